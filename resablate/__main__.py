@@ -1,0 +1,5 @@
+"""`python -m resablate`."""
+
+from resablate.cli import main
+
+main()

@@ -1,0 +1,213 @@
+"""The command line: verbs only; a knob is name=value, never a flag."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from resablate.errors import ResablateError, SpecError, UnknownName
+from resablate.spec import TrialSpec
+from resablate.sweep import SweepSpec, load_sweep, parse_sweep
+
+app = typer.Typer(
+    name="resablate",
+    help="Ablation sweeps for deep residual networks: train, dissect, compare with the papers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out = Console()
+err = Console(stderr=True)
+
+SweepFile = Annotated[Path, typer.Argument(metavar="FILE", help="A sweep file, such as sweeps/quickstart.yaml.")]
+DataRoot = Annotated[
+    Path | None, typer.Option("--data-root", help="Where data sets are looked for first.", show_default=False)
+]
+TrackingUri = Annotated[
+    str | None,
+    typer.Option(
+        "--tracking-uri",
+        help="MLflow server or database; else $MLFLOW_TRACKING_URI, else sqlite in this folder.",
+        show_default=False,
+    ),
+]
+
+
+def main() -> None:
+    """Run the command line. Exit code 0: done; 1: a trial failed; 2: bad input; 130: interrupted."""
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    try:
+        app()
+    except ResablateError as error:
+        err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)
+
+
+@app.command("list")
+def list_(table: Annotated[str | None, typer.Argument(help="shortcuts, orderings, datasets, ...")] = None) -> None:
+    """List the rows of a table, or the tables."""
+    from resablate.tables import TABLES, describe
+
+    if table is None:
+        out.print(", ".join([*TABLES, "fields"]), highlight=False)
+        return
+    if table != "fields" and table not in TABLES:
+        raise UnknownName("table", table, [*TABLES, "fields"])
+    shown = Table(box=None, pad_edge=False)
+    for heading in ("name", "takes", "what it is"):
+        shown.add_column(heading, overflow="fold")
+    for row in describe(table):
+        shown.add_row(*row)
+    out.print(shown, markup=False)
+
+
+@app.command()
+def check(file: SweepFile, data_root: DataRoot = None) -> None:
+    """Check a sweep and say what it would cost, without running anything."""
+    from resablate.plan import estimate_cpu_seconds, plan_sweep
+    from resablate.scheduling import clock
+    from resablate.trial import trial_cost
+
+    plan = plan_sweep(load_sweep(file), place=str(file))
+    shown = Table(box=None, pad_edge=False)
+    for heading, side in (("trial", "left"), ("key", "left"), ("parameters", "right"), ("multiply-adds", "right")):
+        shown.add_column(heading, justify=side, overflow="fold")  # pyright: ignore[reportArgumentType]
+    shown.add_column("one CPU core", justify="right")
+    seconds = [estimate_cpu_seconds(spec) for spec in plan.trials]
+    for spec, wall in zip(plan.trials[:_SHOWN_TRIALS], seconds, strict=False):
+        cost = trial_cost(spec)
+        shown.add_row(spec.label(), spec.key, f"{cost.parameters:,}", f"{cost.multiply_adds:,}", clock(wall))
+    out.print(shown)
+    if len(plan.trials) > _SHOWN_TRIALS:
+        out.print(f"... and {len(plan.trials) - _SHOWN_TRIALS} more", highlight=False)
+    for note in plan.notes:
+        out.print(note, markup=False, highlight=False, soft_wrap=True)
+    out.print(
+        f"{file}: {len(plan.trials)} trials, about {clock(sum(seconds))} on one CPU core"
+        " (an estimate; multiply-adds are of one image forward)",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@app.command()
+def trial(
+    knobs: Annotated[list[str] | None, typer.Argument(metavar="NAME=VALUE ...", help="Fields of the trial.")] = None,
+    data_root: DataRoot = None,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Run one trial in this process, such as `resablate trial shortcut=conv1x1 depth=20`."""
+    fields = _assignments(knobs or [])
+    sweep = parse_sweep({"name": "trial", "base": fields}, place="trial")
+    _run(sweep, place="trial", inline=True, data_root=data_root, tracking_uri=tracking_uri)
+
+
+@app.command()
+def sweep(
+    file: SweepFile,
+    inline: Annotated[bool, typer.Option("--inline", help="One after another in this process, without Ray.")] = False,
+    data_root: DataRoot = None,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Run the trials of a sweep that are not complete yet."""
+    _run(load_sweep(file), place=str(file), inline=inline, data_root=data_root, tracking_uri=tracking_uri)
+
+
+@app.command()
+def report(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name.")],
+    folder: Annotated[Path, typer.Option("--folder", help="Where reports are kept.")] = Path("reports"),
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Write the report of a sweep to reports/NAME."""
+    from resablate.report import write_report
+    from resablate.tracking import open_tracker
+
+    submitted, results = open_tracker(tracking_uri).load_sweep_results(name)
+    page = write_report(results, sweep=submitted, command=_command(), folder=folder / submitted.name)
+    out.print(str(page), markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option("--port", help="A free one if 0.")] = 0, tracking_uri: TrackingUri = None
+) -> None:
+    """Open the MLflow UI on the results: serves it on this machine until Ctrl-C."""
+    from resablate.tracking import serve_ui
+
+    serve_ui(tracking_uri, port=port, say=lambda text: err.print(text, markup=False, highlight=False, soft_wrap=True))
+
+
+_SHOWN_TRIALS = 40
+
+
+def _run(
+    sweep: SweepSpec, *, place: str, inline: bool, data_root: Path | None, tracking_uri: str | None
+) -> None:
+    from resablate.plan import plan_sweep
+    from resablate.scheduling import clock, run_sweep
+
+    plan = plan_sweep(sweep, place=place)
+    for note in plan.notes:
+        err.print(note, markup=False, highlight=False, soft_wrap=True)
+    outcome = run_sweep(
+        plan,
+        scheduler="inline" if inline else "ray_tune",
+        command=_command(),
+        console=err,
+        uri=tracking_uri,
+        data_root=data_root,
+    )
+    ended = ", ".join(f"{count} {status}" for status, count in outcome.counts.items()) or "nothing left to run"
+    out.print(
+        f"{sweep.name}: {outcome.planned} trials, {outcome.reused} complete before, {ended};"
+        f" {clock(outcome.wall_seconds)}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    for problem in outcome.filing_problems:
+        err.print(f"not filed: {problem}", style="red", markup=False, highlight=False, soft_wrap=True)
+    if outcome.failed:
+        err.print("run the same command again to continue", highlight=False)
+        sys.exit(1)
+
+
+def _assignments(words: list[str]) -> dict[str, Any]:
+    """`name=value` words as fields; `shortcut_args.bias=-6` sets one argument.
+
+    Raises:
+        SpecError: for a word without `=` or with a value that is no YAML.
+    """
+    fields: dict[str, Any] = {}
+    found: list[str] = []
+    for word in words:
+        name, equals, text = word.partition("=")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            found.append(f"{word!r}: the value is no YAML")
+            continue
+        if not equals or not name:
+            found.append(f"{word!r}: write a knob as name=value")
+        elif "." in name:
+            field, argument = name.split(".", 1)
+            fields.setdefault(field, {})[argument] = value
+        else:
+            fields[name] = value
+    if found:
+        raise SpecError(found, place="trial")
+    return fields
+
+
+def _command() -> str:
+    return shlex.join(["resablate", *sys.argv[1:]])

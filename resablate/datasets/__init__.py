@@ -1,0 +1,39 @@
+"""The data sets: one file each, held in memory as bytes, so that no worker process has to feed a trial."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from resablate.datasets.digits import DIGITS
+from resablate.datasets.fashion_mnist import FASHION_MNIST
+from resablate.datasets.images import Dataset as Dataset
+from resablate.datasets.images import Examples as Examples
+from resablate.datasets.images import ImageDataset as ImageDataset
+from resablate.datasets.images import Splits as Splits
+from resablate.datasets.images import split_dataset as split_dataset
+from resablate.datasets.synthetic import SYNTHETIC
+from resablate.registry import Registry
+
+DATASETS: Registry[Dataset] = Registry(
+    "dataset",
+    "datasets",
+    {
+        "digits": DIGITS,
+        "fashion_mnist": FASHION_MNIST,
+        "synthetic": SYNTHETIC,
+    },
+)
+
+
+@lru_cache(maxsize=2)
+def load_dataset(name: str, data_root: Path | None = None) -> ImageDataset:
+    """The data set called `name`, decoded once per process however many trials use it.
+
+    Args:
+        name: a row of DATASETS.
+        data_root: where to look first.
+
+    Raises:
+        UnknownName: if there is no such row.
+        DatasetError: if its files are missing or broken.
+    """
+    return DATASETS[name].load(data_root)

@@ -1,0 +1,34 @@
+"""Handwritten digits, 8x8 pixels: ships with scikit-learn, so it is always there."""
+
+from pathlib import Path
+
+import torch
+
+from resablate.datasets.images import Dataset, ImageDataset
+
+_TEST_COUNT = 360
+_SPLIT_SEED = 1797
+
+
+def _load(data_root: Path | None) -> ImageDataset:
+    """The 1,797 digits; every fifth of a fixed shuffle is the test set, which the source does not define."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    # Pixels are 0 to 16; as bytes they use the full range.
+    images = torch.from_numpy(digits.images).mul(255 / 16).round().to(torch.uint8).unsqueeze(1)
+    labels = torch.from_numpy(digits.target).long()
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(_SPLIT_SEED))
+    test, train = order[:_TEST_COUNT], order[_TEST_COUNT:]
+    return ImageDataset(images[train], labels[train], images[test], labels[test])
+
+
+DIGITS = Dataset(
+    load=_load,
+    channels=1,
+    size=(8, 8),
+    num_classes=10,
+    train_count=1437,
+    test_count=_TEST_COUNT,
+    source="UCI Optical Recognition of Handwritten Digits, as in scikit-learn",
+)

@@ -1,0 +1,121 @@
+"""Image data sets in memory: raw bytes, labels, and splits of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ImageDataset:
+    """A data set as it is stored: images as bytes, with the test set that everybody uses."""
+
+    train_images: Tensor
+    """(N, C, H, W), uint8."""
+    train_labels: Tensor
+    """(N,), int64, from 0."""
+    test_images: Tensor
+    test_labels: Tensor
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A row of the table: the shape, known without loading, and how to load."""
+
+    load: Callable[[Path | None], ImageDataset]
+    """From `data_root`, or where the data set usually lies; raises DatasetError."""
+    channels: int
+    size: tuple[int, int]
+    """(H, W) in pixels."""
+    num_classes: int
+    train_count: int
+    test_count: int
+    source: str
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Labeled images on one device, normalized batch by batch.
+
+    Args:
+        images: (N, C, H, W); bytes, or floats that are already what the network takes.
+        labels: (N,), int64.
+        mean: (C, 1, 1), in units of the stored images divided by 255 where they are bytes.
+        std: (C, 1, 1).
+    """
+
+    images: Tensor
+    labels: Tensor
+    mean: Tensor | None = None
+    std: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.images) != len(self.labels) or not len(self.images):
+            raise ValueError(
+                f"one label for each image and at least one: {len(self.images)}, {len(self.labels)}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def normalize(self, images: Tensor) -> Tensor:
+        """`images` (B, C, H, W) as the network takes them: floats, centered and scaled per channel."""
+        values = images if images.is_floating_point() else images.float() / 255
+        return values if self.mean is None or self.std is None else (values - self.mean) / self.std
+
+    def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Normalized images (B, C, H, W) and labels (B,) in order; the last batch may be shorter."""
+        for start in range(0, len(self), size):
+            yield self.normalize(self.images[start : start + size]), self.labels[start : start + size]
+
+    def take(self, chosen: Tensor | slice) -> Examples:
+        """The examples at `chosen`."""
+        return replace(self, images=self.images[chosen], labels=self.labels[chosen])
+
+    def to(self, device: torch.device) -> Examples:
+        """The examples on `device`."""
+        moved = {name: value.to(device) for name, value in vars(self).items() if value is not None}
+        return replace(self, **moved)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Disjoint examples: to train on, to choose by, to report."""
+
+    train: Examples
+    val: Examples
+    test: Examples
+
+
+def split_dataset(
+    dataset: ImageDataset,
+    *,
+    val_fraction: float,
+    train_examples: int | None,
+    generator: torch.Generator,
+    device: torch.device,
+) -> Splits:
+    """Training and validation examples drawn by `generator`, and the data set's own test examples.
+
+    Mean and standard deviation are those of each channel over the training examples.
+
+    Args:
+        dataset: what was loaded.
+        val_fraction: share of the training images held out; at least one image.
+        train_examples: use only so many training images, the held-out ones included.
+        generator: decides which.
+        device: where the bytes will lie.
+    """
+    order = torch.randperm(len(dataset.train_images), generator=generator)[:train_examples]
+    held_out = max(1, round(len(order) * val_fraction))
+    val, train = order[:held_out], order[held_out:]
+    sample = dataset.train_images[train].float() / 255
+    mean = sample.mean(dim=(0, 2, 3)).view(-1, 1, 1)
+    std = sample.std(dim=(0, 2, 3)).clamp_min(1e-6).view(-1, 1, 1)
+    everything = Examples(dataset.train_images, dataset.train_labels, mean, std)
+    test = Examples(dataset.test_images, dataset.test_labels, mean, std)
+    return Splits(everything.take(train).to(device), everything.take(val).to(device), test.to(device))

@@ -1,0 +1,80 @@
+"""Every error resablate raises on purpose.
+
+ResablateError
+├── SpecError                what was asked cannot be run; holds every problem found
+│   ├── UnknownName          a name that is in no table
+│   └── BadArgument          a known name with an argument that it does not take
+├── DatasetError             a data set is missing or not what it says it is
+├── TrialError               a trial could not be finished
+├── CheckpointError          a stored state cannot be read or does not fit
+├── TrackingError            the tracking server cannot be reached or does not hold what was asked
+└── ResourceError            the resources asked for exist nowhere
+
+A message states the rule, the value, the choices and the place. `ResablateError`s are the user's to mend: the
+command line prints their text alone and exits with 2.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class ResablateError(Exception):
+    """The root: an error whose text is meant for the person at the keyboard."""
+
+
+class SpecError(ResablateError):
+    """A sweep or trial that cannot be run as it is written.
+
+    Attributes:
+        problems: one line each, so that all of them can be mended in one go.
+    """
+
+    def __init__(self, problems: str | Iterable[str], *, place: str = "") -> None:
+        self.problems: list[str] = [problems] if isinstance(problems, str) else list(problems)
+        self.place = place
+        if place:
+            count = len(self.problems)
+            head = f"{place}: {count} problem{'s' if count > 1 else ''}"
+            text = "\n".join([head, *(f"  {problem}" for problem in self.problems)])
+        else:
+            text = "\n".join(self.problems)
+        super().__init__(text)
+
+
+class UnknownName(SpecError):
+    """A name that is in no table."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        choices = list(known)
+        super().__init__(f"unknown {kind} {name!r}{nearest(name, choices)} (known: {', '.join(choices)})")
+
+
+class BadArgument(SpecError):
+    """A known name with an argument that it does not take."""
+
+
+class DatasetError(ResablateError):
+    """A data set is missing or is not what it says it is."""
+
+
+class TrialError(ResablateError):
+    """A trial could not be finished."""
+
+
+class CheckpointError(ResablateError):
+    """A stored state cannot be read or does not fit the network."""
+
+
+class TrackingError(ResablateError):
+    """The tracking server cannot be reached or does not hold what was asked for."""
+
+
+class ResourceError(ResablateError):
+    """The resources asked for exist nowhere."""
+
+
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """`; did you mean 'identity'?` for the choices nearest to `name`, or nothing."""
+    pool = list(choices)
+    close = get_close_matches(name, pool, n=2, cutoff=0.6) or [c for c in pool if name and name in c][:2]
+    return f"; did you mean {' or '.join(repr(c) for c in close)}?" if close else ""

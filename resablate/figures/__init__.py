@@ -1,0 +1,50 @@
+"""The pictures of a report and of a trial. One file each; this table is their order on the page."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+
+from resablate.figures import errors, lesion, path_contribution, path_gradient, sv_strength, training_curves
+from resablate.figures.drawing import STYLE, save
+from resablate.figures.picture import Picture as Picture
+from resablate.registry import Registry
+from resablate.result import TrialResult
+
+FIGURES: Registry[Picture[Any]] = Registry(
+    "figure",
+    "figures",
+    {
+        "errors": errors.PICTURE,
+        "sv_strength": sv_strength.PICTURE,
+        "training_curves": training_curves.PICTURE,
+        "lesion": lesion.PICTURE,
+        "path_gradient": path_gradient.PICTURE,
+        "path_contribution": path_contribution.PICTURE,
+    },
+)
+
+
+def draw_files(name: str, results: Sequence[TrialResult], *, formats: Sequence[str]) -> dict[str, bytes]:
+    """One picture as file contents by format; empty where the results hold nothing for it.
+
+    Raises:
+        UnknownName: if no picture is called `name`.
+    """
+    picture = FIGURES[name]
+    drawn = picture.data(results)
+    if drawn is None:
+        return {}
+    with matplotlib.rc_context(STYLE):
+        figure = picture.draw(drawn)
+    return {file_format: save(figure, file_format) for file_format in formats}
+
+
+def draw_png(name: str, results: Sequence[TrialResult]) -> bytes | None:
+    """The picture as a PNG file, or None where the results hold nothing for it."""
+    return draw_files(name, results, formats=["png"]).get("png")
+
+
+def draw_svg(name: str, results: Sequence[TrialResult]) -> bytes | None:
+    """The picture as an SVG file, or None where the results hold nothing for it."""
+    return draw_files(name, results, formats=["svg"]).get("svg")

@@ -1,0 +1,94 @@
+"""Curves over replicates: the median and the range, one curve for each panel, series and quantity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from resablate.figures.variants import Member, Panel, Series, arrange
+from resablate.measurement import AnalysisResult
+from resablate.result import TrialResult
+
+Points = Iterable[tuple[float, float]]
+"""(x, y) pairs of one trial; those that are not finite are left out."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One quantity of one series in one panel: at each x the median, lowest and highest of the trials."""
+
+    panel: Panel
+    series: Series
+    quantity: str
+    x: tuple[float, ...]
+    median: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    trials: int
+
+
+def median_curves(
+    results: Sequence[TrialResult],
+    quantities: Mapping[str, Callable[[TrialResult], Points]],
+    *,
+    pooled: Collection[str] = (),
+) -> tuple[Curve, ...]:
+    """The curves of every panel, series and quantity that has at least one finite point.
+
+    Args:
+        results: what to compare; a result without the quantity yields no points.
+        quantities: name -> the points of one trial.
+        pooled: fields that do not separate series.
+    """
+    groups: dict[tuple[Panel, Series], list[Member]] = {}
+    for member in arrange(results, pooled=pooled):
+        groups.setdefault((member.panel, member.series), []).append(member)
+    curves = [
+        _curve(panel, series, quantity, [points(member.result) for member in members])
+        for (panel, series), members in groups.items()
+        for quantity, points in quantities.items()
+    ]
+    return tuple(curve for curve in curves if curve.x)
+
+
+def column(analysis: str, name: str, *, scale: float = 1.0) -> Callable[[TrialResult], Points]:
+    """Reads one column of an analysis's table against the column it is plotted against."""
+
+    def points(result: TrialResult) -> Points:
+        measured: AnalysisResult | None = result.analyses.get(analysis)
+        if measured is None or name not in measured.table:
+            return ()
+        return (
+            (x, scale * y)
+            for x, y in zip(measured.table[measured.axes[name]], measured.table[name], strict=True)
+        )
+
+    return points
+
+
+def positive(points: Callable[[TrialResult], Points]) -> Callable[[TrialResult], Points]:
+    """The same points without those a logarithmic axis cannot show."""
+    return lambda result: ((x, y) for x, y in points(result) if y > 0)
+
+
+def _curve(panel: Panel, series: Series, quantity: str, trials: Sequence[Points]) -> Curve:
+    values: dict[float, list[float]] = {}
+    count = 0
+    for points in trials:
+        finite = [(x, y) for x, y in points if math.isfinite(y)]
+        count += bool(finite)
+        for x, y in finite:
+            values.setdefault(x, []).append(y)
+    x = tuple(sorted(values))
+    return Curve(
+        panel=panel,
+        series=series,
+        quantity=quantity,
+        x=x,
+        median=tuple(median(values[at]) for at in x),
+        low=tuple(min(values[at]) for at in x),
+        high=tuple(max(values[at]) for at in x),
+        trials=count,
+    )

@@ -1,0 +1,177 @@
+"""How every picture looks: colors, panels, lines, legends, files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from io import BytesIO
+from math import ceil
+from typing import Any, NamedTuple
+
+import matplotlib
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from resablate.figures.curves import Curve
+from resablate.figures.variants import Panel, Series
+from resablate.orderings import ORDERINGS
+from resablate.shortcuts import SHORTCUTS
+
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#B8A400", "#7F7F7F")
+"""Okabe & Ito (2008), told apart with any color vision; yellow darkened for a white ground, gray added."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+LINES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
+INK = "#333333"
+FAINT = "#8A8A8A"
+
+STYLE: dict[str, Any] = {
+    "axes.edgecolor": FAINT,
+    "axes.grid": True,
+    "axes.labelcolor": INK,
+    "axes.labelsize": 10,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 10.5,
+    "figure.facecolor": "white",
+    "font.size": 9.5,
+    "grid.color": "#E6E6E6",
+    "grid.linewidth": 0.7,
+    "legend.fontsize": 9,
+    "legend.frameon": False,
+    "svg.hashsalt": "resablate",  # equal data gives equal files
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+
+COLUMNS = 3
+PANEL_WIDTH = 3.3
+PANEL_HEIGHT = 2.5
+ONE_PANEL_WIDTH = 6.0
+ONE_PANEL_HEIGHT = 3.4
+LEGEND_ROW = 0.2
+MARKED_POINTS = 60
+"""A curve of more points carries a marker at some of them only."""
+
+
+class Quantity(NamedTuple):
+    """A vertical axis."""
+
+    label: str
+    log: bool = False
+
+
+class Canvas(NamedTuple):
+    """A figure and its axes by panel and quantity."""
+
+    figure: Figure
+    axes: Mapping[tuple[Panel, str], Axes]
+
+
+def color_of(shortcut: str) -> str:
+    """The shortcut's color in every picture: its row in the `SHORTCUTS` table."""
+    return PALETTE[SHORTCUTS.position(shortcut) % len(PALETTE)]
+
+
+def panel_grid(
+    panels: Iterable[Panel], quantities: Mapping[str, Quantity], *, height: float | None = None
+) -> Canvas:
+    """Empty axes for every panel and quantity; axes of one quantity share their vertical scale.
+
+    Args:
+        panels: the small multiples, in any order.
+        quantities: the vertical axes, one above the other.
+        height: of one panel in inches; by default as fits a curve.
+    """
+    ordered = sorted(set(panels), key=lambda p: (p.dataset, ORDERINGS.position(p.ordering), p.depth))
+    single = len(ordered) == 1
+    depths = {panel.depth for panel in ordered}
+    crossed = len(depths) < len(ordered) and 1 < len(depths) <= COLUMNS + 1
+    columns = len(quantities) if single else len(depths) if crossed else min(len(ordered), COLUMNS)
+    rows = 1 if single else ceil(len(ordered) / columns) * len(quantities)
+    alone = rows * columns == 1
+    size = (
+        ONE_PANEL_WIDTH if alone else PANEL_WIDTH * columns if columns > 1 else ONE_PANEL_WIDTH,
+        (height or (ONE_PANEL_HEIGHT if alone else PANEL_HEIGHT)) * rows,
+    )
+    figure = Figure(figsize=size, layout="constrained")
+    axes: dict[tuple[Panel, str], Axes] = {}
+    for number, panel in enumerate(ordered):
+        for place, (name, quantity) in enumerate(quantities.items()):
+            row, column = (0, place) if single else divmod(number, columns)
+            row = row if single else row * len(quantities) + place
+            first = axes.get((ordered[0], name))
+            cell = figure.add_subplot(rows, columns, row * columns + column + 1, sharey=first)
+            cell.set_yscale("log" if quantity.log else "linear")
+            if place == 0 and panel.label:
+                cell.set_title(panel.label)
+            if column == 0 or single:
+                cell.set_ylabel(quantity.label)
+            else:
+                cell.tick_params(labelleft=False)
+            axes[panel, name] = cell
+    return Canvas(figure, axes)
+
+
+def draw_curves(curves: Sequence[Curve], quantities: Mapping[str, Quantity], *, x_label: str) -> Canvas:
+    """Every curve as its median with the range of the trials as a band."""
+    shown = {
+        name: axis for name, axis in quantities.items() if any(curve.quantity == name for curve in curves)
+    }
+    canvas = panel_grid((curve.panel for curve in curves), shown)
+    for axes in canvas.axes.values():
+        axes.set_xlabel(x_label)
+    for curve in curves:
+        axes = canvas.axes[curve.panel, curve.quantity]
+        color = color_of(curve.series.shortcut)
+        if curve.trials > 1:
+            axes.fill_between(curve.x, curve.low, curve.high, color=color, alpha=0.15, linewidth=0)
+        axes.plot(
+            curve.x,
+            curve.median,
+            color=color,
+            markevery=ceil(len(curve.x) / MARKED_POINTS),
+            **_look(curve.series),
+        )
+    return canvas
+
+
+def series_handles(series: Iterable[Series]) -> list[Artist]:
+    """One legend entry for each series, in the order of the shortcuts' table."""
+    ordered = sorted(set(series), key=lambda s: (SHORTCUTS.position(s.shortcut), s.shortcut, s.style))
+    return [Line2D([], [], color=color_of(s.shortcut), label=s.label, **_look(s)) for s in ordered]
+
+
+def whole_numbers(axes: Axes) -> None:
+    """Ticks at whole numbers only, for what is counted."""
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def add_legend(figure: Figure, handles: Sequence[Artist]) -> None:
+    """A legend below the panels, in as many columns as fit."""
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    inches = 0.075 * longest + 0.6
+    columns = max(1, min(len(handles), int(figure.get_figwidth() / inches)))
+    figure.set_figheight(figure.get_figheight() + LEGEND_ROW * (ceil(len(handles) / columns) + 1))
+    figure.legend(handles=list(handles), loc="outside lower center", ncols=columns)
+
+
+def save(figure: Figure, file_format: str) -> bytes:
+    """The figure as the content of a file: `svg` or `png`."""
+    stream = BytesIO()
+    metadata = {"Date": None} if file_format == "svg" else {}
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(stream, format=file_format, dpi=150, metadata=metadata)
+    return stream.getvalue()
+
+
+def _look(series: Series) -> dict[str, Any]:
+    return {
+        "linestyle": LINES[series.style % len(LINES)],
+        "linewidth": 1.6,
+        "marker": MARKERS[series.style % len(MARKERS)],
+        "markersize": 3.5,
+    }

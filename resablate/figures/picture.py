@@ -1,0 +1,30 @@
+"""What a picture is: a data function that can be tested without pixels, and a draw function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from matplotlib.figure import Figure
+
+from resablate.result import TrialResult
+
+Data = TypeVar("Data")
+
+
+@dataclass(frozen=True)
+class Picture(Generic[Data]):
+    """One row of the `FIGURES` table.
+
+    Args:
+        title: heading in the report.
+        caption: what is drawn and how to read it; also the text for those who cannot see it.
+        data: results -> what is drawn, or None where nothing of it was measured.
+        draw: data -> a matplotlib figure.
+    """
+
+    title: str
+    caption: str
+    data: Callable[[Sequence[TrialResult]], Data | None]
+    draw: Callable[[Data], Figure]

@@ -1,0 +1,61 @@
+"""What one epoch and one analysis measured: plain frozen data, usable without the sweep layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochMetrics:
+    """One row of a trial's history. Errors are fractions in [0, 1], losses are nats per example."""
+
+    epoch: int
+    """Counted from 1."""
+    train_loss: float
+    """Mean over the epoch's examples as they were seen, augmentation included."""
+    train_error: float
+    val_loss: float
+    val_error: float
+    learning_rate: float
+    """The rate of the epoch's last step."""
+    wall_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalysisResult:
+    """Numbers an analysis took from one network.
+
+    Args:
+        summary: name -> number.
+        table: column -> values; all columns are equally long.
+        units: unit of every column and every summary number ("fraction", "nats", "1" for a plain number).
+        axes: column -> the column it is plotted against; its values are whole numbers, which MLflow takes as steps.
+
+    Raises:
+        ValueError: if columns differ in length, a unit is missing or an axis names no column.
+    """
+
+    summary: Mapping[str, float]
+    table: Mapping[str, Sequence[float]]
+    units: Mapping[str, str]
+    axes: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def __post_init__(self) -> None:
+        lengths = {name: len(column) for name, column in self.table.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"columns must be equally long, got {lengths}")
+        if missing := sorted({*self.summary, *self.table} - set(self.units)):
+            raise ValueError(f"every number needs a unit; missing for {missing}")
+        if unknown := sorted({*self.axes, *self.axes.values()} - set(self.table)):
+            raise ValueError(f"axes must name columns of the table; {unknown} are none of {list(self.table)}")
+
+    def frame(self) -> pd.DataFrame:
+        """The table as a pandas DataFrame, one row per block or path length."""
+        import pandas as pd
+
+        return pd.DataFrame(dict(self.table))

@@ -1,0 +1,13 @@
+"""Residual networks as a stem, a chain of blocks and a head.
+
+Shapes: B examples, C channels, H height, W width, in that order.
+"""
+
+from resablate.model.block import Block as Block
+from resablate.model.cost import NetworkCost as NetworkCost
+from resablate.model.cost import count_multiply_adds as count_multiply_adds
+from resablate.model.cost import count_parameters as count_parameters
+from resablate.model.cost import network_cost as network_cost
+from resablate.model.resnet import ResidualNetwork as ResidualNetwork
+from resablate.model.resnet import build_network as build_network
+from resablate.model.route import Route as Route

@@ -1,0 +1,79 @@
+"""What a network costs: parameters and multiply-adds, counted without computing anything."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from resablate.model.resnet import build_network
+
+
+class NetworkCost(NamedTuple):
+    """Size of a network for one image."""
+
+    parameters: int
+    """Trainable numbers."""
+    multiply_adds: int
+    """Of all convolutions and linear layers in one forward pass of one image."""
+    blocks: int
+
+
+def network_cost(
+    *,
+    shortcut: str,
+    shortcut_args: Mapping[str, object],
+    ordering: str,
+    depth: int,
+    width: int,
+    in_channels: int,
+    num_classes: int,
+    size: tuple[int, int],
+) -> NetworkCost:
+    """The cost of the network that `build_network` would build, for one image of `size` = (H, W).
+
+    Raises:
+        UnknownName: for a shortcut or an ordering that is in no table.
+    """
+    arguments = tuple(sorted(shortcut_args.items()))
+    return _cost(shortcut, arguments, ordering, depth, width, in_channels, num_classes, size)
+
+
+@lru_cache(maxsize=4096)
+def _cost(
+    shortcut: str,
+    shortcut_args: tuple[tuple[str, object], ...],
+    ordering: str,
+    depth: int,
+    width: int,
+    in_channels: int,
+    num_classes: int,
+    size: tuple[int, int],
+) -> NetworkCost:
+    with torch.device("meta"):
+        network = build_network(
+            shortcut=shortcut,
+            shortcut_args=dict(shortcut_args),
+            ordering=ordering,
+            depth=depth,
+            width=width,
+            in_channels=in_channels,
+            num_classes=num_classes,
+        ).eval()
+        image = torch.empty(1, in_channels, *size)
+    return NetworkCost(count_parameters(network), count_multiply_adds(network, image), len(network.chain))
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Trainable numbers in `network`."""
+    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+
+
+def count_multiply_adds(network: nn.Module, images: torch.Tensor) -> int:
+    """Multiply-adds of all convolutions and linear layers for `images` (B, C, H, W), which may be on `meta`."""
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        network(images)
+    return counter.get_total_flops() // 2

@@ -1,0 +1,41 @@
+"""The five activation orderings of He et al. (2016), Figure 4, as data.
+
+A word is one layer: `conv`, `bn` (batch norm) or `relu`.
+"""
+
+from dataclasses import dataclass
+
+from resablate.registry import Registry
+
+
+@dataclass(frozen=True)
+class Ordering:
+    """One order of the same layers."""
+
+    branch: str
+    """The residual branch F, word by word."""
+    after_add: str
+    """What acts on the sum of the two addends."""
+    source: str
+
+    @property
+    def preactivation(self) -> str:
+        """The words before the branch's first convolution, empty in post-activation orderings.
+
+        The first block of a network leaves them to the stem, and the last addition is followed by them once more
+        (He et al. 2016, section 4 and appendix).
+        """
+        return self.branch[: self.branch.index("conv")].strip()
+
+
+ORDERINGS: Registry[Ordering] = Registry(
+    "ordering",
+    "orderings",
+    {
+        "original": Ordering("conv bn relu conv bn", "relu", "He et al. 2016, Figure 4(a)"),
+        "bn_after_add": Ordering("conv bn relu conv", "bn relu", "He et al. 2016, Figure 4(b)"),
+        "relu_before_add": Ordering("conv bn relu conv bn relu", "", "He et al. 2016, Figure 4(c)"),
+        "relu_only_preactivation": Ordering("relu conv bn relu conv bn", "", "He et al. 2016, Figure 4(d)"),
+        "full_preactivation": Ordering("bn relu conv bn relu conv", "", "He et al. 2016, Figure 4(e)"),
+    },
+)

@@ -1,0 +1,278 @@
+"""From results to `reports/<sweep>/`: pages, tables, figures and the results themselves."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from resablate.claims import CLAIMS, published_row
+from resablate.errors import ResablateError
+from resablate.figures import FIGURES, draw_files
+from resablate.figures.tables import (
+    Replicates,
+    error_table,
+    raw_table,
+    replicates,
+    show,
+    summary_table,
+    trial_table,
+)
+from resablate.result import TrialResult
+from resablate.spec import TrialSpec
+from resablate.sweep import SweepSpec
+
+RESULTS = "results.jsonl"
+PAGE = "index.html"
+TEMPLATES = Path(__file__).parent
+SECONDS_PER_MINUTE = 60
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One figure as the pages need it."""
+
+    name: str
+    title: str
+    caption: str
+    svg: str
+    """Base64, because ids of inlined SVGs would clash."""
+
+
+def write_report(results: Sequence[TrialResult], *, sweep: SweepSpec, command: str, folder: Path) -> Path:
+    """Writes the report of a sweep and returns the path of its page.
+
+    Everything is built in a folder beside `folder` and then put in its place, so that a report is never half new.
+
+    Args:
+        results: of the sweep's trials, in any order; those that failed are listed with their reasons.
+        sweep: the question.
+        command: what a person types to get the same again.
+        folder: `reports/<sweep>`; an earlier report in it is replaced.
+
+    Raises:
+        ResablateError: if there is no result, or `folder` holds something other than a report.
+    """
+    if not results:
+        raise ResablateError(
+            f"sweep {sweep.name}: a report needs at least one trial that has ended, got none"
+        )
+    folder = folder.resolve()
+    _check_replaceable(folder)
+    ordered = sorted(results, key=lambda result: (result.spec.seed, result.key))
+    groups = replicates(ordered, axes=list(sweep.axes))
+    ordered = [result for group in groups for result in group.results]
+    built = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}")
+    built.mkdir(parents=True)
+    try:
+        drawings = _write_figures(built / "figures", ordered)
+        _write_tables(built / "tables", groups)
+        lines = [result.to_json() + "\n" for result in ordered]
+        (built / RESULTS).write_text("".join(lines), encoding="utf-8")
+        content = _content(groups, sweep=sweep, command=command, drawings=drawings)
+        for page in (PAGE, "index.md"):
+            text = _environment().get_template(f"report.{page.split('.')[1]}.jinja").render(content)
+            (built / page).write_text(text, encoding="utf-8")
+        _swap(built, folder)
+    finally:
+        shutil.rmtree(built, ignore_errors=True)
+    return folder / PAGE
+
+
+def _check_replaceable(folder: Path) -> None:
+    """Raises ResablateError unless `folder` is missing, empty or a report: replacing deletes what is in it."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise ResablateError(f"{folder}: a report is a folder, but this is a file")
+    if any(folder.iterdir()) and not ((folder / RESULTS).is_file() and (folder / PAGE).is_file()):
+        raise ResablateError(
+            f"{folder}: holds files that are no report, which would be lost; name another folder"
+        )
+
+
+def _swap(built: Path, folder: Path) -> None:
+    """Puts `built` in the place of `folder`; where that fails, the old one stays."""
+    if not folder.exists():
+        built.rename(folder)
+        return
+    old = built.with_name(f"{built.name}.old")
+    folder.rename(old)
+    try:
+        built.rename(folder)
+    except OSError:
+        old.rename(folder)
+        raise
+    shutil.rmtree(old)
+
+
+def _write_figures(folder: Path, results: Sequence[TrialResult]) -> list[Drawing]:
+    folder.mkdir()
+    drawings: list[Drawing] = []
+    for name, picture in FIGURES.items():
+        files = draw_files(name, results, formats=["svg", "png"])
+        for file_format, content in files.items():
+            (folder / f"{name}.{file_format}").write_bytes(content)
+        if files:
+            encoded = base64.b64encode(files["svg"]).decode()
+            drawings.append(Drawing(name, picture.title, picture.caption, encoded))
+    return drawings
+
+
+def _write_tables(folder: Path, groups: Sequence[Replicates]) -> None:
+    folder.mkdir()
+    tables = {
+        "errors": error_table(groups, published=_published),
+        "trials": trial_table([result for group in groups for result in group.results]),
+        "history": raw_table(groups, lambda result: [vars(epoch) for epoch in result.history]),
+    }
+    for analysis in _analyses(groups):
+        tables[analysis] = raw_table(groups, _rows_of(analysis))
+        tables[f"{analysis}_summary"] = summary_table(groups, analysis)
+    for name, table in tables.items():
+        with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(table.columns)
+            writer.writerows(table.rows)
+
+
+def _rows_of(analysis: str) -> Callable[[TrialResult], Sequence[Mapping[str, float]]]:
+    def rows(result: TrialResult) -> Sequence[Mapping[str, float]]:
+        if analysis not in result.analyses:
+            return []
+        table = result.analyses[analysis].table
+        return [dict(zip(table, values, strict=True)) for values in zip(*table.values(), strict=True)]
+
+    return rows
+
+
+def _analyses(groups: Sequence[Replicates]) -> list[str]:
+    return list(
+        dict.fromkeys(name for group in groups for result in group.results for name in result.analyses)
+    )
+
+
+def _published(spec: TrialSpec) -> str | None:
+    row = published_row(spec)
+    return row.error if row else None
+
+
+def _content(
+    groups: Sequence[Replicates], *, sweep: SweepSpec, command: str, drawings: Sequence[Drawing]
+) -> dict[str, Any]:
+    """What both pages say, as plain values."""
+    results = [result for group in groups for result in group.results]
+    verdicts = [(claim, claim.check(results)) for claim in CLAIMS.values()]
+    summaries = {name: summary_table(groups, name) for name in _analyses(groups)}
+    depths = sorted({result.spec.depth for result in results})
+    return {
+        "sweep": sweep,
+        "question": _question(sweep),
+        "datasets": sorted({result.spec.dataset for result in results}),
+        "depths": depths,
+        "epochs": sorted({result.spec.epochs for result in results}),
+        "counts": {
+            status: sum(r.status == status for r in results) for status in ("finished", "diverged", "failed")
+        },
+        "best": _best(groups),
+        "errors": error_table(groups, published=_published),
+        "summaries": summaries,
+        "drawings": drawings,
+        "claims": verdicts,
+        "outcomes": _tally([verdict.outcome for _, verdict in verdicts]),
+        "failures": [(r.spec.label(), r.key, r.status, r.reason) for r in results if r.status != "finished"],
+        "analysis_failures": [
+            (r.spec.label(), r.key, name, why) for r in results for name, why in r.analysis_errors.items()
+        ],
+        "command": command,
+        "yaml": _sweep_yaml(sweep),
+        "versions": _versions(results),
+        "seeds": sorted({result.spec.seed for result in results}),
+        "wall_time": _duration(sum(result.wall_seconds for result in results)),
+        "date": datetime.now(UTC).date().isoformat(),
+        "trials": [
+            (r.key, r.spec.label(), r.status, show(r.test_error, "percent"), _duration(r.wall_seconds))
+            for r in results
+        ],
+    }
+
+
+def _question(sweep: SweepSpec) -> str:
+    axes = [axis for axis in sweep.axes if axis != "seed"]
+    if not axes:
+        return "How large is the test error of one kind of network?"
+    listed = axes[0] if len(axes) == 1 else f"{', '.join(axes[:-1])} and {axes[-1]}"
+    return f"What does the test error do when {listed} change{'s' if len(axes) == 1 else ''}?"
+
+
+def _best(groups: Sequence[Replicates]) -> tuple[str, str] | None:
+    """The group with the lowest median error and that error, as a reader sees them; None where none finished."""
+    table = error_table(groups, published=_published)
+    place = list(table.columns).index("median_error")
+    medians = [(row[place], number) for number, row in enumerate(table.rows) if isinstance(row[place], float)]
+    finite = [(float(value), number) for value, number in medians if float(value or 0) <= 1]
+    if not finite:
+        return None
+    error, number = min(finite)
+    fields = groups[number].fields
+    name = ", ".join(f"{field} {value}" for field, value in fields.items() if value is not None)
+    return name, show(error, "percent")
+
+
+def _tally(outcomes: Sequence[str]) -> str:
+    order = ("supported", "contradicted", "undecided", "not tested")
+    return ", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in order if outcome in outcomes)
+
+
+def _versions(results: Sequence[TrialResult]) -> list[tuple[str, str]]:
+    """Every name with all its distinct values."""
+    names = dict.fromkeys(name for result in results for name in result.versions)
+    return [
+        (name, ", ".join(sorted({r.versions[name] for r in results if name in r.versions}))) for name in names
+    ]
+
+
+def _sweep_yaml(sweep: SweepSpec) -> str:
+    text = yaml.safe_dump(
+        sweep.model_dump(mode="json"), sort_keys=False, allow_unicode=True, default_flow_style=None
+    )
+    return text.rstrip()
+
+
+def _duration(seconds: float) -> str:
+    """`42 s`, `7 min`, `3 h 12 min`."""
+    if seconds < 2 * SECONDS_PER_MINUTE:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / SECONDS_PER_MINUTE), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def _markdown(text: object) -> str:
+    """`text` as one line that neither Markdown nor a table reads as markup; HTML is escaped by the template."""
+    line = " ".join(str(text).split())
+    return re.sub(r"([\\`*_\[\]|~#!])", r"\\\1", line)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["markdown"] = _markdown
+    environment.filters["words"] = lambda name: str(name).removeprefix("shortcut_args.").replace("_", " ")
+    environment.globals["numeric"] = lambda kind: kind != "text"
+    return environment

@@ -1,0 +1,59 @@
+"""`TrialResult`: everything that one trial measured."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from resablate.measurement import AnalysisResult, EpochMetrics
+from resablate.spec import TrialSpec
+
+Status = Literal["finished", "diverged", "failed"]
+COMPLETE: tuple[Status, ...] = ("finished", "diverged")
+"""A trial that ended so is a result and is never run again."""
+
+
+class TrialResult(BaseModel):
+    """What happened in a trial: the record that is stored, compared and reported. JSON round trip, NaN included."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", ser_json_inf_nan="strings", use_attribute_docstrings=True
+    )
+
+    spec: TrialSpec
+    """What was asked."""
+    status: Status
+    """`diverged` is a result, as "fail" in He et al. (2016), Table 1."""
+    reason: str = ""
+    """Why the trial is not `finished`, in one line."""
+    history: Annotated[tuple[EpochMetrics, ...], Field(default_factory=tuple)]
+    """One row per epoch."""
+    test_error: float = float("nan")
+    """Fraction of the test set, measured once at the end; NaN where training did not end."""
+    test_loss: float = float("nan")
+    """Nats per example."""
+    analyses: Annotated[dict[str, AnalysisResult], Field(default_factory=dict)]
+    """Name -> what it measured."""
+    analysis_errors: Annotated[dict[str, str], Field(default_factory=dict)]
+    """Name -> why it measured nothing; the trial's other numbers stand."""
+    parameter_count: int = 0
+    """Trainable numbers in the network."""
+    wall_seconds: float = 0.0
+    """Spent on this trial, analyses included, summed over interruptions."""
+    versions: Annotated[dict[str, str], Field(default_factory=dict)]
+    """resablate, torch, python, git commit, host, device: where the numbers come from."""
+
+    @property
+    def key(self) -> str:
+        """The trial's content key."""
+        return self.spec.key
+
+    def to_json(self) -> str:
+        """The record as JSON; numbers that are not finite are the strings NaN, Infinity and -Infinity."""
+        return self.model_dump_json()
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> TrialResult:
+        """The record that `to_json` wrote."""
+        return cls.model_validate_json(text)

@@ -1,0 +1,6 @@
+"""Running sweeps: in this process, or on Ray Tune."""
+
+from resablate.scheduling.progress import clock as clock
+from resablate.scheduling.run import Scheduler as Scheduler
+from resablate.scheduling.run import SweepOutcome as SweepOutcome
+from resablate.scheduling.run import run_sweep as run_sweep

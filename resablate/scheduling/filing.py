@@ -1,0 +1,115 @@
+"""Filing: what trials send is stored on disk at once and handed to the tracker behind their back."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import shutil
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from resablate.figures import FIGURES, draw_png
+from resablate.measurement import EpochMetrics
+from resablate.result import TrialResult
+from resablate.spec import TrialSpec
+from resablate.sweep import SweepSpec
+from resablate.tracking import SweepStatus, Tracker
+from resablate.training import write_bytes
+from resablate.trial import RESULT_FILE, WEIGHTS_FILE
+
+log = logging.getLogger(__name__)
+
+
+class Filing:
+    """The one writer of a sweep.
+
+    A finished trial is first written to the spool folder, then filed by a thread in the background; it leaves the
+    spool when the tracker has it. So training never waits for the tracker and never fails with it, and what could
+    not be filed is filed when the sweep is run again.
+
+    Args:
+        tracker: where everything goes.
+        spool: a folder of this sweep's own.
+    """
+
+    def __init__(self, tracker: Tracker, *, spool: Path) -> None:
+        self._tracker = tracker
+        self._spool = spool
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._problems: dict[str, None] = {}
+        self._thread = threading.Thread(target=self._work, name="filing", daemon=True)
+
+    def start(self, sweep: SweepSpec, *, trials: Sequence[TrialSpec], command: str) -> None:
+        """Open the sweep's record and file what an earlier run of the sweep left in the spool.
+
+        Raises:
+            TrackingError: if the tracker cannot be used.
+        """
+        self._tracker.start_sweep(sweep, trials=trials, command=command)
+        self._thread.start()
+        for place in spooled(self._spool).values():
+            self._jobs.put(lambda place=place: self._recover(place))
+
+    def start_trial(self, spec: TrialSpec) -> None:
+        """Note that a trial began."""
+        self._jobs.put(lambda: self._tracker.start_trial(spec))
+
+    def epoch(self, key: str, metrics: EpochMetrics) -> None:
+        """Note one epoch of a trial."""
+        self._jobs.put(lambda: self._tracker.log_epoch(key, metrics))
+
+    def finish_trial(self, result: TrialResult, *, weights: bytes | None) -> None:
+        """Store a trial's outcome and have it filed.
+
+        Args:
+            result: everything measured.
+            weights: the content of a safetensors file.
+        """
+        place = self._spool / result.key
+        if weights is not None:
+            write_bytes(place / WEIGHTS_FILE, weights)
+        write_bytes(place / RESULT_FILE, result.to_json().encode())
+        self._jobs.put(lambda: self._file(place))
+
+    def end(self, status: SweepStatus) -> list[str]:
+        """Wait until everything is filed and close the sweep's record.
+
+        Returns:
+            One line for everything that could not be filed.
+        """
+        self._jobs.put(lambda: self._tracker.end_sweep(status))
+        self._jobs.put(None)
+        self._thread.join()
+        return list(self._problems)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            try:
+                job()
+            except Exception as error:  # whatever the tracker or a drawing raises, the trials go on
+                log.exception("filing failed")
+                self._problems[f"{type(error).__name__}: {error}"] = None
+
+    def _recover(self, place: Path) -> None:
+        self._tracker.start_trial(_stored(place).spec)
+        self._file(place)
+
+    def _file(self, place: Path) -> None:
+        result = _stored(place)
+        weights = place / WEIGHTS_FILE
+        self._tracker.finish_trial(
+            result,
+            weights=weights if weights.exists() else None,
+            figures={name: png for name in FIGURES if (png := draw_png(name, [result]))},
+        )
+        shutil.rmtree(place)
+
+
+def spooled(spool: Path) -> dict[str, Path]:
+    """Key -> folder of every result in the spool that waits to be filed."""
+    return {path.parent.name: path.parent for path in sorted(spool.glob(f"*/{RESULT_FILE}"))}
+
+
+def _stored(place: Path) -> TrialResult:
+    return TrialResult.from_json((place / RESULT_FILE).read_bytes())

@@ -1,0 +1,99 @@
+"""Trials one after another in this process: Ray's in-process twin, to step through and to compare with."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from resablate.errors import ResourceError
+from resablate.scheduling.filing import Filing
+from resablate.scheduling.progress import SweepProgress
+from resablate.spec import TrialSpec
+from resablate.sweep import Resources
+from resablate.training import thread_count
+from resablate.trial import WEIGHTS_FILE, Trial, failed_result
+
+log = logging.getLogger(__name__)
+
+
+def threads(resources: Resources) -> int:
+    """CPU threads of one trial: its CPUs, at least one."""
+    return max(1, int(resources.cpus))
+
+
+def wants_gpu(resources: Resources, *, there_is_one: bool) -> bool:
+    """Whether a trial computes on a GPU."""
+    return there_is_one if resources.gpus == "auto" else resources.gpus > 0
+
+
+def check_inline(resources: Resources) -> None:
+    """Raise ResourceError if this machine cannot give what one trial asks for."""
+    cpus, gpus = os.cpu_count() or 1, torch.cuda.device_count()
+    asked = 0 if resources.gpus == "auto" else resources.gpus
+    if resources.cpus > cpus or asked > gpus:
+        raise ResourceError(
+            f"resources: a trial asks for {resources.cpus:g} CPUs and {asked:g} GPUs,"
+            f" but this machine has {cpus} CPUs and {gpus} GPUs"
+        )
+
+
+def run_inline(
+    trials: Sequence[TrialSpec],
+    *,
+    resources: Resources,
+    data_root: Path | None,
+    folder: Path,
+    filing: Filing,
+    progress: SweepProgress,
+) -> None:
+    """Run `trials` in order; one that fails is filed as failed and the next one runs.
+
+    Args:
+        trials: canonical specs.
+        resources: CPUs become threads.
+        data_root: where data sets are looked for first.
+        folder: for checkpoints, one folder for each key.
+        filing: told of everything.
+        progress: told of everything.
+    """
+    device = torch.device("cuda" if wants_gpu(resources, there_is_one=torch.cuda.is_available()) else "cpu")
+    with thread_count(threads(resources)):
+        for spec in trials:
+            _run_one(spec, device=device, data_root=data_root, folder=folder / spec.key, filing=filing, progress=progress)
+
+
+def _run_one(
+    spec: TrialSpec,
+    *,
+    device: torch.device,
+    data_root: Path | None,
+    folder: Path,
+    filing: Filing,
+    progress: SweepProgress,
+) -> None:
+    progress.started(spec)
+    filing.start_trial(spec)
+    try:
+        trial = Trial(spec, data_root=data_root, device=device, folder=folder)
+        for metrics in trial.training.history:
+            filing.epoch(spec.key, metrics)
+        while not trial.training.done:
+            metrics = trial.run_epoch()
+            filing.epoch(spec.key, metrics)
+            progress.epoch(spec.key, metrics.epoch, metrics.val_error)
+        result = trial.finish()
+        filing.finish_trial(result, weights=(folder / WEIGHTS_FILE).read_bytes())
+        shutil.rmtree(folder)
+    except KeyboardInterrupt:
+        filing.finish_trial(failed_result(spec, "interrupted"), weights=None)
+        raise
+    except Exception as error:  # one trial's failure is its result; the sweep goes on
+        log.exception("trial %s failed", spec.key)
+        result = failed_result(spec, error)
+        filing.finish_trial(result, weights=None)
+    progress.ended_with(result)

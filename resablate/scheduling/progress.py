@@ -1,0 +1,129 @@
+"""What a person sees while a sweep runs."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+from resablate.result import Status, TrialResult
+from resablate.spec import TrialSpec
+from resablate.tracking import SweepStatus
+
+
+class SweepProgress:
+    """Told of every step of a sweep: counts endings, and shows where the sweep stands.
+
+    On a terminal it draws a bar with the running trials; elsewhere it prints a line for every trial that ended. The
+    time left is the time so far, scaled by how much of the trials' estimated work is left. Use it in a `with`.
+
+    Args:
+        trials: what is to run.
+        work: key -> estimated work of each, in any one unit.
+        console: where to write; progress belongs on stderr.
+
+    Attributes:
+        counts: trials that ended, by status.
+    """
+
+    def __init__(self, trials: Sequence[TrialSpec], *, work: Mapping[str, float], console: Console) -> None:
+        self.counts: Counter[Status] = Counter()
+        self._trials = {spec.key: spec for spec in trials}
+        self._work = work
+        self._console = console
+        self._part: dict[str, float] = {}
+        self._running: dict[str, str] = {}
+        self._start = time.monotonic()
+        self._bar = Progress(
+            SpinnerColumn(),
+            BarColumn(bar_width=30),
+            TextColumn("{task.description}", markup=False),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("starting", total=1.0)
+
+    def __enter__(self) -> Self:
+        self._start = time.monotonic()
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def started(self, spec: TrialSpec) -> None:
+        """A trial began, or began again after an interruption."""
+        self._running[spec.key] = spec.label()
+        self._part.setdefault(spec.key, 0.0)
+        self._refresh()
+
+    def epoch(self, key: str, epoch: int, val_error: float) -> None:
+        """A trial trained one epoch."""
+        spec = self._trials[key]
+        # The test and the analyses after the last epoch count as one epoch more.
+        self._part[key] = epoch / (spec.epochs + 1)
+        self._running[key] = f"{spec.label()} {epoch}/{spec.epochs} val {100 * val_error:.1f} %"
+        self._refresh()
+
+    def ended(self, key: str, *, status: Status, test_error: float, reason: str) -> None:
+        """A trial ended."""
+        self._part[key] = 1.0
+        self._running.pop(key, None)
+        self.counts[status] += 1
+        outcome = f"test error {100 * test_error:.2f} %" if status == "finished" else reason
+        self._console.print(
+            f"[{self.counts.total()}/{len(self._trials)}] {self._trials[key].label()}: {status}, {outcome};"
+            f" {self._time()}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+        self._refresh()
+
+    def ended_with(self, result: TrialResult) -> None:
+        """A trial ended with this result."""
+        self.ended(result.key, status=result.status, test_error=result.test_error, reason=result.reason)
+
+    def sweep_status(self) -> SweepStatus:
+        """How the sweep stands now that no trial runs any more."""
+        if self.counts.total() < len(self._trials):
+            return "interrupted"
+        return "failed" if self.counts["failed"] else "finished"
+
+    def _fraction(self) -> float:
+        total = sum(self._work.values())
+        return sum(self._work[key] * part for key, part in self._part.items()) / total if total else 1.0
+
+    def _time(self) -> str:
+        fraction = self._fraction()
+        elapsed = time.monotonic() - self._start
+        if fraction <= 0:
+            return f"{clock(elapsed)} so far"
+        return f"{clock(elapsed)} so far, about {clock(elapsed / fraction - elapsed)} left"
+
+    def _refresh(self) -> None:
+        failed = self.counts["failed"]
+        head = f"{self.counts.total()}/{len(self._trials)} done, {len(self._running)} running"
+        head += f", {failed} failed" if failed else ""
+        running = " | ".join(self._running.values())
+        description = f"{head}; {self._time()}  {running}"
+        self._bar.update(self._task, completed=self._fraction(), description=description)
+
+
+def clock(seconds: float) -> str:
+    """`45 s`, `3 min 20 s`, `2 h 05 min`."""
+    whole = round(seconds)
+    if whole < 60:  # noqa: PLR2004 - a minute
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:  # noqa: PLR2004 - an hour
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,0 +1,305 @@
+"""Trials on Ray Tune: a step is an epoch, and an actor serves one trial after another."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from resablate.errors import ResourceError
+from resablate.result import TrialResult
+from resablate.scheduling.filing import Filing
+from resablate.scheduling.inline import threads
+from resablate.scheduling.progress import SweepProgress
+from resablate.spec import TrialSpec
+from resablate.sweep import Resources, SweepSpec
+from resablate.tracking import SweepStatus, open_tracker
+from resablate.versions import CODE_VERSION_VARIABLE, code_version
+
+log = logging.getLogger(__name__)
+
+_MAX_PROCESS_DEATHS = 3
+"""How often a trial whose process died is begun again, from its last checkpoint."""
+_OBJECT_STORE_BYTES = 256 * 2**20
+"""Of a local Ray: only weights on their way to the tracker pass through it."""
+
+
+@dataclass(frozen=True)
+class RayTrialContext:
+    """What every trial of a sweep needs besides its spec."""
+
+    filing: Any
+    """Handle of the FilingActor."""
+    folder: str
+    data_root: str | None
+    threads: int
+    gpu: bool
+
+
+@ray.remote(num_cpus=0)
+class FilingActor:
+    """The one writer of a sweep, in a process of its own on the driver's node.
+
+    So neither the driver nor a trial waits for the tracker, trials on other nodes need no way to it, and a sqlite
+    file has one writer.
+    """
+
+    def __init__(self, uri: str, spool: str) -> None:
+        self._filing = Filing(open_tracker(uri), spool=Path(spool))
+
+    def start(self, sweep: SweepSpec, trials: Sequence[TrialSpec], command: str) -> None:
+        """As `Filing.start`."""
+        self._filing.start(sweep, trials=trials, command=command)
+
+    def start_trial(self, spec: TrialSpec) -> None:
+        """As `Filing.start_trial`."""
+        self._filing.start_trial(spec)
+
+    def epoch(self, key: str, metrics: Any) -> None:
+        """As `Filing.epoch`."""
+        self._filing.epoch(key, metrics)
+
+    def finish_trial(self, result: str, weights: bytes | None) -> None:
+        """As `Filing.finish_trial`, with the result as JSON."""
+        self._filing.finish_trial(TrialResult.from_json(result), weights=weights)
+
+    def end(self, status: SweepStatus) -> list[str]:
+        """As `Filing.end`."""
+        return self._filing.end(status)
+
+
+class TrialTrainable(tune.Trainable):
+    """One trial as Tune sees it: an epoch per step, and a last step for test and analyses.
+
+    Tune's own checkpoints are not used: the trial keeps its own under its key, so it continues whoever starts it.
+    """
+
+    def setup(self, config: dict[str, Any], context: RayTrialContext | None = None) -> None:
+        """Prepare the trial that `config` holds."""
+        import torch
+
+        assert context is not None
+        self._context = context
+        torch.set_num_threads(context.threads)
+        self._begin(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Prepare the next trial in this process."""
+        self._begin(new_config)
+        return True
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        self._spec = TrialSpec.parse(config["asked"]["trial"])
+        self._trial: Any = None
+        # Building belongs to the first step, where its failure is this trial's result and not the actor's death.
+
+    def step(self) -> dict[str, Any]:
+        """One epoch; after the last one the test, the analyses and the filing."""
+        try:
+            return self._step()
+        except Exception as error:
+            from resablate.trial import failed_result
+
+            log.exception("trial %s failed", self._spec.key)
+            return self._end(failed_result(self._spec, error), weights=None)
+
+    def _step(self) -> dict[str, Any]:
+        from resablate.trial import WEIGHTS_FILE
+
+        folder = Path(self._context.folder) / self._spec.key
+        if self._trial is None:
+            self._trial = self._build(folder)
+        if not self._trial.training.done:
+            metrics = self._trial.run_epoch()
+            self._context.filing.epoch.remote(self._spec.key, metrics)
+            return {"epoch": metrics.epoch, "val_error": metrics.val_error, "done": False}
+        ended = self._end(self._trial.finish(), weights=(folder / WEIGHTS_FILE).read_bytes())
+        shutil.rmtree(folder)
+        return ended
+
+    def _build(self, folder: Path) -> Any:
+        import torch
+
+        from resablate.trial import Trial
+
+        self._context.filing.start_trial.remote(self._spec)
+        root = self._context.data_root
+        trial = Trial(
+            self._spec,
+            data_root=Path(root) if root else None,
+            device=torch.device("cuda" if self._context.gpu else "cpu"),
+            folder=folder,
+        )
+        for metrics in trial.training.history:
+            self._context.filing.epoch.remote(self._spec.key, metrics)
+        return trial
+
+    def _end(self, result: TrialResult, *, weights: bytes | None) -> dict[str, Any]:
+        # Waits until the result lies in the spool, which takes milliseconds, not until it is filed.
+        ray.get(self._context.filing.finish_trial.remote(result.to_json(), weights))
+        return {
+            "epoch": len(result.history),
+            "val_error": result.history[-1].val_error if result.history else float("nan"),
+            "test_error": result.test_error,
+            "status": result.status,
+            "reason": result.reason,
+            "done": True,
+        }
+
+
+class _Watcher(tune.Callback):
+    """Passes on to the progress display, on the driver, what Tune sees."""
+
+    def __init__(self, progress: SweepProgress, specs: Mapping[str, TrialSpec], filing: Any) -> None:
+        self._progress = progress
+        self._specs = specs
+        self._filing = filing
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune pickles its callbacks for a restore that is not used here, and a display cannot be."""
+        return {}
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial began, or began again."""
+        self._progress.started(self._specs[trial.config["asked"]["key"]])
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """A trial made a step."""
+        key = trial.config["asked"]["key"]
+        if result["done"]:
+            self._progress.ended(
+                key, status=result["status"], test_error=result["test_error"], reason=result["reason"]
+            )
+        else:
+            self._progress.epoch(key, result["epoch"], result["val_error"])
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial's process died more often than it is begun again."""
+        from resablate.trial import failed_result
+
+        spec = self._specs[trial.config["asked"]["key"]]
+        result = failed_result(spec, f"its process died {_MAX_PROCESS_DEATHS + 1} times")
+        ray.get(self._filing.finish_trial.remote(result.to_json(), None))
+        self._progress.ended_with(result)
+
+
+@dataclass(frozen=True)
+class RayCapacity:
+    """What the connected Ray can give to the trials of one sweep."""
+
+    concurrent: int
+    """Trials at a time."""
+    gpus_per_trial: float
+    description: str
+
+
+def connect_ray() -> None:
+    """Join the cluster that RAY_ADDRESS names (a submitted job's own), else start a Ray on this machine alone."""
+    # Tune reads these when it is used first. Results are ours to keep, and the current folder is the user's.
+    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+    os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
+    if ray.is_initialized():
+        return
+    runtime_env = {"env_vars": {CODE_VERSION_VARIABLE: code_version()}}
+    if os.environ.get("RAY_ADDRESS"):
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, runtime_env=runtime_env)
+        return
+    ray.init(
+        _node_ip_address="127.0.0.1",
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        object_store_memory=_OBJECT_STORE_BYTES,
+        runtime_env=runtime_env,
+    )
+
+
+def ray_capacity(resources: Resources) -> RayCapacity:
+    """How many trials fit on the connected Ray at a time.
+
+    Raises:
+        ResourceError: if no node can ever give what one trial asks for; says what there is.
+    """
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    largest_gpu = max((node.get("GPU", 0.0) for node in nodes), default=0.0)
+    gpus = float(min(1.0, largest_gpu)) if resources.gpus == "auto" else resources.gpus
+    fits = 0
+    for node in nodes:
+        by_cpu = int(node.get("CPU", 0.0) / resources.cpus)
+        fits += min(by_cpu, int(node.get("GPU", 0.0) / gpus)) if gpus else by_cpu
+    there = ", ".join(f"{node.get('CPU', 0.0):g} CPUs and {node.get('GPU', 0.0):g} GPUs" for node in nodes)
+    if not fits:
+        raise ResourceError(
+            f"resources: a trial asks for {resources.cpus:g} CPUs and {gpus:g} GPUs, which no node can give"
+            f" (nodes: {there}); ask for less, or use resources: auto"
+        )
+    return RayCapacity(fits, gpus, f"{len(nodes)} node{'s' if len(nodes) > 1 else ''} ({there})")
+
+
+def start_filing(*, uri: str, spool: Path) -> Any:
+    """A FilingActor on this node."""
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    return FilingActor.options(scheduling_strategy=here).remote(uri, str(spool))
+
+
+def run_ray(
+    trials: Sequence[TrialSpec],
+    *,
+    resources: Resources,
+    capacity: RayCapacity,
+    data_root: Path | None,
+    folder: Path,
+    filing: Any,
+    progress: SweepProgress,
+) -> None:
+    """Run `trials` on the connected Ray, as many at a time as fit.
+
+    Args:
+        trials: canonical specs.
+        resources: of one trial.
+        capacity: of the connected Ray, by `ray_capacity`.
+        data_root: where data sets are looked for first, on every node.
+        folder: for checkpoints, one folder for each key; shared by the nodes if trials are to move between them.
+        filing: a FilingActor.
+        progress: told of everything.
+    """
+    context = RayTrialContext(
+        filing=filing,
+        folder=str(folder),
+        data_root=str(data_root) if data_root else None,
+        threads=threads(resources),
+        gpu=capacity.gpus_per_trial > 0,
+    )
+    trainable = tune.with_resources(
+        tune.with_parameters(TrialTrainable, context=context),
+        {"cpu": resources.cpus, "gpu": capacity.gpus_per_trial},
+    )
+    asked = [{"key": spec.key, "trial": spec.changes()} for spec in trials]
+    with tempfile.TemporaryDirectory(prefix="resablate-tune-") as storage:
+        tune.Tuner(
+            trainable,
+            param_space={"asked": tune.grid_search(asked)},
+            tune_config=tune.TuneConfig(
+                reuse_actors=True,
+                max_concurrent_trials=capacity.concurrent,
+            ),
+            run_config=tune.RunConfig(
+                name="sweep",
+                storage_path=storage,
+                verbose=0,
+                failure_config=tune.FailureConfig(max_failures=_MAX_PROCESS_DEATHS),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
+                callbacks=[_Watcher(progress, {spec.key: spec for spec in trials}, filing)],
+            ),
+        ).fit()

@@ -1,0 +1,157 @@
+"""Running a planned sweep: what is complete is left alone, the rest goes to the scheduler."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+
+from resablate.datasets import load_dataset
+from resablate.plan import SweepPlan, estimate_cpu_seconds
+from resablate.result import Status
+from resablate.scheduling.filing import Filing, spooled
+from resablate.scheduling.inline import check_inline, run_inline
+from resablate.scheduling.progress import SweepProgress
+from resablate.spec import TrialSpec
+from resablate.tracking import open_tracker, tracking_uri, work_folder
+
+Scheduler = Literal["ray_tune", "inline"]
+
+
+@dataclass(frozen=True)
+class SweepOutcome:
+    """How a submission of a sweep ended."""
+
+    planned: int
+    reused: int
+    """Trials that were complete before."""
+    counts: dict[Status, int]
+    """Trials that ended now, by status."""
+    filing_problems: tuple[str, ...]
+    wall_seconds: float
+
+    @property
+    def ended(self) -> int:
+        """Trials that ended now."""
+        return sum(self.counts.values())
+
+    @property
+    def failed(self) -> bool:
+        """Whether a trial failed, did not end, or could not be filed."""
+        return bool(self.counts.get("failed") or self.filing_problems) or self.reused + self.ended < self.planned
+
+
+def run_sweep(
+    plan: SweepPlan,
+    *,
+    scheduler: Scheduler,
+    command: str,
+    console: Console,
+    uri: str | None = None,
+    data_root: Path | None = None,
+) -> SweepOutcome:
+    """Run the trials of `plan` that are not complete yet.
+
+    Everything that can be wrong with the request is found before the first trial is scheduled.
+
+    Args:
+        plan: by `plan_sweep`.
+        scheduler: `ray_tune`, or `inline` for this process.
+        command: what the person typed, kept with the results.
+        console: where progress is shown.
+        uri: of the tracking server; as `open_tracker` finds it where None.
+        data_root: where data sets are looked for first.
+
+    Raises:
+        TrackingError: if the tracker cannot be used.
+        ResourceError: if a trial asks for what does not exist.
+        DatasetError: if a data set is missing.
+    """
+    start = time.monotonic()
+    place = tracking_uri(uri)
+    tracker = open_tracker(place)
+    spool = work_folder() / "spool" / plan.sweep.name
+    known = set(tracker.complete_keys()) | set(spooled(spool))
+    todo = [spec for spec in plan.trials if spec.key not in known]
+    reused = len(plan.trials) - len(todo)
+    if reused:
+        console.print(f"{reused} of {len(plan.trials)} trials are complete already", highlight=False)
+    for name in dict.fromkeys(spec.dataset for spec in todo):
+        load_dataset(name, data_root)
+    progress = SweepProgress(
+        todo, work={spec.key: estimate_cpu_seconds(spec) for spec in todo}, console=console
+    )
+    if not todo or scheduler == "inline":
+        check_inline(plan.sweep.resources)
+        filing = Filing(tracker, spool=spool)
+        filing.start(plan.sweep, trials=plan.trials, command=command)
+        with progress:
+            problems = _run_inline(plan, todo, filing=filing, data_root=data_root, progress=progress)
+    else:
+        problems = _run_on_ray(
+            plan, todo, uri=place, spool=spool, command=command, data_root=data_root, progress=progress, console=console
+        )
+    return SweepOutcome(
+        len(plan.trials), reused, dict(progress.counts), tuple(problems), time.monotonic() - start
+    )
+
+
+def _run_inline(
+    plan: SweepPlan, todo: list[TrialSpec], *, filing: Filing, data_root: Path | None, progress: SweepProgress
+) -> list[str]:
+    interrupted = False
+    try:
+        run_inline(
+            todo,
+            resources=plan.sweep.resources,
+            data_root=data_root,
+            folder=_checkpoints(),
+            filing=filing,
+            progress=progress,
+        )
+    except KeyboardInterrupt:
+        interrupted = True
+    return filing.end(progress.sweep_status()) + (["interrupted"] if interrupted else [])
+
+
+def _run_on_ray(
+    plan: SweepPlan,
+    todo: list[TrialSpec],
+    *,
+    uri: str,
+    spool: Path,
+    command: str,
+    data_root: Path | None,
+    progress: SweepProgress,
+    console: Console,
+) -> list[str]:
+    import ray
+
+    from resablate.scheduling.ray_tune import connect_ray, ray_capacity, run_ray, start_filing
+
+    connect_ray()
+    capacity = ray_capacity(plan.sweep.resources)
+    console.print(f"Ray: {capacity.description}; {capacity.concurrent} trials at a time", highlight=False)
+    filing = start_filing(uri=uri, spool=spool)
+    ray.get(filing.start.remote(plan.sweep, plan.trials, command))
+    try:
+        with progress:
+            run_ray(
+                todo,
+                resources=plan.sweep.resources,
+                capacity=capacity,
+                data_root=data_root,
+                folder=_checkpoints(),
+                filing=filing,
+                progress=progress,
+            )
+    finally:
+        problems: list[str] = ray.get(filing.end.remote(progress.sweep_status()))
+    return problems
+
+
+def _checkpoints() -> Path:
+    return work_folder() / "trials"

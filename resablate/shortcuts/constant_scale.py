@@ -1,0 +1,40 @@
+"""Constant scaling: both sides are multiplied by fixed numbers."""
+
+from torch import Tensor
+
+from resablate.shortcuts.interface import Addends, Shortcut
+
+
+class ConstantScale(Shortcut):
+    """carried = carried_factor * x, added = added_factor * F(x).
+
+    Args:
+        in_channels: channels of x.
+        out_channels: channels of the residual.
+        stride: the branch's stride.
+        carried_factor: lambda of equation 7; He et al. tried 0 and 0.5.
+        added_factor: 1 or, as "frozen gating", 0.5.
+
+    Source: He et al. 2016, Figure 2(b), section 3.1, equation 7.
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        out_channels: int,
+        stride: int,
+        carried_factor: float = 0.5,
+        added_factor: float = 0.5,
+    ) -> None:
+        super().__init__(in_channels=in_channels, out_channels=out_channels, stride=stride)
+        self.carried_factor = carried_factor
+        self.added_factor = added_factor
+
+    def forward(self, x: Tensor, residual: Tensor) -> Addends:
+        """The two addends."""
+        return Addends(carried=self.bypass(x), added=self.added_factor * residual)
+
+    def bypass(self, x: Tensor) -> Tensor:
+        """The scaled x."""
+        return self.carried_factor * self.match(x)

@@ -1,0 +1,35 @@
+"""Shortcut-only gating: the gate acts on x alone."""
+
+import torch
+from torch import Tensor
+
+from resablate.shortcuts.gate import gate_layer
+from resablate.shortcuts.interface import Addends, Shortcut
+
+
+class ShortcutOnlyGate(Shortcut):
+    """carried = (1 - g(x)) * x, added = F(x), with g(x) = sigmoid(W_g x + b_g).
+
+    As b_g falls the shortcut tends to the identity. In the blocks that change dimensions g sees the matched x.
+
+    Args:
+        in_channels: channels of x.
+        out_channels: channels of the residual.
+        stride: the branch's stride.
+        bias: initial b_g; He et al. show 0 and -6.
+
+    Source: He et al. 2016, Figure 2(d), section 3.1.
+    """
+
+    def __init__(self, *, in_channels: int, out_channels: int, stride: int, bias: float = -6.0) -> None:
+        super().__init__(in_channels=in_channels, out_channels=out_channels, stride=stride)
+        self.gate = gate_layer(out_channels, bias)
+
+    def forward(self, x: Tensor, residual: Tensor) -> Addends:
+        """The two addends."""
+        return Addends(carried=self.bypass(x), added=residual)
+
+    def bypass(self, x: Tensor) -> Tensor:
+        """The gated x."""
+        x = self.match(x)
+        return (1 - torch.sigmoid(self.gate(x))) * x

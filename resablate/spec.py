@@ -1,0 +1,221 @@
+"""`TrialSpec`: everything that is asked of one trial, in one flat frozen record."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from resablate.errors import SpecError, nearest
+
+ArgumentValue = bool | float | str
+ParamValue = bool | int | float | str
+KEY_LENGTH = 16
+"""Hexadecimal digits of a trial key: 64 bits, so 10,000 keys collide with a chance of 3e-12."""
+
+
+def _as_number(value: ArgumentValue) -> ArgumentValue:
+    """`value` as a number where it is written as one: YAML 1.1 reads `1e-4` as a string."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+class TrialSpec(BaseModel):
+    """Every knob of one trial.
+
+    A knob has one name everywhere: here, in the sweep file, in the keyword that receives it, as MLflow param and as
+    column of the report. A default is never changed once released, because `key` leaves defaults out.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    # network
+    shortcut: str = "identity"
+    """How x passes the branch: a row of `resablate list shortcuts`."""
+    shortcut_args: Annotated[dict[str, ArgumentValue], Field(default_factory=dict)]
+    """Arguments of the shortcut, such as the gates' `bias`; as an axis: `shortcut_args.bias`."""
+    ordering: str = "original"
+    """Order of convolution, batch norm and ReLU: a row of `resablate list orderings`."""
+    depth: int = Field(default=20, ge=8)
+    """Weighted layers, as in the papers' names: 6n+2 for blocks of two convolutions."""
+    width: int = Field(default=16, ge=1)
+    """Channels of the first stage; the second and third have twice and four times as many."""
+
+    # data
+    dataset: str = "digits"
+    """A row of `resablate list datasets`."""
+    train_examples: int | None = Field(default=None, ge=1)
+    """Keep only so many training examples, chosen by seed; all where null."""
+    val_fraction: float = Field(default=0.1, gt=0, lt=1)
+    """Share of the training examples held out for `val_error`."""
+    augmentation: str = "none"
+    """A row of `resablate list augmentations`."""
+    crop_padding: int = Field(default=4, ge=1)
+    """Pixels of zero padding on each side before a random crop."""
+
+    # training
+    epochs: int = Field(default=12, ge=1)
+    """Passes over the training examples."""
+    batch_size: int = Field(default=128, ge=2)
+    """Examples per step."""
+    learning_rate: float = Field(default=0.1, gt=0)
+    """The schedule's highest rate."""
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    """Of SGD, without Nesterov's correction."""
+    weight_decay: float = Field(default=1e-4, ge=0)
+    """L2 penalty on all parameters."""
+    schedule: str = "steps"
+    """The learning rate by iteration: a row of `resablate list schedules`."""
+    milestones: tuple[float, ...] = (0.5, 0.75)
+    """Parts of the run after which `steps` multiplies the rate by `decay_factor`; He et al.: 32k, 48k of 64k."""
+    decay_factor: float = Field(default=0.1, gt=0, le=1)
+    """What the rate is multiplied by at each milestone."""
+    warmup_iterations: int = Field(default=0, ge=0)
+    """Iterations at `warmup_learning_rate` before `steps` begins; He et al.: 400."""
+    warmup_learning_rate: float = Field(default=0.01, gt=0)
+    """The rate during the warm-up."""
+
+    # singular values
+    regularizer: str = "none"
+    """What acts on the convolutions' singular values: a row of `resablate list regularizers`."""
+    sv_strength: float = Field(default=0.0, ge=0)
+    """Strength of the regularizer; 0 is the same as none."""
+
+    # analyses
+    analyses: tuple[str, ...] = ("lesion", "path_gradient")
+    """What is done with the trained network: rows of `resablate list analyses`."""
+    lesion_examples: int | None = Field(default=None, ge=1)
+    """Test examples that `lesion` uses; all where null."""
+    path_examples: int = Field(default=32, ge=1)
+    """Training examples whose gradients `path_gradient` follows."""
+    path_samples: int = Field(default=4, ge=1)
+    """Single paths that `path_gradient` samples for each length."""
+
+    # replicate
+    seed: int = Field(default=0, ge=0)
+    """Fixes the split, the initial weights, the order of the examples, augmentation and sampling."""
+
+    @field_validator("shortcut_args")
+    @classmethod
+    def _numbers(cls, value: dict[str, ArgumentValue]) -> dict[str, ArgumentValue]:
+        return {name: _as_number(argument) for name, argument in sorted(value.items())}
+
+    @field_validator("depth")
+    @classmethod
+    def _depth(cls, depth: int) -> int:
+        below = (depth - 2) // 6 * 6 + 2
+        if depth != below:
+            raise ValueError(
+                f"{depth} is not 6n+2 for blocks of two convolutions; nearest: {below}, {below + 6}"
+            )
+        return depth
+
+    @field_validator("milestones")
+    @classmethod
+    def _milestones(cls, milestones: tuple[float, ...]) -> tuple[float, ...]:
+        if any(not 0 < m < 1 for m in milestones) or list(milestones) != sorted(milestones):
+            raise ValueError(
+                f"milestones are parts of the run: rising numbers between 0 and 1, got {list(milestones)}"
+            )
+        return milestones
+
+    @model_validator(mode="after")
+    def _no_repeats(self) -> TrialSpec:
+        if len(set(self.analyses)) < len(self.analyses):
+            raise ValueError(f"analyses must be different ones, got {list(self.analyses)}")
+        return self
+
+    @classmethod
+    def parse(cls, fields: Mapping[str, Any], *, place: str = "") -> TrialSpec:
+        """A spec from plain values.
+
+        Raises:
+            SpecError: with one line for each field that is unknown or out of its range.
+        """
+        try:
+            return cls.model_validate(dict(fields))
+        except ValidationError as error:
+            raise SpecError(problems(error, known=cls.model_fields), place=place) from None
+
+    def replace(self, **fields: Any) -> TrialSpec:
+        """A copy with other values in some fields, validated like a new one."""
+        return TrialSpec.parse({**dict(self), **fields})
+
+    def changes(self) -> dict[str, Any]:
+        """The fields that differ from their defaults, as JSON values: what the key is made of."""
+        plain = self.model_dump(mode="json")
+        default = TrialSpec.model_validate({}).model_dump(mode="json")
+        return {name: value for name, value in plain.items() if value != default[name]}
+
+    @property
+    def key(self) -> str:
+        """The trial's content key: equal for equal questions, whoever asks and wherever."""
+        text = json.dumps(_whole_numbers(self.changes()), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+
+    def params(self) -> dict[str, ParamValue]:
+        """Every field as one flat row: arguments as `shortcut_args.<name>`, lists joined with commas."""
+        flat: dict[str, ParamValue] = {}
+        for name, value in dict(self).items():
+            if isinstance(value, dict):
+                arguments: dict[str, ArgumentValue] = value
+                flat.update({f"{name}.{argument}": v for argument, v in arguments.items()})
+            elif isinstance(value, tuple):
+                flat[name] = ",".join(str(part) for part in value)
+            else:
+                flat[name] = "all" if value is None else value
+        return flat
+
+    def label(self) -> str:
+        """A short name for people: the fields that differ from the defaults."""
+        parts = [self.shortcut]
+        parts += [f"{name}={value}" for name, value in self.shortcut_args.items()]
+        shown = {"ordering", "depth", "width", "dataset", "regularizer", "sv_strength", "seed"}
+        changed = self.changes()
+        parts += [
+            f"{name}={changed[name]}" for name in TrialSpec.model_fields if name in shown & set(changed)
+        ]
+        return " ".join(parts)
+
+
+def _whole_numbers(value: Any) -> Any:
+    """`value` with every whole float as an int, so that -6 and -6.0 give one key."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {name: _whole_numbers(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_whole_numbers(part) for part in value]
+    return value
+
+
+def problems(error: ValidationError, *, known: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """One line for each mistake pydantic found: place, rule, value.
+
+    Args:
+        error: what validation raised.
+        known: the model's fields, to name the nearest one.
+        prefix: put before each field's name, such as `base.`.
+    """
+    lines: list[str] = []
+    for mistake in error.errors():
+        path = [str(part) for part in mistake["loc"] if part not in ("bool", "float", "str", "int")]
+        place = prefix + ".".join(path)
+        if mistake["type"] == "extra_forbidden":
+            lines.append(f"{place}: no such field{nearest(path[-1], known)} (fields: {', '.join(known)})")
+        elif mistake["type"] == "value_error":
+            lines.append(f"{place}: {mistake['ctx']['error']}".removeprefix(": "))
+        else:
+            lines.append(f"{place}: {_lower(mistake['msg'])}, got {mistake['input']!r}")
+    return list(dict.fromkeys(lines))
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,235 @@
+"""`SweepSpec`: one YAML file, read without torch."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from resablate.errors import SpecError, nearest
+from resablate.spec import TrialSpec, problems
+
+Point = dict[str, Any]
+"""One value for each axis."""
+
+
+class Range(BaseModel):
+    """A continuous axis, ends included."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    low: float
+    high: float
+    log: bool = False
+
+
+class Search(BaseModel):
+    """How the axes are explored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: str = "grid"
+    trials: int | None = Field(default=None, ge=1)
+    seed: int = Field(default=0, ge=0)
+
+
+class Resources(BaseModel):
+    """What one trial gets. CPUs are also its number of threads; a GPU may be shared in fractions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cpus: float = Field(default=1, gt=0)
+    gpus: float | Literal["auto"] = "auto"
+    """`auto` takes one where a node has one, else none."""
+
+
+class SweepSpec(BaseModel):
+    """One question: a base trial and the axes along which it is changed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
+    base: Annotated[dict[str, Any], Field(default_factory=dict)]
+    axes: Annotated[dict[str, tuple[Any, ...] | Range], Field(default_factory=dict)]
+    search: Annotated[Search, Field(default_factory=Search)]
+    resources: Annotated[Resources, Field(default_factory=Resources)]
+
+    def points(self) -> Iterator[Point]:
+        """Every combination of the listed values, the last axis fastest."""
+        lists = [values for values in self.axes.values() if not isinstance(values, Range)]
+        return (dict(zip(self.axes, values, strict=True)) for values in itertools.product(*lists))
+
+    @property
+    def grid_size(self) -> int:
+        """How many points the listed values make."""
+        return math.prod(len(values) for values in self.axes.values() if not isinstance(values, Range))
+
+    def trial(self, point: Point) -> TrialSpec:
+        """The base changed to `point`.
+
+        Raises:
+            SpecError: if the combination is no valid trial.
+        """
+        return TrialSpec.parse(merge(self.base, point))
+
+
+def merge(base: Mapping[str, Any], point: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the values of `point`; `shortcut_args.bias` sets one argument and leaves the others."""
+    fields = dict(base)
+    for axis, value in point.items():
+        field, _, argument = axis.partition(".")
+        fields[field] = {**fields.get(field, {}), argument: value} if argument else value
+    return fields
+
+
+def load_sweep(path: str | Path) -> SweepSpec:
+    """The sweep in a YAML file.
+
+    Raises:
+        SpecError: if the file is missing or holds mistakes: all of them, each with its place.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SpecError(f"{path}: no such sweep file{_neighbors(path)}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path}: not readable as a text file ({error})") from None
+    try:
+        content = yaml.load(text, Loader=_StrictLoader)
+    except yaml.YAMLError as error:
+        raise SpecError(_yaml_problem(error), place=str(path)) from None
+    if not isinstance(content, dict):
+        what = "empty" if content is None else f"a {type(content).__name__}"
+        raise SpecError(f"{path}: a sweep is a mapping with name, base and axes, but this file is {what}")
+    return parse_sweep(cast(dict[str, Any], content), place=str(path))
+
+
+def parse_sweep(content: Mapping[str, Any], *, place: str = "sweep") -> SweepSpec:
+    """A sweep from plain values, as `load_sweep` does it.
+
+    Raises:
+        SpecError: all mistakes at once.
+    """
+    found: list[str] = []
+    content = {str(name): value for name, value in content.items()}
+    for name in ("base", "axes"):
+        if content.get(name) is None:
+            content[name] = {}
+        if not isinstance(content[name], dict):
+            found.append(f"{name}: must be a mapping from field to value, got {content[name]!r}")
+            content[name] = {}
+    if content.get("resources") == "auto":
+        content["resources"] = {}
+    base = cast(dict[str, Any], content["base"])
+    axes = cast(dict[str, Any], content["axes"])
+    found += _base_problems(base)
+    sound = {name: value for name, value in base.items() if not _field_problems(name, value)}
+    checked = {axis: _axis(axis, values, sound, found) for axis, values in axes.items()}
+    found += [f"axes.{axis}: also set in base; write it in one place" for axis in axes if axis in base]
+    try:
+        sweep = SweepSpec.model_validate(
+            {**content, "axes": {a: v for a, v in checked.items() if v is not None}}
+        )
+    except ValidationError as error:
+        found += problems(error, known=SweepSpec.model_fields)
+        raise SpecError(found, place=place) from None
+    if found:
+        raise SpecError(found, place=place)
+    return sweep
+
+
+def _base_problems(base: Mapping[str, Any]) -> list[str]:
+    try:
+        TrialSpec.model_validate(dict(base))
+    except ValidationError as error:
+        return problems(error, known=TrialSpec.model_fields, prefix="base.")
+    return []
+
+
+def _field_problems(name: str, value: Any) -> list[str]:
+    try:
+        TrialSpec.model_validate({name: value})
+    except ValidationError as error:
+        return problems(error, known=TrialSpec.model_fields, prefix="axes.")
+    return []
+
+
+def _axis(
+    axis: str, values: Any, base: Mapping[str, Any], found: list[str]
+) -> tuple[Any, ...] | Range | None:
+    """The axis with every value as the trial will hold it; its problems are added to `found`."""
+    field, _, argument = axis.partition(".")
+    if field not in TrialSpec.model_fields or (argument and field != "shortcut_args"):
+        known = [*TrialSpec.model_fields, "shortcut_args.<argument>"]
+        found.append(f"axes.{axis}: not a trial field{nearest(axis, known)} (fields: {', '.join(known)})")
+        return None
+    if isinstance(values, dict):
+        return _range(axis, cast(dict[str, Any], values), found)
+    if not isinstance(values, list) or not values:
+        what = "an empty list" if values == [] else repr(values)
+        found.append(f"axes.{axis}: an axis is a list of values or a range {{low, high, log}}, got {what}")
+        return None
+    kept: list[Any] = []
+    for value in cast(list[Any], values):
+        fields = merge(base, {axis: value})
+        mistakes = _field_problems(field, fields[field])
+        found.extend(mistakes)
+        if not mistakes:
+            parsed = getattr(TrialSpec.model_validate({field: fields[field]}), field)
+            kept.append(parsed[argument] if argument else parsed)
+    repeated = [value for place, value in enumerate(kept) if value in kept[:place]]
+    if repeated:
+        found.append(f"axes.{axis}: every value once; {', '.join(map(repr, repeated))} is there again")
+    return tuple(kept) or None
+
+
+def _range(axis: str, values: dict[str, Any], found: list[str]) -> Range | None:
+    try:
+        span = Range.model_validate(values)
+    except ValidationError as error:
+        found.extend(problems(error, known=Range.model_fields, prefix=f"axes.{axis}."))
+        return None
+    if not span.low < span.high or (span.log and span.low <= 0):
+        rule = "0 < low < high (log)" if span.log else "low < high"
+        found.append(f"axes.{axis}: {rule} must hold, but got low={span.low}, high={span.high}")
+        return None
+    mistakes = [line for end in (span.low, span.high) for line in _field_problems(axis, end)]
+    found.extend(mistakes)
+    return None if mistakes else span
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML's safe loader, refusing a key that is written twice (PyYAML keeps the last one silently)."""
+
+
+def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if key in seen:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"{key!r} is written twice", key_node.start_mark
+            )
+        seen.add(key)
+    return loader.construct_mapping(node, deep=True)
+
+
+_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def _yaml_problem(error: yaml.YAMLError) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        mark = error.problem_mark
+        return f"line {mark.line + 1}, column {mark.column + 1}: not valid YAML: {error.problem}"
+    return f"not valid YAML: {error}"
+
+
+def _neighbors(path: Path) -> str:
+    files = sorted(str(p) for p in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
+    return f"{nearest(str(path), files)} (there: {', '.join(files)})" if files else ""

@@ -1,0 +1,77 @@
+"""Every table by name: what `resablate list` shows."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from resablate.analyses import ANALYSES, Analysis
+from resablate.claims import CLAIMS
+from resablate.datasets import DATASETS, Dataset
+from resablate.figures import FIGURES
+from resablate.orderings import ORDERINGS, Ordering
+from resablate.registry import Registry, arguments
+from resablate.regularizers import REGULARIZERS
+from resablate.searches import SEARCHES
+from resablate.shortcuts import SHORTCUTS
+from resablate.spec import TrialSpec
+from resablate.training import AUGMENTATIONS, SCHEDULES
+
+TABLES: Mapping[str, Registry[Any]] = {
+    table.table: table
+    for table in (
+        SHORTCUTS,
+        ORDERINGS,
+        DATASETS,
+        AUGMENTATIONS,
+        SCHEDULES,
+        REGULARIZERS,
+        ANALYSES,
+        SEARCHES,
+        FIGURES,
+        CLAIMS,
+    )
+}
+
+
+class Description(NamedTuple):
+    """One row for people."""
+
+    name: str
+    takes: str
+    text: str
+
+
+def describe(table: str) -> list[Description]:
+    """The rows of `table`, or the fields of a trial for `fields`.
+
+    Args:
+        table: a key of TABLES, or `fields`.
+    """
+    if table == "fields":
+        return [
+            Description(name, repr(field.get_default(call_default_factory=True)), field.description or "")
+            for name, field in TrialSpec.model_fields.items()
+        ]
+    return [_row(name, entry) for name, entry in TABLES[table].items()]
+
+
+def _row(name: str, entry: object) -> Description:
+    if isinstance(entry, Ordering):
+        after = entry.after_add or "nothing"
+        return Description(name, "", f"branch: {entry.branch}; after the addition: {after} ({entry.source})")
+    if isinstance(entry, Dataset):
+        shape = f"{entry.train_count:,} + {entry.test_count:,} images of {entry.channels}x{entry.size[0]}x{entry.size[1]}"
+        return Description(name, "", f"{shape}, {entry.num_classes} classes ({entry.source})")
+    if isinstance(entry, Analysis):
+        return Description(name, _knobs(entry.run), f"{_first_line(entry.run)} ({entry.source})")
+    return Description(name, _knobs(entry) if callable(entry) else "", _first_line(entry))
+
+
+def _knobs(function: Callable[..., object]) -> str:
+    takes = {name: value for name, value in arguments(function).items() if name != "generator"}
+    return ", ".join(f"{name}={value}" for name, value in takes.items())
+
+
+def _first_line(entry: object) -> str:
+    described = entry if inspect.isclass(entry) or inspect.isfunction(entry) else type(entry)
+    return (inspect.getdoc(described) or "").partition("\n")[0]

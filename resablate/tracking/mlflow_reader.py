@@ -1,0 +1,103 @@
+"""What MLflow holds, as results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, final
+
+from pydantic import ValidationError
+
+from resablate.errors import ResablateError, TrackingError, nearest
+from resablate.result import COMPLETE, TrialResult
+from resablate.spec import TrialSpec
+from resablate.sweep import SweepSpec, parse_sweep
+from resablate.tracking.location import shown
+from resablate.tracking.mlflow_store import ADVICE, KEY, KIND, STATUS, SWEEP, MlflowStore
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+SWEEP_FILE, TRIALS_FILE, RESULT_FILE = "sweep.json", "trials.json", "result.json"
+DOWNLOADS_AT_ONCE = 8
+
+
+@final
+class MlflowReader:
+    """Reads a store; never makes one."""
+
+    def __init__(self, store: MlflowStore) -> None:
+        self._store = store
+
+    def complete_keys(self) -> dict[str, str]:
+        """Key -> run id of every trial that is complete, the latest where there are several."""
+        if not self._store.exists():
+            return {}
+        with self._store.errors("looking for complete trials"):
+            # MLflow's filters know no OR: of the four words a trial's status may be, these two are left out.
+            runs = self._store.runs(f"tags.`{STATUS}` != 'running' AND tags.`{STATUS}` != 'failed'")
+            latest_last = list(runs)[::-1]
+        return {
+            run.data.tags[KEY]: run.info.run_id for run in latest_last if run.data.tags[STATUS] in COMPLETE
+        }
+
+    def load_sweep_results(self, name: str) -> tuple[SweepSpec, list[TrialResult]]:
+        """The latest submission of the sweep called `name` and its results so far.
+
+        Raises:
+            TrackingError: if there is no store, no such sweep, or a record cannot be read.
+        """
+        place = shown(self._store.uri)
+        if not self._store.exists():
+            raise TrackingError(f"{place}: no sweep {name!r}, there is no database there yet. {ADVICE}")
+        with self._store.errors(f"reading sweep {name!r}"):
+            sweep, trials = self._submission(name)
+            by_key = self._ended_runs({trial.key for trial in trials})
+            runs = [by_key[trial.key] for trial in trials if trial.key in by_key]
+            with ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
+                return sweep, list(pool.map(self._result, runs))
+
+    def _submission(self, name: str) -> tuple[SweepSpec, list[TrialSpec]]:
+        submissions = list(self._store.runs(f"tags.`{KIND}` = 'sweep'"))
+        latest = next((run for run in submissions if run.data.tags[SWEEP] == name), None)
+        if latest is None:
+            known = list(dict.fromkeys(run.data.tags[SWEEP] for run in submissions))
+            there = ", ".join(known) or "none"
+            place = shown(self._store.uri)
+            raise TrackingError(f"{place}: no sweep called {name!r}{nearest(name, known)} (there: {there})")
+        sweep, trials = self._store.read_files(latest, [SWEEP_FILE, TRIALS_FILE])
+        try:
+            # Not pydantic's own reading: it leaves the lists of JSON where an axis had tuples.
+            return parse_sweep(json.loads(sweep)), [TrialSpec.parse(fields) for fields in json.loads(trials)]
+        except (ResablateError, ValueError) as error:
+            raise TrackingError(self._unreadable(latest, TRIALS_FILE, error)) from error
+
+    def _ended_runs(self, keys: Collection[str]) -> dict[str, Run]:
+        """Key -> its run: a complete one before a failed one, then the latest."""
+        chosen: dict[str, Run] = {}
+        for run in self._store.runs(f"tags.`{STATUS}` != 'running'"):
+            key = run.data.tags[KEY]
+            if key not in keys:
+                continue
+            if key not in chosen or (_complete(run) and not _complete(chosen[key])):
+                chosen[key] = run
+        return chosen
+
+    def _result(self, run: Run) -> TrialResult:
+        [text] = self._store.read_files(run, [RESULT_FILE])
+        try:
+            return TrialResult.from_json(text)
+        except ValidationError as error:
+            raise TrackingError(self._unreadable(run, RESULT_FILE, error)) from error
+
+    def _unreadable(self, run: Run, file: str, error: Exception) -> str:
+        summary = str(error).strip().partition("\n")[0]
+        return (
+            f"{shown(self._store.uri)}: {file} of run {run.info.run_id} is not what this version of "
+            f"resablate writes ({summary}); delete the run to have it made again"
+        )
+
+
+def _complete(run: Run) -> bool:
+    return run.data.tags[STATUS] in COMPLETE

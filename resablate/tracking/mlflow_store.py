@@ -1,0 +1,192 @@
+"""The connection to MLflow that writing and reading share."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import re
+import ssl
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from http.client import HTTPException
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+from resablate.errors import TrackingError
+from resablate.tracking.location import home, shown, sqlite_file
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+KIND = "resablate.kind"
+"""`sweep` or `trial`; a sweep's run has it once its files are there."""
+SWEEP = "resablate.sweep"
+KEY = "resablate.key"
+STATUS = "resablate.status"
+"""`running` or a trial's status; set last, so that a record that says `finished` holds its result."""
+
+ADVICE = (
+    "Set MLFLOW_TRACKING_URI to http://HOST:PORT of an MLflow server or to sqlite:////FOLDER/mlflow.db; "
+    "without it, records are kept in $RESABLATE_HOME/mlflow.db, else in mlflow.db of the current folder"
+)
+PROBE_SECONDS = 5
+"""How long a server may take to say that it is there: MLflow's own calls retry for minutes."""
+PAGE = 1000
+
+
+@final
+class MlflowStore:
+    """One MLflow server or sqlite file.
+
+    Args:
+        uri: as `location.tracking_uri` gives it.
+
+    Raises:
+        TrackingError: if nothing of the kind can be at `uri`, or the server does not answer.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self.database = sqlite_file(uri)
+        self._client: MlflowClient | None = None
+        if self.database is not None:
+            folder = self.database.parent
+            if folder != home() and not folder.is_dir():
+                raise TrackingError(f"{shown(uri)}: the folder {folder} does not exist. {ADVICE}")
+        elif uri.startswith(("http://", "https://")):
+            self._probe()
+        else:
+            raise TrackingError(
+                f"{shown(uri)}: records are kept by an MLflow server (http://, https://), in a file "
+                f"(sqlite:///) or in memory (memory:); another database is reached through such a server. "
+                f"{ADVICE}"
+            )
+
+    def client(self) -> MlflowClient:
+        """The client to write with; makes the database where there is none yet.
+
+        Raises:
+            TrackingError: if the database cannot be made or read.
+        """
+        if self._client is None:
+            _quiet()
+            from mlflow import MlflowClient
+
+            with self.errors("opening the store"), self._alone():
+                self._client = MlflowClient(tracking_uri=self.uri)
+        return self._client
+
+    def exists(self) -> bool:
+        """Whether there is something to read: a sqlite file comes to be when the first sweep is started."""
+        return self.database is None or self.database.is_file()
+
+    def runs(self, filter_string: str, *, experiment_ids: list[str] | None = None) -> Iterator[Run]:
+        """Every run that passes the filter, the latest started first, by one paged query.
+
+        Args:
+            filter_string: in MLflow's search language.
+            experiment_ids: where to look; all experiments where None.
+        """
+        client: Any = self.client()
+        if experiment_ids is None:
+            experiment_ids = self._experiment_ids()
+        token: str | None = None
+        while experiment_ids:
+            found = client.search_runs(
+                experiment_ids,
+                filter_string,
+                max_results=PAGE,
+                order_by=["attributes.start_time DESC"],
+                page_token=token,
+            )
+            yield from found
+            token = found.token
+            if not token:
+                return
+
+    def read_files(self, run: Run, names: list[str]) -> list[bytes]:
+        """The contents of some of a run's files.
+
+        Raises:
+            TrackingError: if one is not there.
+        """
+        from mlflow.artifacts import download_artifacts
+
+        with self.errors(f"reading {', '.join(names)} of run {run.info.run_id}"):
+            with tempfile.TemporaryDirectory() as folder:
+                root = run.info.artifact_uri
+                for name in names:
+                    # Not `client.download_artifacts`: that asks the server for the run again.
+                    download_artifacts(artifact_uri=f"{root}/{name}", dst_path=folder, tracking_uri=self.uri)
+                return [Path(folder, name).read_bytes() for name in names]
+
+    @contextmanager
+    def errors(self, doing: str) -> Generator[None]:
+        """What MLflow, the disk or the network raises inside, as a `TrackingError` naming what was done."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            yield
+        except (MlflowException, OSError) as error:
+            reason = " ".join(str(error).split())
+            raise TrackingError(f"{shown(self.uri)}: {doing} failed: {reason}") from error
+
+    def _experiment_ids(self) -> list[str]:
+        client: Any = self.client()  # MLflow's pages are partly untyped
+        token: str | None = None
+        found: list[str] = []
+        while True:
+            page = client.search_experiments(max_results=PAGE, page_token=token)
+            found += [experiment.experiment_id for experiment in page]
+            token = page.token
+            if not token:
+                return found
+
+    def _probe(self) -> None:
+        place = shown(self.uri)
+        asked = re.sub(r"//[^/@]*@", "//", self.uri).rstrip("/") + "/health"
+        try:
+            with urllib.request.urlopen(asked, timeout=PROBE_SECONDS):
+                return
+        except urllib.error.HTTPError as error:
+            error.close()
+            # One that wants a password is there; the first call with MLflow's credentials says what it lacks.
+            if error.code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+                return
+            problem = f"what answers is no working MLflow server (/health: HTTP {error.code})"
+        except (OSError, ValueError, HTTPException) as error:
+            reason = getattr(error, "reason", error)
+            if isinstance(reason, ssl.SSLError):
+                return  # it is there: MLflow's own settings say which certificates are trusted
+            problem = (
+                f"no MLflow server answers (asked for /health, waited at most {PROBE_SECONDS} s: {reason})"
+            )
+        raise TrackingError(f"{place}: {problem}. {ADVICE}")
+
+    @contextmanager
+    def _alone(self) -> Generator[None]:
+        """Holds the database's lock file: processes that make one sqlite file at once leave it unusable."""
+        if self.database is None:
+            yield
+            return
+        if self.database.parent == home():
+            home().mkdir(parents=True, exist_ok=True)
+        with Path(f"{self.database}.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _quiet() -> None:
+    """Keeps what MLflow tells about itself off the terminal: links, progress bars, information."""
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    import mlflow
+
+    for name in (mlflow.__name__, "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,277 @@
+"""The MLflow tracker: one parent run for each submission, one child run for each trial."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, final
+
+from resablate.errors import TrackingError
+from resablate.measurement import EpochMetrics
+from resablate.result import COMPLETE, TrialResult
+from resablate.spec import TrialSpec
+from resablate.sweep import SweepSpec
+from resablate.tracking.location import shown
+from resablate.tracking.mlflow_reader import RESULT_FILE, SWEEP_FILE, TRIALS_FILE, MlflowReader
+from resablate.tracking.mlflow_store import KEY, KIND, STATUS, SWEEP, MlflowStore
+from resablate.tracking.points import Point, epoch_points, final_points
+from resablate.tracking.provenance import code_versions
+from resablate.tracking.tracker import SweepStatus, Tracker
+
+if TYPE_CHECKING:
+    from mlflow.entities import Metric
+
+PARENT = "mlflow.parentRunId"
+LONGEST_VALUE = 5000
+"""Characters of a param or tag; MLflow takes 6000 of a param. Files hold everything in full."""
+RUN_STATUS = {
+    "finished": "FINISHED",
+    "diverged": "FINISHED",
+    "failed": "FAILED",
+    "interrupted": "KILLED",
+}
+
+
+@dataclass
+class _OpenRun:
+    run_id: str
+    epochs: set[int] = field(default_factory=set[int])
+    """Those it holds already."""
+
+
+@dataclass
+class _Submission:
+    sweep: SweepSpec
+    experiment_id: str
+    run_id: str
+    trials: dict[str, TrialSpec]
+    """By key."""
+    reopenable: dict[str, str]
+    """Key -> run id of trials of this sweep that did not come to their end."""
+    open: dict[str, _OpenRun] = field(default_factory=dict[str, _OpenRun])
+
+
+@final
+class MlflowTracker(Tracker):
+    """Files everything in MLflow, by explicit run ids: MLflow's notion of an active run plays no part.
+
+    Args:
+        uri: as `location.tracking_uri` gives it.
+
+    Raises:
+        TrackingError: if nothing of the kind can be at `uri`, or the server does not answer.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self._store = MlflowStore(uri)
+        self._reader = MlflowReader(self._store)
+        self._current: _Submission | None = None
+
+    def start_sweep(self, sweep: SweepSpec, *, trials: Sequence[TrialSpec], command: str) -> None:
+        """Records one submission of a sweep as a parent run."""
+        client = self._store.client()
+        with self._store.errors(f"starting sweep {sweep.name!r}"):
+            experiment_id = self._experiment(sweep.name)
+            ended = " AND ".join(f"tags.`{STATUS}` != '{status}'" for status in COMPLETE)
+            open_runs = list(self._store.runs(ended, experiment_ids=[experiment_id]))
+            tags = {SWEEP: sweep.name, "resablate.command": command} | _version_tags(code_versions())
+            run = client.create_run(
+                experiment_id, tags=_cut(tags), run_name=f"{sweep.name} {datetime.now():%Y-%m-%d %H:%M:%S}"
+            )
+            self._current = _Submission(
+                sweep=sweep,
+                experiment_id=experiment_id,
+                run_id=run.info.run_id,
+                trials={trial.key: trial for trial in trials},
+                reopenable={run.data.tags[KEY]: run.info.run_id for run in open_runs[::-1]},
+            )
+            client.log_text(run.info.run_id, sweep.model_dump_json(indent=1), SWEEP_FILE)
+            self._write_trials()
+            client.set_tag(run.info.run_id, KIND, "sweep")
+
+    def note_trial(self, spec: TrialSpec) -> None:
+        """Adds a trial to this submission's list, if it is not there."""
+        current = self._submission()
+        if spec.key not in current.trials:
+            current.trials[spec.key] = spec
+            with self._store.errors(f"noting trial {spec.key}"):
+                self._write_trials()
+
+    def start_trial(self, spec: TrialSpec) -> None:
+        """Opens the trial's run: this sweep's that is not complete, else a new child of the parent run."""
+        self.note_trial(spec)
+        client, current = self._store.client(), self._submission()
+        tags = {
+            PARENT: current.run_id,
+            KIND: "trial",
+            KEY: spec.key,
+            STATUS: "running",
+            SWEEP: current.sweep.name,
+        }
+        params = _cut(spec.params())
+        with self._store.errors(f"starting trial {spec.key}"):
+            if spec.key in current.reopenable:
+                # Only a run of this sweep: another sweep may be at work on its own run of this key.
+                run = client.get_run(current.reopenable[spec.key])
+                client.update_run(run.info.run_id, status="RUNNING")
+                logged = client.get_metric_history(run.info.run_id, "learning_rate")
+                opened = _OpenRun(run.info.run_id, {metric.step for metric in logged})
+                params = {name: value for name, value in params.items() if name not in run.data.params}
+                self._log(opened.run_id, params=params, tags=tags)
+            else:
+                run = client.create_run(current.experiment_id, tags=tags, run_name=_cut_text(spec.label()))
+                opened = _OpenRun(run.info.run_id)
+                current.reopenable[spec.key] = opened.run_id
+                self._log(opened.run_id, params=params)
+        current.open[spec.key] = opened
+
+    def log_epoch(self, spec_key: str, metrics: EpochMetrics) -> None:
+        """Files one epoch in one call, once."""
+        run = self._open(spec_key)
+        if metrics.epoch not in run.epochs:
+            with self._store.errors(f"logging epoch {metrics.epoch} of trial {spec_key}"):
+                self._log(run.run_id, epoch_points(metrics))
+            run.epochs.add(metrics.epoch)
+
+    def finish_trial(
+        self, result: TrialResult, *, weights: Path | None, figures: Mapping[str, bytes]
+    ) -> None:
+        """Files the outcome and closes the run."""
+        current, run = self._submission(), self._open(result.key)
+        points = [
+            p for metrics in result.history if metrics.epoch not in run.epochs for p in epoch_points(metrics)
+        ]
+        points += final_points(result)
+        tags = _version_tags(result.versions) | {"resablate.reason": result.reason, STATUS: result.status}
+        with self._store.errors(f"finishing trial {result.key}"):
+            self._write_files(run.run_id, result, weights, figures)
+            self._log(run.run_id, points)
+            self._log(run.run_id, tags=tags)
+            self._store.client().set_terminated(run.run_id, RUN_STATUS[result.status])
+        del current.open[result.key]
+        if result.status in COMPLETE:
+            del current.reopenable[result.key]
+
+    def end_sweep(self, status: SweepStatus) -> None:
+        """Closes the parent run."""
+        current = self._submission()
+        with self._store.errors(f"ending sweep {current.sweep.name!r}"):
+            self._store.client().set_terminated(current.run_id, RUN_STATUS[status])
+
+    def complete_keys(self) -> dict[str, str]:
+        """Key -> run id of every trial that is complete, whichever sweep it belongs to."""
+        return self._reader.complete_keys()
+
+    def load_sweep_results(self, name: str) -> tuple[SweepSpec, list[TrialResult]]:
+        """The latest submission of the sweep called `name` and its results so far."""
+        return self._reader.load_sweep_results(name)
+
+    def ui_hint(self) -> str:
+        """How to look at the records, in one line."""
+        place = shown(self._store.uri)
+        return f"mlflow ui --backend-store-uri '{place}'" if self._store.database else f"open {place}"
+
+    def _experiment(self, name: str) -> str:
+        """The id of the experiment called `name`, made where there is none."""
+        from mlflow.exceptions import MlflowException
+
+        client = self._store.client()
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            try:
+                return client.create_experiment(name, artifact_location=self._artifact_location(name))
+            except MlflowException:
+                # Another sweep of this name may have been submitted at the same moment.
+                found = client.get_experiment_by_name(name)
+                if found is None:
+                    raise
+        if found.lifecycle_stage == "deleted":
+            # Restoring it would bring back the runs that somebody threw away, as complete trials.
+            raise TrackingError(
+                f"{shown(self._store.uri)}: experiment {name!r} was deleted; bring it back with `mlflow "
+                f"experiments restore --experiment-id {found.experiment_id}`, remove it for good with "
+                f"`mlflow gc --experiment-ids {found.experiment_id}`, or give the sweep another name"
+            )
+        return found.experiment_id
+
+    def _artifact_location(self, name: str) -> str | None:
+        """Beside the database, wherever this process runs; a server decides for itself."""
+        database = self._store.database
+        return None if database is None else (database.parent / "mlartifacts" / name).as_uri()
+
+    def _write_trials(self) -> None:
+        client, current = self._store.client(), self._submission()
+        rows = [
+            json.dumps(trial.model_dump(mode="json"), sort_keys=True) for trial in current.trials.values()
+        ]
+        client.log_text(current.run_id, "[\n" + ",\n".join(rows) + "\n]\n", TRIALS_FILE)
+        self._log(current.run_id, [Point("trials", len(rows))])
+
+    def _write_files(
+        self, run_id: str, result: TrialResult, weights: Path | None, figures: Mapping[str, bytes]
+    ) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            (folder / RESULT_FILE).write_text(result.to_json(), encoding="utf-8")
+            if weights is not None:
+                shutil.copyfile(weights, folder / "weights.safetensors")
+            for figure, image in figures.items():
+                (folder / "figures").mkdir(exist_ok=True)
+                (folder / "figures" / f"{figure}.png").write_bytes(image)
+            self._store.client().log_artifacts(run_id, str(folder))
+
+    def _log(
+        self,
+        run_id: str,
+        points: Iterable[Point] = (),
+        *,
+        params: Mapping[str, object] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """One call for everything; MLflow's client divides what is more than a server takes at once."""
+        from mlflow.entities import Param, RunTag
+
+        self._store.client().log_batch(
+            run_id,
+            metrics=_metrics(points),
+            params=[Param(name, value) for name, value in _cut(params or {}).items()],
+            tags=[RunTag(name, value) for name, value in _cut(tags or {}).items()],
+        )
+
+    def _submission(self) -> _Submission:
+        if self._current is None:
+            raise TrackingError("no sweep was started: start_sweep comes before its trials")
+        return self._current
+
+    def _open(self, key: str) -> _OpenRun:
+        try:
+            return self._submission().open[key]
+        except KeyError:
+            raise TrackingError(
+                f"trial {key} is not running: start_trial comes before what it measures"
+            ) from None
+
+
+def _metrics(points: Iterable[Point]) -> list[Metric]:
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    return [Metric(point.name, point.value, now, point.step) for point in points]
+
+
+def _version_tags(versions: Mapping[str, str]) -> dict[str, str]:
+    return {f"resablate.version.{name}": value for name, value in versions.items()}
+
+
+def _cut(values: Mapping[str, object]) -> dict[str, str]:
+    return {name: _cut_text(str(value)) for name, value in values.items()}
+
+
+def _cut_text(text: str) -> str:
+    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"

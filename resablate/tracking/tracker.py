@@ -1,0 +1,85 @@
+"""`Tracker`: files what trials are asked and what they measure, and gives it back."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from resablate.measurement import EpochMetrics
+from resablate.result import TrialResult
+from resablate.spec import TrialSpec
+from resablate.sweep import SweepSpec
+
+SweepStatus = Literal["finished", "failed", "interrupted"]
+
+
+class Tracker(ABC):
+    """Files trials under their key, so that a complete one is never run again, whoever asks.
+
+    One process writes in a sweep; several sweeps may write to one store. Every method raises `TrackingError`
+    where the store cannot be reached or refuses what it is given.
+    """
+
+    @abstractmethod
+    def start_sweep(self, sweep: SweepSpec, *, trials: Sequence[TrialSpec], command: str) -> None:
+        """Records one submission of a sweep.
+
+        Args:
+            sweep: the sweep as it is written.
+            trials: what it consists of, also the trials that are complete already; may be empty where a
+                search proposes them one by one.
+            command: what the person typed.
+        """
+
+    @abstractmethod
+    def note_trial(self, spec: TrialSpec) -> None:
+        """Adds a trial that the search proposed to this submission's list, if it is not there.
+
+        `start_trial` does this too, so it is for a proposed trial that is complete and not run again.
+        """
+
+    @abstractmethod
+    def start_trial(self, spec: TrialSpec) -> None:
+        """Opens the trial's record: the one of this sweep that was interrupted or failed, else a new one."""
+
+    @abstractmethod
+    def log_epoch(self, spec_key: str, metrics: EpochMetrics) -> None:
+        """Files one epoch; one that the record holds from before an interruption is left as it is."""
+
+    @abstractmethod
+    def finish_trial(
+        self, result: TrialResult, *, weights: Path | None, figures: Mapping[str, bytes]
+    ) -> None:
+        """Files the outcome and closes the record; epochs of the history that it lacks are added.
+
+        Args:
+            result: everything measured.
+            weights: a safetensors file, which is copied.
+            figures: name -> PNG.
+
+        Raises:
+            ValueError: if an analysis gives a summary number and a curve the same name, or the values of a
+                curve's axis are not whole numbers.
+        """
+
+    @abstractmethod
+    def end_sweep(self, status: SweepStatus) -> None:
+        """Closes the record of the submission."""
+
+    @abstractmethod
+    def complete_keys(self) -> dict[str, str]:
+        """Key -> run id of every trial that is complete, whichever sweep it belongs to."""
+
+    @abstractmethod
+    def load_sweep_results(self, name: str) -> tuple[SweepSpec, list[TrialResult]]:
+        """The latest submission of the sweep called `name` and its results so far, in its trials' order.
+
+        A trial that was complete before, in whichever sweep, counts; one that has not ended is left out.
+
+        Raises:
+            TrackingError: if there is no such sweep; the message names those there are.
+        """
+
+    @abstractmethod
+    def ui_hint(self) -> str:
+        """How to look at the records, in one line."""

@@ -1,0 +1,15 @@
+"""Training one network: schedule, augmentation, epochs, evaluation, checkpoints."""
+
+from resablate.training.augmentation import AUGMENTATIONS as AUGMENTATIONS
+from resablate.training.checkpoint import load_weights as load_weights
+from resablate.training.checkpoint import resume as resume
+from resablate.training.checkpoint import save_checkpoint as save_checkpoint
+from resablate.training.checkpoint import save_weights as save_weights
+from resablate.training.checkpoint import write_bytes as write_bytes
+from resablate.training.determinism import derived_generator as derived_generator
+from resablate.training.determinism import derived_seed as derived_seed
+from resablate.training.determinism import thread_count as thread_count
+from resablate.training.evaluation import evaluate as evaluate
+from resablate.training.evaluation import evaluation_mode as evaluation_mode
+from resablate.training.loop import Training as Training
+from resablate.training.schedule import SCHEDULES as SCHEDULES

@@ -1,0 +1,58 @@
+"""Augmentation of a whole batch at once, on the device where it lies.
+
+Every function takes images (B, C, H, W) and returns as many of the same shape.
+"""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from resablate.registry import Registry
+
+
+class Augmentation(Protocol):
+    """A row: `images` and a CPU `generator` to changed images; knobs are further keywords."""
+
+    def __call__(self, images: Tensor, *, generator: torch.Generator) -> Tensor:
+        """Changed images."""
+        ...
+
+
+def keep(images: Tensor, *, generator: torch.Generator) -> Tensor:
+    """The images as they are."""
+    return images
+
+
+def flip(images: Tensor, *, generator: torch.Generator) -> Tensor:
+    """Each image mirrored left to right with probability 1/2."""
+    mirrored = torch.rand(len(images), generator=generator).lt(0.5).to(images.device)
+    return torch.where(mirrored.view(-1, 1, 1, 1), images.flip(-1), images)
+
+
+def crop(images: Tensor, *, generator: torch.Generator, crop_padding: int = 4) -> Tensor:
+    """Each image shifted by up to `crop_padding` pixels either way; zeros move in.
+
+    Source: He et al., arXiv 1512.03385, section 4.2: 4 pixels padded on each side, then a random crop.
+    """
+    count, channels, height, width = images.shape
+    padded = functional.pad(images, [crop_padding] * 4)
+    offsets = torch.randint(2 * crop_padding + 1, (2, count, 1), generator=generator).to(images.device)
+    rows = offsets[0] + torch.arange(height, device=images.device)
+    columns = offsets[1] + torch.arange(width, device=images.device)
+    example = torch.arange(count, device=images.device).view(-1, 1, 1, 1)
+    channel = torch.arange(channels, device=images.device).view(1, -1, 1, 1)
+    return padded[example, channel, rows[:, None, :, None], columns[:, None, None, :]]
+
+
+def crop_flip(images: Tensor, *, generator: torch.Generator, crop_padding: int = 4) -> Tensor:
+    """`crop`, then `flip`: the augmentation of all three papers on CIFAR."""
+    return flip(crop(images, generator=generator, crop_padding=crop_padding), generator=generator)
+
+
+AUGMENTATIONS: Registry[Augmentation] = Registry(
+    "augmentation",
+    "augmentations",
+    {"none": keep, "flip": flip, "crop": crop, "crop_flip": crop_flip},
+)

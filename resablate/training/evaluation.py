@@ -1,0 +1,64 @@
+"""Error and loss of a network, leaving it as it was."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from resablate.datasets import Examples
+
+EVALUATION_BATCH = 256
+"""Examples per forward pass in evaluations. Fixed, because results depend on it in the last bit."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Means over examples."""
+
+    error: float
+    """Fraction classified wrongly."""
+    loss: float
+    """Cross-entropy in nats."""
+
+
+@contextmanager
+def evaluation_mode(network: nn.Module) -> Iterator[None]:
+    """Every module in eval mode inside; each one's own mode again outside, also after an exception."""
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+class Scores:
+    """Running sums of error and loss, kept on the device until asked for."""
+
+    def __init__(self) -> None:
+        self._wrong: Tensor | int = 0
+        self._loss: Tensor | float = 0.0
+        self._count = 0
+
+    def add(self, logits: Tensor, labels: Tensor) -> None:
+        """Count one batch: logits (B, classes), labels (B,)."""
+        self._wrong = self._wrong + (logits.argmax(dim=1) != labels).sum()
+        self._loss = self._loss + functional.cross_entropy(logits.double(), labels, reduction="sum")
+        self._count += len(labels)
+
+    def mean(self) -> Evaluation:
+        """The means over all examples counted."""
+        return Evaluation(error=float(self._wrong) / self._count, loss=float(self._loss) / self._count)
+
+
+def evaluate(network: nn.Module, examples: Examples) -> Evaluation:
+    """Error and loss of `network` on `examples`, in eval mode."""
+    scores = Scores()
+    with evaluation_mode(network), torch.inference_mode():
+        for images, labels in examples.batches(EVALUATION_BATCH):
+            scores.add(network(images), labels)
+    return scores.mean()

@@ -1,0 +1,189 @@
+"""Training one network, an epoch at a time."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from resablate.datasets import Examples
+from resablate.measurement import EpochMetrics
+from resablate.registry import accepted
+from resablate.regularizers import REGULARIZERS
+from resablate.training.augmentation import AUGMENTATIONS
+from resablate.training.determinism import derived_generator, derived_seed, global_seed
+from resablate.training.evaluation import evaluate
+from resablate.training.schedule import SCHEDULES
+
+
+class Training:
+    """SGD on one network: call `run_epoch` until `done`.
+
+    Every random choice of an epoch comes from (seed, purpose, epoch), so a training that is stopped between epochs and
+    restored continues bit for bit.
+
+    Args:
+        network: trained in place, on the device where it lies.
+        train: examples to learn from.
+        val: examples that `val_error` is measured on after every epoch.
+        epochs: passes over `train`.
+        batch_size: examples per step; a last batch of one is left out, for batch norm needs two.
+        learning_rate: the schedule's highest.
+        momentum: of SGD.
+        weight_decay: L2 penalty on every parameter.
+        schedule: a row of SCHEDULES.
+        augmentation: a row of AUGMENTATIONS.
+        regularizer: a row of REGULARIZERS.
+        sv_strength: the regularizer's strength.
+        seed: of the order of examples, augmentation and dropout.
+        **knobs: keywords of the schedule and the augmentation; those that neither takes are ignored.
+
+    Attributes:
+        epoch: epochs done.
+        history: one row for each.
+        diverged: whether a loss was not finite; then training has ended.
+
+    Source: He et al. 2016, appendix.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        train: Examples,
+        val: Examples,
+        epochs: int,
+        batch_size: int,
+        learning_rate: float,
+        momentum: float,
+        weight_decay: float,
+        schedule: str,
+        augmentation: str,
+        regularizer: str,
+        sv_strength: float,
+        seed: int,
+        **knobs: object,
+    ) -> None:
+        self.network = network
+        self.history: list[EpochMetrics] = []
+        self._train = train
+        self._val = val
+        self._epochs = epochs
+        self._batch_size = batch_size
+        self._learning_rate = learning_rate
+        self._schedule = SCHEDULES[schedule]
+        self._augment = AUGMENTATIONS[augmentation]
+        self._regularizer = REGULARIZERS[regularizer]()
+        self._sv_strength = sv_strength
+        self._seed = seed
+        self._schedule_knobs = accepted(self._schedule, knobs)
+        self._augment_knobs = accepted(self._augment, knobs)
+        self.optimizer = torch.optim.SGD(
+            network.parameters(), lr=learning_rate, momentum=momentum, weight_decay=weight_decay
+        )
+
+    @property
+    def epoch(self) -> int:
+        """Epochs done."""
+        return len(self.history)
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the last epoch's training loss was not finite."""
+        return bool(self.history) and not math.isfinite(self.history[-1].train_loss)
+
+    @property
+    def done(self) -> bool:
+        """Whether there is no epoch left to train."""
+        return self.diverged or self.epoch >= self._epochs
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps in an epoch."""
+        full, rest = divmod(len(self._train), self._batch_size)
+        return max(1, full + (rest > 1))
+
+    def run_epoch(self) -> EpochMetrics:
+        """Train one epoch, measure the validation error, and add both to the history."""
+        start = time.perf_counter()
+        epoch = self.epoch
+        device = self._train.images.device
+        order = torch.randperm(len(self._train), generator=derived_generator(self._seed, "order", epoch)).to(
+            device
+        )
+        augmenting = derived_generator(self._seed, "augmentation", epoch)
+        loss_sum = torch.zeros((), dtype=torch.float64, device=device)
+        wrong = torch.zeros((), dtype=torch.int64, device=device)
+        seen, rate = 0, 0.0
+        self.network.train()
+        with global_seed(derived_seed(self._seed, "dropout", epoch), device):
+            for step, chosen in enumerate(order.split(self._batch_size)[: self.steps_per_epoch]):
+                rate = self._set_rate(epoch * self.steps_per_epoch + step)
+                batch = self._train.take(chosen)
+                images = self._augment(
+                    batch.normalize(batch.images), generator=augmenting, **self._augment_knobs
+                )
+                loss, logits = self._step(images, batch.labels)
+                loss_sum += loss.double() * len(chosen)
+                wrong += (logits.argmax(dim=1) != batch.labels).sum()
+                seen += len(chosen)
+        held_out = evaluate(self.network, self._val)
+        metrics = EpochMetrics(
+            epoch=epoch + 1,
+            train_loss=float(loss_sum) / seen,
+            train_error=float(wrong) / seen,
+            val_loss=held_out.loss,
+            val_error=held_out.error,
+            learning_rate=rate,
+            wall_seconds=time.perf_counter() - start,
+        )
+        self.history.append(metrics)
+        return metrics
+
+    def _step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """One update; the loss without the penalty, and the logits, both detached."""
+        logits = self.network(images)
+        loss = functional.cross_entropy(logits, labels)
+        penalty = self._regularizer.penalty(self.network, sv_strength=self._sv_strength)
+        self.optimizer.zero_grad(set_to_none=True)
+        (loss if penalty is None else loss + penalty).backward()
+        self.optimizer.step()
+        return loss.detach(), logits.detach()
+
+    def _set_rate(self, iteration: int) -> float:
+        total = self._epochs * self.steps_per_epoch
+        rate = self._schedule(iteration, total, learning_rate=self._learning_rate, **self._schedule_knobs)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The state of network and optimizer, for a checkpoint."""
+        state = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        for index, parameter in enumerate(self._parameters()):
+            buffer = self.optimizer.state[parameter].get("momentum_buffer")
+            if buffer is not None:
+                state[f"momentum.{index}"] = buffer
+        return state
+
+    def restore(self, tensors: Mapping[str, Tensor], history: list[EpochMetrics]) -> None:
+        """Continue from `tensors` and `history` as if training had never stopped.
+
+        Raises:
+            RuntimeError: if the tensors do not fit the network.
+        """
+        prefix = "network."
+        self.network.load_state_dict(
+            {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        )
+        for index, parameter in enumerate(self._parameters()):
+            if (buffer := tensors.get(f"momentum.{index}")) is not None:
+                self.optimizer.state[parameter]["momentum_buffer"] = buffer.to(parameter.device)
+        self.history = list(history)
+
+    def _parameters(self) -> list[nn.Parameter]:
+        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]

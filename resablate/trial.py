@@ -1,0 +1,326 @@
+"""One trial: build, train, dissect. Read this first."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from resablate.analyses import ANALYSES
+from resablate.datasets import DATASETS, Splits, load_dataset, split_dataset
+from resablate.errors import ResablateError, SpecError, nearest
+from resablate.measurement import AnalysisResult, EpochMetrics
+from resablate.model import NetworkCost, ResidualNetwork, build_network, count_parameters, network_cost
+from resablate.orderings import ORDERINGS
+from resablate.registry import Registry, accepted, arguments
+from resablate.regularizers import REGULARIZERS
+from resablate.result import Status, TrialResult
+from resablate.shortcuts import SHORTCUTS
+from resablate.spec import TrialSpec
+from resablate.training import (
+    AUGMENTATIONS,
+    SCHEDULES,
+    Training,
+    derived_generator,
+    evaluate,
+    resume,
+    save_checkpoint,
+    save_weights,
+    write_bytes,
+)
+from resablate.versions import versions
+
+log = logging.getLogger(__name__)
+
+RESULT_FILE = "result.json"
+WEIGHTS_FILE = "weights.safetensors"
+
+_TABLES: Mapping[str, Registry[object]] = {
+    "shortcut": SHORTCUTS,
+    "ordering": ORDERINGS,
+    "dataset": DATASETS,
+    "augmentation": AUGMENTATIONS,
+    "schedule": SCHEDULES,
+    "regularizer": REGULARIZERS,
+}
+"""Field of TrialSpec -> the table that its value is a row of."""
+
+
+def check_trial(spec: TrialSpec) -> TrialSpec:
+    """`spec` in its canonical form: knobs that have no effect under the others are back at their defaults.
+
+    Raises:
+        SpecError: with every name that is in no table and every argument that its shortcut does not take.
+    """
+    found = [
+        problem for field, table in _TABLES.items() for problem in _unknown(table, [getattr(spec, field)])
+    ]
+    found += _unknown(ANALYSES, spec.analyses)
+    if spec.shortcut in SHORTCUTS:
+        found += argument_problems(spec)
+    if found:
+        raise SpecError(found)
+    return _canonical(spec)
+
+
+def _unknown(table: Registry[object], names: Iterable[str]) -> list[str]:
+    problems: list[str] = []
+    for name in names:
+        try:
+            table[name]
+        except SpecError as error:
+            problems += error.problems
+    return problems
+
+
+def argument_problems(spec: TrialSpec) -> list[str]:
+    """One line for each argument that the trial's shortcut does not take, or takes with other values."""
+    module = SHORTCUTS[spec.shortcut]
+    takes = arguments(module)
+    choices = f"takes {', '.join(takes)}" if takes else "takes no argument"
+    problems = [
+        f"shortcut {spec.shortcut!r} {choices}; got {name}={value!r}{nearest(name, takes)}"
+        for name, value in spec.shortcut_args.items()
+        if name not in takes
+    ]
+    for name, value in spec.shortcut_args.items():
+        if name in takes and not _same_kind(value, takes[name]):
+            kind = "true or false" if isinstance(takes[name], bool) else "a number"
+            problems.append(f"shortcut {spec.shortcut!r}: {name} must be {kind}; got {value!r}")
+    if not problems:
+        try:
+            with torch.device("meta"):
+                module(in_channels=1, out_channels=1, stride=1, **spec.shortcut_args)  # pyright: ignore[reportArgumentType]
+        except ValueError as error:
+            problems.append(f"shortcut {spec.shortcut!r}: {error}")
+    return problems
+
+
+def _same_kind(value: object, default: object) -> bool:
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(default, bool) and isinstance(value, bool)
+    return isinstance(value, int | float) or not isinstance(default, int | float)
+
+
+def _canonical(spec: TrialSpec) -> TrialSpec:
+    defaults = arguments(SHORTCUTS[spec.shortcut])
+    effective = {name: value for name, value in spec.shortcut_args.items() if value != defaults[name]}
+    inert: set[str] = set()
+    chosen: list[tuple[Iterable[Callable[..., object]], Iterable[Callable[..., object]]]] = [
+        (SCHEDULES.values(), [SCHEDULES[spec.schedule]]),
+        (AUGMENTATIONS.values(), [AUGMENTATIONS[spec.augmentation]]),
+        ([row.run for row in ANALYSES.values()], [ANALYSES[name].run for name in spec.analyses]),
+    ]
+    for rows, used in chosen:
+        inert |= _knobs(rows) - _knobs(used)
+    if not spec.warmup_iterations:
+        inert.add("warmup_learning_rate")
+    if spec.regularizer == "none" or spec.sv_strength == 0:
+        inert |= {"regularizer", "sv_strength"}
+    dataset = DATASETS[spec.dataset]
+    if (spec.train_examples or 0) >= dataset.train_count:
+        inert.add("train_examples")
+    if (spec.lesion_examples or 0) >= dataset.test_count:
+        inert.add("lesion_examples")
+    kept = {name: value for name, value in dict(spec).items() if name not in inert}
+    return TrialSpec.parse({**kept, "shortcut_args": effective})
+
+
+def _knobs(functions: Iterable[Callable[..., object]]) -> set[str]:
+    return {name for function in functions for name in arguments(function)} & set(TrialSpec.model_fields)
+
+
+def trial_cost(spec: TrialSpec) -> NetworkCost:
+    """Parameters and multiply-adds (of one image) of the trial's network, without building it in memory."""
+    dataset = DATASETS[spec.dataset]
+    return network_cost(
+        shortcut=spec.shortcut,
+        shortcut_args=spec.shortcut_args,
+        ordering=spec.ordering,
+        depth=spec.depth,
+        width=spec.width,
+        in_channels=dataset.channels,
+        num_classes=dataset.num_classes,
+        size=dataset.size,
+    )
+
+
+class Trial:
+    """One trial in progress: call `run_epoch` until `training.done`, then `finish`.
+
+    With a folder it leaves a checkpoint there after every epoch and starts from the newest one, so that a trial killed
+    at any moment continues with the same numbers.
+
+    Args:
+        spec: what is asked, as `check_trial` returned it.
+        data_root: where data sets are looked for first.
+        device: where to compute; the GPU if there is one where None.
+        folder: for checkpoints, weights and the result; nothing is written where None.
+
+    Raises:
+        DatasetError: if the data set is missing or broken.
+    """
+
+    def __init__(
+        self,
+        spec: TrialSpec,
+        *,
+        data_root: Path | None = None,
+        device: torch.device | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        self.spec = spec
+        self.folder = folder
+        self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.splits = self._load(data_root)
+        self.network = self._build()
+        self.training = self._prepare()
+        for warning in resume(folder, self.training) if folder else []:
+            log.warning(warning)
+
+    def _load(self, data_root: Path | None) -> Splits:
+        spec = self.spec
+        return split_dataset(
+            load_dataset(spec.dataset, data_root),
+            val_fraction=spec.val_fraction,
+            train_examples=spec.train_examples,
+            generator=derived_generator(spec.seed, "split"),
+            device=self.device,
+        )
+
+    def _build(self) -> ResidualNetwork:
+        spec = self.spec
+        dataset = DATASETS[spec.dataset]
+        return build_network(
+            shortcut=spec.shortcut,
+            shortcut_args=spec.shortcut_args,
+            ordering=spec.ordering,
+            depth=spec.depth,
+            width=spec.width,
+            in_channels=dataset.channels,
+            num_classes=dataset.num_classes,
+            generator=derived_generator(spec.seed, "weights"),
+        ).to(self.device)
+
+    def _prepare(self) -> Training:
+        spec = self.spec
+        return Training(
+            self.network,
+            train=self.splits.train,
+            val=self.splits.val,
+            epochs=spec.epochs,
+            batch_size=spec.batch_size,
+            learning_rate=spec.learning_rate,
+            momentum=spec.momentum,
+            weight_decay=spec.weight_decay,
+            schedule=spec.schedule,
+            milestones=spec.milestones,
+            decay_factor=spec.decay_factor,
+            warmup_iterations=spec.warmup_iterations,
+            warmup_learning_rate=spec.warmup_learning_rate,
+            augmentation=spec.augmentation,
+            crop_padding=spec.crop_padding,
+            regularizer=spec.regularizer,
+            sv_strength=spec.sv_strength,
+            seed=spec.seed,
+        )
+
+    def run_epoch(self) -> EpochMetrics:
+        """Train one epoch and store a checkpoint."""
+        metrics = self.training.run_epoch()
+        if self.folder:
+            save_checkpoint(self.folder, self.training)
+        return metrics
+
+    def finish(self) -> TrialResult:
+        """Measure the test error, run the analyses, and store weights and result.
+
+        An analysis that fails is named in the result; the others run all the same.
+        """
+        start = time.perf_counter()
+        tested = evaluate(self.network, self.splits.test)
+        analyses, errors = ({}, {}) if self.training.diverged else self._analyze()
+        trained = sum(metrics.wall_seconds for metrics in self.training.history)
+        last = self.training.history[-1]
+        result = TrialResult(
+            spec=self.spec,
+            status="diverged" if self.training.diverged else "finished",
+            reason=f"training loss {last.train_loss} in epoch {last.epoch}" if self.training.diverged else "",
+            history=tuple(self.training.history),
+            test_error=tested.error,
+            test_loss=tested.loss,
+            analyses=analyses,
+            analysis_errors=errors,
+            parameter_count=count_parameters(self.network),
+            wall_seconds=trained + time.perf_counter() - start,
+            versions=versions(device_name(self.device)),
+        )
+        if self.folder:
+            save_weights(self.folder / WEIGHTS_FILE, self.network)
+            write_bytes(self.folder / RESULT_FILE, result.to_json().encode())
+        return result
+
+    def _analyze(self) -> tuple[dict[str, AnalysisResult], dict[str, str]]:
+        spec = self.spec
+        knobs = {
+            "lesion_examples": spec.lesion_examples,
+            "path_examples": spec.path_examples,
+            "path_samples": spec.path_samples,
+        }
+        done: dict[str, AnalysisResult] = {}
+        errors: dict[str, str] = {}
+        for name in spec.analyses:
+            row = ANALYSES[name]
+            run = partial(row.run, **accepted(row.run, knobs))
+            examples = self.splits.train if row.examples == "train" else self.splits.test
+            try:
+                done[name] = run(self.network, examples, generator=derived_generator(spec.seed, name))
+            except (RuntimeError, ValueError, ArithmeticError, ResablateError) as error:
+                log.exception("analysis %s of trial %s failed", name, spec.key)
+                errors[name] = f"{type(error).__name__}: {error}"
+        return done, errors
+
+
+def run_trial(
+    spec: TrialSpec,
+    *,
+    data_root: Path | None = None,
+    device: torch.device | None = None,
+    folder: Path | None = None,
+    on_epoch: Callable[[EpochMetrics], None] | None = None,
+) -> TrialResult:
+    """Build, train and dissect one network.
+
+    Args:
+        spec: what is asked.
+        data_root: where data sets are looked for first.
+        device: where to compute; the GPU if there is one where None.
+        folder: for checkpoints, weights and the result; nothing is written where None.
+        on_epoch: called with each epoch's metrics.
+
+    Raises:
+        SpecError: if a name or an argument is unknown.
+        DatasetError: if the data set is missing or broken.
+    """
+    trial = Trial(check_trial(spec), data_root=data_root, device=device, folder=folder)
+    while not trial.training.done:
+        metrics = trial.run_epoch()
+        if on_epoch:
+            on_epoch(metrics)
+    return trial.finish()
+
+
+def failed_result(spec: TrialSpec, error: BaseException | str, *, status: Status = "failed") -> TrialResult:
+    """The record of a trial that could not end, with its reason in one line."""
+    text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+    reason = next((line.strip() for line in text.splitlines() if line.strip()), "no reason given")
+    return TrialResult(spec=spec, status=status, reason=reason, versions=versions("unknown"))
+
+
+def device_name(device: torch.device) -> str:
+    """`cpu`, or the GPU's product name."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -1,0 +1,236 @@
+"""Every tracker, the same suite: what is filed reads back equal."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from resablate.errors import TrackingError
+from resablate.measurement import AnalysisResult
+from resablate.result import TrialResult
+from resablate.sweep import SweepSpec, parse_sweep
+from resablate.tracking import MemoryTracker, MlflowTracker, Tracker
+from tests.factories import make_lesion, make_result
+from tests.tracking.databases import make_database
+
+# MLflow 3.17 uses what SQLAlchemy 2.1 deprecates.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"
+)
+
+
+@dataclass
+class Case:
+    tracker: Tracker
+    again: Callable[[], Tracker]
+    """What another process would open."""
+    count_runs: Callable[[str], int]
+    """How many records there are of a key."""
+
+
+def count_in_mlflow(uri: str, key: str) -> int:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=uri)
+    everywhere = [experiment.experiment_id for experiment in client.search_experiments()]
+    return len(client.search_runs(everywhere, f"tags.`resablate.key` = '{key}'"))
+
+
+@pytest.fixture(params=["memory", "mlflow"])
+def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
+    if request.param == "memory":
+        memory = MemoryTracker()
+        yield Case(memory, lambda: memory, lambda key: sum(run.spec.key == key for run in memory.runs))
+    else:
+        uri = make_database(tmp_path)
+        yield Case(MlflowTracker(uri), lambda: MlflowTracker(uri), lambda key: count_in_mlflow(uri, key))
+
+
+def make_sweep(name: str = "seeds", seeds: int = 3, **fields: object) -> SweepSpec:
+    return parse_sweep({"name": name, "axes": {"seed": list(range(seeds))}, **fields})
+
+
+def start(tracker: Tracker, sweep: SweepSpec) -> None:
+    tracker.start_sweep(sweep, trials=[sweep.trial(p) for p in sweep.points()], command="resablate sweep")
+
+
+def run(tracker: Tracker, result: TrialResult) -> None:
+    tracker.start_trial(result.spec)
+    for metrics in result.history:
+        tracker.log_epoch(result.key, metrics)
+    tracker.finish_trial(result, weights=None, figures={})
+
+
+def test_results_read_back_equal_to_the_last_digit(case: Case, tmp_path: Path) -> None:
+    weights = tmp_path / "w"
+    weights.write_bytes(b"weights")
+    odd = AnalysisResult(
+        summary={"worst": math.inf, "mean": math.nan},
+        table={"block": [0, 1], "gain": [-math.inf, 0.1 + 0.2]},
+        units=dict.fromkeys(["worst", "mean", "block", "gain"], "1"),
+        axes={"gain": "block"},
+    )
+    result = make_result(
+        status="diverged",
+        reason="loss is <b>nan</b>, café",
+        losses=[1 / 3, math.nan, math.inf],
+        analyses={"odd": odd, "lesion": make_lesion([0.2, 0.3], baseline=0.1)},
+        analysis_errors={"spectrum": "did not converge"},
+        shortcut="exclusive_gate",
+        shortcut_args={"bias": -6, "kind": "<script>"},
+        milestones=[0.4, 0.6],
+    )
+    sweep = make_sweep(
+        axes={"milestones": [[0.4, 0.6], [0.5]], "sv_strength": {"low": 1e-6, "high": 1, "log": True}}
+    )
+    case.tracker.start_sweep(sweep, trials=[result.spec], command="")
+    case.tracker.start_trial(result.spec)
+    case.tracker.finish_trial(result, weights=weights, figures={"lesion": b"png"})
+    case.tracker.end_sweep("finished")
+
+    stored_sweep, [stored] = case.again().load_sweep_results("seeds")
+    assert stored_sweep == sweep
+    assert stored.to_json() == result.to_json()
+    assert stored.spec == result.spec
+    assert [type(m.epoch) for m in stored.history] == [int] * 3
+    assert math.isnan(stored.test_error)
+    assert stored.analyses["odd"].table["gain"] == [-math.inf, 0.1 + 0.2]
+
+
+def test_results_come_in_the_order_of_the_trials_and_only_those_that_ended(case: Case) -> None:
+    sweep = make_sweep(seeds=4)
+    start(case.tracker, sweep)
+    for seed in (3, 1, 0):
+        run(case.tracker, make_result(seed=seed, status="failed" if seed == 1 else "finished"))
+    case.tracker.start_trial(make_result(seed=2).spec)
+    _, results = case.again().load_sweep_results("seeds")
+    assert [(r.spec.seed, r.status) for r in results] == [(0, "finished"), (1, "failed"), (3, "finished")]
+
+
+def test_finished_and_diverged_trials_are_complete_and_no_others(case: Case) -> None:
+    assert case.tracker.complete_keys() == {}
+    start(case.tracker, make_sweep(seeds=4))
+    finished, diverged = make_result(seed=0), make_result(seed=1, status="diverged")
+    run(case.tracker, finished)
+    run(case.tracker, diverged)
+    run(case.tracker, make_result(seed=2, status="failed"))
+    case.tracker.start_trial(make_result(seed=3).spec)
+    found = case.again().complete_keys()
+    assert set(found) == {finished.key, diverged.key}
+    assert len(set(found.values())) == 2
+
+
+@pytest.mark.parametrize("interruption", ["killed", "failed", "failed in the same submission"])
+def test_an_interrupted_trial_goes_on_in_its_own_record(case: Case, interruption: str) -> None:
+    sweep, result = make_sweep(), make_result(seed=0)
+    start(case.tracker, sweep)
+    case.tracker.start_trial(result.spec)
+    case.tracker.log_epoch(result.key, result.history[0])
+    if interruption != "killed":
+        case.tracker.finish_trial(make_result(seed=0, status="failed"), weights=None, figures={})
+    tracker = case.tracker if interruption.endswith("submission") else case.again()
+    if tracker is not case.tracker or interruption == "killed":
+        start(tracker, sweep)
+    run(tracker, result)
+    assert case.count_runs(result.key) == 1
+    assert set(case.again().complete_keys()) == {result.key}
+    _, [stored] = case.again().load_sweep_results("seeds")
+    assert stored.to_json() == result.to_json()
+
+
+def test_a_trial_complete_under_another_sweep_is_found(case: Case) -> None:
+    result = make_result(seed=1)
+    start(case.tracker, make_sweep("first"))
+    run(case.tracker, result)
+    case.tracker.end_sweep("finished")
+    second = case.again()
+    assert set(second.complete_keys()) == {result.key}
+    start(second, make_sweep("second"))
+    _, results = case.again().load_sweep_results("second")
+    assert [r.to_json() for r in results] == [result.to_json()]
+
+
+def test_a_running_trial_of_another_sweep_is_left_alone(case: Case) -> None:
+    result = make_result(seed=0)
+    start(case.tracker, make_sweep("first"))
+    case.tracker.start_trial(result.spec)
+    second = case.again()
+    start(second, make_sweep("second"))
+    run(second, result)
+    assert case.count_runs(result.key) == 2
+
+
+def test_a_complete_result_stands_before_a_failed_one(case: Case) -> None:
+    start(case.tracker, make_sweep("first"))
+    run(case.tracker, make_result(seed=0))
+    start(case.tracker, make_sweep("second"))
+    run(case.tracker, make_result(seed=0, status="failed"))
+    _, [stored] = case.again().load_sweep_results("second")
+    assert stored.status == "finished"
+
+
+def test_the_latest_submission_counts(case: Case) -> None:
+    start(case.tracker, make_sweep(seeds=3))
+    for seed in range(3):
+        run(case.tracker, make_result(seed=seed))
+    case.tracker.end_sweep("interrupted")
+    second = case.again()
+    start(second, make_sweep(seeds=2))
+    sweep, results = case.again().load_sweep_results("seeds")
+    assert sweep.axes["seed"] == (0, 1)
+    assert [result.spec.seed for result in results] == [0, 1]
+
+
+def test_trials_that_a_search_proposes_belong_to_the_submission(case: Case) -> None:
+    start(case.tracker, make_sweep("first"))
+    reused, new = make_result(seed=1), make_result(seed=0)
+    run(case.tracker, reused)
+    second = case.again()
+    second.start_sweep(make_sweep("second"), trials=[], command="")
+    second.note_trial(reused.spec)
+    run(second, new)
+    _, results = case.again().load_sweep_results("second")
+    assert [result.spec.seed for result in results] == [1, 0]
+
+
+def test_an_unknown_sweep_is_refused_with_the_nearest_names(case: Case) -> None:
+    start(case.tracker, make_sweep("shortcut_depth"))
+    start(case.tracker, make_sweep("orderings"))
+    with pytest.raises(
+        TrackingError, match="no sweep called 'shortcut_dept'; did you mean 'shortcut_depth'"
+    ) as caught:
+        case.again().load_sweep_results("shortcut_dept")
+    assert "there: " in str(caught.value)
+    assert "orderings" in str(caught.value)
+
+
+def test_a_name_for_both_a_number_and_a_curve_is_refused(case: Case) -> None:
+    clash = AnalysisResult(
+        summary={"error": 0.1},
+        table={"block": [0], "error": [0.2]},
+        units={"block": "1", "error": "1"},
+        axes={"error": "block"},
+    )
+    result = make_result(analyses={"mine": clash})
+    start(case.tracker, make_sweep())
+    case.tracker.start_trial(result.spec)
+    with pytest.raises(
+        ValueError, match=r"analysis 'mine': \['error'\] name both a summary number and a curve"
+    ):
+        case.tracker.finish_trial(result, weights=None, figures={})
+
+
+def test_calls_out_of_order_are_refused(case: Case) -> None:
+    result = make_result(seed=0)
+    with pytest.raises(TrackingError, match="start_sweep comes before"):
+        case.tracker.start_trial(result.spec)
+    start(case.tracker, make_sweep())
+    with pytest.raises(TrackingError, match=f"trial {result.key} is not running: start_trial comes before"):
+        case.tracker.log_epoch(result.key, result.history[0])
+
+
+def test_the_hint_is_one_line(case: Case) -> None:
+    assert case.tracker.ui_hint()
+    assert "\n" not in case.tracker.ui_hint()

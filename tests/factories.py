@@ -1,0 +1,167 @@
+"""Hand-made trial results: what tests of figures, claims and the report are about."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from resablate.measurement import AnalysisResult, EpochMetrics
+from resablate.result import Status, TrialResult
+from resablate.spec import ArgumentValue, TrialSpec
+
+VERSIONS = {"resablate": "0.1.0", "torch": "2.11.0", "python": "3.11.2", "commit": "0" * 40, "device": "cpu"}
+
+
+def make_history(losses: Sequence[float], *, val_error: float = 0.1) -> tuple[EpochMetrics, ...]:
+    return tuple(
+        EpochMetrics(
+            epoch=number,
+            train_loss=loss,
+            train_error=min(1.0, loss / 3),
+            val_loss=loss,
+            val_error=val_error,
+            learning_rate=0.1,
+            wall_seconds=1.0,
+        )
+        for number, loss in enumerate(losses, start=1)
+    )
+
+
+def make_lesion(errors: Sequence[float], *, baseline: float, changing: Sequence[int] = ()) -> AnalysisResult:
+    """A lesion analysis with these errors, one per block."""
+    blocks = range(len(errors))
+    return AnalysisResult(
+        summary={
+            "baseline_error": baseline,
+            "mean_error": sum(errors) / len(errors),
+            "worst_error": max(errors),
+            "mean_increase": sum(errors) / len(errors) - baseline,
+        },
+        table={
+            "block": list(blocks),
+            "error": list(errors),
+            "loss": [3 * error for error in errors],
+            "changes_dimension": [float(block in changing) for block in blocks],
+        },
+        units={
+            "block": "1",
+            "error": "fraction",
+            "loss": "nats",
+            "changes_dimension": "1",
+            "baseline_error": "fraction",
+            "mean_error": "fraction",
+            "worst_error": "fraction",
+            "mean_increase": "fraction",
+        },
+        axes={"error": "block", "loss": "block"},
+    )
+
+
+def make_path_gradient(norms: Sequence[float], *, sums: Sequence[float] | None = None) -> AnalysisResult:
+    """A path-gradient analysis with these norms of single paths; `sums` is count times norm by default."""
+    blocks = len(norms) - 1
+    counts = [math.comb(blocks, length) for length in range(blocks + 1)]
+    weights = [count * norm for count, norm in zip(counts, norms, strict=True)]
+    total = sum(weights) or 1.0
+    shares = [weight / total for weight in weights]
+    cumulated = [sum(shares[: length + 1]) for length in range(blocks + 1)]
+
+    def reaching(level: float) -> float:
+        return float(next((length for length, share in enumerate(cumulated) if share >= level), blocks))
+
+    names = ["length", "norm", "sampled_norm", "sampled_norm_error", "log10_path_count", "contribution"]
+    summary = {
+        "gradient_norm": total,
+        "median_length": reaching(0.5),
+        "effective_low": reaching(0.025),
+        "effective_high": reaching(0.975),
+    }
+    return AnalysisResult(
+        summary=summary,
+        table={
+            "length": list(range(blocks + 1)),
+            "norm": list(sums if sums is not None else weights),
+            "sampled_norm": list(norms),
+            "sampled_norm_error": [norm / 10 for norm in norms],
+            "log10_path_count": [math.log10(count) for count in counts],
+            "contribution": shares,
+        },
+        units=dict.fromkeys([*names, *summary], "1"),
+        axes=dict.fromkeys(["norm", "sampled_norm", "contribution"], "length"),
+    )
+
+
+def make_result(
+    *,
+    error: float = 0.1,
+    status: Status = "finished",
+    reason: str = "",
+    losses: Sequence[float] = (2.0, 1.0, 0.5),
+    analyses: Mapping[str, AnalysisResult] | None = None,
+    analysis_errors: Mapping[str, str] | None = None,
+    wall_seconds: float = 60.0,
+    shortcut_args: Mapping[str, ArgumentValue] | None = None,
+    **fields: Any,
+) -> TrialResult:
+    """A result of the trial with these fields; errors of trials that did not finish are NaN."""
+    return TrialResult(
+        spec=TrialSpec.parse({**fields, "shortcut_args": dict(shortcut_args or {})}),
+        status=status,
+        reason=reason,
+        history=make_history(losses),
+        test_error=error if status == "finished" else math.nan,
+        test_loss=3 * error if status == "finished" else math.nan,
+        analyses=dict(analyses or {}),
+        analysis_errors=dict(analysis_errors or {}),
+        parameter_count=100_000,
+        wall_seconds=wall_seconds,
+        versions=VERSIONS,
+    )
+
+
+SHORTCUT_ERRORS = {
+    "identity": 0.08,
+    "constant_scale": 0.14,
+    "exclusive_gate": 0.10,
+    "shortcut_only_gate": 0.085,
+    "conv1x1": 0.12,
+    "dropout": 0.3,
+    "none": 0.5,
+}
+
+
+def make_sweep_results(
+    *, depths: Sequence[int] = (20, 56), orderings: Sequence[str] = ("original",), seeds: int = 3
+) -> list[TrialResult]:
+    """Every shortcut by depth, ordering and seed with all analyses; the deepest plain networks diverged."""
+    return [
+        _sweep_result(
+            error * (1 + 0.05 * seed),
+            plain=shortcut == "none",
+            diverges=shortcut == "none" and depth == max(depths) > 20,
+            shortcut=shortcut,
+            depth=depth,
+            ordering=ordering,
+            seed=seed,
+        )
+        for shortcut, error in SHORTCUT_ERRORS.items()
+        for depth in depths
+        for ordering in orderings
+        for seed in range(seeds)
+    ]
+
+
+def _sweep_result(error: float, *, plain: bool, diverges: bool, **fields: Any) -> TrialResult:
+    if diverges:
+        return make_result(status="diverged", reason="loss is not finite in epoch 2", losses=[2.3], **fields)
+    blocks = (fields["depth"] - 2) // 2
+    lesions = [0.88 if plain else error + 0.2 / (1 + block) for block in range(blocks)]
+    norms = [0.0] * blocks + [1e-3] if plain else [0.6**length for length in range(blocks + 1)]
+    return make_result(
+        error=error,
+        losses=[2.3 * error * 10 / (1 + epoch) for epoch in range(12)],
+        analyses={
+            "lesion": make_lesion(lesions, baseline=error, changing=[blocks // 3, 2 * blocks // 3]),
+            "path_gradient": make_path_gradient(norms),
+        },
+        **fields,
+    )

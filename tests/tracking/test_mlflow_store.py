@@ -1,0 +1,123 @@
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from resablate.errors import TrackingError
+from resablate.tracking import MlflowTracker, open_tracker
+from resablate.tracking.mlflow_store import MlflowStore
+
+# MLflow 3.17 uses what SQLAlchemy 2.1 deprecates.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"
+)
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RESABLATE_HOME", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_reading_leaves_no_file_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    tracker = open_tracker()
+    assert tracker.complete_keys() == {}
+    with pytest.raises(
+        TrackingError, match=f"sqlite:///{tmp_path}/mlflow.db: no sweep 'seeds', there is no database"
+    ):
+        tracker.load_sweep_results("seeds")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unreachable_server_is_found_out_quickly() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    begin = time.monotonic()
+    with pytest.raises(
+        TrackingError, match=r"no MLflow server answers .*refused.*Set MLFLOW_TRACKING_URI"
+    ) as caught:
+        open_tracker(f"http://me:secret@127.0.0.1:{port}")
+    assert time.monotonic() - begin < 3
+    assert str(caught.value).startswith(f"http://***@127.0.0.1:{port}: ")
+
+
+@pytest.mark.parametrize(
+    "uri", ["mlruns", "file:///runs", "postgresql://u:p@host/db", "sqlite://", "sqlite:///:memory:"]
+)
+def test_other_stores_are_refused(uri: str) -> None:
+    with pytest.raises(
+        TrackingError, match=r"records are kept by an MLflow server .*Set MLFLOW_TRACKING_URI"
+    ):
+        open_tracker(uri)
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TrackingError, match=r"the folder .*absent does not exist"):
+        open_tracker(f"sqlite:///{tmp_path}/absent/mlflow.db")
+
+
+def test_a_database_that_cannot_be_made_is_a_tracking_error(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db.lock").mkdir()
+    with pytest.raises(TrackingError, match=r"opening the store failed: .*mlflow\.db\.lock"):
+        MlflowStore(f"sqlite:///{tmp_path}/mlflow.db").client()
+
+
+WRITER = """
+import sys
+import mlflow
+from resablate.result import TrialResult
+from resablate.sweep import parse_sweep
+from resablate.tracking import open_tracker
+
+uri, name = sys.argv[1:]
+sweep = parse_sweep({"name": name, "axes": {"seed": [int(name[1:])]}})
+[spec] = [sweep.trial(point) for point in sweep.points()]
+print("ready", flush=True)
+sys.stdin.readline()
+tracker = open_tracker(uri)
+tracker.start_sweep(sweep, trials=[spec], command="")
+tracker.start_trial(spec)
+tracker.finish_trial(TrialResult(spec=spec, status="finished"), weights=None, figures={})
+tracker.end_sweep("finished")
+"""
+
+
+def test_processes_may_make_one_database_at_once_and_say_nothing(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, uri, f"s{number}"],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(4)
+    ]
+    for writer in writers:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    for writer in writers:
+        said = writer.communicate(timeout=120)
+        assert (writer.returncode, *said) == (0, "", "")
+    assert len(MlflowTracker(uri).complete_keys()) == 4
+
+
+def test_mlflow_is_loaded_when_it_is_needed() -> None:
+    check = (
+        "import sys, resablate.tracking as t; t.open_tracker('memory:'); sys.exit('mlflow' in sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run([sys.executable, "-c", check], env=environment, check=False).returncode == 0
