@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import shlex
 import sys
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +14,6 @@ from rich.console import Console
 from rich.table import Table
 
 from resablate.errors import ResablateError, SpecError, UnknownName
-from resablate.spec import TrialSpec
 from resablate.sweep import SweepSpec, load_sweep, parse_sweep
 
 app = typer.Typer(
@@ -53,7 +51,9 @@ def main() -> None:
 
 
 @app.command("list")
-def list_(table: Annotated[str | None, typer.Argument(help="shortcuts, orderings, datasets, ...")] = None) -> None:
+def list_(
+    table: Annotated[str | None, typer.Argument(help="shortcuts, orderings, datasets, ...")] = None,
+) -> None:
     """List the rows of a table, or the tables."""
     from resablate.tables import TABLES, describe
 
@@ -79,7 +79,12 @@ def check(file: SweepFile, data_root: DataRoot = None) -> None:
 
     plan = plan_sweep(load_sweep(file), place=str(file))
     shown = Table(box=None, pad_edge=False)
-    for heading, side in (("trial", "left"), ("key", "left"), ("parameters", "right"), ("multiply-adds", "right")):
+    for heading, side in (
+        ("trial", "left"),
+        ("key", "left"),
+        ("parameters", "right"),
+        ("multiply-adds", "right"),
+    ):
         shown.add_column(heading, justify=side, overflow="fold")  # pyright: ignore[reportArgumentType]
     shown.add_column("one CPU core", justify="right")
     seconds = [estimate_cpu_seconds(spec) for spec in plan.trials]
@@ -139,20 +144,23 @@ def report(
 
 @app.command()
 def ui(
-    port: Annotated[int, typer.Option("--port", help="A free one if 0.")] = 0, tracking_uri: TrackingUri = None
+    port: Annotated[int, typer.Option("--port", help="A free one if 0.")] = 0,
+    tracking_uri: TrackingUri = None,
 ) -> None:
     """Open the MLflow UI on the results: serves it on this machine until Ctrl-C."""
     from resablate.tracking import serve_ui
 
-    serve_ui(tracking_uri, port=port, say=lambda text: err.print(text, markup=False, highlight=False, soft_wrap=True))
+    serve_ui(
+        tracking_uri,
+        port=port,
+        say=lambda text: err.print(text, markup=False, highlight=False, soft_wrap=True),
+    )
 
 
 _SHOWN_TRIALS = 40
 
 
-def _run(
-    sweep: SweepSpec, *, place: str, inline: bool, data_root: Path | None, tracking_uri: str | None
-) -> None:
+def _run(sweep: SweepSpec, *, place: str, inline: bool, data_root: Path | None, tracking_uri: str | None) -> None:
     from resablate.plan import plan_sweep
     from resablate.scheduling import clock, run_sweep
 

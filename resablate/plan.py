@@ -113,7 +113,7 @@ def _nobody_takes(name: str, shortcuts: list[str]) -> str:
 
 def _notes(taken: dict[str, set[str]], shortcuts: list[str], points: int, trials: int) -> list[str]:
     notes = [
-        f"{', '.join(others)}: {'do' if len(others) > 1 else 'does'} not take shortcut_args.{name}; run once, without it"
+        f"shortcut_args.{name} has no effect on {', '.join(others)}, which run once, without it"
         for name, takers in taken.items()
         if (others := [shortcut for shortcut in shortcuts if shortcut not in takers])
     ]
@@ -142,7 +142,10 @@ def estimate_cpu_seconds(spec: TrialSpec) -> float:
         seconds += (cost.blocks + 1) / 2 * _forward(spec.depth, tested, cost.multiply_adds)
     if "path_gradient" in spec.analyses:
         passes = (cost.blocks + 1) * spec.path_samples + cost.blocks
-        one = spec.depth * _SECONDS_PER_LAYER_STEP + 3 * spec.path_examples * cost.multiply_adds / _MULTIPLY_ADDS_PER_SECOND
+        one = (
+            spec.depth * _SECONDS_PER_LAYER_STEP
+            + 3 * spec.path_examples * cost.multiply_adds / _MULTIPLY_ADDS_PER_SECOND
+        )
         seconds += passes * one
     return seconds
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import math
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,7 @@ from resablate.figures import FIGURES, draw_files
 from resablate.figures.tables import (
     Replicates,
     error_table,
+    median_error,
     raw_table,
     replicates,
     show,
@@ -46,13 +48,13 @@ class Drawing:
     title: str
     caption: str
     svg: str
-    """Base64, because ids of inlined SVGs would clash."""
+    """Base64, for an image with a text of its own: the ids of SVGs in one page would clash."""
 
 
 def write_report(results: Sequence[TrialResult], *, sweep: SweepSpec, command: str, folder: Path) -> Path:
     """Writes the report of a sweep and returns the path of its page.
 
-    Everything is built in a folder beside `folder` and then put in its place, so that a report is never half new.
+    Everything is built in a folder beside `folder` and then put in its place: a report is never half new.
 
     Args:
         results: of the sweep's trials, in any order; those that failed are listed with their reasons.
@@ -64,9 +66,7 @@ def write_report(results: Sequence[TrialResult], *, sweep: SweepSpec, command: s
         ResablateError: if there is no result, or `folder` holds something other than a report.
     """
     if not results:
-        raise ResablateError(
-            f"sweep {sweep.name}: a report needs at least one trial that has ended, got none"
-        )
+        raise ResablateError(f"sweep {sweep.name}: a report needs at least one trial that has ended, got none")
     folder = folder.resolve()
     _check_replaceable(folder)
     ordered = sorted(results, key=lambda result: (result.spec.seed, result.key))
@@ -81,7 +81,7 @@ def write_report(results: Sequence[TrialResult], *, sweep: SweepSpec, command: s
         (built / RESULTS).write_text("".join(lines), encoding="utf-8")
         content = _content(groups, sweep=sweep, command=command, drawings=drawings)
         for page in (PAGE, "index.md"):
-            text = _environment().get_template(f"report.{page.split('.')[1]}.jinja").render(content)
+            text = _render(f"report.{page.split('.')[1]}.jinja", content)
             (built / page).write_text(text, encoding="utf-8")
         _swap(built, folder)
     finally:
@@ -90,15 +90,13 @@ def write_report(results: Sequence[TrialResult], *, sweep: SweepSpec, command: s
 
 
 def _check_replaceable(folder: Path) -> None:
-    """Raises ResablateError unless `folder` is missing, empty or a report: replacing deletes what is in it."""
+    """Raises ResablateError unless `folder` is missing, empty or a report: its content will be lost."""
     if not folder.exists():
         return
     if not folder.is_dir():
         raise ResablateError(f"{folder}: a report is a folder, but this is a file")
     if any(folder.iterdir()) and not ((folder / RESULTS).is_file() and (folder / PAGE).is_file()):
-        raise ResablateError(
-            f"{folder}: holds files that are no report, which would be lost; name another folder"
-        )
+        raise ResablateError(f"{folder}: holds files that are no report, which would be lost; name another folder")
 
 
 def _swap(built: Path, folder: Path) -> None:
@@ -113,7 +111,7 @@ def _swap(built: Path, folder: Path) -> None:
     except OSError:
         old.rename(folder)
         raise
-    shutil.rmtree(old)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _write_figures(folder: Path, results: Sequence[TrialResult]) -> list[Drawing]:
@@ -157,9 +155,7 @@ def _rows_of(analysis: str) -> Callable[[TrialResult], Sequence[Mapping[str, flo
 
 
 def _analyses(groups: Sequence[Replicates]) -> list[str]:
-    return list(
-        dict.fromkeys(name for group in groups for result in group.results for name in result.analyses)
-    )
+    return list(dict.fromkeys(name for group in groups for result in group.results for name in result.analyses))
 
 
 def _published(spec: TrialSpec) -> str | None:
@@ -181,9 +177,7 @@ def _content(
         "datasets": sorted({result.spec.dataset for result in results}),
         "depths": depths,
         "epochs": sorted({result.spec.epochs for result in results}),
-        "counts": {
-            status: sum(r.status == status for r in results) for status in ("finished", "diverged", "failed")
-        },
+        "counts": {status: sum(r.status == status for r in results) for status in ("finished", "diverged", "failed")},
         "best": _best(groups),
         "errors": error_table(groups, published=_published),
         "summaries": summaries,
@@ -201,8 +195,7 @@ def _content(
         "wall_time": _duration(sum(result.wall_seconds for result in results)),
         "date": datetime.now(UTC).date().isoformat(),
         "trials": [
-            (r.key, r.spec.label(), r.status, show(r.test_error, "percent"), _duration(r.wall_seconds))
-            for r in results
+            (r.key, r.spec.label(), r.status, show(r.test_error, "percent"), _duration(r.wall_seconds)) for r in results
         ],
     }
 
@@ -216,36 +209,30 @@ def _question(sweep: SweepSpec) -> str:
 
 
 def _best(groups: Sequence[Replicates]) -> tuple[str, str] | None:
-    """The group with the lowest median error and that error, as a reader sees them; None where none finished."""
-    table = error_table(groups, published=_published)
-    place = list(table.columns).index("median_error")
-    medians = [(row[place], number) for number, row in enumerate(table.rows) if isinstance(row[place], float)]
-    finite = [(float(value), number) for value, number in medians if float(value or 0) <= 1]
+    """The group with the lowest median error, and that error; None where none finished."""
+    medians = [(median_error(group), number) for number, group in enumerate(groups)]
+    finite = [(error, number) for error, number in medians if math.isfinite(error)]
     if not finite:
         return None
     error, number = min(finite)
-    fields = groups[number].fields
-    name = ", ".join(f"{field} {value}" for field, value in fields.items() if value is not None)
-    return name, show(error, "percent")
+    shortcut, *others = [(name, value) for name, value in groups[number].fields.items() if value is not None]
+    return ", ".join([str(shortcut[1]), *(f"{name} {value}" for name, value in others)]), show(error, "percent")
 
 
-def _tally(outcomes: Sequence[str]) -> str:
-    order = ("supported", "contradicted", "undecided", "not tested")
-    return ", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in order if outcome in outcomes)
+def _tally(outcomes: Sequence[str]) -> tuple[str, str]:
+    """How many claims are supported, and what became of the others."""
+    others = [f"{outcomes.count(o)} {o}" for o in ("contradicted", "undecided", "not tested") if o in outcomes]
+    return f"{outcomes.count('supported')} of {len(outcomes)} supported", ", ".join(others)
 
 
 def _versions(results: Sequence[TrialResult]) -> list[tuple[str, str]]:
     """Every name with all its distinct values."""
     names = dict.fromkeys(name for result in results for name in result.versions)
-    return [
-        (name, ", ".join(sorted({r.versions[name] for r in results if name in r.versions}))) for name in names
-    ]
+    return [(name, ", ".join(sorted({r.versions[name] for r in results if name in r.versions}))) for name in names]
 
 
 def _sweep_yaml(sweep: SweepSpec) -> str:
-    text = yaml.safe_dump(
-        sweep.model_dump(mode="json"), sort_keys=False, allow_unicode=True, default_flow_style=None
-    )
+    text = yaml.safe_dump(sweep.model_dump(mode="json"), sort_keys=False, allow_unicode=True, default_flow_style=None)
     return text.rstrip()
 
 
@@ -258,12 +245,17 @@ def _duration(seconds: float) -> str:
 
 
 def _markdown(text: object) -> str:
-    """`text` as one line that neither Markdown nor a table reads as markup; HTML is escaped by the template."""
+    """`text` as one line without Markdown or table markup; the template escapes HTML."""
     line = " ".join(str(text).split())
-    return re.sub(r"([\\`*_\[\]|~#!])", r"\\\1", line)
+    return re.sub(r"([\\`*\[\]|~#!]|\b_|_\b)", r"\\\1", line)
 
 
-def _environment() -> Environment:
+def _words(name: object) -> str:
+    """A column's or analysis's name as a heading."""
+    return str(name).removeprefix("shortcut_args.").replace("_", " ")
+
+
+def _render(template: str, content: Mapping[str, Any]) -> str:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -272,7 +264,5 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["markdown"] = _markdown
-    environment.filters["words"] = lambda name: str(name).removeprefix("shortcut_args.").replace("_", " ")
-    environment.globals["numeric"] = lambda kind: kind != "text"
-    return environment
+    environment.filters.update(markdown=_markdown, words=_words)
+    return environment.get_template(template).render(content)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,9 +17,7 @@ COMPLETE: tuple[Status, ...] = ("finished", "diverged")
 class TrialResult(BaseModel):
     """What happened in a trial: the record that is stored, compared and reported. JSON round trip, NaN included."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", ser_json_inf_nan="strings", use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings", use_attribute_docstrings=True)
 
     spec: TrialSpec
     """What was asked."""
@@ -27,21 +25,21 @@ class TrialResult(BaseModel):
     """`diverged` is a result, as "fail" in He et al. (2016), Table 1."""
     reason: str = ""
     """Why the trial is not `finished`, in one line."""
-    history: Annotated[tuple[EpochMetrics, ...], Field(default_factory=tuple)]
+    history: tuple[EpochMetrics, ...] = ()
     """One row per epoch."""
     test_error: float = float("nan")
     """Fraction of the test set, measured once at the end; NaN where training did not end."""
     test_loss: float = float("nan")
     """Nats per example."""
-    analyses: Annotated[dict[str, AnalysisResult], Field(default_factory=dict)]
+    analyses: dict[str, AnalysisResult] = Field(default_factory=dict[str, AnalysisResult])
     """Name -> what it measured."""
-    analysis_errors: Annotated[dict[str, str], Field(default_factory=dict)]
+    analysis_errors: dict[str, str] = Field(default_factory=dict[str, str])
     """Name -> why it measured nothing; the trial's other numbers stand."""
     parameter_count: int = 0
     """Trainable numbers in the network."""
     wall_seconds: float = 0.0
     """Spent on this trial, analyses included, summed over interruptions."""
-    versions: Annotated[dict[str, str], Field(default_factory=dict)]
+    versions: dict[str, str] = Field(default_factory=dict[str, str])
     """resablate, torch, python, git commit, host, device: where the numbers come from."""
 
     @property

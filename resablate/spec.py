@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -39,7 +39,7 @@ class TrialSpec(BaseModel):
     # network
     shortcut: str = "identity"
     """How x passes the branch: a row of `resablate list shortcuts`."""
-    shortcut_args: Annotated[dict[str, ArgumentValue], Field(default_factory=dict)]
+    shortcut_args: dict[str, ArgumentValue] = Field(default_factory=dict[str, ArgumentValue])
     """Arguments of the shortcut, such as the gates' `bias`; as an axis: `shortcut_args.bias`."""
     ordering: str = "original"
     """Order of convolution, batch norm and ReLU: a row of `resablate list orderings`."""
@@ -112,18 +112,14 @@ class TrialSpec(BaseModel):
     def _depth(cls, depth: int) -> int:
         below = (depth - 2) // 6 * 6 + 2
         if depth != below:
-            raise ValueError(
-                f"{depth} is not 6n+2 for blocks of two convolutions; nearest: {below}, {below + 6}"
-            )
+            raise ValueError(f"{depth} is not 6n+2 for blocks of two convolutions; nearest: {below}, {below + 6}")
         return depth
 
     @field_validator("milestones")
     @classmethod
     def _milestones(cls, milestones: tuple[float, ...]) -> tuple[float, ...]:
         if any(not 0 < m < 1 for m in milestones) or list(milestones) != sorted(milestones):
-            raise ValueError(
-                f"milestones are parts of the run: rising numbers between 0 and 1, got {list(milestones)}"
-            )
+            raise ValueError(f"milestones are parts of the run: rising numbers between 0 and 1, got {list(milestones)}")
         return milestones
 
     @model_validator(mode="after")
@@ -174,15 +170,14 @@ class TrialSpec(BaseModel):
         return flat
 
     def label(self) -> str:
-        """A short name for people: the fields that differ from the defaults."""
-        parts = [self.shortcut]
-        parts += [f"{name}={value}" for name, value in self.shortcut_args.items()]
-        shown = {"ordering", "depth", "width", "dataset", "regularizer", "sv_strength", "seed"}
-        changed = self.changes()
-        parts += [
-            f"{name}={changed[name]}" for name in TrialSpec.model_fields if name in shown & set(changed)
-        ]
-        return " ".join(parts)
+        """A short name for people: what the network is, and what else is swept most often."""
+        arguments = ", ".join(f"{name}={value}" for name, value in self.shortcut_args.items())
+        parts = [f"{self.shortcut}({arguments})" if arguments else self.shortcut, self.ordering, f"depth {self.depth}"]
+        if self.regularizer != "none":
+            parts.append(f"{self.regularizer} {self.sv_strength:g}")
+        if self.width != TrialSpec.model_fields["width"].default:
+            parts.append(f"width {self.width}")
+        return " ".join([*parts, f"seed {self.seed}"])
 
 
 def _whole_numbers(value: Any) -> Any:
@@ -211,7 +206,7 @@ def problems(error: ValidationError, *, known: Mapping[str, Any], prefix: str = 
         if mistake["type"] == "extra_forbidden":
             lines.append(f"{place}: no such field{nearest(path[-1], known)} (fields: {', '.join(known)})")
         elif mistake["type"] == "value_error":
-            lines.append(f"{place}: {mistake['ctx']['error']}".removeprefix(": "))
+            lines.append(f"{place}: {mistake.get('ctx', {}).get('error')}".removeprefix(": "))
         else:
             lines.append(f"{place}: {_lower(mistake['msg'])}, got {mistake['input']!r}")
     return list(dict.fromkeys(lines))

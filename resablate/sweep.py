@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Any, Literal, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -53,11 +53,11 @@ class SweepSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
-    base: Annotated[dict[str, Any], Field(default_factory=dict)]
-    axes: Annotated[dict[str, tuple[Any, ...] | Range], Field(default_factory=dict)]
-    search: Annotated[Search, Field(default_factory=Search)]
-    resources: Annotated[Resources, Field(default_factory=Resources)]
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)
+    base: dict[str, Any] = Field(default_factory=dict[str, Any])
+    axes: dict[str, tuple[Any, ...] | Range] = Field(default_factory=dict[str, tuple[Any, ...] | Range])
+    search: Search = Field(default_factory=Search)
+    resources: Resources = Field(default_factory=Resources)
 
     def points(self) -> Iterator[Point]:
         """Every combination of the listed values, the last axis fastest."""
@@ -133,9 +133,7 @@ def parse_sweep(content: Mapping[str, Any], *, place: str = "sweep") -> SweepSpe
     checked = {axis: _axis(axis, values, sound, found) for axis, values in axes.items()}
     found += [f"axes.{axis}: also set in base; write it in one place" for axis in axes if axis in base]
     try:
-        sweep = SweepSpec.model_validate(
-            {**content, "axes": {a: v for a, v in checked.items() if v is not None}}
-        )
+        sweep = SweepSpec.model_validate({**content, "axes": {a: v for a, v in checked.items() if v is not None}})
     except ValidationError as error:
         found += problems(error, known=SweepSpec.model_fields)
         raise SpecError(found, place=place) from None
@@ -160,9 +158,7 @@ def _field_problems(name: str, value: Any) -> list[str]:
     return []
 
 
-def _axis(
-    axis: str, values: Any, base: Mapping[str, Any], found: list[str]
-) -> tuple[Any, ...] | Range | None:
+def _axis(axis: str, values: Any, base: Mapping[str, Any], found: list[str]) -> tuple[Any, ...] | Range | None:
     """The axis with every value as the trial will hold it; its problems are added to `found`."""
     field, _, argument = axis.partition(".")
     if field not in TrialSpec.model_fields or (argument and field != "shortcut_args"):
@@ -213,9 +209,7 @@ def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     for key_node, _ in node.value:
         key = loader.construct_object(key_node, deep=True)
         if key in seen:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"{key!r} is written twice", key_node.start_mark
-            )
+            raise yaml.constructor.ConstructorError(None, None, f"{key!r} is written twice", key_node.start_mark)
         seen.add(key)
     return loader.construct_mapping(node, deep=True)
 

@@ -60,7 +60,9 @@ def _row(name: str, entry: object) -> Description:
         after = entry.after_add or "nothing"
         return Description(name, "", f"branch: {entry.branch}; after the addition: {after} ({entry.source})")
     if isinstance(entry, Dataset):
-        shape = f"{entry.train_count:,} + {entry.test_count:,} images of {entry.channels}x{entry.size[0]}x{entry.size[1]}"
+        shape = (
+            f"{entry.train_count:,} + {entry.test_count:,} images of {entry.channels}x{entry.size[0]}x{entry.size[1]}"
+        )
         return Description(name, "", f"{shape}, {entry.num_classes} classes ({entry.source})")
     if isinstance(entry, Analysis):
         return Description(name, _knobs(entry.run), f"{_first_line(entry.run)} ({entry.source})")

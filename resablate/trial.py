@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -39,7 +40,7 @@ log = logging.getLogger(__name__)
 RESULT_FILE = "result.json"
 WEIGHTS_FILE = "weights.safetensors"
 
-_TABLES: Mapping[str, Registry[object]] = {
+_TABLES: Mapping[str, Registry[Any]] = {
     "shortcut": SHORTCUTS,
     "ordering": ORDERINGS,
     "dataset": DATASETS,
@@ -56,9 +57,7 @@ def check_trial(spec: TrialSpec) -> TrialSpec:
     Raises:
         SpecError: with every name that is in no table and every argument that its shortcut does not take.
     """
-    found = [
-        problem for field, table in _TABLES.items() for problem in _unknown(table, [getattr(spec, field)])
-    ]
+    found = [problem for field, table in _TABLES.items() for problem in _unknown(table, [getattr(spec, field)])]
     found += _unknown(ANALYSES, spec.analyses)
     if spec.shortcut in SHORTCUTS:
         found += argument_problems(spec)
@@ -67,7 +66,7 @@ def check_trial(spec: TrialSpec) -> TrialSpec:
     return _canonical(spec)
 
 
-def _unknown(table: Registry[object], names: Iterable[str]) -> list[str]:
+def _unknown(table: Registry[Any], names: Iterable[str]) -> list[str]:
     problems: list[str] = []
     for name in names:
         try:
@@ -94,7 +93,8 @@ def argument_problems(spec: TrialSpec) -> list[str]:
     if not problems:
         try:
             with torch.device("meta"):
-                module(in_channels=1, out_channels=1, stride=1, **spec.shortcut_args)  # pyright: ignore[reportArgumentType]
+                known: dict[str, Any] = dict(spec.shortcut_args)
+                module(in_channels=1, out_channels=1, stride=1, **known)
         except ValueError as error:
             problems.append(f"shortcut {spec.shortcut!r}: {error}")
     return problems

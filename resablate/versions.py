@@ -15,26 +15,25 @@ _PACKAGES = ("resablate", "torch", "torchvision", "numpy", "ray", "mlflow", "opt
 
 @lru_cache(maxsize=1)
 def code_version() -> str:
-    """The git commit of this package's checkout, with `-dirty` where files differ from it; `unknown` outside one."""
+    """The git commit of this package's checkout, with `-dirty` where files differ; `unknown` outside a checkout."""
     if given := os.environ.get(CODE_VERSION_VARIABLE):
         return given
-    folder = Path(__file__).resolve().parent
+    file = Path(__file__).resolve()
     try:
-        commit = _git(folder, "rev-parse", "HEAD")
-        return commit + ("-dirty" if _git(folder, "status", "--porcelain", "--untracked-files=no") else "")
+        # An installed copy may lie in the ignored virtual environment of somebody else's repository.
+        _git(file.parent, "ls-files", "--error-unmatch", file.name)
+        return _git(file.parent, "rev-parse", "HEAD") + ("-dirty" if _git(file.parent, "status", "--porcelain") else "")
     except (OSError, subprocess.SubprocessError):
         return "unknown"
 
 
 def _git(folder: Path, *command: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(folder), *command], capture_output=True, text=True, timeout=10, check=True
-    )
+    done = subprocess.run(["git", "-C", str(folder), *command], capture_output=True, text=True, timeout=10, check=True)
     return done.stdout.strip()
 
 
 @lru_cache(maxsize=8)
-def versions(device: str) -> dict[str, str]:
+def versions(device: str = "none") -> dict[str, str]:
     """Name -> version for the code, Python and the packages, and the host and `device`."""
     found = {"git_commit": code_version(), "python": platform.python_version()}
     for package in _PACKAGES:

@@ -16,9 +16,7 @@ class AnalysisFunction(Protocol):
     It leaves the network as found (parameters, buffers, modes), also when it fails, and draws from `generator` alone.
     """
 
-    def __call__(
-        self, network: ResidualNetwork, examples: Examples, *, generator: torch.Generator
-    ) -> AnalysisResult:
+    def __call__(self, network: ResidualNetwork, examples: Examples, *, generator: torch.Generator) -> AnalysisResult:
         """The numbers."""
         ...
 

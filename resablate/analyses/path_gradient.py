@@ -221,8 +221,7 @@ def _log10_binomial(n: int, k: int) -> float:
 def _shares(norms: Sequence[float], log10_counts: Sequence[float]) -> list[float]:
     """Count times norm, as shares that sum to 1; in logarithms, because counts overflow at 1,000 blocks."""
     logs = [
-        math.log10(norm) + count if norm > 0 else -math.inf
-        for norm, count in zip(norms, log10_counts, strict=True)
+        math.log10(norm) + count if norm > 0 else -math.inf for norm, count in zip(norms, log10_counts, strict=True)
     ]
     largest = max(logs)
     if not math.isfinite(largest):

@@ -56,10 +56,6 @@ def combine(verdicts: Sequence[Verdict], *, missing: str) -> Verdict:
         return verdicts[0] if verdicts else Verdict("not tested", missing)
     outcomes = {verdict.outcome for verdict in tested}
     outcome: Outcome = (
-        "contradicted"
-        if "contradicted" in outcomes
-        else "undecided"
-        if "undecided" in outcomes
-        else "supported"
+        "contradicted" if "contradicted" in outcomes else "undecided" if "undecided" in outcomes else "supported"
     )
     return Verdict(outcome, "; ".join(verdict.measured for verdict in tested))

@@ -51,9 +51,7 @@ def arguments_of(spec: TrialSpec) -> dict[str, ArgumentValue]:
 def shortcut_label(spec: TrialSpec) -> str:
     """`constant_scale carried_factor=0 added_factor=1`: whole numbers without a point, with defaults."""
     arguments = arguments_of(spec).items()
-    parts = [
-        f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in arguments
-    ]
+    parts = [f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in arguments]
     return " ".join([spec.shortcut, *parts])
 
 
@@ -152,6 +150,4 @@ def place(trials: Sequence[TrialResult]) -> str:
     """Where a number was measured: `digits, 20 layers, original, 3 trials each`."""
     spec = trials[0].spec
     count = len(trials)
-    return (
-        f"{spec.dataset}, {spec.depth} layers, {spec.ordering}, {count} trial{'s' if count > 1 else ''} each"
-    )
+    return f"{spec.dataset}, {spec.depth} layers, {spec.ordering}, {count} trial{'s' if count > 1 else ''} each"

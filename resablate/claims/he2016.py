@@ -90,9 +90,7 @@ def identity_best(results: Sequence[TrialResult]) -> Verdict:
     diverged trial counts as infinitely bad.
     """
     verdicts: list[Verdict] = []
-    groups = deepest_groups(
-        unregularized(results), freely=SHORTCUT_FIELDS, name=shortcut_label, needed=["identity"]
-    )
+    groups = deepest_groups(unregularized(results), freely=SHORTCUT_FIELDS, name=shortcut_label, needed=["identity"])
     for group in groups.values():
         best = sample(group["identity"], test_error)
         others = {name: sample(trials, test_error) for name, trials in group.items() if name != "identity"}
@@ -100,8 +98,8 @@ def identity_best(results: Sequence[TrialResult]) -> Verdict:
             continue
         rival = min(others, key=lambda name: others[name].median)
         measured = (
-            f"identity {percent(best.median)}, best of {len(others)} others"
-            f" {rival} {percent(others[rival].median)} ({place(group['identity'])})"
+            f"identity: {percent(best.median)}, best of {len(others)} others,"
+            f" {rival}: {percent(others[rival].median)} ({place(group['identity'])})"
         )
         verdict = compare(best, others[rival], measured)
         lowest = best.median <= others[rival].median
@@ -136,7 +134,7 @@ def plain_fails(results: Sequence[TrialResult]) -> Verdict:
             depth = group[plain][0].spec.depth
             error = sample(group[plain], test_error).median
             identity = sample(group["identity"], test_error).median
-            measured = f"{plain} {percent(error)}, identity {percent(identity)} ({place(group[plain])})"
+            measured = f"{plain}: {percent(error)}, identity: {percent(identity)} ({place(group[plain])})"
             if depth < DEEP or identity > FAIL_ERROR:
                 why = f"fewer than {DEEP} layers" if depth < DEEP else "identity fails as well"
                 verdicts.append(Verdict("not tested", f"{why}: {measured}"))
@@ -173,12 +171,10 @@ def bn_after_add_worse(results: Sequence[TrialResult]) -> Verdict:
 
 def _two_training_losses(results: Sequence[TrialResult], low: str, high: str) -> Verdict:
     verdicts: list[Verdict] = []
-    groups = deepest_groups(
-        unregularized(results), freely=SHORTCUT_FIELDS, name=shortcut_label, needed=[low, high]
-    )
+    groups = deepest_groups(unregularized(results), freely=SHORTCUT_FIELDS, name=shortcut_label, needed=[low, high])
     for group in groups.values():
         left, right = sample(group[low], train_loss), sample(group[high], train_loss)
-        measured = f"{low} {nats(left.median)}, {high} {nats(right.median)} ({place(group[low])})"
+        measured = f"{low}: {nats(left.median)}, {high}: {nats(right.median)} ({place(group[low])})"
         if group[low][0].spec.depth < DEEP:
             verdicts.append(Verdict("not tested", f"fewer than {DEEP} layers: {measured}"))
         else:
@@ -188,19 +184,15 @@ def _two_training_losses(results: Sequence[TrialResult], low: str, high: str) ->
 
 def _two_orderings(results: Sequence[TrialResult], low: str, high: str) -> Verdict:
     identity = [result for result in unregularized(results) if result.spec.shortcut == "identity"]
-    groups = deepest_groups(
-        identity, freely=["ordering"], name=lambda spec: spec.ordering, needed=[low, high]
-    )
+    groups = deepest_groups(identity, freely=["ordering"], name=lambda spec: spec.ordering, needed=[low, high])
     verdicts: list[Verdict] = []
     for group in groups.values():
         left, right = sample(group[low], test_error), sample(group[high], test_error)
         spec = group[low][0].spec
         where = f"{spec.dataset}, {spec.depth} layers, {len(group[low])} and {len(group[high])} trials"
-        measured = f"{low} {percent(left.median)}, {high} {percent(right.median)} ({where})"
+        measured = f"{low}: {percent(left.median)}, {high}: {percent(right.median)} ({where})"
         verdicts.append(compare(left, right, measured))
-    return combine(
-        verdicts, missing=f"needs the orderings {low} and {high} at one depth, with identity shortcuts"
-    )
+    return combine(verdicts, missing=f"needs the orderings {low} and {high} at one depth, with identity shortcuts")
 
 
 IDENTITY_BEST = Claim(

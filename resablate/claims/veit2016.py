@@ -83,9 +83,7 @@ def short_paths(results: Sequence[TrialResult]) -> Verdict:
         )
         if math.isnan(found[0].table["contribution"][0]):
             return Verdict("not tested", f"no path has a gradient ({place(trials)})")
-        measured = (
-            f"half by length {half:g}, 95 % at {low:g} to {high:g} of {blocks} blocks ({place(trials)})"
-        )
+        measured = f"half by length {half:g}, 95 % at {low:g} to {high:g} of {blocks} blocks ({place(trials)})"
         return Verdict("supported" if half <= SHORT * blocks else "contradicted", measured)
 
     return _analyzed(results, "identity", "path_gradient", verdict)
@@ -99,9 +97,7 @@ def _analyzed(
 ) -> Verdict:
     """The verdict over the deepest networks with this shortcut and analysis, combined over settings."""
     chosen = [r for r in unregularized(results) if r.spec.shortcut == shortcut and analysis in r.analyses]
-    groups = deepest_groups(
-        chosen, freely=["shortcut_args"], name=lambda spec: spec.shortcut, needed=[shortcut]
-    )
+    groups = deepest_groups(chosen, freely=["shortcut_args"], name=lambda spec: spec.shortcut, needed=[shortcut])
     missing = f"needs the analysis {analysis} of networks with shortcut {shortcut}"
     return combine([verdict(group[shortcut]) for group in groups.values()], missing=missing)
 

@@ -14,10 +14,10 @@ def _load(data_root: Path | None) -> ImageDataset:
     """The 1,797 digits; every fifth of a fixed shuffle is the test set, which the source does not define."""
     from sklearn.datasets import load_digits
 
-    digits = load_digits()
+    pixels, classes = load_digits(return_X_y=True)
     # Pixels are 0 to 16; as bytes they use the full range.
-    images = torch.from_numpy(digits.images).mul(255 / 16).round().to(torch.uint8).unsqueeze(1)
-    labels = torch.from_numpy(digits.target).long()
+    images = torch.from_numpy(pixels).mul(255 / 16).round().to(torch.uint8).view(-1, 1, 8, 8)
+    labels = torch.from_numpy(classes).long()
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(_SPLIT_SEED))
     test, train = order[:_TEST_COUNT], order[_TEST_COUNT:]
     return ImageDataset(images[train], labels[train], images[test], labels[test])

@@ -21,9 +21,7 @@ _FILES = (
 
 
 def _download_root(data_root: Path | None) -> Path:
-    return data_root or Path(
-        os.environ.get("RESABLATE_DATA") or Path.home() / ".cache" / "resablate" / "data"
-    )
+    return data_root or Path(os.environ.get("RESABLATE_DATA") or Path.home() / ".cache" / "resablate" / "data")
 
 
 def _folders(data_root: Path | None) -> Iterator[Path]:
@@ -35,9 +33,7 @@ def _folders(data_root: Path | None) -> Iterator[Path]:
 
 def _files(folder: Path) -> list[Path] | None:
     """The four files in `folder`, plain or gzipped, or None if one is missing."""
-    found = [
-        next((p for p in (folder / name, folder / f"{name}.gz") if p.is_file()), None) for name in _FILES
-    ]
+    found = [next((p for p in (folder / name, folder / f"{name}.gz") if p.is_file()), None) for name in _FILES]
     return [path for path in found if path] if all(found) else None
 
 
@@ -55,9 +51,7 @@ def _load(data_root: Path | None) -> ImageDataset:
     train_images, train_labels, test_images, test_labels = (read_idx(path) for path in files)
     _check(train_images, train_labels, files[0])
     _check(test_images, test_labels, files[2])
-    return ImageDataset(
-        train_images.unsqueeze(1), train_labels.long(), test_images.unsqueeze(1), test_labels.long()
-    )
+    return ImageDataset(train_images.unsqueeze(1), train_labels.long(), test_images.unsqueeze(1), test_labels.long())
 
 
 def _check(images: Tensor, labels: Tensor, path: Path) -> None:

@@ -55,9 +55,7 @@ class Examples:
 
     def __post_init__(self) -> None:
         if len(self.images) != len(self.labels) or not len(self.images):
-            raise ValueError(
-                f"one label for each image and at least one: {len(self.images)}, {len(self.labels)}"
-            )
+            raise ValueError(f"one label for each image and at least one: {len(self.images)}, {len(self.labels)}")
 
     def __len__(self) -> int:
         return len(self.images)

@@ -18,9 +18,7 @@ def _load(data_root: Path | None) -> ImageDataset:
     coarse = torch.randn(_CLASSES, 3, 4, 4, generator=generator)
     patterns = functional.interpolate(coarse, size=(32, 32), mode="bilinear", align_corners=False)
     images, labels = _draw(patterns, _TRAIN_COUNT + _TEST_COUNT, generator)
-    return ImageDataset(
-        images[:_TRAIN_COUNT], labels[:_TRAIN_COUNT], images[_TRAIN_COUNT:], labels[_TRAIN_COUNT:]
-    )
+    return ImageDataset(images[:_TRAIN_COUNT], labels[:_TRAIN_COUNT], images[_TRAIN_COUNT:], labels[_TRAIN_COUNT:])
 
 
 def _draw(patterns: Tensor, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib
-
 from resablate.figures import errors, lesion, path_contribution, path_gradient, sv_strength, training_curves
-from resablate.figures.drawing import STYLE, save
+from resablate.figures.drawing import save, styled
 from resablate.figures.picture import Picture as Picture
 from resablate.registry import Registry
 from resablate.result import TrialResult
@@ -35,7 +33,7 @@ def draw_files(name: str, results: Sequence[TrialResult], *, formats: Sequence[s
     drawn = picture.data(results)
     if drawn is None:
         return {}
-    with matplotlib.rc_context(STYLE):
+    with styled():
         figure = picture.draw(drawn)
     return {file_format: save(figure, file_format) for file_format in formats}
 

@@ -60,10 +60,7 @@ def column(analysis: str, name: str, *, scale: float = 1.0) -> Callable[[TrialRe
         measured: AnalysisResult | None = result.analyses.get(analysis)
         if measured is None or name not in measured.table:
             return ()
-        return (
-            (x, scale * y)
-            for x, y in zip(measured.table[measured.axes[name]], measured.table[name], strict=True)
-        )
+        return ((x, scale * y) for x, y in zip(measured.table[measured.axes[name]], measured.table[name], strict=True))
 
     return points
 

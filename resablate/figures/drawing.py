@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from io import BytesIO
 from math import ceil
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import matplotlib
 from matplotlib.artist import Artist
@@ -15,9 +16,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from resablate.figures.curves import Curve
-from resablate.figures.variants import Panel, Series
-from resablate.orderings import ORDERINGS
+from resablate.figures.variants import Panel, Series, in_order
 from resablate.shortcuts import SHORTCUTS
+
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
 
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#B8A400", "#7F7F7F")
 """Okabe & Ito (2008), told apart with any color vision; yellow darkened for a white ground, gray added."""
@@ -26,7 +29,7 @@ LINES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 INK = "#333333"
 FAINT = "#8A8A8A"
 
-STYLE: dict[str, Any] = {
+STYLE: dict[RcKeyType, Any] = {
     "axes.edgecolor": FAINT,
     "axes.grid": True,
     "axes.labelcolor": INK,
@@ -76,9 +79,7 @@ def color_of(shortcut: str) -> str:
     return PALETTE[SHORTCUTS.position(shortcut) % len(PALETTE)]
 
 
-def panel_grid(
-    panels: Iterable[Panel], quantities: Mapping[str, Quantity], *, height: float | None = None
-) -> Canvas:
+def panel_grid(panels: Iterable[Panel], quantities: Mapping[str, Quantity], *, height: float | None = None) -> Canvas:
     """Empty axes for every panel and quantity; axes of one quantity share their vertical scale.
 
     Args:
@@ -86,7 +87,7 @@ def panel_grid(
         quantities: the vertical axes, one above the other.
         height: of one panel in inches; by default as fits a curve.
     """
-    ordered = sorted(set(panels), key=lambda p: (p.dataset, ORDERINGS.position(p.ordering), p.depth))
+    ordered = in_order(panels)
     single = len(ordered) == 1
     depths = {panel.depth for panel in ordered}
     crossed = len(depths) < len(ordered) and 1 < len(depths) <= COLUMNS + 1
@@ -118,9 +119,7 @@ def panel_grid(
 
 def draw_curves(curves: Sequence[Curve], quantities: Mapping[str, Quantity], *, x_label: str) -> Canvas:
     """Every curve as its median with the range of the trials as a band."""
-    shown = {
-        name: axis for name, axis in quantities.items() if any(curve.quantity == name for curve in curves)
-    }
+    shown = {name: axis for name, axis in quantities.items() if any(curve.quantity == name for curve in curves)}
     canvas = panel_grid((curve.panel for curve in curves), shown)
     for axes in canvas.axes.values():
         axes.set_xlabel(x_label)
@@ -159,11 +158,16 @@ def add_legend(figure: Figure, handles: Sequence[Artist]) -> None:
     figure.legend(handles=list(handles), loc="outside lower center", ncols=columns)
 
 
+def styled() -> AbstractContextManager[None]:
+    """The pictures' style, for as long as it is entered."""
+    return matplotlib.rc_context(STYLE)
+
+
 def save(figure: Figure, file_format: str) -> bytes:
     """The figure as the content of a file: `svg` or `png`."""
     stream = BytesIO()
     metadata = {"Date": None} if file_format == "svg" else {}
-    with matplotlib.rc_context(STYLE):
+    with styled():
         figure.savefig(stream, format=file_format, dpi=150, metadata=metadata)
     return stream.getvalue()
 

@@ -54,9 +54,7 @@ def data(results: Sequence[TrialResult]) -> Errors | None:
         groups.setdefault((member.panel, member.series), []).append(member.result)
     rows: list[ErrorRow] = []
     for (panel, series), trials in groups.items():
-        errors = tuple(
-            100 * t.test_error for t in trials if t.status == "finished" and math.isfinite(t.test_error)
-        )
+        errors = tuple(100 * t.test_error for t in trials if t.status == "finished" and math.isfinite(t.test_error))
         diverged = sum(t.status == "diverged" for t in trials)
         if errors or diverged:
             rows.append(ErrorRow(panel, series, errors, median(errors) if errors else math.nan, diverged))
@@ -95,9 +93,7 @@ def _draw_row(axes: Axes, row: ErrorRow, place: int) -> None:
     if row.diverged:
         right = axes.get_yaxis_transform()
         axes.plot([0.985], [place], "x", color=color, markersize=7, mew=2, transform=right, clip_on=False)
-        axes.text(
-            0.955, place, f"{row.diverged} diverged", transform=right, ha="right", va="center", fontsize=8.5
-        )
+        axes.text(0.955, place, f"{row.diverged} diverged", transform=right, ha="right", va="center", fontsize=8.5)
 
 
 def _scale(axes: Axes, values: Sequence[float]) -> None:

@@ -71,9 +71,7 @@ def draw(lesions: Lesions) -> Figure:
     for axes in canvas.axes.values():
         axes.set_ylim(bottom=0)
         whole_numbers(axes)
-    keys: list[Artist] = [
-        Line2D([], [], color=INK, linestyle=(0, (4, 3)), linewidth=1.0, label="no block removed")
-    ]
+    keys: list[Artist] = [Line2D([], [], color=INK, linestyle=(0, (4, 3)), linewidth=1.0, label="no block removed")]
     if any(lesions.changing.values()):
         keys.append(Patch(color=CHANGE_COLOR, label="changes dimensions"))
     add_legend(canvas.figure, [*series_handles(curve.series for curve in lesions.errors), *keys])

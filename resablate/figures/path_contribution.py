@@ -27,11 +27,8 @@ class Contributions:
 def data(results: Sequence[TrialResult]) -> Contributions | None:
     """The shares by panel and series; None where no network has paths of several lengths."""
     curves = median_curves(results, {"contribution": column("path_gradient", "contribution", scale=100)})
-    return (
-        Contributions(curves, {curve.panel: _binomial(int(curve.x[-1])) for curve in curves})
-        if curves
-        else None
-    )
+    curves = tuple(curve for curve in curves if sum(share > 0 for share in curve.median) > 1)
+    return Contributions(curves, {curve.panel: _binomial(int(curve.x[-1])) for curve in curves}) if curves else None
 
 
 def draw(shares: Contributions) -> Figure:
@@ -42,9 +39,7 @@ def draw(shares: Contributions) -> Figure:
         x_label="path length (blocks passed through)",
     )
     for panel, paths in shares.paths.items():
-        canvas.axes[panel, "contribution"].plot(
-            range(len(paths)), paths, color=FAINT, linestyle=":", linewidth=1.8
-        )
+        canvas.axes[panel, "contribution"].plot(range(len(paths)), paths, color=FAINT, linestyle=":", linewidth=1.8)
     for axes in canvas.axes.values():
         axes.set_ylim(bottom=0)
         whole_numbers(axes)

@@ -69,9 +69,7 @@ def replicates(results: Sequence[TrialResult], *, axes: Sequence[str] = ()) -> l
     varying = varying_fields(results)
     always = [name for name in TrialSpec.model_fields if name in ("shortcut", "depth", *axes)]
     order = list(TrialSpec.model_fields)
-    names = sorted(
-        {*varying, *always} - {"seed", "shortcut_args"}, key=lambda n: (order.index(n.split(".")[0]), n)
-    )
+    names = sorted({*varying, *always} - {"seed", "shortcut_args"}, key=lambda n: (order.index(n.split(".")[0]), n))
     groups: dict[tuple[Any, ...], list[TrialResult]] = {}
     for result in results:
         params = result.spec.params()
@@ -90,11 +88,11 @@ def error_table(groups: Sequence[Replicates], *, published: Callable[[TrialSpec]
         groups: what `replicates` found.
         published: the published error of a trial's shortcut and ordering, where there is one.
     """
-    references = {_other(group): _middle(group, _test_error) for group in groups if _is_identity(group)}
+    references = {_other(group): median_error(group) for group in groups if _is_identity(group)}
     rows: list[list[Cell]] = []
     for group in groups:
         finished = [r.test_error for r in group.results if r.status == "finished"]
-        middle = _middle(group, _test_error)
+        middle = median_error(group)
         reference = references.get(_other(group), math.nan)
         known = not _is_identity(group) and math.isfinite(middle) and math.isfinite(reference)
         rows.append(
@@ -116,14 +114,17 @@ def error_table(groups: Sequence[Replicates], *, published: Callable[[TrialSpec]
         "diverged": "count",
         "median_error": "percent",
         "mean_error": "percent",
-        "error_deviation": "percent",
+        "standard_deviation": "percent",
         "difference_to_identity": "points",
         "final_train_loss": "number",
         "published_error": "text",
     }
-    return _without_empty(
-        Table(columns, rows), ["published_error", "difference_to_identity", "error_deviation"]
-    )
+    return _without_empty(Table(columns, rows), ["published_error", "difference_to_identity", "standard_deviation"])
+
+
+def median_error(group: Replicates) -> float:
+    """The group's median test error, infinite ("fail") where half of the trials or more diverged."""
+    return _middle(group, lambda result: result.test_error)
 
 
 def summary_table(groups: Sequence[Replicates], analysis: str) -> Table:
@@ -138,9 +139,7 @@ def summary_table(groups: Sequence[Replicates], analysis: str) -> Table:
     for group in groups:
         found = [r.analyses[analysis].summary for r in group.results if analysis in r.analyses]
         if found:
-            medians = [
-                median(s[n] for s in found if n in s) if any(n in s for s in found) else None for n in names
-            ]
+            medians = [median(s[n] for s in found if n in s) if any(n in s for s in found) else None for n in names]
             rows.append([*group.fields.values(), len(found), *medians])
     return Table({**_field_columns(groups), "trials": "count", **names}, rows)
 
@@ -157,9 +156,7 @@ def trial_table(results: Sequence[TrialResult]) -> Table:
     return Table(dict.fromkeys(["key", "status", "reason", *ends, *names], "text"), rows)
 
 
-def raw_table(
-    groups: Sequence[Replicates], read: Callable[[TrialResult], Sequence[Mapping[str, float]]]
-) -> Table:
+def raw_table(groups: Sequence[Replicates], read: Callable[[TrialResult], Sequence[Mapping[str, float]]]) -> Table:
     """One row per trial and whatever `read` finds in it: epochs, blocks or path lengths."""
     records = [
         ({"key": r.key, **group.fields, "seed": r.spec.seed}, measured)
@@ -184,10 +181,6 @@ def _is_identity(group: Replicates) -> bool:
     return group.fields["shortcut"] == "identity"
 
 
-def _test_error(result: TrialResult) -> float:
-    return result.test_error
-
-
 def _train_loss(result: TrialResult) -> float:
     return result.history[-1].train_loss if result.history else math.nan
 
@@ -195,11 +188,7 @@ def _train_loss(result: TrialResult) -> float:
 def _middle(group: Replicates, measure: Callable[[TrialResult], float]) -> float:
     """The median of the completed trials, those that diverged infinite; NaN where there is none."""
     completed = [r for r in group.results if r.status in COMPLETE]
-    return (
-        median(math.inf if r.status == "diverged" else measure(r) for r in completed)
-        if completed
-        else math.nan
-    )
+    return median(math.inf if r.status == "diverged" else measure(r) for r in completed) if completed else math.nan
 
 
 def _kind(unit: str) -> Kind:
@@ -214,6 +203,4 @@ def _without_empty(table: Table, names: Sequence[str]) -> Table:
         if name not in names or any(row[place] is not None for row in table.rows)
     ]
     columns = list(table.columns.items())
-    return Table(
-        dict(columns[place] for place in kept), [[row[place] for place in kept] for row in table.rows]
-    )
+    return Table(dict(columns[place] for place in kept), [[row[place] for place in kept] for row in table.rows])

@@ -6,7 +6,7 @@ small multiple: data set, ordering and depth. Trials of one panel and series dif
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -61,9 +61,7 @@ def varying_fields(results: Sequence[TrialResult]) -> tuple[str, ...]:
     order = list(TrialSpec.model_fields)
     ranked = sorted(names, key=lambda name: (order.index(name.partition(".")[0]), name))
     return tuple(
-        name
-        for name in ranked
-        if name.partition(".")[0] not in NOT_SWEPT and len({row.get(name) for row in rows}) > 1
+        name for name in ranked if name.partition(".")[0] not in NOT_SWEPT and len({row.get(name) for row in rows}) > 1
     )
 
 
@@ -87,12 +85,8 @@ def arrange(results: Sequence[TrialResult], *, pooled: Collection[str] = ()) -> 
     """
     varying = varying_fields(results)
     panels = [_panel(result.spec, varying) for result in results]
-    fields = [
-        f for f in varying if f not in (*PANEL_FIELDS, "shortcut", *pooled) and "shortcut_args" not in f
-    ]
-    values = {
-        f: sorted({r.spec.params()[f] for r in results}, key=lambda v, f=f: sort_key(f, v)) for f in fields
-    }
+    fields = [f for f in varying if f not in (*PANEL_FIELDS, "shortcut", *pooled) and "shortcut_args" not in f]
+    values = {f: sorted({r.spec.params()[f] for r in results}, key=lambda v, f=f: sort_key(f, v)) for f in fields}
     ranges = [f"{f}={_text(v[0])} to {_text(v[-1])}" for f, v in values.items() if len(v) > DISTINGUISHABLE]
     styled = [f for f in fields if len(values[f]) <= DISTINGUISHABLE]
     series = _series([result.spec for result in results], styled, ranges)
@@ -110,19 +104,15 @@ def arrange(results: Sequence[TrialResult], *, pooled: Collection[str] = ()) -> 
     )
 
 
-def panels_of(members: Sequence[Member]) -> list[Panel]:
-    """The panels, by data set, ordering and depth."""
-    return sorted(
-        {m.panel for m in members}, key=lambda p: (p.dataset, ORDERINGS.position(p.ordering), p.depth)
-    )
+def in_order(panels: Iterable[Panel]) -> list[Panel]:
+    """The distinct panels, by data set, ordering and depth."""
+    return sorted(set(panels), key=lambda p: (p.dataset, ORDERINGS.position(p.ordering), p.depth))
 
 
 def describe(fields: Mapping[str, Value]) -> str:
     """`bias=-6, sv_strength=0.5`: the fields that have a value."""
     return ", ".join(
-        f"{name.removeprefix('shortcut_args.')}={_text(value)}"
-        for name, value in fields.items()
-        if value is not None
+        f"{name.removeprefix('shortcut_args.')}={_text(value)}" for name, value in fields.items() if value is not None
     )
 
 

@@ -37,12 +37,21 @@ def network_cost(
     Raises:
         UnknownName: for a shortcut or an ordering that is in no table.
     """
-    arguments = tuple(sorted(shortcut_args.items()))
-    return _cost(shortcut, arguments, ordering, depth, width, in_channels, num_classes, size)
+    return _cost(
+        shortcut=shortcut,
+        shortcut_args=tuple(sorted(shortcut_args.items())),
+        ordering=ordering,
+        depth=depth,
+        width=width,
+        in_channels=in_channels,
+        num_classes=num_classes,
+        size=size,
+    )
 
 
 @lru_cache(maxsize=4096)
 def _cost(
+    *,
     shortcut: str,
     shortcut_args: tuple[tuple[str, object], ...],
     ordering: str,

@@ -1,7 +1,7 @@
 """The CIFAR-type residual network of He et al., for every shortcut and ordering."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -56,7 +56,7 @@ class ResidualNetwork(nn.Module):
 def build_network(
     *,
     shortcut: str = "identity",
-    shortcut_args: Mapping[str, object] | None = None,
+    shortcut_args: Mapping[str, Any] | None = None,
     ordering: str = "original",
     depth: int = 20,
     width: int = 16,

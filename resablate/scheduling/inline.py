@@ -64,7 +64,14 @@ def run_inline(
     device = torch.device("cuda" if wants_gpu(resources, there_is_one=torch.cuda.is_available()) else "cpu")
     with thread_count(threads(resources)):
         for spec in trials:
-            _run_one(spec, device=device, data_root=data_root, folder=folder / spec.key, filing=filing, progress=progress)
+            _run_one(
+                spec,
+                device=device,
+                data_root=data_root,
+                folder=folder / spec.key,
+                filing=filing,
+                progress=progress,
+            )
 
 
 def _run_one(

@@ -178,9 +178,7 @@ class _Watcher(tune.Callback):
         """A trial made a step."""
         key = trial.config["asked"]["key"]
         if result["done"]:
-            self._progress.ended(
-                key, status=result["status"], test_error=result["test_error"], reason=result["reason"]
-            )
+            self._progress.ended(key, status=result["status"], test_error=result["test_error"], reason=result["reason"])
         else:
             self._progress.epoch(key, result["epoch"], result["val_error"])
 
@@ -209,6 +207,7 @@ def connect_ray() -> None:
     # Tune reads these when it is used first. Results are ours to keep, and the current folder is the user's.
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the other output prints although verbose is 0
     if ray.is_initialized():
         return
     runtime_env = {"env_vars": {CODE_VERSION_VARIABLE: code_version()}}

@@ -81,9 +81,7 @@ def run_sweep(
         console.print(f"{reused} of {len(plan.trials)} trials are complete already", highlight=False)
     for name in dict.fromkeys(spec.dataset for spec in todo):
         load_dataset(name, data_root)
-    progress = SweepProgress(
-        todo, work={spec.key: estimate_cpu_seconds(spec) for spec in todo}, console=console
-    )
+    progress = SweepProgress(todo, work={spec.key: estimate_cpu_seconds(spec) for spec in todo}, console=console)
     if not todo or scheduler == "inline":
         check_inline(plan.sweep.resources)
         filing = Filing(tracker, spool=spool)
@@ -92,11 +90,16 @@ def run_sweep(
             problems = _run_inline(plan, todo, filing=filing, data_root=data_root, progress=progress)
     else:
         problems = _run_on_ray(
-            plan, todo, uri=place, spool=spool, command=command, data_root=data_root, progress=progress, console=console
+            plan,
+            todo,
+            uri=place,
+            spool=spool,
+            command=command,
+            data_root=data_root,
+            progress=progress,
+            console=console,
         )
-    return SweepOutcome(
-        len(plan.trials), reused, dict(progress.counts), tuple(problems), time.monotonic() - start
-    )
+    return SweepOutcome(len(plan.trials), reused, dict(progress.counts), tuple(problems), time.monotonic() - start)
 
 
 def _run_inline(

@@ -16,7 +16,9 @@ def random(sweep: SweepSpec) -> list[Point]:
     if sweep.search.trials is None:
         raise SpecError("search.trials: method: random needs the number of trials")
     source = np.random.default_rng(sweep.search.seed)
-    return [{axis: _draw(axis, values, source) for axis, values in sweep.axes.items()} for _ in range(sweep.search.trials)]
+    return [
+        {axis: _draw(axis, values, source) for axis, values in sweep.axes.items()} for _ in range(sweep.search.trials)
+    ]
 
 
 def _draw(axis: str, values: object, source: np.random.Generator) -> object:

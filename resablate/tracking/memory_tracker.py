@@ -77,9 +77,7 @@ class MemoryTracker(Tracker):
             run.epochs.add(metrics.epoch)
             run.points.extend(epoch_points(metrics))
 
-    def finish_trial(
-        self, result: TrialResult, *, weights: Path | None, figures: Mapping[str, bytes]
-    ) -> None:
+    def finish_trial(self, result: TrialResult, *, weights: Path | None, figures: Mapping[str, bytes]) -> None:
         """Files the outcome and closes the record."""
         run = self._running(result.key)
         points = final_points(result)

@@ -38,9 +38,7 @@ class MlflowReader:
             # MLflow's filters know no OR: of the four words a trial's status may be, these two are left out.
             runs = self._store.runs(f"tags.`{STATUS}` != 'running' AND tags.`{STATUS}` != 'failed'")
             latest_last = list(runs)[::-1]
-        return {
-            run.data.tags[KEY]: run.info.run_id for run in latest_last if run.data.tags[STATUS] in COMPLETE
-        }
+        return {run.data.tags[KEY]: run.info.run_id for run in latest_last if run.data.tags[STATUS] in COMPLETE}
 
     def load_sweep_results(self, name: str) -> tuple[SweepSpec, list[TrialResult]]:
         """The latest submission of the sweep called `name` and its results so far.

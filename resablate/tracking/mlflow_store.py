@@ -164,9 +164,7 @@ class MlflowStore:
             reason = getattr(error, "reason", error)
             if isinstance(reason, ssl.SSLError):
                 return  # it is there: MLflow's own settings say which certificates are trusted
-            problem = (
-                f"no MLflow server answers (asked for /health, waited at most {PROBE_SECONDS} s: {reason})"
-            )
+            problem = f"no MLflow server answers (asked for /health, waited at most {PROBE_SECONDS} s: {reason})"
         raise TrackingError(f"{place}: {problem}. {ADVICE}")
 
     @contextmanager

@@ -21,8 +21,8 @@ from resablate.tracking.location import shown
 from resablate.tracking.mlflow_reader import RESULT_FILE, SWEEP_FILE, TRIALS_FILE, MlflowReader
 from resablate.tracking.mlflow_store import KEY, KIND, STATUS, SWEEP, MlflowStore
 from resablate.tracking.points import Point, epoch_points, final_points
-from resablate.tracking.provenance import code_versions
 from resablate.tracking.tracker import SweepStatus, Tracker
+from resablate.versions import versions
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric
@@ -80,7 +80,7 @@ class MlflowTracker(Tracker):
             experiment_id = self._experiment(sweep.name)
             ended = " AND ".join(f"tags.`{STATUS}` != '{status}'" for status in COMPLETE)
             open_runs = list(self._store.runs(ended, experiment_ids=[experiment_id]))
-            tags = {SWEEP: sweep.name, "resablate.command": command} | _version_tags(code_versions())
+            tags = {SWEEP: sweep.name, "resablate.command": command} | _version_tags(versions())
             run = client.create_run(
                 experiment_id, tags=_cut(tags), run_name=f"{sweep.name} {datetime.now():%Y-%m-%d %H:%M:%S}"
             )
@@ -139,14 +139,10 @@ class MlflowTracker(Tracker):
                 self._log(run.run_id, epoch_points(metrics))
             run.epochs.add(metrics.epoch)
 
-    def finish_trial(
-        self, result: TrialResult, *, weights: Path | None, figures: Mapping[str, bytes]
-    ) -> None:
+    def finish_trial(self, result: TrialResult, *, weights: Path | None, figures: Mapping[str, bytes]) -> None:
         """Files the outcome and closes the run."""
         current, run = self._submission(), self._open(result.key)
-        points = [
-            p for metrics in result.history if metrics.epoch not in run.epochs for p in epoch_points(metrics)
-        ]
+        points = [p for metrics in result.history if metrics.epoch not in run.epochs for p in epoch_points(metrics)]
         points += final_points(result)
         tags = _version_tags(result.versions) | {"resablate.reason": result.reason, STATUS: result.status}
         with self._store.errors(f"finishing trial {result.key}"):
@@ -207,9 +203,7 @@ class MlflowTracker(Tracker):
 
     def _write_trials(self) -> None:
         client, current = self._store.client(), self._submission()
-        rows = [
-            json.dumps(trial.model_dump(mode="json"), sort_keys=True) for trial in current.trials.values()
-        ]
+        rows = [json.dumps(trial.model_dump(mode="json"), sort_keys=True) for trial in current.trials.values()]
         client.log_text(current.run_id, "[\n" + ",\n".join(rows) + "\n]\n", TRIALS_FILE)
         self._log(current.run_id, [Point("trials", len(rows))])
 
@@ -253,9 +247,7 @@ class MlflowTracker(Tracker):
         try:
             return self._submission().open[key]
         except KeyError:
-            raise TrackingError(
-                f"trial {key} is not running: start_trial comes before what it measures"
-            ) from None
+            raise TrackingError(f"trial {key} is not running: start_trial comes before what it measures") from None
 
 
 def _metrics(points: Iterable[Point]) -> list[Metric]:

@@ -52,9 +52,7 @@ def final_points(result: TrialResult) -> list[Point]:
 
 def _analysis_points(analysis: str, measured: AnalysisResult) -> Iterator[Point]:
     if both := sorted(set(measured.summary) & set(measured.axes)):
-        raise ValueError(
-            f"analysis {analysis!r}: {both} name both a summary number and a curve; rename one of each"
-        )
+        raise ValueError(f"analysis {analysis!r}: {both} name both a summary number and a curve; rename one of each")
     for name, value in measured.summary.items():
         yield Point(f"{analysis}/{name}", _drawable(value))
     for column, axis in measured.axes.items():

@@ -47,9 +47,7 @@ class Tracker(ABC):
         """Files one epoch; one that the record holds from before an interruption is left as it is."""
 
     @abstractmethod
-    def finish_trial(
-        self, result: TrialResult, *, weights: Path | None, figures: Mapping[str, bytes]
-    ) -> None:
+    def finish_trial(self, result: TrialResult, *, weights: Path | None, figures: Mapping[str, bytes]) -> None:
         """Files the outcome and closes the record; epochs of the history that it lacks are added.
 
         Args:

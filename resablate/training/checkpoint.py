@@ -1,7 +1,6 @@
 """Checkpoints and weights as safetensors files: complete or absent, and never unpickled."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -23,10 +22,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
     """Write a safetensors file that appears under its name only when it is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    save_file(
-        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial, metadata
-    )
-    os.replace(partial, path)
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial, metadata)
+    partial.replace(path)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -34,7 +31,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     partial.write_bytes(content)
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def save_checkpoint(folder: Path, training: Training) -> Path:

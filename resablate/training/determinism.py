@@ -1,7 +1,7 @@
 """Randomness as an argument, and a known number of threads."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import torch
@@ -21,7 +21,7 @@ def derived_generator(seed: int, *purpose: str | int, device: torch.device | Non
 
 
 @contextmanager
-def global_seed(seed: int, device: torch.device) -> Iterator[None]:
+def global_seed(seed: int, device: torch.device) -> Generator[None]:
     """Torch's global generators, which dropout draws from, set to `seed` inside and as they were outside."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
@@ -29,7 +29,7 @@ def global_seed(seed: int, device: torch.device) -> Iterator[None]:
 
 
 @contextmanager
-def thread_count(threads: int) -> Iterator[None]:
+def thread_count(threads: int) -> Generator[None]:
     """`threads` CPU threads inside and as many as before outside: sums, and so results, depend on them."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)

@@ -1,6 +1,6 @@
 """Error and loss of a network, leaving it as it was."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ class Evaluation:
 
 
 @contextmanager
-def evaluation_mode(network: nn.Module) -> Iterator[None]:
+def evaluation_mode(network: nn.Module) -> Generator[None]:
     """Every module in eval mode inside; each one's own mode again outside, also after an exception."""
     modes = [(module, module.training) for module in network.modules()]
     network.eval()

@@ -112,9 +112,7 @@ class Training:
         start = time.perf_counter()
         epoch = self.epoch
         device = self._train.images.device
-        order = torch.randperm(len(self._train), generator=derived_generator(self._seed, "order", epoch)).to(
-            device
-        )
+        order = torch.randperm(len(self._train), generator=derived_generator(self._seed, "order", epoch)).to(device)
         augmenting = derived_generator(self._seed, "augmentation", epoch)
         loss_sum = torch.zeros((), dtype=torch.float64, device=device)
         wrong = torch.zeros((), dtype=torch.int64, device=device)
@@ -124,9 +122,7 @@ class Training:
             for step, chosen in enumerate(order.split(self._batch_size)[: self.steps_per_epoch]):
                 rate = self._set_rate(epoch * self.steps_per_epoch + step)
                 batch = self._train.take(chosen)
-                images = self._augment(
-                    batch.normalize(batch.images), generator=augmenting, **self._augment_knobs
-                )
+                images = self._augment(batch.normalize(batch.images), generator=augmenting, **self._augment_knobs)
                 loss, logits = self._step(images, batch.labels)
                 loss_sum += loss.double() * len(chosen)
                 wrong += (logits.argmax(dim=1) != batch.labels).sum()
@@ -177,9 +173,7 @@ class Training:
             RuntimeError: if the tensors do not fit the network.
         """
         prefix = "network."
-        self.network.load_state_dict(
-            {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-        )
+        self.network.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
         for index, parameter in enumerate(self._parameters()):
             if (buffer := tensors.get(f"momentum.{index}")) is not None:
                 self.optimizer.state[parameter]["momentum_buffer"] = buffer.to(parameter.device)

@@ -16,9 +16,7 @@ from tests.factories import make_lesion, make_result
 from tests.tracking.databases import make_database
 
 # MLflow 3.17 uses what SQLAlchemy 2.1 deprecates.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"
-)
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
 
 
 @dataclass
@@ -82,9 +80,7 @@ def test_results_read_back_equal_to_the_last_digit(case: Case, tmp_path: Path) -
         shortcut_args={"bias": -6, "kind": "<script>"},
         milestones=[0.4, 0.6],
     )
-    sweep = make_sweep(
-        axes={"milestones": [[0.4, 0.6], [0.5]], "sv_strength": {"low": 1e-6, "high": 1, "log": True}}
-    )
+    sweep = make_sweep(axes={"milestones": [[0.4, 0.6], [0.5]], "sv_strength": {"low": 1e-6, "high": 1, "log": True}})
     case.tracker.start_sweep(sweep, trials=[result.spec], command="")
     case.tracker.start_trial(result.spec)
     case.tracker.finish_trial(result, weights=weights, figures={"lesion": b"png"})
@@ -198,9 +194,7 @@ def test_trials_that_a_search_proposes_belong_to_the_submission(case: Case) -> N
 def test_an_unknown_sweep_is_refused_with_the_nearest_names(case: Case) -> None:
     start(case.tracker, make_sweep("shortcut_depth"))
     start(case.tracker, make_sweep("orderings"))
-    with pytest.raises(
-        TrackingError, match="no sweep called 'shortcut_dept'; did you mean 'shortcut_depth'"
-    ) as caught:
+    with pytest.raises(TrackingError, match="no sweep called 'shortcut_dept'; did you mean 'shortcut_depth'") as caught:
         case.again().load_sweep_results("shortcut_dept")
     assert "there: " in str(caught.value)
     assert "orderings" in str(caught.value)
@@ -216,9 +210,7 @@ def test_a_name_for_both_a_number_and_a_curve_is_refused(case: Case) -> None:
     result = make_result(analyses={"mine": clash})
     start(case.tracker, make_sweep())
     case.tracker.start_trial(result.spec)
-    with pytest.raises(
-        ValueError, match=r"analysis 'mine': \['error'\] name both a summary number and a curve"
-    ):
+    with pytest.raises(ValueError, match=r"analysis 'mine': \['error'\] name both a summary number and a curve"):
         case.tracker.finish_trial(result, weights=None, figures={})
 
 

@@ -12,9 +12,7 @@ from resablate.tracking import MlflowTracker, open_tracker
 from resablate.tracking.mlflow_store import MlflowStore
 
 # MLflow 3.17 uses what SQLAlchemy 2.1 deprecates.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"
-)
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
 
 
 @pytest.fixture(autouse=True)
@@ -27,9 +25,7 @@ def test_reading_leaves_no_file_behind(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     tracker = open_tracker()
     assert tracker.complete_keys() == {}
-    with pytest.raises(
-        TrackingError, match=f"sqlite:///{tmp_path}/mlflow.db: no sweep 'seeds', there is no database"
-    ):
+    with pytest.raises(TrackingError, match=f"sqlite:///{tmp_path}/mlflow.db: no sweep 'seeds', there is no database"):
         tracker.load_sweep_results("seeds")
     assert list(tmp_path.iterdir()) == []
 
@@ -39,9 +35,7 @@ def test_an_unreachable_server_is_found_out_quickly() -> None:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
     begin = time.monotonic()
-    with pytest.raises(
-        TrackingError, match=r"no MLflow server answers .*refused.*Set MLFLOW_TRACKING_URI"
-    ) as caught:
+    with pytest.raises(TrackingError, match=r"no MLflow server answers .*refused.*Set MLFLOW_TRACKING_URI") as caught:
         open_tracker(f"http://me:secret@127.0.0.1:{port}")
     assert time.monotonic() - begin < 3
     assert str(caught.value).startswith(f"http://***@127.0.0.1:{port}: ")
@@ -51,9 +45,7 @@ def test_an_unreachable_server_is_found_out_quickly() -> None:
     "uri", ["mlruns", "file:///runs", "postgresql://u:p@host/db", "sqlite://", "sqlite:///:memory:"]
 )
 def test_other_stores_are_refused(uri: str) -> None:
-    with pytest.raises(
-        TrackingError, match=r"records are kept by an MLflow server .*Set MLFLOW_TRACKING_URI"
-    ):
+    with pytest.raises(TrackingError, match=r"records are kept by an MLflow server .*Set MLFLOW_TRACKING_URI"):
         open_tracker(uri)
 
 
@@ -116,8 +108,6 @@ def test_processes_may_make_one_database_at_once_and_say_nothing(tmp_path: Path)
 
 
 def test_mlflow_is_loaded_when_it_is_needed() -> None:
-    check = (
-        "import sys, resablate.tracking as t; t.open_tracker('memory:'); sys.exit('mlflow' in sys.modules)"
-    )
+    check = "import sys, resablate.tracking as t; t.open_tracker('memory:'); sys.exit('mlflow' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     assert subprocess.run([sys.executable, "-c", check], env=environment, check=False).returncode == 0

@@ -17,9 +17,7 @@ from tests.factories import make_lesion, make_result
 from tests.tracking.databases import make_database
 
 # MLflow 3.17 uses what SQLAlchemy 2.1 deprecates.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"
-)
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
 
 SWEEP = parse_sweep({"name": "seeds", "axes": {"seed": [0, 1]}})
 TRIALS = [SWEEP.trial(point) for point in SWEEP.points()]
@@ -178,9 +176,7 @@ def test_a_reopened_run_has_every_epoch_once(uri: str) -> None:
         killed.log_epoch(result.key, metrics)
     tracker = started(uri)
     tracker.start_trial(result.spec)
-    for metrics in result.history[
-        1:3
-    ]:  # went on from the checkpoint after epoch 1, and epoch 4 was not reported
+    for metrics in result.history[1:3]:  # went on from the checkpoint after epoch 1, and epoch 4 was not reported
         tracker.log_epoch(result.key, metrics)
     tracker.finish_trial(result, weights=None, figures={})
     [child] = runs(uri, "trial")
@@ -229,9 +225,7 @@ def test_a_result_that_is_gone_is_named(uri: str, tmp_path: Path) -> None:
     run(started(uri), make_result(seed=0))
     [file] = tmp_path.rglob("result.json")
     file.write_text('{"spec": {"shape": "round"}}')
-    with pytest.raises(
-        TrackingError, match=r"result\.json of run .* is not what this version of resablate writes"
-    ):
+    with pytest.raises(TrackingError, match=r"result\.json of run .* is not what this version of resablate writes"):
         open_tracker(uri).load_sweep_results("seeds")
     file.unlink()
     with pytest.raises(TrackingError, match=r"reading result\.json of run .* failed: .*No such artifact"):

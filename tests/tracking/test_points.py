@@ -52,8 +52,6 @@ def test_the_last_epoch_gives_the_validation_error() -> None:
 
 
 def test_an_axis_of_fractions_is_refused() -> None:
-    measured = AnalysisResult(
-        summary={}, table={"x": [0.5], "y": [1]}, units={"x": "1", "y": "1"}, axes={"y": "x"}
-    )
+    measured = AnalysisResult(summary={}, table={"x": [0.5], "y": [1]}, units={"x": "1", "y": "1"}, axes={"y": "x"})
     with pytest.raises(ValueError, match=r"analysis 'mine': axis 'x' must hold whole numbers, got 0\.5"):
         final_points(make_result(analyses={"mine": measured}))

@@ -1,0 +1,172 @@
+"""What the pictures show, checked by numbers."""
+
+import math
+
+import pytest
+
+from resablate.figures import errors, lesion, path_contribution, path_gradient, sv_strength, training_curves
+from resablate.figures.drawing import color_of
+from resablate.figures.tables import error_table, raw_table, replicates, show, summary_table
+from resablate.figures.variants import DISTINGUISHABLE, arrange, varying_fields
+from resablate.shortcuts import SHORTCUTS
+from tests.factories import make_lesion, make_path_gradient, make_result
+
+
+def test_replicates_are_one_series_and_differing_arguments_are_not() -> None:
+    results = [
+        make_result(shortcut="exclusive_gate", shortcut_args={"bias": b}, seed=s) for b in (-3, -6) for s in (0, 1)
+    ]
+    members = arrange(results)
+    assert [m.series.label for m in members] == ["exclusive_gate (bias=-6)"] * 2 + ["exclusive_gate (bias=-3)"] * 2
+    assert [m.series.style for m in members] == [0, 0, 1, 1]
+    assert varying_fields(results) == ("shortcut_args.bias",)
+
+
+def test_series_come_in_the_order_of_the_table_and_panels_by_ordering_and_depth() -> None:
+    results = [
+        make_result(shortcut=s, depth=d, ordering=o)
+        for s in reversed(list(SHORTCUTS))
+        for o in ("full_preactivation", "original")
+        for d in (56, 20)
+    ]
+    members = arrange(results)
+    assert list(dict.fromkeys(m.series.shortcut for m in members)) == list(SHORTCUTS)
+    assert [m.panel.label for m in members[:4]] == [
+        "original, depth 20",
+        "original, depth 56",
+        "full_preactivation, depth 20",
+        "full_preactivation, depth 56",
+    ]
+
+
+def test_a_field_of_many_values_is_pooled_and_its_range_named() -> None:
+    results = [make_result(sv_strength=0.5 * n) for n in range(DISTINGUISHABLE + 1)]
+    assert {m.series.label for m in arrange(results)} == {"identity (sv_strength=0 to 3)"}
+    assert {m.series.label for m in arrange(results[:2])} == {"identity (sv_strength=0)", "identity (sv_strength=0.5)"}
+
+
+def test_every_shortcut_has_its_own_color() -> None:
+    assert len({color_of(name) for name in SHORTCUTS}) == len(SHORTCUTS)
+    assert color_of("identity") == "#0072B2"
+
+
+def test_errors_are_percent_with_median_diverged_and_chance() -> None:
+    results = [make_result(error=e, seed=s) for s, e in enumerate([0.1, 0.3, 0.2])]
+    results += [make_result(shortcut="none", status="diverged"), make_result(shortcut="dropout", status="failed")]
+    drawn = errors.data(results)
+    assert drawn is not None
+    identity, none = drawn.rows
+    assert identity.errors == pytest.approx((10, 30, 20))
+    assert identity.median == pytest.approx(20)
+    assert (none.series.shortcut, none.errors, none.diverged) == ("none", (), 1)
+    assert list(drawn.chance.values()) == pytest.approx([90])
+
+
+def test_lesions_hold_median_range_baseline_and_changing_blocks() -> None:
+    results = [
+        make_result(seed=s, analyses={"lesion": make_lesion([0.2 + d, 0.4 + d, 0.3], baseline=0.1 + d, changing=[1])})
+        for s, d in enumerate([0.0, 0.02, 0.1])
+    ]
+    drawn = lesion.data([*results, make_result(seed=9)])
+    assert drawn is not None
+    (curve,) = drawn.errors
+    assert curve.x == (0, 1, 2)
+    assert curve.median == pytest.approx((22, 42, 30))
+    assert curve.low == pytest.approx((20, 40, 30))
+    assert curve.high == pytest.approx((30, 50, 30))
+    assert curve.trials == 3
+    assert drawn.baselines[0].median == pytest.approx((12,))
+    assert list(drawn.changing.values()) == [(1,)]
+
+
+def test_zero_norms_are_left_out_of_logarithmic_axes() -> None:
+    drawn = path_gradient.data([make_result(analyses={"path_gradient": make_path_gradient([0, 0, 1e-30])})])
+    assert drawn is not None
+    assert {(curve.quantity, curve.x) for curve in drawn} == {("norm", (2,)), ("sampled_norm", (2,))}
+    assert path_gradient.data([make_result(analyses={"path_gradient": make_path_gradient([0, 0])})]) is None
+
+
+def test_contributions_stand_beside_the_binomial_distribution() -> None:
+    plain = make_result(shortcut="none", analyses={"path_gradient": make_path_gradient([0, 0, 1])})
+    drawn = path_contribution.data([plain, make_result(analyses={"path_gradient": make_path_gradient([1, 1, 1])})])
+    assert drawn is not None
+    (curve,) = drawn.gradient
+    assert curve.series.shortcut == "identity"
+    assert curve.median == pytest.approx((25, 50, 25))
+    assert next(iter(drawn.paths.values())) == pytest.approx((25, 50, 25))
+    assert path_contribution.data([plain]) is None
+
+
+def test_training_curves_use_each_epochs_trials() -> None:
+    results = [make_result(losses=[4, 2]), make_result(losses=[2], seed=1, status="diverged")]
+    drawn = training_curves.data(results)
+    assert drawn is not None
+    loss = next(curve for curve in drawn if curve.quantity == "train_loss")
+    assert (loss.x, loss.median) == ((1, 2), (3, 2))
+
+
+def test_strengths_are_the_horizontal_axis() -> None:
+    drawn = sv_strength.data([make_result(error=0.1 + v, sv_strength=v, seed=s) for v in (0, 0.5) for s in (0, 1)])
+    assert drawn is not None
+    assert [(curve.x, curve.median) for curve in drawn] == [((0, 0.5), pytest.approx((10, 60)))]
+    assert sv_strength.data([make_result(sv_strength=0.5)]) is None
+
+
+def test_error_table_by_hand() -> None:
+    results = [make_result(error=e, seed=s) for s, e in enumerate([0.1, 0.3, 0.2])]
+    results += [
+        make_result(shortcut="none", seed=0, error=0.5),
+        make_result(shortcut="none", seed=1, status="diverged"),
+    ]
+    table = error_table(replicates(results), published=lambda spec: "fail" if spec.shortcut == "none" else None)
+    identity, none = (dict(zip(table.columns, row, strict=True)) for row in table.rows)
+    assert identity["median_error"] == pytest.approx(0.2)
+    assert identity["standard_deviation"] == pytest.approx(0.1)
+    assert identity["final_train_loss"] == pytest.approx(0.5)
+    assert (none["trials"], none["diverged"]) == (2, 1)
+    assert none["median_error"] == math.inf
+    assert none["mean_error"] == pytest.approx(0.5)
+    assert none["published_error"] == "fail"
+
+
+def test_differences_are_to_identity_with_the_other_fields_equal() -> None:
+    results = [make_result(depth=d, error=d / 1000) for d in (20, 56)]
+    results += [
+        make_result(depth=d, error=d / 500, shortcut="conv1x1", shortcut_args={"batch_norm": True}) for d in (20, 56)
+    ]
+    table = error_table(replicates(results), published=lambda _: None)
+    column = list(table.columns).index("difference_to_identity")
+    assert [row[column] for row in table.rows] == [None, None, pytest.approx(0.02), pytest.approx(0.056)]
+    assert "published_error" not in table.columns
+
+
+def test_summaries_are_medians_and_raw_tables_tidy() -> None:
+    groups = replicates(
+        [
+            make_result(seed=s, analyses={"lesion": make_lesion([e, e], baseline=0.1)})
+            for s, e in enumerate([0.2, 0.4, 0.5])
+        ]
+    )
+    table = summary_table(groups, "lesion")
+    assert dict(zip(table.columns, table.rows[0], strict=True))["mean_error"] == pytest.approx(0.4)
+    raw = raw_table(groups, lambda result: [{"block": 0, "error": result.test_error}])
+    assert list(raw.columns) == ["key", "shortcut", "depth", "seed", "block", "error"]
+    assert len(raw.rows) == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "text"),
+    [
+        (0.011, "percent", "1.10 %"),
+        (0.3894, "percent", "38.9 %"),
+        (math.inf, "percent", "fail"),
+        (math.nan, "percent", "-"),
+        (None, "number", "-"),
+        (0.0027, "points", "+0.27"),
+        (12.3456, "number", "12.3"),
+        (-6.0, "text", "-6"),
+        (3, "count", "3"),
+    ],
+)
+def test_numbers_are_shown_sensibly(value: float | None, kind: str, text: str) -> None:
+    assert show(value, kind) == text  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,63 @@
+"""Every row of the table draws whatever it is given; nothing is drawn from nothing."""
+
+from xml.etree import ElementTree
+
+import pytest
+
+from resablate.errors import UnknownName
+from resablate.figures import FIGURES, draw_files, draw_png, draw_svg
+from resablate.result import TrialResult
+from tests.factories import make_lesion, make_path_gradient, make_result, make_sweep_results
+
+PNG = b"\x89PNG\r\n"
+CASES: dict[str, list[TrialResult]] = {
+    "one": make_sweep_results(depths=[20], seeds=1)[:1],
+    "many": make_sweep_results(depths=[20, 32], seeds=2)
+    + [make_result(shortcut="identity", depth=20, sv_strength=v) for v in (1e-4, 1.0)],
+    "crossed": make_sweep_results(depths=[14, 20], orderings=["original", "full_preactivation"], seeds=1),
+    "diverged": [make_result(status="diverged", losses=[])],
+    "bare": [make_result(losses=[])],
+    "zeros": [
+        make_result(
+            error=0.0,
+            losses=[0.0],
+            analyses={"lesion": make_lesion([0.0], baseline=0.0), "path_gradient": make_path_gradient([0, 1e-40])},
+        )
+    ],
+    "foreign": [make_result(shortcut="of_another_package", dataset="elsewhere")],
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_picture_draws_or_is_left_out(name: str, case: str) -> None:
+    picture = draw_png(name, CASES[case])
+    assert picture is None or picture.startswith(PNG)
+    assert (picture is None) == (FIGURES[name].data(CASES[case]) is None)
+
+
+def test_the_whole_sweep_has_every_picture() -> None:
+    assert all(FIGURES[name].data(CASES["many"]) is not None for name in FIGURES)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_picture_says_what_it_shows(name: str) -> None:
+    assert FIGURES[name].title
+    assert FIGURES[name].caption.endswith(".")
+
+
+def test_svg_is_well_formed_and_the_same_each_time() -> None:
+    first = draw_svg("lesion", CASES["one"])
+    assert first is not None
+    assert ElementTree.fromstring(first).tag.endswith("svg")
+    assert draw_svg("lesion", CASES["one"]) == first
+
+
+def test_no_analysis_no_picture() -> None:
+    assert draw_files("lesion", [make_result()], formats=["svg", "png"]) == {}
+    assert draw_svg("path_gradient", [make_result()]) is None
+
+
+def test_a_wrong_name_is_answered_with_the_right_ones() -> None:
+    with pytest.raises(UnknownName, match="unknown figure 'lesions'; did you mean 'lesion'"):
+        draw_png("lesions", [])
