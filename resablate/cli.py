@@ -6,7 +6,7 @@ import logging
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import yaml
@@ -14,7 +14,10 @@ from rich.console import Console
 from rich.table import Table
 
 from resablate.errors import ResablateError, SpecError, UnknownName
-from resablate.sweep import SweepSpec, load_sweep, parse_sweep
+from resablate.sweep import parse_sweep
+
+if TYPE_CHECKING:
+    from resablate.plan import SweepPlan
 
 app = typer.Typer(
     name="resablate",
@@ -23,8 +26,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-out = Console()
-err = Console(stderr=True)
+_PLAIN_WIDTH = 160
+"""Columns where the output is no terminal."""
+out = Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
+err = Console(stderr=True, width=None if sys.stderr.isatty() else _PLAIN_WIDTH)
 
 SweepFile = Annotated[Path, typer.Argument(metavar="FILE", help="A sweep file, such as sweeps/quickstart.yaml.")]
 DataRoot = Annotated[
@@ -73,11 +78,11 @@ def list_(
 @app.command()
 def check(file: SweepFile, data_root: DataRoot = None) -> None:
     """Check a sweep and say what it would cost, without running anything."""
-    from resablate.plan import estimate_cpu_seconds, plan_sweep
+    from resablate.plan import estimate_cpu_seconds, load_plan
     from resablate.scheduling import clock
     from resablate.trial import trial_cost
 
-    plan = plan_sweep(load_sweep(file), place=str(file))
+    plan = load_plan(file)
     shown = Table(box=None, pad_edge=False)
     for heading, side in (
         ("trial", "left"),
@@ -111,9 +116,14 @@ def trial(
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Run one trial in this process, such as `resablate trial shortcut=conv1x1 depth=20`."""
+    from resablate.plan import checked_plan
+
     fields = _assignments(knobs or [])
-    sweep = parse_sweep({"name": "trial", "base": fields}, place="trial")
-    _run(sweep, place="trial", inline=True, data_root=data_root, tracking_uri=tracking_uri)
+    try:
+        plan = checked_plan(lambda: parse_sweep({"name": "trial", "base": fields}), place="trial")
+    except SpecError as error:
+        raise SpecError([problem.removeprefix("base.") for problem in error.problems], place="trial") from None
+    _run(plan, inline=True, data_root=data_root, tracking_uri=tracking_uri)
 
 
 @app.command()
@@ -124,7 +134,9 @@ def sweep(
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Run the trials of a sweep that are not complete yet."""
-    _run(load_sweep(file), place=str(file), inline=inline, data_root=data_root, tracking_uri=tracking_uri)
+    from resablate.plan import load_plan
+
+    _run(load_plan(file), inline=inline, data_root=data_root, tracking_uri=tracking_uri)
 
 
 @app.command()
@@ -160,11 +172,9 @@ def ui(
 _SHOWN_TRIALS = 40
 
 
-def _run(sweep: SweepSpec, *, place: str, inline: bool, data_root: Path | None, tracking_uri: str | None) -> None:
-    from resablate.plan import plan_sweep
+def _run(plan: SweepPlan, *, inline: bool, data_root: Path | None, tracking_uri: str | None) -> None:
     from resablate.scheduling import clock, run_sweep
 
-    plan = plan_sweep(sweep, place=place)
     for note in plan.notes:
         err.print(note, markup=False, highlight=False, soft_wrap=True)
     outcome = run_sweep(
@@ -177,7 +187,7 @@ def _run(sweep: SweepSpec, *, place: str, inline: bool, data_root: Path | None, 
     )
     ended = ", ".join(f"{count} {status}" for status, count in outcome.counts.items()) or "nothing left to run"
     out.print(
-        f"{sweep.name}: {outcome.planned} trials, {outcome.reused} complete before, {ended};"
+        f"{plan.sweep.name}: {outcome.planned} trials, {outcome.reused} complete before, {ended};"
         f" {clock(outcome.wall_seconds)}",
         markup=False,
         highlight=False,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from resablate.datasets import DATASETS
 from resablate.errors import SpecError
@@ -10,8 +12,8 @@ from resablate.registry import arguments
 from resablate.searches import SEARCHES
 from resablate.shortcuts import SHORTCUTS
 from resablate.spec import TrialSpec
-from resablate.sweep import Point, SweepSpec, merge
-from resablate.trial import check_trial, trial_cost
+from resablate.sweep import Point, SweepSpec, load_sweep, merge
+from resablate.trial import check_trial, trial_cost, unknown_names
 
 _SHOWN_PROBLEMS = 20
 
@@ -27,6 +29,42 @@ class SweepPlan:
     """Points asked for; more than trials where some ask the same question."""
     notes: tuple[str, ...]
     """What a reader of the sweep should know, one line each."""
+
+
+def load_plan(file: Path) -> SweepPlan:
+    """The checked sweep in a YAML file.
+
+    Raises:
+        SpecError: every mistake in the file, those in its fields and those in its names together.
+    """
+    return checked_plan(lambda: load_sweep(file), place=str(file))
+
+
+def checked_plan(read: Callable[[], SweepSpec], *, place: str) -> SweepPlan:
+    """The checked sweep that `read` gives; its mistakes and those in the names of what is sound, together.
+
+    Raises:
+        SpecError: if there are any.
+    """
+    try:
+        sweep = read()
+    except SpecError as error:
+        if not isinstance(error.sound, SweepSpec):
+            raise
+        raise SpecError([*error.problems, *_further_problems(error.sound)], place=place) from None
+    return plan_sweep(sweep, place=place)
+
+
+def _further_problems(sound: SweepSpec) -> list[str]:
+    """What is wrong with the names and the search of a sweep whose other mistakes were taken out."""
+    lists = {axis: values for axis, values in sound.axes.items() if isinstance(values, tuple)}
+    listed = sound.model_copy(update={"axes": lists})
+    found = dict.fromkeys(problem for point in listed.points() for problem in unknown_names(listed.trial(point)))
+    try:
+        SEARCHES[sound.search.method](sound)
+    except SpecError as error:
+        found.update(dict.fromkeys(error.problems))
+    return list(found)
 
 
 def plan_sweep(sweep: SweepSpec, *, place: str = "") -> SweepPlan:

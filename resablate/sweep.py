@@ -114,7 +114,7 @@ def parse_sweep(content: Mapping[str, Any], *, place: str = "sweep") -> SweepSpe
     """A sweep from plain values, as `load_sweep` does it.
 
     Raises:
-        SpecError: all mistakes at once.
+        SpecError: all mistakes at once; its `sound` is the sweep without them where the rest makes a sweep.
     """
     found: list[str] = []
     content = {str(name): value for name, value in content.items()}
@@ -132,14 +132,19 @@ def parse_sweep(content: Mapping[str, Any], *, place: str = "sweep") -> SweepSpe
     sound = {name: value for name, value in base.items() if not _field_problems(name, value)}
     checked = {axis: _axis(axis, values, sound, found) for axis, values in axes.items()}
     found += [f"axes.{axis}: also set in base; write it in one place" for axis in axes if axis in base]
+    content["axes"] = {axis: values for axis, values in checked.items() if values is not None}
     try:
-        sweep = SweepSpec.model_validate({**content, "axes": {a: v for a, v in checked.items() if v is not None}})
+        SweepSpec.model_validate(content)
     except ValidationError as error:
         found += problems(error, known=SweepSpec.model_fields)
-        raise SpecError(found, place=place) from None
-    if found:
-        raise SpecError(found, place=place)
-    return sweep
+    if not found:
+        return SweepSpec.model_validate(content)
+    rest = {"name": "sound", "base": sound, "axes": content["axes"]}
+    try:
+        sweep = SweepSpec.model_validate({**rest, "search": content.get("search", {})})
+    except ValidationError:
+        sweep = SweepSpec.model_validate(rest)
+    raise SpecError(found, place=place, sound=sweep)
 
 
 def _base_problems(base: Mapping[str, Any]) -> list[str]:

@@ -57,13 +57,18 @@ def check_trial(spec: TrialSpec) -> TrialSpec:
     Raises:
         SpecError: with every name that is in no table and every argument that its shortcut does not take.
     """
-    found = [problem for field, table in _TABLES.items() for problem in _unknown(table, [getattr(spec, field)])]
-    found += _unknown(ANALYSES, spec.analyses)
+    found = unknown_names(spec)
     if spec.shortcut in SHORTCUTS:
         found += argument_problems(spec)
     if found:
         raise SpecError(found)
     return _canonical(spec)
+
+
+def unknown_names(spec: TrialSpec) -> list[str]:
+    """One line for each name in `spec` that is in no table."""
+    found = [problem for field, table in _TABLES.items() for problem in _unknown(table, [getattr(spec, field)])]
+    return found + _unknown(ANALYSES, spec.analyses)
 
 
 def _unknown(table: Registry[Any], names: Iterable[str]) -> list[str]:

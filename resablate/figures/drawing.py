@@ -13,7 +13,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
 from resablate.figures.curves import Curve
 from resablate.figures.variants import Panel, Series, in_order
@@ -56,6 +56,8 @@ PANEL_HEIGHT = 2.5
 ONE_PANEL_WIDTH = 6.0
 ONE_PANEL_HEIGHT = 3.4
 LEGEND_ROW = 0.2
+NARROW = 10.0
+"""A logarithmic axis over less than this ratio is labeled with plain numbers."""
 MARKED_POINTS = 60
 """A curve of more points carries a marker at some of them only."""
 
@@ -135,6 +137,12 @@ def draw_curves(curves: Sequence[Curve], quantities: Mapping[str, Quantity], *, 
             markevery=ceil(len(curve.x) / MARKED_POINTS),
             **_look(curve.series),
         )
+    for axes in canvas.axes.values():
+        low, high = axes.get_ylim()
+        if axes.get_yscale() == "log" and high < NARROW * low:
+            axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 4, 6)))
+            axes.yaxis.set_minor_locator(NullLocator())
     return canvas
 
 

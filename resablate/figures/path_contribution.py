@@ -36,7 +36,7 @@ def draw(shares: Contributions) -> Figure:
     canvas = draw_curves(
         shares.gradient,
         {"contribution": Quantity("share of the gradient (%)")},
-        x_label="path length (blocks passed through)",
+        x_label="path length (branches)",
     )
     for panel, paths in shares.paths.items():
         canvas.axes[panel, "contribution"].plot(range(len(paths)), paths, color=FAINT, linestyle=":", linewidth=1.8)

@@ -25,7 +25,7 @@ def data(results: Sequence[TrialResult]) -> tuple[Curve, ...] | None:
 
 def draw(curves: Sequence[Curve]) -> Figure:
     """The exact sum over all paths of each length, and below it a single sampled path."""
-    canvas = draw_curves(curves, QUANTITIES, x_label="path length (blocks passed through)")
+    canvas = draw_curves(curves, QUANTITIES, x_label="path length (branches)")
     for axes in canvas.axes.values():
         whole_numbers(axes)
     add_legend(canvas.figure, series_handles(curve.series for curve in curves))

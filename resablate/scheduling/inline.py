@@ -31,7 +31,7 @@ def wants_gpu(resources: Resources, *, there_is_one: bool) -> bool:
     return there_is_one if resources.gpus == "auto" else resources.gpus > 0
 
 
-def check_inline(resources: Resources) -> None:
+def check_machine(resources: Resources) -> None:
     """Raise ResourceError if this machine cannot give what one trial asks for."""
     cpus, gpus = os.cpu_count() or 1, torch.cuda.device_count()
     asked = 0 if resources.gpus == "auto" else resources.gpus

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from resablate.datasets import load_dataset
 from resablate.plan import SweepPlan, estimate_cpu_seconds
 from resablate.result import Status
 from resablate.scheduling.filing import Filing, spooled
-from resablate.scheduling.inline import check_inline, run_inline
+from resablate.scheduling.inline import check_machine, run_inline
 from resablate.scheduling.progress import SweepProgress
 from resablate.spec import TrialSpec
 from resablate.tracking import open_tracker, tracking_uri, work_folder
@@ -82,8 +83,9 @@ def run_sweep(
     for name in dict.fromkeys(spec.dataset for spec in todo):
         load_dataset(name, data_root)
     progress = SweepProgress(todo, work={spec.key: estimate_cpu_seconds(spec) for spec in todo}, console=console)
+    if scheduler == "inline" or not os.environ.get("RAY_ADDRESS"):
+        check_machine(plan.sweep.resources)
     if not todo or scheduler == "inline":
-        check_inline(plan.sweep.resources)
         filing = Filing(tracker, spool=spool)
         filing.start(plan.sweep, trials=plan.trials, command=command)
         with progress:

@@ -182,6 +182,7 @@ class MlflowStore:
 
 def _quiet() -> None:
     """Keeps what MLflow tells about itself off the terminal: links, progress bars, information."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # a sweep reports to its owner alone
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     import mlflow

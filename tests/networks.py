@@ -1,0 +1,87 @@
+"""Small networks and examples: what tests of the library are about."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from resablate.datasets import Examples
+from resablate.model import ResidualNetwork, Route, build_network
+
+ORDER_NAMES = (
+    "original",
+    "bn_after_add",
+    "relu_before_add",
+    "relu_only_preactivation",
+    "full_preactivation",
+)
+"""Written out, so that a row that gets lost is noticed."""
+SHORTCUT_NAMES = (
+    "identity",
+    "constant_scale",
+    "exclusive_gate",
+    "shortcut_only_gate",
+    "conv1x1",
+    "dropout",
+    "none",
+)
+
+
+def make_generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def make_network(
+    *, seed: int = 0, dtype: torch.dtype = torch.float64, width: int = 2, num_classes: int = 3, **keywords: Any
+) -> ResidualNetwork:
+    """A network of 8 layers in eval mode, as after training: no batch norm or bias is at its initial value.
+
+    Gates are half open, so that both of a block's addends matter.
+    """
+    if keywords.get("shortcut", "identity").endswith("gate"):
+        keywords.setdefault("shortcut_args", {"bias": -0.5})
+    fields = {"depth": 8, "in_channels": 1, **keywords}
+    network = build_network(width=width, num_classes=num_classes, generator=make_generator(seed), **fields).to(dtype)
+    draw = make_generator(seed + 1000)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            with torch.no_grad():
+                for tensor, middle in (
+                    (module.weight, 1.0),
+                    (module.bias, 0.2),
+                    (module.running_mean, 0.0),
+                    (module.running_var, 1.0),
+                ):
+                    assert tensor is not None
+                    tensor.copy_(middle + 0.2 * (2 * torch.rand(tensor.shape, generator=draw, dtype=dtype) - 1))
+    return network.eval()
+
+
+def make_images(
+    count: int = 4,
+    *,
+    channels: int = 1,
+    size: tuple[int, int] = (8, 8),
+    classes: int = 3,
+    seed: int = 1,
+    dtype: torch.dtype = torch.float64,
+) -> tuple[Tensor, Tensor]:
+    draw = make_generator(seed)
+    images = torch.randn(count, channels, *size, generator=draw, dtype=dtype)
+    return images, torch.randint(classes, (count,), generator=draw)
+
+
+def make_examples(count: int = 12, **keywords: Any) -> Examples:
+    """Examples that need no normalization."""
+    images, labels = make_images(count, **keywords)
+    return Examples(images, labels)
+
+
+def lesion_routes(network: ResidualNetwork, block: int) -> list[Route]:
+    """The whole network without one block's branch."""
+    return [Route.SHORTCUT_ONLY if index == block else Route.BOTH for index in range(len(network.chain))]
+
+
+def relative_gap(actual: Tensor, expected: Tensor) -> float:
+    """The largest difference as a part of the largest expected value."""
+    return float((actual - expected).abs().max() / expected.abs().max())
