@@ -142,15 +142,24 @@ def sweep(
 @app.command()
 def report(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name.")],
-    folder: Annotated[Path, typer.Option("--folder", help="Where reports are kept.")] = Path("reports"),
+    folder: Annotated[
+        Path | None,
+        typer.Option("--folder", help="Where reports are kept; reports here if left out.", show_default=False),
+    ] = None,
     tracking_uri: TrackingUri = None,
 ) -> None:
-    """Write the report of a sweep to reports/NAME."""
+    """Write the report of a sweep to reports/NAME and print where it is."""
     from resablate.report import write_report
-    from resablate.tracking import open_tracker
+    from resablate.tracking import home, open_tracker
 
-    submitted, results = open_tracker(tracking_uri).load_sweep_results(name)
-    page = write_report(results, sweep=submitted, command=_command(), folder=folder / submitted.name)
+    record = open_tracker(tracking_uri).load_sweep(name)
+    page = write_report(
+        record.results,
+        sweep=record.sweep,
+        command=f"{record.command}\n{_command()}",
+        folder=(folder or home() / "reports") / record.sweep.name,
+        missing=record.missing,
+    )
     out.print(str(page), markup=False, highlight=False, soft_wrap=True)
 
 
@@ -193,6 +202,7 @@ def _run(plan: SweepPlan, *, inline: bool, data_root: Path | None, tracking_uri:
         highlight=False,
         soft_wrap=True,
     )
+    err.print(f"records: {outcome.records}", markup=False, highlight=False, soft_wrap=True)
     for problem in outcome.filing_problems:
         err.print(f"not filed: {problem}", style="red", markup=False, highlight=False, soft_wrap=True)
     if outcome.failed:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from resablate.check import check_trial, unknown_names
 from resablate.datasets import DATASETS
 from resablate.errors import SpecError
 from resablate.registry import arguments
@@ -13,7 +14,7 @@ from resablate.searches import SEARCHES
 from resablate.shortcuts import SHORTCUTS
 from resablate.spec import TrialSpec
 from resablate.sweep import Point, SweepSpec, load_sweep, merge
-from resablate.trial import check_trial, trial_cost, unknown_names
+from resablate.trial import trial_cost
 
 _SHOWN_PROBLEMS = 20
 

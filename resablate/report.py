@@ -51,7 +51,14 @@ class Drawing:
     """Base64, for an image with a text of its own: the ids of SVGs in one page would clash."""
 
 
-def write_report(results: Sequence[TrialResult], *, sweep: SweepSpec, command: str, folder: Path) -> Path:
+def write_report(
+    results: Sequence[TrialResult],
+    *,
+    sweep: SweepSpec,
+    command: str,
+    folder: Path,
+    missing: Sequence[TrialSpec] = (),
+) -> Path:
     """Writes the report of a sweep and returns the path of its page.
 
     Everything is built in a folder beside `folder` and then put in its place: a report is never half new.
@@ -61,6 +68,7 @@ def write_report(results: Sequence[TrialResult], *, sweep: SweepSpec, command: s
         sweep: the question.
         command: what a person types to get the same again.
         folder: `reports/<sweep>`; an earlier report in it is replaced.
+        missing: trials that have not ended, listed among the failures.
 
     Raises:
         ResablateError: if there is no result, or `folder` holds something other than a report.
@@ -79,7 +87,7 @@ def write_report(results: Sequence[TrialResult], *, sweep: SweepSpec, command: s
         _write_tables(built / "tables", groups)
         lines = [result.to_json() + "\n" for result in ordered]
         (built / RESULTS).write_text("".join(lines), encoding="utf-8")
-        content = _content(groups, sweep=sweep, command=command, drawings=drawings)
+        content = _content(groups, sweep=sweep, command=command, drawings=drawings, missing=missing)
         for page in (PAGE, "index.md"):
             text = _render(f"report.{page.split('.')[1]}.jinja", content)
             (built / page).write_text(text, encoding="utf-8")
@@ -164,7 +172,12 @@ def _published(spec: TrialSpec) -> str | None:
 
 
 def _content(
-    groups: Sequence[Replicates], *, sweep: SweepSpec, command: str, drawings: Sequence[Drawing]
+    groups: Sequence[Replicates],
+    *,
+    sweep: SweepSpec,
+    command: str,
+    drawings: Sequence[Drawing],
+    missing: Sequence[TrialSpec],
 ) -> dict[str, Any]:
     """What both pages say, as plain values."""
     results = [result for group in groups for result in group.results]
@@ -184,7 +197,10 @@ def _content(
         "drawings": drawings,
         "claims": verdicts,
         "outcomes": _tally([verdict.outcome for _, verdict in verdicts]),
-        "failures": [(r.spec.label(), r.key, r.status, r.reason) for r in results if r.status != "finished"],
+        "failures": [
+            *((r.spec.label(), r.key, r.status, r.reason) for r in results if r.status != "finished"),
+            *((spec.label(), spec.key, "missing", "has not ended") for spec in missing),
+        ],
         "analysis_failures": [
             (r.spec.label(), r.key, name, why) for r in results for name, why in r.analysis_errors.items()
         ],
@@ -201,6 +217,8 @@ def _content(
 
 
 def _question(sweep: SweepSpec) -> str:
+    if sweep.question:
+        return sweep.question
     axes = [axis for axis in sweep.axes if axis != "seed"]
     if not axes:
         return "How large is the test error of one kind of network?"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ ArgumentValue = bool | float | str
 ParamValue = bool | int | float | str
 KEY_LENGTH = 16
 """Hexadecimal digits of a trial key: 64 bits, so 10,000 keys collide with a chance of 3e-12."""
+_UNION_BRANCHES = ("bool", "float", "str", "int", "constrained-float", "literal")
+"""What pydantic appends to the place of a mistake in a value that may be of several types."""
 
 
 def _as_number(value: ArgumentValue) -> ArgumentValue:
@@ -34,7 +37,7 @@ class TrialSpec(BaseModel):
     column of the report. A default is never changed once released, because `key` leaves defaults out.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
     # network
     shortcut: str = "identity"
@@ -105,7 +108,11 @@ class TrialSpec(BaseModel):
     @field_validator("shortcut_args")
     @classmethod
     def _numbers(cls, value: dict[str, ArgumentValue]) -> dict[str, ArgumentValue]:
-        return {name: _as_number(argument) for name, argument in sorted(value.items())}
+        numbers = {name: _as_number(argument) for name, argument in sorted(value.items())}
+        for name, number in numbers.items():
+            if isinstance(number, float) and not math.isfinite(number):
+                raise ValueError(f"{name} must be a finite number, got {number}")
+        return numbers
 
     @field_validator("depth")
     @classmethod
@@ -172,12 +179,13 @@ class TrialSpec(BaseModel):
     def label(self) -> str:
         """A short name for people: what the network is, and what else is swept most often."""
         arguments = ", ".join(f"{name}={value}" for name, value in self.shortcut_args.items())
-        parts = [f"{self.shortcut}({arguments})" if arguments else self.shortcut, self.ordering, f"depth {self.depth}"]
+        shortcut = f"{self.shortcut}({arguments})" if arguments else self.shortcut
+        parts = [shortcut, f"depth {self.depth}", f"seed {self.seed}", self.ordering]
         if self.regularizer != "none":
             parts.append(f"{self.regularizer} {self.sv_strength:g}")
         if self.width != TrialSpec.model_fields["width"].default:
             parts.append(f"width {self.width}")
-        return " ".join([*parts, f"seed {self.seed}"])
+        return " ".join(parts)
 
 
 def _whole_numbers(value: Any) -> Any:
@@ -199,17 +207,21 @@ def problems(error: ValidationError, *, known: Mapping[str, Any], prefix: str = 
         known: the model's fields, to name the nearest one.
         prefix: put before each field's name, such as `base.`.
     """
-    lines: list[str] = []
+    # Of a value that may be of several types pydantic says once for each what is wrong; here it is one line.
+    found: dict[tuple[str, str], list[str]] = {}
     for mistake in error.errors():
-        path = [str(part) for part in mistake["loc"] if part not in ("bool", "float", "str", "int")]
-        place = prefix + ".".join(path)
+        path = [str(part) for part in mistake["loc"]]
+        if len(path) > 1 and path[-1].partition("[")[0] in _UNION_BRANCHES:
+            path.pop()
+        place, given = prefix + ".".join(path), ""
         if mistake["type"] == "extra_forbidden":
-            lines.append(f"{place}: no such field{nearest(path[-1], known)} (fields: {', '.join(known)})")
+            rule = f"no such field{nearest(path[-1], known)} (fields: {', '.join(known)})"
         elif mistake["type"] == "value_error":
-            lines.append(f"{place}: {mistake.get('ctx', {}).get('error')}".removeprefix(": "))
+            rule = str(mistake.get("ctx", {}).get("error"))
         else:
-            lines.append(f"{place}: {_lower(mistake['msg'])}, got {mistake['input']!r}")
-    return list(dict.fromkeys(lines))
+            rule, given = _lower(mistake["msg"]), f", got {mistake['input']!r}"
+        found.setdefault((place, given), []).append(rule)
+    return [f"{place}: {' or '.join(rules)}{given}".removeprefix(": ") for (place, given), rules in found.items()]
 
 
 def _lower(text: str) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -21,7 +21,7 @@ Point = dict[str, Any]
 class Range(BaseModel):
     """A continuous axis, ends included."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     low: float
     high: float
@@ -41,10 +41,10 @@ class Search(BaseModel):
 class Resources(BaseModel):
     """What one trial gets. CPUs are also its number of threads; a GPU may be shared in fractions."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     cpus: float = Field(default=1, gt=0)
-    gpus: float | Literal["auto"] = "auto"
+    gpus: Annotated[float, Field(ge=0)] | Literal["auto"] = "auto"
     """`auto` takes one where a node has one, else none."""
 
 
@@ -54,6 +54,8 @@ class SweepSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)
+    question: str = ""
+    """What the sweep asks, in one sentence; the report's second line."""
     base: dict[str, Any] = Field(default_factory=dict[str, Any])
     axes: dict[str, tuple[Any, ...] | Range] = Field(default_factory=dict[str, tuple[Any, ...] | Range])
     search: Search = Field(default_factory=Search)
@@ -104,6 +106,8 @@ def load_sweep(path: str | Path) -> SweepSpec:
         content = yaml.load(text, Loader=_StrictLoader)
     except yaml.YAMLError as error:
         raise SpecError(_yaml_problem(error), place=str(path)) from None
+    except RecursionError:
+        raise SpecError(f"{path}: nested too deeply for a sweep") from None
     if not isinstance(content, dict):
         what = "empty" if content is None else f"a {type(content).__name__}"
         raise SpecError(f"{path}: a sweep is a mapping with name, base and axes, but this file is {what}")
@@ -126,6 +130,9 @@ def parse_sweep(content: Mapping[str, Any], *, place: str = "sweep") -> SweepSpe
             content[name] = {}
     if content.get("resources") == "auto":
         content["resources"] = {}
+    # YAML reads `on` as true and `1` as a number, also where a name should be.
+    for name in ("base", "axes"):
+        content[name] = {str(field): value for field, value in content[name].items()}
     base = cast(dict[str, Any], content["base"])
     axes = cast(dict[str, Any], content["axes"])
     found += _base_problems(base)
@@ -166,12 +173,13 @@ def _field_problems(name: str, value: Any) -> list[str]:
 def _axis(axis: str, values: Any, base: Mapping[str, Any], found: list[str]) -> tuple[Any, ...] | Range | None:
     """The axis with every value as the trial will hold it; its problems are added to `found`."""
     field, _, argument = axis.partition(".")
-    if field not in TrialSpec.model_fields or (argument and field != "shortcut_args"):
+    known_field = axis in TrialSpec.model_fields or (field == "shortcut_args" and argument)
+    if not known_field:
         known = [*TrialSpec.model_fields, "shortcut_args.<argument>"]
         found.append(f"axes.{axis}: not a trial field{nearest(axis, known)} (fields: {', '.join(known)})")
         return None
     if isinstance(values, dict):
-        return _range(axis, cast(dict[str, Any], values), found)
+        return _range(axis, cast(dict[str, Any], values), base, found)
     if not isinstance(values, list) or not values:
         what = "an empty list" if values == [] else repr(values)
         found.append(f"axes.{axis}: an axis is a list of values or a range {{low, high, log}}, got {what}")
@@ -190,7 +198,7 @@ def _axis(axis: str, values: Any, base: Mapping[str, Any], found: list[str]) -> 
     return tuple(kept) or None
 
 
-def _range(axis: str, values: dict[str, Any], found: list[str]) -> Range | None:
+def _range(axis: str, values: dict[str, Any], base: Mapping[str, Any], found: list[str]) -> Range | None:
     try:
         span = Range.model_validate(values)
     except ValidationError as error:
@@ -200,7 +208,9 @@ def _range(axis: str, values: dict[str, Any], found: list[str]) -> Range | None:
         rule = "0 < low < high (log)" if span.log else "low < high"
         found.append(f"axes.{axis}: {rule} must hold, but got low={span.low}, high={span.high}")
         return None
-    mistakes = [line for end in (span.low, span.high) for line in _field_problems(axis, end)]
+    field = axis.partition(".")[0]
+    ends = [merge(base, {axis: end})[field] for end in (span.low, span.high)]
+    mistakes = [line for end in ends for line in _field_problems(field, end)]
     found.extend(mistakes)
     return None if mistakes else span
 
@@ -213,6 +223,8 @@ def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
         key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, Hashable):
+            raise yaml.constructor.ConstructorError(None, None, f"{key!r} cannot be a key", key_node.start_mark)
         if key in seen:
             raise yaml.constructor.ConstructorError(None, None, f"{key!r} is written twice", key_node.start_mark)
         seen.add(key)

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from functools import partial
+from math import isfinite
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from resablate.analyses import ANALYSES
+from resablate.check import check_trial
 from resablate.datasets import DATASETS, Splits, load_dataset, split_dataset
-from resablate.errors import ResablateError, SpecError, nearest
 from resablate.measurement import AnalysisResult, EpochMetrics
 from resablate.model import NetworkCost, ResidualNetwork, build_network, count_parameters, network_cost
-from resablate.orderings import ORDERINGS
-from resablate.registry import Registry, accepted, arguments
-from resablate.regularizers import REGULARIZERS
+from resablate.registry import accepted
 from resablate.result import Status, TrialResult
-from resablate.shortcuts import SHORTCUTS
 from resablate.spec import TrialSpec
 from resablate.training import (
-    AUGMENTATIONS,
-    SCHEDULES,
     Training,
     derived_generator,
     evaluate,
@@ -39,104 +34,6 @@ log = logging.getLogger(__name__)
 
 RESULT_FILE = "result.json"
 WEIGHTS_FILE = "weights.safetensors"
-
-_TABLES: Mapping[str, Registry[Any]] = {
-    "shortcut": SHORTCUTS,
-    "ordering": ORDERINGS,
-    "dataset": DATASETS,
-    "augmentation": AUGMENTATIONS,
-    "schedule": SCHEDULES,
-    "regularizer": REGULARIZERS,
-}
-"""Field of TrialSpec -> the table that its value is a row of."""
-
-
-def check_trial(spec: TrialSpec) -> TrialSpec:
-    """`spec` in its canonical form: knobs that have no effect under the others are back at their defaults.
-
-    Raises:
-        SpecError: with every name that is in no table and every argument that its shortcut does not take.
-    """
-    found = unknown_names(spec)
-    if spec.shortcut in SHORTCUTS:
-        found += argument_problems(spec)
-    if found:
-        raise SpecError(found)
-    return _canonical(spec)
-
-
-def unknown_names(spec: TrialSpec) -> list[str]:
-    """One line for each name in `spec` that is in no table."""
-    found = [problem for field, table in _TABLES.items() for problem in _unknown(table, [getattr(spec, field)])]
-    return found + _unknown(ANALYSES, spec.analyses)
-
-
-def _unknown(table: Registry[Any], names: Iterable[str]) -> list[str]:
-    problems: list[str] = []
-    for name in names:
-        try:
-            table[name]
-        except SpecError as error:
-            problems += error.problems
-    return problems
-
-
-def argument_problems(spec: TrialSpec) -> list[str]:
-    """One line for each argument that the trial's shortcut does not take, or takes with other values."""
-    module = SHORTCUTS[spec.shortcut]
-    takes = arguments(module)
-    choices = f"takes {', '.join(takes)}" if takes else "takes no argument"
-    problems = [
-        f"shortcut {spec.shortcut!r} {choices}; got {name}={value!r}{nearest(name, takes)}"
-        for name, value in spec.shortcut_args.items()
-        if name not in takes
-    ]
-    for name, value in spec.shortcut_args.items():
-        if name in takes and not _same_kind(value, takes[name]):
-            kind = "true or false" if isinstance(takes[name], bool) else "a number"
-            problems.append(f"shortcut {spec.shortcut!r}: {name} must be {kind}; got {value!r}")
-    if not problems:
-        try:
-            with torch.device("meta"):
-                known: dict[str, Any] = dict(spec.shortcut_args)
-                module(in_channels=1, out_channels=1, stride=1, **known)
-        except ValueError as error:
-            problems.append(f"shortcut {spec.shortcut!r}: {error}")
-    return problems
-
-
-def _same_kind(value: object, default: object) -> bool:
-    if isinstance(default, bool) or isinstance(value, bool):
-        return isinstance(default, bool) and isinstance(value, bool)
-    return isinstance(value, int | float) or not isinstance(default, int | float)
-
-
-def _canonical(spec: TrialSpec) -> TrialSpec:
-    defaults = arguments(SHORTCUTS[spec.shortcut])
-    effective = {name: value for name, value in spec.shortcut_args.items() if value != defaults[name]}
-    inert: set[str] = set()
-    chosen: list[tuple[Iterable[Callable[..., object]], Iterable[Callable[..., object]]]] = [
-        (SCHEDULES.values(), [SCHEDULES[spec.schedule]]),
-        (AUGMENTATIONS.values(), [AUGMENTATIONS[spec.augmentation]]),
-        ([row.run for row in ANALYSES.values()], [ANALYSES[name].run for name in spec.analyses]),
-    ]
-    for rows, used in chosen:
-        inert |= _knobs(rows) - _knobs(used)
-    if not spec.warmup_iterations:
-        inert.add("warmup_learning_rate")
-    if spec.regularizer == "none" or spec.sv_strength == 0:
-        inert |= {"regularizer", "sv_strength"}
-    dataset = DATASETS[spec.dataset]
-    if (spec.train_examples or 0) >= dataset.train_count:
-        inert.add("train_examples")
-    if (spec.lesion_examples or 0) >= dataset.test_count:
-        inert.add("lesion_examples")
-    kept = {name: value for name, value in dict(spec).items() if name not in inert}
-    return TrialSpec.parse({**kept, "shortcut_args": effective})
-
-
-def _knobs(functions: Iterable[Callable[..., object]]) -> set[str]:
-    return {name for function in functions for name in arguments(function)} & set(TrialSpec.model_fields)
 
 
 def trial_cost(spec: TrialSpec) -> NetworkCost:
@@ -250,11 +147,10 @@ class Trial:
         tested = evaluate(self.network, self.splits.test)
         analyses, errors = ({}, {}) if self.training.diverged else self._analyze()
         trained = sum(metrics.wall_seconds for metrics in self.training.history)
-        last = self.training.history[-1]
         result = TrialResult(
             spec=self.spec,
             status="diverged" if self.training.diverged else "finished",
-            reason=f"training loss {last.train_loss} in epoch {last.epoch}" if self.training.diverged else "",
+            reason=_divergence(self.training.history[-1]) if self.training.diverged else "",
             history=tuple(self.training.history),
             test_error=tested.error,
             test_loss=tested.loss,
@@ -284,7 +180,7 @@ class Trial:
             examples = self.splits.train if row.examples == "train" else self.splits.test
             try:
                 done[name] = run(self.network, examples, generator=derived_generator(spec.seed, name))
-            except (RuntimeError, ValueError, ArithmeticError, ResablateError) as error:
+            except Exception as error:
                 log.exception("analysis %s of trial %s failed", name, spec.key)
                 errors[name] = f"{type(error).__name__}: {error}"
         return done, errors
@@ -317,6 +213,11 @@ def run_trial(
         if on_epoch:
             on_epoch(metrics)
     return trial.finish()
+
+
+def _divergence(last: EpochMetrics) -> str:
+    name, loss = ("training", last.train_loss) if not isfinite(last.train_loss) else ("validation", last.val_loss)
+    return f"{name} loss {loss} in epoch {last.epoch}"
 
 
 def failed_result(spec: TrialSpec, error: BaseException | str, *, status: Status = "failed") -> TrialResult:

@@ -67,11 +67,12 @@ def path_gradient(
     means = [sum(row) / len(row) for row in sampled]
     counts = [_log10_binomial(len(network.chain), length) for length in lengths]
     shares = _shares(means, counts)
-    low, high = _smallest_interval(shares, _EFFECTIVE_SHARE)
+    # Where no sampled path carries a gradient there is nothing to take shares of.
+    low, high = (math.nan, math.nan) if math.isnan(shares[0]) else _smallest_interval(shares, _EFFECTIVE_SHARE)
     return AnalysisResult(
         summary={
             "gradient_norm": _mean_norm(sums.sum(0)),
-            "median_length": float(_median_length(shares)),
+            "median_length": math.nan if math.isnan(shares[0]) else float(_median_length(shares)),
             "effective_low": float(low),
             "effective_high": float(high),
         },

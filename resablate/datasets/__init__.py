@@ -10,6 +10,7 @@ from resablate.datasets.images import Examples as Examples
 from resablate.datasets.images import ImageDataset as ImageDataset
 from resablate.datasets.images import Splits as Splits
 from resablate.datasets.images import split_dataset as split_dataset
+from resablate.datasets.images import split_sizes as split_sizes
 from resablate.datasets.synthetic import SYNTHETIC
 from resablate.registry import Registry
 

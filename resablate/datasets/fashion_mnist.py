@@ -55,12 +55,9 @@ def _load(data_root: Path | None) -> ImageDataset:
 
 
 def _check(images: Tensor, labels: Tensor, path: Path) -> None:
-    if (
-        images.shape[1:] != (28, 28)
-        or labels.shape != images.shape[:1]
-        or int(labels.max()) >= FASHION_MNIST.num_classes
-    ):
-        shapes = f"images {tuple(images.shape)}, labels {tuple(labels.shape)} up to {int(labels.max())}"
+    highest = int(labels.max()) if labels.numel() else -1
+    if images.shape[1:] != (28, 28) or labels.shape != images.shape[:1] or not 0 <= highest < FASHION_MNIST.num_classes:
+        shapes = f"images {tuple(images.shape)}, labels {tuple(labels.shape)} up to {highest}"
         raise DatasetError(f"{path.parent}: not Fashion-MNIST: {shapes}")
 
 

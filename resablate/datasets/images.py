@@ -89,6 +89,13 @@ class Splits:
     test: Examples
 
 
+def split_sizes(available: int, *, val_fraction: float, train_examples: int | None) -> tuple[int, int]:
+    """How many of `available` training images are held out, and how many are left to train on."""
+    used = min(available, train_examples or available)
+    held_out = max(1, round(used * val_fraction))
+    return held_out, used - held_out
+
+
 def split_dataset(
     dataset: ImageDataset,
     *,
@@ -109,7 +116,7 @@ def split_dataset(
         device: where the bytes will lie.
     """
     order = torch.randperm(len(dataset.train_images), generator=generator)[:train_examples]
-    held_out = max(1, round(len(order) * val_fraction))
+    held_out, _ = split_sizes(len(order), val_fraction=val_fraction, train_examples=train_examples)
     val, train = order[:held_out], order[held_out:]
     sample = dataset.train_images[train].float() / 255
     mean = sample.mean(dim=(0, 2, 3)).view(-1, 1, 1)

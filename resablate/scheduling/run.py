@@ -32,6 +32,8 @@ class SweepOutcome:
     counts: dict[Status, int]
     """Trials that ended now, by status."""
     filing_problems: tuple[str, ...]
+    records: str
+    """Where they are, and how to look at them."""
     wall_seconds: float
 
     @property
@@ -101,7 +103,14 @@ def run_sweep(
             progress=progress,
             console=console,
         )
-    return SweepOutcome(len(plan.trials), reused, dict(progress.counts), tuple(problems), time.monotonic() - start)
+    return SweepOutcome(
+        planned=len(plan.trials),
+        reused=reused,
+        counts=dict(progress.counts),
+        filing_problems=tuple(problems),
+        records=tracker.ui_hint(),
+        wall_seconds=time.monotonic() - start,
+    )
 
 
 def _run_inline(

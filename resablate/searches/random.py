@@ -1,5 +1,7 @@
 """Points drawn at random: independent, uniform along each axis."""
 
+from typing import get_args
+
 import numpy as np
 
 from resablate.errors import SpecError
@@ -27,7 +29,12 @@ def _draw(axis: str, values: object, source: np.random.Generator) -> object:
             value = float(np.exp(source.uniform(np.log(values.low), np.log(values.high))))
         else:
             value = float(source.uniform(values.low, values.high))
-        whole = axis in TrialSpec.model_fields and TrialSpec.model_fields[axis].annotation is int
-        return round(value) if whole else value
+        return round(value) if _takes_whole_numbers(axis) else value
     assert isinstance(values, tuple)
     return values[int(source.integers(len(values)))]
+
+
+def _takes_whole_numbers(axis: str) -> bool:
+    field = TrialSpec.model_fields.get(axis)
+    kinds = (get_args(field.annotation) or (field.annotation,)) if field else ()
+    return int in kinds

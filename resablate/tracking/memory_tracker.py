@@ -11,7 +11,7 @@ from resablate.result import COMPLETE, Status, TrialResult
 from resablate.spec import TrialSpec
 from resablate.sweep import SweepSpec
 from resablate.tracking.points import Point, epoch_points, final_points
-from resablate.tracking.tracker import SweepStatus, Tracker
+from resablate.tracking.tracker import SweepRecord, SweepStatus, Tracker
 
 
 @dataclass
@@ -98,12 +98,17 @@ class MemoryTracker(Tracker):
         """Key -> run id of every trial that is complete."""
         return {run.spec.key: run.run_id for run in self.runs if run.status in COMPLETE}
 
-    def load_sweep_results(self, name: str) -> tuple[SweepSpec, list[TrialResult]]:
+    def load_sweep(self, name: str) -> SweepRecord:
         """The latest submission of the sweep called `name` and its results so far."""
         for submission in reversed(self.submissions):
             if submission.sweep.name == name:
-                found = [self._result(key) for key in submission.trials]
-                return submission.sweep, [result for result in found if result is not None]
+                found = {key: self._result(key) for key in submission.trials}
+                return SweepRecord(
+                    sweep=submission.sweep,
+                    results=[result for result in found.values() if result is not None],
+                    missing=[spec for key, spec in submission.trials.items() if found[key] is None],
+                    command=submission.command,
+                )
         known = list(dict.fromkeys(submission.sweep.name for submission in self.submissions))
         there = ", ".join(known) or "none"
         raise TrackingError(f"memory: no sweep called {name!r}{nearest(name, known)} (there: {there})")

@@ -14,7 +14,8 @@ from resablate.result import COMPLETE, TrialResult
 from resablate.spec import TrialSpec
 from resablate.sweep import SweepSpec, parse_sweep
 from resablate.tracking.location import shown
-from resablate.tracking.mlflow_store import ADVICE, KEY, KIND, STATUS, SWEEP, MlflowStore
+from resablate.tracking.mlflow_store import ADVICE, COMMAND, KEY, KIND, STATUS, SWEEP, MlflowStore
+from resablate.tracking.tracker import SweepRecord
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -40,7 +41,15 @@ class MlflowReader:
             latest_last = list(runs)[::-1]
         return {run.data.tags[KEY]: run.info.run_id for run in latest_last if run.data.tags[STATUS] in COMPLETE}
 
-    def load_sweep_results(self, name: str) -> tuple[SweepSpec, list[TrialResult]]:
+    def sweeps(self) -> dict[str, str]:
+        """Name -> id of the experiment of every sweep, the latest first."""
+        if not self._store.exists():
+            return {}
+        with self._store.errors("looking for sweeps"):
+            runs = list(self._store.runs(f"tags.`{KIND}` = 'sweep'"))
+        return {run.data.tags[SWEEP]: run.info.experiment_id for run in runs}
+
+    def load_sweep(self, name: str) -> SweepRecord:
         """The latest submission of the sweep called `name` and its results so far.
 
         Raises:
@@ -50,26 +59,34 @@ class MlflowReader:
         if not self._store.exists():
             raise TrackingError(f"{place}: no sweep {name!r}, there is no database there yet. {ADVICE}")
         with self._store.errors(f"reading sweep {name!r}"):
-            sweep, trials = self._submission(name)
+            run = self._submission(name)
+            sweep, trials = self._asked(run)
             by_key = self._ended_runs({trial.key for trial in trials})
-            runs = [by_key[trial.key] for trial in trials if trial.key in by_key]
             with ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
-                return sweep, list(pool.map(self._result, runs))
+                return SweepRecord(
+                    sweep=sweep,
+                    results=list(pool.map(self._result, [by_key[t.key] for t in trials if t.key in by_key])),
+                    missing=[trial for trial in trials if trial.key not in by_key],
+                    command=run.data.tags[COMMAND],
+                )
 
-    def _submission(self, name: str) -> tuple[SweepSpec, list[TrialSpec]]:
-        submissions = list(self._store.runs(f"tags.`{KIND}` = 'sweep'"))
+    def _submission(self, name: str) -> Run:
+        submissions = self._store.runs(f"tags.`{KIND}` = 'sweep'")
         latest = next((run for run in submissions if run.data.tags[SWEEP] == name), None)
         if latest is None:
-            known = list(dict.fromkeys(run.data.tags[SWEEP] for run in submissions))
+            known = list(self.sweeps())
             there = ", ".join(known) or "none"
             place = shown(self._store.uri)
             raise TrackingError(f"{place}: no sweep called {name!r}{nearest(name, known)} (there: {there})")
-        sweep, trials = self._store.read_files(latest, [SWEEP_FILE, TRIALS_FILE])
+        return latest
+
+    def _asked(self, submission: Run) -> tuple[SweepSpec, list[TrialSpec]]:
+        sweep, trials = self._store.read_files(submission, [SWEEP_FILE, TRIALS_FILE])
         try:
             # Not pydantic's own reading: it leaves the lists of JSON where an axis had tuples.
             return parse_sweep(json.loads(sweep)), [TrialSpec.parse(fields) for fields in json.loads(trials)]
         except (ResablateError, ValueError) as error:
-            raise TrackingError(self._unreadable(latest, TRIALS_FILE, error)) from error
+            raise TrackingError(self._unreadable(submission, TRIALS_FILE, error)) from error
 
     def _ended_runs(self, keys: Collection[str]) -> dict[str, Run]:
         """Key -> its run: a complete one before a failed one, then the latest."""

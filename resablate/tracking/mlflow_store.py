@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 KIND = "resablate.kind"
 """`sweep` or `trial`; a sweep's run has it once its files are there."""
 SWEEP = "resablate.sweep"
+COMMAND = "resablate.command"
 KEY = "resablate.key"
 STATUS = "resablate.status"
 """`running` or a trial's status; set last, so that a record that says `finished` holds its result."""

@@ -19,9 +19,9 @@ from resablate.spec import TrialSpec
 from resablate.sweep import SweepSpec
 from resablate.tracking.location import shown
 from resablate.tracking.mlflow_reader import RESULT_FILE, SWEEP_FILE, TRIALS_FILE, MlflowReader
-from resablate.tracking.mlflow_store import KEY, KIND, STATUS, SWEEP, MlflowStore
+from resablate.tracking.mlflow_store import COMMAND, KEY, KIND, STATUS, SWEEP, MlflowStore
 from resablate.tracking.points import Point, epoch_points, final_points
-from resablate.tracking.tracker import SweepStatus, Tracker
+from resablate.tracking.tracker import SweepRecord, SweepStatus, Tracker
 from resablate.versions import versions
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class MlflowTracker(Tracker):
             experiment_id = self._experiment(sweep.name)
             ended = " AND ".join(f"tags.`{STATUS}` != '{status}'" for status in COMPLETE)
             open_runs = list(self._store.runs(ended, experiment_ids=[experiment_id]))
-            tags = {SWEEP: sweep.name, "resablate.command": command} | _version_tags(versions())
+            tags = {SWEEP: sweep.name, COMMAND: command} | _version_tags(versions())
             run = client.create_run(
                 experiment_id, tags=_cut(tags), run_name=f"{sweep.name} {datetime.now():%Y-%m-%d %H:%M:%S}"
             )
@@ -164,14 +164,14 @@ class MlflowTracker(Tracker):
         """Key -> run id of every trial that is complete, whichever sweep it belongs to."""
         return self._reader.complete_keys()
 
-    def load_sweep_results(self, name: str) -> tuple[SweepSpec, list[TrialResult]]:
+    def load_sweep(self, name: str) -> SweepRecord:
         """The latest submission of the sweep called `name` and its results so far."""
-        return self._reader.load_sweep_results(name)
+        return self._reader.load_sweep(name)
 
     def ui_hint(self) -> str:
         """How to look at the records, in one line."""
-        place = shown(self._store.uri)
-        return f"mlflow ui --backend-store-uri '{place}'" if self._store.database else f"open {place}"
+        database = self._store.database
+        return f"{database} (to look at them: resablate ui)" if database else f"open {shown(self._store.uri)}"
 
     def _experiment(self, name: str) -> str:
         """The id of the experiment called `name`, made where there is none."""

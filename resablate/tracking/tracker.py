@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from resablate.measurement import EpochMetrics
 from resablate.result import TrialResult
@@ -11,6 +11,18 @@ from resablate.spec import TrialSpec
 from resablate.sweep import SweepSpec
 
 SweepStatus = Literal["finished", "failed", "interrupted"]
+
+
+class SweepRecord(NamedTuple):
+    """The latest submission of a sweep, with what is known of its trials."""
+
+    sweep: SweepSpec
+    results: list[TrialResult]
+    """Of the trials that ended, in the order of the submission; also of those that were complete before it."""
+    missing: list[TrialSpec]
+    """Trials that have not ended."""
+    command: str
+    """What the person typed."""
 
 
 class Tracker(ABC):
@@ -69,10 +81,10 @@ class Tracker(ABC):
         """Key -> run id of every trial that is complete, whichever sweep it belongs to."""
 
     @abstractmethod
-    def load_sweep_results(self, name: str) -> tuple[SweepSpec, list[TrialResult]]:
+    def load_sweep(self, name: str) -> SweepRecord:
         """The latest submission of the sweep called `name` and its results so far, in its trials' order.
 
-        A trial that was complete before, in whichever sweep, counts; one that has not ended is left out.
+        A trial that was complete before, in whichever sweep, counts as its result.
 
         Raises:
             TrackingError: if there is no such sweep; the message names those there are.

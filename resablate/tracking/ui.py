@@ -1,13 +1,19 @@
 """Serving the MLflow UI on this machine."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+from urllib.parse import quote, urlencode
 
 from resablate.errors import TrackingError
 from resablate.tracking.location import shown, sqlite_file, tracking_uri
+from resablate.tracking.mlflow_reader import MlflowReader
+from resablate.tracking.mlflow_store import KIND, MlflowStore
 
 
 def serve_ui(uri: str | None, *, port: int, say: Callable[[str], None]) -> None:
@@ -28,20 +34,52 @@ def serve_ui(uri: str | None, *, port: int, say: Callable[[str], None]) -> None:
     if not database.exists():
         raise TrackingError(f"{database}: no records here yet; run a sweep first, or name a --tracking-uri")
     chosen = port or _free_port()
-    say(f"MLflow UI: http://127.0.0.1:{chosen}  (Ctrl-C ends it)")
+    address = f"http://127.0.0.1:{chosen}"
+    say(f"MLflow UI: {address}  (a few seconds from now; Ctrl-C ends it)")
+    for name, experiment in MlflowReader(MlflowStore(place)).sweeps().items():
+        say(f"  {name}, the trials' charts: {address}{charts_path(experiment)}")
     command = [
         *(sys.executable, "-m", "mlflow", "server"),
         *("--backend-store-uri", place),
         *("--host", "127.0.0.1", "--port", str(chosen), "--workers", "1"),
     ]
-    # MLflow would offer its assistant a way to the outside; a viewer of one's own records needs none.
-    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    environment = {
+        **os.environ,
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        # Nine more processes for jobs that a viewer has no use for.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
+    # In a process group of its own, so that its workers end with it.
+    server = subprocess.Popen(command, cwd=database.parent, env=environment, start_new_session=True)
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
-        done = subprocess.run(command, cwd=database.parent, env=environment, check=False)
+        code = server.wait()
     except KeyboardInterrupt:
         return
-    if done.returncode:
-        raise TrackingError(f"the MLflow server ended with code {done.returncode}; is port {chosen} in use?")
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait()
+    if code:
+        raise TrackingError(f"the MLflow server ended with code {code}; is port {chosen} in use?")
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def charts_path(experiment_id: str) -> str:
+    """The UI's page that lays the curves of an experiment's trials over each other.
+
+    Sorting by a metric makes MLflow list the trials flat, and so chart them, instead of folded under their sweep.
+    """
+    query = {
+        "compareRunsMode": "CHART",
+        "searchFilter": f"tags.`{KIND}` = 'trial'",
+        "orderByKey": "metrics.`test_error`",
+        "orderByAsc": "true",
+    }
+    return f"/#/experiments/{experiment_id}/runs?{urlencode(query, quote_via=quote)}"
 
 
 def _free_port() -> int:

@@ -93,8 +93,8 @@ class Training:
 
     @property
     def diverged(self) -> bool:
-        """Whether the last epoch's training loss was not finite."""
-        return bool(self.history) and not math.isfinite(self.history[-1].train_loss)
+        """Whether a loss of the last epoch was not finite; after its last step only the validation loss tells."""
+        return any(not math.isfinite(loss) for row in self.history[-1:] for loss in (row.train_loss, row.val_loss))
 
     @property
     def done(self) -> bool:

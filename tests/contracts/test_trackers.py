@@ -86,7 +86,7 @@ def test_results_read_back_equal_to_the_last_digit(case: Case, tmp_path: Path) -
     case.tracker.finish_trial(result, weights=weights, figures={"lesion": b"png"})
     case.tracker.end_sweep("finished")
 
-    stored_sweep, [stored] = case.again().load_sweep_results("seeds")
+    stored_sweep, [stored], _, _ = case.again().load_sweep("seeds")
     assert stored_sweep == sweep
     assert stored.to_json() == result.to_json()
     assert stored.spec == result.spec
@@ -101,7 +101,7 @@ def test_results_come_in_the_order_of_the_trials_and_only_those_that_ended(case:
     for seed in (3, 1, 0):
         run(case.tracker, make_result(seed=seed, status="failed" if seed == 1 else "finished"))
     case.tracker.start_trial(make_result(seed=2).spec)
-    _, results = case.again().load_sweep_results("seeds")
+    results = case.again().load_sweep("seeds").results
     assert [(r.spec.seed, r.status) for r in results] == [(0, "finished"), (1, "failed"), (3, "finished")]
 
 
@@ -132,7 +132,7 @@ def test_an_interrupted_trial_goes_on_in_its_own_record(case: Case, interruption
     run(tracker, result)
     assert case.count_runs(result.key) == 1
     assert set(case.again().complete_keys()) == {result.key}
-    _, [stored] = case.again().load_sweep_results("seeds")
+    [stored] = case.again().load_sweep("seeds").results
     assert stored.to_json() == result.to_json()
 
 
@@ -144,7 +144,7 @@ def test_a_trial_complete_under_another_sweep_is_found(case: Case) -> None:
     second = case.again()
     assert set(second.complete_keys()) == {result.key}
     start(second, make_sweep("second"))
-    _, results = case.again().load_sweep_results("second")
+    results = case.again().load_sweep("second").results
     assert [r.to_json() for r in results] == [result.to_json()]
 
 
@@ -163,7 +163,7 @@ def test_a_complete_result_stands_before_a_failed_one(case: Case) -> None:
     run(case.tracker, make_result(seed=0))
     start(case.tracker, make_sweep("second"))
     run(case.tracker, make_result(seed=0, status="failed"))
-    _, [stored] = case.again().load_sweep_results("second")
+    [stored] = case.again().load_sweep("second").results
     assert stored.status == "finished"
 
 
@@ -174,7 +174,7 @@ def test_the_latest_submission_counts(case: Case) -> None:
     case.tracker.end_sweep("interrupted")
     second = case.again()
     start(second, make_sweep(seeds=2))
-    sweep, results = case.again().load_sweep_results("seeds")
+    sweep, results, _, _ = case.again().load_sweep("seeds")
     assert sweep.axes["seed"] == (0, 1)
     assert [result.spec.seed for result in results] == [0, 1]
 
@@ -187,7 +187,7 @@ def test_trials_that_a_search_proposes_belong_to_the_submission(case: Case) -> N
     second.start_sweep(make_sweep("second"), trials=[], command="")
     second.note_trial(reused.spec)
     run(second, new)
-    _, results = case.again().load_sweep_results("second")
+    results = case.again().load_sweep("second").results
     assert [result.spec.seed for result in results] == [1, 0]
 
 
@@ -195,7 +195,7 @@ def test_an_unknown_sweep_is_refused_with_the_nearest_names(case: Case) -> None:
     start(case.tracker, make_sweep("shortcut_depth"))
     start(case.tracker, make_sweep("orderings"))
     with pytest.raises(TrackingError, match="no sweep called 'shortcut_dept'; did you mean 'shortcut_depth'") as caught:
-        case.again().load_sweep_results("shortcut_dept")
+        case.again().load_sweep("shortcut_dept")
     assert "there: " in str(caught.value)
     assert "orderings" in str(caught.value)
 

@@ -26,7 +26,7 @@ def test_reading_leaves_no_file_behind(tmp_path: Path, monkeypatch: pytest.Monke
     tracker = open_tracker()
     assert tracker.complete_keys() == {}
     with pytest.raises(TrackingError, match=f"sqlite:///{tmp_path}/mlflow.db: no sweep 'seeds', there is no database"):
-        tracker.load_sweep_results("seeds")
+        tracker.load_sweep("seeds")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -84,7 +84,7 @@ def test_a_trial_is_a_child_run_with_its_params_and_tags(uri: str) -> None:
     tracker.end_sweep("failed")
     [parent], [child] = runs(uri, "sweep"), runs(uri, "trial")
     assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
-    assert child.info.run_name == TRIALS[1].label() == "identity seed=1"
+    assert child.info.run_name == TRIALS[1].label() == "identity depth 20 seed 1 original"
     assert child.data.params == {name: str(value) for name, value in TRIALS[1].params().items()}
     assert {name: child.data.tags[f"resablate.{name}"] for name in ("key", "status", "sweep", "reason")} == {
         "key": TRIALS[1].key,
@@ -192,11 +192,11 @@ def test_hostile_values_are_filed(uri: str) -> None:
     tracker = started(uri)
     run(tracker, result)
     [child] = runs(uri, "trial")
-    assert str(child.info.run_name).startswith("<script>alert(1)</script> kind=xxx")
+    assert str(child.info.run_name).startswith("<script>alert(1)</script>(kind=xxx")
     assert child.data.params["shortcut"] == "<script>alert(1)</script>"
     assert child.data.params["shortcut_args.kind"] == "x" * 4999 + "…"
     assert child.data.tags["resablate.reason"] == "y" * 4999 + "…"
-    _, [stored] = open_tracker(uri).load_sweep_results("seeds")
+    [stored] = open_tracker(uri).load_sweep("seeds").results
     assert stored.to_json() == result.to_json()
 
 
@@ -226,7 +226,7 @@ def test_a_result_that_is_gone_is_named(uri: str, tmp_path: Path) -> None:
     [file] = tmp_path.rglob("result.json")
     file.write_text('{"spec": {"shape": "round"}}')
     with pytest.raises(TrackingError, match=r"result\.json of run .* is not what this version of resablate writes"):
-        open_tracker(uri).load_sweep_results("seeds")
+        open_tracker(uri).load_sweep("seeds")
     file.unlink()
     with pytest.raises(TrackingError, match=r"reading result\.json of run .* failed: .*No such artifact"):
-        open_tracker(uri).load_sweep_results("seeds")
+        open_tracker(uri).load_sweep("seeds")

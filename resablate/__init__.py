@@ -1,0 +1,68 @@
+"""Ablation sweeps for deep residual networks: train, dissect, compare with the papers.
+
+As a library: build or train a network, put questions to it, get data frames.
+
+    from resablate import Examples, build_network, lesion, load_dataset
+
+The names below are imported when they are first used, so that a sweep can be read without torch, and networks can be
+dissected where ray, mlflow and pydantic are not installed.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from resablate.analyses import gradients_by_length, lesion, path_gradient, path_gradients
+    from resablate.datasets import Examples, load_dataset
+    from resablate.measurement import AnalysisResult
+    from resablate.model import Block, ResidualNetwork, Route, build_network
+    from resablate.result import TrialResult
+    from resablate.spec import TrialSpec
+    from resablate.sweep import SweepSpec, load_sweep
+    from resablate.training import evaluate, load_weights
+    from resablate.trial import Trial, run_trial
+
+__all__ = [
+    "AnalysisResult",
+    "Block",
+    "Examples",
+    "ResidualNetwork",
+    "Route",
+    "SweepSpec",
+    "Trial",
+    "TrialResult",
+    "TrialSpec",
+    "build_network",
+    "evaluate",
+    "gradients_by_length",
+    "lesion",
+    "load_dataset",
+    "load_sweep",
+    "load_weights",
+    "path_gradient",
+    "path_gradients",
+    "run_trial",
+]
+
+_HOMES = {
+    "resablate.analyses": ("gradients_by_length", "lesion", "path_gradient", "path_gradients"),
+    "resablate.datasets": ("Examples", "load_dataset"),
+    "resablate.measurement": ("AnalysisResult",),
+    "resablate.model": ("Block", "ResidualNetwork", "Route", "build_network"),
+    "resablate.result": ("TrialResult",),
+    "resablate.spec": ("TrialSpec",),
+    "resablate.sweep": ("SweepSpec", "load_sweep"),
+    "resablate.training": ("evaluate", "load_weights"),
+    "resablate.trial": ("Trial", "run_trial"),
+}
+
+
+def __getattr__(name: str) -> object:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(module), name)
+    raise AttributeError(f"module 'resablate' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,137 @@
+"""A trial's names and arguments against the tables, and its canonical form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+
+from resablate.analyses import ANALYSES
+from resablate.datasets import DATASETS, split_sizes
+from resablate.errors import SpecError, nearest
+from resablate.orderings import ORDERINGS
+from resablate.registry import Registry, arguments
+from resablate.regularizers import REGULARIZERS
+from resablate.shortcuts import SHORTCUTS
+from resablate.spec import TrialSpec
+from resablate.training import AUGMENTATIONS, SCHEDULES
+
+_TABLES: Mapping[str, Registry[Any]] = {
+    "shortcut": SHORTCUTS,
+    "ordering": ORDERINGS,
+    "dataset": DATASETS,
+    "augmentation": AUGMENTATIONS,
+    "schedule": SCHEDULES,
+    "regularizer": REGULARIZERS,
+}
+"""Field of TrialSpec -> the table that its value is a row of."""
+_FEWEST_EXAMPLES = 2
+
+
+def check_trial(spec: TrialSpec) -> TrialSpec:
+    """`spec` in its canonical form: knobs that have no effect under the others are back at their defaults.
+
+    Raises:
+        SpecError: with every name that is in no table and every argument that its shortcut does not take.
+    """
+    found = unknown_names(spec)
+    if spec.shortcut in SHORTCUTS:
+        found += argument_problems(spec)
+    if spec.dataset in DATASETS:
+        found += _split_problems(spec)
+    if found:
+        raise SpecError(found)
+    return _canonical(spec)
+
+
+def unknown_names(spec: TrialSpec) -> list[str]:
+    """One line for each name in `spec` that is in no table."""
+    found = [problem for field, table in _TABLES.items() for problem in _unknown(table, [getattr(spec, field)])]
+    return found + _unknown(ANALYSES, spec.analyses)
+
+
+def _unknown(table: Registry[Any], names: Iterable[str]) -> list[str]:
+    problems: list[str] = []
+    for name in names:
+        try:
+            table[name]
+        except SpecError as error:
+            problems += error.problems
+    return problems
+
+
+def argument_problems(spec: TrialSpec) -> list[str]:
+    """One line for each argument that the trial's shortcut does not take, or takes with other values."""
+    module = SHORTCUTS[spec.shortcut]
+    takes = arguments(module)
+    choices = f"takes {', '.join(takes)}" if takes else "takes no argument"
+    problems = [
+        f"shortcut {spec.shortcut!r} {choices}; got {name}={value!r}{nearest(name, takes)}"
+        for name, value in spec.shortcut_args.items()
+        if name not in takes
+    ]
+    for name, value in spec.shortcut_args.items():
+        if name in takes and not _same_kind(value, takes[name]):
+            kind = "true or false" if isinstance(takes[name], bool) else "a number"
+            problems.append(f"shortcut {spec.shortcut!r}: {name} must be {kind}; got {value!r}")
+    if not problems:
+        try:
+            with torch.device("meta"):
+                known: dict[str, Any] = dict(spec.shortcut_args)
+                module(in_channels=1, out_channels=1, stride=1, **known)
+        except ValueError as error:
+            problems.append(f"shortcut {spec.shortcut!r}: {error}")
+    return problems
+
+
+def _split_problems(spec: TrialSpec) -> list[str]:
+    """Batch norm needs two examples to train on."""
+    available = DATASETS[spec.dataset].train_count
+    held_out, kept = split_sizes(available, val_fraction=spec.val_fraction, train_examples=spec.train_examples)
+    if kept >= _FEWEST_EXAMPLES:
+        return []
+    return [
+        f"train_examples: at least {_FEWEST_EXAMPLES} must be left to train on, but of {held_out + kept} images"
+        f" val_fraction={spec.val_fraction} holds out {held_out}"
+    ]
+
+
+def _same_kind(value: object, default: object) -> bool:
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(default, bool) and isinstance(value, bool)
+    return isinstance(value, int | float) or not isinstance(default, int | float)
+
+
+def _canonical(spec: TrialSpec) -> TrialSpec:
+    defaults = arguments(SHORTCUTS[spec.shortcut])
+    effective = {name: value for name, value in spec.shortcut_args.items() if value != defaults[name]}
+    inert: set[str] = set()
+    chosen: list[tuple[Iterable[Callable[..., object]], Iterable[Callable[..., object]]]] = [
+        (SCHEDULES.values(), [SCHEDULES[spec.schedule]]),
+        (AUGMENTATIONS.values(), [AUGMENTATIONS[spec.augmentation]]),
+        ([row.run for row in ANALYSES.values()], [ANALYSES[name].run for name in spec.analyses]),
+    ]
+    for rows, used in chosen:
+        inert |= _knobs(rows) - _knobs(used)
+    if not spec.warmup_iterations:
+        inert.add("warmup_learning_rate")
+    if spec.regularizer == "none" or spec.sv_strength == 0:
+        inert |= {"regularizer", "sv_strength"}
+    if spec.decay_factor == 1:
+        inert.add("milestones")
+    elif not spec.milestones:
+        inert.add("decay_factor")
+    dataset = DATASETS[spec.dataset]
+    if (spec.train_examples or 0) >= dataset.train_count:
+        inert.add("train_examples")
+    if (spec.lesion_examples or 0) >= dataset.test_count:
+        inert.add("lesion_examples")
+    kept = {name: value for name, value in dict(spec).items() if name not in inert}
+    # Each analysis has its own generator, so their order has no effect.
+    analyses = sorted(spec.analyses, key=ANALYSES.position)
+    return TrialSpec.parse({**kept, "shortcut_args": effective, "analyses": analyses})
+
+
+def _knobs(functions: Iterable[Callable[..., object]]) -> set[str]:
+    return {name for function in functions for name in arguments(function)} & set(TrialSpec.model_fields)

@@ -1,0 +1,144 @@
+"""What runs in Ray's processes: the trials, and the one writer of their results."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+
+from resablate.result import TrialResult
+from resablate.scheduling.filing import Filing
+from resablate.spec import TrialSpec
+from resablate.sweep import SweepSpec
+from resablate.tracking import SweepStatus, open_tracker
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RayTrialContext:
+    """What every trial of a sweep needs besides its spec."""
+
+    filing: Any
+    """Handle of the FilingActor."""
+    folder: str
+    data_root: str | None
+    threads: int
+    gpu: bool
+
+
+@ray.remote(num_cpus=0)
+class FilingActor:
+    """The one writer of a sweep, in a process of its own on the driver's node.
+
+    So neither the driver nor a trial waits for the tracker, trials on other nodes need no way to it, and a sqlite
+    file has one writer.
+    """
+
+    def __init__(self, uri: str, spool: str) -> None:
+        self._filing = Filing(open_tracker(uri), spool=Path(spool))
+
+    def start(self, sweep: SweepSpec, trials: Sequence[TrialSpec], command: str) -> None:
+        """As `Filing.start`."""
+        self._filing.start(sweep, trials=trials, command=command)
+
+    def start_trial(self, spec: TrialSpec) -> None:
+        """As `Filing.start_trial`."""
+        self._filing.start_trial(spec)
+
+    def epoch(self, key: str, metrics: Any) -> None:
+        """As `Filing.epoch`."""
+        self._filing.epoch(key, metrics)
+
+    def finish_trial(self, result: str, weights: bytes | None) -> None:
+        """As `Filing.finish_trial`, with the result as JSON."""
+        self._filing.finish_trial(TrialResult.from_json(result), weights=weights)
+
+    def end(self, status: SweepStatus) -> list[str]:
+        """As `Filing.end`."""
+        return self._filing.end(status)
+
+
+class TrialTrainable(tune.Trainable):
+    """One trial as Tune sees it: an epoch per step, and a last step for test and analyses.
+
+    Tune's own checkpoints are not used: the trial keeps its own under its key, so it continues whoever starts it.
+    """
+
+    def setup(self, config: dict[str, Any], context: RayTrialContext | None = None) -> None:
+        """Prepare the trial that `config` holds."""
+        import torch
+
+        assert context is not None
+        self._context = context
+        torch.set_num_threads(context.threads)
+        self._begin(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Prepare the next trial in this process."""
+        self._begin(new_config)
+        return True
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        self._spec = TrialSpec.parse(config["asked"]["trial"])
+        self._trial: Any = None
+        # Building belongs to the first step, where its failure is this trial's result and not the actor's death.
+
+    def step(self) -> dict[str, Any]:
+        """One epoch; after the last one the test, the analyses and the filing."""
+        try:
+            return self._step()
+        except Exception as error:
+            from resablate.trial import failed_result
+
+            log.exception("trial %s failed", self._spec.key)
+            return self._end(failed_result(self._spec, error), weights=None)
+
+    def _step(self) -> dict[str, Any]:
+        from resablate.trial import WEIGHTS_FILE
+
+        folder = Path(self._context.folder) / self._spec.key
+        if self._trial is None:
+            self._trial = self._build(folder)
+        if not self._trial.training.done:
+            metrics = self._trial.run_epoch()
+            self._context.filing.epoch.remote(self._spec.key, metrics)
+            return {"epoch": metrics.epoch, "val_error": metrics.val_error, "done": False}
+        ended = self._end(self._trial.finish(), weights=(folder / WEIGHTS_FILE).read_bytes())
+        shutil.rmtree(folder)
+        return ended
+
+    def _build(self, folder: Path) -> Any:
+        import torch
+
+        from resablate.trial import Trial
+
+        self._context.filing.start_trial.remote(self._spec)
+        root = self._context.data_root
+        trial = Trial(
+            self._spec,
+            data_root=Path(root) if root else None,
+            device=torch.device("cuda" if self._context.gpu else "cpu"),
+            folder=folder,
+        )
+        for metrics in trial.training.history:
+            self._context.filing.epoch.remote(self._spec.key, metrics)
+        return trial
+
+    def _end(self, result: TrialResult, *, weights: bytes | None) -> dict[str, Any]:
+        # Waits until the result lies in the spool, which takes milliseconds, not until it is filed.
+        ray.get(self._context.filing.finish_trial.remote(result.to_json(), weights))
+        return {
+            "epoch": len(result.history),
+            "val_error": result.history[-1].val_error if result.history else float("nan"),
+            "test_error": result.test_error,
+            "status": result.status,
+            "reason": result.reason,
+            "done": True,
+        }
