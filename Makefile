@@ -26,7 +26,7 @@ $(VENV)/.installed-dev: $(BIN)/python pyproject.toml constraints.txt
 	@touch $@ $(VENV)/.installed
 
 demo: $(VENV)/.installed
-	@echo "--- running sweeps/quickstart.yaml: six small networks, trained and dissected"
+	@echo "--- running sweeps/quickstart.yaml: twelve small networks, trained and dissected"
 	@$(BIN)/resablate sweep sweeps/quickstart.yaml
 	@echo "--- writing the report"
 	@$(BIN)/resablate report quickstart
