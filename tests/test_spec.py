@@ -179,14 +179,14 @@ def test_all_mistakes_at_once_with_their_place() -> None:
 @pytest.mark.parametrize(
     ("fields", "label"),
     [
-        ({}, "identity original depth 20 seed 0"),
+        ({}, "identity depth 20 seed 0 original"),
         (
             {"shortcut": "exclusive_gate", "shortcut_args": {"bias": -6}, "width": 8, "seed": 2},
-            "exclusive_gate(bias=-6.0) original depth 20 width 8 seed 2",
+            "exclusive_gate(bias=-6.0) depth 20 seed 2 original width 8",
         ),
         (
             {"regularizer": "orthogonal_penalty", "sv_strength": 0.5},
-            "identity original depth 20 orthogonal_penalty 0.5 seed 0",
+            "identity depth 20 seed 0 original orthogonal_penalty 0.5",
         ),
     ],
 )
@@ -195,7 +195,7 @@ def test_a_label_names_what_is_swept(fields: dict[str, Any], label: str) -> None
 
 
 def test_measurements_refuse_ragged_tables() -> None:
-    with pytest.raises(ValueError, match="equally long, got {'a': 1, 'b': 2}"):
+    with pytest.raises(ValueError, match=r"equally long, got \{'a': 1, 'b': 2\}"):
         AnalysisResult(summary={}, table={"a": [1], "b": [1, 2]}, units={"a": "1", "b": "1"})
     with pytest.raises(ValueError, match=r"needs a unit; missing for \['a', 's'\]"):
         AnalysisResult(summary={"s": 1}, table={"a": [1]}, units={})

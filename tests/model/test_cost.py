@@ -1,0 +1,86 @@
+import pytest
+import torch
+
+from resablate.model import build_network, count_multiply_adds, count_parameters, network_cost
+from resablate.shortcuts import SHORTCUTS
+
+
+def cost(**changed: object) -> tuple[int, int, int]:
+    fields = {
+        "shortcut": "identity",
+        "shortcut_args": {},
+        "ordering": "original",
+        "depth": 8,
+        "width": 2,
+        "in_channels": 1,
+        "num_classes": 3,
+        "size": (8, 8),
+    }
+    return network_cost(**{**fields, **changed})  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("depth", "millions", "exact"),
+    [(20, 0.27, 269_722), (32, 0.46, 464_154), (44, 0.66, 658_586), (56, 0.85, 853_018), (110, 1.7, 1_727_962)],
+)
+def test_parameters_as_published(depth: int, millions: float, exact: int) -> None:
+    """He et al., arXiv 1512.03385, Table 6, and the same by arithmetic."""
+    per_stage = (depth - 2) // 6
+    convolutions = 9 * 3 * 16
+    norms = 2 * 16
+    for stage, channels in enumerate((16, 32, 64)):
+        first = 16 if stage == 0 else channels // 2
+        convolutions += 9 * channels * (first + (2 * per_stage - 1) * channels)
+        norms += 2 * per_stage * 2 * channels
+    assert exact == convolutions + norms + 64 * 10 + 10
+    ours = cost(depth=depth, width=16, in_channels=3, num_classes=10, size=(32, 32))
+    assert ours.parameters == exact  # pyright: ignore[reportAttributeAccessIssue]
+    digits = 1 if millions > 1 else 2
+    assert round(exact / 1e6, digits) == millions
+
+
+def test_multiply_adds_by_hand() -> None:
+    stem = 9 * 1 * 2 * 64
+    first = 2 * 9 * 2 * 2 * 64
+    second = 9 * 2 * 4 * 16 + 9 * 4 * 4 * 16
+    third = 9 * 4 * 8 * 4 + 9 * 8 * 8 * 4
+    head = 8 * 3
+    assert cost() == (18 + 4 + 72 + 8 + 216 + 16 + 864 + 32 + 27, stem + first + second + third + head, 3)
+
+
+def test_multiply_adds_of_odd_images() -> None:
+    """Halves are rounded up: 7x5 becomes 4x3 and then 2x2."""
+    expected = 9 * 2 * 35 + 2 * 36 * 35 + (72 + 144) * 12 + (288 + 576) * 4 + 24
+    assert cost(size=(7, 5))[1] == expected
+
+
+def test_resnet_110_on_cifar() -> None:
+    """0.25 billion: three stages of 36 convolutions of 2.36 million each, less the two that enter with half."""
+    ours = cost(depth=110, width=16, in_channels=3, num_classes=10, size=(32, 32))[1]
+    layer = 9 * 16 * 16 * 32 * 32
+    assert ours == 9 * 3 * 16 * 1024 + 3 * 36 * layer - 2 * layer // 2 + 640
+
+
+@pytest.mark.parametrize("shortcut", SHORTCUTS)
+def test_counting_builds_the_same_network(shortcut: str) -> None:
+    network = build_network(shortcut=shortcut, depth=8, width=2, in_channels=1, num_classes=3).eval()
+    ours = cost(shortcut=shortcut)
+    assert ours[:2] == (count_parameters(network), count_multiply_adds(network, torch.zeros(1, 1, 8, 8)))
+
+
+def test_gates_and_projections_cost_what_they_add() -> None:
+    plain = cost()
+    gates = [(2 * 2 + 2, 4, 64), (4 * 4 + 4, 16, 16), (8 * 8 + 8, 64, 4)]
+    gated = cost(shortcut="exclusive_gate")
+    assert gated[0] - plain[0] == sum(parameters for parameters, _, _ in gates)
+    assert gated[1] - plain[1] == sum(weights * pixels for _, weights, pixels in gates)
+    projected = cost(shortcut="conv1x1", shortcut_args={"batch_norm": False})
+    assert projected[0] - plain[0] == 2 * 2 + 2 * 4 + 4 * 8
+    assert cost(shortcut="none") == cost(shortcut="constant_scale") == cost(shortcut="dropout") == plain
+
+
+def test_a_frozen_parameter_is_not_counted() -> None:
+    network = build_network(depth=8, width=2)
+    whole = count_parameters(network)
+    frozen = next(network.parameters()).requires_grad_(False)
+    assert count_parameters(network) == whole - frozen.numel()
