@@ -16,7 +16,7 @@ def test_shared_prefixes_change_no_bit(shortcut: str, ordering: str) -> None:
     examples = make_examples(12, dtype=torch.float32)
     result = lesion(network, examples)
     for block in range(len(network.chain)):
-        logits = network(examples.images, lesion_routes(network, block))
+        logits = network(examples.images, lesion_routes(network, block)).detach()
         loss = functional.cross_entropy(logits.double(), examples.labels, reduction="sum") / 12
         assert result.table["loss"][block] == float(loss)
         assert result.table["error"][block] == int((logits.argmax(1) != examples.labels).sum()) / 12
