@@ -165,7 +165,7 @@ def report(
 
 @app.command()
 def ui(
-    port: Annotated[int, typer.Option("--port", help="A free one if 0.")] = 0,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="A free one if 0.")] = 0,
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Open the MLflow UI on the results: serves it on this machine until Ctrl-C."""
@@ -207,7 +207,7 @@ def _run(plan: SweepPlan, *, inline: bool, data_root: Path | None, tracking_uri:
         err.print(f"not filed: {problem}", style="red", markup=False, highlight=False, soft_wrap=True)
     if outcome.failed:
         err.print("run the same command again to continue", highlight=False)
-        sys.exit(1)
+        sys.exit(130 if outcome.interrupted else 1)
 
 
 def _assignments(words: list[str]) -> dict[str, Any]:
@@ -220,18 +220,19 @@ def _assignments(words: list[str]) -> dict[str, Any]:
     found: list[str] = []
     for word in words:
         name, equals, text = word.partition("=")
+        field, dot, argument = name.partition(".")
         try:
             value = yaml.safe_load(text)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError):  # ValueError: a date that there is not
             found.append(f"{word!r}: the value is no YAML")
             continue
+        place: Any = fields.setdefault(field, {}) if dot else fields
         if not equals or not name:
             found.append(f"{word!r}: write a knob as name=value")
-        elif "." in name:
-            field, argument = name.split(".", 1)
-            fields.setdefault(field, {})[argument] = value
+        elif not isinstance(place, dict) or (argument or field) in place:
+            found.append(f"{word!r}: {name} is set twice")
         else:
-            fields[name] = value
+            place[argument if dot else field] = value
     if found:
         raise SpecError(found, place="trial")
     return fields

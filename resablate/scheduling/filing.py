@@ -47,9 +47,10 @@ class Filing:
             TrackingError: if the tracker cannot be used.
         """
         self._tracker.start_sweep(sweep, trials=trials, command=command)
+        # Here and not in the background: a trial of these that is run again has the same place in the spool.
+        for key, result in spooled(self._spool).items():
+            self._attempt(lambda key=key, result=result: self._recover(self._spool / key, result))
         self._thread.start()
-        for place in spooled(self._spool).values():
-            self._jobs.put(lambda place=place: self._recover(place))
 
     def start_trial(self, spec: TrialSpec) -> None:
         """Note that a trial began."""
@@ -85,18 +86,24 @@ class Filing:
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            try:
-                job()
-            except Exception as error:  # whatever the tracker or a drawing raises, the trials go on
-                log.exception("filing failed")
-                self._problems[f"{type(error).__name__}: {error}"] = None
+            self._attempt(job)
 
-    def _recover(self, place: Path) -> None:
-        self._tracker.start_trial(_stored(place).spec)
+    def _attempt(self, job: Callable[[], None]) -> None:
+        try:
+            job()
+        except Exception as error:  # whatever the tracker or a drawing raises, the trials go on
+            log.exception("filing failed")
+            self._problems[f"{type(error).__name__}: {error}"] = None
+
+    def _recover(self, place: Path, result: TrialResult) -> None:
+        if result.key in self._tracker.complete_keys():  # the process ended between filing it and taking it out
+            shutil.rmtree(place)
+            return
+        self._tracker.start_trial(result.spec)
         self._file(place)
 
     def _file(self, place: Path) -> None:
-        result = _stored(place)
+        result = TrialResult.from_json((place / RESULT_FILE).read_bytes())
         weights = place / WEIGHTS_FILE
         self._tracker.finish_trial(
             result,
@@ -106,10 +113,12 @@ class Filing:
         shutil.rmtree(place)
 
 
-def spooled(spool: Path) -> dict[str, Path]:
-    """Key -> folder of every result in the spool that waits to be filed."""
-    return {path.parent.name: path.parent for path in sorted(spool.glob(f"*/{RESULT_FILE}"))}
-
-
-def _stored(place: Path) -> TrialResult:
-    return TrialResult.from_json((place / RESULT_FILE).read_bytes())
+def spooled(spool: Path) -> dict[str, TrialResult]:
+    """Key -> every result in the spool that waits to be filed; what another version wrote there is passed over."""
+    found: dict[str, TrialResult] = {}
+    for file in sorted(spool.glob(f"*/{RESULT_FILE}")):
+        try:
+            found[file.parent.name] = TrialResult.from_json(file.read_bytes())
+        except ValueError as error:
+            log.warning("%s: not a result that can be read, passed over (%s)", file, str(error).partition("\n")[0])
+    return found

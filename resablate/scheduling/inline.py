@@ -95,7 +95,7 @@ def _run_one(
             progress.epoch(spec.key, metrics.epoch, metrics.val_error)
         result = trial.finish()
         filing.finish_trial(result, weights=(folder / WEIGHTS_FILE).read_bytes())
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)
     except KeyboardInterrupt:
         filing.finish_trial(failed_result(spec, "interrupted"), weights=None)
         raise

@@ -111,7 +111,7 @@ class TrialTrainable(tune.Trainable):
             self._context.filing.epoch.remote(self._spec.key, metrics)
             return {"epoch": metrics.epoch, "val_error": metrics.val_error, "done": False}
         ended = self._end(self._trial.finish(), weights=(folder / WEIGHTS_FILE).read_bytes())
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)
         return ended
 
     def _build(self, folder: Path) -> Any:

@@ -89,6 +89,7 @@ def connect_ray() -> None:
         ray.init(log_to_driver=False, logging_level=logging.ERROR, runtime_env=runtime_env)
         return
     ray.init(
+        address="local",  # else Ray joins whatever cluster was started last on this machine
         _node_ip_address="127.0.0.1",
         include_dashboard=False,
         log_to_driver=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,7 +13,7 @@ from rich.console import Console
 
 from resablate.datasets import load_dataset
 from resablate.plan import SweepPlan, estimate_cpu_seconds
-from resablate.result import Status
+from resablate.result import COMPLETE, Status
 from resablate.scheduling.filing import Filing, spooled
 from resablate.scheduling.inline import check_machine, run_inline
 from resablate.scheduling.progress import SweepProgress
@@ -42,9 +43,14 @@ class SweepOutcome:
         return sum(self.counts.values())
 
     @property
+    def interrupted(self) -> bool:
+        """Whether somebody stopped it before every trial had ended."""
+        return self.reused + self.ended < self.planned
+
+    @property
     def failed(self) -> bool:
         """Whether a trial failed, did not end, or could not be filed."""
-        return bool(self.counts.get("failed") or self.filing_problems) or self.reused + self.ended < self.planned
+        return bool(self.counts.get("failed") or self.filing_problems) or self.interrupted
 
 
 def run_sweep(
@@ -77,7 +83,8 @@ def run_sweep(
     place = tracking_uri(uri)
     tracker = open_tracker(place)
     spool = work_folder() / "spool" / plan.sweep.name
-    known = set(tracker.complete_keys()) | set(spooled(spool))
+    waiting = {key for key, result in spooled(spool).items() if result.status in COMPLETE}
+    known = set(tracker.complete_keys()) | waiting
     todo = [spec for spec in plan.trials if spec.key not in known]
     reused = len(plan.trials) - len(todo)
     if reused:
@@ -116,8 +123,7 @@ def run_sweep(
 def _run_inline(
     plan: SweepPlan, todo: list[TrialSpec], *, filing: Filing, data_root: Path | None, progress: SweepProgress
 ) -> list[str]:
-    interrupted = False
-    try:
+    with suppress(KeyboardInterrupt):  # the record is closed all the same, and says so
         run_inline(
             todo,
             resources=plan.sweep.resources,
@@ -126,9 +132,7 @@ def _run_inline(
             filing=filing,
             progress=progress,
         )
-    except KeyboardInterrupt:
-        interrupted = True
-    return filing.end(progress.sweep_status()) + (["interrupted"] if interrupted else [])
+    return filing.end(progress.sweep_status())
 
 
 def _run_on_ray(

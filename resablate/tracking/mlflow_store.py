@@ -39,6 +39,8 @@ ADVICE = (
 PROBE_SECONDS = 5
 """How long a server may take to say that it is there: MLflow's own calls retry for minutes."""
 PAGE = 1000
+SQLITE_HEAD = b"SQLite format 3\0"
+"""How every sqlite file begins that is not empty. Source: sqlite.org/fileformat.html, section 1.3.1."""
 
 
 @final
@@ -60,6 +62,7 @@ class MlflowStore:
             folder = self.database.parent
             if folder != home() and not folder.is_dir():
                 raise TrackingError(f"{shown(uri)}: the folder {folder} does not exist. {ADVICE}")
+            self._check_file(self.database)
         elif uri.startswith(("http://", "https://")):
             self._probe()
         else:
@@ -131,10 +134,11 @@ class MlflowStore:
     def errors(self, doing: str) -> Generator[None]:
         """What MLflow, the disk or the network raises inside, as a `TrackingError` naming what was done."""
         from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
 
         try:
             yield
-        except (MlflowException, OSError) as error:
+        except (MlflowException, SQLAlchemyError, OSError) as error:
             reason = " ".join(str(error).split())
             raise TrackingError(f"{shown(self.uri)}: {doing} failed: {reason}") from error
 
@@ -148,6 +152,17 @@ class MlflowStore:
             token = page.token
             if not token:
                 return found
+
+    def _check_file(self, database: Path) -> None:
+        if not database.exists():
+            return
+        try:
+            with database.open("rb") as file:
+                head = file.read(len(SQLITE_HEAD))
+        except OSError as error:
+            raise TrackingError(f"{shown(self.uri)}: not readable as a database ({error.strerror}). {ADVICE}") from None
+        if head and head != SQLITE_HEAD:
+            raise TrackingError(f"{shown(self.uri)}: there is a file, but it is no sqlite database. {ADVICE}")
 
     def _probe(self) -> None:
         place = shown(self.uri)

@@ -25,7 +25,8 @@ def serve_ui(uri: str | None, *, port: int, say: Callable[[str], None]) -> None:
         say: told where to look.
 
     Raises:
-        TrackingError: if there is no database, or the records are on a server, which has a UI of its own.
+        TrackingError: if there is no database, the records are on a server, which has a UI of its own, or the port
+            is taken.
     """
     place = tracking_uri(uri)
     database = sqlite_file(place)
@@ -33,7 +34,7 @@ def serve_ui(uri: str | None, *, port: int, say: Callable[[str], None]) -> None:
         raise TrackingError(f"{shown(place)}: the records are kept by a server; open that address in a browser")
     if not database.exists():
         raise TrackingError(f"{database}: no records here yet; run a sweep first, or name a --tracking-uri")
-    chosen = port or _free_port()
+    chosen = _free_port(port)
     address = f"http://127.0.0.1:{chosen}"
     say(f"MLflow UI: {address}  (a few seconds from now; Ctrl-C ends it)")
     for name, experiment in MlflowReader(MlflowStore(place)).sweeps().items():
@@ -61,7 +62,7 @@ def serve_ui(uri: str | None, *, port: int, say: Callable[[str], None]) -> None:
             os.killpg(server.pid, signal.SIGTERM)
             server.wait()
     if code:
-        raise TrackingError(f"the MLflow server ended with code {code}; is port {chosen} in use?")
+        raise TrackingError(f"the MLflow server ended with code {code}")
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -82,7 +83,14 @@ def charts_path(experiment_id: str) -> str:
     return f"/#/experiments/{experiment_id}/runs?{urlencode(query, quote_via=quote)}"
 
 
-def _free_port() -> int:
+def _free_port(port: int) -> int:
+    """`port` if nobody has it, a free one if it is 0: the server's own message is pages long."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does it
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise TrackingError(
+                f"port {port} cannot be used ({error.strerror}); name another --port, or none for a free one"
+            ) from None
         return int(probe.getsockname()[1])

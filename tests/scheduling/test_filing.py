@@ -1,0 +1,256 @@
+"""Filing: on disk first, to the tracker behind the trials' back, and never into their way."""
+
+import shutil
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from resablate.measurement import EpochMetrics
+from resablate.result import TrialResult
+from resablate.scheduling import filing as filing_module
+from resablate.scheduling.filing import Filing, spooled
+from resablate.spec import TrialSpec
+from resablate.sweep import SweepSpec, parse_sweep
+from resablate.tracking import MemoryTracker, Tracker
+from resablate.tracking.tracker import SweepRecord, SweepStatus
+from tests.factories import make_result
+
+SWEEP = parse_sweep({"name": "seeds", "axes": {"seed": [0, 1, 2]}})
+
+
+class FaultyTracker(Tracker):
+    """A memory tracker that raises in the methods named `broken`, and lists every call in `calls`."""
+
+    def __init__(self, *broken: str, kept: MemoryTracker | None = None) -> None:
+        self.kept = kept or MemoryTracker()
+        self.calls: list[str] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self._broken = broken
+
+    def _called(self, method: str, about: object = "") -> None:
+        self.gate.wait(10)
+        self.calls.append(f"{method} {about}".strip())
+        if method in self._broken:
+            raise OSError(f"{method}: the tracker is gone")
+
+    def start_sweep(self, sweep: SweepSpec, *, trials: Sequence[TrialSpec], command: str) -> None:
+        self._called("start_sweep")
+        self.kept.start_sweep(sweep, trials=trials, command=command)
+
+    def note_trial(self, spec: TrialSpec) -> None:
+        self._called("note_trial")
+        self.kept.note_trial(spec)
+
+    def start_trial(self, spec: TrialSpec) -> None:
+        self._called("start_trial", spec.seed)
+        self.kept.start_trial(spec)
+
+    def log_epoch(self, spec_key: str, metrics: EpochMetrics) -> None:
+        self._called("log_epoch", metrics.epoch)
+        self.kept.log_epoch(spec_key, metrics)
+
+    def finish_trial(self, result: TrialResult, *, weights: Path | None, figures: Mapping[str, bytes]) -> None:
+        self._called("finish_trial", result.spec.seed)
+        self.kept.finish_trial(result, weights=weights, figures=figures)
+
+    def end_sweep(self, status: SweepStatus) -> None:
+        self._called("end_sweep", status)
+        self.kept.end_sweep(status)
+
+    def complete_keys(self) -> dict[str, str]:
+        return self.kept.complete_keys()
+
+    def load_sweep(self, name: str) -> SweepRecord:
+        return self.kept.load_sweep(name)
+
+    def ui_hint(self) -> str:
+        return self.kept.ui_hint()
+
+
+@pytest.fixture(autouse=True)
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes a second for each result and is not the subject."""
+    monkeypatch.setattr(filing_module, "FIGURES", {})
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Path:
+    return tmp_path / "spool"
+
+
+def started(tracker: Tracker, spool: Path) -> Filing:
+    filing = Filing(tracker, spool=spool)
+    filing.start(SWEEP, trials=[SWEEP.trial(point) for point in SWEEP.points()], command="resablate sweep")
+    return filing
+
+
+def run(filing: Filing, result: TrialResult, *, weights: bytes | None = b"weights") -> None:
+    filing.start_trial(result.spec)
+    for metrics in result.history:
+        filing.epoch(result.key, metrics)
+    filing.finish_trial(result, weights=weights)
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_result_lies_in_the_spool_before_it_is_filed_and_not_afterwards(spool: Path) -> None:
+    tracker = FaultyTracker()
+    filing = started(tracker, spool)
+    tracker.gate.clear()
+    result = make_result(seed=1)
+    run(filing, result)  # returns although the tracker does not
+
+    assert files(spool) == [f"{result.key}/result.json", f"{result.key}/weights.safetensors"]
+    assert spooled(spool)[result.key].to_json() == result.to_json()
+    assert tracker.kept.runs == []
+
+    tracker.gate.set()
+    assert filing.end("finished") == []
+    assert files(spool) == []
+    [kept] = tracker.kept.runs
+    assert kept.files["weights.safetensors"] == b"weights"
+    assert kept.files["result.json"] == result.to_json().encode()
+
+
+def test_everything_reaches_the_tracker_in_the_order_in_which_it_was_sent(spool: Path) -> None:
+    tracker = FaultyTracker()
+    filing = started(tracker, spool)
+    for seed in (2, 0, 1):
+        run(filing, make_result(seed=seed, losses=[2.0, 1.0]))
+    filing.end("finished")
+    trials = [
+        call
+        for seed in (2, 0, 1)
+        for call in (f"start_trial {seed}", "log_epoch 1", "log_epoch 2", f"finish_trial {seed}")
+    ]
+    assert tracker.calls == ["start_sweep", *trials, "end_sweep finished"]
+
+
+@pytest.mark.parametrize("broken", ["start_trial", "log_epoch", "finish_trial", "end_sweep"])
+def test_a_tracker_that_raises_is_reported_at_the_end_and_the_result_is_filed_next_time(
+    broken: str, spool: Path
+) -> None:
+    memory = MemoryTracker()
+    filing = started(FaultyTracker(broken, kept=memory), spool)
+    results = [make_result(seed=0), make_result(seed=1, status="failed", reason="no more memory")]
+    for result in results:
+        run(filing, result)
+    problems = filing.end("failed")
+    assert any(f"OSError: {broken}: the tracker is gone" in line for line in problems)
+
+    lost = broken in ("start_trial", "finish_trial")
+    assert set(spooled(spool)) == ({result.key for result in results} if lost else set())
+
+    again = started(memory, spool)
+    assert again.end("finished") == []
+    assert files(spool) == []
+    record = memory.load_sweep("seeds")
+    assert [result.to_json() for result in record.results] == [result.to_json() for result in results]
+    assert len(memory.runs) == len(results), "one record for each trial"
+
+
+def test_a_sweep_that_cannot_be_opened_raises_and_starts_no_thread(spool: Path) -> None:
+    threads = threading.active_count()
+    with pytest.raises(OSError, match="start_sweep: the tracker is gone"):
+        started(FaultyTracker("start_sweep"), spool)
+    assert threading.active_count() == threads
+    assert not spool.exists()
+
+
+def test_a_failed_trial_is_filed_with_its_reason(spool: Path) -> None:
+    memory = MemoryTracker()
+    filing = started(memory, spool)
+    run(filing, make_result(status="failed", reason="OutOfMemoryError: 3 GiB", losses=[]), weights=None)
+    assert filing.end("failed") == []
+    [result] = memory.load_sweep("seeds").results
+    assert (result.status, result.reason) == ("failed", "OutOfMemoryError: 3 GiB")
+    assert "weights.safetensors" not in memory.runs[0].files
+    assert memory.complete_keys() == {}
+    assert memory.submissions[0].status == "failed"
+
+
+def test_a_result_that_was_filed_but_not_taken_out_of_the_spool_makes_no_second_record(
+    spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = MemoryTracker()
+    filing = started(memory, spool)
+    with monkeypatch.context() as patch:  # the process ends between filing and taking out
+        patch.setattr(shutil, "rmtree", lambda *_, **__: None)
+        run(filing, make_result())
+        filing.end("finished")
+    assert spooled(spool)
+
+    assert started(memory, spool).end("finished") == []
+    assert files(spool) == []
+    assert len(memory.runs) == 1
+
+
+def test_a_failed_result_in_the_spool_is_out_of_the_way_when_its_trial_runs_again(spool: Path) -> None:
+    memory = MemoryTracker()
+    broken = started(FaultyTracker("finish_trial", kept=memory), spool)
+    run(broken, make_result(status="failed", reason="no more memory"), weights=None)
+    broken.end("failed")
+
+    slow = FaultyTracker(kept=memory)
+    filing = started(slow, spool)
+    slow.gate.clear()
+    run(filing, make_result(error=0.25))
+    slow.gate.set()
+    assert filing.end("finished") == []
+    assert [result.test_error for result in memory.load_sweep("seeds").results] == [0.25]
+    assert files(spool) == []
+
+
+def test_half_a_file_and_a_file_of_another_version_are_passed_over(
+    spool: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (spool / "half").mkdir(parents=True)
+    (spool / "half" / "result.partial").write_text('{"spec": ')
+    (spool / "half" / "weights.safetensors").write_bytes(b"weights")
+    (spool / "old").mkdir()
+    (spool / "old" / "result.json").write_text('{"another": "version"}')
+    memory = MemoryTracker()
+    filing = started(memory, spool)
+    run(filing, make_result())
+    assert filing.end("finished") == []
+    assert len(memory.runs) == 1
+    assert "old/result.json: not a result that can be read" in caplog.text
+
+
+def test_a_write_that_breaks_off_leaves_no_result_behind(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = MemoryTracker()
+    filing = started(memory, spool)
+
+    def full(path: Path, content: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(content[:10])
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(OSError, match="No space left"):
+            filing.finish_trial(make_result(), weights=None)
+    assert spooled(spool) == {}
+    filing.end("interrupted")
+    assert started(memory, spool).end("finished") == []
+    assert memory.runs == []
+
+
+def test_a_figure_that_cannot_be_drawn_is_a_problem_of_filing_alone(
+    spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def draw(name: str, results: Sequence[TrialResult]) -> bytes:
+        raise ZeroDivisionError("nothing to scale by")
+
+    monkeypatch.setattr(filing_module, "FIGURES", {"lesion": None})
+    monkeypatch.setattr(filing_module, "draw_png", draw)
+    filing = started(MemoryTracker(), spool)
+    run(filing, make_result())
+    run(filing, make_result(seed=1))
+    assert filing.end("finished") == ["ZeroDivisionError: nothing to scale by"]
+    assert len(spooled(spool)) == 2

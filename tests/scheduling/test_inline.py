@@ -1,0 +1,228 @@
+"""Sweeps in this process: what fails is filed and passed by, what is interrupted continues."""
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+
+from resablate.errors import DatasetError, ResourceError, TrackingError
+from resablate.measurement import EpochMetrics
+from resablate.plan import SweepPlan
+from resablate.result import TrialResult
+from resablate.scheduling import SweepOutcome, run, run_sweep
+from resablate.scheduling import filing as filing_module
+from resablate.tracking import MemoryTracker
+from resablate.trial import Trial
+from tests.scheduling.tiny import numbers, tiny_plan
+
+SEEDS = {"seed": [0, 1, 2]}
+
+
+@pytest.fixture(autouse=True)
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes a second for each result and is not the subject."""
+    monkeypatch.setattr(filing_module, "FIGURES", {})
+
+
+@pytest.fixture
+def memory(monkeypatch: pytest.MonkeyPatch) -> MemoryTracker:
+    """The tracker that every sweep of the test uses."""
+    memory = MemoryTracker()
+    monkeypatch.setattr(run, "open_tracker", lambda uri: memory)
+    return memory
+
+
+def run_tiny(plan: SweepPlan, *, data_root: Path | None = None) -> tuple[SweepOutcome, str]:
+    text = io.StringIO()
+    outcome = run_sweep(
+        plan,
+        scheduler="inline",
+        command="resablate sweep tiny.yaml --inline",
+        console=Console(file=text, width=200),
+        data_root=data_root,
+    )
+    return outcome, text.getvalue()
+
+
+def results(memory: MemoryTracker, sweep: str = "tiny") -> list[TrialResult]:
+    return memory.load_sweep(sweep).results
+
+
+def before_epoch(monkeypatch: pytest.MonkeyPatch, act: Callable[[Trial], None]) -> None:
+    """Have `act` called before every epoch of every trial."""
+    run_epoch = Trial.run_epoch
+
+    def acting(self: Trial) -> EpochMetrics:
+        act(self)
+        return run_epoch(self)
+
+    monkeypatch.setattr(Trial, "run_epoch", acting)
+
+
+def test_a_sweep_runs_files_and_cleans_up_after_itself(memory: MemoryTracker, tmp_path: Path) -> None:
+    outcome, shown = run_tiny(tiny_plan(SEEDS))
+    assert outcome.counts == {"finished": 3}
+    assert (outcome.planned, outcome.reused, outcome.failed) == (3, 0, False)
+    assert [result.spec.seed for result in results(memory)] == [0, 1, 2]
+    assert [len(result.history) for result in results(memory)] == [2, 2, 2]
+    assert all(run.files["weights.safetensors"] for run in memory.runs)
+    assert memory.submissions[0].status == "finished"
+    assert shown.count("finished, test error") == 3
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [], "no checkpoint, no spool"
+
+
+def test_what_is_complete_is_not_run_again(memory: MemoryTracker, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_tiny(tiny_plan({"seed": [0, 2]}))
+
+    def only_new(trial: Trial) -> None:
+        assert trial.spec.seed == 1
+
+    before_epoch(monkeypatch, only_new)
+    outcome, shown = run_tiny(tiny_plan(SEEDS, name="larger"))
+    assert (outcome.reused, outcome.counts, outcome.failed) == (2, {"finished": 1}, False)
+    assert "2 of 3 trials are complete already" in shown
+    assert [result.spec.seed for result in results(memory, "larger")] == [0, 1, 2]
+
+    outcome, _ = run_tiny(tiny_plan(SEEDS, name="larger"))
+    assert (outcome.reused, outcome.counts, outcome.failed) == (3, {}, False)
+
+
+def test_a_trial_that_fails_is_filed_with_its_reason_and_the_next_one_runs(
+    memory: MemoryTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(trial: Trial) -> None:
+        if trial.spec.seed == 1 and trial.training.epoch == 1:
+            raise RuntimeError("no more memory\nand a second line")
+
+    with monkeypatch.context() as patch:
+        before_epoch(patch, fail)
+        outcome, shown = run_tiny(tiny_plan(SEEDS))
+    assert outcome.counts == {"finished": 2, "failed": 1}
+    assert outcome.failed
+    assert not outcome.interrupted
+    assert [(result.status, result.reason) for result in results(memory)] == [
+        ("finished", ""),
+        ("failed", "RuntimeError: no more memory"),
+        ("finished", ""),
+    ]
+    assert "failed, RuntimeError: no more memory;" in shown
+    assert memory.submissions[0].status == "failed"
+
+    outcome, _ = run_tiny(tiny_plan(SEEDS))
+    assert (outcome.reused, outcome.counts, outcome.failed) == (2, {"finished": 1}, False)
+    assert len(memory.runs) == 3, "the failed record was taken up again"
+
+
+def test_a_data_set_that_breaks_in_one_trial_fails_that_trial(
+    memory: MemoryTracker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(run, "load_dataset", lambda name, root: None)  # it was there when the sweep was submitted
+    outcome, _ = run_tiny(tiny_plan({"dataset": ["fashion_mnist", "digits"]}), data_root=tmp_path / "gone")
+    assert outcome.counts == {"failed": 1, "finished": 1}
+    assert results(memory)[0].reason == f"DatasetError: --data-root {tmp_path / 'gone'}: no such folder"
+
+
+def test_an_interrupted_sweep_continues_where_it_was_with_the_same_numbers(
+    memory: MemoryTracker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    undisturbed = MemoryTracker()
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "open_tracker", lambda uri: undisturbed)
+        run_tiny(tiny_plan(SEEDS, epochs=4))
+
+    def interrupt(trial: Trial) -> None:
+        if trial.spec.seed == 1 and trial.training.epoch == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        before_epoch(patch, interrupt)
+        outcome, _ = run_tiny(tiny_plan(SEEDS, epochs=4))
+    assert outcome.interrupted
+    assert outcome.failed
+    assert outcome.counts == {"finished": 1}
+    assert outcome.filing_problems == ()
+    assert memory.submissions[0].status == "interrupted"
+    assert [(result.status, result.reason) for result in results(memory)] == [
+        ("finished", ""),
+        ("failed", "interrupted"),
+    ]
+
+    trained: list[tuple[int, int]] = []
+    before_epoch(monkeypatch, lambda trial: trained.append((trial.spec.seed, trial.training.epoch)))
+    outcome, _ = run_tiny(tiny_plan(SEEDS, epochs=4))
+    assert trained == [(1, 2), (1, 3), (2, 0), (2, 1), (2, 2), (2, 3)]
+    assert (outcome.reused, outcome.counts, outcome.failed) == (1, {"finished": 2}, False)
+    assert [numbers(r) for r in results(memory)] == [numbers(r) for r in results(undisturbed)]
+    assert len(memory.runs) == 3
+    assert sorted(memory.runs[1].epochs) == [1, 2, 3, 4]
+    assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
+def test_results_that_the_tracker_did_not_take_are_filed_and_not_run_again(
+    memory: MemoryTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise TrackingError("the server is gone")
+
+    def fail(trial: Trial) -> None:
+        if trial.spec.seed == 1:
+            raise RuntimeError("no more memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MemoryTracker, "finish_trial", refuse)
+        before_epoch(patch, fail)
+        outcome, _ = run_tiny(tiny_plan(SEEDS))
+    assert outcome.counts == {"finished": 2, "failed": 1}
+    assert outcome.filing_problems == ("TrackingError: the server is gone",)
+    assert outcome.failed
+    assert results(memory) == []
+
+    def only_failed(trial: Trial) -> None:
+        assert trial.spec.seed == 1
+
+    before_epoch(monkeypatch, only_failed)
+    outcome, _ = run_tiny(tiny_plan(SEEDS))
+    assert (outcome.reused, outcome.counts, outcome.failed) == (2, {"finished": 1}, False)
+    assert [result.status for result in results(memory)] == ["finished"] * 3
+    assert len(memory.runs) == 3
+
+
+def test_trials_compute_on_as_many_threads_as_they_have_cpus(
+    memory: MemoryTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    before, seen = torch.get_num_threads(), set[int]()
+
+    def look(trial: Trial) -> None:
+        seen.add(torch.get_num_threads())
+        raise KeyboardInterrupt
+
+    before_epoch(monkeypatch, look)
+    run_tiny(tiny_plan(SEEDS, resources={"cpus": before + 1}))
+    assert seen == {before + 1}
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(
+    ("resources", "says"),
+    [
+        ({"cpus": 1000}, r"asks for 1000 CPUs and 0 GPUs, but this machine has \d+ CPUs and \d+ GPUs"),
+        ({"gpus": 64}, r"asks for 1 CPUs and 64 GPUs, but this machine has \d+ CPUs and \d+ GPUs"),
+    ],
+)
+def test_resources_beyond_this_machine(memory: MemoryTracker, resources: dict[str, float], says: str) -> None:
+    with pytest.raises(ResourceError, match=says):
+        run_tiny(tiny_plan(SEEDS, resources=resources))
+    assert memory.submissions == []
+
+
+def test_a_missing_data_set_is_found_before_anything_is_filed(memory: MemoryTracker, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="gone: no such folder"):
+        run_tiny(tiny_plan({"dataset": ["digits", "fashion_mnist"]}), data_root=tmp_path / "gone")
+    assert memory.submissions == []
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,113 @@
+"""The progress display: counts, lines, and the time left."""
+
+import io
+import math
+import time
+
+import pytest
+from rich.console import Console
+
+from resablate.scheduling import clock
+from resablate.scheduling.progress import SweepProgress
+from resablate.spec import TrialSpec
+from tests.factories import make_result
+
+SPECS = [TrialSpec(seed=seed, epochs=3) for seed in range(3)]
+KEYS = [spec.key for spec in SPECS]
+
+
+class Watch:
+    """The clock of `time.monotonic`, set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
+    watch = Watch()
+    monkeypatch.setattr(time, "monotonic", watch)
+    return watch
+
+
+def make_progress(text: io.StringIO, *, work: list[float] | None = None, terminal: bool = False) -> SweepProgress:
+    console = Console(file=text, width=200, force_terminal=terminal)
+    return SweepProgress(SPECS, work=dict(zip(KEYS, work or [1.0, 1.0, 2.0], strict=True)), console=console)
+
+
+def test_a_line_for_each_trial_that_ended_where_there_is_no_terminal(watch: Watch) -> None:
+    text = io.StringIO()
+    with make_progress(text) as progress:
+        progress.started(SPECS[0])
+        for epoch in (1, 2, 3):
+            progress.epoch(KEYS[0], epoch, 0.5)
+        assert text.getvalue() == "", "epochs are shown on a terminal only"
+        watch.now += 30
+        progress.ended_with(make_result(seed=0, epochs=3, error=0.1234))
+        progress.ended(KEYS[1], status="failed", test_error=math.nan, reason="DatasetError: no [such] file")
+    assert text.getvalue().splitlines() == [
+        f"[1/3] {SPECS[0].label()}: finished, test error 12.34 %; 30 s so far, about 1 min 30 s left",
+        f"[2/3] {SPECS[1].label()}: failed, DatasetError: no [such] file; 30 s so far, about 30 s left",
+    ]
+    assert "\x1b" not in text.getvalue()
+
+
+def test_counts_and_how_the_sweep_stands() -> None:
+    progress = make_progress(io.StringIO())
+    assert progress.sweep_status() == "interrupted"
+    for key, status in zip(KEYS, ("finished", "diverged", "finished"), strict=True):
+        progress.ended(key, status=status, test_error=0.1, reason="")
+    assert progress.counts == {"finished": 2, "diverged": 1}
+    assert progress.sweep_status() == "finished"
+
+    progress = make_progress(io.StringIO())
+    for key, status in zip(KEYS, ("finished", "failed", "finished"), strict=True):
+        progress.ended(key, status=status, test_error=0.1, reason="")
+    assert progress.sweep_status() == "failed"
+
+
+def test_the_time_left_is_the_time_so_far_scaled_by_the_work_left(watch: Watch) -> None:
+    text = io.StringIO()
+    with make_progress(text, work=[1.0, 1.0, 8.0]) as progress:
+        progress.started(SPECS[0])
+        progress.started(SPECS[2])
+        progress.epoch(KEYS[2], 2, 0.5)  # two of its 3 epochs, the end counting as a fourth: 4 of all 10
+        watch.now += 50
+        progress.ended(KEYS[0], status="finished", test_error=0.1, reason="")  # and one more: half is done
+    assert "50 s so far, about 50 s left" in text.getvalue()
+
+
+def test_a_terminal_sees_the_running_trials(watch: Watch) -> None:
+    text = io.StringIO()
+    with make_progress(text, terminal=True) as progress:
+        progress.started(SPECS[0])
+        progress.epoch(KEYS[0], 2, 0.125)
+        progress.ended(KEYS[1], status="failed", test_error=math.nan, reason="no reason given")
+    drawn = text.getvalue()
+    assert "1/3 done, 1 running, 1 failed" in drawn
+    assert f"{SPECS[0].label()} 2/3 val 12.5 %" in drawn
+
+
+def test_a_sweep_without_work_has_no_time_left_to_tell() -> None:
+    with SweepProgress([], work={}, console=Console(file=io.StringIO())) as progress:
+        assert progress.sweep_status() == "finished"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (0.4, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (200, "3 min 20 s"),
+        (3599.7, "1 h 00 min"),
+        (7500, "2 h 05 min"),
+        (360_000, "100 h 00 min"),
+    ],
+)
+def test_clock(seconds: float, text: str) -> None:
+    assert clock(seconds) == text

@@ -1,0 +1,210 @@
+"""Sweeps on a real Ray: the numbers of `inline`, whatever happens to the processes."""
+
+import ast
+import io
+import os
+import shutil
+import signal
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+from rich.console import Console
+
+import resablate
+from resablate.errors import ResourceError
+from resablate.plan import SweepPlan
+from resablate.result import TrialResult
+from resablate.scheduling import SweepOutcome, ray_tune, run, run_sweep
+from resablate.sweep import Resources
+from resablate.tracking import MemoryTracker, open_tracker
+from tests.scheduling.tiny import numbers, tiny_plan
+from tests.tracking.databases import make_database
+
+pytestmark = [
+    pytest.mark.ray,
+    # What Ray does when it is used and left: none of it is ours.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*"),
+    pytest.mark.filterwarnings("ignore::FutureWarning:ray.*"),
+]
+
+FOUR = {"shortcut": ["identity", "dropout"], "seed": [0, 1]}
+TUNE_LOGS = ("result.json", "progress.csv", "params.json", "events.out.tfevents.*")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ray_folder() -> Iterator[Path]:
+    """A Ray of two CPUs, started as a sweep starts it; its files are in a folder of its own."""
+    # Not pytest's: the names of Ray's sockets must be short.
+    folder = Path(tempfile.mkdtemp(prefix="ra", dir="/tmp"))
+    (folder / "ray").mkdir()
+    # A cluster that somebody else started here is not to be joined.
+    (folder / "ray" / "ray_current_cluster").write_text("127.0.0.1:1")
+    start = ray.init
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_TMPDIR", str(folder))
+        patch.setenv("HOME", str(folder))  # Ray keeps a token there
+        patch.delenv("RAY_ADDRESS", raising=False)
+        patch.setattr(ray, "init", lambda **options: start(num_cpus=2, num_gpus=0, **options))
+        ray_tune.connect_ray()
+        try:
+            yield folder
+        finally:
+            ray.shutdown()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass
+class Watched:
+    """What Tune's results told while a sweep ran."""
+
+    outcome: SweepOutcome
+    shown: str
+    steps: list[tuple[str, int]]
+    """Key and process of every step, in order."""
+
+    def pids(self, key: str | None = None) -> list[int]:
+        """Process of every step, of one trial or of all."""
+        return [pid for step, pid in self.steps if key in (None, step)]
+
+
+def run_on_ray(
+    plan: SweepPlan, uri: str, *, kills: Mapping[str, int] | None = None, data_root: Path | None = None
+) -> Watched:
+    """Run `plan` and kill the process of the trials named by key, so many times, in the middle of their third epoch."""
+    left = Counter(kills or {})
+    watched: list[tuple[str, int]] = []
+    pass_on = ray_tune._Watcher.on_trial_result
+
+    def watch(self: Any, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
+        key, pid = trial.config["asked"]["key"], result["pid"]
+        watched.append((key, pid))
+        if result["epoch"] >= 2 and left[key]:
+            left[key] -= 1
+            threading.Timer(0.1, os.kill, [pid, signal.SIGKILL]).start()
+        pass_on(self, iteration, trials, trial, result, **info)
+
+    text = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ray_tune._Watcher, "on_trial_result", watch)
+        outcome = run_sweep(
+            plan,
+            scheduler="ray_tune",
+            command="resablate sweep tiny.yaml",
+            console=Console(file=text, width=200),
+            uri=uri,
+            data_root=data_root,
+        )
+    return Watched(outcome, text.getvalue(), watched)
+
+
+def run_inline(plan: SweepPlan) -> list[TrialResult]:
+    memory = MemoryTracker()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "open_tracker", lambda uri: memory)
+        run_sweep(plan, scheduler="inline", command="", console=Console(file=io.StringIO()))
+    return memory.load_sweep(plan.sweep.name).results
+
+
+def test_ray_gives_the_numbers_of_inline_and_a_second_run_nothing(
+    ray_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    uri = make_database(tmp_path)
+    plan = tiny_plan(FOUR)
+    watched = run_on_ray(plan, uri)
+    assert watched.outcome.counts == {"finished": 4}
+    assert not watched.outcome.failed
+    assert "2 trials at a time" in watched.shown
+
+    stored = open_tracker(uri).load_sweep("tiny").results
+    assert [numbers(result) for result in stored] == [numbers(result) for result in run_inline(plan)]
+    assert [set(result.analyses) for result in stored] == [{"lesion", "path_gradient"}] * 4
+
+    # Four trials of three steps each, by two processes and not by four.
+    assert len(watched.pids()) == 12
+    assert len(set(watched.pids())) <= 2
+    assert os.getpid() not in watched.pids()
+
+    logs = [path for pattern in TUNE_LOGS for path in ray_folder.rglob(pattern)]
+    assert logs == [], "Tune's own loggers are off"
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["mlflow.db", "mlflow.db.lock"]
+    assert [path for path in (tmp_path / ".resablate").rglob("*") if path.is_file()] == []
+
+    def schedule(*args: Any, **kwargs: Any) -> None:
+        raise AssertionError("nothing is to be scheduled")
+
+    monkeypatch.setattr(ray_tune, "run_ray", schedule)
+    again = run_on_ray(plan, uri)
+    assert (again.outcome.reused, again.outcome.counts, again.outcome.failed) == (4, {}, False)
+    assert "4 of 4 trials are complete already" in again.shown
+    assert again.outcome.wall_seconds < 10
+
+
+def test_what_befalls_one_trial_leaves_the_others_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One process is killed once, one as often as it is begun, and one trial does not find its data."""
+    monkeypatch.setattr(ray_tune, "_MAX_PROCESS_DEATHS", 1)
+    monkeypatch.setattr(run, "load_dataset", lambda name, root: None)  # it was there when the sweep was submitted
+    uri = make_database(tmp_path)
+    long = {"epochs": 5, "train_examples": 1400, "batch_size": 16, "shortcut": "dropout", "analyses": ["lesion"]}
+    plan = tiny_plan({"seed": [0, 1], "dataset": ["digits", "fashion_mnist"]}, **long)
+    once, lost, always, lost_too = plan.trials
+    watched = run_on_ray(plan, uri, kills={once.key: 1, always.key: 9}, data_root=tmp_path / "gone")
+
+    assert watched.outcome.counts == {"finished": 1, "failed": 3}
+    assert watched.outcome.failed
+    assert not watched.outcome.interrupted
+    results = open_tracker(uri).load_sweep("tiny").results
+    no_folder = ("failed", f"DatasetError: --data-root {tmp_path / 'gone'}: no such folder")
+    assert [(result.status, result.reason) for result in results] == [
+        ("finished", ""),
+        no_folder,
+        ("failed", "its process died 2 times"),
+        no_folder,
+    ]
+    # The third epoch is begun twice and told once: five epochs and an end, by two processes.
+    pids = watched.pids(once.key)
+    assert len(pids) == 6
+    assert len(set(pids[:2])) == len(set(pids[2:])) == 1
+    assert pids[0] != pids[2]
+    assert [spec.key for spec in (lost, lost_too) if len(watched.pids(spec.key)) != 1] == []
+
+    [undisturbed] = run_inline(tiny_plan({"seed": [0]}, **long))
+    assert numbers(results[0]) == numbers(undisturbed)
+
+
+@pytest.mark.parametrize(
+    ("resources", "asked"), [({"gpus": 1}, "1 CPUs and 1 GPUs"), ({"cpus": 3}, "3 CPUs and 0 GPUs")]
+)
+def test_resources_that_no_node_can_give(
+    resources: dict[str, Any], asked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "check_machine", lambda resources: None)  # as in a submitted job
+    with pytest.raises(ResourceError, match=rf"asks for {asked}, which no node can give \(nodes: 2 CPUs and 0 GPUs\)"):
+        run_on_ray(tiny_plan(FOUR, resources=resources), f"sqlite:///{tmp_path}/mlflow.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_how_many_trials_fit_at_a_time() -> None:
+    assert ray_tune.ray_capacity(Resources(cpus=1)).concurrent == 2
+    assert ray_tune.ray_capacity(Resources(cpus=2)).concurrent == 1
+    assert ray_tune.ray_capacity(Resources(cpus=0.5)).concurrent == 4
+    assert ray_tune.ray_capacity(Resources()).gpus_per_trial == 0
+
+
+def test_nothing_is_imported_from_ray_train() -> None:
+    """`ray.train` inside a Tune trial raises since Ray 2.51."""
+    package = Path(resablate.__file__).parent
+    for file in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [f"{node.module}.{name}" for name in names]
+            assert not [name for name in names if name.startswith(("ray.train", "ray.air"))], file
