@@ -10,16 +10,21 @@ import torch
 from resablate.analyses import ANALYSES
 from resablate.datasets import DATASETS, split_sizes
 from resablate.errors import SpecError, nearest
+from resablate.model import BLOCKS, NETWORKS, STAGE_PREACTIVATIONS, TRANSITIONS
 from resablate.orderings import ORDERINGS
-from resablate.registry import Registry, arguments
+from resablate.registry import Registry, accepted, arguments
 from resablate.regularizers import REGULARIZERS
 from resablate.shortcuts import SHORTCUTS
 from resablate.spec import TrialSpec
 from resablate.training import AUGMENTATIONS, SCHEDULES
 
 _TABLES: Mapping[str, Registry[Any]] = {
+    "network": NETWORKS,
     "shortcut": SHORTCUTS,
     "ordering": ORDERINGS,
+    "block": BLOCKS,
+    "transition": TRANSITIONS,
+    "stage_preactivation": STAGE_PREACTIVATIONS,
     "dataset": DATASETS,
     "augmentation": AUGMENTATIONS,
     "schedule": SCHEDULES,
@@ -46,9 +51,20 @@ def check_trial(spec: TrialSpec) -> TrialSpec:
 
 
 def unknown_names(spec: TrialSpec) -> list[str]:
-    """One line for each name in `spec` that is in no table."""
+    """One line for each name in `spec` that is in no table, and for a depth that its network cannot have."""
     found = [problem for field, table in _TABLES.items() for problem in _unknown(table, [getattr(spec, field)])]
+    if not _unknown(NETWORKS, [spec.network]) + _unknown(BLOCKS, [spec.block]):
+        found += _depth_problems(spec)
     return found + _unknown(ANALYSES, spec.analyses)
+
+
+def _depth_problems(spec: TrialSpec) -> list[str]:
+    check = NETWORKS[spec.network].check_depth
+    try:
+        check(depth=spec.depth, **accepted(check, dict(spec)))
+    except ValueError as error:
+        return [f"depth: {error}"]
+    return []
 
 
 def _unknown(table: Registry[Any], names: Iterable[str]) -> list[str]:
@@ -108,12 +124,17 @@ def _canonical(spec: TrialSpec) -> TrialSpec:
     effective = {name: value for name, value in spec.shortcut_args.items() if value != defaults[name]}
     inert: set[str] = set()
     chosen: list[tuple[Iterable[Callable[..., object]], Iterable[Callable[..., object]]]] = [
+        ([row.build for row in NETWORKS.values()], [NETWORKS[spec.network].build]),
         (SCHEDULES.values(), [SCHEDULES[spec.schedule]]),
         (AUGMENTATIONS.values(), [AUGMENTATIONS[spec.augmentation]]),
         ([row.run for row in ANALYSES.values()], [ANALYSES[name].run for name in spec.analyses]),
     ]
     for rows, used in chosen:
         inert |= _knobs(rows) - _knobs(used)
+    if not ORDERINGS[spec.ordering].preactivation or (
+        spec.stage_preactivation == "own" and spec.transition != "projection"
+    ):
+        inert.add("stage_preactivation")
     if not spec.warmup_iterations:
         inert.add("warmup_learning_rate")
     if spec.regularizer == "none" or spec.sv_strength == 0:
@@ -130,7 +151,9 @@ def _canonical(spec: TrialSpec) -> TrialSpec:
     kept = {name: value for name, value in dict(spec).items() if name not in inert}
     # Each analysis has its own generator, so their order has no effect.
     analyses = sorted(spec.analyses, key=ANALYSES.position)
-    return TrialSpec.parse({**kept, "shortcut_args": effective, "analyses": analyses})
+    if "shortcut_args" not in inert:
+        kept["shortcut_args"] = effective
+    return TrialSpec.parse({**kept, "analyses": analyses})
 
 
 def _knobs(functions: Iterable[Callable[..., object]]) -> set[str]:

@@ -40,16 +40,26 @@ class TrialSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
     # network
+    network: str = "resnet"
+    """A row of `resablate list networks`."""
     shortcut: str = "identity"
     """How x passes the branch: a row of `resablate list shortcuts`."""
     shortcut_args: dict[str, ArgumentValue] = Field(default_factory=dict[str, ArgumentValue])
     """Arguments of the shortcut, such as the gates' `bias`; as an axis: `shortcut_args.bias`."""
     ordering: str = "original"
     """Order of convolution, batch norm and ReLU: a row of `resablate list orderings`."""
-    depth: int = Field(default=20, ge=8)
-    """Weighted layers, as in the papers' names: 6n+2 for blocks of two convolutions."""
+    block: str = "basic"
+    """The convolutions of a branch: a row of `resablate list blocks`."""
+    transition: str = "pad"
+    """How x gets the shape of the next stage: pad (option A), projection (option B), or bare (Procrustes ResNet)."""
+    stage_preactivation: str = "projected"
+    """Which blocks at the start of a stage pre-activate x before it splits: projected, shared (all) or own (none)."""
+    depth: int = Field(default=20, ge=1)
+    """Weighted layers, as in the papers' names: 6n+2 for basic blocks, 9n+2 for bottlenecks, 3n+2 for single ones."""
     width: int = Field(default=16, ge=1)
-    """Channels of the first stage; the second and third have twice and four times as many."""
+    """Channels inside the first stage's blocks; each later stage has twice as many."""
+    batch_norm: bool = True
+    """Whether a `vgg` has batch norm; residual networks always do."""
 
     # data
     dataset: str = "digits"
@@ -113,14 +123,6 @@ class TrialSpec(BaseModel):
             if isinstance(number, float) and not math.isfinite(number):
                 raise ValueError(f"{name} must be a finite number, got {number}")
         return numbers
-
-    @field_validator("depth")
-    @classmethod
-    def _depth(cls, depth: int) -> int:
-        below = (depth - 2) // 6 * 6 + 2
-        if depth != below:
-            raise ValueError(f"{depth} is not 6n+2 for blocks of two convolutions; nearest: {below}, {below + 6}")
-        return depth
 
     @field_validator("milestones")
     @classmethod

@@ -8,6 +8,9 @@ from resablate.analyses import ANALYSES, Analysis
 from resablate.claims import CLAIMS
 from resablate.datasets import DATASETS, Dataset
 from resablate.figures import FIGURES
+from resablate.model import BLOCKS, NETWORKS, STAGE_PREACTIVATIONS, TRANSITIONS
+from resablate.model.building import NetworkKind
+from resablate.model.stages import BlockKind
 from resablate.orderings import ORDERINGS, Ordering
 from resablate.registry import Registry, arguments
 from resablate.regularizers import REGULARIZERS
@@ -19,8 +22,12 @@ from resablate.training import AUGMENTATIONS, SCHEDULES
 TABLES: Mapping[str, Registry[Any]] = {
     table.table: table
     for table in (
+        NETWORKS,
         SHORTCUTS,
         ORDERINGS,
+        BLOCKS,
+        TRANSITIONS,
+        STAGE_PREACTIVATIONS,
         DATASETS,
         AUGMENTATIONS,
         SCHEDULES,
@@ -59,6 +66,13 @@ def _row(name: str, entry: object) -> Description:
     if isinstance(entry, Ordering):
         after = entry.after_add or "nothing"
         return Description(name, "", f"branch: {entry.branch}; after the addition: {after} ({entry.source})")
+    if isinstance(entry, str):
+        return Description(name, "", entry)
+    if isinstance(entry, BlockKind):
+        kernels = ", ".join(f"{side}x{side}" for side in entry.kernels)
+        return Description(name, "", f"{kernels}; {entry.expansion} times the width comes out ({entry.source})")
+    if isinstance(entry, NetworkKind):
+        return Description(name, _knobs(entry.build), _first_line(entry.build))
     if isinstance(entry, Dataset):
         shape = (
             f"{entry.train_count:,} + {entry.test_count:,} images of {entry.channels}x{entry.size[0]}x{entry.size[1]}"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -40,14 +41,25 @@ def trial_cost(spec: TrialSpec) -> NetworkCost:
     """Parameters and multiply-adds (of one image) of the trial's network, without building it in memory."""
     dataset = DATASETS[spec.dataset]
     return network_cost(
-        shortcut=spec.shortcut,
+        **_network_knobs(spec),
         shortcut_args=spec.shortcut_args,
-        ordering=spec.ordering,
-        depth=spec.depth,
-        width=spec.width,
         in_channels=dataset.channels,
         num_classes=dataset.num_classes,
         size=dataset.size,
+    )
+
+
+def _network_knobs(spec: TrialSpec) -> dict[str, Any]:
+    return dict(
+        network=spec.network,
+        shortcut=spec.shortcut,
+        ordering=spec.ordering,
+        block=spec.block,
+        transition=spec.transition,
+        stage_preactivation=spec.stage_preactivation,
+        depth=spec.depth,
+        width=spec.width,
+        batch_norm=spec.batch_norm,
     )
 
 
@@ -98,11 +110,8 @@ class Trial:
         spec = self.spec
         dataset = DATASETS[spec.dataset]
         return build_network(
-            shortcut=spec.shortcut,
+            **_network_knobs(spec),
             shortcut_args=spec.shortcut_args,
-            ordering=spec.ordering,
-            depth=spec.depth,
-            width=spec.width,
             in_channels=dataset.channels,
             num_classes=dataset.num_classes,
             generator=derived_generator(spec.seed, "weights"),
