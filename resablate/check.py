@@ -13,7 +13,7 @@ from resablate.errors import SpecError, nearest
 from resablate.model import BLOCKS, NETWORKS, STAGE_PREACTIVATIONS, TRANSITIONS
 from resablate.orderings import ORDERINGS
 from resablate.registry import Registry, accepted, arguments
-from resablate.regularizers import REGULARIZERS
+from resablate.regularizers import REGULARIZERS, SV_LAYERS, SV_STEMS
 from resablate.shortcuts import SHORTCUTS
 from resablate.spec import TrialSpec
 from resablate.training import AUGMENTATIONS, SCHEDULES
@@ -29,6 +29,8 @@ _TABLES: Mapping[str, Registry[Any]] = {
     "augmentation": AUGMENTATIONS,
     "schedule": SCHEDULES,
     "regularizer": REGULARIZERS,
+    "sv_layers": SV_LAYERS,
+    "sv_stem": SV_STEMS,
 }
 """Field of TrialSpec -> the table that its value is a row of."""
 _FEWEST_EXAMPLES = 2
@@ -45,6 +47,8 @@ def check_trial(spec: TrialSpec) -> TrialSpec:
         found += argument_problems(spec)
     if spec.dataset in DATASETS:
         found += _split_problems(spec)
+    if spec.regularizer == "procrustes" and spec.sv_strength > 1:
+        found.append(f"sv_strength: procrustes moves by a part of the way, at most 1; got {spec.sv_strength:g}")
     if found:
         raise SpecError(found)
     return _canonical(spec)
@@ -127,6 +131,7 @@ def _canonical(spec: TrialSpec) -> TrialSpec:
         ([row.build for row in NETWORKS.values()], [NETWORKS[spec.network].build]),
         (SCHEDULES.values(), [SCHEDULES[spec.schedule]]),
         (AUGMENTATIONS.values(), [AUGMENTATIONS[spec.augmentation]]),
+        (REGULARIZERS.values(), [REGULARIZERS[spec.regularizer]]),
         ([row.run for row in ANALYSES.values()], [ANALYSES[name].run for name in spec.analyses]),
     ]
     for rows, used in chosen:
@@ -137,8 +142,10 @@ def _canonical(spec: TrialSpec) -> TrialSpec:
         inert.add("stage_preactivation")
     if not spec.warmup_iterations:
         inert.add("warmup_learning_rate")
-    if spec.regularizer == "none" or spec.sv_strength == 0:
-        inert |= {"regularizer", "sv_strength"}
+    if _regularizes_nothing(spec):
+        inert |= {"regularizer", "sv_strength", "sv_layers", *_knobs(REGULARIZERS.values())}
+    if spec.sv_layers == "transitions":
+        inert.add("sv_stem")
     if spec.decay_factor == 1:
         inert.add("milestones")
     elif not spec.milestones:
@@ -154,6 +161,13 @@ def _canonical(spec: TrialSpec) -> TrialSpec:
     if "shortcut_args" not in inert:
         kept["shortcut_args"] = effective
     return TrialSpec.parse({**kept, "analyses": analyses})
+
+
+def _regularizes_nothing(spec: TrialSpec) -> bool:
+    if spec.regularizer == "none" or spec.sv_strength == 0:
+        return True
+    # Zero-padding has no convolution, and a vgg no transition but a maximum.
+    return spec.sv_layers == "transitions" and (spec.network == "vgg" or spec.transition == "pad")
 
 
 def _knobs(functions: Iterable[Callable[..., object]]) -> set[str]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -100,6 +100,14 @@ class TrialSpec(BaseModel):
     """What acts on the convolutions' singular values: a row of `resablate list regularizers`."""
     sv_strength: float = Field(default=0.0, ge=0)
     """Strength of the regularizer; 0 is the same as none."""
+    sv_layers: str = "all"
+    """The convolutions it acts on: a row of `resablate list sv_layers`; the paper's: stem+transitions."""
+    sv_target: Annotated[float, Field(gt=0)] | Literal["backward", "forward"] = "backward"
+    """The singular value they are drawn to: backward (keeps gradients, the paper's), forward, or a number."""
+    sv_frequency: float = Field(default=0.5, gt=0, le=1)
+    """Probability of a step of `procrustes` after an update; the paper's code: 0.5."""
+    sv_stem: str = "corrected"
+    """What `procrustes` does to the first convolution: a row of `resablate list sv_stems`."""
 
     # analyses
     analyses: tuple[str, ...] = ("lesion", "path_gradient")

@@ -9,11 +9,10 @@ from resablate.claims import CLAIMS
 from resablate.datasets import DATASETS, Dataset
 from resablate.figures import FIGURES
 from resablate.model import BLOCKS, NETWORKS, STAGE_PREACTIVATIONS, TRANSITIONS
-from resablate.model.building import NetworkKind
 from resablate.model.stages import BlockKind
 from resablate.orderings import ORDERINGS, Ordering
 from resablate.registry import Registry, arguments
-from resablate.regularizers import REGULARIZERS
+from resablate.regularizers import REGULARIZERS, SV_LAYERS, SV_STEMS
 from resablate.searches import SEARCHES
 from resablate.shortcuts import SHORTCUTS
 from resablate.spec import TrialSpec
@@ -32,6 +31,8 @@ TABLES: Mapping[str, Registry[Any]] = {
         AUGMENTATIONS,
         SCHEDULES,
         REGULARIZERS,
+        SV_LAYERS,
+        SV_STEMS,
         ANALYSES,
         SEARCHES,
         FIGURES,
@@ -63,24 +64,28 @@ def describe(table: str) -> list[Description]:
 
 
 def _row(name: str, entry: object) -> Description:
-    if isinstance(entry, Ordering):
-        after = entry.after_add or "nothing"
-        return Description(name, "", f"branch: {entry.branch}; after the addition: {after} ({entry.source})")
-    if isinstance(entry, str):
-        return Description(name, "", entry)
-    if isinstance(entry, BlockKind):
-        kernels = ", ".join(f"{side}x{side}" for side in entry.kernels)
-        return Description(name, "", f"{kernels}; {entry.expansion} times the width comes out ({entry.source})")
-    if isinstance(entry, NetworkKind):
-        return Description(name, _knobs(entry.build), _first_line(entry.build))
-    if isinstance(entry, Dataset):
-        shape = (
-            f"{entry.train_count:,} + {entry.test_count:,} images of {entry.channels}x{entry.size[0]}x{entry.size[1]}"
-        )
-        return Description(name, "", f"{shape}, {entry.num_classes} classes ({entry.source})")
-    if isinstance(entry, Analysis):
-        return Description(name, _knobs(entry.run), f"{_first_line(entry.run)} ({entry.source})")
-    return Description(name, _knobs(entry) if callable(entry) else "", _first_line(entry))
+    function = getattr(entry, "run", None) or getattr(entry, "build", None) or entry
+    takes = _knobs(function) if callable(function) else ""
+    return Description(name, takes, _text(entry, function))
+
+
+def _text(entry: object, function: object) -> str:
+    match entry:
+        case str():
+            return entry
+        case Ordering():
+            return f"branch: {entry.branch}; after the addition: {entry.after_add or 'nothing'} ({entry.source})"
+        case BlockKind():
+            kernels = ", ".join(f"{side}x{side}" for side in entry.kernels)
+            return f"{kernels}; {entry.expansion} times the width comes out ({entry.source})"
+        case Dataset():
+            shape = f"{entry.channels}x{entry.size[0]}x{entry.size[1]}"
+            counts = f"{entry.train_count:,} + {entry.test_count:,} images of {shape}"
+            return f"{counts}, {entry.num_classes} classes ({entry.source})"
+        case Analysis():
+            return f"{_first_line(function)} ({entry.source})"
+        case _:
+            return _first_line(function)
 
 
 def _knobs(function: Callable[..., object]) -> str:

@@ -137,6 +137,10 @@ class Trial:
             crop_padding=spec.crop_padding,
             regularizer=spec.regularizer,
             sv_strength=spec.sv_strength,
+            sv_layers=spec.sv_layers,
+            sv_target=spec.sv_target,
+            sv_frequency=spec.sv_frequency,
+            sv_stem=spec.sv_stem,
             seed=spec.seed,
         )
 

@@ -104,4 +104,3 @@ def build_resnet(
         )
     initialize(network, generator)
     return network
-

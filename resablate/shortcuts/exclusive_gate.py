@@ -22,7 +22,9 @@ class ExclusiveGate(Shortcut):
     Source: He et al. 2016, Figure 2(c), section 3.1.
     """
 
-    def __init__(self, *, in_channels: int, out_channels: int, stride: int, bias: float = -6.0, batch_norm: bool = False) -> None:
+    def __init__(
+        self, *, in_channels: int, out_channels: int, stride: int, bias: float = -6.0, batch_norm: bool = False
+    ) -> None:
         super().__init__(in_channels=in_channels, out_channels=out_channels, stride=stride)
         self.gate = gate_layer(out_channels, bias=bias, batch_norm=batch_norm)
 

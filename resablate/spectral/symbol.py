@@ -54,3 +54,34 @@ def kernel_of_symbol(values: Tensor, *, kernel_size: tuple[int, int], stride: in
     fine = fine.reshape(rows * stride, columns * stride, out_channels, in_channels)
     kernel = torch.fft.fft2(fine.permute(2, 3, 0, 1), norm="forward").real
     return kernel[:, :, : kernel_size[0], : kernel_size[1]]
+
+
+def half_symbol(kernel: Tensor, *, size: tuple[int, int], stride: int = 1) -> tuple[Tensor, Tensor]:
+    """The matrices of half of the coarse frequencies, and how often each one counts.
+
+    A real kernel's symbol at -w is the conjugate of that at w, so half of them say everything; a 1x1 kernel's is the
+    same everywhere up to a phase, so one does.
+
+    Args:
+        kernel: (out, in, kh, kw), real.
+        size: (H, W) of the images that enter.
+        stride: s; must divide H and W, but for 1x1 kernels.
+
+    Returns:
+        Matrices (F, out, wide) and weights (F,), which sum to the number of coarse frequencies.
+
+    Raises:
+        ValueError: as `symbol`.
+    """
+    if kernel.shape[2:] == (1, 1):
+        # Subsampling what no neighbor enters: rows of [W ... W] / s have the singular values of W.
+        count = -(-size[0] // stride) * -(-size[1] // stride)
+        return kernel[:, :, 0, 0].unsqueeze(0), kernel.new_full((1,), float(count))
+    values = symbol(kernel, size=size, stride=stride)
+    rows, columns = values.shape[:2]
+    kept = columns // 2 + 1
+    weights = kernel.new_full((rows, kept), 2.0)
+    weights[:, 0] = 1
+    if columns % 2 == 0:
+        weights[:, -1] = 1
+    return values[:, :kept].flatten(0, 1), weights.flatten()

@@ -12,8 +12,9 @@ from torch.nn import functional
 
 from resablate.datasets import Examples
 from resablate.measurement import EpochMetrics
+from resablate.model import ResidualNetwork
 from resablate.registry import accepted
-from resablate.regularizers import REGULARIZERS
+from resablate.regularizers import REGULARIZERS, NoRegularizer, Regularizer, find_sites
 from resablate.training.augmentation import AUGMENTATIONS
 from resablate.training.determinism import derived_generator, derived_seed, global_seed
 from resablate.training.evaluation import evaluate
@@ -40,7 +41,8 @@ class Training:
         regularizer: a row of REGULARIZERS.
         sv_strength: the regularizer's strength.
         seed: of the order of examples, augmentation and dropout.
-        **knobs: keywords of the schedule and the augmentation; those that neither takes are ignored.
+        **knobs: keywords of the schedule, the augmentation and the regularizer, and `sv_layers`; what none of them
+            takes is ignored.
 
     Attributes:
         epoch: epochs done.
@@ -52,7 +54,7 @@ class Training:
 
     def __init__(
         self,
-        network: nn.Module,
+        network: ResidualNetwork,
         *,
         train: Examples,
         val: Examples,
@@ -77,14 +79,22 @@ class Training:
         self._learning_rate = learning_rate
         self._schedule = SCHEDULES[schedule]
         self._augment = AUGMENTATIONS[augmentation]
-        self._regularizer = REGULARIZERS[regularizer]()
-        self._sv_strength = sv_strength
+        self._regularizer = self._regularize(regularizer, sv_strength, knobs)
         self._seed = seed
         self._schedule_knobs = accepted(self._schedule, knobs)
         self._augment_knobs = accepted(self._augment, knobs)
         self.optimizer = torch.optim.SGD(
             network.parameters(), lr=learning_rate, momentum=momentum, weight_decay=weight_decay
         )
+
+    def _regularize(self, name: str, sv_strength: float, knobs: Mapping[str, object]) -> Regularizer:
+        """The regularizer on the convolutions it is for; none where its strength is 0."""
+        if name == "none" or not sv_strength:
+            return NoRegularizer([], sv_strength=0)
+        first = self._train.take(slice(1))
+        sites = find_sites(self.network, first.normalize(first.images), sv_layers=str(knobs.get("sv_layers", "all")))
+        row = REGULARIZERS[name]
+        return row(sites, sv_strength=sv_strength, **accepted(row, knobs))
 
     @property
     def epoch(self) -> int:
@@ -114,6 +124,7 @@ class Training:
         device = self._train.images.device
         order = torch.randperm(len(self._train), generator=derived_generator(self._seed, "order", epoch)).to(device)
         augmenting = derived_generator(self._seed, "augmentation", epoch)
+        projecting = derived_generator(self._seed, "regularizer", epoch)
         loss_sum = torch.zeros((), dtype=torch.float64, device=device)
         wrong = torch.zeros((), dtype=torch.int64, device=device)
         seen, rate = 0, 0.0
@@ -124,6 +135,7 @@ class Training:
                 batch = self._train.take(chosen)
                 images = self._augment(batch.normalize(batch.images), generator=augmenting, **self._augment_knobs)
                 loss, logits = self._step(images, batch.labels)
+                self._regularizer.after_step(projecting)
                 loss_sum += loss.double() * len(chosen)
                 wrong += (logits.argmax(dim=1) != batch.labels).sum()
                 seen += len(chosen)
@@ -144,7 +156,7 @@ class Training:
         """One update; the loss without the penalty, and the logits, both detached."""
         logits = self.network(images)
         loss = functional.cross_entropy(logits, labels)
-        penalty = self._regularizer.penalty(self.network, sv_strength=self._sv_strength)
+        penalty = self._regularizer.penalty()
         self.optimizer.zero_grad(set_to_none=True)
         (loss if penalty is None else loss + penalty).backward()
         self.optimizer.step()
