@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 from resablate.analyses import ANALYSES, Analysis
 from resablate.claims import CLAIMS
+from resablate.claims.claim import Claim
 from resablate.datasets import DATASETS, Dataset
-from resablate.figures import FIGURES
+from resablate.figures import FIGURES, Picture
 from resablate.model import BLOCKS, NETWORKS, STAGE_PREACTIVATIONS, TRANSITIONS
 from resablate.model.stages import BlockKind
 from resablate.orderings import ORDERINGS, Ordering
@@ -69,7 +70,7 @@ def _row(name: str, entry: object) -> Description:
     return Description(name, takes, _text(entry, function))
 
 
-def _text(entry: object, function: object) -> str:
+def _text(entry: object, function: object) -> str:  # noqa: PLR0911 - a return for each kind of row
     match entry:
         case str():
             return entry
@@ -82,6 +83,10 @@ def _text(entry: object, function: object) -> str:
             shape = f"{entry.channels}x{entry.size[0]}x{entry.size[1]}"
             counts = f"{entry.train_count:,} + {entry.test_count:,} images of {shape}"
             return f"{counts}, {entry.num_classes} classes ({entry.source})"
+        case Picture():
+            return entry.title
+        case Claim():
+            return f"{entry.statement} ({entry.source})"
         case Analysis():
             return f"{_first_line(function)} ({entry.source})"
         case _:

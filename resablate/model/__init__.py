@@ -3,6 +3,7 @@
 Shapes: B examples, C channels, H height, W width, in that order.
 """
 
+from resablate.model.adapters import adapt as adapt
 from resablate.model.block import Block as Block
 from resablate.model.block import ShortcutBlock as ShortcutBlock
 from resablate.model.building import NETWORKS as NETWORKS

@@ -26,8 +26,8 @@ SV_STEMS: Registry[str] = Registry(
 class Procrustes(Regularizer):
     """After an optimizer step, with probability `sv_frequency`: W <- (1 - s) W + s * target * polar(W).
 
-    s is sv_strength; polar(W) is the nearest operator whose singular values are all 1. A 1x1 convolution is moved exactly; a larger one
-    is projected through its spectrum and cropped to its size. One draw decides for all convolutions.
+    s is sv_strength; polar(W) is the nearest operator whose singular values are all 1. A 1x1 convolution is moved
+    exactly; a larger one is projected through its spectrum and cropped to its size. One draw decides for all.
 
     Args:
         sites: the convolutions; their strides must divide the images' sides, but for 1x1 kernels.

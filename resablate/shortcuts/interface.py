@@ -60,6 +60,9 @@ class Shortcut(nn.Module, ABC):
 
     def __init__(self, *, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.stride = stride
         self.match: nn.Module = Pad(in_channels=in_channels, out_channels=out_channels, stride=stride)
 
     @abstractmethod
