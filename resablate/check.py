@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from resablate.analyses import ANALYSES
-from resablate.datasets import DATASETS, split_sizes
+from resablate.datasets import DATASETS, NORMALIZATIONS, split_sizes
 from resablate.errors import SpecError, nearest
 from resablate.model import BLOCKS, NETWORKS, STAGE_PREACTIVATIONS, TRANSITIONS
 from resablate.orderings import ORDERINGS
@@ -16,7 +16,7 @@ from resablate.registry import Registry, accepted, arguments
 from resablate.regularizers import REGULARIZERS, SV_LAYERS, SV_STEMS
 from resablate.shortcuts import SHORTCUTS
 from resablate.spec import TrialSpec
-from resablate.training import AUGMENTATIONS, SCHEDULES
+from resablate.training import AUGMENTATIONS, BLOCK_SAMPLINGS, CROP_FILLS, SCHEDULES, WEIGHT_DECAYS
 
 _TABLES: Mapping[str, Registry[Any]] = {
     "network": NETWORKS,
@@ -27,6 +27,10 @@ _TABLES: Mapping[str, Registry[Any]] = {
     "stage_preactivation": STAGE_PREACTIVATIONS,
     "dataset": DATASETS,
     "augmentation": AUGMENTATIONS,
+    "crop_fill": CROP_FILLS,
+    "normalization": NORMALIZATIONS,
+    "weight_decay_on": WEIGHT_DECAYS,
+    "block_sampling": BLOCK_SAMPLINGS,
     "schedule": SCHEDULES,
     "regularizer": REGULARIZERS,
     "sv_layers": SV_LAYERS,
@@ -131,6 +135,10 @@ def _canonical(spec: TrialSpec) -> TrialSpec:
         ([row.build for row in NETWORKS.values()], [NETWORKS[spec.network].build]),
         (SCHEDULES.values(), [SCHEDULES[spec.schedule]]),
         (AUGMENTATIONS.values(), [AUGMENTATIONS[spec.augmentation]]),
+        (
+            [row.survival for row in BLOCK_SAMPLINGS.values()],
+            [BLOCK_SAMPLINGS[spec.block_sampling].survival],
+        ),
         (REGULARIZERS.values(), [REGULARIZERS[spec.regularizer]]),
         ([row.run for row in ANALYSES.values()], [ANALYSES[name].run for name in spec.analyses]),
     ]
@@ -140,6 +148,10 @@ def _canonical(spec: TrialSpec) -> TrialSpec:
         spec.stage_preactivation == "own" and spec.transition != "projection"
     ):
         inert.add("stage_preactivation")
+    if not spec.momentum:
+        inert.add("nesterov")
+    if not spec.weight_decay:
+        inert.add("weight_decay_on")
     if not spec.warmup_iterations:
         inert.add("warmup_learning_rate")
     if _regularizes_nothing(spec):

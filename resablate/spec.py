@@ -71,19 +71,29 @@ class TrialSpec(BaseModel):
     augmentation: str = "none"
     """A row of `resablate list augmentations`."""
     crop_padding: int = Field(default=4, ge=1)
-    """Pixels of zero padding on each side before a random crop."""
+    """Pixels of padding on each side before a random crop."""
+    crop_fill: str = "zero"
+    """What the padding holds: a row of `resablate list crop_fills`."""
+    normalization: str = "per_channel"
+    """How pixels are centered and scaled: a row of `resablate list normalizations`."""
 
     # training
     epochs: int = Field(default=12, ge=1)
     """Passes over the training examples."""
+    iterations: int | None = Field(default=None, ge=1)
+    """Stop after so many steps, if `epochs` have more; He et al.: 64,000."""
     batch_size: int = Field(default=128, ge=2)
     """Examples per step."""
     learning_rate: float = Field(default=0.1, gt=0)
     """The schedule's highest rate."""
     momentum: float = Field(default=0.9, ge=0, lt=1)
-    """Of SGD, without Nesterov's correction."""
+    """Of SGD."""
+    nesterov: bool = False
+    """Whether the momentum looks ahead."""
     weight_decay: float = Field(default=1e-4, ge=0)
-    """L2 penalty on all parameters."""
+    """L2 penalty."""
+    weight_decay_on: str = "all"
+    """What is decayed: a row of `resablate list weight_decays`."""
     schedule: str = "steps"
     """The learning rate by iteration: a row of `resablate list schedules`."""
     milestones: tuple[float, ...] = (0.5, 0.75)
@@ -94,6 +104,13 @@ class TrialSpec(BaseModel):
     """Iterations at `warmup_learning_rate` before `steps` begins; He et al.: 400."""
     warmup_learning_rate: float = Field(default=0.01, gt=0)
     """The rate during the warm-up."""
+
+    block_sampling: str = "all"
+    """Which blocks a batch trains: a row of `resablate list block_samplings`."""
+    final_survival: float = Field(default=0.5, gt=0, le=1)
+    """Chance of the last block under `stochastic_depth`."""
+    sampled_blocks: int = Field(default=23, ge=1)
+    """Blocks in a batch under `fixed_count`; Veit et al.: 23 of 54."""
 
     # singular values
     regularizer: str = "none"

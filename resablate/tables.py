@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from resablate.analyses import ANALYSES, Analysis
 from resablate.claims import CLAIMS
 from resablate.claims.claim import Claim
-from resablate.datasets import DATASETS, Dataset
+from resablate.datasets import DATASETS, NORMALIZATIONS, Dataset
 from resablate.figures import FIGURES, Picture
 from resablate.model import BLOCKS, NETWORKS, STAGE_PREACTIVATIONS, TRANSITIONS
 from resablate.model.stages import BlockKind
@@ -17,7 +17,7 @@ from resablate.regularizers import REGULARIZERS, SV_LAYERS, SV_STEMS
 from resablate.searches import SEARCHES
 from resablate.shortcuts import SHORTCUTS
 from resablate.spec import TrialSpec
-from resablate.training import AUGMENTATIONS, SCHEDULES
+from resablate.training import AUGMENTATIONS, BLOCK_SAMPLINGS, CROP_FILLS, SCHEDULES, WEIGHT_DECAYS
 
 TABLES: Mapping[str, Registry[Any]] = {
     table.table: table
@@ -29,8 +29,12 @@ TABLES: Mapping[str, Registry[Any]] = {
         TRANSITIONS,
         STAGE_PREACTIVATIONS,
         DATASETS,
+        NORMALIZATIONS,
         AUGMENTATIONS,
+        CROP_FILLS,
         SCHEDULES,
+        WEIGHT_DECAYS,
+        BLOCK_SAMPLINGS,
         REGULARIZERS,
         SV_LAYERS,
         SV_STEMS,
@@ -65,7 +69,8 @@ def describe(table: str) -> list[Description]:
 
 
 def _row(name: str, entry: object) -> Description:
-    function = getattr(entry, "run", None) or getattr(entry, "build", None) or entry
+    functions = [getattr(entry, part, None) for part in ("run", "build", "survival")]
+    function = next((part for part in functions if part), entry)
     takes = _knobs(function) if callable(function) else ""
     return Description(name, takes, _text(entry, function))
 

@@ -104,6 +104,7 @@ class Trial:
             train_examples=spec.train_examples,
             generator=derived_generator(spec.seed, "split"),
             device=self.device,
+            normalization=spec.normalization,
         )
 
     def _build(self) -> ResidualNetwork:
@@ -124,10 +125,13 @@ class Trial:
             train=self.splits.train,
             val=self.splits.val,
             epochs=spec.epochs,
+            iterations=spec.iterations,
             batch_size=spec.batch_size,
             learning_rate=spec.learning_rate,
             momentum=spec.momentum,
+            nesterov=spec.nesterov,
             weight_decay=spec.weight_decay,
+            weight_decay_on=spec.weight_decay_on,
             schedule=spec.schedule,
             milestones=spec.milestones,
             decay_factor=spec.decay_factor,
@@ -135,6 +139,10 @@ class Trial:
             warmup_learning_rate=spec.warmup_learning_rate,
             augmentation=spec.augmentation,
             crop_padding=spec.crop_padding,
+            crop_fill=spec.crop_fill,
+            block_sampling=spec.block_sampling,
+            final_survival=spec.final_survival,
+            sampled_blocks=spec.sampled_blocks,
             regularizer=spec.regularizer,
             sv_strength=spec.sv_strength,
             sv_layers=spec.sv_layers,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from resablate.datasets.digits import DIGITS
 from resablate.datasets.fashion_mnist import FASHION_MNIST
+from resablate.datasets.images import NORMALIZATIONS as NORMALIZATIONS
 from resablate.datasets.images import Dataset as Dataset
 from resablate.datasets.images import Examples as Examples
 from resablate.datasets.images import ImageDataset as ImageDataset

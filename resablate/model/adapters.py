@@ -50,9 +50,8 @@ class AdaptedBlock(Block):
         """Whether the block changes the number of channels or the resolution."""
         return not isinstance(self.match, nn.Identity)
 
-    def addends(self, x: Tensor) -> Addends:
-        """What the block adds, for input `x`."""
-        # The branch may begin with a layer that works in place.
+    def sides(self, x: Tensor) -> Addends:
+        """Their downsample and their branch."""
         return Addends(carried=self.match(x), added=self.branch(x))
 
     def bypass(self, x: Tensor) -> Tensor:

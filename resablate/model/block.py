@@ -14,20 +14,32 @@ class Block(nn.Module, ABC):
 
     Args:
         after_add: acts on the sum, out of place; keeps its shape.
+
+    Attributes:
+        survival: chance that the block was kept in a batch while it trained; in eval mode the added side is scaled by
+            it (Huang et al., arXiv 1603.09382, equation 5).
     """
 
     def __init__(self, *, after_add: nn.Module) -> None:
         super().__init__()
         self.after_add = after_add
+        self.survival = 1.0
 
     @property
     @abstractmethod
     def changes_dimension(self) -> bool:
         """Whether the block changes the number of channels or the resolution."""
 
-    @abstractmethod
     def addends(self, x: Tensor) -> Addends:
         """What the block adds, for input `x`."""
+        carried, added = self.sides(x)
+        if self.survival != 1 and not self.training:
+            added = self.survival * added
+        return Addends(carried, added)
+
+    @abstractmethod
+    def sides(self, x: Tensor) -> Addends:
+        """The two addends for input `x`, before `survival` scales one."""
 
     @abstractmethod
     def bypass(self, x: Tensor) -> Tensor:
@@ -78,8 +90,8 @@ class ShortcutBlock(Block):
         """Whether the block changes the number of channels or the resolution."""
         return self._changes_dimension
 
-    def addends(self, x: Tensor) -> Addends:
-        """What the block adds, for input `x`."""
+    def sides(self, x: Tensor) -> Addends:
+        """The shortcut's addends behind the entry."""
         x = self.entry(x)
         return self.shortcut(x, self.branch(x))
 
