@@ -106,3 +106,28 @@ def test_a_failed_result_has_its_reason_in_one_line() -> None:
     result = failed_result(small(), ValueError("first line\nsecond line"))
     assert (result.status, result.reason) == ("failed", "ValueError: first line")
     assert math.isnan(result.test_error)
+
+
+def test_any_failure_of_an_analysis_leaves_the_trained_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Analyses come from other packages too; hours of training do not go with their mistakes."""
+
+    def fail(*args: object, generator: torch.Generator) -> None:
+        raise KeyError("block")
+
+    rows = dict(ANALYSES) | {"lesion": Analysis(fail, examples="test", source="here")}  # type: ignore[arg-type]
+    monkeypatch.setattr("resablate.trial.ANALYSES", rows)
+    result = run_trial(small(epochs=1))
+    assert math.isfinite(result.test_error)
+    assert result.analysis_errors == {"lesion": "KeyError: 'block'"}
+
+
+def test_the_result_s_spec_is_canonical() -> None:
+    result = run_trial(small(epochs=1, sv_strength=0.5, crop_padding=2, analyses=[]))
+    assert set(result.spec.changes()) == {*SMALL, "analyses"} - {"lesion_examples"}
+
+
+def test_a_network_that_breaks_in_its_last_step_has_diverged() -> None:
+    result = run_trial(small(learning_rate=1e38, schedule="constant", epochs=1, batch_size=96))
+    assert result.status == "diverged"
+    assert result.reason == "validation loss nan in epoch 1"
+    assert not result.analyses

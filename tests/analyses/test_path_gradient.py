@@ -104,3 +104,12 @@ def test_frozen_parameters_are_no_obstacle() -> None:
     expected = gradients_by_length(network, *make_images())
     network.requires_grad_(False)
     assert torch.equal(gradients_by_length(network, *make_images()), expected)
+
+
+def test_where_no_gradient_comes_through_there_is_no_typical_length() -> None:
+    network = make_network()
+    torch.nn.init.zeros_(network.head[-1].weight)  # type: ignore[index,arg-type]
+    result = path_gradient(network, make_examples(), generator=make_generator())
+    assert result.summary["gradient_norm"] == 0
+    assert all(math.isnan(result.summary[name]) for name in ("median_length", "effective_low", "effective_high"))
+    assert all(math.isnan(share) for share in result.table["contribution"])

@@ -113,13 +113,13 @@ def test_initial_weights_are_he_s_by_fan_out() -> None:
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):
             deviation = math.sqrt(2 / (9 * layer.out_channels))
-            assert float(layer.weight.std()) == pytest.approx(deviation, rel=0.1)
+            assert float(layer.weight.detach().std()) == pytest.approx(deviation, rel=0.1)
             assert layer.bias is None
         elif isinstance(layer, nn.BatchNorm2d):
             assert (layer.weight == 1).all()
             assert (layer.bias == 0).all()
     linear = network.head[-1]  # pyright: ignore[reportIndexIssue]
-    assert float(linear.weight.abs().max()) <= 128**-0.5
+    assert float(linear.weight.detach().abs().max()) <= 128**-0.5
     assert not linear.bias.any()
 
 

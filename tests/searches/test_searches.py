@@ -1,0 +1,90 @@
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+
+from resablate.errors import SpecError
+from resablate.plan import plan_sweep
+from resablate.searches import SEARCHES
+from resablate.sweep import SweepSpec, parse_sweep
+
+
+def make_sweep(axes: dict[str, Any], **search: Any) -> SweepSpec:
+    return parse_sweep({"name": "x", "axes": axes, "search": search})
+
+
+def drawn(axes: dict[str, Any], trials: int = 400, seed: int = 0) -> list[dict[str, Any]]:
+    return SEARCHES["random"](make_sweep(axes, method="random", trials=trials, seed=seed))
+
+
+def test_grid_is_every_combination_once() -> None:
+    points = SEARCHES["grid"](make_sweep({"depth": [8, 14], "seed": [0, 1, 2]}))
+    assert [(point["depth"], point["seed"]) for point in points] == [(d, s) for d in (8, 14) for s in (0, 1, 2)]
+
+
+def test_grid_refuses_a_range_and_a_number_of_trials_at_once() -> None:
+    sweep = make_sweep({"seed": [0], "learning_rate": {"low": 0.1, "high": 1}}, trials=4)
+    with pytest.raises(SpecError) as caught:
+        SEARCHES["grid"](sweep)
+    assert caught.value.problems == [
+        "axes.learning_rate: is a range, and method: grid needs a list; write a list or use method: random",
+        "search.trials: grid runs every point; remove trials: 4",
+    ]
+
+
+def test_random_needs_a_number_of_trials() -> None:
+    with pytest.raises(SpecError, match=r"search.trials: method: random needs the number of trials"):
+        SEARCHES["random"](make_sweep({"seed": [0]}, method="random"))
+
+
+def test_random_draws_uniformly() -> None:
+    values = [point["momentum"] for point in drawn({"momentum": {"low": 0.2, "high": 0.6}})]
+    assert all(0.2 <= value <= 0.6 for value in values)
+    counts, _ = np.histogram(values, bins=4, range=(0.2, 0.6))
+    assert counts.min() > 70  # 100 expected, s.d. 9
+
+
+def test_random_draws_uniformly_in_the_logarithm() -> None:
+    values = [point["learning_rate"] for point in drawn({"learning_rate": {"low": 1e-6, "high": 1e-2, "log": True}})]
+    assert all(1e-6 <= value <= 1e-2 * (1 + 1e-12) for value in values)
+    counts, _ = np.histogram(np.log10(values), bins=4, range=(-6, -2))
+    assert counts.min() > 70
+
+
+def test_random_chooses_from_lists() -> None:
+    counts = Counter(point["shortcut"] for point in drawn({"shortcut": ["identity", "none", "dropout", "conv1x1"]}))
+    assert len(counts) == 4
+    assert min(counts.values()) > 70
+
+
+@pytest.mark.parametrize("axis", ["width", "train_examples", "lesion_examples", "epochs"])
+def test_a_range_of_whole_numbers_gives_whole_numbers(axis: str) -> None:
+    values = {point[axis] for point in drawn({axis: {"low": 4, "high": 9}})}
+    assert values == set(range(4, 10))
+    assert all(type(value) is int for value in values)
+
+
+def test_axes_are_independent() -> None:
+    points = drawn({"momentum": {"low": 0, "high": 0.9}, "learning_rate": {"low": 0.1, "high": 1}})
+    pairs = np.array([[point["momentum"], point["learning_rate"]] for point in points])
+    assert abs(np.corrcoef(pairs.T)[0, 1]) < 0.15
+
+
+def test_the_search_s_seed_decides() -> None:
+    axes = {"momentum": {"low": 0.2, "high": 0.6}}
+    assert drawn(axes, trials=3) == drawn(axes, trials=3)
+    assert drawn(axes, trials=3) != drawn(axes, trials=3, seed=1)
+    assert drawn(axes, trials=5)[:3] == drawn(axes, trials=3), "more trials keep the earlier ones"
+
+
+def test_a_random_sweep_becomes_trials() -> None:
+    sweep = make_sweep({"sv_strength": {"low": 1e-6, "high": 1, "log": True}}, method="random", trials=7)
+    sweep = sweep.model_copy(update={"base": {"regularizer": "orthogonal_penalty"}})
+    assert len(plan_sweep(sweep).trials) == 7
+
+
+def test_a_range_of_an_argument_is_drawn() -> None:
+    axes = {"shortcut": ["exclusive_gate"], "shortcut_args.bias": {"low": -8, "high": -2}}
+    plan = plan_sweep(make_sweep(axes, method="random", trials=5))
+    assert len({trial.shortcut_args["bias"] for trial in plan.trials}) == 5

@@ -1,0 +1,139 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from resablate.errors import SpecError
+from resablate.plan import SweepPlan, estimate_cpu_seconds, load_plan, plan_sweep
+from resablate.spec import TrialSpec
+from resablate.sweep import parse_sweep
+
+
+def plan(place: str = "", **content: Any) -> SweepPlan:
+    return plan_sweep(parse_sweep({"name": "x", **content}), place=place)
+
+
+def test_a_grid_is_its_points_in_order() -> None:
+    planned = plan(axes={"depth": [8, 14], "seed": [0, 1]})
+    assert [(trial.depth, trial.seed) for trial in planned.trials] == [(8, 0), (8, 1), (14, 0), (14, 1)]
+    assert planned.point_count == 4
+    assert planned.notes == ()
+
+
+def test_an_argument_is_no_axis_of_a_shortcut_that_does_not_take_it() -> None:
+    planned = plan(axes={"shortcut": ["identity", "exclusive_gate", "dropout"], "shortcut_args.bias": [-3, -5, -7]})
+    assert [(trial.shortcut, trial.shortcut_args) for trial in planned.trials] == [
+        ("identity", {}),
+        ("exclusive_gate", {"bias": -3}),
+        ("exclusive_gate", {"bias": -5}),
+        ("exclusive_gate", {"bias": -7}),
+        ("dropout", {}),
+    ]
+    assert planned.point_count == 9
+    assert planned.notes == (
+        "shortcut_args.bias has no effect on identity, dropout, which run once, without it",
+        "9 points make 5 different trials; the others would repeat one of these",
+    )
+
+
+def test_an_argument_of_the_base_is_kept_for_those_that_take_it() -> None:
+    planned = plan(
+        base={"shortcut_args": {"bias": -3}}, axes={"shortcut": ["identity", "exclusive_gate", "shortcut_only_gate"]}
+    )
+    assert [trial.shortcut_args for trial in planned.trials] == [{}, {"bias": -3}, {"bias": -3}]
+
+
+def test_whole_sets_of_arguments_may_be_an_axis() -> None:
+    factors = [{"carried_factor": 0.5, "added_factor": 1}, {"carried_factor": 0.3, "added_factor": 0.7}, {}]
+    planned = plan(base={"shortcut": "constant_scale"}, axes={"shortcut_args": factors})
+    assert [trial.shortcut_args for trial in planned.trials] == [
+        {"added_factor": 1},
+        {"added_factor": 0.7, "carried_factor": 0.3},
+        {},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("axes", "trials"),
+    [
+        ({"sv_strength": [0, 0.5, 1]}, 1),
+        ({"regularizer": ["none", "orthogonal_penalty"], "sv_strength": [0, 0.5, 1]}, 3),
+        ({"schedule": ["steps", "one_cycle"], "milestones": [[0.5], [0.3, 0.6]]}, 3),
+        ({"augmentation": ["none", "flip", "crop"], "crop_padding": [1, 4]}, 4),
+        ({"analyses": [["lesion"], []], "lesion_examples": [10, 20]}, 3),
+        ({"analyses": [["lesion", "path_gradient"], ["path_gradient", "lesion"]]}, 1),
+        ({"shortcut": ["identity", "exclusive_gate"], "shortcut_args.bias": [-6, -5]}, 3),
+        ({"train_examples": [None, 1437, 5000, 100]}, 2),
+        ({"warmup_iterations": [0, 10], "warmup_learning_rate": [0.01, 0.02]}, 3),
+    ],
+)
+def test_a_knob_without_effect_makes_no_second_trial(axes: dict[str, Any], trials: int) -> None:
+    planned = plan(axes=axes)
+    assert len(planned.trials) == trials
+    assert len({trial.key for trial in planned.trials}) == trials
+
+
+def test_trials_are_canonical() -> None:
+    (trial,) = plan(base={"sv_strength": 3, "shortcut": "dropout", "shortcut_args": {"rate": 0.5}}).trials
+    assert trial == TrialSpec.parse({"shortcut": "dropout"})
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            {"axes": {"shortcut": ["identity", "dropout"], "shortcut_args.bias": [-3]}},
+            r"shortcut_args.bias: no shortcut of this sweep takes it \(identity takes none; dropout takes rate\)",
+        ),
+        ({"base": {"shortcut_args": {"bias": -3}}}, "shortcut_args.bias: no shortcut of this sweep takes it"),
+        ({"axes": {"shortcut": ["idenity", "none"]}}, "unknown shortcut 'idenity'; did you mean 'identity'"),
+        ({"base": {"dataset": "digit"}}, "unknown dataset 'digit'; did you mean 'digits'"),
+        ({"search": {"method": "gird"}}, r"unknown search 'gird'; did you mean 'grid'\? \(known: grid, random"),
+        (
+            {"axes": {"sv_strength": {"low": 0, "high": 1}}},
+            "axes.sv_strength: is a range, and method: grid needs a list; write a list or use method: random",
+        ),
+        ({"search": {"method": "random"}}, "search.trials: method: random needs the number of trials"),
+        (
+            {"axes": {"shortcut": ["dropout"], "shortcut_args.rate": [0.5, 1.5]}},
+            "shortcut 'dropout': 0 <= rate < 1 must hold, but got rate=1.5",
+        ),
+        ({"base": {"train_examples": 2}}, "train_examples: at least 2 must be left to train on"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_before_anything_runs(content: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=rf"^x.yaml: 1 problem\n  {message}"):
+        plan("x.yaml", **content)
+
+
+def test_a_mistake_is_told_once_however_many_points_have_it() -> None:
+    with pytest.raises(SpecError) as caught:
+        plan(base={"dataset": "digit"}, axes={"seed": list(range(50)), "shortcut": ["identity", "nome"]})
+    assert len(caught.value.problems) == 2
+
+
+def test_a_wall_of_mistakes_is_cut() -> None:
+    with pytest.raises(SpecError) as caught:
+        plan(axes={"shortcut": [f"nothing{number}" for number in range(30)]})
+    assert len(caught.value.problems) == 21
+    assert caught.value.problems[-1] == "... and 10 more"
+
+
+def test_mistakes_in_fields_and_in_names_come_together(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("name: x\nbase: {dataset: digit, dept: 20}\naxes: {shortcut: [nome], seed: [0, 0]}\n")
+    with pytest.raises(SpecError, match=r"x.yaml: 4 problems") as caught:
+        load_plan(path)
+    text = str(caught.value)
+    for part in ("base.dept", "axes.seed: every value once", "unknown dataset 'digit'", "unknown shortcut 'nome'"):
+        assert part in text
+
+
+def test_the_estimate_grows_with_the_work() -> None:
+    base = {"dataset": "digits", "epochs": 2}
+    seconds = estimate_cpu_seconds(TrialSpec.parse(base))
+    assert 0.1 < seconds < 100
+    for more in ({"epochs": 4}, {"depth": 56}, {"width": 64}, {"dataset": "fashion_mnist"}, {"path_samples": 40}):
+        assert estimate_cpu_seconds(TrialSpec.parse({**base, **more})) > seconds
+    for less in ({"analyses": []}, {"train_examples": 100}, {"lesion_examples": 10}):
+        assert estimate_cpu_seconds(TrialSpec.parse({**base, **less})) < seconds

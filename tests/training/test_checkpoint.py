@@ -1,0 +1,170 @@
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from resablate.errors import CheckpointError
+from resablate.training import load_weights, resume, save_checkpoint, save_weights, write_bytes
+from tests.training.runs import make_digits_network, make_training, numbers, run, same_bits
+
+
+@pytest.mark.parametrize("stop", [1, 3])
+@pytest.mark.parametrize(
+    "keywords",
+    [
+        {},
+        {"shortcut": "dropout"},
+        {"augmentation": "crop_flip", "crop_padding": 1},
+        {"shortcut": "exclusive_gate", "schedule": "steps", "warmup_iterations": 4},
+        {"momentum": 0.0},
+        {"regularizer": "orthogonal_penalty", "sv_strength": 0.01},
+    ],
+    ids=["plain", "dropout", "crop_flip", "gate-steps", "no-momentum", "regularized"],
+)
+def test_a_stopped_training_continues_bit_for_bit(tmp_path: Path, keywords: dict[str, object], stop: int) -> None:
+    whole = run(make_training(**keywords))
+    stopped = make_training(**keywords)
+    for _ in range(stop):
+        stopped.run_epoch()
+        save_checkpoint(tmp_path, stopped)
+    torch.manual_seed(99)  # another process
+    continued = make_training(**keywords)
+    assert resume(tmp_path, continued) == []
+    assert continued.epoch == stop
+    assert same_bits(continued, stopped)
+    run(continued)
+    assert same_bits(continued, whole)
+    assert numbers(continued.history) == numbers(whole.history)
+
+
+def test_momentum_is_kept(tmp_path: Path) -> None:
+    training = make_training()
+    training.run_epoch()
+    save_checkpoint(tmp_path, training)
+    continued = make_training()
+    resume(tmp_path, continued)
+    buffers = [name for name in continued.tensors() if name.startswith("momentum.")]
+    assert len(buffers) == len(list(training.network.parameters()))
+    assert any(continued.tensors()[name].any() for name in buffers)
+
+
+def test_a_diverged_training_stays_ended(tmp_path: Path) -> None:
+    training = run(make_training(learning_rate=1e30, schedule="constant"))
+    save_checkpoint(tmp_path, training)
+    continued = make_training()
+    resume(tmp_path, continued)
+    assert continued.diverged
+    assert continued.done
+
+
+def test_an_empty_folder_is_a_fresh_start(tmp_path: Path) -> None:
+    training = make_training()
+    assert resume(tmp_path, training) == []
+    assert resume(tmp_path / "nowhere", training) == []
+    assert training.epoch == 0
+
+
+def test_the_two_newest_are_kept(tmp_path: Path) -> None:
+    training = make_training()
+    for _ in range(4):
+        training.run_epoch()
+        save_checkpoint(tmp_path, training)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "checkpoint-000003.safetensors",
+        "checkpoint-000004.safetensors",
+    ]
+
+
+@pytest.mark.parametrize("kept", [0, 5, 200, -1])
+def test_a_damaged_checkpoint_is_passed_over_with_a_warning(tmp_path: Path, kept: int) -> None:
+    training = make_training()
+    for _ in range(2):
+        training.run_epoch()
+        newest = save_checkpoint(tmp_path, training)
+    newest.write_bytes(newest.read_bytes()[:kept])
+    continued = make_training()
+    (warning,) = resume(tmp_path, continued)
+    assert warning.startswith(f"{newest}: damaged checkpoint passed over (")
+    assert continued.epoch == 1
+    run(continued)
+    assert same_bits(continued, run(make_training()))
+
+
+def test_when_all_are_damaged_training_starts_anew(tmp_path: Path) -> None:
+    for number in (1, 2):
+        (tmp_path / f"checkpoint-{number:06d}.safetensors").write_bytes(b"no checkpoint")
+    training = make_training()
+    assert len(resume(tmp_path, training)) == 2
+    assert same_bits(run(training), run(make_training()))
+
+
+def test_weights_alone_are_no_checkpoint(tmp_path: Path) -> None:
+    save_weights(tmp_path / "checkpoint-000001.safetensors", make_digits_network())
+    training = make_training()
+    assert len(resume(tmp_path, training)) == 1
+    assert training.epoch == 0
+
+
+@pytest.mark.parametrize("other", [{"width": 5}, {"depth": 14}, {"shortcut": "conv1x1"}], ids=str)
+def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path, other: dict[str, object]) -> None:
+    training = make_training()
+    training.run_epoch()
+    path = save_checkpoint(tmp_path, training)
+    with pytest.raises(CheckpointError, match=f"{path.name}: does not fit the network: "):
+        resume(tmp_path, make_training(make_digits_network(**other)))
+
+
+def test_weights_survive_a_round_trip(tmp_path: Path) -> None:
+    training = make_training()
+    training.run_epoch()
+    save_weights(tmp_path / "deep" / "weights.safetensors", training.network)
+    fresh = make_digits_network(generator=torch.Generator().manual_seed(8))
+    load_weights(tmp_path / "deep" / "weights.safetensors", fresh)
+    ours, theirs = fresh.state_dict(), training.network.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_weights_that_cannot_be_used(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    with pytest.raises(CheckpointError, match="not readable as safetensors"):
+        load_weights(path, make_digits_network())
+    save_weights(path, make_digits_network())
+    with pytest.raises(CheckpointError, match="does not fit the network"):
+        load_weights(path, make_digits_network(width=5))
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(CheckpointError, match="not readable as safetensors"):
+        load_weights(path, make_digits_network())
+
+
+@pytest.fixture
+def failing_rename(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine stops between writing a file and giving it its name."""
+
+    def fail(*args: object, **keywords: object) -> None:
+        raise OSError("power failure")
+
+    monkeypatch.setattr(os, "replace", fail)
+
+
+def test_a_half_written_file_never_has_the_final_name(tmp_path: Path, failing_rename: None) -> None:
+    training = make_training()
+    training.run_epoch()
+    for write in (
+        lambda: write_bytes(tmp_path / "result.json", b"x"),
+        lambda: save_weights(tmp_path / "weights.safetensors", training.network),
+        lambda: save_checkpoint(tmp_path, training),
+    ):
+        with pytest.raises(OSError, match="power failure"):
+            write()
+    assert {path.suffix for path in tmp_path.iterdir()} == {".partial"}
+    assert resume(tmp_path, make_training()) == []
+
+
+def test_a_failed_write_leaves_the_old_file_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "result.json"
+    write_bytes(path, b"old")
+    monkeypatch.setattr(Path, "write_bytes", lambda *args: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        write_bytes(path, b"new")
+    assert path.read_bytes() == b"old"
