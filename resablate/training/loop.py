@@ -109,11 +109,11 @@ class Training:
 
     def _regularize(self, name: str, sv_strength: float, knobs: Mapping[str, object]) -> Regularizer:
         """The regularizer on the convolutions it is for; none where its strength is 0."""
-        if name == "none" or not sv_strength:
+        row = REGULARIZERS[name]
+        if row is NoRegularizer or not sv_strength:
             return NoRegularizer([], sv_strength=0)
         first = self._train.take(slice(1))
         sites = find_sites(self.network, first.normalize(first.images), sv_layers=str(knobs.get("sv_layers", "all")))
-        row = REGULARIZERS[name]
         return row(sites, sv_strength=sv_strength, **accepted(row, knobs))
 
     @property
