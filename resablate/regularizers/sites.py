@@ -47,7 +47,7 @@ class Site:
 
 
 SV_LAYERS: Registry[str] = Registry(
-    "sv_layers",
+    "choice of sv_layers",
     "sv_layers",
     {
         "all": "every convolution",
