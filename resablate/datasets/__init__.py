@@ -3,6 +3,8 @@
 from functools import lru_cache
 from pathlib import Path
 
+from resablate.datasets.cifar10 import CIFAR10
+from resablate.datasets.cifar100 import CIFAR100
 from resablate.datasets.digits import DIGITS
 from resablate.datasets.fashion_mnist import FASHION_MNIST
 from resablate.datasets.images import NORMALIZATIONS as NORMALIZATIONS
@@ -21,6 +23,8 @@ DATASETS: Registry[Dataset] = Registry(
     {
         "digits": DIGITS,
         "fashion_mnist": FASHION_MNIST,
+        "cifar10": CIFAR10,
+        "cifar100": CIFAR100,
         "synthetic": SYNTHETIC,
     },
 )
