@@ -8,22 +8,33 @@ from typing import Any
 import torch
 
 from resablate.analyses import ANALYSES
-from resablate.datasets import DATASETS, split_sizes
+from resablate.datasets import DATASETS, NORMALIZATIONS, split_sizes
 from resablate.errors import SpecError, nearest
+from resablate.model import BLOCKS, NETWORKS, STAGE_PREACTIVATIONS, TRANSITIONS
 from resablate.orderings import ORDERINGS
-from resablate.registry import Registry, arguments
-from resablate.regularizers import REGULARIZERS
+from resablate.registry import Registry, accepted, arguments
+from resablate.regularizers import REGULARIZERS, SV_LAYERS, SV_STEMS
 from resablate.shortcuts import SHORTCUTS
 from resablate.spec import TrialSpec
-from resablate.training import AUGMENTATIONS, SCHEDULES
+from resablate.training import AUGMENTATIONS, BLOCK_SAMPLINGS, CROP_FILLS, SCHEDULES, WEIGHT_DECAYS
 
 _TABLES: Mapping[str, Registry[Any]] = {
+    "network": NETWORKS,
     "shortcut": SHORTCUTS,
     "ordering": ORDERINGS,
+    "block": BLOCKS,
+    "transition": TRANSITIONS,
+    "stage_preactivation": STAGE_PREACTIVATIONS,
     "dataset": DATASETS,
     "augmentation": AUGMENTATIONS,
+    "crop_fill": CROP_FILLS,
+    "normalization": NORMALIZATIONS,
+    "weight_decay_on": WEIGHT_DECAYS,
+    "block_sampling": BLOCK_SAMPLINGS,
     "schedule": SCHEDULES,
     "regularizer": REGULARIZERS,
+    "sv_layers": SV_LAYERS,
+    "sv_stem": SV_STEMS,
 }
 """Field of TrialSpec -> the table that its value is a row of."""
 _FEWEST_EXAMPLES = 2
@@ -40,15 +51,28 @@ def check_trial(spec: TrialSpec) -> TrialSpec:
         found += argument_problems(spec)
     if spec.dataset in DATASETS:
         found += _split_problems(spec)
+    if spec.regularizer == "procrustes" and spec.sv_strength > 1:
+        found.append(f"sv_strength: procrustes moves by a part of the way, at most 1; got {spec.sv_strength:g}")
     if found:
         raise SpecError(found)
     return _canonical(spec)
 
 
 def unknown_names(spec: TrialSpec) -> list[str]:
-    """One line for each name in `spec` that is in no table."""
+    """One line for each name in `spec` that is in no table, and for a depth that its network cannot have."""
     found = [problem for field, table in _TABLES.items() for problem in _unknown(table, [getattr(spec, field)])]
+    if not _unknown(NETWORKS, [spec.network]) + _unknown(BLOCKS, [spec.block]):
+        found += _depth_problems(spec)
     return found + _unknown(ANALYSES, spec.analyses)
+
+
+def _depth_problems(spec: TrialSpec) -> list[str]:
+    check = NETWORKS[spec.network].check_depth
+    try:
+        check(depth=spec.depth, **accepted(check, dict(spec)))
+    except ValueError as error:
+        return [f"depth: {error}"]
+    return []
 
 
 def _unknown(table: Registry[Any], names: Iterable[str]) -> list[str]:
@@ -108,16 +132,32 @@ def _canonical(spec: TrialSpec) -> TrialSpec:
     effective = {name: value for name, value in spec.shortcut_args.items() if value != defaults[name]}
     inert: set[str] = set()
     chosen: list[tuple[Iterable[Callable[..., object]], Iterable[Callable[..., object]]]] = [
+        ([row.build for row in NETWORKS.values()], [NETWORKS[spec.network].build]),
         (SCHEDULES.values(), [SCHEDULES[spec.schedule]]),
         (AUGMENTATIONS.values(), [AUGMENTATIONS[spec.augmentation]]),
+        (
+            [row.survival for row in BLOCK_SAMPLINGS.values()],
+            [BLOCK_SAMPLINGS[spec.block_sampling].survival],
+        ),
+        (REGULARIZERS.values(), [REGULARIZERS[spec.regularizer]]),
         ([row.run for row in ANALYSES.values()], [ANALYSES[name].run for name in spec.analyses]),
     ]
     for rows, used in chosen:
         inert |= _knobs(rows) - _knobs(used)
+    if not ORDERINGS[spec.ordering].preactivation or (
+        spec.stage_preactivation == "own" and spec.transition != "projection"
+    ):
+        inert.add("stage_preactivation")
+    if not spec.momentum:
+        inert.add("nesterov")
+    if not spec.weight_decay:
+        inert.add("weight_decay_on")
     if not spec.warmup_iterations:
         inert.add("warmup_learning_rate")
-    if spec.regularizer == "none" or spec.sv_strength == 0:
-        inert |= {"regularizer", "sv_strength"}
+    if _regularizes_nothing(spec):
+        inert |= {"regularizer", "sv_strength", "sv_layers", *_knobs(REGULARIZERS.values())}
+    if spec.sv_layers == "transitions":
+        inert.add("sv_stem")
     if spec.decay_factor == 1:
         inert.add("milestones")
     elif not spec.milestones:
@@ -130,7 +170,16 @@ def _canonical(spec: TrialSpec) -> TrialSpec:
     kept = {name: value for name, value in dict(spec).items() if name not in inert}
     # Each analysis has its own generator, so their order has no effect.
     analyses = sorted(spec.analyses, key=ANALYSES.position)
-    return TrialSpec.parse({**kept, "shortcut_args": effective, "analyses": analyses})
+    if "shortcut_args" not in inert:
+        kept["shortcut_args"] = effective
+    return TrialSpec.parse({**kept, "analyses": analyses})
+
+
+def _regularizes_nothing(spec: TrialSpec) -> bool:
+    if spec.regularizer == "none" or spec.sv_strength == 0:
+        return True
+    # Zero-padding has no convolution, and a vgg no transition but a maximum.
+    return spec.sv_layers == "transitions" and (spec.network == "vgg" or spec.transition == "pad")
 
 
 def _knobs(functions: Iterable[Callable[..., object]]) -> set[str]:

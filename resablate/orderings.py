@@ -13,7 +13,7 @@ class Ordering:
     """One order of the same layers."""
 
     branch: str
-    """The residual branch F, word by word."""
+    """The residual branch F of two convolutions, word by word."""
     after_add: str
     """What acts on the sum of the two addends."""
     source: str
@@ -25,7 +25,12 @@ class Ordering:
         The first block of a network leaves them to the stem, and the last addition is followed by them once more
         (He et al. 2016, section 4 and appendix).
         """
-        return self.branch[: self.branch.index("conv")].strip()
+        return self.branch.partition("conv")[0].strip()
+
+    def words(self, convolutions: int) -> str:
+        """The branch with so many convolutions: what stands between two of them stands between all."""
+        before, between, after = (part.strip() for part in self.branch.split("conv"))
+        return " ".join([before, *["conv", between] * (convolutions - 1), "conv", after]).strip()
 
 
 ORDERINGS: Registry[Ordering] = Registry(

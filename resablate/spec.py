@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -40,16 +40,26 @@ class TrialSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
     # network
+    network: str = "resnet"
+    """A row of `resablate list networks`."""
     shortcut: str = "identity"
     """How x passes the branch: a row of `resablate list shortcuts`."""
     shortcut_args: dict[str, ArgumentValue] = Field(default_factory=dict[str, ArgumentValue])
     """Arguments of the shortcut, such as the gates' `bias`; as an axis: `shortcut_args.bias`."""
     ordering: str = "original"
     """Order of convolution, batch norm and ReLU: a row of `resablate list orderings`."""
-    depth: int = Field(default=20, ge=8)
-    """Weighted layers, as in the papers' names: 6n+2 for blocks of two convolutions."""
+    block: str = "basic"
+    """The convolutions of a branch: a row of `resablate list blocks`."""
+    transition: str = "pad"
+    """How x gets the shape of the next stage: pad (option A), projection (option B), or bare (Procrustes ResNet)."""
+    stage_preactivation: str = "projected"
+    """Which blocks at the start of a stage pre-activate x before it splits: projected, shared (all) or own (none)."""
+    depth: int = Field(default=20, ge=1)
+    """Weighted layers, as in the papers' names: 6n+2 for basic blocks, 9n+2 for bottlenecks, 3n+2 for single ones."""
     width: int = Field(default=16, ge=1)
-    """Channels of the first stage; the second and third have twice and four times as many."""
+    """Channels inside the first stage's blocks; each later stage has twice as many."""
+    batch_norm: bool = True
+    """Whether a `vgg` has batch norm; residual networks always do."""
 
     # data
     dataset: str = "digits"
@@ -61,19 +71,29 @@ class TrialSpec(BaseModel):
     augmentation: str = "none"
     """A row of `resablate list augmentations`."""
     crop_padding: int = Field(default=4, ge=1)
-    """Pixels of zero padding on each side before a random crop."""
+    """Pixels of padding on each side before a random crop."""
+    crop_fill: str = "zero"
+    """What the padding holds: a row of `resablate list crop_fills`."""
+    normalization: str = "per_channel"
+    """How pixels are centered and scaled: a row of `resablate list normalizations`."""
 
     # training
     epochs: int = Field(default=12, ge=1)
     """Passes over the training examples."""
+    iterations: int | None = Field(default=None, ge=1)
+    """Stop after so many steps, if `epochs` have more; He et al.: 64,000."""
     batch_size: int = Field(default=128, ge=2)
     """Examples per step."""
     learning_rate: float = Field(default=0.1, gt=0)
     """The schedule's highest rate."""
     momentum: float = Field(default=0.9, ge=0, lt=1)
-    """Of SGD, without Nesterov's correction."""
+    """Of SGD."""
+    nesterov: bool = False
+    """Whether the momentum looks ahead."""
     weight_decay: float = Field(default=1e-4, ge=0)
-    """L2 penalty on all parameters."""
+    """L2 penalty."""
+    weight_decay_on: str = "all"
+    """What is decayed: a row of `resablate list weight_decays`."""
     schedule: str = "steps"
     """The learning rate by iteration: a row of `resablate list schedules`."""
     milestones: tuple[float, ...] = (0.5, 0.75)
@@ -85,11 +105,26 @@ class TrialSpec(BaseModel):
     warmup_learning_rate: float = Field(default=0.01, gt=0)
     """The rate during the warm-up."""
 
+    block_sampling: str = "all"
+    """Which blocks a batch trains: a row of `resablate list block_samplings`."""
+    final_survival: float = Field(default=0.5, gt=0, le=1)
+    """Chance of the last block under `stochastic_depth`."""
+    sampled_blocks: int = Field(default=23, ge=1)
+    """Blocks in a batch under `fixed_count`; Veit et al.: 23 of 54."""
+
     # singular values
     regularizer: str = "none"
     """What acts on the convolutions' singular values: a row of `resablate list regularizers`."""
     sv_strength: float = Field(default=0.0, ge=0)
     """Strength of the regularizer; 0 is the same as none."""
+    sv_layers: str = "all"
+    """The convolutions it acts on: a row of `resablate list sv_layers`; the paper's: stem+transitions."""
+    sv_target: Annotated[float, Field(gt=0)] | Literal["backward", "forward"] = "backward"
+    """The singular value they are drawn to: backward (keeps gradients, the paper's), forward, or a number."""
+    sv_frequency: float = Field(default=0.5, gt=0, le=1)
+    """Probability of a step of `procrustes` after an update; the paper's code: 0.5."""
+    sv_stem: str = "corrected"
+    """What `procrustes` does to the first convolution: a row of `resablate list sv_stems`."""
 
     # analyses
     analyses: tuple[str, ...] = ("lesion", "path_gradient")
@@ -113,14 +148,6 @@ class TrialSpec(BaseModel):
             if isinstance(number, float) and not math.isfinite(number):
                 raise ValueError(f"{name} must be a finite number, got {number}")
         return numbers
-
-    @field_validator("depth")
-    @classmethod
-    def _depth(cls, depth: int) -> int:
-        below = (depth - 2) // 6 * 6 + 2
-        if depth != below:
-            raise ValueError(f"{depth} is not 6n+2 for blocks of two convolutions; nearest: {below}, {below + 6}")
-        return depth
 
     @field_validator("milestones")
     @classmethod

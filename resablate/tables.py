@@ -6,25 +6,38 @@ from typing import Any, NamedTuple
 
 from resablate.analyses import ANALYSES, Analysis
 from resablate.claims import CLAIMS
-from resablate.datasets import DATASETS, Dataset
-from resablate.figures import FIGURES
+from resablate.claims.claim import Claim
+from resablate.datasets import DATASETS, NORMALIZATIONS, Dataset
+from resablate.figures import FIGURES, Picture
+from resablate.model import BLOCKS, NETWORKS, STAGE_PREACTIVATIONS, TRANSITIONS
+from resablate.model.stages import BlockKind
 from resablate.orderings import ORDERINGS, Ordering
 from resablate.registry import Registry, arguments
-from resablate.regularizers import REGULARIZERS
+from resablate.regularizers import REGULARIZERS, SV_LAYERS, SV_STEMS
 from resablate.searches import SEARCHES
 from resablate.shortcuts import SHORTCUTS
 from resablate.spec import TrialSpec
-from resablate.training import AUGMENTATIONS, SCHEDULES
+from resablate.training import AUGMENTATIONS, BLOCK_SAMPLINGS, CROP_FILLS, SCHEDULES, WEIGHT_DECAYS
 
 TABLES: Mapping[str, Registry[Any]] = {
     table.table: table
     for table in (
+        NETWORKS,
         SHORTCUTS,
         ORDERINGS,
+        BLOCKS,
+        TRANSITIONS,
+        STAGE_PREACTIVATIONS,
         DATASETS,
+        NORMALIZATIONS,
         AUGMENTATIONS,
+        CROP_FILLS,
         SCHEDULES,
+        WEIGHT_DECAYS,
+        BLOCK_SAMPLINGS,
         REGULARIZERS,
+        SV_LAYERS,
+        SV_STEMS,
         ANALYSES,
         SEARCHES,
         FIGURES,
@@ -56,17 +69,33 @@ def describe(table: str) -> list[Description]:
 
 
 def _row(name: str, entry: object) -> Description:
-    if isinstance(entry, Ordering):
-        after = entry.after_add or "nothing"
-        return Description(name, "", f"branch: {entry.branch}; after the addition: {after} ({entry.source})")
-    if isinstance(entry, Dataset):
-        shape = (
-            f"{entry.train_count:,} + {entry.test_count:,} images of {entry.channels}x{entry.size[0]}x{entry.size[1]}"
-        )
-        return Description(name, "", f"{shape}, {entry.num_classes} classes ({entry.source})")
-    if isinstance(entry, Analysis):
-        return Description(name, _knobs(entry.run), f"{_first_line(entry.run)} ({entry.source})")
-    return Description(name, _knobs(entry) if callable(entry) else "", _first_line(entry))
+    functions = [getattr(entry, part, None) for part in ("run", "build", "survival")]
+    function = next((part for part in functions if part), entry)
+    takes = _knobs(function) if callable(function) else ""
+    return Description(name, takes, _text(entry, function))
+
+
+def _text(entry: object, function: object) -> str:  # noqa: PLR0911 - a return for each kind of row
+    match entry:
+        case str():
+            return entry
+        case Ordering():
+            return f"branch: {entry.branch}; after the addition: {entry.after_add or 'nothing'} ({entry.source})"
+        case BlockKind():
+            kernels = ", ".join(f"{side}x{side}" for side in entry.kernels)
+            return f"{kernels}; {entry.expansion} times the width comes out ({entry.source})"
+        case Dataset():
+            shape = f"{entry.channels}x{entry.size[0]}x{entry.size[1]}"
+            counts = f"{entry.train_count:,} + {entry.test_count:,} images of {shape}"
+            return f"{counts}, {entry.num_classes} classes ({entry.source})"
+        case Picture():
+            return entry.title
+        case Claim():
+            return f"{entry.statement} ({entry.source})"
+        case Analysis():
+            return f"{_first_line(function)} ({entry.source})"
+        case _:
+            return _first_line(function)
 
 
 def _knobs(function: Callable[..., object]) -> str:

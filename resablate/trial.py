@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -40,14 +41,25 @@ def trial_cost(spec: TrialSpec) -> NetworkCost:
     """Parameters and multiply-adds (of one image) of the trial's network, without building it in memory."""
     dataset = DATASETS[spec.dataset]
     return network_cost(
-        shortcut=spec.shortcut,
+        **_network_knobs(spec),
         shortcut_args=spec.shortcut_args,
-        ordering=spec.ordering,
-        depth=spec.depth,
-        width=spec.width,
         in_channels=dataset.channels,
         num_classes=dataset.num_classes,
         size=dataset.size,
+    )
+
+
+def _network_knobs(spec: TrialSpec) -> dict[str, Any]:
+    return dict(
+        network=spec.network,
+        shortcut=spec.shortcut,
+        ordering=spec.ordering,
+        block=spec.block,
+        transition=spec.transition,
+        stage_preactivation=spec.stage_preactivation,
+        depth=spec.depth,
+        width=spec.width,
+        batch_norm=spec.batch_norm,
     )
 
 
@@ -92,17 +104,15 @@ class Trial:
             train_examples=spec.train_examples,
             generator=derived_generator(spec.seed, "split"),
             device=self.device,
+            normalization=spec.normalization,
         )
 
     def _build(self) -> ResidualNetwork:
         spec = self.spec
         dataset = DATASETS[spec.dataset]
         return build_network(
-            shortcut=spec.shortcut,
+            **_network_knobs(spec),
             shortcut_args=spec.shortcut_args,
-            ordering=spec.ordering,
-            depth=spec.depth,
-            width=spec.width,
             in_channels=dataset.channels,
             num_classes=dataset.num_classes,
             generator=derived_generator(spec.seed, "weights"),
@@ -115,10 +125,13 @@ class Trial:
             train=self.splits.train,
             val=self.splits.val,
             epochs=spec.epochs,
+            iterations=spec.iterations,
             batch_size=spec.batch_size,
             learning_rate=spec.learning_rate,
             momentum=spec.momentum,
+            nesterov=spec.nesterov,
             weight_decay=spec.weight_decay,
+            weight_decay_on=spec.weight_decay_on,
             schedule=spec.schedule,
             milestones=spec.milestones,
             decay_factor=spec.decay_factor,
@@ -126,8 +139,16 @@ class Trial:
             warmup_learning_rate=spec.warmup_learning_rate,
             augmentation=spec.augmentation,
             crop_padding=spec.crop_padding,
+            crop_fill=spec.crop_fill,
+            block_sampling=spec.block_sampling,
+            final_survival=spec.final_survival,
+            sampled_blocks=spec.sampled_blocks,
             regularizer=spec.regularizer,
             sv_strength=spec.sv_strength,
+            sv_layers=spec.sv_layers,
+            sv_target=spec.sv_target,
+            sv_frequency=spec.sv_frequency,
+            sv_stem=spec.sv_stem,
             seed=spec.seed,
         )
 

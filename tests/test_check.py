@@ -193,7 +193,10 @@ def test_the_canonical_form_asks_the_same(spec: TrialSpec) -> None:
             {"shortcut": "dropout", "shortcut_args": {"rate": 1}},
             "^shortcut 'dropout': 0 <= rate < 1 must hold, but got rate=1.0$",
         ),
-        ({"shortcut": "exclusive_gate", "shortcut_args": {"in_channels": 3}}, "takes bias; got in_channels=3.0"),
+        (
+            {"shortcut": "exclusive_gate", "shortcut_args": {"in_channels": 3}},
+            "takes bias, batch_norm; got in_channels=3.0",
+        ),
         (
             {"train_examples": 1},
             "^train_examples: at least 2 must be left to train on, but of 1 images .* holds out 1$",

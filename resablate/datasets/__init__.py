@@ -3,8 +3,11 @@
 from functools import lru_cache
 from pathlib import Path
 
+from resablate.datasets.cifar10 import CIFAR10
+from resablate.datasets.cifar100 import CIFAR100
 from resablate.datasets.digits import DIGITS
 from resablate.datasets.fashion_mnist import FASHION_MNIST
+from resablate.datasets.images import NORMALIZATIONS as NORMALIZATIONS
 from resablate.datasets.images import Dataset as Dataset
 from resablate.datasets.images import Examples as Examples
 from resablate.datasets.images import ImageDataset as ImageDataset
@@ -20,6 +23,8 @@ DATASETS: Registry[Dataset] = Registry(
     {
         "digits": DIGITS,
         "fashion_mnist": FASHION_MNIST,
+        "cifar10": CIFAR10,
+        "cifar100": CIFAR100,
         "synthetic": SYNTHETIC,
     },
 )

@@ -9,6 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from resablate.registry import Registry
+
 
 @dataclass(frozen=True)
 class ImageDataset:
@@ -44,7 +46,7 @@ class Examples:
     Args:
         images: (N, C, H, W); bytes, or floats that are already what the network takes.
         labels: (N,), int64.
-        mean: (C, 1, 1), in units of the stored images divided by 255 where they are bytes.
+        mean: (C, 1, 1) or (C, H, W), in units of the stored images divided by 255 where they are bytes.
         std: (C, 1, 1).
     """
 
@@ -89,6 +91,16 @@ class Splits:
     test: Examples
 
 
+NORMALIZATIONS: Registry[str] = Registry(
+    "normalization",
+    "normalizations",
+    {
+        "per_channel": "mean and standard deviation of each channel: the released code of all three papers",
+        "per_pixel": "the mean of each pixel, and one standard deviation: arXiv 1512.03385, section 4.2",
+    },
+)
+
+
 def split_sizes(available: int, *, val_fraction: float, train_examples: int | None) -> tuple[int, int]:
     """How many of `available` training images are held out, and how many are left to train on."""
     used = min(available, train_examples or available)
@@ -103,10 +115,11 @@ def split_dataset(
     train_examples: int | None,
     generator: torch.Generator,
     device: torch.device,
+    normalization: str = "per_channel",
 ) -> Splits:
     """Training and validation examples drawn by `generator`, and the data set's own test examples.
 
-    Mean and standard deviation are those of each channel over the training examples.
+    Mean and standard deviation are taken over the training examples.
 
     Args:
         dataset: what was loaded.
@@ -114,13 +127,17 @@ def split_dataset(
         train_examples: use only so many training images, the held-out ones included.
         generator: decides which.
         device: where the bytes will lie.
+        normalization: a row of NORMALIZATIONS.
     """
     order = torch.randperm(len(dataset.train_images), generator=generator)[:train_examples]
     held_out, _ = split_sizes(len(order), val_fraction=val_fraction, train_examples=train_examples)
     val, train = order[:held_out], order[held_out:]
     sample = dataset.train_images[train].float() / 255
-    mean = sample.mean(dim=(0, 2, 3)).view(-1, 1, 1)
-    std = sample.std(dim=(0, 2, 3)).clamp_min(1e-6).view(-1, 1, 1)
+    if normalization == "per_pixel":
+        mean, std = sample.mean(dim=0), sample.std().view(1, 1, 1)
+    else:
+        mean, std = sample.mean(dim=(0, 2, 3)).view(-1, 1, 1), sample.std(dim=(0, 2, 3)).view(-1, 1, 1)
+    std = std.clamp_min(1e-6)
     everything = Examples(dataset.train_images, dataset.train_labels, mean, std)
     test = Examples(dataset.test_images, dataset.test_labels, mean, std)
     return Splits(everything.take(train).to(device), everything.take(val).to(device), test.to(device))

@@ -3,11 +3,17 @@
 Shapes: B examples, C channels, H height, W width, in that order.
 """
 
+from resablate.model.adapters import adapt as adapt
 from resablate.model.block import Block as Block
+from resablate.model.block import ShortcutBlock as ShortcutBlock
+from resablate.model.building import NETWORKS as NETWORKS
+from resablate.model.building import build_network as build_network
 from resablate.model.cost import NetworkCost as NetworkCost
 from resablate.model.cost import count_multiply_adds as count_multiply_adds
 from resablate.model.cost import count_parameters as count_parameters
 from resablate.model.cost import network_cost as network_cost
-from resablate.model.resnet import ResidualNetwork as ResidualNetwork
-from resablate.model.resnet import build_network as build_network
+from resablate.model.network import ResidualNetwork as ResidualNetwork
 from resablate.model.route import Route as Route
+from resablate.model.stages import BLOCKS as BLOCKS
+from resablate.model.stages import STAGE_PREACTIVATIONS as STAGE_PREACTIVATIONS
+from resablate.model.stages import TRANSITIONS as TRANSITIONS

@@ -1,4 +1,7 @@
-"""The residual block: a branch, a shortcut, an addition and what follows it."""
+"""The residual block: a carried and an added side, an addition and what follows it."""
+
+from abc import ABC, abstractmethod
+from typing import final
 
 from torch import Tensor, nn
 
@@ -6,37 +9,92 @@ from resablate.model.route import Route
 from resablate.shortcuts import Addends, Shortcut
 
 
-class Block(nn.Module):
-    """y = after_add(carried + added).
+class Block(nn.Module, ABC):
+    """y = after_add(carried + added): what analyses need to know of a block, whoever wrote it.
 
     Args:
-        branch: x (B, C, H, W) -> residual.
-        shortcut: x and residual -> addends of the residual's shape.
-        after_add: acts on the sum; keeps its shape.
+        after_add: acts on the sum, out of place; keeps its shape.
+
+    Attributes:
+        survival: chance that the block was kept in a batch while it trained; in eval mode the added side is scaled by
+            it (Huang et al., arXiv 1603.09382, equation 5).
     """
 
-    def __init__(self, *, branch: nn.Module, shortcut: Shortcut, after_add: nn.Module) -> None:
+    def __init__(self, *, after_add: nn.Module) -> None:
         super().__init__()
-        self.branch = branch
-        self.shortcut = shortcut
         self.after_add = after_add
+        self.survival = 1.0
 
     @property
+    @abstractmethod
     def changes_dimension(self) -> bool:
         """Whether the block changes the number of channels or the resolution."""
-        return self.shortcut.stride > 1 or self.shortcut.in_channels != self.shortcut.out_channels
 
     def addends(self, x: Tensor) -> Addends:
         """What the block adds, for input `x`."""
-        return self.shortcut(x, self.branch(x))
+        carried, added = self.sides(x)
+        if self.survival != 1 and not self.training:
+            added = self.survival * added
+        return Addends(carried, added)
+
+    @abstractmethod
+    def sides(self, x: Tensor) -> Addends:
+        """The two addends for input `x`, before `survival` scales one."""
+
+    @abstractmethod
+    def bypass(self, x: Tensor) -> Tensor:
+        """What stands for the sum when the branch is removed, for input `x`; the branch is not computed."""
 
     def forward(self, x: Tensor, route: Route = Route.BOTH) -> Tensor:
         """The block's output for input `x` along `route`."""
         if route is Route.SHORTCUT_ONLY:
-            return self.after_add(self.shortcut.bypass(x))
+            return self.after_add(self.bypass(x))
         carried, added = self.addends(x)
         if route is Route.GRADIENT_BY_SHORTCUT:
             added = added.detach()
         elif route is Route.GRADIENT_BY_BRANCH:
             carried = carried.detach()
         return self.after_add(carried + added)
+
+
+@final
+class ShortcutBlock(Block):
+    """A block made of a shortcut and a branch.
+
+    Args:
+        entry: acts on x before the two sides split: nothing, a shared pre-activation, or the bare convolution between
+            two stages.
+        branch: behind the entry, (B, C, H, W) -> residual.
+        shortcut: what the entry gives and the residual -> addends of the residual's shape.
+        after_add: acts on the sum; keeps its shape.
+        changes_dimension: whether the block, its entry included, changes channels or resolution.
+    """
+
+    def __init__(
+        self,
+        *,
+        entry: nn.Module,
+        branch: nn.Module,
+        shortcut: Shortcut,
+        after_add: nn.Module,
+        changes_dimension: bool,
+    ) -> None:
+        super().__init__(after_add=after_add)
+        self.entry = entry
+        self.branch = branch
+        self.shortcut = shortcut
+        self._changes_dimension = changes_dimension
+
+    @property
+    def changes_dimension(self) -> bool:
+        """Whether the block changes the number of channels or the resolution."""
+        return self._changes_dimension
+
+    def sides(self, x: Tensor) -> Addends:
+        """The shortcut's addends behind the entry."""
+        x = self.entry(x)
+        return self.shortcut(x, self.branch(x))
+
+    def bypass(self, x: Tensor) -> Tensor:
+        """What remains without the branch: the entry and the shortcut."""
+        return self.shortcut.bypass(self.entry(x))

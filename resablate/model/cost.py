@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from resablate.model.resnet import build_network
+from resablate.model.building import build_network
 
 
 class NetworkCost(NamedTuple):
@@ -21,57 +21,26 @@ class NetworkCost(NamedTuple):
     blocks: int
 
 
-def network_cost(
-    *,
-    shortcut: str,
-    shortcut_args: Mapping[str, object],
-    ordering: str,
-    depth: int,
-    width: int,
-    in_channels: int,
-    num_classes: int,
-    size: tuple[int, int],
-) -> NetworkCost:
+def network_cost(*, size: tuple[int, int], shortcut_args: Mapping[str, object], **knobs: Any) -> NetworkCost:
     """The cost of the network that `build_network` would build, for one image of `size` = (H, W).
 
+    Args:
+        size: of the images.
+        shortcut_args: as `build_network` takes them.
+        **knobs: everything else that it takes.
+
     Raises:
-        UnknownName: for a shortcut or an ordering that is in no table.
+        UnknownName: for a name that is in no table.
+        ValueError: for a depth that does not fit.
     """
-    return _cost(
-        shortcut=shortcut,
-        shortcut_args=tuple(sorted(shortcut_args.items())),
-        ordering=ordering,
-        depth=depth,
-        width=width,
-        in_channels=in_channels,
-        num_classes=num_classes,
-        size=size,
-    )
+    return _cost(size, tuple(sorted(shortcut_args.items())), **knobs)
 
 
 @lru_cache(maxsize=4096)
-def _cost(
-    *,
-    shortcut: str,
-    shortcut_args: tuple[tuple[str, object], ...],
-    ordering: str,
-    depth: int,
-    width: int,
-    in_channels: int,
-    num_classes: int,
-    size: tuple[int, int],
-) -> NetworkCost:
+def _cost(size: tuple[int, int], shortcut_args: tuple[tuple[str, object], ...], **knobs: Any) -> NetworkCost:
     with torch.device("meta"):
-        network = build_network(
-            shortcut=shortcut,
-            shortcut_args=dict(shortcut_args),
-            ordering=ordering,
-            depth=depth,
-            width=width,
-            in_channels=in_channels,
-            num_classes=num_classes,
-        ).eval()
-        image = torch.empty(1, in_channels, *size)
+        network = build_network(shortcut_args=dict(shortcut_args), **knobs).eval()
+        image = torch.empty(1, knobs["in_channels"], *size)
     return NetworkCost(count_parameters(network), count_multiply_adds(network, image), len(network.chain))
 
 

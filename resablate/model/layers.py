@@ -1,26 +1,41 @@
 """Words to layers."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from torch import nn
 
 
-def layers(words: str, *, in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
-    """The layers that `words` names, (B, in_channels, H, W) -> (B, out_channels, ceil(H/stride), ceil(W/stride)).
+class Convolution(NamedTuple):
+    """One convolution of a branch."""
+
+    kernel: int
+    """Side in pixels, odd; padded so that stride 1 keeps the size."""
+    out_channels: int
+    stride: int = 1
+
+
+def layers(words: str, *, in_channels: int, convolutions: Sequence[Convolution] = ()) -> nn.Sequential:
+    """The layers that `words` names: (B, in_channels, H, W) -> (B, channels of the last convolution, H', W').
 
     Args:
-        words: `conv` (3x3, no bias), `bn` and `relu`, separated by spaces; may be empty.
+        words: `conv` (without bias), `bn` and `relu`, separated by spaces; may be empty.
         in_channels: channels that enter.
-        out_channels: channels behind the first convolution.
-        stride: of the first convolution.
+        convolutions: one for each `conv`.
 
     Raises:
-        ValueError: for any other word.
+        ValueError: for any other word, or another number of convolutions.
     """
+    if words.split().count("conv") != len(convolutions):
+        raise ValueError(f"one convolution for each conv in {words!r}, got {len(convolutions)}")
     stack: list[nn.Module] = []
     channels = in_channels
+    waiting = iter(convolutions)
     for word in words.split():
         if word == "conv":
-            stack.append(nn.Conv2d(channels, out_channels, 3, stride=stride, padding=1, bias=False))
-            channels, stride = out_channels, 1
+            kernel, out_channels, stride = next(waiting)
+            stack.append(nn.Conv2d(channels, out_channels, kernel, stride=stride, padding=kernel // 2, bias=False))
+            channels = out_channels
         elif word == "bn":
             stack.append(nn.BatchNorm2d(channels))
         elif word == "relu":

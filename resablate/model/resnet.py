@@ -1,144 +1,106 @@
-"""The CIFAR-type residual network of He et al., for every shortcut and ordering."""
+"""The CIFAR-type residual networks of the three papers."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from resablate.model.block import Block
-from resablate.model.layers import layers
-from resablate.model.route import Route
-from resablate.orderings import ORDERINGS, Ordering
-from resablate.shortcuts import SHORTCUTS
+from resablate.model.layers import Convolution, layers
+from resablate.model.network import ResidualNetwork, initialize, pooling_head
+from resablate.model.stages import BLOCKS, Plan, build_stages
+from resablate.orderings import ORDERINGS
+
+_STAGES = 3
 
 
-class ResidualNetwork(nn.Module):
-    """A stem, a chain of blocks and a head.
+def stage_length(*, depth: int, block: str = "basic", transition: str = "pad") -> int:
+    """Blocks in each of the three stages of a network of `depth` layers.
 
-    Args:
-        stem: images (B, C, H, W) -> input of the first block.
-        blocks: the chain.
-        head: output of the last block -> logits (B, classes).
+    Raises:
+        ValueError: if no network of these blocks has that depth; the message names the nearest two that do.
+        UnknownName: for a block that is in no table.
     """
-
-    def __init__(self, *, stem: nn.Module, blocks: Iterable[Block], head: nn.Module) -> None:
-        super().__init__()
-        self.stem = stem
-        self.blocks = nn.ModuleList(blocks)
-        self.head = head
-
-    @property
-    def chain(self) -> list[Block]:
-        """The blocks, counted from 0 at the input."""
-        return [cast(Block, block) for block in self.blocks]
-
-    def forward(self, images: Tensor, routes: Sequence[Route] | None = None) -> Tensor:
-        """Logits (B, classes) of `images` (B, C, H, W).
-
-        Args:
-            images: normalized images.
-            routes: one for each block; all `Route.BOTH` where None.
-
-        Raises:
-            ValueError: if there is not one route for each block.
-        """
-        if routes is None:
-            routes = [Route.BOTH] * len(self.blocks)
-        if len(routes) != len(self.blocks):
-            raise ValueError(f"one route for each of the {len(self.blocks)} blocks, got {len(routes)}")
-        x = self.stem(images)
-        for block, route in zip(self.chain, routes, strict=True):
-            x = block(x, route)
-        return self.head(x)
+    per_block = _STAGES * len(BLOCKS[block].kernels)
+    # The first convolution and the classifier; bare transitions are layers of their own.
+    rest = 4 if transition == "bare" else 2
+    count = (depth - rest) // per_block
+    below = count * per_block + rest
+    if below != depth or count < 1:
+        choices = [d for d in (below, below + per_block) if d > rest]
+        raise ValueError(
+            f"{depth} is not {per_block}n+{rest} for {block} blocks with transition {transition};"
+            f" nearest: {', '.join(map(str, choices))}"
+        )
+    return count
 
 
-def build_network(
+def build_resnet(
     *,
+    in_channels: int,
+    num_classes: int,
+    generator: torch.Generator | None,
     shortcut: str = "identity",
     shortcut_args: Mapping[str, Any] | None = None,
     ordering: str = "original",
     depth: int = 20,
     width: int = 16,
-    in_channels: int = 3,
-    num_classes: int = 10,
-    generator: torch.Generator | None = None,
+    block: str = "basic",
+    transition: str = "pad",
+    stage_preactivation: str = "projected",
 ) -> ResidualNetwork:
-    """A residual network of `depth` = 6n+2 layers: three stages of n blocks of two 3x3 convolutions.
+    """A residual network of three stages with a 3x3 convolution before them.
 
-    The first stage has `width` channels; each later one doubles them and halves the resolution in its first block.
-    Takes images of any size. Convolutions start as N(0, 2 / (9 * out_channels)), batch norm as 1 and 0.
+    The first stage has `width` channels inside its blocks; each later one doubles them and halves the resolution in
+    its first block. Takes images of any size. Convolutions start as N(0, 2 / (k^2 * out_channels)).
 
     Args:
-        shortcut: a row of SHORTCUTS.
-        shortcut_args: keywords of that shortcut.
-        ordering: a row of ORDERINGS.
-        depth: weighted layers.
-        width: channels of the first stage.
         in_channels: channels of the images.
         num_classes: number of logits.
         generator: source of the initial weights; torch's global one where None.
+        shortcut: a row of SHORTCUTS.
+        shortcut_args: keywords of that shortcut.
+        ordering: a row of ORDERINGS.
+        depth: weighted layers: 6n+2 for basic blocks, 9n+2 for bottlenecks, 3n+2 for single convolutions; two more
+            with bare transitions.
+        width: channels of the first stage.
+        block: a row of BLOCKS.
+        transition: how x gets the shape of a stage, one of TRANSITIONS. With `bare` the network is a Procrustes
+            ResNet: the first convolution has the first stage's width already and is followed by neither batch norm
+            nor ReLU.
+        stage_preactivation: one of STAGE_PREACTIVATIONS.
 
     Raises:
-        UnknownName: for a shortcut or an ordering that is in no table.
-        ValueError: if depth is not 6n+2.
+        UnknownName: for a name that is in no table.
+        ValueError: for a depth that does not fit.
 
-    Source: He et al., arXiv 1512.03385, section 4.2; He et al. 2016, sections 3, 4 and appendix.
+    Source: He et al., arXiv 1512.03385, section 4.2; He et al. 2016, sections 3, 4 and appendix; Zaeemzadeh et al.
+        2020 and its released code for `bare`.
     """
-    per_stage, rest = divmod(depth - 2, 6)
-    if rest or per_stage < 1:
-        raise ValueError(f"depth must be 6n+2, got {depth}")
+    count = stage_length(depth=depth, block=block, transition=transition)
     order = ORDERINGS[ordering]
-    module = SHORTCUTS[shortcut]
+    plan = Plan(
+        shortcut=shortcut,
+        shortcut_args=shortcut_args or {},
+        ordering=order,
+        block=BLOCKS[block],
+        transition=transition,
+        stage_preactivation=stage_preactivation,
+    )
+    bare = transition == "bare"
+    stem_width = width * (BLOCKS[block].expansion if bare else 1)
     with torch.random.fork_rng(devices=[]):
-        blocks: list[Block] = []
-        channels = width
-        for stage in range(3):
-            for position in range(per_stage):
-                stride = 2 if stage > 0 and position == 0 else 1
-                shape = {"in_channels": channels, "out_channels": width * 2**stage, "stride": stride}
-                first = not blocks
-                blocks.append(
-                    Block(
-                        branch=layers(_branch_words(order, first=first), **shape),
-                        shortcut=module(**shape, **(shortcut_args or {})),
-                        after_add=layers(
-                            order.after_add,
-                            in_channels=shape["out_channels"],
-                            out_channels=shape["out_channels"],
-                        ),
-                    )
-                )
-                channels = shape["out_channels"]
-        stem = layers("conv bn relu", in_channels=in_channels, out_channels=width)
-        head = nn.Sequential(
-            layers(order.preactivation, in_channels=channels, out_channels=channels),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Linear(channels, num_classes),
+        blocks = build_stages(
+            plan,
+            in_channels=stem_width,
+            widths=[width * 2**stage for stage in range(_STAGES)],
+            counts=[count] * _STAGES,
         )
-    network = ResidualNetwork(stem=stem, blocks=blocks, head=head)
-    _initialize(network, generator)
+        channels = width * 2 ** (_STAGES - 1) * BLOCKS[block].expansion
+        words = "conv" if bare and order.preactivation else "conv bn relu"
+        network = ResidualNetwork(
+            stem=layers(words, in_channels=in_channels, convolutions=[Convolution(3, stem_width)]),
+            blocks=blocks,
+            head=pooling_head(channels, num_classes, layers(order.preactivation, in_channels=channels)),
+        )
+    initialize(network, generator)
     return network
-
-
-def _branch_words(order: Ordering, *, first: bool) -> str:
-    """The branch's words; the first block leaves the pre-activation to the stem, before the paths split.
-
-    Source: He et al. 2016, appendix.
-    """
-    return order.branch[len(order.preactivation) :].strip() if first else order.branch
-
-
-def _initialize(network: nn.Module, generator: torch.Generator | None) -> None:
-    """He initialization by fan-out; a gate keeps the bias that its shortcut gave it.
-
-    Source: He et al., arXiv 1502.01852; fan-out as in the authors' code of He et al. 2016.
-    """
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d) and not module.weight.is_meta:
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=generator)
-        elif isinstance(module, nn.Linear) and not module.weight.is_meta:
-            bound = module.in_features**-0.5
-            nn.init.uniform_(module.weight, -bound, bound, generator=generator)
-            nn.init.zeros_(module.bias)

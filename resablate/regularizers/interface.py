@@ -1,19 +1,30 @@
 """What a regularizer of singular values is."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Sequence
 
-from torch import Tensor, nn
+import torch
+from torch import Tensor
+
+from resablate.regularizers.sites import Site
 
 
 class Regularizer(ABC):
-    """Draws the singular values of a network's convolutions somewhere while it trains."""
+    """Draws the singular values of some convolutions to a target while the network trains.
+
+    Args:
+        sites: the convolutions.
+        sv_strength: how strongly; 0 changes nothing.
+    """
+
+    def __init__(self, sites: Sequence[Site], *, sv_strength: float) -> None:
+        self.sites = sites
+        self.sv_strength = sv_strength
 
     @abstractmethod
-    def penalty(self, network: nn.Module, *, sv_strength: float) -> Tensor | None:
+    def penalty(self) -> Tensor | None:
         """What is added to the loss, a scalar, or None where nothing is."""
 
-
-def convolutions(network: nn.Module) -> Iterator[nn.Conv2d]:
-    """The network's convolutions, from the input on."""
-    return (module for module in network.modules() if isinstance(module, nn.Conv2d))
+    @abstractmethod
+    def after_step(self, generator: torch.Generator) -> None:
+        """Changes the convolutions in place after an optimizer step, where the method does."""

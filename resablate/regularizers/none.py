@@ -1,13 +1,20 @@
 """No regularizer."""
 
-from torch import Tensor, nn
+from typing import final
+
+import torch
+from torch import Tensor
 
 from resablate.regularizers.interface import Regularizer
 
 
+@final
 class NoRegularizer(Regularizer):
     """Leaves the singular values alone: bit for bit the training without any of this."""
 
-    def penalty(self, network: nn.Module, *, sv_strength: float) -> Tensor | None:
+    def penalty(self) -> Tensor | None:
         """Nothing."""
         return None
+
+    def after_step(self, generator: torch.Generator) -> None:
+        """Nothing."""

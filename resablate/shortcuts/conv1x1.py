@@ -20,6 +20,8 @@ class Conv1x1(Shortcut):
     Source: He et al. 2016, Figure 2(e), section 3.1 (option C of arXiv 1512.03385).
     """
 
+    projects = False  # it is one itself
+
     def __init__(self, *, in_channels: int, out_channels: int, stride: int, batch_norm: bool = True) -> None:
         super().__init__(in_channels=in_channels, out_channels=out_channels, stride=stride)
         self.conv = nn.Conv2d(in_channels, out_channels, kernel_size=1, stride=stride, bias=False)

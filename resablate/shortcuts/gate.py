@@ -3,18 +3,20 @@
 from torch import nn
 
 
-def gate_layer(channels: int, bias: float) -> nn.Conv2d:
-    """The 1x1 convolution under the sigmoid of g(x) = sigmoid(W_g x + b_g), (B, C, H, W) -> (B, C, H, W).
-
-    It carries no batch norm, which would make the initial bias meaningless; the paper leaves this open.
+def gate_layer(channels: int, *, bias: float, batch_norm: bool) -> nn.Module:
+    """What stands under the sigmoid of g(x) = sigmoid(W_g x + b_g), (B, C, H, W) -> (B, C, H, W).
 
     Args:
         channels: C.
         bias: initial value of every b_g.
+        batch_norm: normalize W_g x, with b_g as the shift of batch norm, so that the initial bias keeps its meaning.
+            The paper leaves open whether there is one.
 
-    Source: He et al. 2016, section 3.1.
+    Source: He et al. 2016, section 3.1; the 1x1 convolution as realized there.
     """
-    layer = nn.Conv2d(channels, channels, kernel_size=1, bias=True)
-    assert layer.bias is not None
-    nn.init.constant_(layer.bias, bias)
-    return layer
+    conv = nn.Conv2d(channels, channels, kernel_size=1, bias=not batch_norm)
+    norm = nn.BatchNorm2d(channels) if batch_norm else None
+    shift = norm.bias if norm else conv.bias
+    assert shift is not None
+    nn.init.constant_(shift, bias)
+    return nn.Sequential(conv, norm) if norm else conv

@@ -5,7 +5,7 @@ Shapes throughout: x is (B, in_channels, H, W); the residual, both addends and t
 """
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -20,6 +20,29 @@ class Addends(NamedTuple):
     """What comes out of the branch."""
 
 
+class Pad(nn.Module):
+    """x in another shape without parameters: every `stride`-th pixel, new channels zero.
+
+    Args:
+        in_channels: channels of x.
+        out_channels: not fewer.
+        stride: of the subsampling.
+
+    Source: option A of He et al., arXiv 1512.03385, section 3.3.
+    """
+
+    def __init__(self, *, in_channels: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        self.missing = out_channels - in_channels
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`x` (B, in_channels, H, W) in its new shape."""
+        if self.stride > 1:
+            x = x[:, :, :: self.stride, :: self.stride]
+        return functional.pad(x, (0, 0, 0, 0, 0, self.missing)) if self.missing else x
+
+
 class Shortcut(nn.Module, ABC):
     """How x passes the branch.
 
@@ -27,23 +50,20 @@ class Shortcut(nn.Module, ABC):
         in_channels: channels of x.
         out_channels: channels of the residual.
         stride: the branch's stride.
+
+    Attributes:
+        match: x -> x in the residual's shape; without parameters, unless the network puts a projection in its place.
+        projects: whether a projection may take that place.
     """
+
+    projects: ClassVar[bool] = True
 
     def __init__(self, *, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.stride = stride
-
-    def match(self, x: Tensor) -> Tensor:
-        """`x` in the residual's shape without parameters: every `stride`-th pixel, new channels zero.
-
-        Source: option A of He et al., arXiv 1512.03385, section 3.3.
-        """
-        if self.stride > 1:
-            x = x[:, :, :: self.stride, :: self.stride]
-        missing = self.out_channels - self.in_channels
-        return functional.pad(x, (0, 0, 0, 0, 0, missing)) if missing else x
+        self.match: nn.Module = Pad(in_channels=in_channels, out_channels=out_channels, stride=stride)
 
     @abstractmethod
     def forward(self, x: Tensor, residual: Tensor) -> Addends:

@@ -15,6 +15,8 @@ class NoShortcut(Shortcut):
     Source: He et al. 2016, Table 1, shortcut 0; Veit et al. 2016, section 4.1 for the removal.
     """
 
+    projects = False  # nothing would train it
+
     def forward(self, x: Tensor, residual: Tensor) -> Addends:
         """The two addends, the carried one zero."""
         return Addends(carried=torch.zeros_like(residual), added=residual)

@@ -17,13 +17,16 @@ class ShortcutOnlyGate(Shortcut):
         out_channels: channels of the residual.
         stride: the branch's stride.
         bias: initial b_g; He et al. show 0 and -6.
+        batch_norm: normalize W_g x before b_g is added; the paper leaves it open.
 
     Source: He et al. 2016, Figure 2(d), section 3.1.
     """
 
-    def __init__(self, *, in_channels: int, out_channels: int, stride: int, bias: float = -6.0) -> None:
+    def __init__(
+        self, *, in_channels: int, out_channels: int, stride: int, bias: float = -6.0, batch_norm: bool = False
+    ) -> None:
         super().__init__(in_channels=in_channels, out_channels=out_channels, stride=stride)
-        self.gate = gate_layer(out_channels, bias)
+        self.gate = gate_layer(out_channels, bias=bias, batch_norm=batch_norm)
 
     def forward(self, x: Tensor, residual: Tensor) -> Addends:
         """The two addends."""

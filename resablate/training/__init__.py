@@ -1,6 +1,8 @@
 """Training one network: schedule, augmentation, epochs, evaluation, checkpoints."""
 
 from resablate.training.augmentation import AUGMENTATIONS as AUGMENTATIONS
+from resablate.training.augmentation import CROP_FILLS as CROP_FILLS
+from resablate.training.block_sampling import BLOCK_SAMPLINGS as BLOCK_SAMPLINGS
 from resablate.training.checkpoint import load_weights as load_weights
 from resablate.training.checkpoint import resume as resume
 from resablate.training.checkpoint import save_checkpoint as save_checkpoint
@@ -12,4 +14,5 @@ from resablate.training.determinism import thread_count as thread_count
 from resablate.training.evaluation import evaluate as evaluate
 from resablate.training.evaluation import evaluation_mode as evaluation_mode
 from resablate.training.loop import Training as Training
+from resablate.training.optimizer import WEIGHT_DECAYS as WEIGHT_DECAYS
 from resablate.training.schedule import SCHEDULES as SCHEDULES

@@ -31,13 +31,23 @@ def flip(images: Tensor, *, generator: torch.Generator) -> Tensor:
     return torch.where(mirrored.view(-1, 1, 1, 1), images.flip(-1), images)
 
 
-def crop(images: Tensor, *, generator: torch.Generator, crop_padding: int = 4) -> Tensor:
-    """Each image shifted by up to `crop_padding` pixels either way; zeros move in.
+CROP_FILLS: Registry[str] = Registry(
+    "crop_fill",
+    "crop_fills",
+    {
+        "zero": "zeros move in (He et al., arXiv 1512.03385; Zaeemzadeh et al. 2020 in Chainer)",
+        "reflect": "the image is mirrored at its border (Zaeemzadeh et al. 2020 in PyTorch)",
+    },
+)
+
+
+def crop(images: Tensor, *, generator: torch.Generator, crop_padding: int = 4, crop_fill: str = "zero") -> Tensor:
+    """Each image shifted by up to `crop_padding` pixels either way; `crop_fill` says what moves in.
 
     Source: He et al., arXiv 1512.03385, section 4.2: 4 pixels padded on each side, then a random crop.
     """
     count, channels, height, width = images.shape
-    padded = functional.pad(images, [crop_padding] * 4)
+    padded = functional.pad(images, [crop_padding] * 4, mode="reflect" if crop_fill == "reflect" else "constant")
     offsets = torch.randint(2 * crop_padding + 1, (2, count, 1), generator=generator).to(images.device)
     rows = offsets[0] + torch.arange(height, device=images.device)
     columns = offsets[1] + torch.arange(width, device=images.device)
@@ -46,9 +56,9 @@ def crop(images: Tensor, *, generator: torch.Generator, crop_padding: int = 4) -
     return padded[example, channel, rows[:, None, :, None], columns[:, None, None, :]]
 
 
-def crop_flip(images: Tensor, *, generator: torch.Generator, crop_padding: int = 4) -> Tensor:
+def crop_flip(images: Tensor, *, generator: torch.Generator, crop_padding: int = 4, crop_fill: str = "zero") -> Tensor:
     """`crop`, then `flip`: the augmentation of all three papers on CIFAR."""
-    return flip(crop(images, generator=generator, crop_padding=crop_padding), generator=generator)
+    return flip(crop(images, generator=generator, crop_padding=crop_padding, crop_fill=crop_fill), generator=generator)
 
 
 AUGMENTATIONS: Registry[Augmentation] = Registry(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -12,11 +12,14 @@ from torch.nn import functional
 
 from resablate.datasets import Examples
 from resablate.measurement import EpochMetrics
+from resablate.model import ResidualNetwork, Route
 from resablate.registry import accepted
-from resablate.regularizers import REGULARIZERS
+from resablate.regularizers import REGULARIZERS, NoRegularizer, Regularizer, find_sites
 from resablate.training.augmentation import AUGMENTATIONS
+from resablate.training.block_sampling import BLOCK_SAMPLINGS, survival_of
 from resablate.training.determinism import derived_generator, derived_seed, global_seed
 from resablate.training.evaluation import evaluate
+from resablate.training.optimizer import build_sgd
 from resablate.training.schedule import SCHEDULES
 
 
@@ -39,8 +42,13 @@ class Training:
         augmentation: a row of AUGMENTATIONS.
         regularizer: a row of REGULARIZERS.
         sv_strength: the regularizer's strength.
-        seed: of the order of examples, augmentation and dropout.
-        **knobs: keywords of the schedule and the augmentation; those that neither takes are ignored.
+        seed: of the order of examples, augmentation, dropout and the sampling of blocks.
+        iterations: stop after so many steps, in the middle of an epoch if need be; after `epochs` where None.
+        weight_decay_on: a row of WEIGHT_DECAYS.
+        nesterov: whether the momentum looks ahead.
+        block_sampling: a row of BLOCK_SAMPLINGS; sets the blocks' `survival`.
+        **knobs: keywords of the schedule, the augmentation, the sampling and the regularizer, and `sv_layers`; what
+            none of them takes is ignored.
 
     Attributes:
         epoch: epochs done.
@@ -52,7 +60,7 @@ class Training:
 
     def __init__(
         self,
-        network: nn.Module,
+        network: ResidualNetwork,
         *,
         train: Examples,
         val: Examples,
@@ -66,6 +74,10 @@ class Training:
         regularizer: str,
         sv_strength: float,
         seed: int,
+        iterations: int | None = None,
+        weight_decay_on: str = "all",
+        nesterov: bool = False,
+        block_sampling: str = "all",
         **knobs: object,
     ) -> None:
         self.network = network
@@ -77,14 +89,32 @@ class Training:
         self._learning_rate = learning_rate
         self._schedule = SCHEDULES[schedule]
         self._augment = AUGMENTATIONS[augmentation]
-        self._regularizer = REGULARIZERS[regularizer]()
-        self._sv_strength = sv_strength
+        self._regularizer = self._regularize(regularizer, sv_strength, knobs)
         self._seed = seed
         self._schedule_knobs = accepted(self._schedule, knobs)
         self._augment_knobs = accepted(self._augment, knobs)
-        self.optimizer = torch.optim.SGD(
-            network.parameters(), lr=learning_rate, momentum=momentum, weight_decay=weight_decay
+        self._sampling = BLOCK_SAMPLINGS[block_sampling]
+        self._survival = survival_of(block_sampling, len(network.chain), **knobs)
+        for block, survival in zip(network.chain, self._survival, strict=True):
+            block.survival = survival
+        self._iterations = iterations
+        self.optimizer = build_sgd(
+            network,
+            learning_rate=learning_rate,
+            momentum=momentum,
+            weight_decay=weight_decay,
+            weight_decay_on=weight_decay_on,
+            nesterov=nesterov,
         )
+
+    def _regularize(self, name: str, sv_strength: float, knobs: Mapping[str, object]) -> Regularizer:
+        """The regularizer on the convolutions it is for; none where its strength is 0."""
+        row = REGULARIZERS[name]
+        if row is NoRegularizer or not sv_strength:
+            return NoRegularizer([], sv_strength=0)
+        first = self._train.take(slice(1))
+        sites = find_sites(self.network, first.normalize(first.images), sv_layers=str(knobs.get("sv_layers", "all")))
+        return row(sites, sv_strength=sv_strength, **accepted(row, knobs))
 
     @property
     def epoch(self) -> int:
@@ -98,8 +128,14 @@ class Training:
 
     @property
     def done(self) -> bool:
-        """Whether there is no epoch left to train."""
-        return self.diverged or self.epoch >= self._epochs
+        """Whether there is no step left to train."""
+        return self.diverged or self.epoch * self.steps_per_epoch >= self.total_steps
+
+    @property
+    def total_steps(self) -> int:
+        """Optimizer steps in the whole run."""
+        steps = self._epochs * self.steps_per_epoch
+        return steps if self._iterations is None else min(steps, self._iterations)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -114,16 +150,22 @@ class Training:
         device = self._train.images.device
         order = torch.randperm(len(self._train), generator=derived_generator(self._seed, "order", epoch)).to(device)
         augmenting = derived_generator(self._seed, "augmentation", epoch)
+        sampling = derived_generator(self._seed, "block_sampling", epoch)
+        projecting = derived_generator(self._seed, "regularizer", epoch)
         loss_sum = torch.zeros((), dtype=torch.float64, device=device)
         wrong = torch.zeros((), dtype=torch.int64, device=device)
         seen, rate = 0, 0.0
         self.network.train()
         with global_seed(derived_seed(self._seed, "dropout", epoch), device):
-            for step, chosen in enumerate(order.split(self._batch_size)[: self.steps_per_epoch]):
-                rate = self._set_rate(epoch * self.steps_per_epoch + step)
+            first = epoch * self.steps_per_epoch
+            steps = min(self.steps_per_epoch, self.total_steps - first)
+            for step, chosen in enumerate(order.split(self._batch_size)[:steps]):
+                rate = self._set_rate(first + step)
+                routes = self._sampling.draw(self._survival, sampling)
                 batch = self._train.take(chosen)
                 images = self._augment(batch.normalize(batch.images), generator=augmenting, **self._augment_knobs)
-                loss, logits = self._step(images, batch.labels)
+                loss, logits = self._step(images, batch.labels, routes)
+                self._regularizer.after_step(projecting)
                 loss_sum += loss.double() * len(chosen)
                 wrong += (logits.argmax(dim=1) != batch.labels).sum()
                 seen += len(chosen)
@@ -140,19 +182,18 @@ class Training:
         self.history.append(metrics)
         return metrics
 
-    def _step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def _step(self, images: Tensor, labels: Tensor, routes: Sequence[Route]) -> tuple[Tensor, Tensor]:
         """One update; the loss without the penalty, and the logits, both detached."""
-        logits = self.network(images)
+        logits = self.network(images, routes)
         loss = functional.cross_entropy(logits, labels)
-        penalty = self._regularizer.penalty(self.network, sv_strength=self._sv_strength)
+        penalty = self._regularizer.penalty()
         self.optimizer.zero_grad(set_to_none=True)
         (loss if penalty is None else loss + penalty).backward()
         self.optimizer.step()
         return loss.detach(), logits.detach()
 
     def _set_rate(self, iteration: int) -> float:
-        total = self._epochs * self.steps_per_epoch
-        rate = self._schedule(iteration, total, learning_rate=self._learning_rate, **self._schedule_knobs)
+        rate = self._schedule(iteration, self.total_steps, learning_rate=self._learning_rate, **self._schedule_knobs)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         return rate

@@ -7,7 +7,7 @@ from torch import nn
 
 from resablate.errors import UnknownName
 from resablate.model import ResidualNetwork, Route, build_network, count_parameters
-from resablate.model.layers import layers
+from resablate.model.layers import Convolution, layers
 from resablate.orderings import ORDERINGS
 from resablate.shortcuts import SHORTCUTS
 from tests.networks import make_generator, make_images, make_network
@@ -145,7 +145,7 @@ def test_a_gate_keeps_its_bias() -> None:
 
 @pytest.mark.parametrize("depth", [2, 7, 9, 21, 0, -4])
 def test_another_depth_is_refused(depth: int) -> None:
-    with pytest.raises(ValueError, match=rf"depth must be 6n\+2, got {depth}"):
+    with pytest.raises(ValueError, match=rf"{depth} is not 6n\+2 for basic blocks"):
         build_network(depth=depth)
 
 
@@ -166,11 +166,14 @@ def test_one_route_for_each_block() -> None:
 
 def test_a_word_must_be_known() -> None:
     with pytest.raises(ValueError, match="a word is conv, bn or relu, got 'gelu' in 'conv gelu'"):
-        layers("conv gelu", in_channels=1, out_channels=1)
+        layers("conv gelu", in_channels=1, convolutions=[Convolution(3, 1)])
+    with pytest.raises(ValueError, match="one convolution for each conv in 'conv bn conv', got 1"):
+        layers("conv bn conv", in_channels=1, convolutions=[Convolution(3, 1)])
 
 
 def test_only_the_first_convolution_has_the_stride() -> None:
-    stack = layers("bn relu conv bn relu conv", in_channels=2, out_channels=4, stride=2)
+    both = [Convolution(3, 4, 2), Convolution(3, 4)]
+    stack = layers("bn relu conv bn relu conv", in_channels=2, convolutions=both)
     convolutions = [layer for layer in stack if isinstance(layer, nn.Conv2d)]
     assert [(c.in_channels, c.out_channels, c.stride) for c in convolutions] == [(2, 4, (2, 2)), (4, 4, (1, 1))]
     assert [layer.num_features for layer in stack if isinstance(layer, nn.BatchNorm2d)] == [2, 4]

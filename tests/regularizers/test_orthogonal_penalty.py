@@ -2,11 +2,17 @@ import pytest
 import torch
 from torch import nn
 
-from resablate.regularizers import REGULARIZERS
-from resablate.regularizers.interface import convolutions
-from tests.networks import make_network
+from resablate.regularizers import REGULARIZERS, Site, find_sites
+from tests.networks import make_images, make_network
 
-penalize = REGULARIZERS["orthogonal_penalty"]().penalty
+
+def penalize(network: nn.Module, *, sv_strength: float) -> torch.Tensor | None:
+    """The penalty with target 1 on one layer, or on all layers of a network."""
+    if isinstance(network, nn.Conv2d):
+        sites = [Site("layer", network, (8, 8), is_stem=False)]
+    else:
+        sites = find_sites(network, make_images(1)[0], sv_layers="all")  # type: ignore[arg-type]
+    return REGULARIZERS["orthogonal_penalty"](sites, sv_strength=sv_strength, sv_target=1.0).penalty()  # type: ignore[call-arg]
 
 
 def one_layer(kernel: torch.Tensor) -> nn.Conv2d:
@@ -58,7 +64,7 @@ def test_descent_draws_the_singular_values_to_one() -> None:
 
 def test_every_convolution_counts_and_nothing_else() -> None:
     network = make_network(shortcut="conv1x1")
-    layers = list(convolutions(network))
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
     assert len(layers) == 1 + 3 * 3
     assert value(network, 1.0) == pytest.approx(sum(value(layer, 1.0) for layer in layers), rel=1e-12)
     penalty = penalize(network, sv_strength=1.0)
@@ -73,4 +79,4 @@ def test_every_convolution_counts_and_nothing_else() -> None:
 
 
 def test_none_adds_nothing() -> None:
-    assert REGULARIZERS["none"]().penalty(make_network(), sv_strength=3.0) is None
+    assert REGULARIZERS["none"]([], sv_strength=3.0).penalty() is None

@@ -205,7 +205,7 @@ def test_the_penalty_is_trained_and_not_reported() -> None:
         return sum(float((g - torch.eye(len(g))).square().sum().detach()) for g in grams)
 
     plain = run(make_training())
-    penalized = run(make_training(regularizer="orthogonal_penalty", sv_strength=0.1))
+    penalized = run(make_training(regularizer="orthogonal_penalty", sv_strength=0.1, sv_target=1.0))
     assert weights(penalized) < 0.3 * weights(plain)
     # The first batch of the first epoch is met before any step, so both report the same cross-entropy there.
     first = [

@@ -1,0 +1,117 @@
+"""The files of CIFAR-10 and CIFAR-100 as they are distributed for Python, and as torchvision keeps them."""
+
+import io
+import os
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from resablate.datasets.images import Dataset, ImageDataset
+from resablate.errors import DatasetError
+
+_SIDE = 32
+_ALLOWED = {
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+    ("_codecs", "encode"),
+}
+"""What a batch of CIFAR is made of. Nothing else is unpickled: a file may come from anywhere."""
+
+
+@dataclass(frozen=True)
+class CifarLayout:
+    """What sets the two data sets apart."""
+
+    name: str
+    folder: str
+    train: Sequence[str]
+    test: str
+    label: bytes
+    classes: int
+    torchvision_class: str
+
+
+class _ArraysOnly(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _ALLOWED:
+            raise pickle.UnpicklingError(f"{module}.{name} has no place in a CIFAR batch")
+        return super().find_class(module.replace("numpy.core", "numpy._core"), name)
+
+
+def _read(path: Path, layout: CifarLayout) -> tuple[Tensor, Tensor]:
+    """Images (N, 3, 32, 32) and labels of one batch.
+
+    Raises:
+        DatasetError: if the file is damaged, holds anything but arrays, or is of another data set.
+    """
+    try:
+        content = cast(dict[bytes, Any], _ArraysOnly(io.BytesIO(path.read_bytes()), encoding="bytes").load())
+        pixels = np.asarray(content[b"data"], dtype=np.uint8)
+        labels = torch.tensor(content[layout.label], dtype=torch.int64)
+        images = torch.from_numpy(pixels.reshape(len(labels), 3, _SIDE, _SIDE).copy())
+    except (OSError, EOFError, pickle.UnpicklingError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise DatasetError(f"{path}: not a batch of {layout.name} ({type(error).__name__}: {error})") from None
+    if len(labels) == 0 or int(labels.min()) < 0 or int(labels.max()) >= layout.classes:
+        raise DatasetError(f"{path}: not a batch of {layout.name}: labels must be 0 to {layout.classes - 1}")
+    return images, labels
+
+
+def _load(data_root: Path | None, *, layout: CifarLayout) -> ImageDataset:
+    """The copy in `data_root`, $RESABLATE_DATA or the cache, else torchvision's download.
+
+    Raises:
+        DatasetError: if there is none and the download fails; names every place and remedy.
+    """
+    if data_root is not None and not data_root.is_dir():
+        raise DatasetError(f"--data-root {data_root}: no such folder")
+    cache = Path.home() / ".cache" / "resablate" / "data"
+    given = os.environ.get("RESABLATE_DATA")
+    roots = list(dict.fromkeys(root for root in (data_root, Path(given) if given else None, cache) if root))
+    folders = [folder for root in roots for folder in (root / layout.folder, root)]
+    needed = [*layout.train, layout.test]
+    folder = next((f for f in folders if all((f / name).is_file() for name in needed)), None)
+    if folder is None:
+        folder = _download(roots[0], layout, looked=folders)
+    train = [_read(folder / name, layout) for name in layout.train]
+    test_images, test_labels = _read(folder / layout.test, layout)
+    return ImageDataset(
+        torch.cat([images for images, _ in train]), torch.cat([labels for _, labels in train]), test_images, test_labels
+    )
+
+
+def _download(root: Path, layout: CifarLayout, *, looked: Sequence[Path]) -> Path:
+    import torchvision
+
+    try:
+        getattr(torchvision.datasets, layout.torchvision_class)(root, download=True)
+    except Exception as error:
+        places = "\n".join(f"    {folder}" for folder in looked)
+        reason = str(error).splitlines()[0] if str(error) else "no reason given"
+        raise DatasetError(
+            f"{layout.name}: not found, and torchvision could not download it ({type(error).__name__}: {reason})\n"
+            f"  looked for {layout.train[0]}, ..., {layout.test} in:\n{places}\n"
+            f"  pass --data-root FOLDER or set RESABLATE_DATA to the folder that holds {layout.folder}"
+        ) from None
+    return root / layout.folder
+
+
+def cifar_dataset(layout: CifarLayout) -> Dataset:
+    """The row of the table for `layout`."""
+    return Dataset(
+        load=partial(_load, layout=layout),
+        channels=3,
+        size=(_SIDE, _SIDE),
+        num_classes=layout.classes,
+        train_count=50_000,
+        test_count=10_000,
+        source="Krizhevsky 2009",
+    )

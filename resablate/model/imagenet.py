@@ -1,0 +1,87 @@
+"""Residual networks in the shapes that are used on ImageNet."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from resablate.model.layers import Convolution, layers
+from resablate.model.network import ResidualNetwork, initialize, pooling_head
+from resablate.model.stages import BLOCKS, Plan, build_stages
+from resablate.orderings import ORDERINGS
+
+STAGES: Mapping[int, tuple[str, tuple[int, int, int, int]]] = {
+    18: ("basic", (2, 2, 2, 2)),
+    34: ("basic", (3, 4, 6, 3)),
+    50: ("bottleneck", (3, 4, 6, 3)),
+    101: ("bottleneck", (3, 4, 23, 3)),
+    152: ("bottleneck", (3, 8, 36, 3)),
+    200: ("bottleneck", (3, 24, 36, 3)),
+}
+"""Depth -> block and blocks per stage: arXiv 1512.03385, Table 1; 200 as in the trainer by Facebook."""
+
+
+def check_imagenet_depth(*, depth: int) -> None:
+    """Raise ValueError for a depth that no ImageNet ResNet has; the message names those there are."""
+    if depth not in STAGES:
+        raise ValueError(f"{depth} is no depth of an imagenet_resnet; there are {', '.join(map(str, STAGES))}")
+
+
+def build_imagenet_resnet(
+    *,
+    in_channels: int,
+    num_classes: int,
+    generator: torch.Generator | None,
+    shortcut: str = "identity",
+    shortcut_args: Mapping[str, Any] | None = None,
+    ordering: str = "original",
+    depth: int = 50,
+    width: int = 64,
+    transition: str = "projection",
+) -> ResidualNetwork:
+    """A residual network of four stages behind a strided 7x7 convolution and a 3x3 maximum.
+
+    A bottleneck takes its stride in the 3x3 convolution, as torchvision's do; the paper's took it in the first 1x1.
+
+    Args:
+        in_channels: channels of the images.
+        num_classes: number of logits.
+        generator: source of the initial weights; torch's global one where None.
+        shortcut: a row of SHORTCUTS.
+        shortcut_args: keywords of that shortcut.
+        ordering: a row of ORDERINGS.
+        depth: 18, 34, 50, 101, 152 or 200.
+        width: channels inside the first stage's blocks.
+        transition: how x gets the shape of a stage: `projection` (the paper's option B) or `pad`.
+
+    Raises:
+        UnknownName: for a name that is in no table.
+        ValueError: for another depth.
+
+    Source: He et al., arXiv 1512.03385, Table 1; He et al. 2016, section 4 for pre-activation.
+    """
+    check_imagenet_depth(depth=depth)
+    block, counts = STAGES[depth]
+    order = ORDERINGS[ordering]
+    kind = BLOCKS[block]
+    plan = Plan(
+        shortcut=shortcut,
+        shortcut_args=shortcut_args or {},
+        ordering=order,
+        block=kind,
+        transition=transition,
+        stride_at=1 if block == "bottleneck" else 0,
+    )
+    channels = width * 2 ** (len(counts) - 1) * kind.expansion
+    with torch.random.fork_rng(devices=[]):
+        stem = layers("conv bn relu", in_channels=in_channels, convolutions=[Convolution(7, width, 2)])
+        network = ResidualNetwork(
+            stem=nn.Sequential(*stem, nn.MaxPool2d(3, stride=2, padding=1)),
+            blocks=build_stages(
+                plan, in_channels=width, widths=[width * 2**stage for stage in range(len(counts))], counts=counts
+            ),
+            head=pooling_head(channels, num_classes, layers(order.preactivation, in_channels=channels)),
+        )
+    initialize(network, generator)
+    return network

@@ -1,0 +1,111 @@
+"""The convolutions that a regularizer acts on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from resablate.model import ResidualNetwork
+from resablate.model.block import Block
+from resablate.registry import Registry
+
+
+@dataclass(frozen=True)
+class Site:
+    """A convolution where it stands in a network."""
+
+    name: str
+    layer: nn.Conv2d
+    size: tuple[int, int]
+    """(H, W) of the images that enter it."""
+    is_stem: bool
+
+    @property
+    def stride(self) -> int:
+        """Of the convolution, equal along both sides."""
+        return int(self.layer.stride[0])
+
+    def target(self, sv_target: str | float) -> float:
+        """The singular value that all are drawn to.
+
+        Args:
+            sv_target: `backward` keeps the norm of gradients on average, sqrt(out / in), as the paper; `forward` that
+                of activations, the stride times sqrt(in / min(in, out)); or the number itself.
+
+        Source: Zaeemzadeh et al. 2020 and its released code for `backward`.
+        """
+        if not isinstance(sv_target, str):
+            return float(sv_target)
+        entering, leaving = self.layer.in_channels, self.layer.out_channels
+        if sv_target == "backward":
+            return (leaving / entering) ** 0.5
+        return self.stride * (entering / min(entering, leaving)) ** 0.5
+
+
+SV_LAYERS: Registry[str] = Registry(
+    "choice of sv_layers",
+    "sv_layers",
+    {
+        "all": "every convolution",
+        "transitions": "those that change dimensions outside the branches: projections and bare transitions",
+        "stem+transitions": "these and the network's first convolution: Zaeemzadeh et al. 2020",
+    },
+)
+
+
+def find_sites(network: ResidualNetwork, images: Tensor, *, sv_layers: str) -> list[Site]:
+    """The convolutions called `sv_layers`, from the input on, and the sizes of what enters them.
+
+    Args:
+        network: left as it is.
+        images: (B, C, H, W), what the network takes; one image is enough.
+        sv_layers: a row of SV_LAYERS.
+    """
+    sizes = _input_sizes(network, images)
+    stem = next((layer for layer in network.stem.modules() if isinstance(layer, nn.Conv2d)), None)
+    moving = set(_transitions(network))
+    return [
+        Site(name, layer, sizes[layer], is_stem=layer is stem)
+        for name, layer in network.named_modules()
+        if isinstance(layer, nn.Conv2d)
+        and layer in sizes
+        and (sv_layers == "all" or layer in moving or (sv_layers == "stem+transitions" and layer is stem))
+    ]
+
+
+def _transitions(network: ResidualNetwork) -> Iterator[nn.Conv2d]:
+    for block in network.chain:
+        if block.changes_dimension:
+            yield from (layer for layer in _outside_branch(block) if isinstance(layer, nn.Conv2d))
+
+
+def _outside_branch(block: Block) -> Iterator[nn.Module]:
+    for name, part in block.named_children():
+        if name != "branch":
+            yield from part.modules()
+
+
+def _input_sizes(network: nn.Module, images: Tensor) -> dict[nn.Module, tuple[int, int]]:
+    sizes: dict[nn.Module, tuple[int, int]] = {}
+
+    def note(layer: nn.Module, inputs: tuple[Any, ...]) -> None:
+        entered = cast(Tensor, inputs[0])
+        sizes[layer] = (entered.shape[2], entered.shape[3])
+
+    convolutions = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
+    hooks = [layer.register_forward_pre_hook(note) for layer in convolutions]
+    modes = [(module, module.training) for module in network.modules()]
+    try:
+        network.eval()
+        with torch.no_grad():
+            network(images[:1])
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for module, mode in modes:
+            module.training = mode
+    return sizes

@@ -1,0 +1,7 @@
+"""Convolutions as operators: their spectrum, and the nearest one whose singular values are equal."""
+
+from resablate.spectral.polar import polar_factor as polar_factor
+from resablate.spectral.polar import polar_kernel as polar_kernel
+from resablate.spectral.symbol import half_symbol as half_symbol
+from resablate.spectral.symbol import kernel_of_symbol as kernel_of_symbol
+from resablate.spectral.symbol import symbol as symbol

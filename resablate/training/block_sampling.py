@@ -1,0 +1,81 @@
+"""Training on a part of the blocks, another part for every batch.
+
+Every row takes the number of blocks and returns, for each, the chance that it is kept; `draw` makes routes of it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from resablate.model import Route
+from resablate.registry import Registry, accepted
+
+
+@dataclass(frozen=True)
+class BlockSampling:
+    """A row of the table."""
+
+    survival: Callable[..., list[float]]
+    """Number of blocks, and knobs -> chance of each block to be kept in a batch; also its weight at test time."""
+    draw: Callable[[Sequence[float], torch.Generator], list[Route]]
+    """Those chances -> the routes of one batch."""
+
+
+def all_blocks(blocks: int) -> list[float]:
+    """Every block, always: the ordinary training."""
+    return [1.0] * blocks
+
+
+def linear_decay(blocks: int, *, final_survival: float = 0.5) -> list[float]:
+    """Stochastic depth: block l of L is kept with chance 1 - l / L * (1 - final_survival), l counted from 1.
+
+    Source: Huang et al., arXiv 1603.09382, section 3, as lesioned by Veit et al. 2016, Figure 8.
+    """
+    return [1 - (block + 1) / blocks * (1 - final_survival) for block in range(blocks)]
+
+
+def fixed_count(blocks: int, *, sampled_blocks: int = 23) -> list[float]:
+    """Exactly `sampled_blocks` of the blocks in every batch, each set as likely: effective paths only.
+
+    With 23 of 54 blocks the lengths of paths center on 11.5, as those of the effective paths do.
+
+    Raises:
+        ValueError: if there are not so many blocks.
+
+    Source: Veit et al. 2016, section 4.3.
+    """
+    if sampled_blocks > blocks:
+        raise ValueError(f"sampled_blocks must be at most the number of blocks, {blocks}; got {sampled_blocks}")
+    return [sampled_blocks / blocks] * blocks
+
+
+def _keep_all(survival: Sequence[float], generator: torch.Generator) -> list[Route]:
+    return [Route.BOTH] * len(survival)
+
+
+def _independently(survival: Sequence[float], generator: torch.Generator) -> list[Route]:
+    draws = torch.rand(len(survival), generator=generator).tolist()
+    return [Route.BOTH if draw < chance else Route.SHORTCUT_ONLY for draw, chance in zip(draws, survival, strict=True)]
+
+
+def _so_many(survival: Sequence[float], generator: torch.Generator) -> list[Route]:
+    kept = set(torch.randperm(len(survival), generator=generator)[: round(sum(survival))].tolist())
+    return [Route.BOTH if block in kept else Route.SHORTCUT_ONLY for block in range(len(survival))]
+
+
+BLOCK_SAMPLINGS: Registry[BlockSampling] = Registry(
+    "block_sampling",
+    "block_samplings",
+    {
+        "all": BlockSampling(all_blocks, _keep_all),
+        "stochastic_depth": BlockSampling(linear_decay, _independently),
+        "fixed_count": BlockSampling(fixed_count, _so_many),
+    },
+)
+
+
+def survival_of(name: str, blocks: int, **knobs: object) -> list[float]:
+    """The chance of each block under the sampling called `name`; knobs that it does not take are ignored."""
+    row = BLOCK_SAMPLINGS[name]
+    return row.survival(blocks, **accepted(row.survival, knobs))
