@@ -76,7 +76,7 @@ def list_(
 
 
 @app.command()
-def check(file: SweepFile, data_root: DataRoot = None) -> None:
+def check(file: SweepFile) -> None:
     """Check a sweep and say what it would cost, without running anything."""
     from resablate.plan import estimate_cpu_seconds, load_plan
     from resablate.scheduling import clock
@@ -95,7 +95,7 @@ def check(file: SweepFile, data_root: DataRoot = None) -> None:
     seconds = [estimate_cpu_seconds(spec) for spec in plan.trials]
     for spec, wall in zip(plan.trials[:_SHOWN_TRIALS], seconds, strict=False):
         cost = trial_cost(spec)
-        shown.add_row(spec.label(), spec.key, f"{cost.parameters:,}", f"{cost.multiply_adds:,}", clock(wall))
+        shown.add_row(plan.sweep.label(spec), spec.key, f"{cost.parameters:,}", f"{cost.multiply_adds:,}", clock(wall))
     out.print(shown)
     if len(plan.trials) > _SHOWN_TRIALS:
         out.print(f"... and {len(plan.trials) - _SHOWN_TRIALS} more", highlight=False)

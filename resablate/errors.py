@@ -2,10 +2,8 @@
 
 ResablateError
 ├── SpecError                what was asked cannot be run; holds every problem found
-│   ├── UnknownName          a name that is in no table
-│   └── BadArgument          a known name with an argument that it does not take
+│   └── UnknownName          a name that is in no table
 ├── DatasetError             a data set is missing or not what it says it is
-├── TrialError               a trial could not be finished
 ├── CheckpointError          a stored state cannot be read or does not fit
 ├── TrackingError            the tracking server cannot be reached or does not hold what was asked
 └── ResourceError            the resources asked for exist nowhere
@@ -50,16 +48,8 @@ class UnknownName(SpecError):
         super().__init__(f"unknown {kind} {name!r}{nearest(name, choices)} (known: {', '.join(choices)})")
 
 
-class BadArgument(SpecError):
-    """A known name with an argument that it does not take."""
-
-
 class DatasetError(ResablateError):
     """A data set is missing or is not what it says it is."""
-
-
-class TrialError(ResablateError):
-    """A trial could not be finished."""
 
 
 class CheckpointError(ResablateError):

@@ -198,11 +198,11 @@ def _content(
         "claims": verdicts,
         "outcomes": _tally([verdict.outcome for _, verdict in verdicts]),
         "failures": [
-            *((r.spec.label(), r.key, r.status, r.reason) for r in results if r.status != "finished"),
-            *((spec.label(), spec.key, "missing", "has not ended") for spec in missing),
+            *((sweep.label(r.spec), r.key, r.status, r.reason) for r in results if r.status != "finished"),
+            *((sweep.label(spec), spec.key, "missing", "has not ended") for spec in missing),
         ],
         "analysis_failures": [
-            (r.spec.label(), r.key, name, why) for r in results for name, why in r.analysis_errors.items()
+            (sweep.label(r.spec), r.key, name, why) for r in results for name, why in r.analysis_errors.items()
         ],
         "command": command,
         "yaml": _sweep_yaml(sweep),
@@ -211,7 +211,8 @@ def _content(
         "wall_time": _duration(sum(result.wall_seconds for result in results)),
         "date": datetime.now(UTC).date().isoformat(),
         "trials": [
-            (r.key, r.spec.label(), r.status, show(r.test_error, "percent"), _duration(r.wall_seconds)) for r in results
+            (r.key, sweep.label(r.spec), r.status, show(r.test_error, "percent"), _duration(r.wall_seconds))
+            for r in results
         ],
     }
 

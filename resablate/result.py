@@ -28,7 +28,7 @@ class TrialResult(BaseModel):
     history: tuple[EpochMetrics, ...] = ()
     """One row per epoch."""
     test_error: float = float("nan")
-    """Fraction of the test set, measured once at the end; NaN where training did not end."""
+    """Fraction of the test set, measured once at the end; NaN where the trial failed."""
     test_loss: float = float("nan")
     """Nats per example."""
     analyses: dict[str, AnalysisResult] = Field(default_factory=dict[str, AnalysisResult])

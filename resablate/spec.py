@@ -8,7 +8,15 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from resablate.errors import SpecError, nearest
 
@@ -54,9 +62,9 @@ class TrialSpec(BaseModel):
     """How x gets the shape of the next stage: pad (option A), projection (option B), or bare (Procrustes ResNet)."""
     stage_preactivation: str = "projected"
     """Which blocks at the start of a stage pre-activate x before it splits: projected, shared (all) or own (none)."""
-    depth: int = Field(default=20, ge=1)
+    depth: int = Field(default=20, ge=1, le=10_000)
     """Weighted layers, as in the papers' names: 6n+2 for basic blocks, 9n+2 for bottlenecks, 3n+2 for single ones."""
-    width: int = Field(default=16, ge=1)
+    width: int = Field(default=16, ge=1, le=16_384)
     """Channels inside the first stage's blocks; each later stage has twice as many."""
     batch_norm: bool = True
     """Whether a `vgg` has batch norm; residual networks always do."""
@@ -70,7 +78,7 @@ class TrialSpec(BaseModel):
     """Share of the training examples held out for `val_error`."""
     augmentation: str = "none"
     """A row of `resablate list augmentations`."""
-    crop_padding: int = Field(default=4, ge=1)
+    crop_padding: int = Field(default=4, ge=1, le=1_024)
     """Pixels of padding on each side before a random crop."""
     crop_fill: str = "zero"
     """What the padding holds: a row of `resablate list crop_fills`."""
@@ -78,11 +86,11 @@ class TrialSpec(BaseModel):
     """How pixels are centered and scaled: a row of `resablate list normalizations`."""
 
     # training
-    epochs: int = Field(default=12, ge=1)
+    epochs: int = Field(default=12, ge=1, le=1_000_000)
     """Passes over the training examples."""
     iterations: int | None = Field(default=None, ge=1)
     """Stop after so many steps, if `epochs` have more; He et al.: 64,000."""
-    batch_size: int = Field(default=128, ge=2)
+    batch_size: int = Field(default=128, ge=2, le=1_000_000)
     """Examples per step."""
     learning_rate: float = Field(default=0.1, gt=0)
     """The schedule's highest rate."""
@@ -100,7 +108,7 @@ class TrialSpec(BaseModel):
     """Parts of the run after which `steps` multiplies the rate by `decay_factor`; He et al.: 32k, 48k of 64k."""
     decay_factor: float = Field(default=0.1, gt=0, le=1)
     """What the rate is multiplied by at each milestone."""
-    warmup_iterations: int = Field(default=0, ge=0)
+    warmup_iterations: int = Field(default=0, ge=0, le=1_000_000_000)
     """Iterations at `warmup_learning_rate` before `steps` begins; He et al.: 400."""
     warmup_learning_rate: float = Field(default=0.01, gt=0)
     """The rate during the warm-up."""
@@ -131,14 +139,22 @@ class TrialSpec(BaseModel):
     """What is done with the trained network: rows of `resablate list analyses`."""
     lesion_examples: int | None = Field(default=None, ge=1)
     """Test examples that `lesion` uses; all where null."""
-    path_examples: int = Field(default=32, ge=1)
+    path_examples: int = Field(default=32, ge=1, le=1_000_000)
     """Training examples whose gradients `path_gradient` follows."""
-    path_samples: int = Field(default=4, ge=1)
+    path_samples: int = Field(default=4, ge=1, le=1_000_000)
     """Single paths that `path_gradient` samples for each length."""
 
     # replicate
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=2**63 - 1)
     """Fixes the split, the initial weights, the order of the examples, augmentation and sampling."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_as_number(cls, value: Any, field: ValidationInfo) -> Any:
+        annotation = cls.model_fields[str(field.field_name)].annotation
+        if isinstance(value, bool) and annotation is not bool:
+            raise ValueError(f"must not be true or false, got {value!r}")
+        return value
 
     @field_validator("shortcut_args")
     @classmethod
@@ -242,13 +258,18 @@ def problems(error: ValidationError, *, known: Mapping[str, Any], prefix: str = 
             path.pop()
         place, given = prefix + ".".join(path), ""
         if mistake["type"] == "extra_forbidden":
-            rule = f"no such field{nearest(path[-1], known)} (fields: {', '.join(known)})"
+            fields = _nested_fields(known.get(path[0])) if len(path) > 1 else known
+            rule = f"no such field{nearest(path[-1], fields)} (fields: {', '.join(fields)})"
         elif mistake["type"] == "value_error":
             rule = str(mistake.get("ctx", {}).get("error"))
         else:
             rule, given = _lower(mistake["msg"]), f", got {mistake['input']!r}"
         found.setdefault((place, given), []).append(rule)
     return [f"{place}: {' or '.join(rules)}{given}".removeprefix(": ") for (place, given), rules in found.items()]
+
+
+def _nested_fields(field: Any) -> Mapping[str, Any]:
+    return getattr(getattr(field, "annotation", None), "model_fields", {})
 
 
 def _lower(text: str) -> str:

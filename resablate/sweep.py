@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from resablate.errors import SpecError, nearest
 from resablate.spec import TrialSpec, problems
@@ -47,6 +47,20 @@ class Resources(BaseModel):
     gpus: Annotated[float, Field(ge=0)] | Literal["auto"] = "auto"
     """`auto` takes one where a node has one, else none."""
 
+    @field_validator("cpus", "gpus", mode="before")
+    @classmethod
+    def _no_truth_as_number(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise ValueError(f"must be a number, got {value!r}")
+        return value
+
+    @field_validator("gpus")
+    @classmethod
+    def _whole_gpus(cls, gpus: float | str) -> float | str:
+        if not isinstance(gpus, str) and gpus > 1 and not float(gpus).is_integer():
+            raise ValueError(f"a part of one GPU or whole ones, got {gpus:g}")
+        return gpus
+
 
 class SweepSpec(BaseModel):
     """One question: a base trial and the axes along which it is changed."""
@@ -71,6 +85,15 @@ class SweepSpec(BaseModel):
         """How many points the listed values make."""
         return math.prod(len(values) for values in self.axes.values() if not isinstance(values, Range))
 
+    def label(self, spec: TrialSpec) -> str:
+        """A short name for one of the sweep's trials: its shortcut and its value on every other axis."""
+        if not self.axes:
+            return spec.label()
+        values = {**spec.params(), "shortcut_args": spec.shortcut_args}
+        swept = {axis: values[axis] for axis in self.axes if axis != "shortcut" and axis in values}
+        parts = [f"{axis.removeprefix('shortcut_args.')} {value}" for axis, value in swept.items()]
+        return " ".join([spec.shortcut, *parts])
+
     def trial(self, point: Point) -> TrialSpec:
         """The base changed to `point`.
 
@@ -83,7 +106,8 @@ class SweepSpec(BaseModel):
 def merge(base: Mapping[str, Any], point: Mapping[str, Any]) -> dict[str, Any]:
     """`base` with the values of `point`; `shortcut_args.bias` sets one argument and leaves the others."""
     fields = dict(base)
-    for axis, value in point.items():
+    # A field's whole value comes before its single arguments, in whatever order they are written.
+    for axis, value in sorted(point.items(), key=lambda item: "." in item[0]):
         field, _, argument = axis.partition(".")
         fields[field] = {**fields.get(field, {}), argument: value} if argument else value
     return fields
@@ -128,8 +152,11 @@ def parse_sweep(content: Mapping[str, Any], *, place: str = "sweep") -> SweepSpe
         if not isinstance(content[name], dict):
             found.append(f"{name}: must be a mapping from field to value, got {content[name]!r}")
             content[name] = {}
-    if content.get("resources") == "auto":
+    if content.get("resources") in (None, "auto"):
         content["resources"] = {}
+    search = content.get("search")
+    if search is None or isinstance(search, str):
+        content["search"] = {"method": search} if search else {}
     # YAML reads `on` as true and `1` as a number, also where a name should be.
     for name in ("base", "axes"):
         content[name] = {str(field): value for field, value in content[name].items()}
@@ -148,7 +175,7 @@ def parse_sweep(content: Mapping[str, Any], *, place: str = "sweep") -> SweepSpe
         return SweepSpec.model_validate(content)
     rest = {"name": "sound", "base": sound, "axes": content["axes"]}
     try:
-        sweep = SweepSpec.model_validate({**rest, "search": content.get("search", {})})
+        sweep = SweepSpec.model_validate({**rest, "search": content["search"]})
     except ValidationError:
         sweep = SweepSpec.model_validate(rest)
     raise SpecError(found, place=place, sound=sweep)
@@ -222,6 +249,8 @@ class _StrictLoader(yaml.SafeLoader):
 def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
+        if key_node.tag == "tag:yaml.org,2002:merge":
+            continue
         key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, Hashable):
             raise yaml.constructor.ConstructorError(None, None, f"{key!r} cannot be a key", key_node.start_mark)

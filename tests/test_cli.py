@@ -107,7 +107,7 @@ BAD_SWEEPS: dict[str, tuple[dict[str, Any] | str, str]] = {
         r"bais.*(exclusive_gate|takes bias)",
     ),
     "unknown search": (changed(search={"method": "gird"}), r"'gird'; did you mean 'grid'"),
-    "depth": (changed(axes={"depth": [20, 21]}), r"axes\.depth: 21 is not 6n\+2 .*nearest: 20, 26"),
+    "depth": (changed(base={}, axes={"depth": [20, 21]}), r"depth: 21 is not 6n\+2 .*nearest: 20, 26"),
     "range with grid": (
         changed(axes={"sv_strength": {"low": 0.1, "high": 1.0}}),
         r"axes\.sv_strength: is a range, and method: grid needs a list",

@@ -219,3 +219,45 @@ def test_a_folder_and_a_binary_file_are_no_sweeps(tmp_path: Path) -> None:
     (tmp_path / "b.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SpecError, match=r"b.yaml: not readable as a text file"):
         load_sweep(tmp_path / "b.yaml")
+
+
+def test_a_label_names_every_axis() -> None:
+    sweep = make_sweep(
+        base={"depth": 56}, axes={"shortcut": ["identity", "dropout"], "learning_rate": [0.1, 0.2], "seed": [0, 1]}
+    )
+    labels = [sweep.label(sweep.trial(point)) for point in sweep.points()]
+    assert len(set(labels)) == 8
+    assert labels[0] == "identity learning_rate 0.1 seed 0"
+    arguments = make_sweep(base={"shortcut": "dropout"}, axes={"shortcut_args.rate": [0.1, 0.2]})
+    assert [arguments.label(arguments.trial(point)) for point in arguments.points()] == [
+        "dropout rate 0.1",
+        "dropout rate 0.2",
+    ]
+    alone = make_sweep()
+    assert alone.label(alone.trial({})) == alone.trial({}).label()
+
+
+def test_a_whole_value_comes_before_its_arguments() -> None:
+    point = {"shortcut_args.b": 2, "shortcut_args": {"a": 1}}
+    assert merge({}, point) == {"shortcut_args": {"a": 1, "b": 2}}
+
+
+def test_yaml_anchors_can_be_merged(tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text("name: x\nbase: &b {depth: 20}\naxes: {}\nsearch: grid\nresources:\n")
+    assert load_sweep(file).search.method == "grid"
+    file.write_text("name: x\nbase:\n  <<: {depth: 26, width: 4}\n  depth: 20\n")
+    assert load_sweep(file).base == {"depth": 20, "width": 4}
+
+
+@pytest.mark.parametrize(
+    ("resources", "message"),
+    [
+        ({"gpu": 1}, r"resources\.gpu: no such field; did you mean 'gpus'\? \(fields: cpus, gpus\)"),
+        ({"gpus": 1.5}, r"resources\.gpus: a part of one GPU or whole ones, got 1\.5"),
+        ({"cpus": True}, r"resources\.cpus: must be a number, got True"),
+    ],
+)
+def test_resources_that_cannot_be_are_refused(resources: dict[str, object], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        make_sweep(resources=resources)

@@ -136,6 +136,15 @@ def chance_error(spec: TrialSpec) -> float:
     return 1 - 1 / DATASETS[spec.dataset].num_classes if spec.dataset in DATASETS else math.nan
 
 
+TRAINED = 0.5
+"""A network whose error is more than half of guessing's has not learned enough to say anything."""
+
+
+def has_learned(trial: TrialResult) -> bool:
+    """Whether the trial's test error is at most half of guessing's."""
+    return trial.test_error <= TRAINED * chance_error(trial.spec)
+
+
 def percent(value: float) -> str:
     """`6.61 %`; `fail` for what diverged."""
     return f"{100 * value:.2f} %" if math.isfinite(value) else "fail"

@@ -15,6 +15,7 @@ from resablate.claims.comparison import (
     arguments_of,
     compare,
     deepest_groups,
+    has_learned,
     nats,
     percent,
     place,
@@ -87,7 +88,8 @@ def identity_best(results: Sequence[TrialResult]) -> Verdict:
 
     Supported if identity has the lowest median test error of all shortcuts compared; contradicted if another
     one's median is lower by more than the larger half-range over seeds of the two; undecided in between. A
-    diverged trial counts as infinitely bad.
+    diverged trial counts as infinitely bad. Where the error with identity is more than half of guessing's, the
+    claim is not tested.
     """
     verdicts: list[Verdict] = []
     groups = deepest_groups(unregularized(results), freely=SHORTCUT_FIELDS, name=shortcut_label, needed=["identity"])
@@ -95,6 +97,10 @@ def identity_best(results: Sequence[TrialResult]) -> Verdict:
         best = sample(group["identity"], test_error)
         others = {name: sample(trials, test_error) for name, trials in group.items() if name != "identity"}
         if not others or math.isinf(best.median):
+            continue
+        if not any(has_learned(trial) for trial in group["identity"]):
+            why = f"the network has not learned enough: {percent(best.median)} ({place(group['identity'])})"
+            verdicts.append(Verdict("not tested", why))
             continue
         rival = min(others, key=lambda name: others[name].median)
         measured = (

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from statistics import median
 
 from resablate.claims.claim import Claim, Verdict, combine
-from resablate.claims.comparison import chance_error, deepest_groups, percent, place, unregularized
+from resablate.claims.comparison import chance_error, deepest_groups, has_learned, percent, place, unregularized
 from resablate.measurement import AnalysisResult
 from resablate.result import TrialResult
 
@@ -18,36 +18,33 @@ DEEP = 32
 """Layers from which one block is one of many: 15 blocks."""
 BARELY = 0.1
 COLLAPSED = 0.8
-TRAINED = 0.5
-"""A network whose error is more than half of guessing's has not learned enough to lose it."""
 SHORT = 1 / 3
 """Paths through at most a third of the blocks: the paper's longest effective path has 17 of 54."""
 FIT = 0.8
 
 
 def residual_robust(results: Sequence[TrialResult]) -> Verdict:
-    """At the greatest depth measured, identity shortcuts.
+    """At the greatest depth at which networks have learned, identity shortcuts.
 
     The increase of test error, as the mean over all blocks removed one at a time and the median over trials,
     is set against the distance from the whole network's error to guessing. Supported if it is less than 10 %
-    of that distance, contradicted otherwise. Networks whose error is more than half of guessing's, and those
-    of fewer than 32 layers in which one block does matter, do not test the claim.
+    of that distance, contradicted otherwise. Networks whose error is more than half of guessing's are left out;
+    those of fewer than 32 layers in which one block does matter do not test the claim.
     """
     return _lesioned(results, "identity", lambda share: share < BARELY, at_least=DEEP)
 
 
 def plain_collapses(results: Sequence[TrialResult]) -> Verdict:
-    """At the greatest depth measured, networks without shortcuts.
+    """At the greatest depth at which networks have learned, networks without shortcuts.
 
     The same share as for residual networks: supported if the mean increase is at least 80 % of the distance
-    to guessing, contradicted otherwise. Networks whose error is more than half of guessing's do not test the
-    claim.
+    to guessing, contradicted otherwise. Networks whose error is more than half of guessing's are left out.
     """
     return _lesioned(results, "none", lambda share: share >= COLLAPSED, at_least=0)
 
 
 def norm_decays(results: Sequence[TrialResult]) -> Verdict:
-    """At the greatest depth measured, identity shortcuts.
+    """At the greatest depth at which networks have learned, identity shortcuts.
 
     A line is fitted to the logarithm of the norm of one sampled path against its length. Supported if the
     median slope over trials is negative and the line explains at least 80 % of the variance; contradicted if
@@ -68,7 +65,7 @@ def norm_decays(results: Sequence[TrialResult]) -> Verdict:
 
 
 def short_paths(results: Sequence[TrialResult]) -> Verdict:
-    """At the greatest depth measured, identity shortcuts.
+    """At the greatest depth at which networks have learned, identity shortcuts.
 
     Supported if half of the gradient (number of paths times norm of one path) comes from paths through at
     most a third of the blocks, as the median over trials; contradicted otherwise.
@@ -96,9 +93,12 @@ def _analyzed(
     verdict: Callable[[Sequence[TrialResult]], Verdict],
 ) -> Verdict:
     """The verdict over the deepest networks with this shortcut and analysis, combined over settings."""
-    chosen = [r for r in unregularized(results) if r.spec.shortcut == shortcut and analysis in r.analyses]
+    analyzed = [r for r in unregularized(results) if r.spec.shortcut == shortcut and analysis in r.analyses]
+    chosen = [result for result in analyzed if has_learned(result)]
     groups = deepest_groups(chosen, freely=["shortcut_args"], name=lambda spec: spec.shortcut, needed=[shortcut])
     missing = f"needs the analysis {analysis} of networks with shortcut {shortcut}"
+    if analyzed and not chosen:
+        missing = f"no network with shortcut {shortcut} has learned enough: at most half of guessing's error"
     return combine([verdict(group[shortcut]) for group in groups.values()], missing=missing)
 
 
@@ -115,8 +115,6 @@ def _lesioned(
             f"{percent(baseline)} whole, {percent(baseline + increase)} on average with one block removed,"
             f" {percent(chance)} by guessing ({place(trials)})"
         )
-        if not baseline <= TRAINED * chance:
-            return Verdict("not tested", f"the network has not learned enough: {measured}")
         if holds(increase / (chance - baseline)):
             return Verdict("supported", measured)
         if trials[0].spec.depth < at_least:

@@ -11,7 +11,7 @@ _SPLIT_SEED = 1797
 
 
 def _load(data_root: Path | None) -> ImageDataset:
-    """The 1,797 digits; every fifth of a fixed shuffle is the test set, which the source does not define."""
+    """The 1,797 digits; the first 360 of a fixed shuffle are the test set, which the source does not define."""
     from sklearn.datasets import load_digits
 
     pixels, classes = load_digits(return_X_y=True)

@@ -96,9 +96,6 @@ def _run_one(
         result = trial.finish()
         filing.finish_trial(result, weights=(folder / WEIGHTS_FILE).read_bytes())
         shutil.rmtree(folder, ignore_errors=True)
-    except KeyboardInterrupt:
-        filing.finish_trial(failed_result(spec, "interrupted"), weights=None)
-        raise
     except Exception as error:  # one trial's failure is its result; the sweep goes on
         log.exception("trial %s failed", spec.key)
         result = failed_result(spec, error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -24,6 +24,7 @@ class SweepProgress:
 
     Args:
         trials: what is to run.
+        label: trial -> its name for people.
         work: key -> estimated work of each, in any one unit.
         console: where to write; progress belongs on stderr.
 
@@ -31,9 +32,17 @@ class SweepProgress:
         counts: trials that ended, by status.
     """
 
-    def __init__(self, trials: Sequence[TrialSpec], *, work: Mapping[str, float], console: Console) -> None:
+    def __init__(
+        self,
+        trials: Sequence[TrialSpec],
+        *,
+        label: Callable[[TrialSpec], str],
+        work: Mapping[str, float],
+        console: Console,
+    ) -> None:
         self.counts: Counter[Status] = Counter()
         self._trials = {spec.key: spec for spec in trials}
+        self._label = label
         self._work = work
         self._console = console
         self._part: dict[str, float] = {}
@@ -61,7 +70,7 @@ class SweepProgress:
 
     def started(self, spec: TrialSpec) -> None:
         """A trial began, or began again after an interruption."""
-        self._running[spec.key] = spec.label()
+        self._running[spec.key] = self._label(spec)
         self._part.setdefault(spec.key, 0.0)
         self._refresh()
 
@@ -70,7 +79,7 @@ class SweepProgress:
         spec = self._trials[key]
         # The test and the analyses after the last epoch count as one epoch more.
         self._part[key] = epoch / (spec.epochs + 1)
-        self._running[key] = f"{spec.label()} {epoch}/{spec.epochs} val {100 * val_error:.1f} %"
+        self._running[key] = f"{self._label(spec)} {epoch}/{spec.epochs} val {100 * val_error:.1f} %"
         self._refresh()
 
     def ended(self, key: str, *, status: Status, test_error: float, reason: str) -> None:
@@ -80,7 +89,7 @@ class SweepProgress:
         self.counts[status] += 1
         outcome = f"test error {100 * test_error:.2f} %" if status == "finished" else reason
         self._console.print(
-            f"[{self.counts.total()}/{len(self._trials)}] {self._trials[key].label()}: {status}, {outcome};"
+            f"[{self.counts.total()}/{len(self._trials)}] {self._label(self._trials[key])}: {status}, {outcome};"
             f" {self._time()}",
             markup=False,
             highlight=False,

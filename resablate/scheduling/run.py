@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,15 +14,18 @@ from typing import Literal
 from rich.console import Console
 
 from resablate.datasets import load_dataset
+from resablate.errors import ResourceError
 from resablate.plan import SweepPlan, estimate_cpu_seconds
 from resablate.result import COMPLETE, Status
 from resablate.scheduling.filing import Filing, spooled
 from resablate.scheduling.inline import check_machine, run_inline
 from resablate.scheduling.progress import SweepProgress
 from resablate.spec import TrialSpec
-from resablate.tracking import open_tracker, tracking_uri, work_folder
+from resablate.tracking import Tracker, open_tracker, tracking_uri, work_folder
 
 Scheduler = Literal["ray_tune", "inline"]
+SPOOL, TRIALS = "spool", "trials"
+"""Folders of a sweep: results that wait to be filed, and checkpoints."""
 
 
 @dataclass(frozen=True)
@@ -82,34 +87,41 @@ def run_sweep(
     start = time.monotonic()
     place = tracking_uri(uri)
     tracker = open_tracker(place)
-    spool = work_folder() / "spool" / plan.sweep.name
-    waiting = {key for key, result in spooled(spool).items() if result.status in COMPLETE}
-    known = set(tracker.complete_keys()) | waiting
-    todo = [spec for spec in plan.trials if spec.key not in known]
-    reused = len(plan.trials) - len(todo)
-    if reused:
-        console.print(f"{reused} of {len(plan.trials)} trials are complete already", highlight=False)
+    work = work_folder() / plan.sweep.name
+    todo = _missing(plan, tracker, work)
     for name in dict.fromkeys(spec.dataset for spec in todo):
         load_dataset(name, data_root)
-    progress = SweepProgress(todo, work={spec.key: estimate_cpu_seconds(spec) for spec in todo}, console=console)
     if scheduler == "inline" or not os.environ.get("RAY_ADDRESS"):
         check_machine(plan.sweep.resources)
-    if not todo or scheduler == "inline":
-        filing = Filing(tracker, spool=spool)
-        filing.start(plan.sweep, trials=plan.trials, command=command)
-        with progress:
-            problems = _run_inline(plan, todo, filing=filing, data_root=data_root, progress=progress)
-    else:
-        problems = _run_on_ray(
-            plan,
+    with _alone(work, plan.sweep.name):
+        todo = _missing(plan, tracker, work)  # another process may have held the lock until now
+        reused = len(plan.trials) - len(todo)
+        if reused:
+            console.print(f"{reused} of {len(plan.trials)} trials are complete already", highlight=False)
+        progress = SweepProgress(
             todo,
-            uri=place,
-            spool=spool,
-            command=command,
-            data_root=data_root,
-            progress=progress,
+            label=plan.sweep.label,
+            work={spec.key: estimate_cpu_seconds(spec) for spec in todo},
             console=console,
         )
+        if not todo or scheduler == "inline":
+            filing = Filing(tracker, spool=work / SPOOL)
+            filing.start(plan.sweep, trials=plan.trials, command=command)
+            with progress:
+                problems = _run_inline(
+                    plan, todo, filing=filing, folder=work / TRIALS, data_root=data_root, progress=progress
+                )
+        else:
+            problems = _run_on_ray(
+                plan,
+                todo,
+                uri=place,
+                work=work,
+                command=command,
+                data_root=data_root,
+                progress=progress,
+                console=console,
+            )
     return SweepOutcome(
         planned=len(plan.trials),
         reused=reused,
@@ -120,15 +132,57 @@ def run_sweep(
     )
 
 
+def _missing(plan: SweepPlan, tracker: Tracker, work: Path) -> list[TrialSpec]:
+    """The trials that are neither complete nor wait to be filed as complete."""
+    waiting = {key for key, result in spooled(work / SPOOL).items() if result.status in COMPLETE}
+    known = set(tracker.complete_keys()) | waiting
+    return [spec for spec in plan.trials if spec.key not in known]
+
+
+@contextmanager
+def _alone(work: Path, name: str) -> Generator[None]:
+    """Holds the sweep's lock: two processes in one folder would write over each other's checkpoints.
+
+    Raises:
+        ResourceError: if another process runs the sweep; names it.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    with (work / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise ResourceError(
+                f"sweep {name!r} is being run by process {lock.read().strip() or 'unknown'} in this folder; wait until"
+                " it has ended, then run the command again for what is left"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        try:
+            yield
+        finally:
+            (work / "lock").unlink()
+            for folder in (work / SPOOL, work / TRIALS, work):
+                with suppress(OSError):  # it holds what the sweep will continue from
+                    folder.rmdir()
+
+
 def _run_inline(
-    plan: SweepPlan, todo: list[TrialSpec], *, filing: Filing, data_root: Path | None, progress: SweepProgress
+    plan: SweepPlan,
+    todo: list[TrialSpec],
+    *,
+    filing: Filing,
+    folder: Path,
+    data_root: Path | None,
+    progress: SweepProgress,
 ) -> list[str]:
     with suppress(KeyboardInterrupt):  # the record is closed all the same, and says so
         run_inline(
             todo,
             resources=plan.sweep.resources,
             data_root=data_root,
-            folder=_checkpoints(),
+            folder=folder,
             filing=filing,
             progress=progress,
         )
@@ -140,7 +194,7 @@ def _run_on_ray(
     todo: list[TrialSpec],
     *,
     uri: str,
-    spool: Path,
+    work: Path,
     command: str,
     data_root: Path | None,
     progress: SweepProgress,
@@ -153,7 +207,7 @@ def _run_on_ray(
     connect_ray()
     capacity = ray_capacity(plan.sweep.resources)
     console.print(f"Ray: {capacity.description}; {capacity.concurrent} trials at a time", highlight=False)
-    filing = start_filing(uri=uri, spool=spool)
+    filing = start_filing(uri=uri, spool=work / SPOOL)
     ray.get(filing.start.remote(plan.sweep, plan.trials, command))
     try:
         with progress:
@@ -162,14 +216,10 @@ def _run_on_ray(
                 resources=plan.sweep.resources,
                 capacity=capacity,
                 data_root=data_root,
-                folder=_checkpoints(),
+                folder=work / TRIALS,
                 filing=filing,
                 progress=progress,
             )
     finally:
         problems: list[str] = ray.get(filing.end.remote(progress.sweep_status()))
     return problems
-
-
-def _checkpoints() -> Path:
-    return work_folder() / "trials"

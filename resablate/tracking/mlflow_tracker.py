@@ -17,7 +17,7 @@ from resablate.measurement import EpochMetrics
 from resablate.result import COMPLETE, TrialResult
 from resablate.spec import TrialSpec
 from resablate.sweep import SweepSpec
-from resablate.tracking.location import shown
+from resablate.tracking.location import shown, tracking_uri
 from resablate.tracking.mlflow_reader import RESULT_FILE, SWEEP_FILE, TRIALS_FILE, MlflowReader
 from resablate.tracking.mlflow_store import COMMAND, KEY, KIND, STATUS, SWEEP, MlflowStore
 from resablate.tracking.points import Point, epoch_points, final_points
@@ -80,6 +80,9 @@ class MlflowTracker(Tracker):
             experiment_id = self._experiment(sweep.name)
             ended = " AND ".join(f"tags.`{STATUS}` != '{status}'" for status in COMPLETE)
             open_runs = list(self._store.runs(ended, experiment_ids=[experiment_id]))
+            for run in self._store.runs(f"tags.`{KIND}` = 'sweep'", experiment_ids=[experiment_id]):
+                if run.info.status == "RUNNING":  # its process was killed
+                    client.set_terminated(run.info.run_id, RUN_STATUS["interrupted"])
             tags = {SWEEP: sweep.name, COMMAND: command} | _version_tags(versions())
             run = client.create_run(
                 experiment_id, tags=_cut(tags), run_name=f"{sweep.name} {datetime.now():%Y-%m-%d %H:%M:%S}"
@@ -125,7 +128,7 @@ class MlflowTracker(Tracker):
                 params = {name: value for name, value in params.items() if name not in run.data.params}
                 self._log(opened.run_id, params=params, tags=tags)
             else:
-                run = client.create_run(current.experiment_id, tags=tags, run_name=_cut_text(spec.label()))
+                run = client.create_run(current.experiment_id, tags=tags, run_name=_cut_text(current.sweep.label(spec)))
                 opened = _OpenRun(run.info.run_id)
                 current.reopenable[spec.key] = opened.run_id
                 self._log(opened.run_id, params=params)
@@ -155,9 +158,12 @@ class MlflowTracker(Tracker):
             del current.reopenable[result.key]
 
     def end_sweep(self, status: SweepStatus) -> None:
-        """Closes the parent run."""
+        """Closes the parent run, and those of trials that were under way; they are reopened when the sweep goes on."""
         current = self._submission()
         with self._store.errors(f"ending sweep {current.sweep.name!r}"):
+            for run in current.open.values():
+                self._store.client().set_terminated(run.run_id, RUN_STATUS["interrupted"])
+            current.open.clear()
             self._store.client().set_terminated(current.run_id, RUN_STATUS[status])
 
     def complete_keys(self) -> dict[str, str]:
@@ -171,7 +177,10 @@ class MlflowTracker(Tracker):
     def ui_hint(self) -> str:
         """How to look at the records, in one line."""
         database = self._store.database
-        return f"{database} (to look at them: resablate ui)" if database else f"open {shown(self._store.uri)}"
+        if not database:
+            return f"open {shown(self._store.uri)}"
+        option = "" if self._store.uri == tracking_uri() else f" --tracking-uri {self._store.uri}"
+        return f"{database} (to look at them: resablate ui{option})"
 
     def _experiment(self, name: str) -> str:
         """The id of the experiment called `name`, made where there is none."""

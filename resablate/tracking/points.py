@@ -36,6 +36,8 @@ def final_points(result: TrialResult) -> list[Point]:
         ValueError: if an analysis gives a summary number and a curve the same name, or the values of a
             curve's axis are not whole numbers.
     """
+    if result.status == "failed":
+        return []  # nothing was measured
     numbers: dict[str, float] = {
         "test_error": result.test_error,
         "test_loss": result.test_loss,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from torch.nn import functional
 from resablate.datasets import Examples
 from resablate.measurement import EpochMetrics
 from resablate.model import ResidualNetwork, Route
-from resablate.registry import accepted
+from resablate.registry import accepted, arguments
 from resablate.regularizers import REGULARIZERS, NoRegularizer, Regularizer, find_sites
 from resablate.training.augmentation import AUGMENTATIONS
 from resablate.training.block_sampling import BLOCK_SAMPLINGS, survival_of
@@ -47,8 +47,8 @@ class Training:
         weight_decay_on: a row of WEIGHT_DECAYS.
         nesterov: whether the momentum looks ahead.
         block_sampling: a row of BLOCK_SAMPLINGS; sets the blocks' `survival`.
-        **knobs: keywords of the schedule, the augmentation, the sampling and the regularizer, and `sv_layers`; what
-            none of them takes is ignored.
+        **knobs: keywords of any schedule, augmentation, sampling or regularizer, and `sv_layers`; those that the
+            chosen ones do not take have no effect.
 
     Attributes:
         epoch: epochs done.
@@ -80,6 +80,7 @@ class Training:
         block_sampling: str = "all",
         **knobs: object,
     ) -> None:
+        _refuse_unknown(knobs)
         self.network = network
         self.history: list[EpochMetrics] = []
         self._train = train
@@ -222,3 +223,16 @@ class Training:
 
     def _parameters(self) -> list[nn.Parameter]:
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+
+
+def _refuse_unknown(knobs: Iterable[str]) -> None:
+    """Raise TypeError for a keyword that no row of any table takes: it would have no effect at all."""
+    rows: list[Callable[..., object]] = [
+        *SCHEDULES.values(),
+        *AUGMENTATIONS.values(),
+        *REGULARIZERS.values(),
+        *(row.survival for row in BLOCK_SAMPLINGS.values()),
+    ]
+    known = {"sv_layers", *(name for row in rows for name in arguments(row))}
+    if unknown := sorted(set(knobs) - known):
+        raise TypeError(f"no schedule, augmentation, block sampling or regularizer takes {', '.join(unknown)}")

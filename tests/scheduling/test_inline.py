@@ -147,10 +147,7 @@ def test_an_interrupted_sweep_continues_where_it_was_with_the_same_numbers(
     assert outcome.counts == {"finished": 1}
     assert outcome.filing_problems == ()
     assert memory.submissions[0].status == "interrupted"
-    assert [(result.status, result.reason) for result in results(memory)] == [
-        ("finished", ""),
-        ("failed", "interrupted"),
-    ]
+    assert [result.status for result in results(memory)] == ["finished"]
 
     trained: list[tuple[int, int]] = []
     before_epoch(monkeypatch, lambda trial: trained.append((trial.spec.seed, trial.training.epoch)))
@@ -226,3 +223,22 @@ def test_a_missing_data_set_is_found_before_anything_is_filed(memory: MemoryTrac
         run_tiny(tiny_plan({"dataset": ["digits", "fashion_mnist"]}), data_root=tmp_path / "gone")
     assert memory.submissions == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sweep_runs_in_one_process_at_a_time(
+    memory: MemoryTracker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    refused: list[str] = []
+
+    def submit_again(trial: Trial) -> None:
+        if not refused:
+            with pytest.raises(ResourceError) as caught:
+                run_tiny(tiny_plan(SEEDS))
+            refused.append(str(caught.value))
+
+    before_epoch(monkeypatch, submit_again)
+    outcome, _ = run_tiny(tiny_plan(SEEDS))
+    assert f"sweep 'tiny' is being run by process {os.getpid()} in this folder" in refused[0]
+    assert outcome.counts == {"finished": 3}
+    assert len(memory.runs) == 3
+    assert not any(tmp_path.rglob("lock"))

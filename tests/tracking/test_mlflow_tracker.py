@@ -84,7 +84,7 @@ def test_a_trial_is_a_child_run_with_its_params_and_tags(uri: str) -> None:
     tracker.end_sweep("failed")
     [parent], [child] = runs(uri, "sweep"), runs(uri, "trial")
     assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
-    assert child.info.run_name == TRIALS[1].label() == "identity depth 20 seed 1 original"
+    assert child.info.run_name == TRIALS[1].label() == "identity seed 1"
     assert child.data.params == {name: str(value) for name, value in TRIALS[1].params().items()}
     assert {name: child.data.tags[f"resablate.{name}"] for name in ("key", "status", "sweep", "reason")} == {
         "key": TRIALS[1].key,
@@ -192,7 +192,7 @@ def test_hostile_values_are_filed(uri: str) -> None:
     tracker = started(uri)
     run(tracker, result)
     [child] = runs(uri, "trial")
-    assert str(child.info.run_name).startswith("<script>alert(1)</script>(kind=xxx")
+    assert str(child.info.run_name).startswith("<script>alert(1)</script> seed 0")
     assert child.data.params["shortcut"] == "<script>alert(1)</script>"
     assert child.data.params["shortcut_args.kind"] == "x" * 4999 + "…"
     assert child.data.tags["resablate.reason"] == "y" * 4999 + "…"
@@ -230,3 +230,20 @@ def test_a_result_that_is_gone_is_named(uri: str, tmp_path: Path) -> None:
     file.unlink()
     with pytest.raises(TrackingError, match=r"reading result\.json of run .* failed: .*No such artifact"):
         open_tracker(uri).load_sweep("seeds")
+
+
+def test_no_run_is_left_running(uri: str) -> None:
+    """A killed process's sweep is closed by the next one, and a trial that was under way by the end of its own."""
+    killed = started(uri)
+    killed.start_trial(make_result().spec)
+    stopped = started(uri)
+    stopped.start_trial(make_result(seed=1).spec)
+    stopped.end_sweep("interrupted")
+    assert sorted(parent.info.status for parent in runs(uri, "sweep")) == ["KILLED", "KILLED"]
+    statuses = {child.data.params["seed"]: child.info.status for child in runs(uri, "trial")}
+    assert statuses == {"0": "RUNNING", "1": "KILLED"}
+    again = started(uri)
+    run(again, make_result())
+    again.end_sweep("finished")
+    statuses = {child.data.params["seed"]: child.info.status for child in runs(uri, "trial")}
+    assert statuses == {"0": "FINISHED", "1": "KILLED"}

@@ -7,10 +7,10 @@ from torch import nn
 from torch.nn import functional
 
 from resablate.errors import UnknownName
-from resablate.model import ResidualNetwork
-from resablate.training import Training, evaluate, evaluation_mode
+from resablate.model import ResidualNetwork, Route
+from resablate.training import BLOCK_SAMPLINGS, Training, evaluate, evaluation_mode
 from resablate.training.evaluation import EVALUATION_BATCH
-from tests.networks import make_examples, make_network
+from tests.networks import make_examples, make_generator, make_network
 from tests.training.runs import make_digits_network, make_splits, make_training, numbers, run, same_bits
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "smoke_losses.txt"
@@ -217,3 +217,47 @@ def test_the_penalty_is_trained_and_not_reported() -> None:
 
 def test_no_strength_is_no_regularizer() -> None:
     assert same_bits(run(make_training()), run(make_training(regularizer="orthogonal_penalty", sv_strength=0.0)))
+
+
+def test_a_knob_that_nothing_takes_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"no schedule, augmentation, block sampling or regularizer takes mileston$"):
+        make_training(mileston=[0.1])
+
+
+def test_exactly_so_many_blocks_train_in_a_batch() -> None:
+    training = make_training(block_sampling="fixed_count", sampled_blocks=1)
+    draws = [BLOCK_SAMPLINGS["fixed_count"].draw([1 / 3] * 3, make_generator(seed)) for seed in range(30)]
+    assert {routes.count(Route.BOTH) for routes in draws} == {1}
+    assert {routes.index(Route.BOTH) for routes in draws} == {0, 1, 2}
+    assert [block.survival for block in training.network.chain] == [1 / 3] * 3
+    run(training)
+
+
+def test_stochastic_depth_keeps_blocks_by_linear_decay_and_scales_them_at_test_time() -> None:
+    training = make_training(block_sampling="stochastic_depth")
+    survival = [block.survival for block in training.network.chain]
+    assert survival == pytest.approx([5 / 6, 4 / 6, 3 / 6])
+    draws = make_generator()
+    kept = [BLOCK_SAMPLINGS["stochastic_depth"].draw(survival, draws) for _ in range(2000)]
+    shares = [sum(routes[block] is Route.BOTH for routes in kept) / 2000 for block in range(3)]
+    assert shares == pytest.approx(survival, abs=0.05)
+    block = training.network.chain[0].eval()
+    x = torch.randn(2, 4, 8, 8)
+    carried, added = block.sides(x)
+    assert torch.equal(block(x), block.after_add(carried + survival[0] * added))
+    assert torch.equal(block.train().addends(x).added, block.sides(x).added)
+
+
+def test_a_run_stops_at_its_last_iteration() -> None:
+    training = run(make_training(epochs=4, iterations=5))  # three steps in an epoch
+    assert training.steps_per_epoch == 3
+    assert training.total_steps == 5
+    assert training.epoch == 2
+
+
+def test_only_weights_are_decayed() -> None:
+    decayed = make_training(weight_decay=0.5, weight_decay_on="convolutions")
+    groups = {group["weight_decay"]: group["params"] for group in decayed.optimizer.param_groups}
+    assert {parameter.ndim for parameter in groups[0.5]} == {2, 4}
+    assert {parameter.ndim for parameter in groups[0.0]} == {1}
+    assert run(make_training(nesterov=True)).history != run(make_training()).history
