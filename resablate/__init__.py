@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from resablate.analyses import gradients_by_length, lesion, path_gradient, path_gradients
     from resablate.datasets import Examples, load_dataset
     from resablate.measurement import AnalysisResult
-    from resablate.model import Block, ResidualNetwork, Route, build_network
+    from resablate.model import Block, ResidualNetwork, Route, adapt, build_network
     from resablate.result import TrialResult
     from resablate.spec import TrialSpec
     from resablate.sweep import SweepSpec, load_sweep
@@ -32,6 +32,7 @@ __all__ = [
     "Trial",
     "TrialResult",
     "TrialSpec",
+    "adapt",
     "build_network",
     "evaluate",
     "gradients_by_length",
@@ -48,7 +49,7 @@ _HOMES = {
     "resablate.analyses": ("gradients_by_length", "lesion", "path_gradient", "path_gradients"),
     "resablate.datasets": ("Examples", "load_dataset"),
     "resablate.measurement": ("AnalysisResult",),
-    "resablate.model": ("Block", "ResidualNetwork", "Route", "build_network"),
+    "resablate.model": ("Block", "ResidualNetwork", "Route", "adapt", "build_network"),
     "resablate.result": ("TrialResult",),
     "resablate.spec": ("TrialSpec",),
     "resablate.sweep": ("SweepSpec", "load_sweep"),

@@ -13,7 +13,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from resablate.errors import ResablateError, SpecError, UnknownName
+from resablate.errors import ResablateError, ResourceError, SpecError, UnknownName
 from resablate.sweep import parse_sweep
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def list_(
 def check(file: SweepFile) -> None:
     """Check a sweep and say what it would cost, without running anything."""
     from resablate.plan import estimate_cpu_seconds, load_plan
-    from resablate.scheduling import clock
+    from resablate.scheduling import check_machine, clock
     from resablate.trial import trial_cost
 
     plan = load_plan(file)
@@ -101,6 +101,10 @@ def check(file: SweepFile) -> None:
         out.print(f"... and {len(plan.trials) - _SHOWN_TRIALS} more", highlight=False)
     for note in plan.notes:
         out.print(note, markup=False, highlight=False, soft_wrap=True)
+    try:
+        check_machine(plan.sweep.resources)
+    except ResourceError as error:
+        out.print(f"needs a cluster: {error}", markup=False, highlight=False, soft_wrap=True)
     out.print(
         f"{file}: {len(plan.trials)} trials, about {clock(sum(seconds))} on one CPU core"
         " (an estimate; multiply-adds are of one image forward)",

@@ -223,7 +223,12 @@ class TrialSpec(BaseModel):
         """A short name for people: what the network is, and what else is swept most often."""
         arguments = ", ".join(f"{name}={value}" for name, value in self.shortcut_args.items())
         shortcut = f"{self.shortcut}({arguments})" if arguments else self.shortcut
-        parts = [shortcut, f"depth {self.depth}", f"seed {self.seed}", self.ordering]
+        parts = [
+            shortcut if self.network == "resnet" else self.network,
+            f"depth {self.depth}",
+            f"seed {self.seed}",
+            self.ordering,
+        ]
         if self.regularizer != "none":
             parts.append(f"{self.regularizer} {self.sv_strength:g}")
         if self.width != TrialSpec.model_fields["width"].default:

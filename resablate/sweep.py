@@ -86,13 +86,14 @@ class SweepSpec(BaseModel):
         return math.prod(len(values) for values in self.axes.values() if not isinstance(values, Range))
 
     def label(self, spec: TrialSpec) -> str:
-        """A short name for one of the sweep's trials: its shortcut and its value on every other axis."""
+        """A short name for one of the sweep's trials: its shortcut, or network, and its value on every other axis."""
         if not self.axes:
             return spec.label()
+        head = "shortcut" if spec.network == "resnet" else "network"
         values = {**spec.params(), "shortcut_args": spec.shortcut_args}
-        swept = {axis: values[axis] for axis in self.axes if axis != "shortcut" and axis in values}
+        swept = {axis: values[axis] for axis in self.axes if axis != head and axis in values}
         parts = [f"{axis.removeprefix('shortcut_args.')} {value}" for axis, value in swept.items()]
-        return " ".join([spec.shortcut, *parts])
+        return " ".join([str(values[head]), *parts])
 
     def trial(self, point: Point) -> TrialSpec:
         """The base changed to `point`.

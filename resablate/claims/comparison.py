@@ -56,11 +56,14 @@ def shortcut_label(spec: TrialSpec) -> str:
 
 
 def unregularized(results: Sequence[TrialResult]) -> list[TrialResult]:
-    """The completed trials as the papers have them: nothing acts on the singular values."""
+    """The completed residual networks as the papers have them: nothing acts on singular values, all blocks train."""
     return [
         result
         for result in results
-        if result.status in COMPLETE and (result.spec.regularizer == "none" or result.spec.sv_strength == 0)
+        if result.status in COMPLETE
+        and result.spec.network == "resnet"
+        and result.spec.block_sampling == "all"
+        and (result.spec.regularizer == "none" or result.spec.sv_strength == 0)
     ]
 
 

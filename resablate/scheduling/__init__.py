@@ -1,5 +1,6 @@
 """Running sweeps: in this process, or on Ray Tune."""
 
+from resablate.scheduling.inline import check_machine as check_machine
 from resablate.scheduling.progress import clock as clock
 from resablate.scheduling.run import Scheduler as Scheduler
 from resablate.scheduling.run import SweepOutcome as SweepOutcome

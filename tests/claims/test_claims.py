@@ -143,3 +143,14 @@ def test_a_claim_must_hold_in_every_setting() -> None:
 def test_published_numbers_go_with_shortcut_arguments_and_ordering(fields: dict[str, Any], error: str | None) -> None:
     row = published_row(TrialSpec.parse(fields))
     assert (row.error if row else None) == error
+
+
+@pytest.mark.parametrize("fields", [{"network": "vgg"}, {"block_sampling": "fixed_count"}])
+def test_other_networks_do_not_decide_a_claim_about_residual_ones(fields: dict[str, str]) -> None:
+    results = [
+        make_result(
+            depth=56, shortcut=shortcut, error=0.05 * place, analyses={"lesion": make_lesion([0.1] * 4)}, **fields
+        )
+        for place, shortcut in enumerate(("identity", "constant_scale", "none"), start=1)
+    ]
+    assert {claim.check(results).outcome for claim in CLAIMS.values()} == {"not tested"}

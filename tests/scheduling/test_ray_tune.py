@@ -53,8 +53,8 @@ def ray_folder() -> Iterator[Path]:
         patch.setenv("HOME", str(folder))  # Ray keeps a token there
         patch.delenv("RAY_ADDRESS", raising=False)
         patch.setattr(ray, "init", lambda **options: start(num_cpus=2, num_gpus=0, **options))
-        ray_tune.connect_ray()
         try:
+            ray_tune.connect_ray()
             yield folder
         finally:
             ray.shutdown()
