@@ -149,7 +149,11 @@ def test_published_numbers_go_with_shortcut_arguments_and_ordering(fields: dict[
 def test_other_networks_do_not_decide_a_claim_about_residual_ones(fields: dict[str, str]) -> None:
     results = [
         make_result(
-            depth=56, shortcut=shortcut, error=0.05 * place, analyses={"lesion": make_lesion([0.1] * 4)}, **fields
+            depth=56,
+            shortcut=shortcut,
+            error=0.05 * place,
+            analyses={"lesion": make_lesion([0.1] * 4, baseline=0.05)},
+            **fields,
         )
         for place, shortcut in enumerate(("identity", "constant_scale", "none"), start=1)
     ]
