@@ -163,7 +163,7 @@ def _alone(work: Path, name: str) -> Generator[None]:
             yield
         finally:
             (work / "lock").unlink()
-            for folder in (work / SPOOL, work / TRIALS, work):
+            for folder in (work / SPOOL, work / TRIALS, work, work.parent):
                 with suppress(OSError):  # it holds what the sweep will continue from
                     folder.rmdir()
 

@@ -179,7 +179,7 @@ def test_mlflow_lists_the_sweep_and_lays_its_lesion_curves_over_each_other(
     results = open_tracker(records.uri).load_sweep(SWEEP.name).results
     deadline = time.monotonic() + SECONDS
     expected = {
-        result.spec.label(): (result.analyses["lesion"].table["block"], result.analyses["lesion"].table["error"])
+        SWEEP.label(result.spec): (result.analyses["lesion"].table["block"], result.analyses["lesion"].table["error"])
         for result in results
     }
     # A curve comes twice: as a line and as what lights up under the pointer.

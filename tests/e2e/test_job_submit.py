@@ -45,9 +45,15 @@ class Cluster:
         command = ["ray", "job", "submit", "--address", self.address, "--working-dir", str(working_dir), "--"]
         command += ["python", "-m", "resablate", "sweep", "sweeps/tiny.yaml"]
         environment = self.environment | ({"RAY_AUTH_TOKEN": token} if token else {})
-        return subprocess.run(
-            command, env=environment, cwd=working_dir, capture_output=True, text=True, check=False, timeout=200
-        )
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            done = subprocess.run(
+                command, env=environment, cwd=working_dir, capture_output=True, text=True, check=False, timeout=200
+            )
+            # The head answers some seconds before its agent can take a job.
+            if "No available agent to submit job" not in done.stderr or time.monotonic() > deadline:
+                return done
+            time.sleep(1)
 
 
 @pytest.fixture(scope="module")
