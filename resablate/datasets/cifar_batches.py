@@ -1,7 +1,6 @@
 """The files of CIFAR-10 and CIFAR-100 as they are distributed for Python, and as torchvision keeps them."""
 
 import io
-import os
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from resablate.datasets.images import Dataset, ImageDataset
+from resablate.datasets.places import data_roots, download
 from resablate.errors import DatasetError
 
 _SIDE = 32
@@ -71,11 +71,7 @@ def _load(data_root: Path | None, *, layout: CifarLayout) -> ImageDataset:
     Raises:
         DatasetError: if there is none and the download fails; names every place and remedy.
     """
-    if data_root is not None and not data_root.is_dir():
-        raise DatasetError(f"--data-root {data_root}: no such folder")
-    cache = Path.home() / ".cache" / "resablate" / "data"
-    given = os.environ.get("RESABLATE_DATA")
-    roots = list(dict.fromkeys(root for root in (data_root, Path(given) if given else None, cache) if root))
+    roots = data_roots(data_root)
     folders = [folder for root in roots for folder in (root / layout.folder, root)]
     needed = [*layout.train, layout.test]
     folder = next((f for f in folders if all((f / name).is_file() for name in needed)), None)
@@ -91,16 +87,13 @@ def _load(data_root: Path | None, *, layout: CifarLayout) -> ImageDataset:
 def _download(root: Path, layout: CifarLayout, *, looked: Sequence[Path]) -> Path:
     import torchvision
 
-    try:
-        getattr(torchvision.datasets, layout.torchvision_class)(root, download=True)
-    except Exception as error:
-        places = "\n".join(f"    {folder}" for folder in looked)
-        reason = str(error).splitlines()[0] if str(error) else "no reason given"
-        raise DatasetError(
-            f"{layout.name}: not found, and torchvision could not download it ({type(error).__name__}: {reason})\n"
-            f"  looked for {layout.train[0]}, ..., {layout.test} in:\n{places}\n"
-            f"  pass --data-root FOLDER or set RESABLATE_DATA to the folder that holds {layout.folder}"
-        ) from None
+    download(
+        layout.name,
+        lambda: getattr(torchvision.datasets, layout.torchvision_class)(root, download=True),
+        files=f"{layout.train[0]}, ..., {layout.test}",
+        looked=looked,
+        remedy=f"pass --data-root FOLDER or set RESABLATE_DATA to the folder that holds {layout.folder}",
+    )
     return root / layout.folder
 
 

@@ -1,13 +1,13 @@
 """Fashion-MNIST: 28x28 gray images of clothes, as hard as MNIST is easy."""
 
-import os
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 from torch import Tensor
 
 from resablate.datasets.idx import read_idx
 from resablate.datasets.images import Dataset, ImageDataset
+from resablate.datasets.places import data_roots, download
 from resablate.errors import DatasetError
 
 _DEBIAN = Path("/usr/share/datasets/fashion-mnist")
@@ -20,15 +20,8 @@ _FILES = (
 )
 
 
-def _download_root(data_root: Path | None) -> Path:
-    return data_root or Path(os.environ.get("RESABLATE_DATA") or Path.home() / ".cache" / "resablate" / "data")
-
-
-def _folders(data_root: Path | None) -> Iterator[Path]:
-    roots = [data_root, os.environ.get("RESABLATE_DATA"), _download_root(data_root)]
-    for root in dict.fromkeys(Path(root) for root in roots if root):
-        yield from (root / layout for layout in _LAYOUTS)
-    yield _DEBIAN
+def _folders(roots: Sequence[Path]) -> list[Path]:
+    return [*(root / layout for root in roots for layout in _LAYOUTS), _DEBIAN]
 
 
 def _files(folder: Path) -> list[Path] | None:
@@ -43,11 +36,8 @@ def _load(data_root: Path | None) -> ImageDataset:
     Raises:
         DatasetError: if there is none and the download fails; names every place and remedy.
     """
-    if data_root is not None and not data_root.is_dir():
-        raise DatasetError(f"--data-root {data_root}: no such folder")
-    files = next((files for folder in _folders(data_root) if (files := _files(folder))), None)
-    if files is None:
-        files = _download(_download_root(data_root), looked=list(_folders(data_root)))
+    roots = data_roots(data_root)
+    files = next((files for folder in _folders(roots) if (files := _files(folder))), None) or _download(roots)
     train_images, train_labels, test_images, test_labels = (read_idx(path) for path in files)
     _check(train_images, train_labels, files[0])
     _check(test_images, test_labels, files[2])
@@ -61,23 +51,23 @@ def _check(images: Tensor, labels: Tensor, path: Path) -> None:
         raise DatasetError(f"{path.parent}: not Fashion-MNIST: {shapes}")
 
 
-def _download(root: Path, *, looked: list[Path]) -> list[Path]:
+def _download(roots: Sequence[Path]) -> list[Path]:
     import torchvision
 
-    try:
+    def fetch() -> None:
         for train in (True, False):
-            torchvision.datasets.FashionMNIST(root, train=train, download=True)
-    except Exception as error:
-        places = "\n".join(f"    {folder}" for folder in looked)
-        raise DatasetError(
-            "fashion_mnist: not found, and torchvision could not download it"
-            f" ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason given'})\n"
-            f"  looked for {_FILES[0]}[.gz] and the other three files in:\n{places}\n"
-            "  pass --data-root FOLDER, set RESABLATE_DATA, or install Debian's package dataset-fashion-mnist"
-        ) from None
-    files = _files(root / "FashionMNIST" / "raw")
+            torchvision.datasets.FashionMNIST(roots[0], train=train, download=True)
+
+    download(
+        "fashion_mnist",
+        fetch,
+        files=f"{_FILES[0]}[.gz] and the other three files",
+        looked=_folders(roots),
+        remedy="pass --data-root FOLDER, set RESABLATE_DATA, or install Debian's package dataset-fashion-mnist",
+    )
+    files = _files(roots[0] / "FashionMNIST" / "raw")
     if files is None:
-        raise DatasetError(f"fashion_mnist: the download into {root} is incomplete; delete it and try again")
+        raise DatasetError(f"fashion_mnist: the download into {roots[0]} is incomplete; delete it and try again")
     return files
 
 
