@@ -129,7 +129,7 @@ def load_sweep(path: str | Path) -> SweepSpec:
         raise SpecError(f"{path}: not readable as a text file ({error})") from None
     try:
         content = yaml.load(text, Loader=_StrictLoader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that there is not
         raise SpecError(_yaml_problem(error), place=str(path)) from None
     except RecursionError:
         raise SpecError(f"{path}: nested too deeply for a sweep") from None
@@ -264,7 +264,7 @@ def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
 _StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
-def _yaml_problem(error: yaml.YAMLError) -> str:
+def _yaml_problem(error: Exception) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
         mark = error.problem_mark
         return f"line {mark.line + 1}, column {mark.column + 1}: not valid YAML: {error.problem}"

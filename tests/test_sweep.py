@@ -261,3 +261,10 @@ def test_yaml_anchors_can_be_merged(tmp_path: Path) -> None:
 def test_resources_that_cannot_be_are_refused(resources: dict[str, object], message: str) -> None:
     with pytest.raises(SpecError, match=message):
         make_sweep(resources=resources)
+
+
+def test_a_date_that_there_is_not_is_a_problem_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text("name: x\naxes: {seed: [2020-13-45]}\n")
+    with pytest.raises(SpecError, match=r"not valid YAML: month must be in 1..12"):
+        load_sweep(file)

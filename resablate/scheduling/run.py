@@ -9,7 +9,7 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TextIO
 
 from rich.console import Console
 
@@ -24,8 +24,8 @@ from resablate.spec import TrialSpec
 from resablate.tracking import Tracker, open_tracker, tracking_uri, work_folder
 
 Scheduler = Literal["ray_tune", "inline"]
-SPOOL, TRIALS = "spool", "trials"
-"""Folders of a sweep: results that wait to be filed, and checkpoints."""
+SPOOL, TRIALS, LOCK = "spool", "trials", "lock"
+"""What a sweep keeps in its folder: results that wait to be filed, checkpoints, and who is at work."""
 
 
 @dataclass(frozen=True)
@@ -146,26 +146,41 @@ def _alone(work: Path, name: str) -> Generator[None]:
     Raises:
         ResourceError: if another process runs the sweep; names it.
     """
-    work.mkdir(parents=True, exist_ok=True)
-    with (work / "lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            raise ResourceError(
-                f"sweep {name!r} is being run by process {lock.read().strip() or 'unknown'} in this folder; wait until"
-                " it has ended, then run the command again for what is left"
-            ) from None
+    lock = _locked(work)
+    if isinstance(lock, str):
+        raise ResourceError(
+            f"sweep {name!r} is being run by process {lock} in this folder; wait until it has ended, then run the"
+            " command again for what is left"
+        )
+    with lock:
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
         try:
             yield
         finally:
-            (work / "lock").unlink()
+            (work / LOCK).unlink()
             for folder in (work / SPOOL, work / TRIALS, work, work.parent):
                 with suppress(OSError):  # it holds what the sweep will continue from
                     folder.rmdir()
+
+
+def _locked(work: Path) -> TextIO | str:
+    """The sweep's lock file, open and held, or the number of the process that holds it."""
+    while True:
+        work.mkdir(parents=True, exist_ok=True)
+        lock = (work / LOCK).open("a+")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            with lock:
+                return lock.read().strip() or "unknown"
+        # Whoever held it before has deleted it; if that was after it was opened here, it locks nothing.
+        with suppress(FileNotFoundError):
+            if (work / LOCK).stat().st_ino == os.fstat(lock.fileno()).st_ino:
+                return lock
+        lock.close()
 
 
 def _run_inline(
