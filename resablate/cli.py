@@ -198,7 +198,10 @@ def _run(plan: SweepPlan, *, inline: bool, data_root: Path | None, tracking_uri:
         uri=tracking_uri,
         data_root=data_root,
     )
-    ended = ", ".join(f"{count} {status}" for status, count in outcome.counts.items()) or "nothing left to run"
+    parts = [f"{count} {status}" for status, count in outcome.counts.items()]
+    if outcome.interrupted:
+        parts.append(f"{outcome.planned - outcome.reused - outcome.ended} interrupted")
+    ended = ", ".join(parts) or "nothing left to run"
     out.print(
         f"{plan.sweep.name}: {outcome.planned} trials, {outcome.reused} complete before, {ended};"
         f" {clock(outcome.wall_seconds)}",
