@@ -9,8 +9,8 @@ import torch
 
 from resablate.datasets import Examples
 from resablate.measurement import AnalysisResult
-from resablate.model import ResidualNetwork, Route
-from resablate.training.evaluation import EVALUATION_BATCH, Scores, evaluation_mode
+from resablate.model import ResidualNetwork, Route, evaluation_mode
+from resablate.training.evaluation import EVALUATION_BATCH, Scores
 
 
 def lesion(

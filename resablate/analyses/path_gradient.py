@@ -18,8 +18,7 @@ from torch.nn import functional
 
 from resablate.datasets import Examples
 from resablate.measurement import AnalysisResult
-from resablate.model import Block, ResidualNetwork, Route
-from resablate.training.evaluation import evaluation_mode
+from resablate.model import Block, ResidualNetwork, Route, evaluation_mode
 
 _WALK_EXAMPLES = 512
 """Examples times path lengths in one piece of the walk: bounds its memory."""

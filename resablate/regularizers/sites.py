@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from resablate.model import ResidualNetwork
+from resablate.model import ResidualNetwork, evaluation_mode
 from resablate.model.block import Block
 from resablate.registry import Registry
 
@@ -98,14 +98,10 @@ def _input_sizes(network: nn.Module, images: Tensor) -> dict[nn.Module, tuple[in
 
     convolutions = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
     hooks = [layer.register_forward_pre_hook(note) for layer in convolutions]
-    modes = [(module, module.training) for module in network.modules()]
     try:
-        network.eval()
-        with torch.no_grad():
+        with evaluation_mode(network), torch.no_grad():
             network(images[:1])
     finally:
         for hook in hooks:
             hook.remove()
-        for module, mode in modes:
-            module.training = mode
     return sizes

@@ -88,13 +88,12 @@ def run_sweep(
     place = tracking_uri(uri)
     tracker = open_tracker(place)
     work = work_folder() / plan.sweep.name
-    todo = _missing(plan, tracker, work)
-    for name in dict.fromkeys(spec.dataset for spec in todo):
-        load_dataset(name, data_root)
     if scheduler == "inline" or not os.environ.get("RAY_ADDRESS"):
         check_machine(plan.sweep.resources)
     with _alone(work, plan.sweep.name):
-        todo = _missing(plan, tracker, work)  # another process may have held the lock until now
+        todo = _missing(plan, tracker, work)
+        for name in dict.fromkeys(spec.dataset for spec in todo):
+            load_dataset(name, data_root)
         reused = len(plan.trials) - len(todo)
         if reused:
             console.print(f"{reused} of {len(plan.trials)} trials are complete already", highlight=False)
@@ -144,9 +143,12 @@ def _alone(work: Path, name: str) -> Generator[None]:
     """Holds the sweep's lock: two processes in one folder would write over each other's checkpoints.
 
     Raises:
-        ResourceError: if another process runs the sweep; names it.
+        ResourceError: if another process runs the sweep, which is named, or the folder cannot be made.
     """
-    lock = _locked(work)
+    try:
+        lock = _locked(work)
+    except OSError as error:
+        raise ResourceError(f"{work}: not writable, and checkpoints need a folder ({error.strerror})") from None
     if isinstance(lock, str):
         raise ResourceError(
             f"sweep {name!r} is being run by process {lock} in this folder; wait until it has ended, then run the"

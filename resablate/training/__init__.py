@@ -1,5 +1,6 @@
 """Training one network: schedule, augmentation, epochs, evaluation, checkpoints."""
 
+from resablate.model import evaluation_mode as evaluation_mode
 from resablate.training.augmentation import AUGMENTATIONS as AUGMENTATIONS
 from resablate.training.augmentation import CROP_FILLS as CROP_FILLS
 from resablate.training.block_sampling import BLOCK_SAMPLINGS as BLOCK_SAMPLINGS
@@ -12,7 +13,6 @@ from resablate.training.determinism import derived_generator as derived_generato
 from resablate.training.determinism import derived_seed as derived_seed
 from resablate.training.determinism import thread_count as thread_count
 from resablate.training.evaluation import evaluate as evaluate
-from resablate.training.evaluation import evaluation_mode as evaluation_mode
 from resablate.training.loop import Training as Training
 from resablate.training.optimizer import WEIGHT_DECAYS as WEIGHT_DECAYS
 from resablate.training.schedule import SCHEDULES as SCHEDULES

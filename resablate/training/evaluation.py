@@ -1,7 +1,5 @@
 """Error and loss of a network, leaving it as it was."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from resablate.datasets import Examples
+from resablate.model import evaluation_mode
 
 EVALUATION_BATCH = 256
 """Examples per forward pass in evaluations. Fixed, because results depend on it in the last bit."""
@@ -22,18 +21,6 @@ class Evaluation:
     """Fraction classified wrongly."""
     loss: float
     """Cross-entropy in nats."""
-
-
-@contextmanager
-def evaluation_mode(network: nn.Module) -> Generator[None]:
-    """Every module in eval mode inside; each one's own mode again outside, also after an exception."""
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 class Scores:

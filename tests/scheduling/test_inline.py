@@ -242,3 +242,13 @@ def test_a_sweep_runs_in_one_process_at_a_time(
     assert outcome.counts == {"finished": 3}
     assert len(memory.runs) == 3
     assert not any(tmp_path.rglob("lock"))
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_error(
+    memory: MemoryTracker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("RESABLATE_HOME", str(tmp_path / "file"))
+    with pytest.raises(ResourceError, match=r"tiny: not writable, and checkpoints need a folder"):
+        run_tiny(tiny_plan(SEEDS))
+    assert memory.submissions == []
