@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from resablate.measurement import AnalysisResult, EpochMetrics
-from resablate.spec import TrialSpec
+from resablate.spec import ParamValue, TrialSpec
 
 Status = Literal["finished", "diverged", "failed"]
 COMPLETE: tuple[Status, ...] = ("finished", "diverged")
@@ -33,6 +33,12 @@ class TrialResult(BaseModel):
     """Nats per example."""
     analyses: dict[str, AnalysisResult] = Field(default_factory=dict[str, AnalysisResult])
     """Name -> what it measured."""
+    analyses_by_epoch: dict[int, dict[str, AnalysisResult]] = Field(
+        default_factory=dict[int, dict[str, AnalysisResult]]
+    )
+    """Epoch -> name -> what it measured then; 0 is the network before its first step."""
+    analysis_knobs: dict[str, dict[str, ParamValue]] = Field(default_factory=dict[str, dict[str, ParamValue]])
+    """Name -> the knobs it was repeated with where they are not the spec's."""
     analysis_errors: dict[str, str] = Field(default_factory=dict[str, str])
     """Name -> why it measured nothing; the trial's other numbers stand."""
     parameter_count: int = 0

@@ -84,6 +84,10 @@ class TrialSpec(BaseModel):
     """What the padding holds: a row of `resablate list crop_fills`."""
     normalization: str = "per_channel"
     """How pixels are centered and scaled: a row of `resablate list normalizations`."""
+    train_crop: int = Field(default=224, ge=8, le=4_096)
+    """Sides in pixels of what an `image_folder` network trains on."""
+    test_crop: int = Field(default=224, ge=8, le=4_096)
+    """Sides in pixels of what an `image_folder` network is tested on; He et al. 2016, Table 5: 320."""
 
     # training
     epochs: int = Field(default=12, ge=1, le=1_000_000)
@@ -112,6 +116,12 @@ class TrialSpec(BaseModel):
     """Iterations at `warmup_learning_rate` before `steps` begins; He et al.: 400."""
     warmup_learning_rate: float = Field(default=0.01, gt=0)
     """The rate during the warm-up."""
+    precision: str = "float32"
+    """Arithmetic of convolutions and products: a row of `resablate list precisions`."""
+    memory_format: str = "contiguous"
+    """Order of a tensor's axes in memory: a row of `resablate list memory_formats`."""
+    compile: bool = False
+    """Whether training runs through `torch.compile`."""
 
     block_sampling: str = "all"
     """Which blocks a batch trains: a row of `resablate list block_samplings`."""
@@ -137,12 +147,36 @@ class TrialSpec(BaseModel):
     # analyses
     analyses: tuple[str, ...] = ("lesion", "path_gradient")
     """What is done with the trained network: rows of `resablate list analyses`."""
+    analysis_epochs: tuple[int, ...] = ()
+    """Epochs after which the analyses that follow training run too; 0 is the network before its first step."""
     lesion_examples: int | None = Field(default=None, ge=1)
     """Test examples that `lesion` uses; all where null."""
+    lesion_arithmetic: str = "exact"
+    """How `lesion` computes: a row of `resablate list lesion_arithmetics`."""
+    multi_lesion_largest: int = Field(default=20, ge=1, le=10_000)
+    """`multi_lesion` removes 1, 2, ... up to so many blocks at once; Veit et al.: 20."""
+    multi_lesion_subsets: int = Field(default=100, ge=1, le=1_000_000)
+    """Random sets of blocks that `multi_lesion` removes for each size."""
+    multi_lesion_design: str = "independent"
+    """How those sets are drawn: a row of `resablate list lesion_designs`."""
+    multi_lesion_examples: int | None = Field(default=None, ge=1)
+    """Test examples that `multi_lesion` uses; all where null."""
+    reorder_swaps: int = Field(default=20, ge=1, le=10_000)
+    """`reorder` swaps 1, 2, ... up to so many pairs of blocks."""
+    reorder_samples: int = Field(default=20, ge=1, le=1_000_000)
+    """Random orders that `reorder` draws for each number of swaps."""
+    reorder_examples: int | None = Field(default=None, ge=1)
+    """Test examples that `reorder` uses; all where null."""
     path_examples: int = Field(default=32, ge=1, le=1_000_000)
     """Training examples whose gradients `path_gradient` follows."""
     path_samples: int = Field(default=4, ge=1, le=1_000_000)
     """Single paths that `path_gradient` samples for each length."""
+    path_signs: int = Field(default=4, ge=0, le=1_000_000)
+    """Draws of random signs from which `path_gradient` takes the root-mean-square norm of single paths."""
+    norm_examples: int = Field(default=256, ge=1, le=1_000_000)
+    """Training examples whose gradients `norm_preservation` measures at every block."""
+    subset_samples: int = Field(default=20, ge=1, le=1_000_000)
+    """Random subsets of blocks whose predictions `test_time_rules` averages."""
 
     # replicate
     seed: int = Field(default=0, ge=0, le=2**63 - 1)
@@ -171,6 +205,13 @@ class TrialSpec(BaseModel):
         if any(not 0 < m < 1 for m in milestones) or list(milestones) != sorted(milestones):
             raise ValueError(f"milestones are parts of the run: rising numbers between 0 and 1, got {list(milestones)}")
         return milestones
+
+    @field_validator("analysis_epochs")
+    @classmethod
+    def _epochs(cls, epochs: tuple[int, ...]) -> tuple[int, ...]:
+        if any(epoch < 0 for epoch in epochs) or list(epochs) != sorted(set(epochs)):
+            raise ValueError(f"analysis_epochs are rising whole numbers from 0 on, got {list(epochs)}")
+        return epochs
 
     @model_validator(mode="after")
     def _no_repeats(self) -> TrialSpec:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import BaseModel, ConfigDict
 
 from resablate.analyses import ANALYSES
 from resablate.check import check_trial
@@ -22,6 +23,7 @@ from resablate.result import Status, TrialResult
 from resablate.spec import TrialSpec
 from resablate.training import (
     Training,
+    calibrated,
     derived_generator,
     evaluate,
     resume,
@@ -63,6 +65,15 @@ def _network_knobs(spec: TrialSpec) -> dict[str, Any]:
     )
 
 
+class _EarlyAnalyses(BaseModel):
+    """What the analyses of one epoch gave."""
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
+
+    done: dict[str, AnalysisResult]
+    errors: dict[str, str]
+
+
 class Trial:
     """One trial in progress: call `run_epoch` until `training.done`, then `finish`.
 
@@ -93,8 +104,12 @@ class Trial:
         self.splits = self._load(data_root)
         self.network = self._build()
         self.training = self._prepare()
+        self._early: dict[int, _EarlyAnalyses] = {}
         for warning in resume(folder, self.training) if folder else []:
             log.warning(warning)
+        for epoch in range(self.training.epoch + 1):
+            if folder and (file := folder / f"analyses-{epoch:06d}.json").is_file():
+                self._early[epoch] = _EarlyAnalyses.model_validate_json(file.read_bytes())
 
     def _load(self, data_root: Path | None) -> Splits:
         spec = self.spec
@@ -153,11 +168,29 @@ class Trial:
         )
 
     def run_epoch(self) -> EpochMetrics:
-        """Train one epoch and store a checkpoint."""
+        """Train one epoch and store a checkpoint; before the first and after any, the analyses that are due."""
+        if not self.training.epoch:
+            self._follow()
         metrics = self.training.run_epoch()
+        if not self.training.diverged:
+            self._follow()
         if self.folder:
             save_checkpoint(self.folder, self.training)
         return metrics
+
+    def _follow(self) -> None:
+        """Run the analyses that follow training, where they are due after the epochs done."""
+        epoch = self.training.epoch
+        followed = [name for name in self.spec.analyses if ANALYSES[name].over_training]
+        if epoch not in self.spec.analysis_epochs or not followed:
+            return
+        network = self.network if epoch else calibrated(self.network, self.splits.train)
+        done, errors = self.analyze(followed, network=network, epoch=epoch)
+        self._early[epoch] = _EarlyAnalyses(
+            done=done, errors={f"{name} at epoch {epoch}": why for name, why in errors.items()}
+        )
+        if self.folder:  # before the checkpoint: a trial that is continued after this epoch has what was due in it
+            write_bytes(self.folder / f"analyses-{epoch:06d}.json", self._early[epoch].model_dump_json().encode())
 
     def finish(self) -> TrialResult:
         """Measure the test error, run the analyses, and store weights and result.
@@ -166,7 +199,7 @@ class Trial:
         """
         start = time.perf_counter()
         tested = evaluate(self.network, self.splits.test)
-        analyses, errors = ({}, {}) if self.training.diverged else self._analyze()
+        analyses, errors = ({}, {}) if self.training.diverged else self.analyze(self.spec.analyses)
         trained = sum(metrics.wall_seconds for metrics in self.training.history)
         result = TrialResult(
             spec=self.spec,
@@ -176,7 +209,8 @@ class Trial:
             test_error=tested.error,
             test_loss=tested.loss,
             analyses=analyses,
-            analysis_errors=errors,
+            analyses_by_epoch={epoch: early.done for epoch, early in sorted(self._early.items())},
+            analysis_errors={**errors, **{n: why for early in self._early.values() for n, why in early.errors.items()}},
             parameter_count=count_parameters(self.network),
             wall_seconds=trained + time.perf_counter() - start,
             versions=versions(device_name(self.device)),
@@ -186,25 +220,56 @@ class Trial:
             write_bytes(self.folder / RESULT_FILE, result.to_json().encode())
         return result
 
-    def _analyze(self) -> tuple[dict[str, AnalysisResult], dict[str, str]]:
-        spec = self.spec
-        knobs = {
-            "lesion_examples": spec.lesion_examples,
-            "path_examples": spec.path_examples,
-            "path_samples": spec.path_samples,
-        }
+    def analyze(
+        self, names: Sequence[str], *, network: ResidualNetwork | None = None, epoch: int | None = None
+    ) -> tuple[dict[str, AnalysisResult], dict[str, str]]:
+        """Run analyses with the spec's knobs; one that fails does not keep the others from running.
+
+        Args:
+            names: rows of ANALYSES.
+            network: the trial's own where None.
+            epoch: when; the end where None. Examples and paths are drawn anew for every epoch.
+
+        Returns:
+            Name -> what it measured, and name -> why it measured nothing.
+        """
+        knobs = _analysis_knobs(self.spec)
         done: dict[str, AnalysisResult] = {}
         errors: dict[str, str] = {}
-        for name in spec.analyses:
+        for name in names:
             row = ANALYSES[name]
             run = partial(row.run, **accepted(row.run, knobs))
             examples = self.splits.train if row.examples == "train" else self.splits.test
+            purpose = (name,) if epoch is None else (name, epoch)
             try:
-                done[name] = run(self.network, examples, generator=derived_generator(spec.seed, name))
+                done[name] = run(
+                    network or self.network, examples, generator=derived_generator(self.spec.seed, *purpose)
+                )
             except Exception as error:
-                log.exception("analysis %s of trial %s failed", name, spec.key)
+                log.exception("analysis %s of trial %s failed", name, self.spec.key)
                 errors[name] = f"{type(error).__name__}: {error}"
         return done, errors
+
+
+def _analysis_knobs(spec: TrialSpec) -> dict[str, Any]:
+    return dict(
+        block_sampling=spec.block_sampling,
+        sv_target=spec.sv_target,
+        lesion_examples=spec.lesion_examples,
+        lesion_arithmetic=spec.lesion_arithmetic,
+        multi_lesion_largest=spec.multi_lesion_largest,
+        multi_lesion_subsets=spec.multi_lesion_subsets,
+        multi_lesion_design=spec.multi_lesion_design,
+        multi_lesion_examples=spec.multi_lesion_examples,
+        reorder_swaps=spec.reorder_swaps,
+        reorder_samples=spec.reorder_samples,
+        reorder_examples=spec.reorder_examples,
+        path_examples=spec.path_examples,
+        path_samples=spec.path_samples,
+        path_signs=spec.path_signs,
+        norm_examples=spec.norm_examples,
+        subset_samples=spec.subset_samples,
+    )
 
 
 def run_trial(

@@ -85,6 +85,14 @@ CHANGED: dict[str, Any] = {
     "sv_layers": "transitions",
     "sv_target": "forward",
     "sv_stem": "off",
+    "precision": "bf16",
+    "memory_format": "channels_last",
+    "compile": True,
+    "analysis_epochs": [0, 3],
+    "lesion_arithmetic": "folded",
+    "multi_lesion_design": "nested",
+    "multi_lesion_examples": 7,
+    "reorder_examples": 7,
 }
 
 

@@ -12,6 +12,8 @@ ANALYSES: Registry[Analysis] = Registry(
     "analyses",
     {
         "lesion": Analysis(lesion, examples="test", source="Veit et al. 2016, section 4.1"),
-        "path_gradient": Analysis(path_gradient, examples="train", source="Veit et al. 2016, section 4.3"),
+        "path_gradient": Analysis(
+            path_gradient, examples="train", source="Veit et al. 2016, section 4.3", over_training=True
+        ),
     },
 )

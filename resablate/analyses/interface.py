@@ -29,3 +29,5 @@ class Analysis:
     examples: Literal["train", "test"]
     """Which examples the paper put to the network; without augmentation."""
     source: str
+    over_training: bool = False
+    """Whether it also has a meaning during training, and runs at `analysis_epochs` too."""
