@@ -53,6 +53,8 @@ def check_trial(spec: TrialSpec) -> TrialSpec:
         found += _split_problems(spec)
     if spec.regularizer == "procrustes" and spec.sv_strength > 1:
         found.append(f"sv_strength: procrustes moves by a part of the way, at most 1; got {spec.sv_strength:g}")
+    if late := [epoch for epoch in spec.analysis_epochs if epoch > spec.epochs]:
+        found.append(f"analysis_epochs: the trial has {spec.epochs} epochs, so nothing is analyzed after {late}")
     if found:
         raise SpecError(found)
     return _canonical(spec)
@@ -130,49 +132,58 @@ def _same_kind(value: object, default: object) -> bool:
 def _canonical(spec: TrialSpec) -> TrialSpec:
     defaults = arguments(SHORTCUTS[spec.shortcut])
     effective = {name: value for name, value in spec.shortcut_args.items() if value != defaults[name]}
-    inert: set[str] = set()
-    chosen: list[tuple[Iterable[Callable[..., object]], Iterable[Callable[..., object]]]] = [
-        ([row.build for row in NETWORKS.values()], [NETWORKS[spec.network].build]),
-        (SCHEDULES.values(), [SCHEDULES[spec.schedule]]),
-        (AUGMENTATIONS.values(), [AUGMENTATIONS[spec.augmentation]]),
-        (
-            [row.survival for row in BLOCK_SAMPLINGS.values()],
-            [BLOCK_SAMPLINGS[spec.block_sampling].survival],
-        ),
-        (REGULARIZERS.values(), [REGULARIZERS[spec.regularizer]]),
-        ([row.run for row in ANALYSES.values()], [ANALYSES[name].run for name in spec.analyses]),
-    ]
-    for rows, used in chosen:
-        inert |= _knobs(rows) - _knobs(used)
-    if not ORDERINGS[spec.ordering].preactivation or (
-        spec.stage_preactivation == "own" and spec.transition != "projection"
-    ):
-        inert.add("stage_preactivation")
-    if not spec.momentum:
-        inert.add("nesterov")
-    if not spec.weight_decay:
-        inert.add("weight_decay_on")
-    if not spec.warmup_iterations:
-        inert.add("warmup_learning_rate")
-    if _regularizes_nothing(spec):
-        inert |= {"regularizer", "sv_strength", "sv_layers", *_knobs(REGULARIZERS.values())}
-    if spec.sv_layers == "transitions":
-        inert.add("sv_stem")
-    if spec.decay_factor == 1:
-        inert.add("milestones")
-    elif not spec.milestones:
-        inert.add("decay_factor")
-    dataset = DATASETS[spec.dataset]
-    if (spec.train_examples or 0) >= dataset.train_count:
-        inert.add("train_examples")
-    if (spec.lesion_examples or 0) >= dataset.test_count:
-        inert.add("lesion_examples")
+    inert = _without_effect(spec)
     kept = {name: value for name, value in dict(spec).items() if name not in inert}
     # Each analysis has its own generator, so their order has no effect.
     analyses = sorted(spec.analyses, key=ANALYSES.position)
     if "shortcut_args" not in inert:
         kept["shortcut_args"] = effective
     return TrialSpec.parse({**kept, "analyses": analyses})
+
+
+def _without_effect(spec: TrialSpec) -> set[str]:
+    """Knobs that no chosen row of a table takes, and those that the values of others make idle."""
+    regularizers = [] if _regularizes_nothing(spec) else [REGULARIZERS[spec.regularizer]]
+    tables: dict[str, tuple[Iterable[Callable[..., object]], Iterable[Callable[..., object]]]] = {
+        "network": ([row.build for row in NETWORKS.values()], [NETWORKS[spec.network].build]),
+        "schedule": (SCHEDULES.values(), [SCHEDULES[spec.schedule]]),
+        "augmentation": (AUGMENTATIONS.values(), [AUGMENTATIONS[spec.augmentation]]),
+        "block_sampling": (
+            [row.survival for row in BLOCK_SAMPLINGS.values()],
+            [BLOCK_SAMPLINGS[spec.block_sampling].survival],
+        ),
+        "regularizer": (REGULARIZERS.values(), regularizers),
+        "analyses": ([row.run for row in ANALYSES.values()], [ANALYSES[name].run for name in spec.analyses]),
+    }
+    taken_by_some = {knob for rows, _ in tables.values() for knob in _knobs(rows)}
+    taken = {knob for _, chosen in tables.values() for knob in _knobs(chosen)}
+    # An analysis may take a field that chooses a row, which then counts without it too.
+    return (taken_by_some - taken - set(tables)) | _idle(spec)
+
+
+def _idle(spec: TrialSpec) -> set[str]:
+    """Knobs that the values of others make idle."""
+    dataset = DATASETS[spec.dataset]
+    all_test = [
+        field
+        for field in ("lesion_examples", "multi_lesion_examples", "reorder_examples")
+        if (getattr(spec, field) or 0) >= dataset.test_count
+    ]
+    own_start = spec.stage_preactivation == "own" and spec.transition != "projection"
+    idle: list[tuple[bool, Iterable[str]]] = [
+        (not ORDERINGS[spec.ordering].preactivation or own_start, ["stage_preactivation"]),
+        (not spec.momentum, ["nesterov"]),
+        (not spec.weight_decay, ["weight_decay_on"]),
+        (not spec.warmup_iterations, ["warmup_learning_rate"]),
+        (_regularizes_nothing(spec), ["regularizer", "sv_strength", "sv_layers"]),
+        (spec.sv_layers == "transitions", ["sv_stem"]),
+        (spec.decay_factor == 1, ["milestones"]),
+        (spec.decay_factor != 1 and not spec.milestones, ["decay_factor"]),
+        (not any(ANALYSES[name].over_training for name in spec.analyses), ["analysis_epochs"]),
+        ((spec.train_examples or 0) >= dataset.train_count, ["train_examples"]),
+        (True, all_test),
+    ]
+    return {name for condition, names in idle if condition for name in names}
 
 
 def _regularizes_nothing(spec: TrialSpec) -> bool:

@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import yaml
 from rich.console import Console
 from rich.table import Table
 
+from resablate.assignments import parse_assignments
 from resablate.errors import ResablateError, ResourceError, SpecError, UnknownName
 from resablate.sweep import parse_sweep
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from resablate.measurement import AnalysisResult
     from resablate.plan import SweepPlan
 
 app = typer.Typer(
@@ -122,7 +125,7 @@ def trial(
     """Run one trial in this process, such as `resablate trial shortcut=conv1x1 depth=20`."""
     from resablate.plan import checked_plan
 
-    fields = _assignments(knobs or [])
+    fields = parse_assignments(knobs or [], place="trial")
     try:
         plan = checked_plan(lambda: parse_sweep({"name": "trial", "base": fields}), place="trial")
     except SpecError as error:
@@ -141,6 +144,78 @@ def sweep(
     from resablate.plan import load_plan
 
     _run(load_plan(file), inline=inline, data_root=data_root, tracking_uri=tracking_uri)
+
+
+@app.command()
+def analyze(
+    target: Annotated[str, typer.Argument(help="A run id, a trial's key, a sweep's name, or torchvision:NAME.")],
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAME ... KNOB=VALUE ...", help="Analyses, all that were asked for if left out; knobs."),
+    ] = None,
+    *,
+    weights: Annotated[Path | None, typer.Option("--weights", help="Of torchvision:NAME.", show_default=False)] = None,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", help="What torchvision:NAME is put to.", show_default=False)
+    ] = None,
+    inline: Annotated[bool, typer.Option("--inline", help="One after another in this process, without Ray.")] = False,
+    data_root: DataRoot = None,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Run analyses on trained networks, without training, and file the outcome under the same runs."""
+    names = [word for word in words or [] if "=" not in word]
+    knobs = parse_assignments([word for word in words or [] if "=" in word], place="analyze")
+    if weights or dataset:
+        raise SpecError("--weights and --dataset go with torchvision:NAME or timm:NAME; a run knows its own")
+    else:
+        _analyze_stored(target, names, knobs, inline=inline, data_root=data_root, tracking_uri=tracking_uri)
+
+
+def _analyze_stored(
+    target: str,
+    names: list[str],
+    knobs: dict[str, Any],
+    *,
+    inline: bool,
+    data_root: Path | None,
+    tracking_uri: str | None,
+) -> None:
+    from resablate.scheduling import analyze_trials, find_trials
+    from resablate.tracking import open_tracker
+
+    tracker = open_tracker(tracking_uri)
+    found = find_trials(tracker, target)
+    for note in found.notes:
+        err.print(note, markup=False, highlight=False, soft_wrap=True)
+    outcome = analyze_trials(
+        found.trials,
+        tracker=tracker,
+        names=names,
+        knobs=knobs,
+        resources=found.resources,
+        scheduler="inline" if inline or found.is_one else "ray_tune",
+        data_root=data_root,
+        say=lambda line: err.print(line, markup=False, highlight=False, soft_wrap=True),
+    )
+    for result in outcome.results if found.is_one else ():
+        _show_numbers({name: result.analyses[name] for name in names or result.analyses if name in result.analyses})
+    if not found.is_one:
+        out.print(f"{target}: {len(outcome.results)} of {len(found.trials)} trials analyzed", highlight=False)
+        err.print(f"to read them: resablate report {target}", highlight=False)
+    for problem in outcome.problems:
+        err.print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
+    if outcome.problems:
+        sys.exit(1)
+
+
+def _show_numbers(analyses: Mapping[str, AnalysisResult]) -> None:
+    shown = Table(box=None, pad_edge=False)
+    for heading in ("analysis", "number", "value", "unit"):
+        shown.add_column(heading, overflow="fold")
+    for name, measured in analyses.items():
+        for number, value in measured.summary.items():
+            shown.add_row(name, number, f"{value:.6g}", measured.units[number].replace("1", "", 1))
+    out.print(shown, markup=False)
 
 
 @app.command()
@@ -215,34 +290,6 @@ def _run(plan: SweepPlan, *, inline: bool, data_root: Path | None, tracking_uri:
     if outcome.failed:
         err.print("run the same command again to continue", highlight=False)
         sys.exit(130 if outcome.interrupted else 1)
-
-
-def _assignments(words: list[str]) -> dict[str, Any]:
-    """`name=value` words as fields; `shortcut_args.bias=-6` sets one argument.
-
-    Raises:
-        SpecError: for a word without `=` or with a value that is no YAML.
-    """
-    fields: dict[str, Any] = {}
-    found: list[str] = []
-    for word in words:
-        name, equals, text = word.partition("=")
-        field, dot, argument = name.partition(".")
-        try:
-            value = yaml.safe_load(text)
-        except (yaml.YAMLError, ValueError):  # ValueError: a date that there is not
-            found.append(f"{word!r}: the value is no YAML")
-            continue
-        place: Any = fields.setdefault(field, {}) if dot else fields
-        if not equals or not name:
-            found.append(f"{word!r}: write a knob as name=value")
-        elif not isinstance(place, dict) or (argument or field) in place:
-            found.append(f"{word!r}: {name} is set twice")
-        else:
-            place[argument if dot else field] = value
-    if found:
-        raise SpecError(found, place="trial")
-    return fields
 
 
 def _command() -> str:

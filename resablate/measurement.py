@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,3 +60,9 @@ class AnalysisResult:
         import pandas as pd
 
         return pd.DataFrame(dict(self.table))
+
+    def plot(self) -> Figure:
+        """The curves of `axes`, a panel for each unit, as a matplotlib figure that a notebook shows."""
+        from resablate.figures.curves_of import curves_of
+
+        return curves_of(self)

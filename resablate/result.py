@@ -8,10 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from resablate.measurement import AnalysisResult, EpochMetrics
 from resablate.spec import ParamValue, TrialSpec
+from resablate.versions import versions
 
 Status = Literal["finished", "diverged", "failed"]
 COMPLETE: tuple[Status, ...] = ("finished", "diverged")
 """A trial that ended so is a result and is never run again."""
+RESULT_FILE, WEIGHTS_FILE = "result.json", "weights.safetensors"
+"""What a trial leaves in its folder, and the run that records it holds."""
 
 
 class TrialResult(BaseModel):
@@ -61,3 +64,10 @@ class TrialResult(BaseModel):
     def from_json(cls, text: str | bytes) -> TrialResult:
         """The record that `to_json` wrote."""
         return cls.model_validate_json(text)
+
+
+def failed_result(spec: TrialSpec, error: BaseException | str, *, status: Status = "failed") -> TrialResult:
+    """The record of a trial that could not end, with its reason in one line."""
+    text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+    reason = next((line.strip() for line in text.splitlines() if line.strip()), "no reason given")
+    return TrialResult(spec=spec, status=status, reason=reason, versions=versions("unknown"))

@@ -12,7 +12,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from resablate.errors import SpecError, nearest
-from resablate.spec import TrialSpec, problems
+from resablate.problems import problems
+from resablate.spec import TrialSpec
 
 Point = dict[str, Any]
 """One value for each axis."""

@@ -5,21 +5,20 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import TypeAdapter
 
 from resablate.analyses import ANALYSES
 from resablate.check import check_trial
 from resablate.datasets import DATASETS, Splits, load_dataset, split_dataset
-from resablate.measurement import AnalysisResult, EpochMetrics
+from resablate.dissection import Dissection, dissect
+from resablate.measurement import EpochMetrics
 from resablate.model import NetworkCost, ResidualNetwork, build_network, count_parameters, network_cost
-from resablate.registry import accepted
-from resablate.result import Status, TrialResult
+from resablate.result import RESULT_FILE, WEIGHTS_FILE, TrialResult
 from resablate.spec import TrialSpec
 from resablate.training import (
     Training,
@@ -34,9 +33,6 @@ from resablate.training import (
 from resablate.versions import versions
 
 log = logging.getLogger(__name__)
-
-RESULT_FILE = "result.json"
-WEIGHTS_FILE = "weights.safetensors"
 
 
 def trial_cost(spec: TrialSpec) -> NetworkCost:
@@ -65,13 +61,7 @@ def _network_knobs(spec: TrialSpec) -> dict[str, Any]:
     )
 
 
-class _EarlyAnalyses(BaseModel):
-    """What the analyses of one epoch gave."""
-
-    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
-
-    done: dict[str, AnalysisResult]
-    errors: dict[str, str]
+_DISSECTION = TypeAdapter(Dissection)
 
 
 class Trial:
@@ -104,12 +94,12 @@ class Trial:
         self.splits = self._load(data_root)
         self.network = self._build()
         self.training = self._prepare()
-        self._early: dict[int, _EarlyAnalyses] = {}
+        self._early: dict[int, Dissection] = {}
         for warning in resume(folder, self.training) if folder else []:
             log.warning(warning)
         for epoch in range(self.training.epoch + 1):
             if folder and (file := folder / f"analyses-{epoch:06d}.json").is_file():
-                self._early[epoch] = _EarlyAnalyses.model_validate_json(file.read_bytes())
+                self._early[epoch] = _DISSECTION.validate_json(file.read_bytes())
 
     def _load(self, data_root: Path | None) -> Splits:
         spec = self.spec
@@ -185,12 +175,9 @@ class Trial:
         if epoch not in self.spec.analysis_epochs or not followed:
             return
         network = self.network if epoch else calibrated(self.network, self.splits.train)
-        done, errors = self.analyze(followed, network=network, epoch=epoch)
-        self._early[epoch] = _EarlyAnalyses(
-            done=done, errors={f"{name} at epoch {epoch}": why for name, why in errors.items()}
-        )
+        self._early[epoch] = self.analyze(followed, network=network, epoch=epoch)
         if self.folder:  # before the checkpoint: a trial that is continued after this epoch has what was due in it
-            write_bytes(self.folder / f"analyses-{epoch:06d}.json", self._early[epoch].model_dump_json().encode())
+            write_bytes(self.folder / f"analyses-{epoch:06d}.json", _DISSECTION.dump_json(self._early[epoch]))
 
     def finish(self) -> TrialResult:
         """Measure the test error, run the analyses, and store weights and result.
@@ -199,7 +186,7 @@ class Trial:
         """
         start = time.perf_counter()
         tested = evaluate(self.network, self.splits.test)
-        analyses, errors = ({}, {}) if self.training.diverged else self.analyze(self.spec.analyses)
+        dissection = self.analyze([] if self.training.diverged else self.spec.analyses)
         trained = sum(metrics.wall_seconds for metrics in self.training.history)
         result = TrialResult(
             spec=self.spec,
@@ -208,9 +195,12 @@ class Trial:
             history=tuple(self.training.history),
             test_error=tested.error,
             test_loss=tested.loss,
-            analyses=analyses,
+            analyses=dissection.done,
             analyses_by_epoch={epoch: early.done for epoch, early in sorted(self._early.items())},
-            analysis_errors={**errors, **{n: why for early in self._early.values() for n, why in early.errors.items()}},
+            analysis_errors={
+                **dissection.errors,
+                **{f"{n} at epoch {e}": why for e, early in self._early.items() for n, why in early.errors.items()},
+            },
             parameter_count=count_parameters(self.network),
             wall_seconds=trained + time.perf_counter() - start,
             versions=versions(device_name(self.device)),
@@ -222,33 +212,23 @@ class Trial:
 
     def analyze(
         self, names: Sequence[str], *, network: ResidualNetwork | None = None, epoch: int | None = None
-    ) -> tuple[dict[str, AnalysisResult], dict[str, str]]:
+    ) -> Dissection:
         """Run analyses with the spec's knobs; one that fails does not keep the others from running.
 
         Args:
             names: rows of ANALYSES.
             network: the trial's own where None.
             epoch: when; the end where None. Examples and paths are drawn anew for every epoch.
-
-        Returns:
-            Name -> what it measured, and name -> why it measured nothing.
         """
-        knobs = _analysis_knobs(self.spec)
-        done: dict[str, AnalysisResult] = {}
-        errors: dict[str, str] = {}
-        for name in names:
-            row = ANALYSES[name]
-            run = partial(row.run, **accepted(row.run, knobs))
-            examples = self.splits.train if row.examples == "train" else self.splits.test
-            purpose = (name,) if epoch is None else (name, epoch)
-            try:
-                done[name] = run(
-                    network or self.network, examples, generator=derived_generator(self.spec.seed, *purpose)
-                )
-            except Exception as error:
-                log.exception("analysis %s of trial %s failed", name, self.spec.key)
-                errors[name] = f"{type(error).__name__}: {error}"
-        return done, errors
+        return dissect(
+            self.network if network is None else network,
+            names,
+            train=self.splits.train,
+            test=self.splits.test,
+            seed=self.spec.seed,
+            epoch=epoch,
+            knobs=_analysis_knobs(self.spec),
+        )
 
 
 def _analysis_knobs(spec: TrialSpec) -> dict[str, Any]:
@@ -304,13 +284,6 @@ def run_trial(
 def _divergence(last: EpochMetrics) -> str:
     name, loss = ("training", last.train_loss) if not isfinite(last.train_loss) else ("validation", last.val_loss)
     return f"{name} loss {loss} in epoch {last.epoch}"
-
-
-def failed_result(spec: TrialSpec, error: BaseException | str, *, status: Status = "failed") -> TrialResult:
-    """The record of a trial that could not end, with its reason in one line."""
-    text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
-    reason = next((line.strip() for line in text.splitlines() if line.strip()), "no reason given")
-    return TrialResult(spec=spec, status=status, reason=reason, versions=versions("unknown"))
 
 
 def device_name(device: torch.device) -> str:

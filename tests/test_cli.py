@@ -74,7 +74,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes a second for each result."""
-    monkeypatch.setattr(filing_module, "FIGURES", {})
+    monkeypatch.setattr(filing_module, "draw_all", lambda result: {})
 
 
 @pytest.fixture

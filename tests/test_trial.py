@@ -9,10 +9,10 @@ import torch
 from resablate.analyses import ANALYSES
 from resablate.analyses.interface import Analysis
 from resablate.errors import SpecError
-from resablate.result import TrialResult
+from resablate.result import RESULT_FILE, WEIGHTS_FILE, TrialResult, failed_result
 from resablate.spec import TrialSpec
 from resablate.training import evaluate, load_weights
-from resablate.trial import RESULT_FILE, WEIGHTS_FILE, Trial, failed_result, run_trial
+from resablate.trial import Trial, run_trial
 
 SMALL = {"train_examples": 96, "depth": 8, "width": 4, "epochs": 3, "batch_size": 32, "lesion_examples": 64}
 
@@ -75,7 +75,7 @@ def test_an_analysis_that_fails_is_named_and_the_others_run(monkeypatch: pytest.
         raise RuntimeError("no memory\nfor this")
 
     rows = dict(ANALYSES) | {"lesion": Analysis(fail, examples="test", source="here")}  # type: ignore[arg-type]
-    monkeypatch.setattr("resablate.trial.ANALYSES", rows)
+    monkeypatch.setattr("resablate.dissection.ANALYSES", rows)
     result = run_trial(small())
     assert result.status == "finished"
     assert set(result.analyses) == {"path_gradient"}
@@ -115,7 +115,7 @@ def test_any_failure_of_an_analysis_leaves_the_trained_trial(monkeypatch: pytest
         raise KeyError("block")
 
     rows = dict(ANALYSES) | {"lesion": Analysis(fail, examples="test", source="here")}  # type: ignore[arg-type]
-    monkeypatch.setattr("resablate.trial.ANALYSES", rows)
+    monkeypatch.setattr("resablate.dissection.ANALYSES", rows)
     result = run_trial(small(epochs=1))
     assert math.isfinite(result.test_error)
     assert result.analysis_errors == {"lesion": "KeyError: 'block'"}

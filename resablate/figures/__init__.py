@@ -43,6 +43,11 @@ def draw_png(name: str, results: Sequence[TrialResult]) -> bytes | None:
     return draw_files(name, results, formats=["png"]).get("png")
 
 
+def draw_all(result: TrialResult) -> dict[str, bytes]:
+    """Name -> PNG of every picture that one trial gives."""
+    return {name: png for name in FIGURES if (png := draw_png(name, [result]))}
+
+
 def draw_svg(name: str, results: Sequence[TrialResult]) -> bytes | None:
     """The picture as an SVG file, or None where the results hold nothing for it."""
     return draw_files(name, results, formats=["svg"]).get("svg")

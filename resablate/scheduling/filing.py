@@ -9,14 +9,13 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from resablate.figures import FIGURES, draw_png
+from resablate.figures import draw_all
 from resablate.measurement import EpochMetrics
-from resablate.result import TrialResult
+from resablate.result import RESULT_FILE, WEIGHTS_FILE, TrialResult
 from resablate.spec import TrialSpec
 from resablate.sweep import SweepSpec
 from resablate.tracking import SweepStatus, Tracker
 from resablate.training import write_bytes
-from resablate.trial import RESULT_FILE, WEIGHTS_FILE
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +107,7 @@ class Filing:
         self._tracker.finish_trial(
             result,
             weights=weights if weights.exists() else None,
-            figures={name: png for name in FIGURES if (png := draw_png(name, [result]))},
+            figures=draw_all(result),
         )
         shutil.rmtree(place)
 

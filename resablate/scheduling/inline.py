@@ -7,18 +7,23 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
 
 from resablate.errors import ResourceError
+from resablate.result import WEIGHTS_FILE, failed_result
 from resablate.scheduling.filing import Filing
 from resablate.scheduling.progress import SweepProgress
 from resablate.spec import TrialSpec
 from resablate.sweep import Resources
 from resablate.training import thread_count
-from resablate.trial import WEIGHTS_FILE, Trial, failed_result
+from resablate.trial import Trial
 
 log = logging.getLogger(__name__)
+
+Scheduler = Literal["ray_tune", "inline"]
+"""Where trials run: on Ray, or one after another in this process."""
 
 
 def threads(resources: Resources) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 import ray
 from ray import tune
 
-from resablate.result import TrialResult
+from resablate.result import WEIGHTS_FILE, TrialResult, failed_result
 from resablate.scheduling.filing import Filing
 from resablate.spec import TrialSpec
 from resablate.sweep import SweepSpec
@@ -95,14 +95,10 @@ class TrialTrainable(tune.Trainable):
         try:
             return self._step()
         except Exception as error:
-            from resablate.trial import failed_result
-
             log.exception("trial %s failed", self._spec.key)
             return self._end(failed_result(self._spec, error), weights=None)
 
     def _step(self) -> dict[str, Any]:
-        from resablate.trial import WEIGHTS_FILE
-
         folder = Path(self._context.folder) / self._spec.key
         if self._trial is None:
             self._trial = self._build(folder)

@@ -15,6 +15,7 @@ from ray import tune
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from resablate.errors import ResourceError
+from resablate.result import failed_result
 from resablate.scheduling.inline import threads
 from resablate.scheduling.progress import SweepProgress
 from resablate.scheduling.ray_trainable import FilingActor, RayTrialContext, TrialTrainable
@@ -58,8 +59,6 @@ class _Watcher(tune.Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial's process died more often than it is begun again."""
-        from resablate.trial import failed_result
-
         spec = self._specs[trial.config["asked"]["key"]]
         result = failed_result(spec, f"its process died {_MAX_PROCESS_DEATHS + 1} times")
         ray.get(self._filing.finish_trial.remote(result.to_json(), None))

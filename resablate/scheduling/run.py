@@ -9,7 +9,7 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import TextIO
 
 from rich.console import Console
 
@@ -18,12 +18,11 @@ from resablate.errors import ResourceError
 from resablate.plan import SweepPlan, estimate_cpu_seconds
 from resablate.result import COMPLETE, Status
 from resablate.scheduling.filing import Filing, spooled
-from resablate.scheduling.inline import check_machine, run_inline
+from resablate.scheduling.inline import Scheduler, check_machine, run_inline
 from resablate.scheduling.progress import SweepProgress
 from resablate.spec import TrialSpec
 from resablate.tracking import Tracker, open_tracker, tracking_uri, work_folder
 
-Scheduler = Literal["ray_tune", "inline"]
 SPOOL, TRIALS, LOCK = "spool", "trials", "lock"
 """What a sweep keeps in its folder: results that wait to be filed, checkpoints, and who is at work."""
 

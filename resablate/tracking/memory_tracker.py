@@ -7,10 +7,10 @@ from typing import final
 
 from resablate.errors import TrackingError, nearest
 from resablate.measurement import EpochMetrics
-from resablate.result import COMPLETE, Status, TrialResult
+from resablate.result import COMPLETE, RESULT_FILE, WEIGHTS_FILE, Status, TrialResult
 from resablate.spec import TrialSpec
 from resablate.sweep import SweepSpec
-from resablate.tracking.points import Point, epoch_points, final_points
+from resablate.tracking.points import Point, epoch_points, final_points, new_points
 from resablate.tracking.tracker import SweepRecord, SweepStatus, Tracker
 
 
@@ -68,7 +68,7 @@ class MemoryTracker(Tracker):
             if (run.sweep, run.spec.key) == (sweep, spec.key) and run.status not in COMPLETE:
                 run.status = None
                 return
-        self.runs.append(MemoryRun(run_id=f"run{len(self.runs)}", sweep=sweep, spec=spec))
+        self.runs.append(MemoryRun(run_id=f"{len(self.runs):032x}", sweep=sweep, spec=spec))
 
     def log_epoch(self, spec_key: str, metrics: EpochMetrics) -> None:
         """Files one epoch, once."""
@@ -84,10 +84,10 @@ class MemoryTracker(Tracker):
         for metrics in result.history:
             self.log_epoch(result.key, metrics)
         run.points.extend(points)
-        run.files["result.json"] = result.to_json().encode()
+        run.files[RESULT_FILE] = result.to_json().encode()
         run.files.update({f"figures/{name}.png": image for name, image in figures.items()})
         if weights is not None:
-            run.files["weights.safetensors"] = weights.read_bytes()
+            run.files[WEIGHTS_FILE] = weights.read_bytes()
         run.status = result.status
 
     def end_sweep(self, status: SweepStatus) -> None:
@@ -102,16 +102,37 @@ class MemoryTracker(Tracker):
         """The latest submission of the sweep called `name` and its results so far."""
         for submission in reversed(self.submissions):
             if submission.sweep.name == name:
-                found = {key: self._result(key) for key in submission.trials}
+                found = {key: run for key in submission.trials if (run := self._ended(key))}
                 return SweepRecord(
                     sweep=submission.sweep,
-                    results=[result for result in found.values() if result is not None],
-                    missing=[spec for key, spec in submission.trials.items() if found[key] is None],
+                    results=[_result(run) for run in found.values()],
+                    missing=[spec for key, spec in submission.trials.items() if key not in found],
                     command=submission.command,
+                    run_ids={key: run.run_id for key, run in found.items()},
                 )
         known = list(dict.fromkeys(submission.sweep.name for submission in self.submissions))
         there = ", ".join(known) or "none"
         raise TrackingError(f"memory: no sweep called {name!r}{nearest(name, known)} (there: {there})")
+
+    def load_trial(self, run: str) -> tuple[str, TrialResult]:
+        """The run id and the result of one trial."""
+        found = self._run(self.complete_keys().get(run, run))
+        return found.run_id, _result(found)
+
+    def load_weights_file(self, run_id: str, folder: Path) -> Path:
+        """A copy of the weights that a run stored."""
+        files = self._run(run_id).files
+        if WEIGHTS_FILE not in files:
+            raise TrackingError(f"memory: run {run_id} stored no weights")
+        (folder / WEIGHTS_FILE).write_bytes(files[WEIGHTS_FILE])
+        return folder / WEIGHTS_FILE
+
+    def amend_trial(self, run_id: str, result: TrialResult, *, figures: Mapping[str, bytes]) -> None:
+        """Files analyses that were repeated."""
+        run = self._run(run_id)
+        run.points.extend(new_points(result, before=_result(run)))
+        run.files[RESULT_FILE] = result.to_json().encode()
+        run.files.update({f"figures/{name}.png": image for name, image in figures.items()})
 
     def ui_hint(self) -> str:
         """How to look at the records."""
@@ -128,9 +149,20 @@ class MemoryTracker(Tracker):
                 return run
         raise TrackingError(f"trial {key} is not running: start_trial comes before what it measures")
 
-    def _result(self, key: str) -> TrialResult | None:
+    def _ended(self, key: str) -> MemoryRun | None:
         ended = [run for run in self.runs if run.spec.key == key and run.status is not None]
         if not ended:
             return None
-        newest = max(enumerate(ended), key=lambda pair: (pair[1].status in COMPLETE, pair[0]))[1]
-        return TrialResult.from_json(newest.files["result.json"])
+        return max(enumerate(ended), key=lambda pair: (pair[1].status in COMPLETE, pair[0]))[1]
+
+    def _run(self, run_id: str) -> MemoryRun:
+        for run in self.runs:
+            if run.run_id == run_id:
+                return run
+        raise TrackingError(f"memory: no run {run_id!r}")
+
+
+def _result(run: MemoryRun) -> TrialResult:
+    if RESULT_FILE not in run.files:
+        raise TrackingError(f"memory: run {run.run_id} holds no result: it has not ended")
+    return TrialResult.from_json(run.files[RESULT_FILE])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, final
 
 from pydantic import ValidationError
 
 from resablate.errors import ResablateError, TrackingError, nearest
-from resablate.result import COMPLETE, TrialResult
-from resablate.spec import TrialSpec
+from resablate.result import COMPLETE, RESULT_FILE, WEIGHTS_FILE, TrialResult
+from resablate.spec import KEY_LENGTH, TrialSpec
 from resablate.sweep import SweepSpec, parse_sweep
 from resablate.tracking.location import shown
 from resablate.tracking.mlflow_store import ADVICE, COMMAND, KEY, KIND, STATUS, SWEEP, MlflowStore
@@ -20,7 +21,7 @@ from resablate.tracking.tracker import SweepRecord
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-SWEEP_FILE, TRIALS_FILE, RESULT_FILE = "sweep.json", "trials.json", "result.json"
+SWEEP_FILE, TRIALS_FILE = "sweep.json", "trials.json"
 DOWNLOADS_AT_ONCE = 8
 
 
@@ -68,7 +69,43 @@ class MlflowReader:
                     results=list(pool.map(self._result, [by_key[t.key] for t in trials if t.key in by_key])),
                     missing=[trial for trial in trials if trial.key not in by_key],
                     command=run.data.tags[COMMAND],
+                    run_ids={key: run.info.run_id for key, run in by_key.items()},
                 )
+
+    def load_trial(self, run: str) -> tuple[str, TrialResult]:
+        """The run id and the result of the trial with this run id or key.
+
+        Raises:
+            TrackingError: if there is no such run, it is no trial's, or it holds no result.
+        """
+        place = shown(self._store.uri)
+        if not self._store.exists():
+            raise TrackingError(f"{place}: no run {run!r}, there is no database there yet. {ADVICE}")
+        run_id = self.complete_keys().get(run, run) if len(run) == KEY_LENGTH else run
+        with self._store.errors(f"looking for run {run!r}"):
+            found = self._store.client().get_run(run_id)
+        if found.data.tags.get(KIND) != "trial":
+            raise TrackingError(f"{place}: run {run!r} is not one of resablate's trials")
+        if found.data.tags.get(STATUS) == "running":
+            raise TrackingError(f"{place}: run {run!r} holds no result: it has not ended")
+        return run_id, self._result(found)
+
+    def load_weights_file(self, run_id: str, folder: Path) -> Path:
+        """A copy, in `folder`, of the weights that a run stored.
+
+        Raises:
+            TrackingError: if it stored none.
+        """
+        client = self._store.client()
+        with self._store.errors(f"looking for the weights of run {run_id}"):
+            stored = [file.path for file in client.list_artifacts(run_id)]
+            run = client.get_run(run_id)
+        if WEIGHTS_FILE not in stored:
+            there = ", ".join(stored) or "nothing"
+            raise TrackingError(f"{shown(self._store.uri)}: run {run_id} stored no weights (it holds {there})")
+        [content] = self._store.read_files(run, [WEIGHTS_FILE])
+        (folder / WEIGHTS_FILE).write_bytes(content)
+        return folder / WEIGHTS_FILE
 
     def _submission(self, name: str) -> Run:
         submissions = self._store.runs(f"tags.`{KIND}` = 'sweep'")

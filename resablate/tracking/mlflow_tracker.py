@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, final
 
 from resablate.errors import TrackingError
 from resablate.measurement import EpochMetrics
-from resablate.result import COMPLETE, TrialResult
+from resablate.result import COMPLETE, RESULT_FILE, WEIGHTS_FILE, TrialResult
 from resablate.spec import TrialSpec
 from resablate.sweep import SweepSpec
 from resablate.tracking.location import shown, tracking_uri
-from resablate.tracking.mlflow_reader import RESULT_FILE, SWEEP_FILE, TRIALS_FILE, MlflowReader
+from resablate.tracking.mlflow_reader import SWEEP_FILE, TRIALS_FILE, MlflowReader
 from resablate.tracking.mlflow_store import COMMAND, KEY, KIND, STATUS, SWEEP, MlflowStore
-from resablate.tracking.points import Point, epoch_points, final_points
+from resablate.tracking.points import Point, epoch_points, final_points, new_points
 from resablate.tracking.tracker import SweepRecord, SweepStatus, Tracker
 from resablate.versions import versions
 
@@ -174,6 +174,21 @@ class MlflowTracker(Tracker):
         """The latest submission of the sweep called `name` and its results so far."""
         return self._reader.load_sweep(name)
 
+    def load_trial(self, run: str) -> tuple[str, TrialResult]:
+        """The run id and the result of the trial with this run id or key."""
+        return self._reader.load_trial(run)
+
+    def load_weights_file(self, run_id: str, folder: Path) -> Path:
+        """A copy of the weights that a run stored."""
+        return self._reader.load_weights_file(run_id, folder)
+
+    def amend_trial(self, run_id: str, result: TrialResult, *, figures: Mapping[str, bytes]) -> None:
+        """Files analyses that were repeated."""
+        _, before = self._reader.load_trial(run_id)
+        with self._store.errors(f"amending trial {result.key}"):
+            self._write_files(run_id, result, None, figures)
+            self._log(run_id, new_points(result, before=before))
+
     def ui_hint(self) -> str:
         """How to look at the records, in one line."""
         database = self._store.database
@@ -223,7 +238,7 @@ class MlflowTracker(Tracker):
             folder = Path(name)
             (folder / RESULT_FILE).write_text(result.to_json(), encoding="utf-8")
             if weights is not None:
-                shutil.copyfile(weights, folder / "weights.safetensors")
+                shutil.copyfile(weights, folder / WEIGHTS_FILE)
             for figure, image in figures.items():
                 (folder / "figures").mkdir(exist_ok=True)
                 (folder / "figures" / f"{figure}.png").write_bytes(image)

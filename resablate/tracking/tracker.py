@@ -23,6 +23,8 @@ class SweepRecord(NamedTuple):
     """Trials that have not ended."""
     command: str
     """What the person typed."""
+    run_ids: dict[str, str]
+    """Key of each result -> the run that holds it."""
 
 
 class Tracker(ABC):
@@ -88,6 +90,35 @@ class Tracker(ABC):
 
         Raises:
             TrackingError: if there is no such sweep; the message names those there are.
+        """
+
+    @abstractmethod
+    def load_trial(self, run: str) -> tuple[str, TrialResult]:
+        """The run id and the result of one trial.
+
+        Args:
+            run: a run id, or the key of a complete trial.
+
+        Raises:
+            TrackingError: if there is no such run, or it holds no result.
+        """
+
+    @abstractmethod
+    def load_weights_file(self, run_id: str, folder: Path) -> Path:
+        """A copy, in `folder`, of the weights that a run stored.
+
+        Raises:
+            TrackingError: if it stored none.
+        """
+
+    @abstractmethod
+    def amend_trial(self, run_id: str, result: TrialResult, *, figures: Mapping[str, bytes]) -> None:
+        """Files analyses that were repeated: the run's result is replaced, numbers that are new are added.
+
+        Args:
+            run_id: of a run that is closed and stays so.
+            result: everything, not only what is new.
+            figures: name -> PNG.
         """
 
     @abstractmethod

@@ -86,7 +86,7 @@ def test_results_read_back_equal_to_the_last_digit(case: Case, tmp_path: Path) -
     case.tracker.finish_trial(result, weights=weights, figures={"lesion": b"png"})
     case.tracker.end_sweep("finished")
 
-    stored_sweep, [stored], _, _ = case.again().load_sweep("seeds")
+    stored_sweep, [stored], *_ = case.again().load_sweep("seeds")
     assert stored_sweep == sweep
     assert stored.to_json() == result.to_json()
     assert stored.spec == result.spec
@@ -174,7 +174,7 @@ def test_the_latest_submission_counts(case: Case) -> None:
     case.tracker.end_sweep("interrupted")
     second = case.again()
     start(second, make_sweep(seeds=2))
-    sweep, results, _, _ = case.again().load_sweep("seeds")
+    sweep, results, *_ = case.again().load_sweep("seeds")
     assert sweep.axes["seed"] == (0, 1)
     assert [result.spec.seed for result in results] == [0, 1]
 

@@ -66,6 +66,15 @@ class FaultyTracker(Tracker):
     def load_sweep(self, name: str) -> SweepRecord:
         return self.kept.load_sweep(name)
 
+    def load_trial(self, run: str) -> tuple[str, TrialResult]:
+        return self.kept.load_trial(run)
+
+    def load_weights_file(self, run_id: str, folder: Path) -> Path:
+        return self.kept.load_weights_file(run_id, folder)
+
+    def amend_trial(self, run_id: str, result: TrialResult, *, figures: Mapping[str, bytes]) -> None:
+        self.kept.amend_trial(run_id, result, figures=figures)
+
     def ui_hint(self) -> str:
         return self.kept.ui_hint()
 
@@ -73,7 +82,7 @@ class FaultyTracker(Tracker):
 @pytest.fixture(autouse=True)
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes a second for each result and is not the subject."""
-    monkeypatch.setattr(filing_module, "FIGURES", {})
+    monkeypatch.setattr(filing_module, "draw_all", lambda result: {})
 
 
 @pytest.fixture
@@ -244,11 +253,10 @@ def test_a_write_that_breaks_off_leaves_no_result_behind(spool: Path, monkeypatc
 def test_a_figure_that_cannot_be_drawn_is_a_problem_of_filing_alone(
     spool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def draw(name: str, results: Sequence[TrialResult]) -> bytes:
+    def draw(result: TrialResult) -> dict[str, bytes]:
         raise ZeroDivisionError("nothing to scale by")
 
-    monkeypatch.setattr(filing_module, "FIGURES", {"lesion": None})
-    monkeypatch.setattr(filing_module, "draw_png", draw)
+    monkeypatch.setattr(filing_module, "draw_all", draw)
     filing = started(MemoryTracker(), spool)
     run(filing, make_result())
     run(filing, make_result(seed=1))

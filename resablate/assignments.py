@@ -1,0 +1,42 @@
+"""`name=value` words of the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+
+from resablate.errors import SpecError
+
+
+def parse_assignments(words: Sequence[str], *, place: str) -> dict[str, Any]:
+    """`name=value` words as fields; `shortcut_args.bias=-6` sets one argument.
+
+    Args:
+        words: one for each knob.
+        place: what the person was writing, for error messages.
+
+    Raises:
+        SpecError: for a word without `=` or with a value that is no YAML.
+    """
+    fields: dict[str, Any] = {}
+    found: list[str] = []
+    for word in words:
+        name, equals, text = word.partition("=")
+        field, dot, argument = name.partition(".")
+        try:
+            value = yaml.safe_load(text)
+        except (yaml.YAMLError, ValueError):  # ValueError: a date that there is not
+            found.append(f"{word!r}: the value is no YAML")
+            continue
+        holder: Any = fields.setdefault(field, {}) if dot else fields
+        if not equals or not name:
+            found.append(f"{word!r}: write a knob as name=value")
+        elif not isinstance(holder, dict) or (argument or field) in holder:
+            found.append(f"{word!r}: {name} is set twice")
+        else:
+            holder[argument if dot else field] = value
+    if found:
+        raise SpecError(found, place=place)
+    return fields
