@@ -17,6 +17,7 @@ import yaml
 
 from resablate import cli
 from resablate.registry import Registry
+from resablate.scheduling import analyze as analyze_module
 from resablate.scheduling import filing as filing_module
 from resablate.scheduling import run as run_module
 from resablate.tables import TABLES
@@ -288,6 +289,44 @@ def test_a_trial_prints_its_outcome_and_is_not_run_twice(shell: Shell, no_figure
 
     ran = shell("trial", *KNOBS, "shortcut=exclusive_gate", "shortcut_args.bias=-3.0")
     assert (ran.code, "1 complete before, nothing left to run" in ran.out) == (0, True)
+
+
+def test_analyze_a_run_a_key_and_a_sweep(shell: Shell, no_figures: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(analyze_module, "draw_all", lambda result: {})
+    make_database(shell.folder)
+    shell("trial", *KNOBS)
+    tracker = open_tracker()
+    [(key, run_id)] = tracker.load_sweep("trial").run_ids.items()
+    before = tracker.load_trial(run_id)[1].analyses["lesion"]
+
+    ran = shell("analyze", run_id, "lesion")
+    assert ran.code == 0, ran.err
+    heading, *rows = ran.out.splitlines()
+    assert heading.split() == ["analysis", "number", "value", "unit"]
+    assert {row.split()[1]: float(row.split()[2]) for row in rows} == pytest.approx(before.summary, rel=1e-5)
+    assert f"run {run_id}" in ran.err
+
+    ran = shell("analyze", key, "lesion", "lesion_examples=16")
+    assert ran.code == 0, ran.err
+    assert open_tracker().load_trial(key)[1].analysis_knobs == {"lesion": {"lesion_examples": 16}}
+
+    ran = shell("analyze", "trial", "--inline")
+    assert (ran.code, ran.out) == (0, "trial: 1 of 1 trials analyzed\n")
+    assert repr(open_tracker().load_trial(key)[1].analyses["lesion"]) == repr(before)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["tinny"], r"no sweep called 'tinny' \(there: none\)"),
+        (["f" * 32], f"looking for run '{'f' * 32}' failed: .*not found"),
+        (["tiny", "lesion", "--weights", "w"], r"--weights and --dataset go with torchvision:NAME"),
+        (["tiny", "depth=20=", "lesion_examples"], r"no sweep called 'tiny'"),
+    ],
+)
+def test_analyze_says_what_is_wrong(shell: Shell, words: list[str], expected: str) -> None:
+    make_database(shell.folder)
+    says_what_is_wrong(shell("analyze", *words), expected)
 
 
 def test_sweep_then_sweep_again_then_report(shell: Shell) -> None:

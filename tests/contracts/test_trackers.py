@@ -226,3 +226,47 @@ def test_calls_out_of_order_are_refused(case: Case) -> None:
 def test_the_hint_is_one_line(case: Case) -> None:
     assert case.tracker.ui_hint()
     assert "\n" not in case.tracker.ui_hint()
+
+
+def finished(case: Case, folder: Path, **fields: object) -> TrialResult:
+    """A finished trial in the records, with weights."""
+    result = make_result(analyses={"lesion": make_lesion([0.2, 0.3], baseline=0.1)}, **fields)
+    start(case.tracker, make_sweep())
+    case.tracker.start_trial(result.spec)
+    weights = folder / "w"
+    weights.write_bytes(b"weights")
+    case.tracker.finish_trial(result, weights=weights, figures={})
+    case.tracker.end_sweep("finished")
+    return result
+
+
+def test_a_trial_is_found_by_its_run_and_by_its_key(case: Case, tmp_path: Path) -> None:
+    result = finished(case, tmp_path)
+    run_id, by_key = case.again().load_trial(result.key)
+    assert by_key.to_json() == result.to_json()
+    assert case.again().load_trial(run_id)[1].to_json() == result.to_json()
+    assert case.again().load_sweep("seeds").run_ids == {result.key: run_id}
+    (tmp_path / "copy").mkdir()
+    assert case.again().load_weights_file(run_id, tmp_path / "copy").read_bytes() == b"weights"
+
+
+def test_an_amended_trial_reads_back_amended_and_stays_complete(case: Case, tmp_path: Path) -> None:
+    result = finished(case, tmp_path)
+    run_id, _ = case.again().load_trial(result.key)
+    amended = result.model_copy(update={"analyses": {"lesion": make_lesion([0.4, 0.5], baseline=0.1)}})
+    case.again().amend_trial(run_id, amended, figures={"lesion": b"png"})
+    [stored] = case.again().load_sweep("seeds").results
+    assert stored.to_json() == amended.to_json()
+    assert case.again().complete_keys() == {result.key: run_id}
+    assert case.count_runs(result.key) == 1
+
+
+def test_runs_that_hold_nothing_are_refused(case: Case, tmp_path: Path) -> None:
+    result = make_result(seed=0)
+    start(case.tracker, make_sweep())
+    run(case.tracker, result)
+    run_id, _ = case.again().load_trial(result.key)
+    with pytest.raises(TrackingError, match=f"run {run_id} stored no weights"):
+        case.again().load_weights_file(run_id, tmp_path)
+    with pytest.raises(TrackingError, match=f"{'f' * 32}"):
+        case.again().load_trial("f" * 32)

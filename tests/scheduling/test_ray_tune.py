@@ -21,10 +21,10 @@ import resablate
 from resablate.errors import ResourceError
 from resablate.plan import SweepPlan
 from resablate.result import TrialResult
-from resablate.scheduling import SweepOutcome, ray_tune, run, run_sweep
+from resablate.scheduling import SweepOutcome, analyze_trials, find_trials, ray_tune, run, run_sweep
 from resablate.sweep import Resources
 from resablate.tracking import MemoryTracker, open_tracker
-from tests.scheduling.tiny import numbers, tiny_plan
+from tests.scheduling.tiny import BASE, numbers, tiny_plan
 from tests.tracking.databases import make_database
 
 pytestmark = [
@@ -137,6 +137,26 @@ def test_ray_gives_the_numbers_of_inline_and_a_second_run_nothing(
     assert logs == [], "Tune's own loggers are off"
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["mlflow.db", "mlflow.db.lock"]
     assert [path for path in (tmp_path / ".resablate").rglob("*") if path.is_file()] == []
+
+    said: list[str] = []
+    tracker = open_tracker(uri)
+    for examples in (32, BASE["lesion_examples"]):
+        analyzed = analyze_trials(
+            find_trials(tracker, "tiny").trials,
+            tracker=tracker,
+            names=["lesion"],
+            knobs={"lesion_examples": examples},
+            resources=plan.sweep.resources,
+            scheduler="ray_tune",
+            data_root=None,
+            say=said.append,
+        )
+        assert (len(analyzed.results), analyzed.problems) == (4, ())
+        changed = [r.analysis_knobs for r in open_tracker(uri).load_sweep("tiny").results]
+        assert changed == [{"lesion": {"lesion_examples": 32}} if examples == 32 else {}] * 4
+    repeated = open_tracker(uri).load_sweep("tiny").results
+    assert [numbers(result) for result in repeated] == [numbers(result) for result in stored]
+    assert len(said) == 8
 
     def schedule(*args: Any, **kwargs: Any) -> None:
         raise AssertionError("nothing is to be scheduled")
