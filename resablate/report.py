@@ -7,7 +7,7 @@ import csv
 import math
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from resablate.claims import CLAIMS, published_row
 from resablate.errors import ResablateError
 from resablate.figures import FIGURES, draw_files
+from resablate.figures.analysis_tables import analysis_tables, summaries
 from resablate.figures.tables import (
     Replicates,
     error_table,
@@ -27,7 +28,6 @@ from resablate.figures.tables import (
     raw_table,
     replicates,
     show,
-    summary_table,
     trial_table,
 )
 from resablate.result import TrialResult
@@ -141,29 +141,13 @@ def _write_tables(folder: Path, groups: Sequence[Replicates]) -> None:
         "errors": error_table(groups, published=_published),
         "trials": trial_table([result for group in groups for result in group.results]),
         "history": raw_table(groups, lambda result: [vars(epoch) for epoch in result.history]),
+        **analysis_tables(groups),
     }
-    for analysis in _analyses(groups):
-        tables[analysis] = raw_table(groups, _rows_of(analysis))
-        tables[f"{analysis}_summary"] = summary_table(groups, analysis)
     for name, table in tables.items():
         with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(table.columns)
             writer.writerows(table.rows)
-
-
-def _rows_of(analysis: str) -> Callable[[TrialResult], Sequence[Mapping[str, float]]]:
-    def rows(result: TrialResult) -> Sequence[Mapping[str, float]]:
-        if analysis not in result.analyses:
-            return []
-        table = result.analyses[analysis].table
-        return [dict(zip(table, values, strict=True)) for values in zip(*table.values(), strict=True)]
-
-    return rows
-
-
-def _analyses(groups: Sequence[Replicates]) -> list[str]:
-    return list(dict.fromkeys(name for group in groups for result in group.results for name in result.analyses))
 
 
 def _published(spec: TrialSpec) -> str | None:
@@ -182,7 +166,6 @@ def _content(
     """What both pages say, as plain values."""
     results = [result for group in groups for result in group.results]
     verdicts = [(claim, claim.check(results)) for claim in CLAIMS.values()]
-    summaries = {name: summary_table(groups, name) for name in _analyses(groups)}
     depths = sorted({result.spec.depth for result in results})
     return {
         "sweep": sweep,
@@ -193,7 +176,7 @@ def _content(
         "counts": {status: sum(r.status == status for r in results) for status in ("finished", "diverged", "failed")},
         "best": _best(groups),
         "errors": error_table(groups, published=_published),
-        "summaries": summaries,
+        "summaries": summaries(groups),
         "drawings": drawings,
         "claims": verdicts,
         "outcomes": _tally([verdict.outcome for _, verdict in verdicts]),

@@ -232,3 +232,25 @@ def test_only_failures_make_a_report_too(tmp_path: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert "lost" in text
     assert "Lowest median test error" not in text
+
+
+def test_analyses_that_followed_training_have_their_tables(tmp_path: Path) -> None:
+    results = [
+        result.model_copy(
+            update={"analyses_by_epoch": {0: {"lesion": make_lesion([0.8, 0.9], baseline=0.7)}, 3: result.analyses}}
+        )
+        for result in small_results()[:3]
+    ]
+    page = BeautifulSoup(write(tmp_path / "r", results).read_text(encoding="utf-8"), "html.parser")
+    headings = [heading.get_text() for heading in section(page, "analyses").find_all("h3")]
+    assert headings == [
+        "Lesion",
+        "Lesion, before training",
+        "Path gradient",
+        "Path gradient, after epoch 3",
+    ]
+    (before,) = rows_of(section(page, "analyses"), table=1)
+    assert before["baseline error"] == "70.0 %"
+    lines = (tmp_path / "r" / "tables" / "lesion_by_epoch.csv").read_text().splitlines()
+    assert len(lines) == 1 + 3 * 2 * 2
+    assert lines[0].startswith("key,shortcut,depth,seed,epoch,block,error")

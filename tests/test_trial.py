@@ -131,3 +131,49 @@ def test_a_network_that_breaks_in_its_last_step_has_diverged() -> None:
     assert result.status == "diverged"
     assert result.reason == "validation loss nan in epoch 1"
     assert not result.analyses
+
+
+def test_analyses_follow_training_where_they_are_asked_for(tmp_path: Path) -> None:
+    result = run_trial(small(analysis_epochs=[0, 2]), folder=tmp_path)
+    assert {epoch: set(done) for epoch, done in result.analyses_by_epoch.items()} == {
+        0: {"path_gradient"},
+        2: {"path_gradient"},
+    }
+    first, second, last = (
+        *(done["path_gradient"].summary["gradient_norm"] for done in result.analyses_by_epoch.values()),
+        result.analyses["path_gradient"].summary["gradient_norm"],
+    )
+    assert len({first, second, last}) == 3
+    assert TrialResult.from_json(result.to_json()).analyses_by_epoch.keys() == {0, 2}
+
+
+def test_analyses_that_follow_training_change_no_other_number() -> None:
+    alone, followed = run_trial(small()), run_trial(small(analysis_epochs=[0, 1]))
+    ours, others = comparable(followed), comparable(alone)
+    for content in (ours, others):
+        del content["spec"], content["analyses_by_epoch"]
+    assert ours == others
+
+
+@pytest.mark.parametrize("epochs_done", [1, 2])
+def test_a_killed_trial_keeps_what_was_measured_on_the_way(epochs_done: int, tmp_path: Path) -> None:
+    spec = small(analysis_epochs=[0, 1, 3], analyses=["path_gradient"])
+    killed = Trial(spec, folder=tmp_path)
+    for _ in range(epochs_done):
+        killed.run_epoch()
+    del killed
+    assert comparable(run_trial(spec, folder=tmp_path)) == comparable(run_trial(spec))
+
+
+def test_a_failure_on_the_way_is_named_with_its_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object, generator: torch.Generator) -> None:
+        raise RuntimeError("no memory")
+
+    row = Analysis(fail, examples="train", source="here", over_training=True)  # type: ignore[arg-type]
+    rows = dict(ANALYSES) | {"path_gradient": row}
+    monkeypatch.setattr("resablate.dissection.ANALYSES", rows)
+    result = run_trial(small(epochs=1, analysis_epochs=[0]))
+    assert result.analysis_errors == {
+        "path_gradient": "RuntimeError: no memory",
+        "path_gradient at epoch 0": "RuntimeError: no memory",
+    }

@@ -9,6 +9,7 @@ from statistics import fmean, median, stdev
 from typing import Any, Literal
 
 from resablate.figures.variants import sort_key, varying_fields
+from resablate.measurement import AnalysisResult
 from resablate.result import COMPLETE, TrialResult
 from resablate.spec import TrialSpec
 
@@ -127,21 +128,31 @@ def median_error(group: Replicates) -> float:
     return _middle(group, lambda result: result.test_error)
 
 
-def summary_table(groups: Sequence[Replicates], analysis: str) -> Table:
-    """The summary numbers of an analysis, as medians over the seeds of every group that has it."""
+def summary_table(groups: Sequence[Replicates], analysis: str, *, epoch: int | None = None) -> Table:
+    """The summary numbers of an analysis, as medians over the seeds of every group that has it.
+
+    Args:
+        groups: what `replicates` found.
+        analysis: its name.
+        epoch: what it measured after that epoch; at the end where None.
+    """
     rows: list[list[Cell]] = []
     names: dict[str, Kind] = {}
     for group in groups:
-        for result in group.results:
-            if analysis in result.analyses:
-                units = result.analyses[analysis].units
-                names |= {n: _kind(units[n]) for n in result.analyses[analysis].summary}
+        for result in measured_at(group.results, epoch):
+            if analysis in result:
+                names |= {n: _kind(result[analysis].units[n]) for n in result[analysis].summary}
     for group in groups:
-        found = [r.analyses[analysis].summary for r in group.results if analysis in r.analyses]
+        found = [result[analysis].summary for result in measured_at(group.results, epoch) if analysis in result]
         if found:
             medians = [median(s[n] for s in found if n in s) if any(n in s for s in found) else None for n in names]
             rows.append([*group.fields.values(), len(found), *medians])
     return Table({**_field_columns(groups), "trials": "count", **names}, rows)
+
+
+def measured_at(results: Sequence[TrialResult], epoch: int | None) -> list[Mapping[str, AnalysisResult]]:
+    """The analyses of every result, by name: those after an epoch, or those of the end where it is None."""
+    return [r.analyses if epoch is None else r.analyses_by_epoch.get(epoch, {}) for r in results]
 
 
 def trial_table(results: Sequence[TrialResult]) -> Table:

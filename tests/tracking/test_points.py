@@ -3,8 +3,8 @@ import math
 import pytest
 
 from resablate.measurement import AnalysisResult
-from resablate.tracking.points import Point, epoch_points, final_points
-from tests.factories import make_history, make_result
+from resablate.tracking.points import Point, epoch_points, final_points, new_points
+from tests.factories import make_history, make_lesion, make_result
 
 
 def test_an_epoch_is_six_numbers_at_its_step() -> None:
@@ -55,3 +55,22 @@ def test_an_axis_of_fractions_is_refused() -> None:
     measured = AnalysisResult(summary={}, table={"x": [0.5], "y": [1]}, units={"x": "1", "y": "1"}, axes={"y": "x"})
     with pytest.raises(ValueError, match=r"analysis 'mine': axis 'x' must hold whole numbers, got 0\.5"):
         final_points(make_result(analyses={"mine": measured}))
+
+
+def test_what_followed_training_is_a_curve_over_epochs_that_ends_with_the_trained_network() -> None:
+    early, late = make_lesion([0.8], baseline=0.7), make_lesion([0.2], baseline=0.1)
+    result = make_result(losses=[1.0, 0.5], analyses={"lesion": late})
+    followed = result.model_copy(update={"analyses_by_epoch": {0: {"lesion": early}}})
+    points = final_points(followed)
+    assert [(p.step, p.value) for p in points if p.name == "lesion/baseline_error"] == [(0, 0.7), (2, 0.1)]
+    assert [p.value for p in points if p.name == "lesion/error"] == [0.2]
+    assert [p.value for p in points if p.name == "lesion/after_epoch_0/error"] == [0.8]
+    assert {p.step for p in final_points(result) if p.name == "lesion/baseline_error"} == {0}
+
+
+def test_only_what_is_new_is_added() -> None:
+    before = make_result(analyses={"lesion": make_lesion([0.2, 0.3], baseline=0.1)})
+    after = make_result(analyses={"lesion": make_lesion([0.2, 0.4], baseline=0.1)})
+    assert new_points(before, before=before) == []
+    assert {(p.name, p.step) for p in new_points(after, before=before)} >= {("lesion/error", 1), ("lesion/loss", 1)}
+    assert ("lesion/error", 0) not in {(p.name, p.step) for p in new_points(after, before=before)}

@@ -1,0 +1,64 @@
+"""The tables of a report that come from analyses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from resablate.figures.tables import Replicates, Table, raw_table, summary_table
+from resablate.measurement import AnalysisResult
+from resablate.result import TrialResult
+
+
+def analysis_tables(groups: Sequence[Replicates]) -> dict[str, Table]:
+    """File name -> all numbers of every analysis, and their summaries."""
+    tables: dict[str, Table] = {}
+    for name in _names(groups):
+        tables[name] = raw_table(groups, _rows(name))
+        tables[f"{name}_summary"] = summary_table(groups, name)
+        if _epochs(groups, name):
+            tables[f"{name}_by_epoch"] = raw_table(groups, _rows_by_epoch(name))
+    return tables
+
+
+def summaries(groups: Sequence[Replicates]) -> dict[str, Table]:
+    """Heading -> summary of every analysis at the end, and after the first epoch after which it was run too."""
+    found: dict[str, Table] = {}
+    for name in _names(groups):
+        found[name] = summary_table(groups, name)
+        for epoch in _epochs(groups, name)[:1]:
+            heading = f"{name}, before training" if epoch == 0 else f"{name}, after epoch {epoch}"
+            found[heading] = summary_table(groups, name, epoch=epoch)
+    return found
+
+
+def _names(groups: Sequence[Replicates]) -> list[str]:
+    return list(dict.fromkeys(name for result in _results(groups) for name in result.analyses))
+
+
+def _epochs(groups: Sequence[Replicates], name: str) -> list[int]:
+    """After which epochs the analysis was run besides the end."""
+    return sorted({e for result in _results(groups) for e, done in result.analyses_by_epoch.items() if name in done})
+
+
+def _results(groups: Sequence[Replicates]) -> Iterator[TrialResult]:
+    return (result for group in groups for result in group.results)
+
+
+def _rows(name: str) -> Callable[[TrialResult], Sequence[Mapping[str, float]]]:
+    def rows(result: TrialResult) -> Sequence[Mapping[str, float]]:
+        return _table_rows(result.analyses[name]) if name in result.analyses else []
+
+    return rows
+
+
+def _rows_by_epoch(name: str) -> Callable[[TrialResult], Sequence[Mapping[str, float]]]:
+    def rows(result: TrialResult) -> Sequence[Mapping[str, float]]:
+        measured = {epoch: done[name] for epoch, done in result.analyses_by_epoch.items() if name in done}
+        return [{"epoch": epoch, **row} for epoch, table in measured.items() for row in _table_rows(table)]
+
+    return rows
+
+
+def _table_rows(measured: AnalysisResult) -> list[dict[str, float]]:
+    table = measured.table
+    return [dict(zip(table, values, strict=True)) for values in zip(*table.values(), strict=True)]
