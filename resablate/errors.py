@@ -6,6 +6,7 @@ ResablateError
 ├── DatasetError             a data set is missing or not what it says it is
 ├── CheckpointError          a stored state cannot be read or does not fit
 ├── TrackingError            the tracking server cannot be reached or does not hold what was asked
+│   └── UnknownSweep         it holds no sweep of that name
 └── ResourceError            the resources asked for exist nowhere
 
 A message states the rule, the value, the choices and the place. `ResablateError`s are the user's to mend: the
@@ -58,6 +59,10 @@ class CheckpointError(ResablateError):
 
 class TrackingError(ResablateError):
     """The tracking server cannot be reached or does not hold what was asked for."""
+
+
+class UnknownSweep(TrackingError):
+    """The tracker holds no sweep of that name."""
 
 
 class ResourceError(ResablateError):

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from uuid import uuid4
 
 import yaml
@@ -30,7 +30,7 @@ from resablate.figures.tables import (
     show,
     trial_table,
 )
-from resablate.result import TrialResult
+from resablate.result import Status, TrialResult
 from resablate.spec import TrialSpec
 from resablate.sweep import SweepSpec
 
@@ -173,7 +173,7 @@ def _content(
         "datasets": sorted({result.spec.dataset for result in results}),
         "depths": depths,
         "epochs": sorted({result.spec.epochs for result in results}),
-        "counts": {status: sum(r.status == status for r in results) for status in ("finished", "diverged", "failed")},
+        "counts": {status: sum(r.status == status for r in results) for status in get_args(Status)},
         "best": _best(groups),
         "errors": error_table(groups, published=_published),
         "summaries": summaries(groups),

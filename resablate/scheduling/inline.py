@@ -12,9 +12,10 @@ from typing import Literal
 import torch
 
 from resablate.errors import ResourceError
-from resablate.result import WEIGHTS_FILE, failed_result
+from resablate.result import WEIGHTS_FILE, TrialResult, failed_result
 from resablate.scheduling.filing import Filing
 from resablate.scheduling.progress import SweepProgress
+from resablate.searches.searcher import Searcher
 from resablate.spec import TrialSpec
 from resablate.sweep import Resources
 from resablate.training import thread_count
@@ -48,7 +49,7 @@ def check_machine(resources: Resources) -> None:
 
 
 def run_inline(
-    trials: Sequence[TrialSpec],
+    trials: Sequence[TrialSpec] | Searcher,
     *,
     resources: Resources,
     data_root: Path | None,
@@ -59,7 +60,7 @@ def run_inline(
     """Run `trials` in order; one that fails is filed as failed and the next one runs.
 
     Args:
-        trials: canonical specs.
+        trials: canonical specs, or what proposes them one by one.
         resources: CPUs become threads.
         data_root: where data sets are looked for first.
         folder: for checkpoints, one folder for each key.
@@ -68,8 +69,8 @@ def run_inline(
     """
     device = torch.device("cuda" if wants_gpu(resources, there_is_one=torch.cuda.is_available()) else "cpu")
     with thread_count(threads(resources)):
-        for spec in trials:
-            _run_one(
+        for spec in iter(trials.next, None) if isinstance(trials, Searcher) else trials:
+            result = _run_one(
                 spec,
                 device=device,
                 data_root=data_root,
@@ -77,6 +78,8 @@ def run_inline(
                 filing=filing,
                 progress=progress,
             )
+            if isinstance(trials, Searcher):
+                trials.tell(result)
 
 
 def _run_one(
@@ -87,7 +90,7 @@ def _run_one(
     folder: Path,
     filing: Filing,
     progress: SweepProgress,
-) -> None:
+) -> TrialResult:
     progress.started(spec)
     filing.start_trial(spec)
     try:
@@ -106,3 +109,4 @@ def _run_one(
         result = failed_result(spec, error)
         filing.finish_trial(result, weights=None)
     progress.ended_with(result)
+    return result

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import ray
 from ray import tune
+from ray.tune.search import Searcher as TuneSearcher
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from resablate.errors import ResourceError
-from resablate.result import failed_result
+from resablate.measurement import EpochMetrics
+from resablate.result import TrialResult, failed_result
 from resablate.scheduling.inline import threads
 from resablate.scheduling.progress import SweepProgress
 from resablate.scheduling.ray_trainable import FilingActor, RayTrialContext, TrialTrainable
+from resablate.searches import PRUNINGS
+from resablate.searches.searcher import Searcher
 from resablate.spec import TrialSpec
 from resablate.sweep import Resources
+from resablate.trial import trial_cost
 from resablate.versions import CODE_VERSION_VARIABLE, code_version
 
 log = logging.getLogger(__name__)
@@ -32,12 +38,17 @@ _OBJECT_STORE_BYTES = 256 * 2**20
 
 
 class _Watcher(tune.Callback):
-    """Passes on to the progress display, on the driver, what Tune sees."""
+    """Sees on the driver what Tune sees: shows it, files what no trial files itself, and tells the search."""
 
-    def __init__(self, progress: SweepProgress, specs: Mapping[str, TrialSpec], filing: Any) -> None:
+    def __init__(self, progress: SweepProgress, filing: Any, *, folder: Path, pruning: str, search: Searcher | None):
         self._progress = progress
-        self._specs = specs
         self._filing = filing
+        self._folder = folder
+        self._pruning = pruning
+        self._search = search
+        self._histories: dict[str, list[EpochMetrics]] = {}
+        """Of the trials that have not ended."""
+        self._versions: dict[str, str] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune pickles its callbacks for a restore that is not used here, and a display cannot be."""
@@ -45,24 +56,86 @@ class _Watcher(tune.Callback):
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial began, or began again."""
-        self._progress.started(self._specs[trial.config["asked"]["key"]])
+        self._progress.started(_spec(trial))
+        self._histories.setdefault(trial.config["asked"]["key"], [])
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         """A trial made a step."""
         key = trial.config["asked"]["key"]
-        if result["done"]:
-            self._progress.ended(key, status=result["status"], test_error=result["test_error"], reason=result["reason"])
+        # Taken out: Tune keeps the last result of every trial.
+        new: list[EpochMetrics] = result.pop("epochs")
+        seen = [row for row in self._histories[key] if not new or row.epoch < new[0].epoch]
+        self._histories[key] = [*seen, *new]
+        self._versions = result.pop("versions") or self._versions
+        if outcome := result.pop("outcome", None):
+            ended = TrialResult.from_json(outcome)
+            self._ended(ended.model_copy(update={"history": tuple(self._histories[key])}))
         else:
             self._progress.epoch(key, result["epoch"], result["val_error"])
 
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial is over: one that has not said how was stopped by the scheduler."""
+        spec = _spec(trial)
+        if spec.key not in self._histories:
+            return
+        history = self._histories[spec.key]
+        result = TrialResult(
+            spec=spec,
+            status="pruned",
+            reason=f"pruned by {self._pruning} after epoch {len(history)}",
+            history=tuple(history),
+            parameter_count=trial_cost(spec).parameters,
+            wall_seconds=sum(metrics.wall_seconds for metrics in history),
+            versions=self._versions,
+        )
+        self._file(result)
+        shutil.rmtree(self._folder / spec.key, ignore_errors=True)
+
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial's process died more often than it is begun again."""
-        spec = self._specs[trial.config["asked"]["key"]]
-        result = failed_result(spec, f"its process died {_MAX_PROCESS_DEATHS + 1} times")
+        self._file(failed_result(_spec(trial), f"its process died {_MAX_PROCESS_DEATHS + 1} times"))
+
+    def _file(self, result: TrialResult) -> None:
         ray.get(self._filing.finish_trial.remote(result.to_json(), None))
+        self._ended(result)
+
+    def _ended(self, result: TrialResult) -> None:
+        self._histories.pop(result.key, None)
         self._progress.ended_with(result)
+        if self._search:
+            self._search.tell(result)
+
+
+class _Proposals(TuneSearcher):
+    """The sweep's searcher as Tune asks it; `_Watcher` tells it how trials end."""
+
+    def __init__(self, search: Searcher) -> None:
+        super().__init__(metric="val_error", mode="min")
+        self._search = search
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """The next trial."""
+        spec = self._search.next()
+        return TuneSearcher.FINISHED if spec is None else {"asked": _asked(spec)}
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Nothing: Tune does not know whether a trial was pruned, diverged or failed."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the study lies in a database, and Tune's restore is not used."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing, as in `save`."""
+
+
+def _asked(spec: TrialSpec) -> dict[str, Any]:
+    return {"key": spec.key, "trial": spec.changes()}
+
+
+def _spec(trial: Any) -> TrialSpec:
+    return TrialSpec.parse(trial.config["asked"]["trial"])
 
 
 @dataclass(frozen=True)
@@ -127,8 +200,10 @@ def start_filing(*, uri: str, spool: Path) -> Any:
 
 
 def run_ray(
-    trials: Sequence[TrialSpec],
+    trials: Sequence[TrialSpec] | Searcher,
     *,
+    pruning: str,
+    epochs: int,
     resources: Resources,
     capacity: RayCapacity,
     data_root: Path | None,
@@ -139,7 +214,9 @@ def run_ray(
     """Run `trials` on the connected Ray, as many at a time as fit.
 
     Args:
-        trials: canonical specs.
+        trials: canonical specs, or what proposes them one by one.
+        pruning: a row of PRUNINGS.
+        epochs: the most that a trial has.
         resources: of one trial.
         capacity: of the connected Ray, by `ray_capacity`.
         data_root: where data sets are looked for first, on every node.
@@ -153,19 +230,28 @@ def run_ray(
         data_root=str(data_root) if data_root else None,
         threads=threads(resources),
         gpu=capacity.gpus_per_trial > 0,
+        pruning=pruning,
     )
     trainable = tune.with_resources(
         tune.with_parameters(TrialTrainable, context=context),
         {"cpu": resources.cpus, "gpu": capacity.gpus_per_trial},
     )
-    asked = [{"key": spec.key, "trial": spec.changes()} for spec in trials]
+    search = trials if isinstance(trials, Searcher) else None
+    many: dict[str, Any] = (
+        {"param_space": {"asked": tune.grid_search([_asked(spec) for spec in trials])}}
+        if not isinstance(trials, Searcher)
+        else {}
+    )
     with tempfile.TemporaryDirectory(prefix="resablate-tune-") as storage:
         tune.Tuner(
             trainable,
-            param_space={"asked": tune.grid_search(asked)},
+            **many,
             tune_config=tune.TuneConfig(
                 reuse_actors=True,
                 max_concurrent_trials=capacity.concurrent,
+                search_alg=_Proposals(search) if search else None,
+                num_samples=search.total if search else 1,
+                scheduler=PRUNINGS[pruning](epochs),
             ),
             run_config=tune.RunConfig(
                 name="sweep",
@@ -173,6 +259,6 @@ def run_ray(
                 verbose=0,
                 failure_config=tune.FailureConfig(max_failures=_MAX_PROCESS_DEATHS),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
-                callbacks=[_Watcher(progress, {spec.key: spec for spec in trials}, filing)],
+                callbacks=[_Watcher(progress, filing, folder=folder, pruning=pruning, search=search)],
             ),
         ).fit()

@@ -14,14 +14,15 @@ from typing import TextIO
 from rich.console import Console
 
 from resablate.datasets import load_dataset
-from resablate.errors import ResourceError
+from resablate.errors import ResourceError, SpecError
 from resablate.plan import SweepPlan, estimate_cpu_seconds
-from resablate.result import COMPLETE, Status
-from resablate.scheduling.filing import Filing, spooled
+from resablate.result import Status
+from resablate.scheduling.filing import Filing
 from resablate.scheduling.inline import Scheduler, check_machine, run_inline
 from resablate.scheduling.progress import SweepProgress
+from resablate.scheduling.searching import Left, analyze_best, what_is_left
 from resablate.spec import TrialSpec
-from resablate.tracking import Tracker, open_tracker, tracking_uri, work_folder
+from resablate.tracking import open_tracker, tracking_uri, work_folder
 
 SPOOL, TRIALS, LOCK = "spool", "trials", "lock"
 """What a sweep keeps in its folder: results that wait to be filed, checkpoints, and who is at work."""
@@ -37,6 +38,8 @@ class SweepOutcome:
     counts: dict[Status, int]
     """Trials that ended now, by status."""
     filing_problems: tuple[str, ...]
+    analysis_problems: tuple[str, ...]
+    """Of the best trials, where `analyze_best` asks for them."""
     records: str
     """Where they are, and how to look at them."""
     wall_seconds: float
@@ -53,8 +56,9 @@ class SweepOutcome:
 
     @property
     def failed(self) -> bool:
-        """Whether a trial failed, did not end, or could not be filed."""
-        return bool(self.counts.get("failed") or self.filing_problems) or self.interrupted
+        """Whether a trial failed, did not end, or could not be filed or analyzed."""
+        failed = self.counts.get("failed") or self.filing_problems or self.analysis_problems
+        return bool(failed) or self.interrupted
 
 
 def run_sweep(
@@ -82,6 +86,7 @@ def run_sweep(
         TrackingError: if the tracker cannot be used.
         ResourceError: if a trial asks for what does not exist.
         DatasetError: if a data set is missing.
+        SpecError: if the sweep prunes and runs in this process.
     """
     start = time.monotonic()
     place = tracking_uri(uri)
@@ -89,30 +94,36 @@ def run_sweep(
     work = work_folder() / plan.sweep.name
     if scheduler == "inline" or not os.environ.get("RAY_ADDRESS"):
         check_machine(plan.sweep.resources)
-    with _alone(work, plan.sweep.name):
-        todo = _missing(plan, tracker, work)
-        for name in dict.fromkeys(spec.dataset for spec in todo):
-            load_dataset(name, data_root)
-        reused = len(plan.trials) - len(todo)
-        if reused:
-            console.print(f"{reused} of {len(plan.trials)} trials are complete already", highlight=False)
-        progress = SweepProgress(
-            todo,
-            label=plan.sweep.label,
-            work={spec.key: estimate_cpu_seconds(spec) for spec in todo},
-            console=console,
+    if scheduler == "inline" and plan.sweep.search.pruning != "none":
+        raise SpecError(
+            f"search.pruning: {plan.sweep.search.pruning} compares trials that run side by side, on Ray; in this"
+            " process they run one after another: leave --inline out, or write pruning: none"
         )
-        if not todo or scheduler == "inline":
+    with _alone(work, plan.sweep.name), what_is_left(plan, tracker, spool=work / SPOOL) as left:
+        asked = plan.samples if left.search and left.total else left.listed
+        for name in dict.fromkeys(spec.dataset for spec in asked):
+            load_dataset(name, data_root)
+        if left.reused:
+            count = len(left.reused)
+            console.print(f"{count} of {count + left.total} trials are complete already", highlight=False)
+        progress = SweepProgress(
+            left.listed,
+            label=plan.sweep.label,
+            work=estimate_cpu_seconds,
+            console=console,
+            total=lambda: left.total,
+        )
+        if not left.total or scheduler == "inline":
             filing = Filing(tracker, spool=work / SPOOL)
-            filing.start(plan.sweep, trials=plan.trials, command=command)
+            filing.start(plan.sweep, trials=_recorded(plan, left), command=command)
             with progress:
                 problems = _run_inline(
-                    plan, todo, filing=filing, folder=work / TRIALS, data_root=data_root, progress=progress
+                    plan, left, filing=filing, folder=work / TRIALS, data_root=data_root, progress=progress
                 )
         else:
             problems = _run_on_ray(
                 plan,
-                todo,
+                left,
                 uri=place,
                 work=work,
                 command=command,
@@ -120,21 +131,29 @@ def run_sweep(
                 progress=progress,
                 console=console,
             )
-    return SweepOutcome(
-        planned=len(plan.trials),
-        reused=reused,
-        counts=dict(progress.counts),
-        filing_problems=tuple(problems),
-        records=tracker.ui_hint(),
-        wall_seconds=time.monotonic() - start,
-    )
+        unanalyzed: tuple[str, ...] = ()
+        if plan.sweep.search.analyze_best and not problems and progress.sweep_status() != "interrupted":
+            unanalyzed = analyze_best(
+                plan.sweep,
+                tracker=tracker,
+                scheduler=scheduler,
+                data_root=data_root,
+                say=lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
+            )
+        return SweepOutcome(
+            planned=len(left.reused) + left.total,
+            reused=len(left.reused),
+            counts=dict(progress.counts),
+            filing_problems=tuple(problems),
+            analysis_problems=unanalyzed,
+            records=tracker.ui_hint(),
+            wall_seconds=time.monotonic() - start,
+        )
 
 
-def _missing(plan: SweepPlan, tracker: Tracker, work: Path) -> list[TrialSpec]:
-    """The trials that are neither complete nor wait to be filed as complete."""
-    waiting = {key for key, result in spooled(work / SPOOL).items() if result.status in COMPLETE}
-    known = set(tracker.complete_keys()) | waiting
-    return [spec for spec in plan.trials if spec.key not in known]
+def _recorded(plan: SweepPlan, left: Left) -> list[TrialSpec]:
+    """What the record of this submission begins with: all trials, or those that the search knows already."""
+    return list(left.reused.values()) if left.search else list(plan.trials)
 
 
 @contextmanager
@@ -186,7 +205,7 @@ def _locked(work: Path) -> TextIO | str:
 
 def _run_inline(
     plan: SweepPlan,
-    todo: list[TrialSpec],
+    left: Left,
     *,
     filing: Filing,
     folder: Path,
@@ -195,19 +214,21 @@ def _run_inline(
 ) -> list[str]:
     with suppress(KeyboardInterrupt):  # the record is closed all the same, and says so
         run_inline(
-            todo,
+            left.trials,
             resources=plan.sweep.resources,
             data_root=data_root,
             folder=folder,
             filing=filing,
             progress=progress,
         )
+    for spec in left.search.reused.values() if left.search else ():
+        filing.note_trial(spec)
     return filing.end(progress.sweep_status())
 
 
 def _run_on_ray(
     plan: SweepPlan,
-    todo: list[TrialSpec],
+    left: Left,
     *,
     uri: str,
     work: Path,
@@ -224,11 +245,13 @@ def _run_on_ray(
     capacity = ray_capacity(plan.sweep.resources)
     console.print(f"Ray: {capacity.description}; {capacity.concurrent} trials at a time", highlight=False)
     filing = start_filing(uri=uri, spool=work / SPOOL)
-    ray.get(filing.start.remote(plan.sweep, plan.trials, command))
+    ray.get(filing.start.remote(plan.sweep, _recorded(plan, left), command))
     try:
         with progress:
             run_ray(
-                todo,
+                left.trials,
+                pruning=plan.sweep.search.pruning,
+                epochs=max(spec.epochs for spec in (*plan.trials, *plan.samples)),
                 resources=plan.sweep.resources,
                 capacity=capacity,
                 data_root=data_root,
@@ -237,5 +260,7 @@ def _run_on_ray(
                 progress=progress,
             )
     finally:
+        for spec in left.search.reused.values() if left.search else ():
+            filing.note_trial.remote(spec)
         problems: list[str] = ray.get(filing.end.remote(progress.sweep_status()))
     return problems

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, final
 
 from pydantic import ValidationError
 
-from resablate.errors import ResablateError, TrackingError, nearest
+from resablate.errors import ResablateError, TrackingError, UnknownSweep, nearest
 from resablate.result import COMPLETE, RESULT_FILE, WEIGHTS_FILE, TrialResult
 from resablate.spec import KEY_LENGTH, TrialSpec
 from resablate.sweep import SweepSpec, parse_sweep
@@ -58,11 +58,11 @@ class MlflowReader:
         """
         place = shown(self._store.uri)
         if not self._store.exists():
-            raise TrackingError(f"{place}: no sweep {name!r}, there is no database there yet. {ADVICE}")
+            raise UnknownSweep(f"{place}: no sweep {name!r}, there is no database there yet. {ADVICE}")
         with self._store.errors(f"reading sweep {name!r}"):
             run = self._submission(name)
             sweep, trials = self._asked(run)
-            by_key = self._ended_runs({trial.key for trial in trials})
+            by_key = self._ended_runs({trial.key for trial in trials}, name)
             with ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
                 return SweepRecord(
                     sweep=sweep,
@@ -114,7 +114,7 @@ class MlflowReader:
             known = list(self.sweeps())
             there = ", ".join(known) or "none"
             place = shown(self._store.uri)
-            raise TrackingError(f"{place}: no sweep called {name!r}{nearest(name, known)} (there: {there})")
+            raise UnknownSweep(f"{place}: no sweep called {name!r}{nearest(name, known)} (there: {there})")
         return latest
 
     def _asked(self, submission: Run) -> tuple[SweepSpec, list[TrialSpec]]:
@@ -125,12 +125,12 @@ class MlflowReader:
         except (ResablateError, ValueError) as error:
             raise TrackingError(self._unreadable(submission, TRIALS_FILE, error)) from error
 
-    def _ended_runs(self, keys: Collection[str]) -> dict[str, Run]:
-        """Key -> its run: a complete one before a failed one, then the latest."""
+    def _ended_runs(self, keys: Collection[str], sweep: str) -> dict[str, Run]:
+        """Key -> its run: a complete one of any sweep, else the latest of this one."""
         chosen: dict[str, Run] = {}
         for run in self._store.runs(f"tags.`{STATUS}` != 'running'"):
             key = run.data.tags[KEY]
-            if key not in keys:
+            if key not in keys or not (_complete(run) or run.data.tags[SWEEP] == sweep):
                 continue
             if key not in chosen or (_complete(run) and not _complete(chosen[key])):
                 chosen[key] = run

@@ -33,6 +33,7 @@ LONGEST_VALUE = 5000
 RUN_STATUS = {
     "finished": "FINISHED",
     "diverged": "FINISHED",
+    "pruned": "FINISHED",
     "failed": "FAILED",
     "interrupted": "KILLED",
 }
