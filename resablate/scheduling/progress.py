@@ -97,10 +97,11 @@ class SweepProgress:
         self._part[key] = 1.0
         self._running.pop(key, None)
         self.counts[status] += 1
-        outcome = f"test error {100 * test_error:.2f} %" if status == "finished" else reason
+        outcome = f"finished, test error {100 * test_error:.2f} %" if status == "finished" else f"{status}, {reason}"
+        if status == "pruned":  # the reason says it
+            outcome = reason
         self._console.print(
-            f"[{self.counts.total()}/{self.total}] {self._label(self._trials[key])}: {status}, {outcome};"
-            f" {self._time()}",
+            f"[{self.counts.total()}/{self.total}] {self._label(self._trials[key])}: {outcome}; {self._time()}",
             markup=False,
             highlight=False,
             soft_wrap=True,

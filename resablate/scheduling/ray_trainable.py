@@ -34,8 +34,8 @@ class RayTrialContext:
     data_root: str | None
     threads: int
     gpu: bool
-    pruning: str
-    """With any but `none` a trial may be stopped between its epochs."""
+    prunable: bool
+    """Whether a trial may be stopped between its epochs."""
 
 
 @ray.remote(num_cpus=0)
@@ -121,7 +121,7 @@ class TrialTrainable(tune.Trainable):
         folder = Path(self._context.folder) / self._spec.key
         if self._trial is None:
             self._trial = self._build(folder)
-        prunable = self._context.pruning != "none"
+        prunable = self._context.prunable
         if not self._trial.training.done:
             metrics = self._trial.run_epoch()
             filed = self._context.filing.epoch.remote(self._spec.key, metrics)

@@ -115,6 +115,10 @@ class _Proposals(TuneSearcher):
         super().__init__(metric="val_error", mode="min")
         self._search = search
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing, as `_Watcher`'s: the study lies in a database."""
+        return {}
+
     def suggest(self, trial_id: str) -> dict[str, Any] | str:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The next trial."""
         spec = self._search.next()
@@ -124,10 +128,11 @@ class _Proposals(TuneSearcher):
         """Nothing: Tune does not know whether a trial was pruned, diverged or failed."""
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: the study lies in a database, and Tune's restore is not used."""
+        """A file without content, which Tune moves to its place."""
+        Path(checkpoint_path).touch()
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing, as in `save`."""
+        """Nothing: Tune's restore is not used."""
 
 
 def _asked(spec: TrialSpec) -> dict[str, Any]:
@@ -230,7 +235,7 @@ def run_ray(
         data_root=str(data_root) if data_root else None,
         threads=threads(resources),
         gpu=capacity.gpus_per_trial > 0,
-        pruning=pruning,
+        prunable=pruning != "none",
     )
     trainable = tune.with_resources(
         tune.with_parameters(TrialTrainable, context=context),
@@ -242,13 +247,17 @@ def run_ray(
         if not isinstance(trials, Searcher)
         else {}
     )
-    with tempfile.TemporaryDirectory(prefix="resablate-tune-") as storage:
+    pauses = pruning == "hyperband"
+    folder.mkdir(parents=True, exist_ok=True)
+    # What is paused on one node may go on on another, so Tune's note of it lies where the checkpoints do.
+    with tempfile.TemporaryDirectory(prefix="resablate-tune-", dir=folder if pauses else None) as storage:
         tune.Tuner(
             trainable,
             **many,
             tune_config=tune.TuneConfig(
                 reuse_actors=True,
-                max_concurrent_trials=capacity.concurrent,
+                # A paused trial counts as concurrent: a limit would keep its bracket from ever being filled.
+                max_concurrent_trials=None if pauses else capacity.concurrent,
                 search_alg=_Proposals(search) if search else None,
                 num_samples=search.total if search else 1,
                 scheduler=PRUNINGS[pruning](epochs),

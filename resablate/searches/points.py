@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
 from typing import Any, get_args
 
+from resablate.errors import ResablateError
+from resablate.result import COMPLETE, TrialResult
+from resablate.searches.objectives import objective
 from resablate.spec import TrialSpec
 from resablate.sweep import Point, Range, SweepSpec
 
 _MOST_CORNERS = 2_000
 """Checking so many takes a second."""
-
-TrialsOf = Callable[[Point], Sequence[TrialSpec]]
-"""The trials of a point, one for each seed, as `plan.point_trials` gives them."""
 
 
 def takes_whole_numbers(axis: str) -> bool:
@@ -38,8 +40,8 @@ def corners(sweep: SweepSpec) -> list[Point]:
     return [first, *({**first, axis: value} for axis, listed in values.items() for value in listed[1:])]
 
 
-def point_of(spec: TrialSpec, sweep: SweepSpec, trials: TrialsOf) -> Point | None:
-    """The point of the sweep that `spec` is a trial of; None if it is of none.
+def point_of(spec: TrialSpec, sweep: SweepSpec) -> Point:
+    """The point of the sweep that `spec`, one of its trials, belongs to.
 
     An axis without effect under the others is back at its default in a spec; any of its values gives the same trial.
     """
@@ -53,4 +55,36 @@ def point_of(spec: TrialSpec, sweep: SweepSpec, trials: TrialsOf) -> Point | Non
             point[axis] = value if isinstance(value, int | float) and low <= value <= high else low
         else:
             point[axis] = value if value in span else span[0]
-    return point if spec.key in [trial.key for trial in trials(point)] else None
+    return point
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A point and what came of it."""
+
+    point: Point
+    results: tuple[TrialResult, ...]
+    """One for each of the search's seeds."""
+    values: tuple[float, ...] | None
+    """The means of what the search minimizes; None where a trial was pruned or failed."""
+
+
+def outcomes(results: Sequence[TrialResult], sweep: SweepSpec) -> list[Outcome]:
+    """The points of the sweep in the order of their first results."""
+    groups: dict[str, list[TrialResult]] = {}
+    for result in results:
+        key = result.spec.replace(seed=0).key if sweep.search.seeds else result.key
+        groups.setdefault(key, []).append(result)
+    return [
+        Outcome(point_of(group[0].spec, sweep), tuple(group), _values(group, sweep.search.minimize))
+        for group in groups.values()
+    ]
+
+
+def _values(results: Sequence[TrialResult], names: Sequence[str]) -> tuple[float, ...] | None:
+    if any(result.status not in COMPLETE for result in results):
+        return None
+    try:
+        return tuple(fmean(objective(result, name) for result in results) for name in names)
+    except ResablateError:
+        return None

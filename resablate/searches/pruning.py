@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,14 @@ def median(epochs: int) -> TrialScheduler:
     """
     from ray.tune.schedulers import MedianStoppingRule
 
-    return MedianStoppingRule(time_attr="epoch", metric="val_error", mode="min", grace_period=_grace(epochs))
+    return MedianStoppingRule(
+        time_attr="epoch",
+        metric="val_error",
+        mode="min",
+        grace_period=_grace(epochs),
+        # As long as there is nothing to compare with it would pause trials, and load their checkpoints again.
+        min_time_slice=math.inf,  # pyright: ignore[reportArgumentType]
+    )
 
 
 PRUNINGS: Registry[Callable[[int], TrialScheduler]] = Registry(

@@ -19,7 +19,7 @@ from resablate.result import TrialResult
 from resablate.searches import SEARCHES
 from resablate.searches.interface import Adaptive
 from resablate.searches.objectives import objective
-from resablate.searches.points import TrialsOf, point_of
+from resablate.searches.points import point_of
 from resablate.searches.study import distributions, opened_study, params_of, point_from, study_errors
 from resablate.spec import TrialSpec
 from resablate.sweep import Point, SweepSpec
@@ -81,7 +81,7 @@ class Searcher:
         self,
         sweep: SweepSpec,
         *,
-        trials_of: TrialsOf,
+        trials_of: Callable[[Point], Sequence[TrialSpec]],
         past: Iterable[TrialResult] = (),
         complete: Callable[[str], TrialResult | None] = lambda key: None,
     ) -> None:
@@ -202,8 +202,10 @@ class Searcher:
 
     def _settle(self, past: Sequence[TrialResult]) -> list[TrialSpec]:
         """Bring the study in line with what the tracker holds; the trials of those results that are the sweep's."""
-        points = {result.key: point_of(result.spec, self._sweep, self._trials_of) for result in past}
-        self._results = {result.key: result for result in past if points[result.key] is not None}
+        # Trials of an earlier wording of the sweep, whose study is gone, are none of the points of this one.
+        points = {result.key: point_of(result.spec, self._sweep) for result in past}
+        points = {key: point for key, point in points.items() if key in self._keys(point)}
+        self._results = {result.key: result for result in past if result.key in points}
         void: set[int] = set(self._study.user_attrs.get(VOID, []))
         known: set[str] = set()
         for trial in self._study.get_trials(deepcopy=False):
@@ -221,17 +223,23 @@ class Searcher:
                 self._study.enqueue_trial(trial.params)
         self._study.set_user_attr(VOID, sorted(void))
         for key, point in points.items():
-            if key not in known and point is not None:
+            if key not in known:
                 known.update(self._add(point))
         waiting = len(self._study.get_trials(deepcopy=False, states=[_state("WAITING")]))
         self._count = len(self._study.get_trials(deepcopy=False)) - len(void) - waiting
-        return [result.spec for result in past if points[result.key] is not None]
+        return [result.spec for result in past if result.key in points]
+
+    def _keys(self, point: Point) -> list[str]:
+        try:
+            return [spec.key for spec in self._trials_of(point)]
+        except SpecError:
+            return []
 
     def _add(self, point: Point) -> set[str]:
         """Add a point that has ended to the study; the keys of its trials, none where some have not ended."""
         from optuna.trial import create_trial
 
-        keys = [spec.key for spec in self._trials_of(point)]
+        keys = self._keys(point)
         if not all(key in self._results for key in keys):
             return set()
         verdict = self._verdict_of(keys)

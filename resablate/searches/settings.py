@@ -13,20 +13,8 @@ from resablate.sweep import SweepSpec
 
 def search_problems(sweep: SweepSpec) -> list[str]:
     """One line for each mistake in the names and numbers of `search`, and for what does not go together."""
-    search = sweep.search
     found = [*_method_problems(sweep), *_objective_problems(sweep), *_seed_problems(sweep)]
-    try:
-        PRUNINGS[search.pruning]
-    except SpecError as error:
-        return [*found, *error.problems]
-    if search.pruning != "none" and len(search.minimize) > 1:
-        found.append(f"search.pruning: {search.pruning} compares one number; minimize is {_listed(search.minimize)}")
-    if search.pruning != "none" and search.seeds:
-        found.append(
-            f"search.pruning: {search.pruning} stops single trials, and search.seeds asks for a mean over whole ones;"
-            " remove one of the two"
-        )
-    return found + _best_problems(sweep)
+    return [*found, *_pruning_problems(sweep), *_best_problems(sweep)]
 
 
 def analyses_of(sweep: SweepSpec) -> tuple[str, ...]:
@@ -75,6 +63,30 @@ def _seed_problems(sweep: SweepSpec) -> list[str]:
         found.append(f"search.seeds: every seed once, got {list(seeds)}")
     if place := next((place for place in ("axes", "base") if "seed" in getattr(sweep, place)), None):
         found.append(f"search.seeds: {place}.seed is set too; write the seeds in one place")
+    return found
+
+
+def _pruning_problems(sweep: SweepSpec) -> list[str]:
+    search = sweep.search
+    try:
+        PRUNINGS[search.pruning]
+    except SpecError as error:
+        return [f"search.pruning: {problem}" for problem in error.problems]
+    if search.pruning == "none":
+        return []
+    found: list[str] = []
+    if len(search.minimize) > 1:
+        found.append(f"search.pruning: {search.pruning} compares one number; minimize is {_listed(search.minimize)}")
+    if search.seeds:
+        found.append(
+            f"search.pruning: {search.pruning} stops single trials, and search.seeds asks for a mean over whole ones;"
+            " remove one of the two"
+        )
+    if search.pruning == "hyperband" and search.method in SEARCHES and isinstance(SEARCHES[search.method], Adaptive):
+        found.append(
+            f"search.pruning: hyperband waits for whole brackets of trials, so {search.method} would propose its"
+            " points before any has ended; use asha or median"
+        )
     return found
 
 
