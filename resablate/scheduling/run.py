@@ -14,15 +14,15 @@ from typing import TextIO
 from rich.console import Console
 
 from resablate.datasets import load_dataset
-from resablate.errors import ResourceError, SpecError
+from resablate.errors import ResourceError
 from resablate.plan import SweepPlan, estimate_cpu_seconds
 from resablate.result import Status
 from resablate.scheduling.filing import Filing
 from resablate.scheduling.inline import Scheduler, check_machine, run_inline
 from resablate.scheduling.progress import SweepProgress
-from resablate.scheduling.searching import Left, analyze_best, what_is_left
+from resablate.scheduling.searching import Left, analyze_best, check_pruning_inline, what_is_left
 from resablate.spec import TrialSpec
-from resablate.tracking import open_tracker, tracking_uri, work_folder
+from resablate.tracking import Tracker, open_tracker, tracking_uri, work_folder
 
 SPOOL, TRIALS, LOCK = "spool", "trials", "lock"
 """What a sweep keeps in its folder: results that wait to be filed, checkpoints, and who is at work."""
@@ -94,11 +94,8 @@ def run_sweep(
     work = work_folder() / plan.sweep.name
     if scheduler == "inline" or not os.environ.get("RAY_ADDRESS"):
         check_machine(plan.sweep.resources)
-    if scheduler == "inline" and plan.sweep.search.pruning != "none":
-        raise SpecError(
-            f"search.pruning: {plan.sweep.search.pruning} compares trials that run side by side, on Ray; in this"
-            " process they run one after another: leave --inline out, or write pruning: none"
-        )
+    if scheduler == "inline":
+        check_pruning_inline(plan.sweep)
     with _alone(work, plan.sweep.name), what_is_left(plan, tracker, spool=work / SPOOL) as left:
         asked = plan.samples if left.search and left.total else left.listed
         for name in dict.fromkeys(spec.dataset for spec in asked):
@@ -114,12 +111,9 @@ def run_sweep(
             total=lambda: left.total,
         )
         if not left.total or scheduler == "inline":
-            filing = Filing(tracker, spool=work / SPOOL)
-            filing.start(plan.sweep, trials=_recorded(plan, left), command=command)
-            with progress:
-                problems = _run_inline(
-                    plan, left, filing=filing, folder=work / TRIALS, data_root=data_root, progress=progress
-                )
+            problems = _run_inline(
+                plan, left, tracker=tracker, work=work, command=command, data_root=data_root, progress=progress
+            )
         else:
             problems = _run_on_ray(
                 plan,
@@ -131,15 +125,8 @@ def run_sweep(
                 progress=progress,
                 console=console,
             )
-        unanalyzed: tuple[str, ...] = ()
-        if plan.sweep.search.analyze_best and not problems and progress.sweep_status() != "interrupted":
-            unanalyzed = analyze_best(
-                plan.sweep,
-                tracker=tracker,
-                scheduler=scheduler,
-                data_root=data_root,
-                say=lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
-            )
+        over = not problems and progress.sweep_status() != "interrupted"
+        unanalyzed = analyze_best(plan.sweep, tracker, scheduler, data_root, console) if over else ()
         return SweepOutcome(
             planned=len(left.reused) + left.total,
             reused=len(left.reused),
@@ -207,17 +194,20 @@ def _run_inline(
     plan: SweepPlan,
     left: Left,
     *,
-    filing: Filing,
-    folder: Path,
+    tracker: Tracker,
+    work: Path,
+    command: str,
     data_root: Path | None,
     progress: SweepProgress,
 ) -> list[str]:
-    with suppress(KeyboardInterrupt):  # the record is closed all the same, and says so
+    filing = Filing(tracker, spool=work / SPOOL)
+    filing.start(plan.sweep, trials=_recorded(plan, left), command=command)
+    with progress, suppress(KeyboardInterrupt):  # the record is closed all the same, and says so
         run_inline(
             left.trials,
             resources=plan.sweep.resources,
             data_root=data_root,
-            folder=folder,
+            folder=work / TRIALS,
             filing=filing,
             progress=progress,
         )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
+
 from resablate.analyses import ANALYSES
-from resablate.errors import UnknownSweep
+from resablate.errors import SpecError, UnknownSweep
 from resablate.plan import SweepPlan, point_trials
 from resablate.registry import arguments
 from resablate.result import COMPLETE, TrialResult
@@ -86,19 +88,25 @@ def _ended(sweep: SweepSpec, tracker: Tracker) -> dict[str, TrialResult]:
         return {}
 
 
+def check_pruning_inline(sweep: SweepSpec) -> None:
+    """Raise SpecError if the sweep prunes: in this process a trial has no others beside it."""
+    if sweep.search.pruning != "none":
+        raise SpecError(
+            f"search.pruning: {sweep.search.pruning} compares trials that run side by side, on Ray; in this process"
+            " they run one after another: leave --inline out, or write pruning: none"
+        )
+
+
 def analyze_best(
-    sweep: SweepSpec,
-    *,
-    tracker: Tracker,
-    scheduler: Scheduler,
-    data_root: Path | None,
-    say: Callable[[str], None],
+    sweep: SweepSpec, tracker: Tracker, scheduler: Scheduler, data_root: Path | None, console: Console
 ) -> tuple[str, ...]:
     """Run the sweep's analyses on its `search.analyze_best` best finished trials, where they lack one.
 
     Returns:
         One line for everything that could not be analyzed.
     """
+    if sweep.search.analyze_best is None:
+        return ()
     record = tracker.load_sweep(sweep.name)
     finished = [result for result in record.results if result.status == "finished"]
     best = sorted(finished, key=lambda result: objective(result, sweep.search.minimize[0]))[: sweep.search.analyze_best]
@@ -108,7 +116,7 @@ def analyze_best(
         return ()
     # The trials were asked for no analysis, so their specs do not hold these knobs.
     taken = {knob for name in names for knob in arguments(ANALYSES[name].run)}
-    say(f"analyses of the best {len(best)} of {len(finished)} finished trials")
+    console.print(f"analyses of the best {len(best)} of {len(finished)} finished trials", highlight=False)
     return analyze_trials(
         [StoredTrial(record.run_ids[result.key], result) for result in lacking],
         tracker=tracker,
@@ -117,5 +125,5 @@ def analyze_best(
         resources=sweep.resources,
         scheduler=scheduler,
         data_root=data_root,
-        say=say,
+        say=lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
     ).problems
