@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -55,6 +56,11 @@ class TrialResult(BaseModel):
     def key(self) -> str:
         """The trial's content key."""
         return self.spec.key
+
+    def without_tables(self) -> TrialResult:
+        """The same with the summaries of its analyses alone: what a search goes by, and little to keep or send."""
+        summaries = {name: replace(found, table={}, axes={}) for name, found in self.analyses.items()}
+        return self.model_copy(update={"analyses": summaries, "analyses_by_epoch": {}})
 
     def to_json(self) -> str:
         """The record as JSON; numbers that are not finite are the strings NaN, Infinity and -Infinity."""

@@ -46,8 +46,8 @@ def test_a_float_survives_json_to_the_last_bit() -> None:
     assert [row.train_loss for row in again.history] == values
 
 
-def test_a_status_is_one_of_three() -> None:
-    with pytest.raises(ValidationError, match="'finished', 'diverged' or 'failed'"):
+def test_a_status_is_one_of_four() -> None:
+    with pytest.raises(ValidationError, match="'finished', 'diverged', 'pruned' or 'failed'"):
         TrialResult.model_validate({"spec": TrialSpec(), "status": "done"})
 
 
@@ -62,3 +62,14 @@ def test_an_unknown_field_is_refused() -> None:
     text = make_result().to_json().replace('"reason"', '"raisin"')
     with pytest.raises(ValidationError, match="raisin"):
         TrialResult.from_json(text)
+
+
+def test_without_tables_keeps_what_a_search_goes_by() -> None:
+    lesion = make_lesion([0.2, 0.4], baseline=0.1)
+    result = make_result(analyses={"lesion": lesion}).model_copy(update={"analyses_by_epoch": {1: {"lesion": lesion}}})
+    brief = result.without_tables()
+    assert brief.analyses["lesion"].summary == lesion.summary
+    assert (brief.analyses["lesion"].table, brief.analyses_by_epoch) == ({}, {})
+    assert (brief.spec, brief.history, brief.test_error) == (result.spec, result.history, result.test_error)
+    assert result.analyses["lesion"].table == lesion.table, "the result itself is as it was"
+    assert TrialResult.from_json(brief.to_json()) == brief

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +164,5 @@ class TrialTrainable(tune.Trainable):
     def _end(self, result: TrialResult, *, weights: bytes | None) -> dict[str, Any]:
         # Waits until the result lies in the spool, which takes milliseconds, not until it is filed.
         ray.get(self._context.filing.finish_trial.remote(result.to_json(), weights))
-        measured = {name: replace(found, table={}, axes={}) for name, found in result.analyses.items()}
-        outcome = result.model_copy(update={"history": (), "analyses": measured, "analyses_by_epoch": {}})
+        outcome = result.without_tables().model_copy(update={"history": ()})
         return {**self._epochs(), "outcome": outcome.to_json(), "done": True}

@@ -134,7 +134,7 @@ class Searcher:
 
     def tell(self, result: TrialResult) -> None:
         """Note how a proposed trial ended."""
-        self._results[result.key] = result
+        self._results[result.key] = result.without_tables()
         with study_errors(self._sweep):
             self._tell_ended()
 
@@ -163,7 +163,7 @@ class Searcher:
         """Whether some other sweep has completed the trial, which is not run again then."""
         if (known := self._complete(key)) is None:
             return False
-        self._results[key] = known
+        self._results[key] = known.without_tables()
         self.reused[key] = known.spec
         return True
 
@@ -205,7 +205,7 @@ class Searcher:
         # Trials of an earlier wording of the sweep, whose study is gone, are none of the points of this one.
         points = {result.key: point_of(result.spec, self._sweep) for result in past}
         points = {key: point for key, point in points.items() if key in self._keys(point)}
-        self._results = {result.key: result for result in past if result.key in points}
+        self._results = {result.key: result.without_tables() for result in past if result.key in points}
         void: set[int] = set(self._study.user_attrs.get(VOID, []))
         known: set[str] = set()
         for trial in self._study.get_trials(deepcopy=False):
