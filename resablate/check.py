@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from resablate.analyses import ANALYSES
-from resablate.datasets import DATASETS, NORMALIZATIONS, split_sizes
+from resablate.datasets import DATASETS, NORMALIZATIONS, VIEWS, split_sizes
 from resablate.errors import SpecError, nearest
 from resablate.model import BLOCKS, NETWORKS, STAGE_PREACTIVATIONS, TRANSITIONS
 from resablate.orderings import ORDERINGS
@@ -50,7 +50,7 @@ def check_trial(spec: TrialSpec) -> TrialSpec:
     if spec.shortcut in SHORTCUTS:
         found += argument_problems(spec)
     if spec.dataset in DATASETS:
-        found += _split_problems(spec)
+        found += _split_problems(spec) + _view_problems(spec)
     if spec.regularizer == "procrustes" and spec.sv_strength > 1:
         found.append(f"sv_strength: procrustes moves by a part of the way, at most 1; got {spec.sv_strength:g}")
     if found:
@@ -121,6 +121,20 @@ def _split_problems(spec: TrialSpec) -> list[str]:
     ]
 
 
+def _view_problems(spec: TrialSpec) -> list[str]:
+    """Images of one size are not cut from larger ones, and images of many sizes have no mean of each pixel."""
+    streamed = [name for name, row in DATASETS.items() if row.streamed]
+    if spec.dataset in streamed and spec.normalization == "per_pixel":
+        return [f"normalization: {spec.dataset} has images of many sizes and so none by per_pixel; use per_channel"]
+    if spec.dataset not in streamed and spec.augmentation in VIEWS:
+        return [
+            f"augmentation: {spec.augmentation} cuts its crops from images of many sizes, which {spec.dataset} does not"
+            f" have (it goes with {', '.join(streamed)}; with all data sets go"
+            f" {', '.join(name for name in AUGMENTATIONS if name not in VIEWS)})"
+        ]
+    return []
+
+
 def _same_kind(value: object, default: object) -> bool:
     if isinstance(default, bool) or isinstance(value, bool):
         return isinstance(default, bool) and isinstance(value, bool)
@@ -162,17 +176,25 @@ def _canonical(spec: TrialSpec) -> TrialSpec:
         inert.add("milestones")
     elif not spec.milestones:
         inert.add("decay_factor")
-    dataset = DATASETS[spec.dataset]
-    if (spec.train_examples or 0) >= dataset.train_count:
-        inert.add("train_examples")
-    if (spec.lesion_examples or 0) >= dataset.test_count:
-        inert.add("lesion_examples")
+    inert |= _inert_by_data(spec)
     kept = {name: value for name, value in dict(spec).items() if name not in inert}
     # Each analysis has its own generator, so their order has no effect.
     analyses = sorted(spec.analyses, key=ANALYSES.position)
     if "shortcut_args" not in inert:
         kept["shortcut_args"] = effective
     return TrialSpec.parse({**kept, "analyses": analyses})
+
+
+def _inert_by_data(spec: TrialSpec) -> set[str]:
+    dataset = DATASETS[spec.dataset]
+    if dataset.streamed:  # how many images there are is not known before the folder is read
+        return set()
+    inert = {"train_crop", "test_crop"}
+    if (spec.train_examples or 0) >= dataset.train_count:
+        inert.add("train_examples")
+    if (spec.lesion_examples or 0) >= dataset.test_count:
+        inert.add("lesion_examples")
+    return inert
 
 
 def _regularizes_nothing(spec: TrialSpec) -> bool:
