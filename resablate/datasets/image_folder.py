@@ -20,6 +20,7 @@ _ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".
 """Those of torchvision's ImageFolder."""
 _LAYOUT = "train/CLASS/IMAGE and val/CLASS/IMAGE"
 _FEWEST_EXAMPLES = 2
+_TEST_SEED = 50_000
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class FolderImages(StoredImages):
         train_crop: int,
         test_crop: int,
     ) -> Splits:
-        """The examples at `train` and at `val`, and those of `val/`.
+        """The examples at `train` and at `val`, and those of `val/` in a fixed order of their own.
 
         Raises:
             DatasetError: if too few are left to train on, or for the normalization by pixels.
@@ -66,7 +67,11 @@ class FolderImages(StoredImages):
             )
         whole = FileExamples(self.folder, self.train_files, self.train_labels.to(device), train_crop, test_crop)
         test = FileExamples(self.folder, self.test_files, self.test_labels.to(device), train_crop, test_crop)
-        return Splits(whole.take(train), whole.take(val), test, num_classes=len(self.classes))
+        # Mixed, as other data sets are: the first few of them are then of many classes.
+        mixed = torch.randperm(len(test), generator=torch.Generator().manual_seed(_TEST_SEED)).to(device)
+        return Splits(
+            whole.take(train.to(device)), whole.take(val.to(device)), test.take(mixed), num_classes=len(self.classes)
+        )
 
 
 def _load(data_root: Path | None) -> FolderImages:
