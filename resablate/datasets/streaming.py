@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -90,7 +91,11 @@ class FileExamples(ExampleSource):
             # The loader seeds its workers, who draw nothing from it; this keeps it off torch's global generator.
             generator=torch.Generator(),
         )
-        for piece, images in zip(pieces, loader, strict=True):
+        with warnings.catch_warnings():
+            # Python 3.12 warns of any fork beside threads. A worker takes no lock of theirs: it decodes and copies.
+            warnings.filterwarnings("ignore", message=".*use of fork", category=DeprecationWarning)
+            decoded = iter(loader)
+        for piece, images in zip(pieces, decoded, strict=True):
             if isinstance(images, str):
                 raise DatasetError(images)
             batch = Examples(images.to(self.device), self.labels[piece], mean, std)

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import pickle
 import shutil
 from pathlib import Path
 
@@ -178,6 +179,14 @@ def test_any_number_of_workers_gives_the_same_and_none_is_left(folder: Path, mon
     assert seen == [min(2, len(os.sched_getaffinity(0)))]
     assert not multiprocessing.active_children()
     assert torch.equal(torch.get_rng_state(), state), "torch's global generator is not drawn from"
+
+
+def test_examples_can_be_sent_to_another_process(folder: Path) -> None:
+    train = split(folder).train
+    received = pickle.loads(pickle.dumps(train))
+    order = torch.arange(len(train))
+    ours, theirs = (e.training_batches(order, 27, augmentation="scale", seed=2) for e in (train, received))
+    assert torch.equal(next(ours)[0], next(theirs)[0])
 
 
 def test_workers_end_with_the_failure_of_what_they_feed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
