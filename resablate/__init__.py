@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from resablate.analyses import gradients_by_length, lesion, path_gradient, path_gradients
     from resablate.datasets import Examples, load_dataset
     from resablate.measurement import AnalysisResult
-    from resablate.model import Block, ResidualNetwork, Route, adapt, build_network
+    from resablate.model import Block, ResidualNetwork, Route, adapt, build_network, load_pretrained
     from resablate.result import TrialResult
     from resablate.spec import TrialSpec
     from resablate.sweep import SweepSpec, load_sweep
@@ -38,6 +38,7 @@ __all__ = [
     "gradients_by_length",
     "lesion",
     "load_dataset",
+    "load_pretrained",
     "load_sweep",
     "load_weights",
     "path_gradient",
@@ -49,7 +50,7 @@ _HOMES = {
     "resablate.analyses": ("gradients_by_length", "lesion", "path_gradient", "path_gradients"),
     "resablate.datasets": ("Examples", "load_dataset"),
     "resablate.measurement": ("AnalysisResult",),
-    "resablate.model": ("Block", "ResidualNetwork", "Route", "adapt", "build_network"),
+    "resablate.model": ("Block", "ResidualNetwork", "Route", "adapt", "build_network", "load_pretrained"),
     "resablate.result": ("TrialResult",),
     "resablate.spec": ("TrialSpec",),
     "resablate.sweep": ("SweepSpec", "load_sweep"),

@@ -9,7 +9,7 @@ from functools import partial
 from typing import ClassVar
 
 from resablate.analyses import ANALYSES
-from resablate.datasets import Examples
+from resablate.datasets import ExampleSource
 from resablate.measurement import AnalysisResult
 from resablate.model import ResidualNetwork
 from resablate.registry import accepted
@@ -34,8 +34,8 @@ def dissect(
     network: ResidualNetwork,
     names: Sequence[str],
     *,
-    train: Examples,
-    test: Examples,
+    train: ExampleSource,
+    test: ExampleSource,
     seed: int,
     epoch: int | None = None,
     knobs: Mapping[str, object] | None = None,

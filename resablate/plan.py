@@ -175,10 +175,11 @@ def estimate_cpu_seconds(spec: TrialSpec) -> float:
     examples = min(spec.train_examples or dataset.train_count, dataset.train_count)
     steps = -(-examples // spec.batch_size)
     train = steps * spec.depth * _SECONDS_PER_LAYER_STEP + 3 * examples * cost.multiply_adds / _MULTIPLY_ADDS_PER_SECOND
-    seconds = spec.epochs * train + _forward(spec.depth, dataset.test_count, cost.multiply_adds)
+    tested_adds = cost.multiply_adds * ((spec.test_crop / spec.train_crop) ** 2 if dataset.streamed else 1)
+    seconds = spec.epochs * train + _forward(spec.depth, dataset.test_count, tested_adds)
     if "lesion" in spec.analyses:
         tested = min(spec.lesion_examples or dataset.test_count, dataset.test_count)
-        seconds += (cost.blocks + 1) / 2 * _forward(spec.depth, tested, cost.multiply_adds)
+        seconds += (cost.blocks + 1) / 2 * _forward(spec.depth, tested, tested_adds)
     if "path_gradient" in spec.analyses:
         passes = (cost.blocks + 1) * spec.path_samples + cost.blocks
         one = (
@@ -189,6 +190,6 @@ def estimate_cpu_seconds(spec: TrialSpec) -> float:
     return seconds
 
 
-def _forward(layers: int, examples: int, multiply_adds: int) -> float:
+def _forward(layers: int, examples: int, multiply_adds: float) -> float:
     batches = -(-examples // 256)
     return batches * layers * _SECONDS_PER_LAYER_PASS + examples * multiply_adds / _MULTIPLY_ADDS_PER_SECOND

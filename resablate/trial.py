@@ -43,7 +43,7 @@ def trial_cost(spec: TrialSpec) -> NetworkCost:
         shortcut_args=spec.shortcut_args,
         in_channels=dataset.channels,
         num_classes=dataset.num_classes,
-        size=dataset.size,
+        size=(spec.train_crop, spec.train_crop) if dataset.streamed else dataset.size,
     )
 
 
@@ -110,6 +110,8 @@ class Trial:
             generator=derived_generator(spec.seed, "split"),
             device=self.device,
             normalization=spec.normalization,
+            train_crop=spec.train_crop,
+            test_crop=spec.test_crop,
         )
 
     def _build(self) -> ResidualNetwork:
@@ -119,7 +121,7 @@ class Trial:
             **_network_knobs(spec),
             shortcut_args=spec.shortcut_args,
             in_channels=dataset.channels,
-            num_classes=dataset.num_classes,
+            num_classes=self.splits.num_classes or dataset.num_classes,
             generator=derived_generator(spec.seed, "weights"),
         ).to(self.device)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from resablate.analyses import ANALYSES
 from resablate.check import check_trial
-from resablate.datasets import DATASETS
+from resablate.datasets import DATASETS, VIEWS
 from resablate.errors import SpecError
 from resablate.orderings import ORDERINGS
 from resablate.registry import arguments
@@ -44,6 +44,8 @@ INERT: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({}, {"train_examples": 1437}),
     ({}, {"train_examples": 10**6}),
     ({}, {"lesion_examples": 360}),
+    ({}, {"train_crop": 64, "test_crop": 64}),
+    ({"dataset": "image_folder", "augmentation": "scale"}, {"crop_padding": 2}),
     ({"shortcut": "constant_scale"}, {"shortcut_args": {"carried_factor": 0.5}}),
     ({"shortcut": "exclusive_gate"}, {"shortcut_args": {"bias": -6}}),
     ({"shortcut": "conv1x1"}, {"shortcut_args": {"batch_norm": True}}),
@@ -73,6 +75,10 @@ EFFECTIVE: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({}, {"train_examples": 1436}),
     ({"shortcut": "exclusive_gate"}, {"shortcut_args": {"bias": 0}}),
     ({"shortcut": "conv1x1"}, {"shortcut_args": {"batch_norm": False}}),
+    ({"dataset": "image_folder"}, {"train_crop": 64}),
+    ({"dataset": "image_folder"}, {"test_crop": 320}),
+    ({"dataset": "image_folder"}, {"train_examples": 2_000_000}),  # another folder may have more than ImageNet
+    ({"dataset": "image_folder"}, {"augmentation": "scale"}),
     ({}, {"seed": 1}),
     ({}, {"ordering": "full_preactivation"}),
 ]
@@ -101,6 +107,8 @@ def specs(draw: st.DrawFn) -> TrialSpec:
         "train_examples": number([None, 64, 1437, 2000, 60_000, 10**9]),
         "augmentation": number(list(AUGMENTATIONS)),
         "crop_padding": number([1, 4]),
+        "train_crop": number([224, 64]),
+        "test_crop": number([224, 320]),
         "learning_rate": number([0.1, 1e-4, 1]),
         "schedule": number(list(SCHEDULES)),
         "milestones": number([[], [0.5], [0.5, 0.75]]),
@@ -116,6 +124,8 @@ def specs(draw: st.DrawFn) -> TrialSpec:
         "seed": number([0, 1]),
     }
     fields = {name: draw(strategy) for name, strategy in choices.items() if draw(st.booleans())}
+    if fields.get("augmentation") in VIEWS:
+        fields["dataset"] = "image_folder"
     return parse(shortcut=shortcut, shortcut_args=known, **fields)
 
 
@@ -204,6 +214,15 @@ def test_the_canonical_form_asks_the_same(spec: TrialSpec) -> None:
         ({"train_examples": 2}, "of 2 images val_fraction=0.1 holds out 1"),
         ({"train_examples": 10, "val_fraction": 0.95}, "of 10 images val_fraction=0.95 holds out 10"),
         ({"val_fraction": 0.9999}, "of 1437 images val_fraction=0.9999 holds out 1437"),
+        (
+            {"augmentation": "scale_aspect"},
+            r"^augmentation: scale_aspect cuts .* which digits does not have \(it goes with image_folder; with all data"
+            r" sets go none, flip, crop, crop_flip\)$",
+        ),
+        (
+            {"dataset": "image_folder", "normalization": "per_pixel"},
+            "^normalization: image_folder has images of many sizes and so none by per_pixel; use per_channel$",
+        ),
     ],
 )
 def test_what_cannot_be_run_is_refused(fields: dict[str, Any], message: str) -> None:

@@ -5,7 +5,7 @@ from typing import Literal, Protocol
 
 import torch
 
-from resablate.datasets import Examples
+from resablate.datasets import ExampleSource
 from resablate.measurement import AnalysisResult
 from resablate.model import ResidualNetwork
 
@@ -16,7 +16,9 @@ class AnalysisFunction(Protocol):
     It leaves the network as found (parameters, buffers, modes), also when it fails, and draws from `generator` alone.
     """
 
-    def __call__(self, network: ResidualNetwork, examples: Examples, *, generator: torch.Generator) -> AnalysisResult:
+    def __call__(
+        self, network: ResidualNetwork, examples: ExampleSource, *, generator: torch.Generator
+    ) -> AnalysisResult:
         """The numbers."""
         ...
 

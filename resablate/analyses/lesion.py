@@ -7,7 +7,7 @@ from statistics import fmean
 
 import torch
 
-from resablate.datasets import Examples
+from resablate.datasets import ExampleSource
 from resablate.measurement import AnalysisResult
 from resablate.model import ResidualNetwork, Route, evaluation_mode
 from resablate.training.evaluation import EVALUATION_BATCH, Scores
@@ -15,7 +15,7 @@ from resablate.training.evaluation import EVALUATION_BATCH, Scores
 
 def lesion(
     network: ResidualNetwork,
-    examples: Examples,
+    examples: ExampleSource,
     *,
     generator: torch.Generator | None = None,
     lesion_examples: int | None = None,

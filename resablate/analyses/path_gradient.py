@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from resablate.datasets import Examples
+from resablate.datasets import ExampleSource
 from resablate.measurement import AnalysisResult
 from resablate.model import Block, ResidualNetwork, Route, evaluation_mode
 
@@ -27,7 +27,7 @@ _EFFECTIVE_SHARE = 0.95
 
 def path_gradient(
     network: ResidualNetwork,
-    examples: Examples,
+    examples: ExampleSource,
     *,
     generator: torch.Generator,
     path_examples: int = 32,
@@ -53,12 +53,12 @@ def path_gradient(
 
     Source: Veit et al. 2016, section 4.3 and Figure 6 (sampled paths, contribution); the exact sum is this project's.
     """
-    images, labels = _draw(examples, path_examples, generator)
+    images, labels = examples.draw(path_examples, generator)
     sums = gradients_by_length(network, images, labels)
     lengths = range(len(network.chain) + 1)
     sampled = [
         [
-            _mean_norm(path_gradients(network, *_draw(examples, path_examples, generator), routes=routes))
+            _mean_norm(path_gradients(network, *examples.draw(path_examples, generator), routes=routes))
             for routes in (_random_path(len(network.chain), length, generator) for _ in range(path_samples))
         ]
         for length in lengths
@@ -189,12 +189,6 @@ def _vjp(output: Tensor, leaf: Tensor, vector: Tensor) -> Tensor:
         return torch.zeros_like(leaf)
     (gradient,) = torch.autograd.grad(output, leaf, vector, retain_graph=True, materialize_grads=True)
     return gradient
-
-
-def _draw(examples: Examples, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    chosen = torch.randperm(len(examples), generator=generator)[:count].to(examples.images.device)
-    drawn = examples.take(chosen)
-    return drawn.normalize(drawn.images), drawn.labels
 
 
 def _random_path(blocks: int, length: int, generator: torch.Generator) -> list[Route]:

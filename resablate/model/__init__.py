@@ -14,6 +14,7 @@ from resablate.model.cost import count_parameters as count_parameters
 from resablate.model.cost import network_cost as network_cost
 from resablate.model.modes import evaluation_mode as evaluation_mode
 from resablate.model.network import ResidualNetwork as ResidualNetwork
+from resablate.model.pretrained import load_pretrained as load_pretrained
 from resablate.model.route import Route as Route
 from resablate.model.stages import BLOCKS as BLOCKS
 from resablate.model.stages import STAGE_PREACTIVATIONS as STAGE_PREACTIVATIONS

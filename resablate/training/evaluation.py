@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from resablate.datasets import Examples
+from resablate.datasets import ExampleSource
 from resablate.model import evaluation_mode
 
 EVALUATION_BATCH = 256
@@ -42,7 +42,7 @@ class Scores:
         return Evaluation(error=float(self._wrong) / self._count, loss=float(self._loss) / self._count)
 
 
-def evaluate(network: nn.Module, examples: Examples) -> Evaluation:
+def evaluate(network: nn.Module, examples: ExampleSource) -> Evaluation:
     """Error and loss of `network` on `examples`, in eval mode."""
     scores = Scores()
     with evaluation_mode(network), torch.inference_mode():

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from resablate.datasets import Examples
+from resablate.datasets import ExampleSource
 from resablate.measurement import EpochMetrics
 from resablate.model import ResidualNetwork, Route
 from resablate.registry import accepted, arguments
@@ -62,8 +62,8 @@ class Training:
         self,
         network: ResidualNetwork,
         *,
-        train: Examples,
-        val: Examples,
+        train: ExampleSource,
+        val: ExampleSource,
         epochs: int,
         batch_size: int,
         learning_rate: float,
@@ -89,9 +89,10 @@ class Training:
         self._batch_size = batch_size
         self._learning_rate = learning_rate
         self._schedule = SCHEDULES[schedule]
+        self._augmentation = augmentation
         self._augment = AUGMENTATIONS[augmentation]
-        self._regularizer = self._regularize(regularizer, sv_strength, knobs)
         self._seed = seed
+        self._regularizer = self._regularize(regularizer, sv_strength, knobs)
         self._schedule_knobs = accepted(self._schedule, knobs)
         self._augment_knobs = accepted(self._augment, knobs)
         self._sampling = BLOCK_SAMPLINGS[block_sampling]
@@ -113,8 +114,8 @@ class Training:
         row = REGULARIZERS[name]
         if row is NoRegularizer or not sv_strength:
             return NoRegularizer([], sv_strength=0)
-        first = self._train.take(slice(1))
-        sites = find_sites(self.network, first.normalize(first.images), sv_layers=str(knobs.get("sv_layers", "all")))
+        images, _ = next(self._batches(torch.zeros(1, dtype=torch.int64, device=self._train.device), epoch=0))
+        sites = find_sites(self.network, images, sv_layers=str(knobs.get("sv_layers", "all")))
         return row(sites, sv_strength=sv_strength, **accepted(row, knobs))
 
     @property
@@ -148,7 +149,7 @@ class Training:
         """Train one epoch, measure the validation error, and add both to the history."""
         start = time.perf_counter()
         epoch = self.epoch
-        device = self._train.images.device
+        device = self._train.device
         order = torch.randperm(len(self._train), generator=derived_generator(self._seed, "order", epoch)).to(device)
         augmenting = derived_generator(self._seed, "augmentation", epoch)
         sampling = derived_generator(self._seed, "block_sampling", epoch)
@@ -160,16 +161,16 @@ class Training:
         with global_seed(derived_seed(self._seed, "dropout", epoch), device):
             first = epoch * self.steps_per_epoch
             steps = min(self.steps_per_epoch, self.total_steps - first)
-            for step, chosen in enumerate(order.split(self._batch_size)[:steps]):
+            batches = self._batches(order[: steps * self._batch_size], epoch=epoch)
+            for step, (images, labels) in enumerate(batches):
                 rate = self._set_rate(first + step)
                 routes = self._sampling.draw(self._survival, sampling)
-                batch = self._train.take(chosen)
-                images = self._augment(batch.normalize(batch.images), generator=augmenting, **self._augment_knobs)
-                loss, logits = self._step(images, batch.labels, routes)
+                augmented = self._augment(images, generator=augmenting, **self._augment_knobs)
+                loss, logits = self._step(augmented, labels, routes)
                 self._regularizer.after_step(projecting)
-                loss_sum += loss.double() * len(chosen)
-                wrong += (logits.argmax(dim=1) != batch.labels).sum()
-                seen += len(chosen)
+                loss_sum += loss.double() * len(labels)
+                wrong += (logits.argmax(dim=1) != labels).sum()
+                seen += len(labels)
         held_out = evaluate(self.network, self._val)
         metrics = EpochMetrics(
             epoch=epoch + 1,
@@ -182,6 +183,11 @@ class Training:
         )
         self.history.append(metrics)
         return metrics
+
+    def _batches(self, order: Tensor, *, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images and labels of the examples at `order`, as the epoch sees them before whole batches are augmented."""
+        seed = derived_seed(self._seed, "view", epoch)
+        return self._train.training_batches(order, self._batch_size, augmentation=self._augmentation, seed=seed)
 
     def _step(self, images: Tensor, labels: Tensor, routes: Sequence[Route]) -> tuple[Tensor, Tensor]:
         """One update; the loss without the penalty, and the logits, both detached."""
