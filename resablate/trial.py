@@ -229,11 +229,12 @@ class Trial:
             test=self.splits.test,
             seed=self.spec.seed,
             epoch=epoch,
-            knobs=_analysis_knobs(self.spec),
+            knobs=analysis_knobs(self.spec),
         )
 
 
-def _analysis_knobs(spec: TrialSpec) -> dict[str, Any]:
+def analysis_knobs(spec: TrialSpec) -> dict[str, Any]:
+    """The fields that analyses take, by name."""
     return dict(
         block_sampling=spec.block_sampling,
         sv_target=spec.sv_target,

@@ -15,6 +15,7 @@ from resablate.model.cost import network_cost as network_cost
 from resablate.model.modes import evaluation_mode as evaluation_mode
 from resablate.model.network import ResidualNetwork as ResidualNetwork
 from resablate.model.pretrained import load_pretrained as load_pretrained
+from resablate.model.pretrained import pretrained_builder as pretrained_builder
 from resablate.model.route import Route as Route
 from resablate.model.stages import BLOCKS as BLOCKS
 from resablate.model.stages import STAGE_PREACTIVATIONS as STAGE_PREACTIVATIONS

@@ -35,7 +35,7 @@ def load_pretrained(name: str, *, weights: Path | None) -> nn.Module:
         ResablateError: if timm is not installed.
         CheckpointError: if the file is missing, holds no weights, or weights of another network.
     """
-    build, head = _builder(name)
+    build, head = pretrained_builder(name)
     if weights is None:
         return build(num_classes=_DEFAULT_CLASSES).eval()
     state = _read(weights)
@@ -46,8 +46,13 @@ def load_pretrained(name: str, *, weights: Path | None) -> nn.Module:
     return network.eval()
 
 
-def _builder(name: str) -> tuple[Callable[..., nn.Module], str]:
-    """What builds the network, and the name of its last layer's weight."""
+def pretrained_builder(name: str) -> tuple[Callable[..., nn.Module], str]:
+    """What builds the network, and the name of its last layer's weight.
+
+    Raises:
+        SpecError: if there is no such network.
+        ResablateError: if timm is not installed.
+    """
     package, colon, model = name.partition(":")
     if package not in _PACKAGES or not colon:
         choices = " or ".join(f"{package}:NAME" for package in _PACKAGES)
