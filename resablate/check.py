@@ -16,7 +16,16 @@ from resablate.registry import Registry, accepted, arguments
 from resablate.regularizers import REGULARIZERS, SV_LAYERS, SV_STEMS
 from resablate.shortcuts import SHORTCUTS
 from resablate.spec import TrialSpec
-from resablate.training import AUGMENTATIONS, BLOCK_SAMPLINGS, CROP_FILLS, SCHEDULES, WEIGHT_DECAYS
+from resablate.training import (
+    AUGMENTATIONS,
+    BLOCK_SAMPLINGS,
+    CROP_FILLS,
+    MEMORY_FORMATS,
+    PRECISIONS,
+    SCHEDULES,
+    WEIGHT_DECAYS,
+    Training,
+)
 
 _TABLES: Mapping[str, Registry[Any]] = {
     "network": NETWORKS,
@@ -30,6 +39,8 @@ _TABLES: Mapping[str, Registry[Any]] = {
     "crop_fill": CROP_FILLS,
     "normalization": NORMALIZATIONS,
     "weight_decay_on": WEIGHT_DECAYS,
+    "precision": PRECISIONS,
+    "memory_format": MEMORY_FORMATS,
     "block_sampling": BLOCK_SAMPLINGS,
     "schedule": SCHEDULES,
     "regularizer": REGULARIZERS,
@@ -53,6 +64,11 @@ def check_trial(spec: TrialSpec) -> TrialSpec:
         found += _split_problems(spec)
     if spec.regularizer == "procrustes" and spec.sv_strength > 1:
         found.append(f"sv_strength: procrustes moves by a part of the way, at most 1; got {spec.sv_strength:g}")
+    if spec.compile and spec.block_sampling != "all":
+        found.append(
+            "compile: with block_sampling all alone, since other samplings give every batch another network;"
+            f" got {spec.block_sampling!r}"
+        )
     if found:
         raise SpecError(found)
     return _canonical(spec)
@@ -130,7 +146,6 @@ def _same_kind(value: object, default: object) -> bool:
 def _canonical(spec: TrialSpec) -> TrialSpec:
     defaults = arguments(SHORTCUTS[spec.shortcut])
     effective = {name: value for name, value in spec.shortcut_args.items() if value != defaults[name]}
-    inert: set[str] = set()
     chosen: list[tuple[Iterable[Callable[..., object]], Iterable[Callable[..., object]]]] = [
         ([row.build for row in NETWORKS.values()], [NETWORKS[spec.network].build]),
         (SCHEDULES.values(), [SCHEDULES[spec.schedule]]),
@@ -140,10 +155,11 @@ def _canonical(spec: TrialSpec) -> TrialSpec:
             [BLOCK_SAMPLINGS[spec.block_sampling].survival],
         ),
         (REGULARIZERS.values(), [REGULARIZERS[spec.regularizer]]),
+        ([Training], [Training]),
         ([row.run for row in ANALYSES.values()], [ANALYSES[name].run for name in spec.analyses]),
     ]
-    for rows, used in chosen:
-        inert |= _knobs(rows) - _knobs(used)
+    # A knob that two kinds of rows take, such as block_sampling, has an effect under either.
+    inert = set[str]().union(*(_knobs(rows) for rows, _ in chosen)) - set[str]().union(*(_knobs(u) for _, u in chosen))
     if not ORDERINGS[spec.ordering].preactivation or (
         spec.stage_preactivation == "own" and spec.transition != "projection"
     ):

@@ -26,6 +26,7 @@ from resablate.training import (
     calibrated,
     derived_generator,
     evaluate,
+    float32_products,
     resume,
     save_checkpoint,
     save_weights,
@@ -155,6 +156,9 @@ class Trial:
             augmentation=spec.augmentation,
             crop_padding=spec.crop_padding,
             crop_fill=spec.crop_fill,
+            precision=spec.precision,
+            memory_format=spec.memory_format,
+            compile=spec.compile,
             block_sampling=spec.block_sampling,
             final_survival=spec.final_survival,
             sampled_blocks=spec.sampled_blocks,
@@ -178,6 +182,7 @@ class Trial:
             save_checkpoint(self.folder, self.training)
         return metrics
 
+    @float32_products()
     def _follow(self) -> None:
         """Run the analyses that follow training, where they are due after the epochs done."""
         epoch = self.training.epoch
@@ -192,6 +197,7 @@ class Trial:
         if self.folder:  # before the checkpoint: a trial that is continued after this epoch has what was due in it
             write_bytes(self.folder / f"analyses-{epoch:06d}.json", self._early[epoch].model_dump_json().encode())
 
+    @float32_products()
     def finish(self) -> TrialResult:
         """Measure the test error, run the analyses, and store weights and result.
 
@@ -220,6 +226,7 @@ class Trial:
             write_bytes(self.folder / RESULT_FILE, result.to_json().encode())
         return result
 
+    @float32_products()
     def analyze(
         self, names: Sequence[str], *, network: ResidualNetwork | None = None, epoch: int | None = None
     ) -> tuple[dict[str, AnalysisResult], dict[str, str]]:
