@@ -13,6 +13,7 @@ from resablate.model.cost import count_multiply_adds as count_multiply_adds
 from resablate.model.cost import count_parameters as count_parameters
 from resablate.model.cost import network_cost as network_cost
 from resablate.model.modes import evaluation_mode as evaluation_mode
+from resablate.model.modes import unscaled as unscaled
 from resablate.model.network import ResidualNetwork as ResidualNetwork
 from resablate.model.route import Route as Route
 from resablate.model.stages import BLOCKS as BLOCKS
