@@ -71,13 +71,15 @@ def float32_products(precision: Precision = PRECISIONS["float32"]) -> Generator[
 
     Torch's own default is neither: convolutions in TF32, matrix products not.
     """
-    # The older switches: the compiler reads them, and torch refuses to where only `fp32_precision` was set.
-    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    # The older switches: torch's compiler reads them, and fails where only `fp32_precision` is (its issue 166387).
+    products, convolutions = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision("highest")
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision.tf32
     try:
         yield
     finally:
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+        torch.set_float32_matmul_precision(products)
+        torch.backends.cudnn.allow_tf32 = convolutions
 
 
 @contextmanager

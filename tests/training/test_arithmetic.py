@@ -30,7 +30,6 @@ from tests.networks import make_generator
 from tests.test_trial import small
 from tests.training.runs import make_digits_network, make_splits, make_training, numbers, run, same_bits
 
-FLAGS = torch.backends.cuda.matmul, torch.backends.cudnn
 compiler = pytest.mark.skipif(
     sys.platform == "win32" or not (shutil.which("g++") or shutil.which("clang++")),
     reason="no C++ compiler here, which torch.compile needs on a CPU",
@@ -79,13 +78,17 @@ def fields_of(device: str) -> dict[str, Any]:
 
 
 def flags() -> tuple[bool, bool]:
-    products, convolutions = FLAGS
-    return products.allow_tf32, convolutions.allow_tf32
+    """Whether a GPU's matrix products and convolutions of float32 round to TF32."""
+    return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
 
 
-def set_flags(values: tuple[bool, bool]) -> None:
-    products, convolutions = FLAGS
-    products.allow_tf32, convolutions.allow_tf32 = values
+@pytest.fixture(params=["highest", "high", "medium"])
+def matmul_precision(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A setting of the program around, with convolutions as torch has them."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(request.param)
+    yield request.param
+    torch.set_float32_matmul_precision(before)
 
 
 @pytest.mark.parametrize("device", ["cpu", cuda])
@@ -155,11 +158,9 @@ def test_the_network_stays_what_it_was(regime: dict[str, Any], tolerance: float,
     assert (row.val_error, row.val_loss) == (found.error, found.loss)
 
 
-@pytest.mark.parametrize("before", [(False, True), (True, False)])
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_a_gpu_s_products_round_as_asked_in_steps_alone(precision: str, before: tuple[bool, bool]) -> None:
-    outside = flags()
-    set_flags(before)
+def test_a_gpu_s_products_round_as_asked_in_steps_alone(precision: str, matmul_precision: str) -> None:
+    before = flags()
     training = make_training(precision=precision, epochs=1)
     seen: dict[str, set[tuple[bool, bool]]] = {"step": set(), "backward": set(), "evaluation": set()}
     network = training.network
@@ -171,7 +172,7 @@ def test_a_gpu_s_products_round_as_asked_in_steps_alone(precision: str, before: 
     asked = precision == "tf32"
     assert seen == {"step": {(asked, asked)}, "backward": {(asked, asked)}, "evaluation": {(False, False)}}
     assert flags() == before
-    set_flags(outside)
+    assert torch.get_float32_matmul_precision() == matmul_precision
 
 
 def test_nothing_is_left_behind_by_a_failure() -> None:
