@@ -16,7 +16,15 @@ from resablate.registry import Registry, accepted, arguments
 from resablate.regularizers import REGULARIZERS, SV_LAYERS, SV_STEMS
 from resablate.shortcuts import SHORTCUTS
 from resablate.spec import TrialSpec
-from resablate.training import AUGMENTATIONS, BLOCK_SAMPLINGS, CROP_FILLS, SCHEDULES, WEIGHT_DECAYS
+from resablate.training import (
+    AUGMENTATIONS,
+    BLOCK_SAMPLINGS,
+    CROP_FILLS,
+    MEMORY_FORMATS,
+    PRECISIONS,
+    SCHEDULES,
+    WEIGHT_DECAYS,
+)
 
 _TABLES: Mapping[str, Registry[Any]] = {
     "network": NETWORKS,
@@ -30,6 +38,8 @@ _TABLES: Mapping[str, Registry[Any]] = {
     "crop_fill": CROP_FILLS,
     "normalization": NORMALIZATIONS,
     "weight_decay_on": WEIGHT_DECAYS,
+    "precision": PRECISIONS,
+    "memory_format": MEMORY_FORMATS,
     "block_sampling": BLOCK_SAMPLINGS,
     "schedule": SCHEDULES,
     "regularizer": REGULARIZERS,
@@ -55,6 +65,11 @@ def check_trial(spec: TrialSpec) -> TrialSpec:
         found.append(f"sv_strength: procrustes moves by a part of the way, at most 1; got {spec.sv_strength:g}")
     if late := [epoch for epoch in spec.analysis_epochs if epoch > spec.epochs]:
         found.append(f"analysis_epochs: the trial has {spec.epochs} epochs, so nothing is analyzed after {late}")
+    if spec.compile and spec.block_sampling != "all":
+        found.append(
+            "compile: with block_sampling all alone, since other samplings give every batch another network;"
+            f" got {spec.block_sampling!r}"
+        )
     if found:
         raise SpecError(found)
     return _canonical(spec)

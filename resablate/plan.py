@@ -187,6 +187,9 @@ def estimate_cpu_seconds(spec: TrialSpec) -> float:
             + 3 * spec.path_examples * cost.multiply_adds / _MULTIPLY_ADDS_PER_SECOND
         )
         seconds += passes * one
+    if "test_time_rules" in spec.analyses:
+        networks = 2 + (1 if spec.block_sampling == "all" else spec.subset_samples)
+        seconds += networks * _forward(spec.depth, dataset.test_count, cost.multiply_adds)
     return seconds
 
 

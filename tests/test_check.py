@@ -46,6 +46,8 @@ INERT: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({}, {"lesion_examples": 360}),
     ({}, {"train_crop": 64, "test_crop": 64}),
     ({"dataset": "image_folder", "augmentation": "scale"}, {"crop_padding": 2}),
+    ({}, {"final_survival": 0.8, "sampled_blocks": 2}),
+    ({"block_sampling": "fixed_count"}, {"final_survival": 0.8}),
     ({"shortcut": "constant_scale"}, {"shortcut_args": {"carried_factor": 0.5}}),
     ({"shortcut": "exclusive_gate"}, {"shortcut_args": {"bias": -6}}),
     ({"shortcut": "conv1x1"}, {"shortcut_args": {"batch_norm": True}}),
@@ -79,6 +81,14 @@ EFFECTIVE: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"dataset": "image_folder"}, {"test_crop": 320}),
     ({"dataset": "image_folder"}, {"train_examples": 2_000_000}),  # another folder may have more than ImageNet
     ({"dataset": "image_folder"}, {"augmentation": "scale"}),
+    ({}, {"block_sampling": "stochastic_depth"}),
+    ({}, {"block_sampling": "stochastic_depth", "analyses": []}),
+    ({"block_sampling": "stochastic_depth"}, {"final_survival": 0.8}),
+    ({"block_sampling": "fixed_count"}, {"sampled_blocks": 2}),
+    ({}, {"precision": "bf16"}),
+    ({}, {"precision": "tf32"}),
+    ({}, {"memory_format": "channels_last"}),
+    ({}, {"compile": True}),
     ({}, {"seed": 1}),
     ({}, {"ordering": "full_preactivation"}),
 ]
@@ -117,6 +127,10 @@ def specs(draw: st.DrawFn) -> TrialSpec:
         "warmup_learning_rate": number([0.01, 0.1]),
         "regularizer": number(list(REGULARIZERS)),
         "sv_strength": number([0, 0.5]),
+        "precision": number(["float32", "tf32", "bf16"]),
+        "memory_format": number(["contiguous", "channels_last"]),
+        "block_sampling": number(["all", "stochastic_depth", "fixed_count"]),
+        "sampled_blocks": number([23, 2]),
         "analyses": st.lists(number(list(ANALYSES)), unique=True),
         "lesion_examples": number([None, 9, 360, 10_000]),
         "path_examples": number([32, 5]),
@@ -139,12 +153,15 @@ def test_the_canonical_form_is_its_own(spec: TrialSpec) -> None:
     assert len(once.changes()) <= len(spec.changes())
 
 
+REGIME = ("precision", "memory_format", "compile", "block_sampling")
+
+
 @settings(max_examples=100)
 @given(specs())
 def test_the_canonical_form_asks_the_same(spec: TrialSpec) -> None:
     """What the parts of a trial receive in the end is what was written."""
     canonical = check_trial(spec)
-    for field in ("shortcut", "ordering", "depth", "width", "dataset", "schedule", "augmentation", "seed"):
+    for field in ("shortcut", "ordering", "depth", "width", "dataset", "schedule", "augmentation", "seed", *REGIME):
         assert getattr(canonical, field) == getattr(spec, field)
     assert set(canonical.analyses) == set(spec.analyses)
     defaults = arguments(SHORTCUTS[spec.shortcut])
@@ -210,6 +227,10 @@ def test_the_canonical_form_asks_the_same(spec: TrialSpec) -> None:
         (
             {"train_examples": 1},
             "^train_examples: at least 2 must be left to train on, but of 1 images .* holds out 1$",
+        ),
+        (
+            {"compile": True, "block_sampling": "fixed_count"},
+            "^compile: with block_sampling all alone, since .* another network; got 'fixed_count'$",
         ),
         ({"train_examples": 2}, "of 2 images val_fraction=0.1 holds out 1"),
         ({"train_examples": 10, "val_fraction": 0.95}, "of 10 images val_fraction=0.95 holds out 10"),

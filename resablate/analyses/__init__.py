@@ -5,6 +5,7 @@ from resablate.analyses.lesion import lesion as lesion
 from resablate.analyses.path_gradient import gradients_by_length as gradients_by_length
 from resablate.analyses.path_gradient import path_gradient as path_gradient
 from resablate.analyses.path_gradient import path_gradients as path_gradients
+from resablate.analyses.test_time_rules import test_time_rules as test_time_rules
 from resablate.registry import Registry
 
 ANALYSES: Registry[Analysis] = Registry(
@@ -14,6 +15,11 @@ ANALYSES: Registry[Analysis] = Registry(
         "lesion": Analysis(lesion, examples="test", source="Veit et al. 2016, section 4.1"),
         "path_gradient": Analysis(
             path_gradient, examples="train", source="Veit et al. 2016, section 4.3", over_training=True
+        ),
+        "test_time_rules": Analysis(
+            test_time_rules,
+            examples="test",
+            source="Huang et al., arXiv 1603.09382, eq. 5; Veit et al. 2016, section 4.3",
         ),
     },
 )

@@ -13,6 +13,7 @@ from resablate.model.cost import count_multiply_adds as count_multiply_adds
 from resablate.model.cost import count_parameters as count_parameters
 from resablate.model.cost import network_cost as network_cost
 from resablate.model.modes import evaluation_mode as evaluation_mode
+from resablate.model.modes import unscaled as unscaled
 from resablate.model.network import ResidualNetwork as ResidualNetwork
 from resablate.model.pretrained import load_pretrained as load_pretrained
 from resablate.model.pretrained import pretrained_builder as pretrained_builder

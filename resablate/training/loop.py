@@ -15,6 +15,7 @@ from resablate.measurement import EpochMetrics
 from resablate.model import ResidualNetwork, Route
 from resablate.registry import accepted, arguments
 from resablate.regularizers import REGULARIZERS, NoRegularizer, Regularizer, find_sites
+from resablate.training.arithmetic import MEMORY_FORMATS, PRECISIONS, float32_products, kernels_in
 from resablate.training.augmentation import AUGMENTATIONS
 from resablate.training.block_sampling import BLOCK_SAMPLINGS, survival_of
 from resablate.training.determinism import derived_generator, derived_seed, global_seed
@@ -47,6 +48,9 @@ class Training:
         weight_decay_on: a row of WEIGHT_DECAYS.
         nesterov: whether the momentum looks ahead.
         block_sampling: a row of BLOCK_SAMPLINGS; sets the blocks' `survival`.
+        precision: a row of PRECISIONS; of the steps alone, as are the next two.
+        memory_format: a row of MEMORY_FORMATS.
+        compile: whether the network's forward pass goes through `torch.compile`.
         **knobs: keywords of any schedule, augmentation, sampling or regularizer, and `sv_layers`; those that the
             chosen ones do not take have no effect.
 
@@ -78,10 +82,16 @@ class Training:
         weight_decay_on: str = "all",
         nesterov: bool = False,
         block_sampling: str = "all",
+        precision: str = "float32",
+        memory_format: str = "contiguous",
+        compile: bool = False,
         **knobs: object,
     ) -> None:
         _refuse_unknown(knobs)
         self.network = network
+        self._precision = PRECISIONS[precision]
+        self._memory_format = MEMORY_FORMATS[memory_format]
+        self._forward = _compiled(network) if compile else network
         self.history: list[EpochMetrics] = []
         self._train = train
         self._val = val
@@ -124,9 +134,18 @@ class Training:
         return len(self.history)
 
     @property
+    def divergence(self) -> str:
+        """Which loss of the last epoch is not finite, or nothing; after its last step only the validation loss tells."""
+        for row in self.history[-1:]:
+            for name, loss in (("training", row.train_loss), ("validation", row.val_loss)):
+                if not math.isfinite(loss):
+                    return f"{name} loss {loss} in epoch {row.epoch}"
+        return ""
+
+    @property
     def diverged(self) -> bool:
-        """Whether a loss of the last epoch was not finite; after its last step only the validation loss tells."""
-        return any(not math.isfinite(loss) for row in self.history[-1:] for loss in (row.train_loss, row.val_loss))
+        """Whether a loss of the last epoch was not finite."""
+        return bool(self.divergence)
 
     @property
     def done(self) -> bool:
@@ -158,7 +177,11 @@ class Training:
         wrong = torch.zeros((), dtype=torch.int64, device=device)
         seen, rate = 0, 0.0
         self.network.train()
-        with global_seed(derived_seed(self._seed, "dropout", epoch), device):
+        with (
+            global_seed(derived_seed(self._seed, "dropout", epoch), device),
+            float32_products(self._precision),
+            kernels_in(self.network, self._memory_format),
+        ):
             first = epoch * self.steps_per_epoch
             steps = min(self.steps_per_epoch, self.total_steps - first)
             batches = self._batches(order[: steps * self._batch_size], epoch=epoch)
@@ -171,7 +194,8 @@ class Training:
                 loss_sum += loss.double() * len(labels)
                 wrong += (logits.argmax(dim=1) != labels).sum()
                 seen += len(labels)
-        held_out = evaluate(self.network, self._val)
+        with float32_products():
+            held_out = evaluate(self.network, self._val)
         metrics = EpochMetrics(
             epoch=epoch + 1,
             train_loss=float(loss_sum) / seen,
@@ -191,7 +215,10 @@ class Training:
 
     def _step(self, images: Tensor, labels: Tensor, routes: Sequence[Route]) -> tuple[Tensor, Tensor]:
         """One update; the loss without the penalty, and the logits, both detached."""
-        logits = self.network(images, routes)
+        images = images.contiguous(memory_format=self._memory_format.layout)
+        with self._precision.autocast(images.device):
+            logits = self._forward(images, routes)
+        logits = logits.to(images.dtype)
         loss = functional.cross_entropy(logits, labels)
         penalty = self._regularizer.penalty()
         self.optimizer.zero_grad(set_to_none=True)
@@ -222,13 +249,22 @@ class Training:
         """
         prefix = "network."
         self.network.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
-        for index, parameter in enumerate(self._parameters()):
-            if (buffer := tensors.get(f"momentum.{index}")) is not None:
-                self.optimizer.state[parameter]["momentum_buffer"] = buffer.to(parameter.device)
+        # In the layout that steps compute in: where it differs from the parameters' the optimizer takes its slow way.
+        with kernels_in(self.network, self._memory_format):
+            for index, parameter in enumerate(self._parameters()):
+                if (buffer := tensors.get(f"momentum.{index}")) is not None:
+                    self.optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(buffer)
         self.history = list(history)
 
     def _parameters(self) -> list[nn.Parameter]:
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+
+
+def _compiled(network: ResidualNetwork) -> Callable[[Tensor, Sequence[Route]], Tensor]:
+    """The forward pass of `network`, compiled for each size of batch; `network` itself stays as it is."""
+    # What was compiled for earlier trials' networks would count towards torch's limit of variants of one function.
+    torch.compiler.reset()
+    return torch.compile(network, dynamic=False)
 
 
 def _refuse_unknown(knobs: Iterable[str]) -> None:
