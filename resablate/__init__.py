@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from resablate.analyses import gradients_by_length, lesion, path_gradient, path_gradients
+    from resablate.analyses import gradients_by_length, lesion, multi_lesion, path_gradient, path_gradients, reorder
     from resablate.datasets import Examples, load_dataset
     from resablate.measurement import AnalysisResult
     from resablate.model import Block, ResidualNetwork, Route, adapt, build_network
@@ -40,13 +40,22 @@ __all__ = [
     "load_dataset",
     "load_sweep",
     "load_weights",
+    "multi_lesion",
     "path_gradient",
     "path_gradients",
+    "reorder",
     "run_trial",
 ]
 
 _HOMES = {
-    "resablate.analyses": ("gradients_by_length", "lesion", "path_gradient", "path_gradients"),
+    "resablate.analyses": (
+        "gradients_by_length",
+        "lesion",
+        "multi_lesion",
+        "path_gradient",
+        "path_gradients",
+        "reorder",
+    ),
     "resablate.datasets": ("Examples", "load_dataset"),
     "resablate.measurement": ("AnalysisResult",),
     "resablate.model": ("Block", "ResidualNetwork", "Route", "adapt", "build_network"),

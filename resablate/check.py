@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from resablate.analyses import ANALYSES
+from resablate.analyses import ANALYSES, LESION_ARITHMETICS, LESION_DESIGNS
 from resablate.datasets import DATASETS, NORMALIZATIONS, split_sizes
 from resablate.errors import SpecError, nearest
 from resablate.model import BLOCKS, NETWORKS, STAGE_PREACTIVATIONS, TRANSITIONS
@@ -35,6 +35,8 @@ _TABLES: Mapping[str, Registry[Any]] = {
     "regularizer": REGULARIZERS,
     "sv_layers": SV_LAYERS,
     "sv_stem": SV_STEMS,
+    "lesion_arithmetic": LESION_ARITHMETICS,
+    "multi_lesion_design": LESION_DESIGNS,
 }
 """Field of TrialSpec -> the table that its value is a row of."""
 _FEWEST_EXAMPLES = 2
@@ -163,10 +165,9 @@ def _canonical(spec: TrialSpec) -> TrialSpec:
     elif not spec.milestones:
         inert.add("decay_factor")
     dataset = DATASETS[spec.dataset]
-    if (spec.train_examples or 0) >= dataset.train_count:
-        inert.add("train_examples")
-    if (spec.lesion_examples or 0) >= dataset.test_count:
-        inert.add("lesion_examples")
+    tested = dict.fromkeys(("lesion_examples", "multi_lesion_examples", "reorder_examples"), dataset.test_count)
+    available = {"train_examples": dataset.train_count, **tested}
+    inert |= {name for name, count in available.items() if (getattr(spec, name) or 0) >= count}
     kept = {name: value for name, value in dict(spec).items() if name not in inert}
     # Each analysis has its own generator, so their order has no effect.
     analyses = sorted(spec.analyses, key=ANALYSES.position)
