@@ -12,7 +12,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from resablate.analyses import gradients_by_length, lesion, path_gradient, path_gradients, test_time_rules
+    from resablate.analyses import (
+        gradients_by_length,
+        lesion,
+        multi_lesion,
+        path_gradient,
+        path_gradients,
+        reorder,
+        test_time_rules,
+    )
     from resablate.datasets import Examples, load_dataset
     from resablate.measurement import AnalysisResult
     from resablate.model import Block, ResidualNetwork, Route, adapt, build_network, load_pretrained
@@ -41,14 +49,24 @@ __all__ = [
     "load_pretrained",
     "load_sweep",
     "load_weights",
+    "multi_lesion",
     "path_gradient",
     "path_gradients",
+    "reorder",
     "run_trial",
     "test_time_rules",
 ]
 
 _HOMES = {
-    "resablate.analyses": ("gradients_by_length", "lesion", "path_gradient", "path_gradients", "test_time_rules"),
+    "resablate.analyses": (
+        "gradients_by_length",
+        "lesion",
+        "multi_lesion",
+        "path_gradient",
+        "path_gradients",
+        "reorder",
+        "test_time_rules",
+    ),
     "resablate.datasets": ("Examples", "load_dataset"),
     "resablate.measurement": ("AnalysisResult",),
     "resablate.model": ("Block", "ResidualNetwork", "Route", "adapt", "build_network", "load_pretrained"),

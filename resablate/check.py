@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from resablate.analyses import ANALYSES
+from resablate.analyses import ANALYSES, LESION_ARITHMETICS, LESION_DESIGNS
 from resablate.datasets import DATASETS, NORMALIZATIONS, VIEWS, split_sizes
 from resablate.errors import SpecError, nearest
 from resablate.model import BLOCKS, NETWORKS, STAGE_PREACTIVATIONS, TRANSITIONS
@@ -45,6 +45,8 @@ _TABLES: Mapping[str, Registry[Any]] = {
     "regularizer": REGULARIZERS,
     "sv_layers": SV_LAYERS,
     "sv_stem": SV_STEMS,
+    "lesion_arithmetic": LESION_ARITHMETICS,
+    "multi_lesion_design": LESION_DESIGNS,
 }
 """Field of TrialSpec -> the table that its value is a row of."""
 _FEWEST_EXAMPLES = 2

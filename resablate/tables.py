@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from resablate.analyses import ANALYSES, Analysis
+from resablate.analyses import ANALYSES, LESION_ARITHMETICS, LESION_DESIGNS, Analysis
 from resablate.claims import CLAIMS
 from resablate.claims.claim import Claim
 from resablate.datasets import DATASETS, NORMALIZATIONS, Dataset
@@ -51,6 +51,8 @@ TABLES: Mapping[str, Registry[Any]] = {
         SV_LAYERS,
         SV_STEMS,
         ANALYSES,
+        LESION_ARITHMETICS,
+        LESION_DESIGNS,
         SEARCHES,
         FIGURES,
         CLAIMS,

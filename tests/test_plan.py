@@ -137,3 +137,13 @@ def test_the_estimate_grows_with_the_work() -> None:
         assert estimate_cpu_seconds(TrialSpec.parse({**base, **more})) > seconds
     for less in ({"analyses": []}, {"train_examples": 100}, {"lesion_examples": 10}):
         assert estimate_cpu_seconds(TrialSpec.parse({**base, **less})) < seconds
+
+
+@pytest.mark.parametrize("analysis", ["multi_lesion", "reorder"])
+def test_the_estimate_grows_with_the_sets_and_orders(analysis: str) -> None:
+    base = {"dataset": "digits", "analyses": [analysis], f"{analysis}_examples": 200}
+    seconds = estimate_cpu_seconds(TrialSpec.parse(base))
+    assert seconds > estimate_cpu_seconds(TrialSpec.parse({**base, "analyses": ["lesion"]}))
+    for knob in {"multi_lesion": ["largest", "subsets"], "reorder": ["swaps", "samples"]}[analysis]:
+        assert estimate_cpu_seconds(TrialSpec.parse({**base, f"{analysis}_{knob}": 2})) < seconds
+    assert estimate_cpu_seconds(TrialSpec.parse({**base, f"{analysis}_examples": None})) > seconds

@@ -1,10 +1,15 @@
 """The analyses: questions put to a trained network. One file each."""
 
 from resablate.analyses.interface import Analysis as Analysis
+from resablate.analyses.interface import check_dissectable as check_dissectable
+from resablate.analyses.lesion import LESION_ARITHMETICS as LESION_ARITHMETICS
 from resablate.analyses.lesion import lesion as lesion
+from resablate.analyses.multi_lesion import LESION_DESIGNS as LESION_DESIGNS
+from resablate.analyses.multi_lesion import multi_lesion as multi_lesion
 from resablate.analyses.path_gradient import gradients_by_length as gradients_by_length
 from resablate.analyses.path_gradient import path_gradient as path_gradient
 from resablate.analyses.path_gradient import path_gradients as path_gradients
+from resablate.analyses.reorder import reorder as reorder
 from resablate.analyses.test_time_rules import test_time_rules as test_time_rules
 from resablate.registry import Registry
 
@@ -13,6 +18,8 @@ ANALYSES: Registry[Analysis] = Registry(
     "analyses",
     {
         "lesion": Analysis(lesion, examples="test", source="Veit et al. 2016, section 4.1"),
+        "multi_lesion": Analysis(multi_lesion, examples="test", source="Veit et al. 2016, section 4.2, Figure 5(a)"),
+        "reorder": Analysis(reorder, examples="test", source="Veit et al. 2016, section 4.2, Figure 5(b)"),
         "path_gradient": Analysis(
             path_gradient, examples="train", source="Veit et al. 2016, section 4.3", over_training=True
         ),

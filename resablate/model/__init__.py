@@ -12,6 +12,7 @@ from resablate.model.cost import NetworkCost as NetworkCost
 from resablate.model.cost import count_multiply_adds as count_multiply_adds
 from resablate.model.cost import count_parameters as count_parameters
 from resablate.model.cost import network_cost as network_cost
+from resablate.model.folding import folded as folded
 from resablate.model.modes import evaluation_mode as evaluation_mode
 from resablate.model.modes import unscaled as unscaled
 from resablate.model.network import ResidualNetwork as ResidualNetwork
@@ -21,3 +22,6 @@ from resablate.model.route import Route as Route
 from resablate.model.stages import BLOCKS as BLOCKS
 from resablate.model.stages import STAGE_PREACTIVATIONS as STAGE_PREACTIVATIONS
 from resablate.model.stages import TRANSITIONS as TRANSITIONS
+from resablate.model.variants import Step as Step
+from resablate.model.variants import run_variants as run_variants
+from resablate.model.variants import without as without

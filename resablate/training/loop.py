@@ -135,7 +135,7 @@ class Training:
 
     @property
     def divergence(self) -> str:
-        """Which loss of the last epoch is not finite, or nothing; after its last step only the validation loss tells."""
+        """Which loss of the last epoch is not finite, or nothing; of its last step only the validation loss tells."""
         for row in self.history[-1:]:
             for name, loss in (("training", row.train_loss), ("validation", row.val_loss)):
                 if not math.isfinite(loss):
