@@ -4,12 +4,21 @@ import math
 
 import pytest
 
-from resablate.figures import errors, lesion, path_contribution, path_gradient, sv_strength, training_curves
+from resablate.figures import (
+    errors,
+    lesion,
+    multi_lesion,
+    path_contribution,
+    path_gradient,
+    reorder,
+    sv_strength,
+    training_curves,
+)
 from resablate.figures.drawing import color_of
 from resablate.figures.tables import error_table, raw_table, replicates, show, summary_table
 from resablate.figures.variants import DISTINGUISHABLE, arrange, varying_fields
 from resablate.shortcuts import SHORTCUTS
-from tests.factories import make_lesion, make_path_gradient, make_result
+from tests.factories import make_lesion, make_multi_lesion, make_path_gradient, make_reorder, make_result
 
 
 def test_replicates_are_one_series_and_differing_arguments_are_not() -> None:
@@ -77,6 +86,38 @@ def test_lesions_hold_median_range_baseline_and_changing_blocks() -> None:
     assert curve.trials == 3
     assert drawn.baselines[0].median == pytest.approx((12,))
     assert list(drawn.changing.values()) == [(1,)]
+
+
+def test_sets_of_lesions_hold_the_quartiles_over_the_sets() -> None:
+    results = [
+        make_result(seed=s, analyses={"multi_lesion": make_multi_lesion([0.1 + d, 0.2 + d, 0.4], spread=0.05)})
+        for s, d in enumerate([0.0, 0.02, 0.1])
+    ]
+    drawn = multi_lesion.data([*results, make_result(seed=9)])
+    assert drawn is not None
+    every, kept = drawn
+    assert (every.quantity, every.x, every.trials) == ("error", (1, 2, 3), 3)
+    assert every.median == pytest.approx((12, 22, 40))
+    assert every.low == pytest.approx((7, 17, 35))
+    assert every.high == pytest.approx((17, 27, 45))
+    assert (kept.quantity, kept.x) == ("same_dimension_error", (1, 2)), "there are no three such blocks"
+    assert kept.median == pytest.approx((6, 11))
+    assert multi_lesion.data([make_result()]) is None
+
+
+def test_orders_are_drawn_over_tau_with_the_quartiles_over_the_orders() -> None:
+    results = [
+        make_result(seed=s, analyses={"reorder": make_reorder(bins)})
+        for s, bins in enumerate([{0: 0.1, 3: 0.2}, {0: 0.12, 5: 0.5}, {0: 0.2}])
+    ]
+    drawn = reorder.data(results)
+    assert drawn is not None
+    (curve,) = drawn
+    assert curve.x == pytest.approx((0.9, 0.94, 1))
+    assert curve.median == pytest.approx((50, 20, 12))
+    assert curve.low == pytest.approx((49, 19, 11))
+    assert curve.high == pytest.approx((51, 21, 13))
+    assert reorder.data([results[2]]) is None, "no block changed its place"
 
 
 def test_zero_norms_are_left_out_of_logarithmic_axes() -> None:
