@@ -23,7 +23,7 @@ class SpectralPenalty(Regularizer):
         sv_target: as `Site.target` takes it.
 
     Raises:
-        ValueError: by `penalty`, for a kernel larger than its image or a stride that does not divide its sides.
+        ValueError: by `penalty`, for a stride that does not divide its images' sides.
     """
 
     def __init__(self, sites: Sequence[Site], *, sv_strength: float, sv_target: str | float = "backward") -> None:
