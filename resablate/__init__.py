@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from resablate.analyses import gradients_by_length, lesion, path_gradient, path_gradients
+    from resablate.analyses import gradients_by_length, lesion, path_gradient, path_gradients, spectrum
     from resablate.datasets import Examples, load_dataset
     from resablate.measurement import AnalysisResult
     from resablate.model import Block, ResidualNetwork, Route, adapt, build_network
@@ -43,10 +43,11 @@ __all__ = [
     "path_gradient",
     "path_gradients",
     "run_trial",
+    "spectrum",
 ]
 
 _HOMES = {
-    "resablate.analyses": ("gradients_by_length", "lesion", "path_gradient", "path_gradients"),
+    "resablate.analyses": ("gradients_by_length", "lesion", "path_gradient", "path_gradients", "spectrum"),
     "resablate.datasets": ("Examples", "load_dataset"),
     "resablate.measurement": ("AnalysisResult",),
     "resablate.model": ("Block", "ResidualNetwork", "Route", "adapt", "build_network"),

@@ -130,7 +130,7 @@ def _same_kind(value: object, default: object) -> bool:
 def _canonical(spec: TrialSpec) -> TrialSpec:
     defaults = arguments(SHORTCUTS[spec.shortcut])
     effective = {name: value for name, value in spec.shortcut_args.items() if value != defaults[name]}
-    inert: set[str] = set()
+    regularizer = "none" if _regularizes_nothing(spec) else spec.regularizer
     chosen: list[tuple[Iterable[Callable[..., object]], Iterable[Callable[..., object]]]] = [
         ([row.build for row in NETWORKS.values()], [NETWORKS[spec.network].build]),
         (SCHEDULES.values(), [SCHEDULES[spec.schedule]]),
@@ -139,11 +139,13 @@ def _canonical(spec: TrialSpec) -> TrialSpec:
             [row.survival for row in BLOCK_SAMPLINGS.values()],
             [BLOCK_SAMPLINGS[spec.block_sampling].survival],
         ),
-        (REGULARIZERS.values(), [REGULARIZERS[spec.regularizer]]),
+        (REGULARIZERS.values(), [REGULARIZERS[regularizer]]),
         ([row.run for row in ANALYSES.values()], [ANALYSES[name].run for name in spec.analyses]),
     ]
-    for rows, used in chosen:
-        inert |= _knobs(rows) - _knobs(used)
+    # A knob may be taken by rows of several tables, as sv_target by regularizers and an analysis: one is enough.
+    inert: set[str] = set()
+    inert.update(*(_knobs(rows) for rows, _ in chosen))
+    inert.difference_update(*(_knobs(used) for _, used in chosen))
     if not ORDERINGS[spec.ordering].preactivation or (
         spec.stage_preactivation == "own" and spec.transition != "projection"
     ):
@@ -154,8 +156,8 @@ def _canonical(spec: TrialSpec) -> TrialSpec:
         inert.add("weight_decay_on")
     if not spec.warmup_iterations:
         inert.add("warmup_learning_rate")
-    if _regularizes_nothing(spec):
-        inert |= {"regularizer", "sv_strength", "sv_layers", *_knobs(REGULARIZERS.values())}
+    if regularizer == "none":
+        inert |= {"regularizer", "sv_strength", "sv_layers"}
     if spec.sv_layers == "transitions":
         inert.add("sv_stem")
     if spec.decay_factor == 1:
