@@ -166,6 +166,7 @@ def _notes(taken: dict[str, set[str]], shortcuts: list[str], points: int, trials
 _SECONDS_PER_LAYER_STEP = 3.2e-4
 _SECONDS_PER_LAYER_PASS = 1.0e-4
 _MULTIPLY_ADDS_PER_SECOND = 6.5e10
+_SPECTRUM_MULTIPLY_ADDS_PER_SECOND = 6.5e7  # each convolution about a hundred times, in float64
 
 
 def estimate_cpu_seconds(spec: TrialSpec) -> float:
@@ -186,6 +187,8 @@ def estimate_cpu_seconds(spec: TrialSpec) -> float:
             + 3 * spec.path_examples * cost.multiply_adds / _MULTIPLY_ADDS_PER_SECOND
         )
         seconds += passes * one
+    if "spectrum" in spec.analyses:
+        seconds += (1 + len(spec.analysis_epochs)) * cost.multiply_adds / _SPECTRUM_MULTIPLY_ADDS_PER_SECOND
     return seconds
 
 

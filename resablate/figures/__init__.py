@@ -3,7 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
-from resablate.figures import errors, lesion, path_contribution, path_gradient, sv_strength, training_curves
+from resablate.figures import (
+    errors,
+    lesion,
+    path_contribution,
+    path_gradient,
+    spectrum,
+    sv_strength,
+    training_curves,
+)
 from resablate.figures.drawing import save, styled
 from resablate.figures.picture import Picture as Picture
 from resablate.registry import Registry
@@ -19,6 +27,7 @@ FIGURES: Registry[Picture[Any]] = Registry(
         "lesion": lesion.PICTURE,
         "path_gradient": path_gradient.PICTURE,
         "path_contribution": path_contribution.PICTURE,
+        "spectrum": spectrum.PICTURE,
     },
 )
 

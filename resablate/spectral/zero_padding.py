@@ -20,8 +20,8 @@ def largest_singular_value_zero_padded(
 ) -> float:
     """The largest singular value of a convolution as the layer applies it, borders included; in float64.
 
-    By the Lanczos process on A^T A, which keeps all directions of a power iteration and takes the best in their span:
-    some thirty applications where the iteration alone takes several hundred, since the largest values of a
+    By the Lanczos process on A^T A: a power iteration that takes the best direction in the span of all it has passed.
+    Some forty applications do where the iteration alone takes several hundred, since the largest values of a
     convolution lie close together.
 
     Args:
@@ -34,7 +34,7 @@ def largest_singular_value_zero_padded(
         generator: draws where the process starts.
         tolerance: the process stops once the square of the value is known to this part of itself.
 
-    Source: Golub & Van Loan, "Matrix Computations", section 10.1.
+    Source: Golub & Van Loan, "Matrix Computations", sections 10.1 and 10.3.
     """
     weight = layer_weight.detach().double()
     left_over = [
@@ -47,19 +47,18 @@ def largest_singular_value_zero_padded(
         return functional.conv_transpose2d(y, weight, None, stride, padding, left_over, groups, dilation)
 
     start = torch.randn(1, weight.shape[1] * groups, *size, generator=generator, dtype=torch.float64).to(weight.device)
-    basis = start.flatten(1) / start.norm()
+    before, now = torch.zeros_like(start), start / start.norm()
     diagonal: list[float] = []
-    beside: list[float] = []
+    beside: list[float] = [0.0]
     while True:
-        image = square(basis[-1].view_as(start)).flatten()
-        diagonal.append(float(image @ basis[-1]))
-        for _ in range(2):  # once leaves rounding errors that grow
-            image = image - (basis @ image) @ basis
-        tridiagonal = torch.diag(torch.tensor(diagonal, dtype=torch.float64))
-        if beside:
-            tridiagonal += torch.diag(torch.tensor(beside, dtype=torch.float64), -1)
-        eigenvalues, vectors = torch.linalg.eigh(tridiagonal)  # reads the lower triangle
+        image = square(now) - beside[-1] * before
+        diagonal.append(float((image * now).sum()))
+        image = image - diagonal[-1] * now
         beside.append(float(image.norm()))
-        if len(basis) == start.numel() or beside[-1] * abs(float(vectors[-1, -1])) <= tolerance * eigenvalues[-1]:
+        # Rounding makes the directions forget that they are orthogonal: values come twice then, but none is wrong.
+        tridiagonal = torch.diag(torch.tensor(diagonal, dtype=torch.float64))
+        tridiagonal += torch.diag(torch.tensor(beside[1:-1], dtype=torch.float64), -1)
+        eigenvalues, vectors = torch.linalg.eigh(tridiagonal)  # reads the lower triangle
+        if beside[-1] * abs(float(vectors[-1, -1])) <= tolerance * float(eigenvalues[-1]):
             return float(eigenvalues[-1].clamp_min(0).sqrt())
-        basis = torch.cat([basis, image[None] / beside[-1]])
+        before, now = now, image / beside[-1]
