@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +31,10 @@ from resablate.figures.variants import Panel, Series
 from resablate.measurement import AnalysisResult
 from resablate.result import TrialResult
 
+TITLE_WIDTH = 42
+"""Characters in a line above a panel."""
+SHOWN = 1e-3
+"""Values below this part of the largest, as a filter of zeros has them, leave the picture at the bottom."""
 _DRAWN = ("quantile_05", "quantile_25", "median", "quantile_75", "quantile_95", "target")
 
 
@@ -83,9 +88,7 @@ def draw(spectra: Sequence[Spectrum]) -> Figure:
     for place, spectrum in enumerate(spectra):
         axes = figure.add_subplot(rows, columns, place + 1, sharey=first)
         first = first or axes
-        axes.set_title(
-            "\n".join(part for part in (spectrum.series.label, spectrum.panel.label) if part), fontsize="small"
-        )
+        axes.set_title("\n".join(_title(spectrum)), fontsize="small")
         axes.set_xlabel("convolution")
         if place % columns == 0:
             axes.set_ylabel("singular values")
@@ -94,7 +97,8 @@ def draw(spectra: Sequence[Spectrum]) -> Figure:
             if band:
                 _draw_band(axes, band, shade)
         whole_numbers(axes)
-        axes.set_ylim(bottom=0)
+    if first:
+        _scale(first, [band for spectrum in spectra for band in (spectrum.before, spectrum.after) if band])
     keys = [
         Line2D([], [], color=FAINT, label="before training"),
         Line2D([], [], color=color_of(spectra[0].series.shortcut), label="after training (in the shortcut's color)"),
@@ -105,11 +109,25 @@ def draw(spectra: Sequence[Spectrum]) -> Figure:
     return figure
 
 
+def _title(spectrum: Spectrum) -> list[str]:
+    lines = [textwrap.wrap(part, TITLE_WIDTH) for part in (spectrum.series.label, spectrum.panel.label)]
+    return [line for wrapped in lines for line in wrapped]
+
+
 def _draw_band(axes: Axes, band: Band, color: str) -> None:
     for low, high in (("quantile_05", "quantile_95"), ("quantile_25", "quantile_75")):
-        axes.fill_between(band.layer, band.columns[low], band.columns[high], color=color, alpha=0.22, linewidth=0)
-    axes.plot(band.layer, band.columns["median"], color=color, linewidth=1.6)
+        lows, highs = band.columns[low], band.columns[high]
+        axes.fill_between(band.layer, lows, highs, step="mid", color=color, alpha=0.22, linewidth=0)
+    axes.plot(band.layer, band.columns["median"], color=color, drawstyle="steps-mid", linewidth=1.4)
     axes.plot(band.layer, band.columns["target"], color=INK, linestyle="", marker="_", markersize=3.5)
+
+
+def _scale(axes: Axes, bands: Sequence[Band]) -> None:
+    """A logarithmic axis, for all panels, down to the smallest value drawn that is no outlier."""
+    drawn = [value for band in bands for column in band.columns.values() for value in column if value > 0]
+    if drawn:
+        axes.set_yscale("log", nonpositive="clip")
+        axes.set_ylim(max(min(drawn), SHOWN * max(drawn)) / 1.2, 1.2 * max(drawn))
 
 
 def _band(curves: dict[str, Curve], moment: str) -> Band | None:
@@ -138,7 +156,8 @@ PICTURE = Picture(
     caption=(
         "Singular values of each convolution as an operator on circular images, from the input on: the median (line) "
         "and the ranges that hold 90 % and 50 % of them (bands), at the earliest epoch that was looked at (gray) and "
-        "after training (colored); medians over the trials. Dashes are what a regularizer draws them to, or would."
+        "after training (colored), on a logarithmic axis; medians over the trials. Dashes are what a regularizer draws "
+        "them to, or would."
     ),
     data=data,
     draw=draw,
