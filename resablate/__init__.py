@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         path_gradient,
         path_gradients,
         reorder,
+        spectrum,
         test_time_rules,
     )
     from resablate.datasets import Examples, load_dataset
@@ -54,6 +55,7 @@ __all__ = [
     "path_gradients",
     "reorder",
     "run_trial",
+    "spectrum",
     "test_time_rules",
 ]
 
@@ -65,6 +67,7 @@ _HOMES = {
         "path_gradient",
         "path_gradients",
         "reorder",
+        "spectrum",
         "test_time_rules",
     ),
     "resablate.datasets": ("Examples", "load_dataset"),

@@ -169,6 +169,7 @@ _SECONDS_PER_LAYER_PASS = 1.0e-4
 _MULTIPLY_ADDS_PER_SECOND = 6.5e10
 _SHARE_OF_A_SET = 0.35
 """Of a forward pass, for each set of blocks removed: part is removed, and beginnings are shared."""
+_SPECTRUM_MULTIPLY_ADDS_PER_SECOND = 6.5e7  # each convolution about a hundred times, in float64
 
 
 def estimate_cpu_seconds(spec: TrialSpec) -> float:
@@ -199,6 +200,8 @@ def estimate_cpu_seconds(spec: TrialSpec) -> float:
     if "test_time_rules" in spec.analyses:
         networks = 2 + (1 if spec.block_sampling == "all" else spec.subset_samples)
         seconds += networks * _forward(spec.depth, dataset.test_count, cost.multiply_adds)
+    if "spectrum" in spec.analyses:
+        seconds += (1 + len(spec.analysis_epochs)) * cost.multiply_adds / _SPECTRUM_MULTIPLY_ADDS_PER_SECOND
     return seconds
 
 

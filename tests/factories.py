@@ -151,6 +151,21 @@ def make_path_gradient(norms: Sequence[float], *, sums: Sequence[float] | None =
     )
 
 
+def make_spectrum(medians: Sequence[float], *, target: float = 1.0) -> AnalysisResult:
+    """A spectrum with these medians, one per layer; the quantiles are 0.5, 0.8, 1.2 and 1.5 times as large."""
+    layers = range(len(medians))
+    parts = {"quantile_05": 0.5, "quantile_25": 0.8, "median": 1.0, "quantile_75": 1.2, "quantile_95": 1.5}
+    table = {name: [part * value for value in medians] for name, part in parts.items()}
+    table |= {"largest": [2 * value for value in medians], "target": [target for _ in layers]}
+    summary = {"largest_of_all": max(table["largest"])}
+    return AnalysisResult(
+        summary=summary,
+        table={"layer": list(layers), **table},
+        units=dict.fromkeys(["layer", *table, *summary], "1"),
+        axes=dict.fromkeys(table, "layer"),
+    )
+
+
 def make_result(
     *,
     error: float = 0.1,
@@ -158,6 +173,7 @@ def make_result(
     reason: str = "",
     losses: Sequence[float] = (2.0, 1.0, 0.5),
     analyses: Mapping[str, AnalysisResult] | None = None,
+    analyses_by_epoch: Mapping[int, dict[str, AnalysisResult]] | None = None,
     analysis_errors: Mapping[str, str] | None = None,
     wall_seconds: float = 60.0,
     shortcut_args: Mapping[str, ArgumentValue] | None = None,
@@ -172,6 +188,7 @@ def make_result(
         test_error=error if status == "finished" else math.nan,
         test_loss=3 * error if status == "finished" else math.nan,
         analyses=dict(analyses or {}),
+        analyses_by_epoch=dict(analyses_by_epoch or {}),
         analysis_errors=dict(analysis_errors or {}),
         parameter_count=100_000,
         wall_seconds=wall_seconds,
@@ -225,6 +242,8 @@ def _sweep_result(error: float, *, plain: bool, diverges: bool, **fields: Any) -
             "multi_lesion": make_multi_lesion([error + 0.02 * size for size in range(1, blocks + 1)]),
             "reorder": make_reorder({place: error + 0.03 * place for place in range(0, 9, 2)}),
             "path_gradient": make_path_gradient(norms),
+            "spectrum": make_spectrum([1 + error] * fields["depth"]),
         },
+        analyses_by_epoch={0: {"spectrum": make_spectrum([1.0] * fields["depth"])}},
         **fields,
     )

@@ -40,6 +40,9 @@ INERT: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"analyses": []}, {"path_samples": 9, "path_examples": 9, "lesion_examples": 9}),
     ({"analyses": ["lesion"]}, {"path_samples": 9, "path_examples": 9}),
     ({"analyses": ["path_gradient"]}, {"lesion_examples": 9}),
+    ({}, {"sv_target": 0.5, "sv_frequency": 1.0, "sv_stem": "off", "sv_layers": "transitions"}),
+    ({"analyses": ["spectrum"]}, {"regularizer": "procrustes", "sv_frequency": 1.0}),
+    ({"regularizer": "spectral_penalty", "sv_strength": 0.1}, {"sv_frequency": 1.0}),
     ({}, {"analyses": ["path_gradient", "lesion"]}),
     ({}, {"train_examples": 1437}),
     ({}, {"train_examples": 10**6}),
@@ -66,6 +69,8 @@ def test_a_knob_without_effect_makes_no_other_trial(base: dict[str, Any], change
 
 EFFECTIVE: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"regularizer": "orthogonal_penalty", "sv_strength": 0.1}, {"sv_strength": 0.5}),
+    ({"regularizer": "orthogonal_penalty", "sv_strength": 0.1}, {"sv_target": 0.5}),
+    ({"analyses": ["spectrum"]}, {"sv_target": 0.5}),
     ({"augmentation": "crop"}, {"crop_padding": 2}),
     ({"augmentation": "crop_flip"}, {"crop_padding": 2}),
     ({}, {"milestones": [0.3]}),

@@ -135,6 +135,9 @@ def test_the_estimate_grows_with_the_work() -> None:
     assert 0.1 < seconds < 100
     for more in ({"epochs": 4}, {"depth": 56}, {"width": 64}, {"dataset": "fashion_mnist"}, {"path_samples": 40}):
         assert estimate_cpu_seconds(TrialSpec.parse({**base, **more})) > seconds
+    base["analyses"] = ["lesion", "path_gradient", "spectrum"]
+    followed = estimate_cpu_seconds(TrialSpec.parse({**base, "analysis_epochs": [0]}))
+    assert followed > estimate_cpu_seconds(TrialSpec.parse(base)) > seconds
     for less in ({"analyses": []}, {"train_examples": 100}, {"lesion_examples": 10}):
         assert estimate_cpu_seconds(TrialSpec.parse({**base, **less})) < seconds
 

@@ -10,6 +10,7 @@ from resablate.analyses.path_gradient import gradients_by_length as gradients_by
 from resablate.analyses.path_gradient import path_gradient as path_gradient
 from resablate.analyses.path_gradient import path_gradients as path_gradients
 from resablate.analyses.reorder import reorder as reorder
+from resablate.analyses.spectrum import spectrum as spectrum
 from resablate.analyses.test_time_rules import test_time_rules as test_time_rules
 from resablate.registry import Registry
 
@@ -22,6 +23,12 @@ ANALYSES: Registry[Analysis] = Registry(
         "reorder": Analysis(reorder, examples="test", source="Veit et al. 2016, section 4.2, Figure 5(b)"),
         "path_gradient": Analysis(
             path_gradient, examples="train", source="Veit et al. 2016, section 4.3", over_training=True
+        ),
+        "spectrum": Analysis(
+            spectrum,
+            examples="train",
+            source="Sedghi, Gupta & Long 2019; Zaeemzadeh et al. 2020",
+            over_training=True,
         ),
         "test_time_rules": Analysis(
             test_time_rules,

@@ -10,6 +10,7 @@ from resablate.figures import (
     path_contribution,
     path_gradient,
     reorder,
+    spectrum,
     sv_strength,
     training_curves,
 )
@@ -30,6 +31,7 @@ FIGURES: Registry[Picture[Any]] = Registry(
         "reorder": reorder.PICTURE,
         "path_gradient": path_gradient.PICTURE,
         "path_contribution": path_contribution.PICTURE,
+        "spectrum": spectrum.PICTURE,
     },
 )
 

@@ -11,6 +11,7 @@ from resablate.figures import (
     path_contribution,
     path_gradient,
     reorder,
+    spectrum,
     sv_strength,
     training_curves,
 )
@@ -18,7 +19,14 @@ from resablate.figures.drawing import color_of
 from resablate.figures.tables import error_table, raw_table, replicates, show, summary_table
 from resablate.figures.variants import DISTINGUISHABLE, arrange, varying_fields
 from resablate.shortcuts import SHORTCUTS
-from tests.factories import make_lesion, make_multi_lesion, make_path_gradient, make_reorder, make_result
+from tests.factories import (
+    make_lesion,
+    make_multi_lesion,
+    make_path_gradient,
+    make_reorder,
+    make_result,
+    make_spectrum,
+)
 
 
 def test_replicates_are_one_series_and_differing_arguments_are_not() -> None:
@@ -151,6 +159,29 @@ def test_strengths_are_the_horizontal_axis() -> None:
     assert drawn is not None
     assert [(curve.x, curve.median) for curve in drawn] == [((0, 0.5), pytest.approx((10, 60)))]
     assert sv_strength.data([make_result(sv_strength=0.5)]) is None
+
+
+def test_spectra_before_and_after_training_are_medians_over_the_trials() -> None:
+    results = [
+        make_result(
+            seed=seed,
+            analyses={"spectrum": make_spectrum([value, 4.0], target=2.0)},
+            analyses_by_epoch={5: {"spectrum": make_spectrum([9.0, 9.0])}, 1: {"spectrum": make_spectrum([1.0, 2.0])}},
+        )
+        for seed, value in enumerate([1.0, 2.0, 6.0])
+    ]
+    results.append(make_result(shortcut="conv1x1", analyses={"spectrum": make_spectrum([3.0, 3.0])}))
+    drawn = spectrum.data([*results, make_result(shortcut="none")])
+    assert drawn is not None
+    identity, conv1x1 = drawn
+    assert identity.before is not None
+    assert identity.after is not None
+    assert identity.before.columns["median"] == (1, 2)
+    assert identity.after.layer == (0, 1)
+    assert identity.after.columns["median"] == (2, 4)
+    assert identity.after.columns["quantile_95"] == (3, 6)
+    assert identity.after.columns["target"] == (2, 2)
+    assert (conv1x1.series.shortcut, conv1x1.before) == ("conv1x1", None)
 
 
 def test_error_table_by_hand() -> None:
