@@ -20,9 +20,10 @@ Lesions = Callable[[Tensor], Iterator[tuple[list[int], Tensor]]]
 """Images -> logits of some lesions, until all are through: block removed (n: none), logits (B, classes)."""
 
 _TOGETHER_BYTES = {"cpu": 2**22}
-"""Lesions run as one batch while what enters a block is at most so large. On a CPU one batch of 128 or more gains
-nothing (measured: 4 MiB is best at 32 and at 128 images, 16 MiB a quarter slower)."""
 _TOGETHER_BYTES_ELSEWHERE = 2**28
+"""Lesions run as one batch while what enters a block is at most so large. A CPU gains an eighth from it with 32 images
+at 4 MiB, nothing with 128, and loses a fifth at 16 MiB (measured, ResNet-56); elsewhere the time of launching kernels
+counts, so much that whole batches should run together (not measured)."""
 
 
 def _exact(network: ResidualNetwork) -> Lesions:

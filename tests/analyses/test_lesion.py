@@ -124,3 +124,14 @@ def test_an_unknown_arithmetic_is_answered_with_the_known_ones() -> None:
     with pytest.raises(UnknownName, match="unknown lesion_arithmetic 'fold'; did you mean 'folded'"):
         lesion(make_network(), make_examples(), lesion_arithmetic="fold")
     assert list(LESION_ARITHMETICS) == ["exact", "folded"]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("arithmetic", LESION_ARITHMETICS)
+def test_a_gpu_measures_the_same(arithmetic: str) -> None:
+    network, examples = make_network(depth=14), make_examples(300)
+    expected = lesion(network, examples)
+    device = torch.device("cuda")
+    measured = lesion(network.to(device), examples.to(device), lesion_arithmetic=arithmetic)
+    for name, column in expected.table.items():
+        assert measured.table[name] == pytest.approx(list(column), abs=1e-9)
