@@ -22,6 +22,15 @@ class Row:
         return self.baseline_seconds / self.ours_seconds
 
 
+@dataclass(frozen=True)
+class Memory:
+    """One peak of resident memory, of a process of its own."""
+
+    what: str
+    gib: float
+    allowed_gib: float
+
+
 def interleaved(*functions: Callable[[], object], rounds: int = 3) -> list[float]:
     """The least wall seconds of each function; they run in turn, so that a busy machine slows all of them."""
     seconds = [float("inf")] * len(functions)

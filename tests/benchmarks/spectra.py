@@ -1,7 +1,4 @@
-"""Whole-network spectra and the Procrustes step, against how they were published.
-
-python -m tests.benchmarks.spectra
-"""
+"""Whole-network spectra and the Procrustes step, against how they were published."""
 
 import numpy as np
 import torch
@@ -132,8 +129,3 @@ def _inverse_root(gram: Tensor) -> Tensor:
         middle = (3 * unit - right @ left) / 2
         left, right = left @ middle, middle @ right
     return right / norm.sqrt()
-
-
-if __name__ == "__main__":
-    for row in [*whole_network_spectrum(), *procrustes_step()]:
-        print(f"{row.what}: {row.baseline_seconds:.3g} s -> {row.ours_seconds:.3g} s, {row.ratio:.3g}x ({row.asked}x)")
