@@ -12,10 +12,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from resablate.analyses import gradients_by_length, lesion, path_gradient, path_gradients
+    from resablate.analyses import lesion, path_gradient
     from resablate.datasets import Examples, load_dataset
     from resablate.measurement import AnalysisResult
-    from resablate.model import Block, ResidualNetwork, Route, adapt, build_network
+    from resablate.model import (
+        Block,
+        ResidualNetwork,
+        Route,
+        adapt,
+        build_network,
+        gradients_by_length,
+        path_gradients,
+    )
     from resablate.result import TrialResult
     from resablate.spec import TrialSpec
     from resablate.sweep import SweepSpec, load_sweep
@@ -46,10 +54,18 @@ __all__ = [
 ]
 
 _HOMES = {
-    "resablate.analyses": ("gradients_by_length", "lesion", "path_gradient", "path_gradients"),
+    "resablate.analyses": ("lesion", "path_gradient"),
     "resablate.datasets": ("Examples", "load_dataset"),
     "resablate.measurement": ("AnalysisResult",),
-    "resablate.model": ("Block", "ResidualNetwork", "Route", "adapt", "build_network"),
+    "resablate.model": (
+        "Block",
+        "ResidualNetwork",
+        "Route",
+        "adapt",
+        "build_network",
+        "gradients_by_length",
+        "path_gradients",
+    ),
     "resablate.result": ("TrialResult",),
     "resablate.spec": ("TrialSpec",),
     "resablate.sweep": ("SweepSpec", "load_sweep"),

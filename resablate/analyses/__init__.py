@@ -2,9 +2,7 @@
 
 from resablate.analyses.interface import Analysis as Analysis
 from resablate.analyses.lesion import lesion as lesion
-from resablate.analyses.path_gradient import gradients_by_length as gradients_by_length
 from resablate.analyses.path_gradient import path_gradient as path_gradient
-from resablate.analyses.path_gradient import path_gradients as path_gradients
 from resablate.registry import Registry
 
 ANALYSES: Registry[Analysis] = Registry(

@@ -14,6 +14,9 @@ from resablate.model.cost import count_parameters as count_parameters
 from resablate.model.cost import network_cost as network_cost
 from resablate.model.modes import evaluation_mode as evaluation_mode
 from resablate.model.network import ResidualNetwork as ResidualNetwork
+from resablate.model.paths import gradients_by_length as gradients_by_length
+from resablate.model.paths import path_gradients as path_gradients
+from resablate.model.paths import path_norms as path_norms
 from resablate.model.route import Route as Route
 from resablate.model.stages import BLOCKS as BLOCKS
 from resablate.model.stages import STAGE_PREACTIVATIONS as STAGE_PREACTIVATIONS
