@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from resablate.analyses import lesion, path_gradient
+    from resablate.analyses import lesion, norm_preservation, path_count, path_gradient
     from resablate.datasets import Examples, load_dataset
     from resablate.measurement import AnalysisResult
     from resablate.model import (
@@ -48,13 +48,15 @@ __all__ = [
     "load_dataset",
     "load_sweep",
     "load_weights",
+    "norm_preservation",
+    "path_count",
     "path_gradient",
     "path_gradients",
     "run_trial",
 ]
 
 _HOMES = {
-    "resablate.analyses": ("lesion", "path_gradient"),
+    "resablate.analyses": ("lesion", "norm_preservation", "path_count", "path_gradient"),
     "resablate.datasets": ("Examples", "load_dataset"),
     "resablate.measurement": ("AnalysisResult",),
     "resablate.model": (

@@ -77,6 +77,8 @@ def test_nothing_is_left_behind_by_a_failure(name: str, call: int, monkeypatch: 
 
     monkeypatch.setattr(type(branch), "forward", fail)
     examples = make_examples(600)
+    if name == "path_count" and call > 1:
+        pytest.skip("counts paths: it computes nothing but the look at the number of classes")
     with pytest.raises(RuntimeError, match="in the middle"):
         ANALYSES[name].run(network, examples, generator=make_generator())
     _assert_unchanged(before, _state(network))
