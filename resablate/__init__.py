@@ -13,18 +13,27 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from resablate.analyses import (
-        gradients_by_length,
         lesion,
         multi_lesion,
+        norm_preservation,
+        path_count,
         path_gradient,
-        path_gradients,
         reorder,
         spectrum,
         test_time_rules,
     )
     from resablate.datasets import Examples, load_dataset
     from resablate.measurement import AnalysisResult
-    from resablate.model import Block, ResidualNetwork, Route, adapt, build_network, load_pretrained
+    from resablate.model import (
+        Block,
+        ResidualNetwork,
+        Route,
+        adapt,
+        build_network,
+        gradients_by_length,
+        load_pretrained,
+        path_gradients,
+    )
     from resablate.result import TrialResult
     from resablate.spec import TrialSpec
     from resablate.sweep import SweepSpec, load_sweep
@@ -51,6 +60,8 @@ __all__ = [
     "load_sweep",
     "load_weights",
     "multi_lesion",
+    "norm_preservation",
+    "path_count",
     "path_gradient",
     "path_gradients",
     "reorder",
@@ -61,18 +72,27 @@ __all__ = [
 
 _HOMES = {
     "resablate.analyses": (
-        "gradients_by_length",
         "lesion",
         "multi_lesion",
+        "norm_preservation",
+        "path_count",
         "path_gradient",
-        "path_gradients",
         "reorder",
         "spectrum",
         "test_time_rules",
     ),
     "resablate.datasets": ("Examples", "load_dataset"),
     "resablate.measurement": ("AnalysisResult",),
-    "resablate.model": ("Block", "ResidualNetwork", "Route", "adapt", "build_network", "load_pretrained"),
+    "resablate.model": (
+        "Block",
+        "ResidualNetwork",
+        "Route",
+        "adapt",
+        "build_network",
+        "gradients_by_length",
+        "load_pretrained",
+        "path_gradients",
+    ),
     "resablate.result": ("TrialResult",),
     "resablate.spec": ("TrialSpec",),
     "resablate.sweep": ("SweepSpec", "load_sweep"),

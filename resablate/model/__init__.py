@@ -16,6 +16,9 @@ from resablate.model.folding import folded as folded
 from resablate.model.modes import evaluation_mode as evaluation_mode
 from resablate.model.modes import unscaled as unscaled
 from resablate.model.network import ResidualNetwork as ResidualNetwork
+from resablate.model.paths import gradients_by_length as gradients_by_length
+from resablate.model.paths import path_gradients as path_gradients
+from resablate.model.paths import path_norms as path_norms
 from resablate.model.pretrained import load_pretrained as load_pretrained
 from resablate.model.pretrained import pretrained_builder as pretrained_builder
 from resablate.model.route import Route as Route

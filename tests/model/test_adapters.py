@@ -8,10 +8,10 @@ import torch
 import torchvision
 from torch import nn
 
-from resablate.analyses import gradients_by_length, lesion, path_gradients
+from resablate.analyses import lesion
 from resablate.datasets import Examples
 from resablate.errors import ResablateError
-from resablate.model import adapt, build_network
+from resablate.model import adapt, build_network, gradients_by_length, path_gradients
 from tests.networks import lesion_routes, make_images, relative_gap
 
 SHALLOW = ("resnet18", "resnet34", "resnet50", "wide_resnet50_2", "resnext50_32x4d")
