@@ -3,14 +3,18 @@
 Source: Huang et al., arXiv 1603.09382, equation 5; Veit et al. 2016, section 4.3, which does not say what it did.
 """
 
+from collections.abc import Iterator, Sequence
+from functools import partial
+
 import torch
 from torch import Tensor
 
+from resablate.analyses.interface import check_dissectable
 from resablate.datasets import ExampleSource
 from resablate.measurement import AnalysisResult
-from resablate.model import ResidualNetwork, Route, evaluation_mode, unscaled
+from resablate.model import ResidualNetwork, Route, unscaled
 from resablate.training.block_sampling import BLOCK_SAMPLINGS
-from resablate.training.evaluation import EVALUATION_BATCH, Scores
+from resablate.training.bootstrap import score_variants, standard_error
 
 
 def test_time_rules(
@@ -35,60 +39,62 @@ def test_time_rules(
         subset_samples: networks averaged over.
 
     Returns:
-        The summary has error (fraction) and loss (nats) under each rule. A row for 1, 2, 4, ... `subsets`, and one for
-        all: `error` and `loss` of the mean over the first so many.
+        The summary has error (fraction) and loss (nats) under each rule, and standard errors of the errors, by
+        bootstrap. A row for 1, 2, 4, ... `subsets`, and one for all: `error` and `loss` of the mean over the first so
+        many, and their standard errors.
+
+    Raises:
+        AnalysisError: if the network has no block, or a label is none of its classes.
     """
-    chain = network.chain
+    check_dissectable(network, examples)
     draw = BLOCK_SAMPLINGS[block_sampling].draw
-    survival = [block.survival for block in chain]
+    survival = [block.survival for block in network.chain]
     drawn = [tuple(draw(survival, generator)) for _ in range(subset_samples)]
-    scaled, whole = Scores(), Scores()
-    averaged = {count: Scores() for count in _curve(subset_samples)}
-    with evaluation_mode(network), torch.inference_mode():
-        for images, labels in examples.batches(EVALUATION_BATCH):
-            scaled.add(network(images), labels)
-            with unscaled(network):
-                whole.add(network(images), labels)
-                _add_means(averaged, network, images, labels, drawn)
-    rules = {"scaled": scaled.mean(), "unscaled": whole.mean(), "averaged": averaged[subset_samples].mean()}
-    curve = [scores.mean() for scores in averaged.values()]
-    errors = {f"{rule}_error": found.error for rule, found in rules.items()}
-    losses = {f"{rule}_loss": found.loss for rule, found in rules.items()}
+    counts = _curve(subset_samples)
+    scores = score_variants(
+        network, examples, partial(_logits, network, drawn, counts), count=2 + len(counts), generator=generator
+    )
+    errors, losses = scores.errors(), scores.losses()
+    places = {"scaled": 0, "unscaled": 1, "averaged": -1}
+    summary = {
+        **{f"{rule}_error": float(errors[place, 0]) for rule, place in places.items()},
+        **{f"{rule}_error_standard_error": float(standard_error(errors[place])) for rule, place in places.items()},
+        **{f"{rule}_loss": float(losses[place, 0]) for rule, place in places.items()},
+    }
+    table = {
+        "subsets": counts,
+        "error": errors[2:, 0].tolist(),
+        "error_standard_error": standard_error(errors[2:]).tolist(),
+        "loss": losses[2:, 0].tolist(),
+        "loss_standard_error": standard_error(losses[2:]).tolist(),
+    }
     return AnalysisResult(
-        summary={**errors, **losses},
-        table={
-            "subsets": list(averaged),
-            "error": [found.error for found in curve],
-            "loss": [found.loss for found in curve],
-        },
+        summary=summary,
+        table=table,
         units={
-            **dict.fromkeys(errors, "fraction"),
-            **dict.fromkeys(losses, "nats"),
+            **{name: "nats" if "loss" in name else "fraction" for name in (*summary, *table)},
             "subsets": "1",
-            "error": "fraction",
-            "loss": "nats",
         },
         axes={"error": "subsets", "loss": "subsets"},
     )
 
 
-def _add_means(
-    averaged: dict[int, Scores],
-    network: ResidualNetwork,
-    images: Tensor,
-    labels: Tensor,
-    drawn: list[tuple[Route, ...]],
-) -> None:
-    """Count one batch under the mean of the first so many of the networks `drawn`, for each key of `averaged`."""
+def _logits(
+    network: ResidualNetwork, drawn: Sequence[tuple[Route, ...]], counts: Sequence[int], images: Tensor
+) -> Iterator[tuple[list[int], Tensor]]:
+    """Of one batch under each rule: 0 scaled, 1 unscaled, then the mean of the first `counts` of the networks drawn."""
+    yield [0], network(images)
     known: dict[tuple[Route, ...], Tensor] = {}
     total: Tensor | None = None
-    for count, routes in enumerate(drawn, start=1):
-        if routes not in known:
-            known[routes] = network(images, routes).double().log_softmax(dim=1)
-        # In logarithms nothing underflows; a sum of probabilities classifies and scores like their mean.
-        total = known[routes] if total is None else torch.logaddexp(total, known[routes])
-        if count in averaged:
-            averaged[count].add(total, labels)
+    with unscaled(network):
+        yield [1], network(images)
+        for count, routes in enumerate(drawn, start=1):
+            if routes not in known:
+                known[routes] = network(images, routes).double().log_softmax(dim=1)
+            # In logarithms nothing underflows; a sum of probabilities classifies and scores like their mean.
+            total = known[routes] if total is None else torch.logaddexp(total, known[routes])
+            if count in counts:
+                yield [2 + counts.index(count)], total
 
 
 def _curve(largest: int) -> list[int]:
