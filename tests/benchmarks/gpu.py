@@ -26,9 +26,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from resablate.analyses import gradients_by_length, lesion
+from resablate.analyses import lesion
 from resablate.datasets import DATASETS, Splits, load_dataset, split_dataset
-from resablate.model import ResidualNetwork, build_network
+from resablate.model import ResidualNetwork, build_network, gradients_by_length
 from resablate.orderings import ORDERINGS
 from resablate.training import Training, calibrated, derived_generator, evaluate, float32_products
 
