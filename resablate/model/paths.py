@@ -16,7 +16,7 @@ from torch.nn import functional
 from resablate.model.block import Block
 from resablate.model.modes import evaluation_mode
 from resablate.model.network import ResidualNetwork
-from resablate.model.pullback import FixedNorms, pull_back
+from resablate.model.pullback import Linearization, pull_back
 from resablate.model.route import Route
 
 _WALK_NUMBERS = {"cpu": 2**27, "cuda": 2**31}
@@ -25,6 +25,8 @@ _PIECE_NUMBERS = {"cpu": 2**20, "cuda": 2**27}
 """Numbers that go through a block at once: 4 MiB of floats stay in a processor's cache."""
 _LARGEST_EXPONENT = 32
 """Coefficients whose largest number is not within 2^-32 and 2^32 are scaled back."""
+_RESCALE_EVERY = 8
+"""Blocks from one look at the coefficients' range to the next."""
 
 
 def path_gradients(
@@ -105,20 +107,21 @@ def _walks(
     whole = images.new_ones(len(network.chain), 1, len(images))
     signs = whole if signs is None else torch.cat([whole, signs.to(whole)], dim=1)
     with evaluation_mode(network):
-        vectors = (len(network.chain) + 1) * signs.shape[1]
-        largest = max(x.numel() for x in _block_inputs(network, images[:1]))
-        at_once = max(1, _WALK_NUMBERS[images.device.type] // (vectors * largest))
+        rows = (len(network.chain) + 1) * signs.shape[1]
+        at_once = max(1, _WALK_NUMBERS[images.device.type] // (rows * _largest(network, images[:1])))
         parts = zip(images.split(at_once), labels.split(at_once), signs.split(at_once, dim=2), strict=True)
         return [read(*_walk(network, *part)) for part in parts]
 
 
-def _block_inputs(network: ResidualNetwork, images: Tensor) -> list[Tensor]:
-    """What enters each block, and what leaves the last one."""
+def _largest(network: ResidualNetwork, image: Tensor) -> int:
+    """Numbers in the largest tensor that goes between two blocks, for one image."""
     with torch.no_grad():
-        inputs = [network.stem(images)]
+        x = network.stem(image)
+        largest = x.numel()
         for block in network.chain:
-            inputs.append(block(inputs[-1]))
-    return inputs
+            x = block(x)
+            largest = max(largest, x.numel())
+    return largest
 
 
 @dataclass
@@ -144,15 +147,13 @@ class _Polynomial:
         size = max(1, _PIECE_NUMBERS[self.rows.device.type] // self.rows[0].numel())
         return [(max(0, stop - size), stop) for stop in range(self.count * self.draws, 0, -size)]
 
-    def factors(self, start: int, stop: int, signs: Tensor, longer: int) -> Tensor:
-        """What rows `start` to `stop` are multiplied by where they are added to those of a coefficient `longer` on.
+    def factors(self, signs: Tensor, *, longer: int) -> Tensor:
+        """What each row is multiplied by where it is added to that of the coefficient which is `longer` farther on.
 
-        That is their `signs` (draws, B), and the powers of two between the two coefficients.
+        That is its sign, of `signs` (draws, B), and the power of two between the two coefficients.
         """
-        row = torch.arange(start, stop, device=signs.device)
-        at = row // self.draws
-        steps = self.exponents[at] - self.exponents[at + longer]
-        factors = torch.ldexp(signs[row % self.draws], steps.unsqueeze(1))
+        steps = self.exponents[: self.count] - self.exponents[longer : longer + self.count]
+        factors = torch.ldexp(signs.expand(self.count, -1, -1), steps.view(-1, 1, 1)).flatten(0, 1)
         return factors.view(*factors.shape, 1, 1, 1)
 
     def rescale(self) -> None:
@@ -175,59 +176,78 @@ def _walk(network: ResidualNetwork, images: Tensor, labels: Tensor, signs: Tenso
     """
     # On a CPU, convolutions of few channels are faster where the channels of a pixel lie together.
     layout = torch.channels_last if images.device.type == "cpu" else torch.contiguous_format
-    images = images.detach().contiguous(memory_format=layout)
-    inputs = _block_inputs(network, images)
-    with torch.enable_grad():
-        x = inputs.pop().requires_grad_()
+    leaf = images.detach().contiguous(memory_format=layout).requires_grad_()
+    with torch.enable_grad(), Linearization():
+        stem = network.stem(leaf)
+        x = stem.detach()
+        blocks: list[_Linearized] = []
+        for block in network.chain:
+            blocks.append(_Linearized.at(x, block))
+            x = blocks[-1].output.detach()
+        x.requires_grad_()
         loss = functional.cross_entropy(network.head(x), labels, reduction="sum")
         (gradient,) = torch.autograd.grad(loss, x, materialize_grads=True)
     lengths, draws = signs.shape[0] + 1, signs.shape[1]
     exponents = torch.zeros(lengths, dtype=torch.int32, device=x.device)
     sums = _Polynomial(_buffer(lengths * draws, x), draws, exponents)
     sums.rows[:draws] = gradient
-    for block, sign in zip(reversed(network.chain), signs.flip(0), strict=True):
-        _through_block(block, inputs.pop(), sums, sign)
-        sums.rescale()
-    with torch.enable_grad(), FixedNorms():
-        leaf = images.requires_grad_()
-        output = network.stem(leaf)
+    for place in reversed(range(len(blocks))):
+        _through_block(blocks.pop(), sums, signs[place])
+        if place % _RESCALE_EVERY == 0:
+            sums.rescale()
     gradients = images.new_zeros(lengths * draws, *images.shape)
     for start, stop in sums.pieces():
         first = sums.shortest * draws + start
-        gradients[first : first + stop - start] = pull_back(output, leaf, sums.rows[start:stop])
+        gradients[first : first + stop - start] = pull_back(stem, leaf, sums.rows[start:stop])
     return gradients.unflatten(0, (lengths, draws)), sums.exponents.roll(sums.shortest).double()
 
 
-def _through_block(block: Block, x: Tensor, sums: _Polynomial, signs: Tensor) -> None:
+@dataclass(frozen=True)
+class _Linearized:
+    """A block at its input, ready for vectors to come back through: each part ends where the next begins."""
+
+    leaf: Tensor
+    carried: Tensor
+    added: Tensor
+    total: Tensor
+    """The sum of the two, a leaf again."""
+    output: Tensor
+
+    @classmethod
+    def at(cls, x: Tensor, block: Block) -> _Linearized:
+        """`block` at the input `x` (B, ...); inside `Linearization`."""
+        leaf = x.detach().requires_grad_()
+        carried, added = block.addends(leaf)
+        total = (carried + added).detach().requires_grad_()
+        return cls(leaf, carried, added, total, block.after_add(total))
+
+
+def _through_block(block: _Linearized, sums: _Polynomial, signs: Tensor) -> None:
     """From behind a block to before it: c_k <- H^T c_k + s J^T c_(k-1), in place.
 
     H is the Jacobian of the block's carried side by its input, J of its added side, and s the sign.
 
     Args:
         block: in eval mode.
-        x: (B, ...), its input.
         sums: the coefficients behind the block.
         signs: (draws, B).
     """
-    with torch.enable_grad(), FixedNorms():
-        leaf = x.detach().requires_grad_()
-        carried, added = block.addends(leaf)
-        total = (carried + added).detach().requires_grad_()
-        output = block.after_add(total)
     behind = sums.rows
-    before = behind if total.shape == x.shape else _buffer(len(behind), x)
-    longer = int(carried.requires_grad)  # what takes the added side becomes the next coefficient, unless it is alone
-    pieces = sums.pieces()
+    before = behind if block.total.shape == block.leaf.shape else _buffer(len(behind), block.leaf)
+    # What takes the added side becomes part of the next coefficient, unless nothing is left to tell it from.
+    longer = int(block.carried.requires_grad)
     if longer:
         sums.exponents[sums.count] = sums.exponents[sums.count - 1]
         before[sums.count * sums.draws : (sums.count + 1) * sums.draws] = 0
-    for start, stop in pieces:  # from the end: a piece writes on itself and on rows that have been read
-        vectors = pull_back(output, total, behind[start:stop])
-        by_carried, by_added = pull_back(carried, leaf, vectors), pull_back(added, leaf, vectors)
+    factors = sums.factors(signs, longer=longer)
+    for start, stop in sums.pieces():  # from the end: a piece writes on itself and on rows that have been read
+        vectors = pull_back(block.output, block.total, behind[start:stop])
+        by_carried = pull_back(block.carried, block.leaf, vectors)
+        by_added = pull_back(block.added, block.leaf, vectors)
         if by_carried.data_ptr() != before[start].data_ptr():
             before[start:stop] = by_carried
         place = slice(start + longer * sums.draws, stop + longer * sums.draws)
-        before[place].addcmul_(by_added, sums.factors(start, stop, signs, longer))
+        before[place].addcmul_(by_added, factors[start:stop])
     sums.rows = before
     sums.count += longer
     sums.shortest += 1 - longer

@@ -99,6 +99,7 @@ def test_pieces_and_parts_and_scales_change_nothing(shortcut: str, monkeypatch: 
     monkeypatch.setattr(paths, "_PIECE_NUMBERS", {"cpu": 1000})
     monkeypatch.setattr(paths, "_WALK_NUMBERS", {"cpu": 10_000})
     monkeypatch.setattr(paths, "_LARGEST_EXPONENT", 0)
+    monkeypatch.setattr(paths, "_RESCALE_EVERY", 1)
     assert relative_gap(gradients_by_length(network, images, labels), whole) < 1e-13
     assert relative_gap(path_norms(network, images, labels, signs=signs), norms) < 1e-13
 
