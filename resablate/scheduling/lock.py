@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import TextIO
 
 from resablate.errors import ResourceError
 
-LOCK = "lock"
+LOCK, MEMBERS = "lock", "members"
+_POLL_SECONDS = 0.1
 
 
 @contextmanager
@@ -42,10 +44,39 @@ def alone(work: Path, name: str, *, parts: Sequence[str] = ()) -> Generator[None
         try:
             yield
         finally:
+            (work / MEMBERS).unlink(missing_ok=True)
             (work / LOCK).unlink()
             for folder in (*(work / part for part in parts), work, work.parent):
                 with suppress(OSError):  # it holds what the sweep will continue from
                     folder.rmdir()
+
+
+def membership(work: Path) -> TextIO:
+    """Marks this process, for as long as it lives, as one that works in the sweep's folder for another that runs it."""
+    work.mkdir(parents=True, exist_ok=True)
+    mark = (work / MEMBERS).open("a")
+    fcntl.flock(mark, fcntl.LOCK_SH)
+    return mark
+
+
+def wait_for_members(work: Path, name: str, *, seconds: float = 120) -> None:
+    """Wait until the processes of a sweep whose driver was killed have ended, as Ray sees to it.
+
+    Raises:
+        ResourceError: if they do not end.
+    """
+    deadline = time.monotonic() + seconds
+    with suppress(FileNotFoundError), (work / MEMBERS).open() as mark:
+        while True:
+            try:
+                return fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise ResourceError(
+                        f"sweep {name!r}: processes of an earlier run of it are still at work in {work}; end them, then"
+                        " run the command again"
+                    ) from None
+                time.sleep(_POLL_SECONDS)
 
 
 def is_running(work: Path) -> bool:

@@ -14,6 +14,7 @@ from ray import tune
 from resablate.result import WEIGHTS_FILE, Status, TrialResult, failed_result
 from resablate.scheduling.failures import Failure, tried
 from resablate.scheduling.filing import Filing
+from resablate.scheduling.lock import membership
 from resablate.spec import TrialSpec
 from resablate.sweep import SweepSpec
 from resablate.tracking import SweepStatus, open_tracker
@@ -40,6 +41,7 @@ class FilingActor:
     """
 
     def __init__(self, uri: str, spool: str) -> None:
+        self._member = membership(Path(spool).parent)
         self._filing = Filing(open_tracker(uri), spool=Path(spool))
 
     def start(self, sweep: SweepSpec, trials: Sequence[TrialSpec], command: str) -> None:
@@ -76,6 +78,7 @@ class TrialTrainable(tune.Trainable):
 
         assert context is not None
         self._context = context
+        self._member = membership(Path(context.folder).parent)
         torch.set_num_threads(context.threads)
         self._begin(config)
 

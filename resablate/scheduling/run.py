@@ -18,7 +18,7 @@ from resablate.plan import SweepPlan, estimate_cpu_seconds
 from resablate.result import COMPLETE, Status
 from resablate.scheduling.filing import Filing
 from resablate.scheduling.inline import Scheduler, check_machine, run_inline
-from resablate.scheduling.lock import alone
+from resablate.scheduling.lock import alone, wait_for_members
 from resablate.scheduling.progress import SweepProgress
 from resablate.scheduling.standing import SPOOL, standings, to_run
 from resablate.scheduling.stopping import Stopping
@@ -110,6 +110,7 @@ def run_sweep(
     if scheduler == "inline" or not os.environ.get("RAY_ADDRESS"):
         check_machine(plan.sweep.resources)
     with Stopping(time_budget) as stopping, alone(work, plan.sweep.name, parts=(SPOOL, TRIALS)):
+        wait_for_members(work, plan.sweep.name)
         stock = _take_stock(plan, tracker, retry)
         todo = stock.todo[:max_trials]
         for name in dict.fromkeys(spec.dataset for spec in todo):
@@ -206,6 +207,7 @@ def _run_on_ray(
     from resablate.scheduling.ray_tune import connect_ray, ray_capacity, run_ray, start_filing
 
     connect_ray()
+    stopping.listen()  # Ray takes SIGTERM, and has it end the process at once
     capacity = ray_capacity(plan.sweep.resources)
     console.print(f"Ray: {capacity.description}; {capacity.concurrent} trials at a time", highlight=False)
     filing = start_filing(uri=uri, spool=work / SPOOL)

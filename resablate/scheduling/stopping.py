@@ -44,11 +44,16 @@ class Stopping:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():  # no other thread may set handlers
-            for number in _REASONS:
-                self._before[number] = signal.signal(number, self._handle)
+            self._before = {number: signal.getsignal(number) for number in _REASONS}
+            self.listen()
             if self._timer:
                 self._timer.start()
         return self
+
+    def listen(self) -> None:
+        """Have the signals come here, also after somebody else took them."""
+        for number in self._before:
+            signal.signal(number, self._handle)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
