@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,13 +11,13 @@ from typing import Any
 import ray
 from ray import tune
 
-from resablate.result import WEIGHTS_FILE, TrialResult, failed_result
+from resablate.result import WEIGHTS_FILE, Status, TrialResult, failed_result
+from resablate.scheduling.failures import Failure, tried
 from resablate.scheduling.filing import Filing
+from resablate.scheduling.lock import membership
 from resablate.spec import TrialSpec
 from resablate.sweep import SweepSpec
 from resablate.tracking import SweepStatus, open_tracker
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,7 @@ class FilingActor:
     """
 
     def __init__(self, uri: str, spool: str) -> None:
+        self._member = membership(Path(spool).parent)
         self._filing = Filing(open_tracker(uri), spool=Path(spool))
 
     def start(self, sweep: SweepSpec, trials: Sequence[TrialSpec], command: str) -> None:
@@ -56,9 +56,10 @@ class FilingActor:
         """As `Filing.epoch`."""
         self._filing.epoch(key, metrics)
 
-    def finish_trial(self, result: str, weights: bytes | None) -> None:
-        """As `Filing.finish_trial`, with the result as JSON."""
-        self._filing.finish_trial(TrialResult.from_json(result), weights=weights)
+    def finish_trial(self, result: str, weights: bytes | None) -> tuple[Status, str]:
+        """As `Filing.finish_trial`, with the result as JSON; status and reason of what is filed."""
+        filed = self._filing.finish_trial(TrialResult.from_json(result), weights=weights)
+        return filed.status, filed.reason
 
     def end(self, status: SweepStatus) -> list[str]:
         """As `Filing.end`."""
@@ -77,6 +78,7 @@ class TrialTrainable(tune.Trainable):
 
         assert context is not None
         self._context = context
+        self._member = membership(Path(context.folder).parent)
         torch.set_num_threads(context.threads)
         self._begin(config)
 
@@ -92,11 +94,17 @@ class TrialTrainable(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """One epoch; after the last one the test, the analyses and the filing."""
+        outcome = tried(self._attempt, name=f"trial {self._spec.key}")
+        if isinstance(outcome, Failure):
+            return self._end(failed_result(self._spec, outcome.reason), weights=None)
+        return outcome
+
+    def _attempt(self) -> dict[str, Any]:
         try:
             return self._step()
-        except Exception as error:
-            log.exception("trial %s failed", self._spec.key)
-            return self._end(failed_result(self._spec, error), weights=None)
+        except Exception:
+            self._trial = None  # the next attempt continues from the checkpoint
+            raise
 
     def _step(self) -> dict[str, Any]:
         folder = Path(self._context.folder) / self._spec.key
@@ -107,7 +115,8 @@ class TrialTrainable(tune.Trainable):
             self._context.filing.epoch.remote(self._spec.key, metrics)
             return {"epoch": metrics.epoch, "val_error": metrics.val_error, "done": False}
         ended = self._end(self._trial.finish(), weights=(folder / WEIGHTS_FILE).read_bytes())
-        shutil.rmtree(folder, ignore_errors=True)
+        if ended["status"] != "failed":
+            shutil.rmtree(folder, ignore_errors=True)
         return ended
 
     def _build(self, folder: Path) -> Any:
@@ -129,12 +138,12 @@ class TrialTrainable(tune.Trainable):
 
     def _end(self, result: TrialResult, *, weights: bytes | None) -> dict[str, Any]:
         # Waits until the result lies in the spool, which takes milliseconds, not until it is filed.
-        ray.get(self._context.filing.finish_trial.remote(result.to_json(), weights))
+        status, reason = ray.get(self._context.filing.finish_trial.remote(result.to_json(), weights))
         return {
             "epoch": len(result.history),
             "val_error": result.history[-1].val_error if result.history else float("nan"),
             "test_error": result.test_error,
-            "status": result.status,
-            "reason": result.reason,
+            "status": status,
+            "reason": reason,
             "done": True,
         }

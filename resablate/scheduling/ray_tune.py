@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,25 @@ class _Watcher(tune.Callback):
         self._progress.ended_with(result)
 
 
+class _Stopper(tune.Stopper):
+    """Ends the sweep when it is asked to; a trial knows its own end."""
+
+    def __init__(self, stop: Callable[[], bool]) -> None:
+        self._stop = stop
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: as the watcher's."""
+        return {}
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Never."""
+        return False
+
+    def stop_all(self) -> bool:
+        """Whether to end it now."""
+        return self._stop()
+
+
 @dataclass(frozen=True)
 class RayCapacity:
     """What the connected Ray can give to the trials of one sweep."""
@@ -80,6 +99,7 @@ def connect_ray() -> None:
     # Tune reads these when it is used first. Results are ours to keep, and the current folder is the user's.
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
+    os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # a sweep has its own
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the other output prints although verbose is 0
     if ray.is_initialized():
         return
@@ -135,6 +155,7 @@ def run_ray(
     folder: Path,
     filing: Any,
     progress: SweepProgress,
+    stop: Callable[[], bool] = lambda: False,
 ) -> None:
     """Run `trials` on the connected Ray, as many at a time as fit.
 
@@ -146,6 +167,7 @@ def run_ray(
         folder: for checkpoints, one folder for each key; shared by the nodes if trials are to move between them.
         filing: a FilingActor.
         progress: told of everything.
+        stop: asked all the time whether to stop the trials that run and begin no other.
     """
     context = RayTrialContext(
         filing=filing,
@@ -171,6 +193,7 @@ def run_ray(
                 name="sweep",
                 storage_path=storage,
                 verbose=0,
+                stop=_Stopper(stop),
                 failure_config=tune.FailureConfig(max_failures=_MAX_PROCESS_DEATHS),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
                 callbacks=[_Watcher(progress, {spec.key: spec for spec in trials}, filing)],

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from collections import Counter
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, NamedTuple
 
 from rich.console import Console
 
 from resablate.datasets import load_dataset
-from resablate.errors import ResourceError
 from resablate.plan import SweepPlan, estimate_cpu_seconds
 from resablate.result import COMPLETE, Status
-from resablate.scheduling.filing import Filing, spooled
+from resablate.scheduling.filing import Filing
 from resablate.scheduling.inline import Scheduler, check_machine, run_inline
+from resablate.scheduling.lock import alone, wait_for_members
 from resablate.scheduling.progress import SweepProgress
+from resablate.scheduling.standing import SPOOL, standings, to_run
+from resablate.scheduling.stopping import Stopping
 from resablate.spec import TrialSpec
 from resablate.tracking import Tracker, open_tracker, tracking_uri, work_folder
 
-SPOOL, TRIALS, LOCK = "spool", "trials", "lock"
-"""What a sweep keeps in its folder: results that wait to be filed, checkpoints, and who is at work."""
+TRIALS = "trials"
+"""Where a sweep keeps checkpoints, in its folder."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,14 @@ class SweepOutcome:
     planned: int
     reused: int
     """Trials that were complete before."""
+    left: dict[str, int]
+    """Trials that ended before without being complete, and were left as they are, by status."""
+    scheduled: int
+    """Trials that were to run now."""
     counts: dict[Status, int]
     """Trials that ended now, by status."""
+    stopped_by: str
+    """What ended the sweep early; empty if nothing did."""
     filing_problems: tuple[str, ...]
     records: str
     """Where they are, and how to look at them."""
@@ -47,14 +55,20 @@ class SweepOutcome:
         return sum(self.counts.values())
 
     @property
+    def remaining(self) -> int:
+        """Trials that have not ended."""
+        return self.planned - self.reused - sum(self.left.values()) - self.ended
+
+    @property
     def interrupted(self) -> bool:
-        """Whether somebody stopped it before every trial had ended."""
-        return self.reused + self.ended < self.planned
+        """Whether it was stopped before every trial that was to run had ended."""
+        return self.ended < self.scheduled
 
     @property
     def failed(self) -> bool:
-        """Whether a trial failed, did not end, or could not be filed."""
-        return bool(self.counts.get("failed") or self.filing_problems) or self.interrupted
+        """Whether a trial failed, now or before, did not end, or could not be filed."""
+        failed = self.counts.get("failed") or self.left.get("failed")
+        return bool(failed or self.filing_problems) or self.interrupted
 
 
 def run_sweep(
@@ -65,8 +79,11 @@ def run_sweep(
     console: Console,
     uri: str | None = None,
     data_root: Path | None = None,
+    retry: Collection[Status] = (),
+    max_trials: int | None = None,
+    time_budget: float | None = None,
 ) -> SweepOutcome:
-    """Run the trials of `plan` that are not complete yet.
+    """Run the trials of `plan` that have not ended yet.
 
     Everything that can be wrong with the request is found before the first trial is scheduled.
 
@@ -77,6 +94,9 @@ def run_sweep(
         console: where progress is shown.
         uri: of the tracking server; as `open_tracker` finds it where None.
         data_root: where data sets are looked for first.
+        retry: statuses; trials of this sweep that ended so are run again.
+        max_trials: run no more than so many; all where None.
+        time_budget: seconds after which running trials are stopped, with their checkpoints; no end where None.
 
     Raises:
         TrackingError: if the tracker cannot be used.
@@ -89,116 +109,81 @@ def run_sweep(
     work = work_folder() / plan.sweep.name
     if scheduler == "inline" or not os.environ.get("RAY_ADDRESS"):
         check_machine(plan.sweep.resources)
-    with _alone(work, plan.sweep.name):
-        todo = _missing(plan, tracker, work)
+    with Stopping(time_budget) as stopping, alone(work, plan.sweep.name, parts=(SPOOL, TRIALS)):
+        wait_for_members(work, plan.sweep.name)
+        stock = _take_stock(plan, tracker, retry)
+        todo = stock.todo[:max_trials]
         for name in dict.fromkeys(spec.dataset for spec in todo):
             load_dataset(name, data_root)
-        reused = len(plan.trials) - len(todo)
-        if reused:
-            console.print(f"{reused} of {len(plan.trials)} trials are complete already", highlight=False)
+        _say_what_is_left_alone(console, len(plan.trials), stock)
         progress = SweepProgress(
             todo,
             label=plan.sweep.label,
             work={spec.key: estimate_cpu_seconds(spec) for spec in todo},
             console=console,
         )
+        knobs: dict[str, Any] = dict(work=work, command=command, data_root=data_root, progress=progress)
         if not todo or scheduler == "inline":
-            filing = Filing(tracker, spool=work / SPOOL)
-            filing.start(plan.sweep, trials=plan.trials, command=command)
-            with progress:
-                problems = _run_inline(
-                    plan, todo, filing=filing, folder=work / TRIALS, data_root=data_root, progress=progress
-                )
+            problems = _run_inline(plan, todo, tracker=tracker, **knobs)
         else:
-            problems = _run_on_ray(
-                plan,
-                todo,
-                uri=place,
-                work=work,
-                command=command,
-                data_root=data_root,
-                progress=progress,
-                console=console,
-            )
+            problems = _run_on_ray(plan, todo, uri=place, stopping=stopping, console=console, **knobs)
     return SweepOutcome(
         planned=len(plan.trials),
-        reused=reused,
+        reused=stock.reused,
+        left=stock.left,
+        scheduled=len(todo),
         counts=dict(progress.counts),
+        stopped_by=stopping.reason,
         filing_problems=tuple(problems),
         records=tracker.ui_hint(),
         wall_seconds=time.monotonic() - start,
     )
 
 
-def _missing(plan: SweepPlan, tracker: Tracker, work: Path) -> list[TrialSpec]:
-    """The trials that are neither complete nor wait to be filed as complete."""
-    waiting = {key for key, result in spooled(work / SPOOL).items() if result.status in COMPLETE}
-    known = set(tracker.complete_keys()) | waiting
-    return [spec for spec in plan.trials if spec.key not in known]
+class _Stock(NamedTuple):
+    """A plan's trials by what is to be done with them."""
+
+    todo: list[TrialSpec]
+    reused: int
+    left: dict[str, int]
+    """By status."""
 
 
-@contextmanager
-def _alone(work: Path, name: str) -> Generator[None]:
-    """Holds the sweep's lock: two processes in one folder would write over each other's checkpoints.
+def _take_stock(plan: SweepPlan, tracker: Tracker, retry: Collection[Status]) -> _Stock:
+    found = standings(plan.trials, sweep=plan.sweep.name, tracker=tracker)
+    ended = Counter(trial.state for trial in found if trial.ended and trial.state not in retry)
+    reused = sum(ended.pop(status, 0) for status in COMPLETE)
+    return _Stock(to_run(found, retry=retry), reused, dict(ended))
 
-    Raises:
-        ResourceError: if another process runs the sweep, which is named, or the folder cannot be made.
-    """
-    try:
-        lock = _locked(work)
-    except OSError as error:
-        raise ResourceError(f"{work}: not writable, and checkpoints need a folder ({error.strerror})") from None
-    if isinstance(lock, str):
-        raise ResourceError(
-            f"sweep {name!r} is being run by process {lock} in this folder; wait until it has ended, then run the"
-            " command again for what is left"
+
+def _say_what_is_left_alone(console: Console, planned: int, stock: _Stock) -> None:
+    if stock.reused:
+        console.print(f"{stock.reused} of {planned} trials are complete already", highlight=False)
+    if failed := stock.left.get("failed"):
+        console.print(
+            f"{failed} of {planned} trials failed before and are left as they are; --retry failed runs them again",
+            highlight=False,
         )
-    with lock:
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        try:
-            yield
-        finally:
-            (work / LOCK).unlink()
-            for folder in (work / SPOOL, work / TRIALS, work, work.parent):
-                with suppress(OSError):  # it holds what the sweep will continue from
-                    folder.rmdir()
-
-
-def _locked(work: Path) -> TextIO | str:
-    """The sweep's lock file, open and held, or the number of the process that holds it."""
-    while True:
-        work.mkdir(parents=True, exist_ok=True)
-        lock = (work / LOCK).open("a+")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            with lock:
-                return lock.read().strip() or "unknown"
-        # Whoever held it before has deleted it; if that was after it was opened here, it locks nothing.
-        with suppress(FileNotFoundError):
-            if (work / LOCK).stat().st_ino == os.fstat(lock.fileno()).st_ino:
-                return lock
-        lock.close()
 
 
 def _run_inline(
     plan: SweepPlan,
     todo: list[TrialSpec],
     *,
-    filing: Filing,
-    folder: Path,
+    tracker: Tracker,
+    work: Path,
+    command: str,
     data_root: Path | None,
     progress: SweepProgress,
 ) -> list[str]:
-    with suppress(KeyboardInterrupt):  # the record is closed all the same, and says so
+    filing = Filing(tracker, spool=work / SPOOL)
+    filing.start(plan.sweep, trials=plan.trials, command=command)
+    with progress, suppress(KeyboardInterrupt):  # the record is closed all the same, and says so
         run_inline(
             todo,
             resources=plan.sweep.resources,
             data_root=data_root,
-            folder=folder,
+            folder=work / TRIALS,
             filing=filing,
             progress=progress,
         )
@@ -214,6 +199,7 @@ def _run_on_ray(
     command: str,
     data_root: Path | None,
     progress: SweepProgress,
+    stopping: Stopping,
     console: Console,
 ) -> list[str]:
     import ray
@@ -221,12 +207,14 @@ def _run_on_ray(
     from resablate.scheduling.ray_tune import connect_ray, ray_capacity, run_ray, start_filing
 
     connect_ray()
+    stopping.listen()  # Ray takes SIGTERM, and has it end the process at once
     capacity = ray_capacity(plan.sweep.resources)
     console.print(f"Ray: {capacity.description}; {capacity.concurrent} trials at a time", highlight=False)
     filing = start_filing(uri=uri, spool=work / SPOOL)
     ray.get(filing.start.remote(plan.sweep, plan.trials, command))
     try:
-        with progress:
+        # A second Ctrl-C raises; then too the record is closed and says so.
+        with progress, suppress(KeyboardInterrupt), stopping.polled():
             run_ray(
                 todo,
                 resources=plan.sweep.resources,
@@ -235,6 +223,7 @@ def _run_on_ray(
                 folder=work / TRIALS,
                 filing=filing,
                 progress=progress,
+                stop=lambda: bool(stopping.reason),
             )
     finally:
         problems: list[str] = ray.get(filing.end.remote(progress.sweep_status()))

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import logging
-import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from resablate.analyze_command import analyze
-from resablate.assignments import parse_assignments
-from resablate.console import DataRoot, SweepFile, TrackingUri, err, out
-from resablate.errors import ResablateError, ResourceError, SpecError, UnknownName
-from resablate.sweep import parse_sweep
-
-if TYPE_CHECKING:
-    from resablate.plan import SweepPlan
+from resablate.cli import analyze, sweeps
+from resablate.cli.console import SweepFile, TrackingUri, command_line, err, out
+from resablate.errors import ResablateError, ResourceError, UnknownName
 
 app = typer.Typer(
     name="resablate",
@@ -27,16 +21,21 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+for verb in (sweeps.sweep, sweeps.status, sweeps.trial, analyze.analyze):
+    app.command()(verb)
 
 
 def main() -> None:
-    """Run the command line. Exit code 0: done; 1: a trial failed; 2: bad input; 130: interrupted."""
+    """Run the command line. Exit code 0: done; 1: a trial failed; 2: bad input; 130, 143: interrupted."""
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     try:
         app()
     except ResablateError as error:
         err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
+
+
+_SHOWN_TRIALS = 40
 
 
 @app.command("list")
@@ -98,39 +97,6 @@ def check(file: SweepFile) -> None:
 
 
 @app.command()
-def trial(
-    knobs: Annotated[list[str] | None, typer.Argument(metavar="NAME=VALUE ...", help="Fields of the trial.")] = None,
-    data_root: DataRoot = None,
-    tracking_uri: TrackingUri = None,
-) -> None:
-    """Run one trial in this process, such as `resablate trial shortcut=conv1x1 depth=20`."""
-    from resablate.plan import checked_plan
-
-    fields = parse_assignments(knobs or [], place="trial")
-    try:
-        plan = checked_plan(lambda: parse_sweep({"name": "trial", "base": fields}), place="trial")
-    except SpecError as error:
-        raise SpecError([problem.removeprefix("base.") for problem in error.problems], place="trial") from None
-    _run(plan, inline=True, data_root=data_root, tracking_uri=tracking_uri)
-
-
-@app.command()
-def sweep(
-    file: SweepFile,
-    inline: Annotated[bool, typer.Option("--inline", help="One after another in this process, without Ray.")] = False,
-    data_root: DataRoot = None,
-    tracking_uri: TrackingUri = None,
-) -> None:
-    """Run the trials of a sweep that are not complete yet."""
-    from resablate.plan import load_plan
-
-    _run(load_plan(file), inline=inline, data_root=data_root, tracking_uri=tracking_uri)
-
-
-app.command()(analyze)
-
-
-@app.command()
 def report(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name.")],
     folder: Annotated[
@@ -147,7 +113,7 @@ def report(
     page = write_report(
         record.results,
         sweep=record.sweep,
-        command=f"{record.command}\n{_command()}",
+        command=f"{record.command}\n{command_line()}",
         folder=(folder or home() / "reports") / record.sweep.name,
         missing=record.missing,
     )
@@ -167,42 +133,3 @@ def ui(
         port=port,
         say=lambda text: err.print(text, markup=False, highlight=False, soft_wrap=True),
     )
-
-
-_SHOWN_TRIALS = 40
-
-
-def _run(plan: SweepPlan, *, inline: bool, data_root: Path | None, tracking_uri: str | None) -> None:
-    from resablate.scheduling import clock, run_sweep
-
-    for note in plan.notes:
-        err.print(note, markup=False, highlight=False, soft_wrap=True)
-    outcome = run_sweep(
-        plan,
-        scheduler="inline" if inline else "ray_tune",
-        command=_command(),
-        console=err,
-        uri=tracking_uri,
-        data_root=data_root,
-    )
-    parts = [f"{count} {status}" for status, count in outcome.counts.items()]
-    if outcome.interrupted:
-        parts.append(f"{outcome.planned - outcome.reused - outcome.ended} interrupted")
-    ended = ", ".join(parts) or "nothing left to run"
-    out.print(
-        f"{plan.sweep.name}: {outcome.planned} trials, {outcome.reused} complete before, {ended};"
-        f" {clock(outcome.wall_seconds)}",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
-    err.print(f"records: {outcome.records}", markup=False, highlight=False, soft_wrap=True)
-    for problem in outcome.filing_problems:
-        err.print(f"not filed: {problem}", style="red", markup=False, highlight=False, soft_wrap=True)
-    if outcome.failed:
-        err.print("run the same command again to continue", highlight=False)
-        sys.exit(130 if outcome.interrupted else 1)
-
-
-def _command() -> str:
-    return shlex.join(["resablate", *sys.argv[1:]])

@@ -1,7 +1,8 @@
-"""What the commands share: where they print, and the arguments that several take."""
+"""What all verbs share: where they write, and the options that several take."""
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -26,3 +27,8 @@ TrackingUri = Annotated[
         show_default=False,
     ),
 ]
+
+
+def command_line() -> str:
+    """What the person typed."""
+    return shlex.join(["resablate", *sys.argv[1:]])
