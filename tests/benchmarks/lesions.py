@@ -24,7 +24,7 @@ from tests.benchmarks.measuring import Memory, Row, interleaved
 from tests.networks import make_generator, make_network
 
 BATCH = 128
-SETS_BATCH = 32
+SETS_BATCH = 16
 """Of the 2,000 sets, which take minutes; a smaller batch favors the baseline, whose first stage then fits a cache."""
 SIZES, SUBSETS, TIMED_ORDERS = 20, 100, 2
 GIB_ALLOWED = 4.0
