@@ -28,6 +28,9 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 INK = "#333333"
 FAINT = "#8A8A8A"
+CHANGE_COLOR = "#ECECEC"
+"""Ground of the blocks that change dimensions."""
+BEHIND: dict[str, Any] = {"linestyle": (0, (4, 2)), "linewidth": 1.0, "alpha": 0.6}
 
 STYLE: dict[RcKeyType, Any] = {
     "axes.edgecolor": FAINT,
@@ -144,6 +147,18 @@ def draw_curves(curves: Sequence[Curve], quantities: Mapping[str, Quantity], *, 
             axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 4, 6)))
             axes.yaxis.set_minor_locator(NullLocator())
     return canvas
+
+
+def draw_behind(canvas: Canvas, curves: Iterable[Curve]) -> None:
+    """The medians of further curves as thin dashed lines, in the axes that there are: what to compare with."""
+    for curve in curves:
+        if axes := canvas.axes.get((curve.panel, curve.quantity)):
+            axes.plot(curve.x, curve.median, color=color_of(curve.series.shortcut), zorder=1, **BEHIND)
+
+
+def key_of_behind(label: str) -> Line2D:
+    """The legend entry of what `draw_behind` drew."""
+    return Line2D([], [], color=INK, label=label, **BEHIND)
 
 
 def series_handles(series: Iterable[Series]) -> list[Artist]:

@@ -12,6 +12,7 @@ from matplotlib.patches import Patch
 
 from resablate.figures.curves import Curve, Points, column, median_curves
 from resablate.figures.drawing import (
+    CHANGE_COLOR,
     INK,
     Quantity,
     add_legend,
@@ -23,8 +24,6 @@ from resablate.figures.drawing import (
 from resablate.figures.picture import Picture
 from resablate.figures.variants import Panel
 from resablate.result import TrialResult
-
-CHANGE_COLOR = "#ECECEC"
 
 
 @dataclass(frozen=True)
