@@ -79,9 +79,9 @@ class Canvas(NamedTuple):
     axes: Mapping[tuple[Panel, str], Axes]
 
 
-def color_of(shortcut: str) -> str:
-    """The shortcut's color in every picture: its row in the `SHORTCUTS` table."""
-    return PALETTE[SHORTCUTS.position(shortcut) % len(PALETTE)]
+def color_of(series: Series) -> str:
+    """A series' color: its shortcut's in every picture, or its own where all have one shortcut."""
+    return PALETTE[series.color % len(PALETTE)]
 
 
 def panel_grid(panels: Iterable[Panel], quantities: Mapping[str, Quantity], *, height: float | None = None) -> Canvas:
@@ -130,7 +130,7 @@ def draw_curves(curves: Sequence[Curve], quantities: Mapping[str, Quantity], *, 
         axes.set_xlabel(x_label)
     for curve in curves:
         axes = canvas.axes[curve.panel, curve.quantity]
-        color = color_of(curve.series.shortcut)
+        color = color_of(curve.series)
         if curve.low != curve.high:
             axes.fill_between(curve.x, curve.low, curve.high, color=color, alpha=0.15, linewidth=0)
         axes.plot(
@@ -153,7 +153,7 @@ def draw_behind(canvas: Canvas, curves: Iterable[Curve]) -> None:
     """The medians of further curves as thin dashed lines, in the axes that there are: what to compare with."""
     for curve in curves:
         if axes := canvas.axes.get((curve.panel, curve.quantity)):
-            axes.plot(curve.x, curve.median, color=color_of(curve.series.shortcut), zorder=1, **BEHIND)
+            axes.plot(curve.x, curve.median, color=color_of(curve.series), zorder=1, **BEHIND)
 
 
 def key_of_behind(label: str) -> Line2D:
@@ -164,7 +164,7 @@ def key_of_behind(label: str) -> Line2D:
 def series_handles(series: Iterable[Series]) -> list[Artist]:
     """One legend entry for each series, in the order of the shortcuts' table."""
     ordered = sorted(set(series), key=lambda s: (SHORTCUTS.position(s.shortcut), s.shortcut, s.style))
-    return [Line2D([], [], color=color_of(s.shortcut), label=s.label, **_look(s)) for s in ordered]
+    return [Line2D([], [], color=color_of(s), label=s.label, **_look(s)) for s in ordered]
 
 
 def whole_numbers(axes: Axes) -> None:

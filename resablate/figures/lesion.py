@@ -62,7 +62,7 @@ def draw(lesions: Lesions) -> Figure:
     )
     for curve in lesions.baselines:
         axes = canvas.axes[curve.panel, "error"]
-        color = color_of(curve.series.shortcut)
+        color = color_of(curve.series)
         axes.axhline(curve.median[0], color=color, linestyle=(0, (4, 3)), linewidth=1.0, alpha=0.8)
     for panel, blocks in lesions.changing.items():
         for block in blocks:

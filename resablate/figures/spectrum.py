@@ -92,7 +92,7 @@ def draw(spectra: Sequence[Spectrum]) -> Figure:
         axes.set_xlabel("convolution")
         if place % columns == 0:
             axes.set_ylabel("singular values")
-        color = color_of(spectrum.series.shortcut)
+        color = color_of(spectrum.series)
         for band, shade in ((spectrum.before, FAINT), (spectrum.after, color)):
             if band:
                 _draw_band(axes, band, shade)
@@ -101,7 +101,7 @@ def draw(spectra: Sequence[Spectrum]) -> Figure:
         _scale(first, [band for spectrum in spectra for band in (spectrum.before, spectrum.after) if band])
     keys = [
         Line2D([], [], color=FAINT, label="before training"),
-        Line2D([], [], color=color_of(spectra[0].series.shortcut), label="after training (in the shortcut's color)"),
+        Line2D([], [], color=color_of(spectra[0].series), label="after training (in color)"),
         Patch(color=FAINT, alpha=0.3, label="5 % to 95 %; darker: 25 % to 75 %"),
         Line2D([], [], color=INK, linestyle="", marker="_", label="target of a regularizer"),
     ]

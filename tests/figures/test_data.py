@@ -67,8 +67,14 @@ def test_a_field_of_many_values_is_pooled_and_its_range_named() -> None:
 
 
 def test_every_shortcut_has_its_own_color() -> None:
-    assert len({color_of(name) for name in SHORTCUTS}) == len(SHORTCUTS)
-    assert color_of("identity") == "#0072B2"
+    members = arrange([make_result(shortcut=name) for name in SHORTCUTS])
+    assert len({color_of(member.series) for member in members}) == len(SHORTCUTS)
+    assert color_of(members[0].series) == "#0072B2"
+
+
+def test_where_all_have_one_shortcut_every_series_has_its_own_color() -> None:
+    members = arrange([make_result(shortcut="conv1x1", ordering="original", learning_rate=rate) for rate in (1, 2, 3)])
+    assert len({color_of(member.series) for member in members}) == 3
 
 
 def test_errors_are_percent_with_median_diverged_and_chance() -> None:
