@@ -15,6 +15,8 @@ from resablate.errors import SpecError, nearest
 from resablate.problems import problems
 from resablate.spec import TrialSpec
 
+LARGEST_GRID = 100_000
+"""Points of a grid: more would take longer to look at than anybody means to wait."""
 Point = dict[str, Any]
 """One value for each axis."""
 
@@ -221,10 +223,20 @@ def _axis(axis: str, values: Any, base: Mapping[str, Any], found: list[str]) -> 
         if not mistakes:
             parsed = getattr(TrialSpec.model_validate({field: fields[field]}), field)
             kept.append(parsed[argument] if argument else parsed)
-    repeated = [value for place, value in enumerate(kept) if value in kept[:place]]
-    if repeated:
+    if repeated := _repeated(kept):
         found.append(f"axes.{axis}: every value once; {', '.join(map(repr, repeated))} is there again")
     return tuple(kept) or None
+
+
+def _repeated(values: list[Any]) -> list[Any]:
+    seen: set[Hashable] = set()
+    again: list[Any] = []
+    for value in values:
+        mark = tuple(sorted(value.items())) if isinstance(value, dict) else value
+        if mark in seen:
+            again.append(value)
+        seen.add(mark)
+    return again
 
 
 def _range(axis: str, values: dict[str, Any], base: Mapping[str, Any], found: list[str]) -> Range | None:
