@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from resablate.analyses import ANALYSES
-from resablate.datasets import DATASETS, NORMALIZATIONS, split_sizes
+from resablate.analyses import ANALYSES, LESION_ARITHMETICS, LESION_DESIGNS
+from resablate.datasets import DATASETS, NORMALIZATIONS, VIEWS, split_sizes
 from resablate.errors import SpecError, nearest
 from resablate.model import BLOCKS, NETWORKS, STAGE_PREACTIVATIONS, TRANSITIONS
 from resablate.orderings import ORDERINGS
@@ -17,7 +17,15 @@ from resablate.registry import Registry, accepted, arguments
 from resablate.regularizers import REGULARIZERS, SV_LAYERS, SV_STEMS
 from resablate.shortcuts import SHORTCUTS
 from resablate.spec import TrialSpec
-from resablate.training import AUGMENTATIONS, BLOCK_SAMPLINGS, CROP_FILLS, SCHEDULES, WEIGHT_DECAYS
+from resablate.training import (
+    AUGMENTATIONS,
+    BLOCK_SAMPLINGS,
+    CROP_FILLS,
+    MEMORY_FORMATS,
+    PRECISIONS,
+    SCHEDULES,
+    WEIGHT_DECAYS,
+)
 
 _TABLES: Mapping[str, Registry[Any]] = {
     "network": NETWORKS,
@@ -31,11 +39,15 @@ _TABLES: Mapping[str, Registry[Any]] = {
     "crop_fill": CROP_FILLS,
     "normalization": NORMALIZATIONS,
     "weight_decay_on": WEIGHT_DECAYS,
+    "precision": PRECISIONS,
+    "memory_format": MEMORY_FORMATS,
     "block_sampling": BLOCK_SAMPLINGS,
     "schedule": SCHEDULES,
     "regularizer": REGULARIZERS,
     "sv_layers": SV_LAYERS,
     "sv_stem": SV_STEMS,
+    "lesion_arithmetic": LESION_ARITHMETICS,
+    "multi_lesion_design": LESION_DESIGNS,
 }
 """Field of TrialSpec -> the table that its value is a row of."""
 _FEWEST_EXAMPLES = 2
@@ -52,11 +64,16 @@ def check_trial(spec: TrialSpec) -> TrialSpec:
     if spec.shortcut in SHORTCUTS:
         found += argument_problems(spec)
     if spec.dataset in DATASETS:
-        found += _split_problems(spec)
+        found += _split_problems(spec) + _view_problems(spec)
     if spec.regularizer == "procrustes" and spec.sv_strength > 1:
         found.append(f"sv_strength: procrustes moves by a part of the way, at most 1; got {spec.sv_strength:g}")
     if late := [epoch for epoch in spec.analysis_epochs if epoch > spec.epochs]:
         found.append(f"analysis_epochs: the trial has {spec.epochs} epochs, so nothing is analyzed after {late}")
+    if spec.compile and spec.block_sampling != "all":
+        found.append(
+            "compile: with block_sampling all alone, since other samplings give every batch another network;"
+            f" got {spec.block_sampling!r}"
+        )
     if found:
         raise SpecError(found)
     return _canonical(spec)
@@ -132,6 +149,20 @@ def _split_problems(spec: TrialSpec) -> list[str]:
     ]
 
 
+def _view_problems(spec: TrialSpec) -> list[str]:
+    """Images of one size are not cut from larger ones, and images of many sizes have no mean of each pixel."""
+    streamed = [name for name, row in DATASETS.items() if row.streamed]
+    if spec.dataset in streamed and spec.normalization == "per_pixel":
+        return [f"normalization: {spec.dataset} has images of many sizes and so none by per_pixel; use per_channel"]
+    if spec.dataset not in streamed and spec.augmentation in VIEWS:
+        return [
+            f"augmentation: {spec.augmentation} cuts its crops from images of many sizes, which {spec.dataset} does not"
+            f" have (it goes with {', '.join(streamed)}; with all data sets go"
+            f" {', '.join(name for name in AUGMENTATIONS if name not in VIEWS)})"
+        ]
+    return []
+
+
 def _same_kind(value: object, default: object) -> bool:
     if isinstance(default, bool) or isinstance(value, bool):
         return isinstance(default, bool) and isinstance(value, bool)
@@ -172,12 +203,6 @@ def _without_effect(spec: TrialSpec) -> frozenset[str]:
 
 def _idle(spec: TrialSpec) -> set[str]:
     """Knobs that the values of others make idle."""
-    dataset = DATASETS[spec.dataset]
-    all_test = [
-        field
-        for field in ("lesion_examples", "multi_lesion_examples", "reorder_examples")
-        if (getattr(spec, field) or 0) >= dataset.test_count
-    ]
     own_start = spec.stage_preactivation == "own" and spec.transition != "projection"
     idle: list[tuple[bool, Iterable[str]]] = [
         (not ORDERINGS[spec.ordering].preactivation or own_start, ["stage_preactivation"]),
@@ -189,10 +214,21 @@ def _idle(spec: TrialSpec) -> set[str]:
         (spec.decay_factor == 1, ["milestones"]),
         (spec.decay_factor != 1 and not spec.milestones, ["decay_factor"]),
         (not any(ANALYSES[name].over_training for name in spec.analyses), ["analysis_epochs"]),
-        ((spec.train_examples or 0) >= dataset.train_count, ["train_examples"]),
-        (True, all_test),
     ]
-    return {name for condition, names in idle if condition for name in names}
+    return {name for condition, names in idle if condition for name in names} | _idle_with_data(spec)
+
+
+def _idle_with_data(spec: TrialSpec) -> set[str]:
+    dataset = DATASETS[spec.dataset]
+    if dataset.streamed:  # how many images there are is not known before the folder is read
+        return set()
+    inert = {"train_crop", "test_crop"}
+    if (spec.train_examples or 0) >= dataset.train_count:
+        inert.add("train_examples")
+    tested = {
+        name: getattr(spec, name) or 0 for name in ("lesion_examples", "multi_lesion_examples", "reorder_examples")
+    }
+    return inert | {name for name, count in tested.items() if count >= dataset.test_count}
 
 
 def _regularizes_nothing(spec: TrialSpec) -> bool:

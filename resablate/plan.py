@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import comb
 from pathlib import Path
 
 from resablate.check import check_trial, unknown_names
@@ -167,6 +168,9 @@ def _notes(taken: dict[str, set[str]], shortcuts: list[str], points: int, trials
 _SECONDS_PER_LAYER_STEP = 3.2e-4
 _SECONDS_PER_LAYER_PASS = 1.0e-4
 _MULTIPLY_ADDS_PER_SECOND = 6.5e10
+_SHARE_OF_A_SET = 0.35
+"""Of a forward pass, for each set of blocks removed: part is removed, and beginnings are shared."""
+_SPECTRUM_MULTIPLY_ADDS_PER_SECOND = 6.5e7  # each convolution about a hundred times, in float64
 
 
 def estimate_cpu_seconds(spec: TrialSpec) -> float:
@@ -176,10 +180,17 @@ def estimate_cpu_seconds(spec: TrialSpec) -> float:
     examples = min(spec.train_examples or dataset.train_count, dataset.train_count)
     steps = -(-examples // spec.batch_size)
     train = steps * spec.depth * _SECONDS_PER_LAYER_STEP + 3 * examples * cost.multiply_adds / _MULTIPLY_ADDS_PER_SECOND
-    seconds = spec.epochs * train + _forward(spec.depth, dataset.test_count, cost.multiply_adds)
-    if "lesion" in spec.analyses:
-        tested = min(spec.lesion_examples or dataset.test_count, dataset.test_count)
-        seconds += (cost.blocks + 1) / 2 * _forward(spec.depth, tested, cost.multiply_adds)
+    tested_adds = cost.multiply_adds * ((spec.test_crop / spec.train_crop) ** 2 if dataset.streamed else 1)
+    seconds = spec.epochs * train + _forward(spec.depth, dataset.test_count, tested_adds)
+    wholes = _lesion_passes(spec, cost.blocks)
+    for name, limit in (
+        ("lesion", spec.lesion_examples),
+        ("multi_lesion", spec.multi_lesion_examples),
+        ("reorder", spec.reorder_examples),
+    ):
+        if name in spec.analyses:
+            tested = min(limit or dataset.test_count, dataset.test_count)
+            seconds += wholes[name] * _forward(spec.depth, tested, tested_adds)
     if "path_gradient" in spec.analyses:
         passes = (cost.blocks + 1) * spec.path_samples + cost.blocks
         one = (
@@ -187,9 +198,25 @@ def estimate_cpu_seconds(spec: TrialSpec) -> float:
             + 3 * spec.path_examples * cost.multiply_adds / _MULTIPLY_ADDS_PER_SECOND
         )
         seconds += passes * one
+    if "test_time_rules" in spec.analyses:
+        networks = 2 + (1 if spec.block_sampling == "all" else spec.subset_samples)
+        seconds += networks * _forward(spec.depth, dataset.test_count, cost.multiply_adds)
+    if "spectrum" in spec.analyses:
+        seconds += (1 + len(spec.analysis_epochs)) * cost.multiply_adds / _SPECTRUM_MULTIPLY_ADDS_PER_SECOND
     return seconds
 
 
-def _forward(layers: int, examples: int, multiply_adds: int) -> float:
+def _lesion_passes(spec: TrialSpec, blocks: int) -> dict[str, float]:
+    """Passes through the whole network that the analyses of parts cost, as equal beginnings are computed once."""
+    sizes = min(spec.multi_lesion_largest, blocks)
+    sets = sum(min(2 * spec.multi_lesion_subsets, comb(blocks, size)) for size in range(1, sizes + 1))
+    return {
+        "lesion": (blocks + 1) / 2,
+        "multi_lesion": sets * _SHARE_OF_A_SET,
+        "reorder": spec.reorder_swaps * spec.reorder_samples,  # orders have hardly a beginning in common
+    }
+
+
+def _forward(layers: int, examples: int, multiply_adds: float) -> float:
     batches = -(-examples // 256)
     return batches * layers * _SECONDS_PER_LAYER_PASS + examples * multiply_adds / _MULTIPLY_ADDS_PER_SECOND

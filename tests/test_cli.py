@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
+from PIL import Image
+from torchvision import models
 
 from resablate import cli
 from resablate.assignments import parse_duration
@@ -330,13 +333,58 @@ def test_analyze_a_run_a_key_and_a_sweep(shell: Shell, no_figures: None, monkeyp
     [
         (["tinny"], r"no sweep called 'tinny' \(there: none\)"),
         (["f" * 32], f"looking for run '{'f' * 32}' failed: .*not found"),
-        (["tiny", "lesion", "--weights", "w"], r"--weights and --dataset go with torchvision:NAME"),
+        (["tiny", "lesion", "--weights", "w"], r"--weights, --dataset and --folder go with torchvision:NAME"),
         (["tiny", "depth=20=", "lesion_examples"], r"no sweep called 'tiny'"),
     ],
 )
 def test_analyze_says_what_is_wrong(shell: Shell, words: list[str], expected: str) -> None:
     make_database(shell.folder)
     says_what_is_wrong(shell("analyze", *words), expected)
+
+
+@pytest.fixture
+def folder_of_three_classes(tmp_path: Path) -> list[str]:
+    """What `analyze torchvision:resnet18` needs, as words of the command line."""
+    source = torch.Generator().manual_seed(0)
+    for part in ("train", "val"):
+        for label in ("cat", "dog", "owl"):
+            place = tmp_path / "data" / part / label
+            place.mkdir(parents=True)
+            for number in range(4):
+                pixels = torch.randint(256, (40, 44, 3), generator=source, dtype=torch.uint8)
+                Image.fromarray(pixels.numpy()).save(place / f"{number}.png")
+    torch.save(models.resnet18(num_classes=3).state_dict(), tmp_path / "three.pth")
+    torch.save(models.resnet18(num_classes=5).state_dict(), tmp_path / "five.pth")
+    return ["--dataset", "image_folder", "--data-root", "data"]
+
+
+def test_analyze_a_network_that_nobody_here_wrote(shell: Shell, folder_of_three_classes: list[str]) -> None:
+    options = [*folder_of_three_classes, "--weights", "three.pth", "--folder", "found"]
+    ran = shell("analyze", "torchvision:resnet18", *options, "lesion", "test_crop=32", "lesion_examples=12")
+    assert ran.code == 0, ran.err
+    assert re.search(r"lesion +baseline_error +\S+ +fraction", ran.out)
+    assert {path.name for path in (shell.folder / "found").iterdir()} == {"lesion.csv", "lesion.png", "summary.csv"}
+    head, *rows = (shell.folder / "found" / "lesion.csv").read_text().splitlines()
+    assert head.startswith("block,error")
+    assert len(rows) == 8
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["torchvision:resnet18", "--weights", "five.pth", "test_crop=32"], "tells 5 classes apart.* has 3"),
+        (["torchvision:resnet18", "--weights", "none.pth"], r"none\.pth: no such file"),
+        (["torchvision:resnet18"], "torchvision:resnet18: needs --weights FILE"),
+        (
+            ["torchvision:resnet19", "--weights", "five.pth", "lesoin", "depth=3"],
+            r"(?s)3 problems.*'lesoin'; did you mean.*depth: not a knob.*'resnet19'; did you mean",
+        ),
+    ],
+)
+def test_analyze_says_what_a_foreign_network_lacks(
+    shell: Shell, folder_of_three_classes: list[str], words: list[str], expected: str
+) -> None:
+    says_what_is_wrong(shell("analyze", *words, *folder_of_three_classes), expected)
 
 
 def test_sweep_then_sweep_again_then_report(shell: Shell) -> None:

@@ -159,5 +159,18 @@ def test_the_estimate_grows_with_the_work() -> None:
     assert 0.1 < seconds < 100
     for more in ({"epochs": 4}, {"depth": 56}, {"width": 64}, {"dataset": "fashion_mnist"}, {"path_samples": 40}):
         assert estimate_cpu_seconds(TrialSpec.parse({**base, **more})) > seconds
+    base["analyses"] = ["lesion", "path_gradient", "spectrum"]
+    followed = estimate_cpu_seconds(TrialSpec.parse({**base, "analysis_epochs": [0]}))
+    assert followed > estimate_cpu_seconds(TrialSpec.parse(base)) > seconds
     for less in ({"analyses": []}, {"train_examples": 100}, {"lesion_examples": 10}):
         assert estimate_cpu_seconds(TrialSpec.parse({**base, **less})) < seconds
+
+
+@pytest.mark.parametrize("analysis", ["multi_lesion", "reorder"])
+def test_the_estimate_grows_with_the_sets_and_orders(analysis: str) -> None:
+    base = {"dataset": "digits", "analyses": [analysis], f"{analysis}_examples": 200}
+    seconds = estimate_cpu_seconds(TrialSpec.parse(base))
+    assert seconds > estimate_cpu_seconds(TrialSpec.parse({**base, "analyses": ["lesion"]}))
+    for knob in {"multi_lesion": ["largest", "subsets"], "reorder": ["swaps", "samples"]}[analysis]:
+        assert estimate_cpu_seconds(TrialSpec.parse({**base, f"{analysis}_{knob}": 2})) < seconds
+    assert estimate_cpu_seconds(TrialSpec.parse({**base, f"{analysis}_examples": None})) > seconds

@@ -5,9 +5,10 @@ from typing import Literal, Protocol
 
 import torch
 
-from resablate.datasets import Examples
+from resablate.datasets import ExampleSource
+from resablate.errors import AnalysisError
 from resablate.measurement import AnalysisResult
-from resablate.model import ResidualNetwork
+from resablate.model import ResidualNetwork, evaluation_mode
 
 
 class AnalysisFunction(Protocol):
@@ -16,7 +17,9 @@ class AnalysisFunction(Protocol):
     It leaves the network as found (parameters, buffers, modes), also when it fails, and draws from `generator` alone.
     """
 
-    def __call__(self, network: ResidualNetwork, examples: Examples, *, generator: torch.Generator) -> AnalysisResult:
+    def __call__(
+        self, network: ResidualNetwork, examples: ExampleSource, *, generator: torch.Generator
+    ) -> AnalysisResult:
         """The numbers."""
         ...
 
@@ -31,3 +34,27 @@ class Analysis:
     source: str
     over_training: bool = False
     """Whether it also has a meaning during training, and runs at `analysis_epochs` too."""
+
+
+def check_dissectable(network: ResidualNetwork, examples: ExampleSource) -> None:
+    """Look whether there is something to dissect, and whether the labels are the network's.
+
+    Args:
+        network: in whatever mode; one image is put through it, which tells its classes.
+        examples: what the analysis is about to use.
+
+    Raises:
+        AnalysisError: if the network has no block, or a label is none of its classes.
+    """
+    if not network.chain:
+        raise AnalysisError("a network must have at least one block to be dissected, but this one has none")
+    images, _ = next(examples.take(slice(1)).batches(1))
+    with evaluation_mode(network), torch.inference_mode():
+        classes = network(images).shape[1]
+    outside = (examples.labels < 0) | (examples.labels >= classes)
+    if outside.any():
+        place = int(outside.int().argmax())
+        raise AnalysisError(
+            f"labels must be the network's classes, 0 to {classes - 1}, but {int(outside.sum())} of"
+            f" {len(examples)} are not: example {place} (counted from 0) has label {int(examples.labels[place])}"
+        )

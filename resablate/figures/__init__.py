@@ -3,7 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
-from resablate.figures import errors, lesion, path_contribution, path_gradient, sv_strength, training_curves
+from resablate.figures import (
+    errors,
+    lesion,
+    multi_lesion,
+    path_contribution,
+    path_gradient,
+    reorder,
+    spectrum,
+    sv_strength,
+    training_curves,
+)
 from resablate.figures.drawing import save, styled
 from resablate.figures.picture import Picture as Picture
 from resablate.registry import Registry
@@ -17,8 +27,11 @@ FIGURES: Registry[Picture[Any]] = Registry(
         "sv_strength": sv_strength.PICTURE,
         "training_curves": training_curves.PICTURE,
         "lesion": lesion.PICTURE,
+        "multi_lesion": multi_lesion.PICTURE,
+        "reorder": reorder.PICTURE,
         "path_gradient": path_gradient.PICTURE,
         "path_contribution": path_contribution.PICTURE,
+        "spectrum": spectrum.PICTURE,
     },
 )
 

@@ -120,7 +120,7 @@ def panel_grid(panels: Iterable[Panel], quantities: Mapping[str, Quantity], *, h
 
 
 def draw_curves(curves: Sequence[Curve], quantities: Mapping[str, Quantity], *, x_label: str) -> Canvas:
-    """Every curve as its median with the range of the trials as a band."""
+    """Every curve as its median with its range, where it has one, as a band."""
     shown = {name: axis for name, axis in quantities.items() if any(curve.quantity == name for curve in curves)}
     canvas = panel_grid((curve.panel for curve in curves), shown)
     for axes in canvas.axes.values():
@@ -128,7 +128,7 @@ def draw_curves(curves: Sequence[Curve], quantities: Mapping[str, Quantity], *, 
     for curve in curves:
         axes = canvas.axes[curve.panel, curve.quantity]
         color = color_of(curve.series.shortcut)
-        if curve.trials > 1:
+        if curve.low != curve.high:
             axes.fill_between(curve.x, curve.low, curve.high, color=color, alpha=0.15, linewidth=0)
         axes.plot(
             curve.x,

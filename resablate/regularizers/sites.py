@@ -23,6 +23,8 @@ class Site:
     size: tuple[int, int]
     """(H, W) of the images that enter it."""
     is_stem: bool
+    is_transition: bool
+    """Whether it changes dimensions outside a block's branch."""
 
     @property
     def stride(self) -> int:
@@ -69,7 +71,7 @@ def find_sites(network: ResidualNetwork, images: Tensor, *, sv_layers: str) -> l
     stem = next((layer for layer in network.stem.modules() if isinstance(layer, nn.Conv2d)), None)
     moving = set(_transitions(network))
     return [
-        Site(name, layer, sizes[layer], is_stem=layer is stem)
+        Site(name, layer, sizes[layer], is_stem=layer is stem, is_transition=layer in moving)
         for name, layer in network.named_modules()
         if isinstance(layer, nn.Conv2d)
         and layer in sizes

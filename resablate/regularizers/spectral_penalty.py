@@ -23,7 +23,7 @@ class SpectralPenalty(Regularizer):
         sv_target: as `Site.target` takes it.
 
     Raises:
-        ValueError: by `penalty`, for a kernel larger than its image or a stride that does not divide its sides.
+        ValueError: by `penalty`, for a stride that does not divide its images' sides.
     """
 
     def __init__(self, sites: Sequence[Site], *, sv_strength: float, sv_target: str | float = "backward") -> None:
@@ -35,7 +35,9 @@ class SpectralPenalty(Regularizer):
         gaps: list[Tensor] = []
         for site, target in zip(self.sites, self._targets, strict=True):
             matrices, weights = half_symbol(site.layer.weight, size=site.size, stride=site.stride)
-            gaps.append(((torch.linalg.svdvals(matrices) - target).square().sum(-1) * weights).sum())
+            # LAPACK refuses what is not finite; of weights that are not the loss tells.
+            values = torch.linalg.svdvals(matrices.where(matrices.isfinite(), 0))
+            gaps.append(((values - target).square().sum(-1) * weights).sum())
         return self.sv_strength * torch.stack(gaps).sum() if gaps else None
 
     def after_step(self, generator: torch.Generator) -> None:

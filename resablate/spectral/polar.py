@@ -29,7 +29,8 @@ def polar_factor(matrices: Tensor) -> Tensor:
     wide = matrices.to(torch.complex128 if matrices.is_complex() else torch.float64)
     tall = wide.shape[-2] >= wide.shape[-1]
     gram = wide.mH @ wide if tall else wide @ wide.mH
-    eigenvalues, vectors = torch.linalg.eigh(gram)
+    # LAPACK refuses what is not finite; it comes back in the product below.
+    eigenvalues, vectors = torch.linalg.eigh(gram.nan_to_num(0, 0, 0))
     floor = eigenvalues[..., -1:].clamp_min(torch.finfo(torch.float64).tiny) * _SMALLEST
     scale = torch.where(eigenvalues > floor, eigenvalues.clamp_min(floor).rsqrt(), 0.0)
     root = (vectors * scale.unsqueeze(-2)) @ vectors.mH

@@ -4,12 +4,29 @@ import math
 
 import pytest
 
-from resablate.figures import errors, lesion, path_contribution, path_gradient, sv_strength, training_curves
+from resablate.figures import (
+    errors,
+    lesion,
+    multi_lesion,
+    path_contribution,
+    path_gradient,
+    reorder,
+    spectrum,
+    sv_strength,
+    training_curves,
+)
 from resablate.figures.drawing import color_of
 from resablate.figures.tables import error_table, raw_table, replicates, show, summary_table
 from resablate.figures.variants import DISTINGUISHABLE, arrange, varying_fields
 from resablate.shortcuts import SHORTCUTS
-from tests.factories import make_lesion, make_path_gradient, make_result
+from tests.factories import (
+    make_lesion,
+    make_multi_lesion,
+    make_path_gradient,
+    make_reorder,
+    make_result,
+    make_spectrum,
+)
 
 
 def test_replicates_are_one_series_and_differing_arguments_are_not() -> None:
@@ -79,6 +96,38 @@ def test_lesions_hold_median_range_baseline_and_changing_blocks() -> None:
     assert list(drawn.changing.values()) == [(1,)]
 
 
+def test_sets_of_lesions_hold_the_quartiles_over_the_sets() -> None:
+    results = [
+        make_result(seed=s, analyses={"multi_lesion": make_multi_lesion([0.1 + d, 0.2 + d, 0.4], spread=0.05)})
+        for s, d in enumerate([0.0, 0.02, 0.1])
+    ]
+    drawn = multi_lesion.data([*results, make_result(seed=9)])
+    assert drawn is not None
+    every, kept = drawn
+    assert (every.quantity, every.x, every.trials) == ("error", (1, 2, 3), 3)
+    assert every.median == pytest.approx((12, 22, 40))
+    assert every.low == pytest.approx((7, 17, 35))
+    assert every.high == pytest.approx((17, 27, 45))
+    assert (kept.quantity, kept.x) == ("same_dimension_error", (1, 2)), "there are no three such blocks"
+    assert kept.median == pytest.approx((6, 11))
+    assert multi_lesion.data([make_result()]) is None
+
+
+def test_orders_are_drawn_over_tau_with_the_quartiles_over_the_orders() -> None:
+    results = [
+        make_result(seed=s, analyses={"reorder": make_reorder(bins)})
+        for s, bins in enumerate([{0: 0.1, 3: 0.2}, {0: 0.12, 5: 0.5}, {0: 0.2}])
+    ]
+    drawn = reorder.data(results)
+    assert drawn is not None
+    (curve,) = drawn
+    assert curve.x == pytest.approx((0.9, 0.94, 1))
+    assert curve.median == pytest.approx((50, 20, 12))
+    assert curve.low == pytest.approx((49, 19, 11))
+    assert curve.high == pytest.approx((51, 21, 13))
+    assert reorder.data([results[2]]) is None, "no block changed its place"
+
+
 def test_zero_norms_are_left_out_of_logarithmic_axes() -> None:
     drawn = path_gradient.data([make_result(analyses={"path_gradient": make_path_gradient([0, 0, 1e-30])})])
     assert drawn is not None
@@ -110,6 +159,29 @@ def test_strengths_are_the_horizontal_axis() -> None:
     assert drawn is not None
     assert [(curve.x, curve.median) for curve in drawn] == [((0, 0.5), pytest.approx((10, 60)))]
     assert sv_strength.data([make_result(sv_strength=0.5)]) is None
+
+
+def test_spectra_before_and_after_training_are_medians_over_the_trials() -> None:
+    results = [
+        make_result(
+            seed=seed,
+            analyses={"spectrum": make_spectrum([value, 4.0], target=2.0)},
+            analyses_by_epoch={5: {"spectrum": make_spectrum([9.0, 9.0])}, 1: {"spectrum": make_spectrum([1.0, 2.0])}},
+        )
+        for seed, value in enumerate([1.0, 2.0, 6.0])
+    ]
+    results.append(make_result(shortcut="conv1x1", analyses={"spectrum": make_spectrum([3.0, 3.0])}))
+    drawn = spectrum.data([*results, make_result(shortcut="none")])
+    assert drawn is not None
+    identity, conv1x1 = drawn
+    assert identity.before is not None
+    assert identity.after is not None
+    assert identity.before.columns["median"] == (1, 2)
+    assert identity.after.layer == (0, 1)
+    assert identity.after.columns["median"] == (2, 4)
+    assert identity.after.columns["quantile_95"] == (3, 6)
+    assert identity.after.columns["target"] == (2, 2)
+    assert (conv1x1.series.shortcut, conv1x1.before) == ("conv1x1", None)
 
 
 def test_error_table_by_hand() -> None:

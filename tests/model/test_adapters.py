@@ -1,33 +1,115 @@
 """torchvision's networks, seen as blocks."""
 
+import copy
+from typing import Any
+
 import pytest
 import torch
 import torchvision
 from torch import nn
 
-from resablate.analyses import gradients_by_length, lesion, path_gradients
+from resablate.analyses import lesion
 from resablate.datasets import Examples
 from resablate.errors import ResablateError
-from resablate.model import adapt, build_network
-from tests.networks import make_images, relative_gap
+from resablate.model import adapt, build_network, gradients_by_length, path_gradients
+from tests.networks import lesion_routes, make_images, relative_gap
 
-NAMES = ("resnet18", "resnet50", "wide_resnet50_2", "resnext50_32x4d")
+SHALLOW = ("resnet18", "resnet34", "resnet50", "wide_resnet50_2", "resnext50_32x4d")
+DEEP = ("resnet101", "resnet152", "wide_resnet101_2", "resnext101_32x8d", "resnext101_64x4d")
+TIMM: list[tuple[str, dict[str, Any]]] = [
+    ("resnet18", {}),
+    ("resnet50", {}),
+    ("resnext50_32x4d", {}),
+    ("wide_resnet50_2", {}),
+    ("resnet50d", {}),
+    ("resnetblur50", {}),
+    ("seresnet50", {}),
+    ("resnet50_gn", {}),
+    ("resnet18", {"act_layer": nn.SiLU}),
+    ("resnet18", {"drop_path_rate": 0.5}),
+    ("resnet50", {"drop_rate": 0.5, "drop_block_rate": 0.2}),
+    ("resnetv2_18", {}),
+    ("resnetv2_50", {}),
+    ("resnetv2_50d", {"drop_path_rate": 0.5, "drop_rate": 0.5}),
+    ("resnetv2_50x1_bit", {}),
+]
 
 
 def _theirs(name: str) -> nn.Module:
     torch.manual_seed(0)
-    return getattr(torchvision.models, name)(num_classes=5).eval()
+    return _half_trained(getattr(torchvision.models, name)(num_classes=5))
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_logits_are_equal_bit_for_bit_and_weights_are_shared(name: str) -> None:
-    theirs = _theirs(name)
-    ours = adapt(theirs)
+def _timm(name: str, **keywords: Any) -> nn.Module:
+    timm = pytest.importorskip("timm")
+    torch.manual_seed(0)
+    return _half_trained(timm.create_model(name, num_classes=5, **keywords))
+
+
+def _half_trained(network: nn.Module) -> nn.Module:
+    """No parameter is what it was at the start: timm begins with branches that give zero, which would prove nothing."""
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.ndim < 2:
+                parameter.uniform_(0.2, 0.8)
+    return network.eval()
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
+@pytest.mark.parametrize("name", [*SHALLOW, *(pytest.param(name, marks=pytest.mark.slow) for name in DEEP)])
+def test_torchvision_s(name: str, training: bool) -> None:
+    _assert_the_same(_theirs(name), training)
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
+@pytest.mark.parametrize(("name", "keywords"), TIMM, ids=str)
+def test_timm_s(name: str, keywords: dict[str, Any], training: bool) -> None:
+    _assert_the_same(_timm(name, **keywords), training)
+
+
+def _assert_the_same(theirs: nn.Module, training: bool) -> None:
+    """Logits and batch statistics bit for bit, and the weights themselves are shared."""
+    theirs.train(training)
+    copied = copy.deepcopy(theirs)
+    ours = adapt(copied)
+    assert ours.training == training
     images = torch.randn(2, 3, 48, 40)
     with torch.no_grad():
-        assert torch.equal(ours(images), theirs(images))
-    assert {id(p) for p in ours.parameters()} == {id(p) for p in theirs.parameters()}
-    assert {id(b) for b in ours.buffers()} == {id(b) for b in theirs.buffers()}
+        torch.manual_seed(1)  # for dropout and the like
+        expected = theirs(images)
+        torch.manual_seed(1)
+        assert torch.equal(ours(images), expected)
+    assert expected.std() > 0
+    assert {id(p) for p in ours.parameters()} == {id(p) for p in copied.parameters()}
+    assert {id(b) for b in ours.buffers()} == {id(b) for b in copied.buffers()}
+    assert all(torch.equal(a, b) for a, b in zip(theirs.buffers(), copied.buffers(), strict=True))
+
+
+@pytest.mark.parametrize("name", ["resnet50d", "seresnet50", "resnetv2_18", "resnetv2_50"])
+def test_the_paths_of_timm_s_sum_to_the_gradient(name: str) -> None:
+    theirs = _timm(name).double()
+    images, labels = make_images(2, channels=3, size=(32, 32))
+    leaf = images.clone().requires_grad_()
+    nn.functional.cross_entropy(theirs(leaf), labels, reduction="sum").backward()
+    assert leaf.grad is not None
+    assert relative_gap(gradients_by_length(adapt(theirs), images, labels).sum(0), leaf.grad) < 1e-10
+
+
+@pytest.mark.parametrize("name", ["resnet50d", "resnetv2_50"])
+def test_a_lesion_of_timm_s_keeps_the_downsample(name: str) -> None:
+    """A block whose last convolution is zero gives what its lesion gives."""
+    theirs = _timm(name)
+    network = adapt(theirs)
+    place = {"resnet50d": "layer2.0", "resnetv2_50": "stages.1.blocks.0"}[name]
+    images = torch.randn(2, 3, 48, 40)
+    block = [block.changes_dimension for block in network.chain].index(True, 1)
+    with torch.no_grad():
+        lesioned = network(images, lesion_routes(network, block))
+        last = theirs.get_submodule(place)
+        for module in [last.conv3, *([last.bn3] if hasattr(last, "bn3") else [])]:
+            for parameter in module.parameters():
+                parameter.zero_()
+        assert torch.equal(lesioned, theirs(images))
 
 
 def test_the_analyses_work_on_them() -> None:
@@ -56,3 +138,21 @@ def test_what_does_not_fit_says_why() -> None:
 def test_a_network_of_ours_is_itself() -> None:
     network = build_network(depth=8)
     assert adapt(network) is network
+
+
+@pytest.mark.parametrize(
+    ("name", "keywords", "message"),
+    [
+        ("resnest14d", {}, r"layer1\.0: timm\.ResNestBottleneck is no block that can be adapted"),
+        ("res2net50_26w_4s", {}, r"layer1\.0: timm\.Bottle2neck is no block"),
+        (
+            "resnetv2_50",
+            {"preact": False},
+            r"stages\.0\.blocks\.0: timm\.Bottleneck is no .* \(known: timm.PreActBasic",
+        ),
+        ("regnety_002", {}, "RegNet: not a ResNet of torchvision or timm: it has no conv1, bn1"),
+    ],
+)
+def test_which_of_timm_s_do_not_fit(name: str, keywords: dict[str, Any], message: str) -> None:
+    with pytest.raises(ResablateError, match=message):
+        adapt(_timm(name, **keywords))

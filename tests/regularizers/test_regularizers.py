@@ -169,6 +169,13 @@ def test_a_strength_changes_the_training(name: str) -> None:
     assert run_trial(small(regularizer=name, sv_strength=0.5)).test_loss != run_trial(small()).test_loss
 
 
+@pytest.mark.parametrize("name", [name for name in REGULARIZERS if name != "none"])
+def test_a_training_that_breaks_has_diverged_and_not_failed(name: str) -> None:
+    """Decompositions refuse numbers that are not finite; the loss is what says so."""
+    result = run_trial(small(regularizer=name, sv_strength=1.0, sv_frequency=1.0, learning_rate=1e30))
+    assert result.status == "diverged"
+
+
 def test_knobs_without_effect_make_no_second_trial() -> None:
     with_all = {"regularizer": "procrustes", "sv_strength": 1.0}
     nothing = small(**with_all, transition="pad", depth=8, sv_layers="transitions", sv_frequency=1.0)

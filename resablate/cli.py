@@ -5,20 +5,15 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from resablate.assignments import parse_assignments
-from resablate.cli import sweeps
-from resablate.cli.console import DataRoot, SweepFile, TrackingUri, command_line, err, out
-from resablate.errors import ResablateError, ResourceError, SpecError, UnknownName
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from resablate.measurement import AnalysisResult
+from resablate.analyze_command import analyze
+from resablate.console import SweepFile, TrackingUri, command_line, err, out
+from resablate.errors import ResablateError, ResourceError, UnknownName
+from resablate.sweep_commands import status, sweep, trial
 
 app = typer.Typer(
     name="resablate",
@@ -27,8 +22,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (sweeps.sweep, sweeps.status, sweeps.trial):
-    app.command()(verb)
 
 
 def main() -> None:
@@ -39,9 +32,6 @@ def main() -> None:
     except ResablateError as error:
         err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
-
-
-_SHOWN_TRIALS = 40
 
 
 @app.command("list")
@@ -102,76 +92,8 @@ def check(file: SweepFile) -> None:
     )
 
 
-@app.command()
-def analyze(
-    target: Annotated[str, typer.Argument(help="A run id, a trial's key, a sweep's name, or torchvision:NAME.")],
-    words: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="NAME ... KNOB=VALUE ...", help="Analyses, all that were asked for if left out; knobs."),
-    ] = None,
-    *,
-    weights: Annotated[Path | None, typer.Option("--weights", help="Of torchvision:NAME.", show_default=False)] = None,
-    dataset: Annotated[
-        str | None, typer.Option("--dataset", help="What torchvision:NAME is put to.", show_default=False)
-    ] = None,
-    inline: Annotated[bool, typer.Option("--inline", help="One after another in this process, without Ray.")] = False,
-    data_root: DataRoot = None,
-    tracking_uri: TrackingUri = None,
-) -> None:
-    """Run analyses on trained networks, without training, and file the outcome under the same runs."""
-    names = [word for word in words or [] if "=" not in word]
-    knobs = parse_assignments([word for word in words or [] if "=" in word], place="analyze")
-    if weights or dataset:
-        raise SpecError("--weights and --dataset go with torchvision:NAME or timm:NAME; a run knows its own")
-    else:
-        _analyze_stored(target, names, knobs, inline=inline, data_root=data_root, tracking_uri=tracking_uri)
-
-
-def _analyze_stored(
-    target: str,
-    names: list[str],
-    knobs: dict[str, Any],
-    *,
-    inline: bool,
-    data_root: Path | None,
-    tracking_uri: str | None,
-) -> None:
-    from resablate.scheduling import analyze_trials, find_trials
-    from resablate.tracking import open_tracker
-
-    tracker = open_tracker(tracking_uri)
-    found = find_trials(tracker, target)
-    for note in found.notes:
-        err.print(note, markup=False, highlight=False, soft_wrap=True)
-    outcome = analyze_trials(
-        found.trials,
-        tracker=tracker,
-        names=names,
-        knobs=knobs,
-        resources=found.resources,
-        scheduler="inline" if inline or found.is_one else "ray_tune",
-        data_root=data_root,
-        say=lambda line: err.print(line, markup=False, highlight=False, soft_wrap=True),
-    )
-    for result in outcome.results if found.is_one else ():
-        _show_numbers({name: result.analyses[name] for name in names or result.analyses if name in result.analyses})
-    if not found.is_one:
-        out.print(f"{target}: {len(outcome.results)} of {len(found.trials)} trials analyzed", highlight=False)
-        err.print(f"to read them: resablate report {target}", highlight=False)
-    for problem in outcome.problems:
-        err.print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
-    if outcome.problems:
-        sys.exit(1)
-
-
-def _show_numbers(analyses: Mapping[str, AnalysisResult]) -> None:
-    shown = Table(box=None, pad_edge=False)
-    for heading in ("analysis", "number", "value", "unit"):
-        shown.add_column(heading, overflow="fold")
-    for name, measured in analyses.items():
-        for number, value in measured.summary.items():
-            shown.add_row(name, number, f"{value:.6g}", measured.units[number].replace("1", "", 1))
-    out.print(shown, markup=False)
+for verb in (trial, sweep, status, analyze):
+    app.command()(verb)
 
 
 @app.command()
@@ -211,3 +133,6 @@ def ui(
         port=port,
         say=lambda text: err.print(text, markup=False, highlight=False, soft_wrap=True),
     )
+
+
+_SHOWN_TRIALS = 40
