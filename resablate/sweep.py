@@ -49,8 +49,10 @@ class Resources(BaseModel):
     cpus: float = Field(default=1, gt=0)
     gpus: Annotated[float, Field(ge=0)] | Literal["auto"] = "auto"
     """`auto` takes one where a node has one, else none."""
+    gpu_memory_gib: float | None = Field(default=None, gt=0)
+    """What one trial needs of a GPU that it shares: no more trials share one than fit into its memory."""
 
-    @field_validator("cpus", "gpus", mode="before")
+    @field_validator("cpus", "gpus", "gpu_memory_gib", mode="before")
     @classmethod
     def _no_truth_as_number(cls, value: Any) -> Any:
         if isinstance(value, bool):
