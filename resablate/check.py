@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache, lru_cache
 from typing import Any
 
 import torch
@@ -50,6 +51,7 @@ _TABLES: Mapping[str, Registry[Any]] = {
 }
 """Field of TrialSpec -> the table that its value is a row of."""
 _FEWEST_EXAMPLES = 2
+_DEFAULT = TrialSpec()
 
 
 def check_trial(spec: TrialSpec) -> TrialSpec:
@@ -118,14 +120,21 @@ def argument_problems(spec: TrialSpec) -> list[str]:
         if name in takes and not _same_kind(value, takes[name]):
             kind = "true or false" if isinstance(takes[name], bool) else "a number"
             problems.append(f"shortcut {spec.shortcut!r}: {name} must be {kind}; got {value!r}")
-    if not problems:
-        try:
-            with torch.device("meta"):
-                known: dict[str, Any] = dict(spec.shortcut_args)
-                module(in_channels=1, out_channels=1, stride=1, **known)
-        except ValueError as error:
-            problems.append(f"shortcut {spec.shortcut!r}: {error}")
+    if not problems and (refused := _refused(module, tuple(spec.shortcut_args.items()))):
+        problems.append(f"shortcut {spec.shortcut!r}: {refused}")
     return problems
+
+
+@lru_cache(maxsize=4096)
+def _refused(module: Callable[..., object], given: tuple[tuple[str, object], ...]) -> str:
+    """Why the shortcut does not take these values; empty if it does. To build it takes longer than all else here."""
+    known: dict[str, Any] = dict(given)
+    try:
+        with torch.device("meta"):
+            module(in_channels=1, out_channels=1, stride=1, **known)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _split_problems(spec: TrialSpec) -> list[str]:
@@ -162,17 +171,17 @@ def _same_kind(value: object, default: object) -> bool:
 
 def _canonical(spec: TrialSpec) -> TrialSpec:
     defaults = arguments(SHORTCUTS[spec.shortcut])
-    effective = {name: value for name, value in spec.shortcut_args.items() if value != defaults[name]}
-    inert = _without_effect(spec)
-    kept = {name: value for name, value in dict(spec).items() if name not in inert}
     # Each analysis has its own generator, so their order has no effect.
-    analyses = sorted(spec.analyses, key=ANALYSES.position)
-    if "shortcut_args" not in inert:
-        kept["shortcut_args"] = effective
-    return TrialSpec.parse({**kept, "analyses": analyses})
+    form: dict[str, Any] = {
+        "shortcut_args": {name: value for name, value in spec.shortcut_args.items() if value != defaults[name]},
+        "analyses": tuple(sorted(spec.analyses, key=ANALYSES.position)),
+        **{name: getattr(_DEFAULT, name) for name in _without_effect(spec)},
+    }
+    # Most points of a sweep are canonical as they are, and validating is half of what a point costs.
+    return spec if all(getattr(spec, name) == value for name, value in form.items()) else spec.replace(**form)
 
 
-def _without_effect(spec: TrialSpec) -> set[str]:
+def _without_effect(spec: TrialSpec) -> frozenset[str]:
     """Knobs that no chosen row of a table takes, and those that the values of others make idle."""
     regularizers = [] if _regularizes_nothing(spec) else [REGULARIZERS[spec.regularizer]]
     tables: dict[str, tuple[Iterable[Callable[..., object]], Iterable[Callable[..., object]]]] = {
@@ -186,8 +195,8 @@ def _without_effect(spec: TrialSpec) -> set[str]:
         "regularizer": (REGULARIZERS.values(), regularizers),
         "analyses": ([row.run for row in ANALYSES.values()], [ANALYSES[name].run for name in spec.analyses]),
     }
-    taken_by_some = {knob for rows, _ in tables.values() for knob in _knobs(rows)}
-    taken = {knob for _, chosen in tables.values() for knob in _knobs(chosen)}
+    taken_by_some = _knobs(row for rows, _ in tables.values() for row in rows)
+    taken = _knobs(row for _, chosen in tables.values() for row in chosen)
     # An analysis may take a field that chooses a row, which then counts without it too.
     return (taken_by_some - taken - set(tables)) | _idle(spec)
 
@@ -229,5 +238,10 @@ def _regularizes_nothing(spec: TrialSpec) -> bool:
     return spec.sv_layers == "transitions" and (spec.network == "vgg" or spec.transition == "pad")
 
 
-def _knobs(functions: Iterable[Callable[..., object]]) -> set[str]:
-    return {name for function in functions for name in arguments(function)} & set(TrialSpec.model_fields)
+def _knobs(functions: Iterable[Callable[..., object]]) -> frozenset[str]:
+    return frozenset[str]().union(*(_knobs_of(function) for function in functions))
+
+
+@cache
+def _knobs_of(function: Callable[..., object]) -> frozenset[str]:
+    return frozenset(arguments(function)) & frozenset(TrialSpec.model_fields)

@@ -15,7 +15,7 @@ from resablate.registry import arguments
 from resablate.searches import SEARCHES
 from resablate.shortcuts import SHORTCUTS
 from resablate.spec import TrialSpec
-from resablate.sweep import Point, SweepSpec, load_sweep, merge
+from resablate.sweep import LARGEST_GRID, Point, SweepSpec, load_sweep, merge
 from resablate.trial import trial_cost
 
 _SHOWN_PROBLEMS = 20
@@ -62,7 +62,8 @@ def _further_problems(sound: SweepSpec) -> list[str]:
     """What is wrong with the names and the search of a sweep whose other mistakes were taken out."""
     lists = {axis: values for axis, values in sound.axes.items() if isinstance(values, tuple)}
     listed = sound.model_copy(update={"axes": lists})
-    found = dict.fromkeys(problem for point in listed.points() for problem in unknown_names(listed.trial(point)))
+    points = listed.points() if listed.grid_size <= LARGEST_GRID else ()
+    found = dict.fromkeys(problem for point in points for problem in unknown_names(listed.trial(point)))
     try:
         SEARCHES[sound.search.method](sound)
     except SpecError as error:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -236,8 +237,7 @@ class TrialSpec(BaseModel):
 
     def changes(self) -> dict[str, Any]:
         """The fields that differ from their defaults, as JSON values: what the key is made of."""
-        plain = self.model_dump(mode="json")
-        default = TrialSpec.model_validate({}).model_dump(mode="json")
+        plain, default = self.model_dump(mode="json"), _defaults()
         return {name: value for name, value in plain.items() if value != default[name]}
 
     @property
@@ -274,6 +274,11 @@ class TrialSpec(BaseModel):
         if self.width != TrialSpec.model_fields["width"].default:
             parts.append(f"width {self.width}")
         return " ".join(parts)
+
+
+@cache
+def _defaults() -> Mapping[str, Any]:
+    return TrialSpec().model_dump(mode="json")
 
 
 def _whole_numbers(value: Any) -> Any:

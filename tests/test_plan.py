@@ -1,10 +1,11 @@
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from resablate.errors import SpecError
-from resablate.plan import SweepPlan, estimate_cpu_seconds, load_plan, plan_sweep
+from resablate.plan import SweepPlan, checked_plan, estimate_cpu_seconds, load_plan, plan_sweep
 from resablate.spec import TrialSpec
 from resablate.sweep import parse_sweep
 
@@ -117,6 +118,29 @@ def test_a_wall_of_mistakes_is_cut() -> None:
         plan(axes={"shortcut": [f"nothing{number}" for number in range(30)]})
     assert len(caught.value.problems) == 21
     assert caught.value.problems[-1] == "... and 10 more"
+
+
+HUGE = {"seed": list(range(2000)), "depth": [8, 14, 20, 26, 32], "width": list(range(1, 21))}
+
+
+@pytest.mark.parametrize("more", [{}, {"axes": {**HUGE, "lerning_rate": [0.1]}}], ids=["sound", "with another mistake"])
+def test_a_grid_that_nobody_means_is_refused_at_once(more: dict[str, Any]) -> None:
+    begun = time.process_time()
+    with pytest.raises(SpecError) as caught:
+        checked_plan(lambda: parse_sweep({"name": "x", "axes": HUGE, **more}), place="x.yaml")
+    assert time.process_time() - begun < 2
+    assert caught.value.problems[-1] == (
+        "axes: a grid has at most 100,000 points, but seed 2000 x depth 5 x width 20 makes 200,000; shorten an axis, or"
+        " draw from it with method: random"
+    )
+    assert len(caught.value.problems) == 1 + len(more)
+
+
+def test_ten_thousand_points_take_seconds() -> None:
+    axes = {"shortcut": ["identity", "none"], "learning_rate": [0.1, 0.2, 0.3, 0.4, 0.5], "seed": list(range(1000))}
+    begun = time.process_time()
+    assert len(plan(axes=axes).trials) == 10_000
+    assert time.process_time() - begun < 3
 
 
 def test_mistakes_in_fields_and_in_names_come_together(tmp_path: Path) -> None:

@@ -38,7 +38,9 @@ DATASETS: Registry[Dataset] = Registry(
 )
 
 
-@lru_cache(maxsize=2)
+_held: dict[tuple[str, Path | None], StoredImages] = {}
+
+
 def load_dataset(name: str, data_root: Path | None = None) -> StoredImages:
     """The data set called `name`, read once per process however many trials use it.
 
@@ -50,4 +52,14 @@ def load_dataset(name: str, data_root: Path | None = None) -> StoredImages:
         UnknownName: if there is no such row.
         DatasetError: if its files are missing or broken.
     """
+    return _held.get((name, data_root)) or _load(name, data_root)
+
+
+@lru_cache(maxsize=2)
+def _load(name: str, data_root: Path | None) -> StoredImages:
     return DATASETS[name].load(data_root)
+
+
+def hold_dataset(name: str, data_root: Path | None, dataset: StoredImages) -> None:
+    """Have `load_dataset` give what another process has read."""
+    _held[name, data_root] = dataset

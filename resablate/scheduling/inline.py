@@ -14,6 +14,7 @@ from resablate.errors import ResourceError
 from resablate.result import WEIGHTS_FILE, TrialResult, failed_result
 from resablate.scheduling.failures import Failure, tried
 from resablate.scheduling.filing import Filing
+from resablate.scheduling.gpu import keep_to_share
 from resablate.scheduling.progress import SweepProgress
 from resablate.spec import TrialSpec
 from resablate.sweep import Resources
@@ -65,6 +66,7 @@ def run_inline(
         progress: told of everything.
     """
     device = torch.device("cuda" if wants_gpu(resources, there_is_one=torch.cuda.is_available()) else "cpu")
+    keep_to_share(0 if resources.gpus == "auto" else resources.gpus)
     with thread_count(threads(resources)):
         for spec in trials:
             _run_one(

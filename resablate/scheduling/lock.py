@@ -51,12 +51,10 @@ def alone(work: Path, name: str, *, parts: Sequence[str] = ()) -> Generator[None
                     folder.rmdir()
 
 
-def membership(work: Path) -> TextIO:
-    """Marks this process, for as long as it lives, as one that works in the sweep's folder for another that runs it."""
+def join(work: Path) -> None:
+    """Marks this process, until it ends, as one that works in the sweep's folder for another that runs it."""
     work.mkdir(parents=True, exist_ok=True)
-    mark = (work / MEMBERS).open("a")
-    fcntl.flock(mark, fcntl.LOCK_SH)
-    return mark
+    fcntl.flock(os.open(work / MEMBERS, os.O_RDONLY | os.O_CREAT), fcntl.LOCK_SH)  # never closed
 
 
 def wait_for_members(work: Path, name: str, *, seconds: float = 120) -> None:

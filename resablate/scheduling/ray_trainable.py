@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,12 @@ from typing import Any
 import ray
 from ray import tune
 
+from resablate.datasets import hold_dataset
 from resablate.result import WEIGHTS_FILE, Status, TrialResult, failed_result
 from resablate.scheduling.failures import Failure, tried
 from resablate.scheduling.filing import Filing
-from resablate.scheduling.lock import membership
+from resablate.scheduling.gpu import keep_to_share
+from resablate.scheduling.lock import join
 from resablate.spec import TrialSpec
 from resablate.sweep import SweepSpec
 from resablate.tracking import SweepStatus, open_tracker
@@ -26,10 +28,13 @@ class RayTrialContext:
 
     filing: Any
     """Handle of the FilingActor."""
+    datasets: Mapping[str, Any]
+    """Name -> reference to what the driver has read."""
     folder: str
     data_root: str | None
     threads: int
-    gpu: bool
+    gpu_share: float
+    """GPUs of one trial, or the part of one that it may fill; 0 for none."""
 
 
 @ray.remote(num_cpus=0)
@@ -41,7 +46,7 @@ class FilingActor:
     """
 
     def __init__(self, uri: str, spool: str) -> None:
-        self._member = membership(Path(spool).parent)
+        join(Path(spool).parent)
         self._filing = Filing(open_tracker(uri), spool=Path(spool))
 
     def start(self, sweep: SweepSpec, trials: Sequence[TrialSpec], command: str) -> None:
@@ -78,8 +83,12 @@ class TrialTrainable(tune.Trainable):
 
         assert context is not None
         self._context = context
-        self._member = membership(Path(context.folder).parent)
+        join(Path(context.folder).parent)
         torch.set_num_threads(context.threads)
+        keep_to_share(context.gpu_share)
+        # Once for a process, before its first trial begins.
+        for name, found in context.datasets.items():
+            hold_dataset(name, Path(context.data_root) if context.data_root else None, ray.get(found))
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -129,7 +138,7 @@ class TrialTrainable(tune.Trainable):
         trial = Trial(
             self._spec,
             data_root=Path(root) if root else None,
-            device=torch.device("cuda" if self._context.gpu else "cpu"),
+            device=torch.device("cuda" if self._context.gpu_share else "cpu"),
             folder=folder,
         )
         for metrics in trial.training.history:

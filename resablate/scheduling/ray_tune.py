@@ -14,8 +14,10 @@ import ray
 from ray import tune
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from resablate.datasets import DATASETS, StoredImages
 from resablate.errors import ResourceError
 from resablate.result import failed_result
+from resablate.scheduling.gpu import gpu_memory_gib, gpu_share
 from resablate.scheduling.inline import threads
 from resablate.scheduling.progress import SweepProgress
 from resablate.scheduling.ray_trainable import FilingActor, RayTrialContext, TrialTrainable
@@ -27,8 +29,8 @@ log = logging.getLogger(__name__)
 
 _MAX_PROCESS_DEATHS = 3
 """How often a trial whose process died is begun again, from its last checkpoint."""
-_OBJECT_STORE_BYTES = 256 * 2**20
-"""Of a local Ray: only weights on their way to the tracker pass through it."""
+_OBJECT_STORE_BYTES = 512 * 2**20
+"""Of a local Ray: data sets on their way to the trials pass through it, and weights on theirs to the tracker."""
 
 
 class _Watcher(tune.Callback):
@@ -124,9 +126,12 @@ def ray_capacity(resources: Resources) -> RayCapacity:
     Raises:
         ResourceError: if no node can ever give what one trial asks for; says what there is.
     """
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    nodes = [node["Resources"] for node in alive]
     largest_gpu = max((node.get("GPU", 0.0) for node in nodes), default=0.0)
     gpus = float(min(1.0, largest_gpu)) if resources.gpus == "auto" else resources.gpus
+    if resources.gpu_memory_gib is not None and 0 < gpus <= largest_gpu:
+        gpus = gpu_share(gpus, memory_gib=resources.gpu_memory_gib, total_gib=_smallest_gpu_gib(alive))
     fits = 0
     for node in nodes:
         by_cpu = int(node.get("CPU", 0.0) / resources.cpus)
@@ -138,6 +143,18 @@ def ray_capacity(resources: Resources) -> RayCapacity:
             f" (nodes: {there}); ask for less, or use resources: auto"
         )
     return RayCapacity(fits, gpus, f"{len(nodes)} node{'s' if len(nodes) > 1 else ''} ({there})")
+
+
+def _smallest_gpu_gib(nodes: Sequence[Mapping[str, Any]]) -> float:
+    """Memory of the smallest GPU, as each node that has one finds it, in GiB."""
+    looks = [
+        ray.remote(gpu_memory_gib)
+        .options(num_gpus=0.01, scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False))
+        .remote()
+        for node in nodes
+        if node["Resources"].get("GPU")
+    ]
+    return min(ray.get(looks))
 
 
 def start_filing(*, uri: str, spool: Path) -> Any:
@@ -152,6 +169,7 @@ def run_ray(
     resources: Resources,
     capacity: RayCapacity,
     data_root: Path | None,
+    datasets: Mapping[str, StoredImages],
     folder: Path,
     filing: Any,
     progress: SweepProgress,
@@ -164,6 +182,7 @@ def run_ray(
         resources: of one trial.
         capacity: of the connected Ray, by `ray_capacity`.
         data_root: where data sets are looked for first, on every node.
+        datasets: name -> what this process has read; a node gets it once, whether or not it has the files.
         folder: for checkpoints, one folder for each key; shared by the nodes if trials are to move between them.
         filing: a FilingActor.
         progress: told of everything.
@@ -171,10 +190,11 @@ def run_ray(
     """
     context = RayTrialContext(
         filing=filing,
+        datasets=_carried(datasets),
         folder=str(folder),
         data_root=str(data_root) if data_root else None,
         threads=threads(resources),
-        gpu=capacity.gpus_per_trial > 0,
+        gpu_share=capacity.gpus_per_trial,
     )
     trainable = tune.with_resources(
         tune.with_parameters(TrialTrainable, context=context),
@@ -199,3 +219,8 @@ def run_ray(
                 callbacks=[_Watcher(progress, {spec.key: spec for spec in trials}, filing)],
             ),
         ).fit()
+
+
+def _carried(datasets: Mapping[str, StoredImages]) -> dict[str, Any]:
+    """Those that go to the trials: what is read image by image lies where each node has it."""
+    return {name: ray.put(found) for name, found in datasets.items() if not DATASETS[name].streamed}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
-from resablate.datasets import load_dataset
+from resablate.datasets import StoredImages, load_dataset
 from resablate.plan import SweepPlan, estimate_cpu_seconds
 from resablate.result import COMPLETE, Status
 from resablate.scheduling.filing import Filing
@@ -113,8 +113,7 @@ def run_sweep(
         wait_for_members(work, plan.sweep.name)
         stock = _take_stock(plan, tracker, retry)
         todo = stock.todo[:max_trials]
-        for name in dict.fromkeys(spec.dataset for spec in todo):
-            load_dataset(name, data_root)
+        datasets = {name: load_dataset(name, data_root) for name in dict.fromkeys(spec.dataset for spec in todo)}
         _say_what_is_left_alone(console, len(plan.trials), stock)
         progress = SweepProgress(
             todo,
@@ -126,7 +125,9 @@ def run_sweep(
         if not todo or scheduler == "inline":
             problems = _run_inline(plan, todo, tracker=tracker, **knobs)
         else:
-            problems = _run_on_ray(plan, todo, uri=place, stopping=stopping, console=console, **knobs)
+            problems = _run_on_ray(
+                plan, todo, uri=place, datasets=datasets, stopping=stopping, console=console, **knobs
+            )
     return SweepOutcome(
         planned=len(plan.trials),
         reused=stock.reused,
@@ -198,6 +199,7 @@ def _run_on_ray(
     work: Path,
     command: str,
     data_root: Path | None,
+    datasets: Mapping[str, StoredImages],
     progress: SweepProgress,
     stopping: Stopping,
     console: Console,
@@ -220,6 +222,7 @@ def _run_on_ray(
                 resources=plan.sweep.resources,
                 capacity=capacity,
                 data_root=data_root,
+                datasets=datasets,
                 folder=work / TRIALS,
                 filing=filing,
                 progress=progress,

@@ -244,7 +244,7 @@ class MlflowTracker(Tracker):
 
     def _write_trials(self) -> None:
         client, current = self._store.client(), self._submission()
-        rows = [json.dumps(trial.model_dump(mode="json"), sort_keys=True) for trial in current.trials.values()]
+        rows = [json.dumps(trial.changes(), sort_keys=True) for trial in current.trials.values()]
         client.log_text(current.run_id, "[\n" + ",\n".join(rows) + "\n]\n", TRIALS_FILE)
         self._log(current.run_id, [Point("trials", len(rows))])
 

@@ -18,6 +18,7 @@ import ray
 from rich.console import Console
 
 import resablate
+from resablate.datasets import load_dataset
 from resablate.errors import ResourceError
 from resablate.plan import SweepPlan
 from resablate.result import TrialResult
@@ -171,7 +172,9 @@ def test_ray_gives_the_numbers_of_inline_and_a_second_run_nothing(
 def test_what_befalls_one_trial_leaves_the_others_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One process is killed once, one as often as it is begun, and one trial does not find its data."""
     monkeypatch.setattr(ray_tune, "_MAX_PROCESS_DEATHS", 1)
-    monkeypatch.setattr(run, "load_dataset", lambda name, root: None)  # it was there when the sweep was submitted
+    # Each node is to find its data itself, and does not, although they were there when the sweep was submitted.
+    monkeypatch.setattr(run, "load_dataset", lambda name, root: load_dataset("digits"))
+    monkeypatch.setattr(ray_tune, "_carried", lambda datasets: {})
     uri = make_database(tmp_path)
     long = {"epochs": 5, "train_examples": 1400, "batch_size": 16, "shortcut": "dropout", "analyses": ["lesion"]}
     plan = tiny_plan({"seed": [0, 1], "dataset": ["digits", "fashion_mnist"]}, **long)

@@ -1,4 +1,4 @@
-"""What all verbs share: where they write, and the options that several take."""
+"""What the commands share: where they print, the arguments that several take, and what was typed."""
 
 from __future__ import annotations
 

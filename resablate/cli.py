@@ -10,9 +10,10 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from resablate.cli import analyze, sweeps
-from resablate.cli.console import SweepFile, TrackingUri, command_line, err, out
+from resablate.analyze_command import analyze
+from resablate.console import SweepFile, TrackingUri, command_line, err, out
 from resablate.errors import ResablateError, ResourceError, UnknownName
+from resablate.sweep_commands import status, sweep, trial
 
 app = typer.Typer(
     name="resablate",
@@ -21,8 +22,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (sweeps.sweep, sweeps.status, sweeps.trial, analyze.analyze):
-    app.command()(verb)
 
 
 def main() -> None:
@@ -33,9 +32,6 @@ def main() -> None:
     except ResablateError as error:
         err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
-
-
-_SHOWN_TRIALS = 40
 
 
 @app.command("list")
@@ -96,6 +92,10 @@ def check(file: SweepFile) -> None:
     )
 
 
+for verb in (trial, sweep, status, analyze):
+    app.command()(verb)
+
+
 @app.command()
 def report(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name.")],
@@ -133,3 +133,6 @@ def ui(
         port=port,
         say=lambda text: err.print(text, markup=False, highlight=False, soft_wrap=True),
     )
+
+
+_SHOWN_TRIALS = 40

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from resablate.assignments import parse_assignments
-from resablate.cli.console import DataRoot, TrackingUri, err, out
+from resablate.console import DataRoot, TrackingUri, err, out
 from resablate.errors import SpecError
 
 if TYPE_CHECKING:

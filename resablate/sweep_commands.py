@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from resablate.assignments import parse_assignments, parse_duration
-from resablate.cli.console import DataRoot, SweepFile, TrackingUri, command_line, err, out
+from resablate.console import DataRoot, SweepFile, TrackingUri, command_line, err, out
 from resablate.errors import SpecError
 from resablate.sweep import parse_sweep
 
