@@ -64,7 +64,7 @@ def test_whole_sets_of_arguments_may_be_an_axis() -> None:
         ({"analyses": [["lesion"], []], "lesion_examples": [10, 20]}, 3),
         ({"analyses": [["lesion", "path_gradient"], ["path_gradient", "lesion"]]}, 1),
         ({"shortcut": ["identity", "exclusive_gate"], "shortcut_args.bias": [-6, -5]}, 3),
-        ({"train_examples": [None, 1437, 5000, 100]}, 2),
+        ({"train_examples": [None, 1437, 5000, 200]}, 2),
         ({"warmup_iterations": [0, 10], "warmup_learning_rate": [0.01, 0.02]}, 3),
     ],
 )
