@@ -31,6 +31,15 @@ class Site:
         """Of the convolution, equal along both sides."""
         return int(self.layer.stride[0])
 
+    @property
+    def has_symbol(self) -> bool:
+        """Whether the operator falls apart into frequencies: its stride divides the images' sides, or it is 1x1.
+
+        Otherwise, as on images of odd sides, only the operator as a whole has a polar factor and singular values,
+        which are too many for every step of a training.
+        """
+        return self.layer.kernel_size == (1, 1) or not any(side % self.stride for side in self.size)
+
     def target(self, sv_target: str | float) -> float:
         """The singular value that all are drawn to.
 

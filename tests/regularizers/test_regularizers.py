@@ -102,6 +102,27 @@ def test_the_stem_can_be_left_alone() -> None:
     assert torch.equal(network.get_parameter("stem.0.weight"), before)
 
 
+@pytest.mark.parametrize("name", ["procrustes", "spectral_penalty"])
+@pytest.mark.parametrize("side", [8, 6], ids=["kernels larger than images", "odd sides"])
+def test_every_size_of_image_can_be_trained_on(name: str, side: int) -> None:
+    """8 gives 3x3 kernels on images of 2x2; 6 gives a stride of 2 on images of 3x3, and that layer is left alone."""
+    network = build_network(depth=8, width=2, in_channels=1, generator=make_generator()).double()
+    sites = find_sites(network, torch.zeros(1, 1, side, side, dtype=torch.float64), sv_layers="all")
+    before = {site.name: site.layer.weight.detach().clone() for site in sites}
+    knobs = {"sv_frequency": 1.0} if name == "procrustes" else {}
+    regularizer = REGULARIZERS[name](sites, sv_strength=0.5, **knobs)
+    penalty = regularizer.penalty()
+    if penalty is not None:
+        penalty.backward()
+    regularizer.after_step(make_generator())
+    still = [
+        site.name
+        for site in sites
+        if site.layer.weight.grad is None and torch.equal(site.layer.weight, before[site.name])
+    ]
+    assert still == ([] if side == 8 else ["blocks.2.branch.0"])
+
+
 @pytest.mark.parametrize("sv_layers", SV_LAYERS)
 @pytest.mark.parametrize("name", PENALTIES)
 def test_gradients_of_penalties_are_those_of_finite_differences(name: str, sv_layers: str) -> None:
