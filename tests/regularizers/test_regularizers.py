@@ -8,8 +8,9 @@ import torch
 
 from resablate.check import check_trial
 from resablate.errors import SpecError
-from resablate.model import ResidualNetwork, build_network
+from resablate.model import TRANSITIONS, ResidualNetwork, build_network
 from resablate.regularizers import REGULARIZERS, SV_LAYERS, Regularizer, find_sites
+from resablate.shortcuts import SHORTCUTS
 from resablate.spec import TrialSpec
 from resablate.trial import run_trial
 from tests.networks import make_generator
@@ -50,11 +51,41 @@ def test_projections_are_transitions_too() -> None:
     ]
 
 
+@pytest.mark.parametrize("transition", TRANSITIONS)
+@pytest.mark.parametrize("shortcut", SHORTCUTS)
+def test_transitions_change_dimensions_themselves_and_the_check_knows_them(shortcut: str, transition: str) -> None:
+    depth = 10 if transition == "bare" else 8
+    fields = {"shortcut": shortcut, "transition": transition, "depth": depth, "width": 4}
+    network = build_network(**fields, in_channels=1).double()
+    sites = find_sites(network, IMAGES, sv_layers="transitions")
+    shapes = [(site.layer.in_channels, site.layer.out_channels, site.stride) for site in sites]
+    own = shortcut == "conv1x1" or (transition == "projection" and shortcut != "none")
+    assert shapes == ([(4, 8, 2), (8, 16, 2)] if own or transition == "bare" else [])
+    spec = TrialSpec.parse({**fields, "regularizer": "procrustes", "sv_strength": 0.5, "sv_layers": "transitions"})
+    assert check_trial(spec).regularizer == ("procrustes" if sites else "none")
+    everything = check_trial(spec.replace(sv_layers="stem+transitions"))
+    assert (everything.regularizer, everything.sv_layers) == ("procrustes", "stem+transitions")
+
+
+@pytest.mark.parametrize("sv_layers", SV_LAYERS)
+def test_a_vgg_has_convolutions_and_neither_stem_nor_transitions(sv_layers: str) -> None:
+    sites = find_sites(
+        build_network(network="vgg", depth=5, width=2, in_channels=1).double(), IMAGES, sv_layers=sv_layers
+    )
+    fields = {"network": "vgg", "depth": 5, "width": 2, "regularizer": "procrustes", "sv_strength": 0.5}
+    assert len(sites) == (4 if sv_layers == "all" else 0)
+    assert check_trial(TrialSpec.parse({**fields, "sv_layers": sv_layers})).regularizer == (
+        "procrustes" if sites else "none"
+    )
+
+
 def test_targets() -> None:
     _, first, _ = find_sites(procrustes_resnet(), IMAGES, sv_layers="stem+transitions")
     assert first.target("backward") == pytest.approx(math.sqrt(2))
     assert first.target("forward") == 2
     assert first.target(0.7) == 0.7
+    with pytest.raises(ValueError, match="sv_target must be backward, forward or a number, got 'backwards'"):
+        first.target("backwards")
 
 
 @pytest.mark.parametrize("condition", [1.0, 1e3])
