@@ -9,6 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from resablate.errors import AnalysisError
 from resablate.model import ResidualNetwork, evaluation_mode
 from resablate.model.block import Block
 from resablate.registry import Registry
@@ -80,9 +81,15 @@ def find_sites(network: ResidualNetwork, images: Tensor, *, sv_layers: str) -> l
         network: left as it is.
         images: (B, C, H, W), what the network takes; one image is enough.
         sv_layers: a row of SV_LAYERS.
+
+    Raises:
+        AnalysisError: for a convolution that applies something else than its weights on zero-padded images, equally
+            along both sides: a subclass, another padding mode, two strides or two dilations.
     """
     sizes = _input_sizes(network, images)
     stem, moving = _stem(network), set(_transitions(network))
+    for name, layer in chosen_convolutions(network, sv_layers=sv_layers):
+        _check_plain(name, layer)
     return [
         Site(name, layer, sizes[layer], is_stem=layer is stem, is_transition=layer in moving)
         for name, layer in chosen_convolutions(network, sv_layers=sv_layers)
@@ -104,6 +111,22 @@ def chosen_convolutions(network: ResidualNetwork, *, sv_layers: str) -> list[tup
         if isinstance(layer, nn.Conv2d)
         and (sv_layers == "all" or layer in moving or (sv_layers == "stem+transitions" and layer is stem))
     ]
+
+
+def _check_plain(name: str, layer: nn.Conv2d) -> None:
+    """A subclass may transform its weights or pad on its own, which neither weights nor attributes tell."""
+    if type(layer) is not nn.Conv2d:
+        found = f"a {type(layer).__module__}.{type(layer).__name__}"
+    elif layer.padding_mode != "zeros":
+        found = f"padding_mode={layer.padding_mode!r}"
+    elif len(set(layer.stride)) > 1 or len(set(layer.dilation)) > 1:
+        found = f"stride={layer.stride}, dilation={layer.dilation}"
+    else:
+        return
+    raise AnalysisError(
+        f"{name}: singular values are known of plain nn.Conv2d with padding_mode='zeros' and equal strides and"
+        f" dilations alone, got {found}"
+    )
 
 
 def _stem(network: ResidualNetwork) -> nn.Conv2d | None:
