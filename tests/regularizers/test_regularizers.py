@@ -55,7 +55,7 @@ def test_projections_are_transitions_too() -> None:
 @pytest.mark.parametrize("shortcut", SHORTCUTS)
 def test_transitions_change_dimensions_themselves_and_the_check_knows_them(shortcut: str, transition: str) -> None:
     depth = 10 if transition == "bare" else 8
-    fields = {"shortcut": shortcut, "transition": transition, "depth": depth, "width": 4}
+    fields: dict[str, Any] = {"shortcut": shortcut, "transition": transition, "depth": depth, "width": 4}
     network = build_network(**fields, in_channels=1).double()
     sites = find_sites(network, IMAGES, sv_layers="transitions")
     shapes = [(site.layer.in_channels, site.layer.out_channels, site.stride) for site in sites]
