@@ -15,7 +15,7 @@ from resablate.errors import SpecError, nearest
 from resablate.model import BLOCKS, NETWORKS, STAGE_PREACTIVATIONS, TRANSITIONS, build_network
 from resablate.orderings import ORDERINGS
 from resablate.registry import Registry, accepted, arguments
-from resablate.regularizers import REGULARIZERS, SV_LAYERS, SV_STEMS
+from resablate.regularizers import REGULARIZERS, SV_LAYERS, SV_STEMS, chosen_convolutions
 from resablate.shortcuts import SHORTCUTS
 from resablate.spec import TrialSpec
 from resablate.training import (
@@ -258,8 +258,20 @@ def _idle_with_data(spec: TrialSpec) -> set[str]:
 def _regularizes_nothing(spec: TrialSpec) -> bool:
     if spec.regularizer == "none" or spec.sv_strength == 0:
         return True
-    # Zero-padding has no convolution, and a vgg no transition but a maximum.
-    return spec.sv_layers == "transitions" and (spec.network == "vgg" or spec.transition == "pad")
+    if spec.sv_layers == "all":
+        return False
+    names = arguments(NETWORKS[spec.network].build)
+    knobs = {name: value for name, value in dict(spec).items() if name in names and name != "shortcut_args"}
+    return not _has_convolutions(spec.network, spec.sv_layers, tuple(sorted(spec.shortcut_args.items())), **knobs)
+
+
+@lru_cache(maxsize=4096)
+def _has_convolutions(
+    network: str, sv_layers: str, shortcut_args: tuple[tuple[str, object], ...], **knobs: Any
+) -> bool:
+    with torch.device("meta"):
+        built = build_network(network=network, in_channels=1, shortcut_args=dict(shortcut_args), **knobs)
+    return bool(chosen_convolutions(built, sv_layers=sv_layers))
 
 
 def _knobs(functions: Iterable[Callable[..., object]]) -> frozenset[str]:

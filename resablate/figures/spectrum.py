@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import ceil
+from math import ceil, isnan
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -139,7 +139,11 @@ def _band(curves: dict[str, Curve], moment: str) -> Band | None:
 
 def _points(result: TrialResult, *, measured: Callable[[TrialResult], AnalysisResult | None], name: str) -> Points:
     taken = measured(result)
-    return zip(taken.table["layer"], taken.table[name], strict=True) if taken else ()
+    if not taken:
+        return ()
+    # A layer whose values are unknown has a target still; a band needs all its columns equally long.
+    rows = zip(taken.table["layer"], taken.table[name], taken.table["median"], strict=True)
+    return [(layer, value) for layer, value, median in rows if not isnan(median)]
 
 
 def _earliest(result: TrialResult) -> AnalysisResult | None:

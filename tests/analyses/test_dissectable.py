@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from resablate.analyses import lesion, multi_lesion, reorder
+from resablate.analyses import lesion, multi_lesion, reorder, spectrum
 from resablate.datasets import Examples
 from resablate.errors import AnalysisError
 from resablate.measurement import AnalysisResult
@@ -18,6 +18,7 @@ ANALYSES: dict[str, Callable[..., AnalysisResult]] = {
     "lesion": lesion,
     "multi_lesion": multi_lesion,
     "reorder": reorder,
+    "spectrum": spectrum,
 }
 
 

@@ -250,6 +250,15 @@ def test_spectra_before_and_after_training_are_medians_over_the_trials() -> None
     assert (conv1x1.series.shortcut, conv1x1.before) == ("conv1x1", None)
 
 
+def test_a_layer_whose_singular_values_are_unknown_leaves_a_gap_in_the_band() -> None:
+    drawn = spectrum.data([make_result(analyses={"spectrum": make_spectrum([1.0, math.nan, 3.0], target=2.0)})])
+    assert drawn is not None
+    assert drawn[0].after is not None
+    assert drawn[0].after.layer == (0, 2)
+    assert drawn[0].after.columns["target"] == (2, 2)
+    spectrum.draw(drawn)
+
+
 def test_error_table_by_hand() -> None:
     results = [make_result(error=e, seed=s) for s, e in enumerate([0.1, 0.3, 0.2])]
     results += [
