@@ -108,19 +108,19 @@ def _walks(
     signs = whole if signs is None else torch.cat([whole, signs.to(whole)], dim=1)
     with evaluation_mode(network):
         rows = (len(network.chain) + 1) * signs.shape[1]
-        at_once = max(1, _WALK_NUMBERS[images.device.type] // (rows * _largest(network, images[:1])))
+        at_once = max(1, _WALK_NUMBERS[images.device.type] // (rows * _largest(network, images[:2])))
         parts = zip(images.split(at_once), labels.split(at_once), signs.split(at_once, dim=2), strict=True)
         return [read(*_walk(network, *part)) for part in parts]
 
 
-def _largest(network: ResidualNetwork, image: Tensor) -> int:
-    """Numbers in the largest tensor that goes between two blocks, for one image."""
+def _largest(network: ResidualNetwork, images: Tensor) -> int:
+    """Numbers in the largest tensor that goes between two blocks, for one of `images`."""
     with torch.no_grad():
-        x = network.stem(image)
-        largest = x.numel()
+        x = network.stem(images)
+        largest = x[0].numel()
         for block in network.chain:
             x = block(x)
-            largest = max(largest, x.numel())
+            largest = max(largest, x[0].numel())
     return largest
 
 
@@ -240,14 +240,18 @@ def _through_block(block: _Linearized, sums: _Polynomial, signs: Tensor) -> None
         sums.exponents[sums.count] = sums.exponents[sums.count - 1]
         before[sums.count * sums.draws : (sums.count + 1) * sums.draws] = 0
     factors = sums.factors(signs, longer=longer)
+    shift = longer * sums.draws
     for start, stop in sums.pieces():  # from the end: a piece writes on itself and on rows that have been read
         vectors = pull_back(block.output, block.total, behind[start:stop])
         by_carried = pull_back(block.carried, block.leaf, vectors)
         by_added = pull_back(block.added, block.leaf, vectors)
-        if by_carried.data_ptr() != before[start].data_ptr():
-            before[start:stop] = by_carried
-        place = slice(start + longer * sums.draws, stop + longer * sums.draws)
-        before[place].addcmul_(by_added, factors[start:stop])
+        # The first rows are carried alone, the next take both from this piece, the last are there already.
+        both = max(0, stop - start - shift)
+        before[start : min(start + shift, stop)] = by_carried[:shift]
+        if both:
+            rows = before[start + shift : stop]
+            torch.addcmul(by_carried[shift:], by_added[:both], factors[start : start + both], out=rows)
+        before[max(start + shift, stop) : stop + shift].addcmul_(by_added[both:], factors[start + both : stop])
     sums.rows = before
     sums.count += longer
     sums.shortest += 1 - longer
