@@ -21,6 +21,33 @@ def test_a_plain_network_has_one_path() -> None:
     assert result.table["contribution"] == [0, 0, 0, 0, 0, 0, 1]
 
 
+def test_a_plain_network_counts_one_path() -> None:
+    for fields in ({"network": "vgg", "depth": 7}, {"shortcut": "none", "depth": 14}):
+        table = path_gradient(make_network(**fields), make_examples(), generator=make_generator()).table
+        assert table["log10_path_count"] == [-math.inf] * 6 + [0]
+        for share in ("contribution", "rms_contribution", "sum_contribution"):
+            assert table[share] == [0, 0, 0, 0, 0, 0, 1]
+
+
+def test_of_a_mixed_network_only_its_own_paths_are_sampled_and_counted() -> None:
+    network, examples = make_network(depth=14), make_examples(8)
+    for place in (1, 4):
+        network.blocks[place] = make_network(shortcut="none", depth=14).chain[place]
+    squares = path_squares(network, examples.images[:1], examples.labels[:1])
+    result = path_gradient(
+        network, examples.take(slice(1)), generator=make_generator(), path_samples=100, path_signs=300
+    )
+    counts = [0, 0, 1, 4, 6, 4, 1]
+    for length, count in enumerate(counts):
+        assert 10 ** result.table["log10_path_count"][length] == pytest.approx(count)
+        sampled, rms = (result.table[name][length] for name in ("sampled_norm", "rms_norm"))
+        assert (sampled > 0) == (rms > 0) == (count > 0)
+        assert rms == pytest.approx(math.sqrt(squares[length] / max(1, count)), rel=0.2)
+        assert sampled <= 1.2 * rms
+    for length in (2, 6):
+        assert result.table["sampled_norm"][length] == pytest.approx(result.table["norm"][length], rel=1e-12)
+
+
 def test_where_there_is_one_path_the_sample_is_exact() -> None:
     """Length 0 and length n have a single path, so sampled and summed norms agree on the same examples."""
     examples = make_examples(8)
