@@ -84,7 +84,7 @@ def lesion(
     Args:
         network: in whatever mode; evaluated in eval mode.
         examples: usually the test examples.
-        generator: draws the resamples behind the standard errors; a fixed one where None.
+        generator: not used; the analysis draws nothing.
         lesion_examples: use only the first so many.
         lesion_arithmetic: a row of LESION_ARITHMETICS.
 
@@ -104,7 +104,7 @@ def lesion(
     chosen = examples.take(slice(lesion_examples))
     check_dissectable(network, chosen)
     arithmetic = LESION_ARITHMETICS[lesion_arithmetic]
-    scores = score_variants(network, chosen, arithmetic(network), count=len(network.chain) + 1, generator=generator)
+    scores = score_variants(network, chosen, arithmetic(network), count=len(network.chain) + 1)
     changes = [block.changes_dimension for block in network.chain]
     errors, losses = scores.errors(), scores.losses()
     summary = _summary(errors, losses, torch.tensor(changes))

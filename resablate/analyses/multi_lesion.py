@@ -58,7 +58,7 @@ def multi_lesion(
     Args:
         network: in whatever mode; evaluated in eval mode.
         examples: usually the test examples.
-        generator: draws the sets, and the resamples behind the standard errors.
+        generator: draws the sets.
         multi_lesion_largest: the largest number of blocks removed at once; all blocks where there are fewer.
         multi_lesion_subsets: random sets of each size.
         multi_lesion_design: a row of LESION_DESIGNS. Both give sets of one size the same distribution; the errors of
@@ -93,7 +93,7 @@ def multi_lesion(
         for size, row in zip(sizes, orders, strict=True)
     ]
     whole: frozenset[int] = frozenset()
-    errors = _errors(network, chosen, [whole, *(blocks for row in every + kept for blocks in row)], generator)
+    errors = _errors(network, chosen, [whole, *(blocks for row in every + kept for blocks in row)])
     table = {"removed": [float(size) for size in sizes]}
     for prefix, rows in (("", every), ("same_dimension_", kept)):
         table |= _columns(prefix, [torch.stack([errors[blocks] for blocks in row]) for row in rows])
@@ -116,13 +116,13 @@ def multi_lesion(
 
 
 def _errors(
-    network: ResidualNetwork, examples: ExampleSource, removed: Sequence[frozenset[int]], generator: torch.Generator
+    network: ResidualNetwork, examples: ExampleSource, removed: Sequence[frozenset[int]]
 ) -> dict[frozenset[int], Tensor]:
     """Error without each set of blocks, (1 + resamples,)."""
     different = list(dict.fromkeys(removed))
     variants = [without(network, list(blocks)) for blocks in different]
     run = partial(run_variants, network, variants=variants)
-    scores = score_variants(network, examples, run, count=len(variants), generator=generator)
+    scores = score_variants(network, examples, run, count=len(variants))
     return dict(zip(different, scores.errors(), strict=True))
 
 

@@ -32,10 +32,10 @@ def path_count(
         generator: not used; the analysis draws nothing.
 
     Returns:
-        A row per `length` x from 0 to n: `log10_path_count` (-inf where there is none); its `share` of all paths; and `left_after_1`,
-        `left_after_10` and `left_after_20`, the parts of these paths that are left after so many deletions (those
-        that the network has branches for; the mean over which are deleted; NaN where there is no path). The summary has the median length and the smallest interval of lengths that
-        holds 95 % of the paths.
+        A row per `length` x from 0 to n: `log10_path_count` (-inf where there is none); its `share` of all paths; and
+        `left_after_1`, `left_after_10` and `left_after_20`, the parts of these paths that are left after so many
+        deletions (those that the network has branches for; the mean over which are deleted; NaN where there is no
+        path). The summary has the median length and the smallest interval of lengths that holds 95 % of the paths.
 
     Source: Veit et al. 2016, Figures 6(a) and 7.
     """

@@ -1,7 +1,8 @@
 """How much gradient comes by paths of each length.
 
 A network of n blocks is the sum of 2^n paths: at every block a path takes the shortcut or the branch, and its length
-is the number of branches it takes. Where a block has one of the two sides only, every path takes that one. Three quantities are measured, each at the network's input:
+is the number of branches it takes. Where a block has one of the two sides only, every path takes that one. Three
+quantities are measured, each at the network's input:
 
 * `norm`: the exact sum of the gradients of *all* paths of a length, in one backward walk;
 * `sampled_norm`: the gradient of *one* path of a length, sampled as Veit et al. did;
@@ -51,10 +52,10 @@ def path_gradient(
         A row per `length` from 0 to n: `norm` of the sum over all paths; `sampled_norm` of a single path;
         `rms_norm`, the root mean square over paths, examples and draws; each with a standard error in
         `..._error`, over examples, sampled paths and examples (over draws of a single example; NaN where there is
-        but one value); norms are zero where there is no path; `log10_path_count`, -inf there; and shares of each length: `contribution` of path count times
-        `sampled_norm`, `rms_contribution` of path count times `rms_norm`, `sum_contribution` of `norm`. The summary
-        has the ordinary gradient's norm, and of each of the three shares the median length and the smallest interval
-        of lengths that holds 95 %.
+        but one value); norms are zero where there is no path; `log10_path_count`, -inf there; and shares of each
+        length: `contribution` of path count times `sampled_norm`, `rms_contribution` of path count times `rms_norm`,
+        `sum_contribution` of `norm`. The summary has the ordinary gradient's norm, and of each of the three shares the
+        median length and the smallest interval of lengths that holds 95 %.
 
     Source: Veit et al. 2016, section 4.3 and Figure 6 (sampled paths, contribution); the exact sum and the random
         signs are this project's.

@@ -38,7 +38,7 @@ def reorder(
     Args:
         network: in whatever mode; evaluated in eval mode, its own order left as it is.
         examples: usually the test examples.
-        generator: draws the swaps, and the resamples behind the standard errors.
+        generator: draws the swaps.
         reorder_swaps: the largest number of swaps.
         reorder_samples: random orders for each number of swaps.
         reorder_examples: use only the first so many.
@@ -65,7 +65,7 @@ def reorder(
         for swaps in range(1, reorder_swaps + 1)
         for _ in range(reorder_samples)
     ]
-    errors = _errors(network, chosen, [itself, *orders], generator)
+    errors = _errors(network, chosen, [itself, *orders])
     bins: dict[int, list[Tensor]] = {}
     for order in orders:
         bins.setdefault(tau_bin(order), []).append(errors[order])
@@ -135,11 +135,11 @@ def _inversions(order: Sequence[int]) -> int:
 
 
 def _errors(
-    network: ResidualNetwork, examples: ExampleSource, orders: Sequence[tuple[int, ...]], generator: torch.Generator
+    network: ResidualNetwork, examples: ExampleSource, orders: Sequence[tuple[int, ...]]
 ) -> dict[tuple[int, ...], Tensor]:
     """Error in each order of blocks, (1 + resamples,)."""
     different = list(dict.fromkeys(orders))
     variants = [[(block, Route.BOTH) for block in order] for order in different]
     run = partial(run_variants, network, variants=variants)
-    scores = score_variants(network, examples, run, count=len(variants), generator=generator)
+    scores = score_variants(network, examples, run, count=len(variants))
     return dict(zip(different, scores.errors(), strict=True))

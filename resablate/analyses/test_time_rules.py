@@ -51,9 +51,7 @@ def test_time_rules(
     survival = [block.survival for block in network.chain]
     drawn = [tuple(draw(survival, generator)) for _ in range(subset_samples)]
     counts = _curve(subset_samples)
-    scores = score_variants(
-        network, examples, partial(_logits, network, drawn, counts), count=2 + len(counts), generator=generator
-    )
+    scores = score_variants(network, examples, partial(_logits, network, drawn, counts), count=2 + len(counts))
     errors, losses = scores.errors(), scores.losses()
     places = {"scaled": 0, "unscaled": 1, "averaged": -1}
     summary = {

@@ -89,7 +89,8 @@ PICTURE = Picture(
     caption=(
         "Share of the paths of each length that is left after some blocks are deleted, whichever they are, "
         "and where the paths are (gray, scaled to its highest point). Deletions take the long paths and "
-        "leave the short ones. Counted, not measured. Networks of one path are left out. After Veit et al. (2016), Figure 7."
+        "leave the short ones. Counted, not measured. Networks of one path are left out. After Veit et al. "
+        "(2016), Figure 7."
     ),
     data=data,
     draw=draw,

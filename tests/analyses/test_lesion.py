@@ -20,7 +20,7 @@ def test_shared_prefixes_change_no_bit(shortcut: str, ordering: str) -> None:
     network = make_network(shortcut=shortcut, ordering=ordering, dtype=torch.float32)
     examples = make_examples(12, dtype=torch.float32)
     result = lesion(network, examples, generator=make_generator())
-    scores = ResampledScores(3, make_generator())
+    scores = ResampledScores(3)
     scores.start(examples.labels)
     for block in range(3):
         logits = network(examples.images, lesion_routes(network, block)).detach()

@@ -1,6 +1,7 @@
 """The table of path lengths: what its columns are made of."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -22,7 +23,8 @@ def test_a_plain_network_has_one_path() -> None:
 
 
 def test_a_plain_network_counts_one_path() -> None:
-    for fields in ({"network": "vgg", "depth": 7}, {"shortcut": "none", "depth": 14}):
+    networks: list[dict[str, Any]] = [{"network": "vgg", "depth": 7}, {"shortcut": "none", "depth": 14}]
+    for fields in networks:
         table = path_gradient(make_network(**fields), make_examples(), generator=make_generator()).table
         assert table["log10_path_count"] == [-math.inf] * 6 + [0]
         for share in ("contribution", "rms_contribution", "sum_contribution"):
