@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from resablate.analyses.interface import check_dissectable
+from resablate.analyses.interface import at_least_one, check_dissectable
 from resablate.datasets import ExampleSource
 from resablate.measurement import AnalysisResult
 from resablate.model import ResidualNetwork, Route, folded, run_variants, without
@@ -97,10 +97,12 @@ def lesion(
 
     Raises:
         AnalysisError: if the network has no block, or a label is none of its classes.
+        ValueError: if a number is less than 1.
         UnknownName: if there is no such arithmetic.
 
     Source: Veit et al. 2016, section 4.1.
     """
+    at_least_one(lesion_examples=lesion_examples)
     chosen = examples.take(slice(lesion_examples))
     check_dissectable(network, chosen)
     arithmetic = LESION_ARITHMETICS[lesion_arithmetic]

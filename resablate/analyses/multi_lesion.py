@@ -10,7 +10,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from resablate.analyses.interface import check_dissectable
+from resablate.analyses.interface import at_least_one, check_dissectable
 from resablate.datasets import ExampleSource
 from resablate.measurement import AnalysisResult
 from resablate.model import ResidualNetwork, run_variants, without
@@ -74,10 +74,16 @@ def multi_lesion(
 
     Raises:
         AnalysisError: if the network has no block, or a label is none of its classes.
+        ValueError: if a number is less than 1.
         UnknownName: if there is no such design.
 
     Source: Veit et al. 2016, section 4.2 and Figure 5(a), sizes 1 to 20; the number of sets is not published.
     """
+    at_least_one(
+        multi_lesion_largest=multi_lesion_largest,
+        multi_lesion_subsets=multi_lesion_subsets,
+        multi_lesion_examples=multi_lesion_examples,
+    )
     chosen = examples.take(slice(multi_lesion_examples))
     check_dissectable(network, chosen)
     chain = network.chain

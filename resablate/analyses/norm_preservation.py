@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from resablate.analyses.interface import check_dissectable
+from resablate.analyses.interface import at_least_one, check_dissectable
 from resablate.datasets import ExampleSource
 from resablate.measurement import AnalysisResult
 from resablate.model import ResidualNetwork, evaluation_mode
@@ -49,6 +49,7 @@ def norm_preservation(
 
     Source: Zaeemzadeh et al., arXiv 1805.07477, experiments on the gradient norm ratio.
     """
+    at_least_one(norm_examples=norm_examples)
     check_dissectable(network, examples)
     chosen = torch.randperm(len(examples), generator=generator)[:norm_examples].to(examples.device)
     with evaluation_mode(network):

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from resablate.analyses.interface import check_dissectable
+from resablate.analyses.interface import at_least_one, check_dissectable
 from resablate.analyses.lengths import log10_path_counts, shares, spread
 from resablate.datasets import ExampleSource
 from resablate.measurement import AnalysisResult
@@ -60,6 +60,7 @@ def path_gradient(
     Source: Veit et al. 2016, section 4.3 and Figure 6 (sampled paths, contribution); the exact sum and the random
         signs are this project's.
     """
+    at_least_one(path_examples=path_examples, path_samples=path_samples)
     check_dissectable(network, examples)
     blocks = len(network.chain)
     counts = log10_path_counts(network.chain)

@@ -10,7 +10,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from resablate.analyses.interface import check_dissectable
+from resablate.analyses.interface import at_least_one, check_dissectable
 from resablate.datasets import ExampleSource
 from resablate.measurement import AnalysisResult
 from resablate.model import Block, ResidualNetwork, Route, run_variants
@@ -52,9 +52,11 @@ def reorder(
 
     Raises:
         AnalysisError: if the network has no block, or a label is none of its classes.
+        ValueError: if a number is less than 1.
 
     Source: Veit et al. 2016, section 4.2 and Figure 5(b); the numbers of swaps and orders are not published.
     """
+    at_least_one(reorder_swaps=reorder_swaps, reorder_samples=reorder_samples, reorder_examples=reorder_examples)
     chosen = examples.take(slice(reorder_examples))
     check_dissectable(network, chosen)
     chain = network.chain

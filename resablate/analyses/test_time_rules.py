@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from resablate.analyses.interface import check_dissectable
+from resablate.analyses.interface import at_least_one, check_dissectable
 from resablate.datasets import ExampleSource
 from resablate.measurement import AnalysisResult
 from resablate.model import ResidualNetwork, Route, unscaled
@@ -45,7 +45,9 @@ def test_time_rules(
 
     Raises:
         AnalysisError: if the network has no block, or a label is none of its classes.
+        ValueError: if a number is less than 1.
     """
+    at_least_one(subset_samples=subset_samples)
     check_dissectable(network, examples)
     draw = BLOCK_SAMPLINGS[block_sampling].draw
     survival = [block.survival for block in network.chain]
