@@ -48,7 +48,7 @@ def reorder(
         in it, quartiles of their error (fraction), and the standard error of the median as that of a sample of
         examples, by bootstrap; the orders count as given. The summary has the whole network's error, the mean error
         over all orders, the lowest tau, and how many blocks can change places; where none can, every order is the
-        network as it is.
+        network as it is, and there is no mean error.
 
     Raises:
         AnalysisError: if the network has no block, or a label is none of its classes.
@@ -82,12 +82,12 @@ def reorder(
         "error_upper_quartile": [float(errors[:, 0].quantile(0.75)) for errors in rows.values()],
         "error_median_standard_error": standard_error(middles).tolist(),
     }
-    baseline, mean = errors[itself], torch.stack([errors[order] for order in orders]).mean(dim=0)
+    sampled = {"baseline_error": errors[itself]}
+    if pairs:  # else the mean would be that of the network as it is, and pass for robustness
+        sampled["mean_error"] = torch.stack([errors[order] for order in orders]).mean(dim=0)
     summary = {
-        "baseline_error": float(baseline[0]),
-        "baseline_error_standard_error": float(standard_error(baseline)),
-        "mean_error": float(mean[0]),
-        "mean_error_standard_error": float(standard_error(mean)),
+        **{name: float(values[0]) for name, values in sampled.items()},
+        **{f"{name}_standard_error": float(standard_error(values)) for name, values in sampled.items()},
         "lowest_tau": min(kendall_tau(order) for order in orders),
         "swappable_blocks": float(len({block for pair in pairs for block in pair})),
     }
