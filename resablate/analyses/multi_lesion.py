@@ -70,7 +70,7 @@ def multi_lesion(
         sets (`error_median`, ...), the same over the sets without blocks that change dimensions
         (`same_dimension_error_median`, ...; NaN where there are not so many blocks), and standard errors of both
         medians as those of a sample of examples, by bootstrap; the sets count as given. The summary has the whole
-        network's error and the median at the largest size.
+        network's error and the median at the largest size, with standard errors.
 
     Raises:
         AnalysisError: if the network has no block, or a label is none of its classes.
@@ -112,6 +112,7 @@ def multi_lesion(
         "baseline_error_standard_error": float(standard_error(errors[whole])),
         "largest_size": table["removed"][-1],
         "largest_size_error": table["error_median"][-1],
+        "largest_size_error_standard_error": table["error_median_standard_error"][-1],
     }
     return AnalysisResult(
         summary=summary,

@@ -12,7 +12,7 @@ The first differs from the others because the paths of a length cancel.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -50,12 +50,13 @@ def path_gradient(
 
     Returns:
         A row per `length` from 0 to n: `norm` of the sum over all paths; `sampled_norm` of a single path;
-        `rms_norm`, the root mean square over paths, examples and draws; each with a standard error in
-        `..._error`, over examples, sampled paths and examples (over draws of a single example; NaN where there is
-        but one value); norms are zero where there is no path; `log10_path_count`, -inf there; and shares of each
-        length: `contribution` of path count times `sampled_norm`, `rms_contribution` of path count times `rms_norm`,
-        `sum_contribution` of `norm`. The summary has the ordinary gradient's norm, and of each of the three shares the
-        median length and the smallest interval of lengths that holds 95 %.
+        `rms_norm`, the root mean square over paths, examples and draws; each with its `..._standard_error`,
+        over examples, sampled paths and examples (over draws of a single example; NaN where there is but one value);
+        norms are zero where there is no path; `log10_path_count`, -inf there; and shares of each length:
+        `contribution` of path count times `sampled_norm`, `rms_contribution` of path count times `rms_norm`,
+        `sum_contribution` of `norm`. The summary has the ordinary gradient's norm with its standard error over
+        examples, and of each of the three shares the median length and the smallest interval of lengths that holds
+        95 %.
 
     Source: Veit et al. 2016, section 4.3 and Figure 6 (sampled paths, contribution); the exact sum and the random
         signs are this project's.
@@ -67,7 +68,7 @@ def path_gradient(
     images, labels = examples.draw(path_examples, generator)
     sampled = [
         [
-            _mean_norm(path_gradients(network, *examples.draw(path_examples, generator), routes=routes))
+            float(_norms(path_gradients(network, *examples.draw(path_examples, generator), routes=routes)).mean())
             for routes in (_random_path(network.chain, length, generator) for _ in range(path_samples))
         ]
         if math.isfinite(count)
@@ -79,29 +80,25 @@ def path_gradient(
     rms, rms_errors = _root_mean_squares(norms[:, 1:], counts)
     columns = {
         "norm": norms[:, 0].mean(dim=1).tolist(),
-        "norm_error": [_standard_error(row) for row in norms[:, 0].tolist()],
+        "norm_standard_error": [_standard_error(row) for row in norms[:, 0].tolist()],
         "sampled_norm": [sum(row) / len(row) for row in sampled],
-        "sampled_norm_error": [_standard_error(row) for row in sampled],
+        "sampled_norm_standard_error": [_standard_error(row) for row in sampled],
         "rms_norm": rms,
-        "rms_norm_error": rms_errors,
+        "rms_norm_standard_error": rms_errors,
     }
     contributions = {
         "contribution": shares(columns["sampled_norm"], counts),
         "rms_contribution": shares(rms, counts),
         "sum_contribution": shares(columns["norm"], [0.0] * len(counts)),
     }
-    spreads = {
-        f"{name.removesuffix('contribution')}{place}": float(length)
-        for name, distribution in contributions.items()
-        for place, length in zip(
-            ("median_length", "effective_low", "effective_high"), spread(distribution), strict=True
-        )
-    }
+    spreads = _spreads(contributions)
+    whole = _norms(path_gradients(network, images, labels, routes=None)).tolist()
+    gradient = {"gradient_norm": sum(whole) / len(whole), "gradient_norm_standard_error": _standard_error(whole)}
     return AnalysisResult(
-        summary={"gradient_norm": _mean_norm(path_gradients(network, images, labels, routes=None)), **spreads},
+        summary={**gradient, **spreads},
         table={"length": list(range(blocks + 1)), **columns, "log10_path_count": counts, **contributions},
         units={
-            "gradient_norm": _NORM,
+            **dict.fromkeys(gradient, _NORM),
             **dict.fromkeys(spreads, "blocks"),
             "length": "blocks",
             **dict.fromkeys(columns, _NORM),
@@ -110,6 +107,17 @@ def path_gradient(
         },
         axes=dict.fromkeys(["norm", "sampled_norm", "rms_norm", *contributions], "length"),
     )
+
+
+def _spreads(contributions: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """Median and effective lengths of each kind of share, by name."""
+    return {
+        f"{name.removesuffix('contribution')}{place}": float(length)
+        for name, distribution in contributions.items()
+        for place, length in zip(
+            ("median_length", "effective_low", "effective_high"), spread(distribution), strict=True
+        )
+    }
 
 
 def _root_mean_squares(norms: Tensor, log10_counts: Sequence[float]) -> tuple[list[float], list[float]]:
@@ -144,9 +152,9 @@ def _random_path(chain: Sequence[Block], length: int, generator: torch.Generator
     return [Route.GRADIENT_BY_BRANCH if i in branches else Route.GRADIENT_BY_SHORTCUT for i in range(len(chain))]
 
 
-def _mean_norm(gradients: Tensor) -> float:
-    """Mean over the examples of (B, C, H, W) of the Euclidean norm, summed in double precision."""
-    return float(gradients.double().flatten(1).norm(dim=1).mean())
+def _norms(gradients: Tensor) -> Tensor:
+    """Euclidean norm (B,) of each example's gradient, of (B, C, H, W), summed in double precision."""
+    return gradients.double().flatten(1).norm(dim=1)
 
 
 def _standard_error(values: Sequence[float]) -> float:

@@ -99,6 +99,18 @@ def test_standard_errors_are_those_of_means_over_examples() -> None:
         assert result.summary[f"{name}_standard_error"] == pytest.approx(expected, rel=0.15)
 
 
+def test_every_number_of_the_summary_has_its_standard_error() -> None:
+    """Against the deviation over 60 disjoint sets of examples."""
+    network, examples = make_network(depth=14, dtype=torch.float32), make_examples(60 * 60, dtype=torch.float32)
+    parts = [lesion(network, examples.take(slice(start, start + 60))).summary for start in range(0, 3600, 60)]
+    names = [name for name in parts[0] if not name.endswith("_standard_error")]
+    assert len(names) == 9
+    for name in names:
+        values = torch.tensor([part[name] for part in parts])
+        errors = torch.tensor([part[f"{name}_standard_error"] for part in parts])
+        assert float(errors.mean() / values.std()) == pytest.approx(1, abs=0.35), name
+
+
 def test_a_mean_over_no_block_is_left_out() -> None:
     summary = lesion(make_network(network="vgg", depth=4, in_channels=2), make_examples(channels=2)).summary
     assert "mean_increase_dimension_change" in summary

@@ -9,7 +9,7 @@ import torch
 from resablate.analyses import path_gradient
 from resablate.datasets import Examples
 from resablate.errors import AnalysisError
-from resablate.model import gradients_by_length
+from resablate.model import gradients_by_length, path_gradients
 from tests.model.enumeration import path_squares
 from tests.networks import make_examples, make_generator, make_images, make_network
 
@@ -56,7 +56,7 @@ def test_where_there_is_one_path_the_sample_is_exact() -> None:
     result = path_gradient(make_network(depth=14), examples, generator=make_generator(), path_examples=8)
     for length in (0, 6):
         assert result.table["sampled_norm"][length] == pytest.approx(result.table["norm"][length], rel=1e-12)
-        assert result.table["sampled_norm_error"][length] == pytest.approx(0, abs=1e-12)
+        assert result.table["sampled_norm_standard_error"][length] == pytest.approx(0, abs=1e-12)
 
 
 def test_the_contribution_is_count_times_norm() -> None:
@@ -71,7 +71,10 @@ def test_the_sums_are_those_of_the_walk_with_their_errors_over_examples() -> Non
     result = path_gradient(network, examples, generator=make_generator(), path_examples=8)
     norms = gradients_by_length(network, examples.images, examples.labels).flatten(2).norm(dim=2)
     assert result.table["norm"] == pytest.approx(norms.mean(dim=1).tolist())
-    assert result.table["norm_error"] == pytest.approx((norms.std(dim=1) / math.sqrt(8)).tolist())
+    assert result.table["norm_standard_error"] == pytest.approx((norms.std(dim=1) / math.sqrt(8)).tolist())
+    whole = path_gradients(network, examples.images, examples.labels, routes=None).flatten(1).norm(dim=1)
+    assert result.summary["gradient_norm"] == pytest.approx(float(whole.mean()))
+    assert result.summary["gradient_norm_standard_error"] == pytest.approx(float(whole.std()) / math.sqrt(8))
     assert result.table["sum_contribution"] == pytest.approx((norms.mean(1) / norms.mean(1).sum()).tolist())
 
 
@@ -81,7 +84,9 @@ def test_random_signs_estimate_the_root_mean_square_over_all_512_paths() -> None
         network, Examples(images, labels), generator=make_generator(), path_samples=1, path_signs=300
     )
     squares = path_squares(network, images, labels)
-    for k, (estimate, error) in enumerate(zip(result.table["rms_norm"], result.table["rms_norm_error"], strict=True)):
+    for k, (estimate, error) in enumerate(
+        zip(result.table["rms_norm"], result.table["rms_norm_standard_error"], strict=True)
+    ):
         truth = math.sqrt(squares[k] / math.comb(9, k))
         assert abs(estimate - truth) <= 5 * error + 1e-12 * truth
         assert error < 0.1 * truth, "else five errors hold anything"
@@ -98,12 +103,12 @@ def test_root_mean_squares_are_over_examples_too() -> None:
         root = squares[length].mean().sqrt()
         assert result.table["rms_norm"][length] == pytest.approx(root.item())
         error = squares[length].std() / math.sqrt(8) / (2 * root)
-        assert result.table["rms_norm_error"][length] == pytest.approx(error.item())
+        assert result.table["rms_norm_standard_error"][length] == pytest.approx(error.item())
 
 
 def test_without_signs_their_columns_are_empty() -> None:
     result = path_gradient(make_network(), make_examples(), generator=make_generator(), path_signs=0)
-    for name in ("rms_norm", "rms_norm_error", "rms_contribution"):
+    for name in ("rms_norm", "rms_norm_standard_error", "rms_contribution"):
         assert all(map(math.isnan, result.table[name]))
     assert math.isnan(result.summary["rms_median_length"])
     assert result.summary["sum_median_length"] >= 0
