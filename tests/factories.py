@@ -38,7 +38,8 @@ def make_lesion(errors: Sequence[float], *, baseline: float, changing: Sequence[
         "baseline_loss": 3 * baseline,
         "mean_loss_increase": 3 * sum(increases) / len(errors),
         **dict.fromkeys(
-            (f"{name}_standard_error" for name in ("baseline_error", "mean_error", "mean_increase")), 0.002
+            (f"{name}_standard_error" for name in ("baseline_error", "mean_error", "mean_increase", "worst_error")),
+            0.002,
         ),
     }
     parts = {"same_dimension": False, "dimension_change": True}
@@ -80,6 +81,7 @@ def make_multi_lesion(errors: Sequence[float], *, spread: float = 0.01, changing
         "baseline_error_standard_error": 0.002,
         "largest_size": float(len(errors)),
         "largest_size_error": errors[-1],
+        "largest_size_error_standard_error": spread / 10,
     }
     curves = [name for name in table if name.endswith(("quartile", "median"))]
     return AnalysisResult(
@@ -127,8 +129,8 @@ def make_path_gradient(norms: Sequence[float], *, sums: Sequence[float] | None =
     sum_shares = [norm / (sum(sums or weights) or 1.0) for norm in sums or weights]
     contributions = {"contribution": shares, "rms_contribution": shares, "sum_contribution": sum_shares}
     norms_of = {"norm": list(sums or weights), "sampled_norm": list(norms), "rms_norm": list(norms)}
-    errors = {f"{name}_error": [value / 10 for value in values] for name, values in norms_of.items()}
-    summary = {"gradient_norm": total}
+    errors = {f"{name}_standard_error": [value / 10 for value in values] for name, values in norms_of.items()}
+    summary = {"gradient_norm": total, "gradient_norm_standard_error": total / 10}
     for name, distribution in contributions.items():
         for place, level in (("median_length", 0.5), ("effective_low", 0.025), ("effective_high", 0.975)):
             summary[name.removesuffix("contribution") + place] = _reaching(distribution, level)
@@ -172,7 +174,7 @@ def make_norm_preservation(ratios: Sequence[float], *, changing: Sequence[int] =
     table = {
         "block": list(range(len(ratios))),
         "ratio": list(ratios),
-        "ratio_error": [ratio / 10 for ratio in ratios],
+        "ratio_standard_error": [ratio / 10 for ratio in ratios],
         "mean_ratio": list(ratios),
         "median_ratio": list(ratios),
         "changes_dimension": [float(block in changing) for block in range(len(ratios))],

@@ -28,11 +28,14 @@ class Counts:
 
 
 def data(results: Sequence[TrialResult]) -> dict[Panel, Counts] | None:
-    """The counts, once for each number of blocks: nothing else matters; None where no block can be deleted."""
+    """The counts, once for each number of blocks, of networks that have more than one path.
+
+    None where there is no such network, or where no block can be deleted.
+    """
     found: dict[int, tuple[Panel, Counts]] = {}
     for member in arrange(results):
         measured = member.result.analyses.get("path_count")
-        if measured is None:
+        if measured is None or sum(share > 0 for share in measured.table["share"]) < 2:  # noqa: PLR2004
             continue
         left = {
             int(name.removeprefix(LEFT)): _percent(values)
@@ -86,7 +89,8 @@ PICTURE = Picture(
     caption=(
         "Share of the paths of each length that is left after some blocks are deleted, whichever they are, "
         "and where the paths are (gray, scaled to its highest point). Deletions take the long paths and "
-        "leave the short ones. Counted, not measured. After Veit et al. (2016), Figure 7."
+        "leave the short ones. Counted, not measured. Networks of one path are left out. After Veit et al. "
+        "(2016), Figure 7."
     ),
     data=data,
     draw=draw,

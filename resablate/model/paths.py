@@ -43,11 +43,14 @@ def path_gradients(
         routes: one for each block, `GRADIENT_BY_BRANCH` or `GRADIENT_BY_SHORTCUT` for a single path; the ordinary
             gradient where None.
 
+    Raises:
+        ValueError: if a label is none of the network's classes.
+
     Source: Veit et al. 2016, section 4.3.
     """
     with evaluation_mode(network), torch.enable_grad():
         leaf = images.detach().requires_grad_()
-        loss = functional.cross_entropy(network(leaf, routes), labels, reduction="sum")
+        loss = _loss(network(leaf, routes), labels)
         if not loss.requires_grad:
             return torch.zeros_like(leaf)
         return torch.autograd.grad(loss, leaf, materialize_grads=True)[0]
@@ -64,6 +67,9 @@ def gradients_by_length(network: ResidualNetwork, images: Tensor, labels: Tensor
     Returns:
         At [k, b] the sum over all paths through exactly k branches, for example b; over k they sum to the ordinary
         gradient.
+
+    Raises:
+        ValueError: if a label is none of the network's classes.
     """
 
     def scaled(sums: Tensor, exponents: Tensor) -> Tensor:
@@ -86,6 +92,9 @@ def path_norms(network: ResidualNetwork, images: Tensor, labels: Tensor, *, sign
 
     Returns:
         (n+1, 1 + S, B): at [:, 0] without signs, that is of what `gradients_by_length` gives.
+
+    Raises:
+        ValueError: if a label is none of the network's classes.
     """
 
     def norms(sums: Tensor, exponents: Tensor) -> Tensor:
@@ -93,6 +102,16 @@ def path_norms(network: ResidualNetwork, images: Tensor, labels: Tensor, *, sign
         return torch.ldexp(sums.double().flatten(3).norm(dim=3), exponents.view(-1, 1, 1))
 
     return torch.cat(_walks(network, images, labels, signs=signs, read=norms), dim=2)
+
+
+def _loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """The cross-entropy, summed over the examples."""
+    outside = labels[(labels < 0) | (labels >= logits.shape[1])]
+    if len(outside):
+        raise ValueError(
+            f"labels must be the network's classes, 0 to {logits.shape[1] - 1}, but got {outside.unique().tolist()}"
+        )
+    return functional.cross_entropy(logits, labels, reduction="sum")
 
 
 def _walks(
@@ -185,7 +204,7 @@ def _walk(network: ResidualNetwork, images: Tensor, labels: Tensor, signs: Tenso
             blocks.append(_Linearized.at(x, block))
             x = blocks[-1].output.detach()
         x.requires_grad_()
-        loss = functional.cross_entropy(network.head(x), labels, reduction="sum")
+        loss = _loss(network.head(x), labels)
         (gradient,) = torch.autograd.grad(loss, x, materialize_grads=True)
     lengths, draws = signs.shape[0] + 1, signs.shape[1]
     exponents = torch.zeros(lengths, dtype=torch.int32, device=x.device)

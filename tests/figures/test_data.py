@@ -1,6 +1,7 @@
 """What the pictures show, checked by numbers."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -191,6 +192,12 @@ def test_paths_are_counted_once_for_each_number_of_blocks() -> None:
     assert small.share == pytest.approx((12.5, 37.5, 37.5, 12.5))
     assert small.left == {1: pytest.approx((100, 200 / 3, 100 / 3, 0))}
     assert path_count.data([make_result()]) is None
+
+
+def test_networks_of_one_path_have_no_counts_to_draw() -> None:
+    counted = make_path_count(3)
+    plain = replace(counted, table={**counted.table, "share": [0, 0, 0, 1]})
+    assert path_count.data([make_result(shortcut="none", analyses={"path_count": plain})]) is None
 
 
 def test_ratios_by_block_and_over_epochs_where_dimensions_change() -> None:
