@@ -71,13 +71,14 @@ def check(file: SweepFile) -> None:
     ):
         shown.add_column(heading, justify=side, overflow="fold")  # pyright: ignore[reportArgumentType]
     shown.add_column("one CPU core", justify="right")
-    seconds = [estimate_cpu_seconds(spec) for spec in plan.trials]
-    for spec, wall in zip(plan.trials[:_SHOWN_TRIALS], seconds, strict=False):
+    known = plan.trials or plan.samples
+    seconds = [estimate_cpu_seconds(spec) for spec in known]
+    for spec, wall in zip(known[:_SHOWN_TRIALS], seconds, strict=False):
         cost = trial_cost(spec)
         shown.add_row(plan.sweep.label(spec), spec.key, f"{cost.parameters:,}", f"{cost.multiply_adds:,}", clock(wall))
     out.print(shown)
-    if len(plan.trials) > _SHOWN_TRIALS:
-        out.print(f"... and {len(plan.trials) - _SHOWN_TRIALS} more", highlight=False)
+    if len(known) > _SHOWN_TRIALS:
+        out.print(f"... and {len(known) - _SHOWN_TRIALS} more", highlight=False)
     for note in plan.notes:
         out.print(note, markup=False, highlight=False, soft_wrap=True)
     try:
@@ -85,7 +86,8 @@ def check(file: SweepFile) -> None:
     except ResourceError as error:
         out.print(f"needs a cluster: {error}", markup=False, highlight=False, soft_wrap=True)
     out.print(
-        f"{file}: {len(plan.trials)} trials, about {clock(sum(seconds))} on one CPU core"
+        f"{file}: {plan.trial_count} trials{' proposed one by one' if plan.adaptive else ''},"
+        f" about {clock(plan.trial_count * sum(seconds) / len(seconds))} on one CPU core"
         " (an estimate; multiply-adds are of one image forward)",
         highlight=False,
         soft_wrap=True,

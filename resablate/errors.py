@@ -7,6 +7,7 @@ ResablateError
 ├── AnalysisError            a network and examples that an analysis cannot take
 ├── CheckpointError          a stored state cannot be read or does not fit
 ├── TrackingError            the tracking server cannot be reached or does not hold what was asked
+│   └── UnknownSweep         it holds no sweep of that name
 └── ResourceError            the resources asked for exist nowhere
 
 A message states the rule, the value, the choices and the place. `ResablateError`s are the user's to mend: the
@@ -63,6 +64,10 @@ class CheckpointError(ResablateError):
 
 class TrackingError(ResablateError):
     """The tracking server cannot be reached or does not hold what was asked for."""
+
+
+class UnknownSweep(TrackingError):
+    """The tracker holds no sweep of that name."""
 
 
 class ResourceError(ResablateError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import comb
 from pathlib import Path
@@ -12,13 +12,18 @@ from resablate.datasets import DATASETS
 from resablate.errors import SpecError
 from resablate.model import NetworkCost
 from resablate.registry import arguments
-from resablate.searches import SEARCHES
+from resablate.searches import SEARCHES, Adaptive
+from resablate.searches.points import corners
+from resablate.searches.random import draw
+from resablate.searches.settings import search_problems
 from resablate.shortcuts import SHORTCUTS
 from resablate.spec import TrialSpec
 from resablate.sweep import LARGEST_GRID, Point, SweepSpec, load_sweep, merge
 from resablate.trial import trial_cost
 
 _SHOWN_PROBLEMS = 20
+_PROBED_POINTS = 16
+"""Points inside the ranges of a search that are checked besides their ends."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +32,23 @@ class SweepPlan:
 
     sweep: SweepSpec
     trials: tuple[TrialSpec, ...]
-    """Canonical, each key once."""
+    """Canonical, each key once; none where a search proposes them one by one."""
     point_count: int
     """Points asked for; more than trials where some ask the same question."""
     notes: tuple[str, ...]
     """What a reader of the sweep should know, one line each."""
+    samples: tuple[TrialSpec, ...] = ()
+    """Trials like those that the search will propose: the ends of the axes and some between."""
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether a search proposes the trials one by one."""
+        return isinstance(SEARCHES[self.sweep.search.method], Adaptive)
+
+    @property
+    def trial_count(self) -> int:
+        """Trials that the sweep consists of, if no proposed point repeats another."""
+        return self.point_count * len(self.sweep.search.seeds or [0]) if self.adaptive else len(self.trials)
 
 
 def load_plan(file: Path) -> SweepPlan:
@@ -64,8 +81,9 @@ def _further_problems(sound: SweepSpec) -> list[str]:
     listed = sound.model_copy(update={"axes": lists})
     points = listed.points() if listed.grid_size <= LARGEST_GRID else ()
     found = dict.fromkeys(problem for point in points for problem in unknown_names(listed.trial(point)))
+    found.update(dict.fromkeys(search_problems(sound)))
     try:
-        SEARCHES[sound.search.method](sound)
+        _known_points(sound)
     except SpecError as error:
         found.update(dict.fromkeys(error.problems))
     return list(found)
@@ -85,20 +103,25 @@ def plan_sweep(sweep: SweepSpec, *, place: str = "") -> SweepPlan:
         SpecError: with every unknown name, every argument that no shortcut of the sweep takes, and every point that
             is no valid trial.
     """
+    problems = search_problems(sweep)
+    points: list[Point] = []
     try:
-        points = SEARCHES[sweep.search.method](sweep)
+        points = _known_points(sweep)
         if not points:
-            raise SpecError("axes: there is no point in this sweep")
+            problems.append("axes: there is no point in this sweep")
     except SpecError as error:
-        raise SpecError(error.problems, place=place) from None
+        problems = list(dict.fromkeys([*problems, *error.problems]))
+    if problems:
+        raise SpecError(problems, place=place)
+    adaptive = isinstance(SEARCHES[sweep.search.method], Adaptive)
     found: dict[str, None] = {}
     named = _argument_names(sweep)
     taken: dict[str, set[str]] = {name: set() for name in named}
     trials: dict[str, TrialSpec] = {}
     for point in points:
         try:
-            spec = check_trial(sweep.trial(_effective(sweep, point, taken)))
-            trials.setdefault(spec.key, spec)
+            for spec in _point_trials(sweep, point, taken):
+                trials.setdefault(spec.key, spec)
         except SpecError as error:
             found.update(dict.fromkeys(error.problems))
     shortcuts = list(dict.fromkeys(str(merge(sweep.base, point).get("shortcut", "identity")) for point in points))
@@ -110,12 +133,39 @@ def plan_sweep(sweep: SweepSpec, *, place: str = "") -> SweepPlan:
         hidden = len(problems) - _SHOWN_PROBLEMS
         shown = problems[:_SHOWN_PROBLEMS] + ([f"... and {hidden} more"] if hidden > 0 else [])
         raise SpecError(shown, place=place)
+    listed = tuple(trials.values())
+    asked = len(points) * len(sweep.search.seeds or [0])
     return SweepPlan(
         sweep=sweep,
-        trials=tuple(trials.values()),
-        point_count=len(points),
-        notes=tuple(_notes(taken, shortcuts, len(points), len(trials))),
+        trials=() if adaptive else listed,
+        point_count=(sweep.search.trials or 0) if adaptive else asked,
+        notes=tuple(_notes(sweep, taken, shortcuts, len(trials) if adaptive else asked, len(trials))),
+        samples=listed if adaptive else (),
     )
+
+
+def point_trials(sweep: SweepSpec, point: Point) -> tuple[TrialSpec, ...]:
+    """The trials of a point, canonical: one, or one for each of the search's seeds.
+
+    Raises:
+        SpecError: if the point is no valid trial.
+    """
+    taken: dict[str, set[str]] = {name: set() for name in _argument_names(sweep)}
+    return tuple(_point_trials(sweep, point, taken))
+
+
+def _point_trials(sweep: SweepSpec, point: Point, taken: dict[str, set[str]]) -> Iterator[TrialSpec]:
+    for seed in sweep.search.seeds or [None]:
+        replicate = point if seed is None else {**point, "seed": seed}
+        spec = check_trial(sweep.trial(_effective(sweep, replicate, taken)))
+        # Analyses that only the best trials get are no part of what a trial is asked: its key would promise them.
+        yield spec if sweep.search.analyze_best is None else check_trial(spec.replace(analyses=()))
+
+
+def _known_points(sweep: SweepSpec) -> list[Point]:
+    """The points of the sweep; of a search that proposes them, those that show whether it can."""
+    method = SEARCHES[sweep.search.method]
+    return [*corners(sweep), *draw(sweep, _PROBED_POINTS)] if isinstance(method, Adaptive) else method(sweep)
 
 
 def _argument_names(sweep: SweepSpec) -> list[str]:
@@ -153,7 +203,7 @@ def _nobody_takes(name: str, shortcuts: list[str]) -> str:
     return f"shortcut_args.{name}: no shortcut of this sweep takes it ({choices})"
 
 
-def _notes(taken: dict[str, set[str]], shortcuts: list[str], points: int, trials: int) -> list[str]:
+def _notes(sweep: SweepSpec, taken: dict[str, set[str]], shortcuts: list[str], points: int, trials: int) -> list[str]:
     notes = [
         f"shortcut_args.{name} has no effect on {', '.join(others)}, which run once, without it"
         for name, takers in taken.items()
@@ -161,6 +211,10 @@ def _notes(taken: dict[str, set[str]], shortcuts: list[str], points: int, trials
     ]
     if points > trials:
         notes.append(f"{points} points make {trials} different trials; the others would repeat one of these")
+    if isinstance(SEARCHES[sweep.search.method], Adaptive):
+        notes.append(f"{sweep.search.method} proposes the trials one by one, such as these")
+    if best := sweep.search.analyze_best:
+        notes.append(f"analyses are run on the best {best} trials alone, by {sweep.search.minimize[0]}, at the end")
     return notes
 
 

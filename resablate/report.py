@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from uuid import uuid4
 
 import yaml
@@ -30,7 +30,7 @@ from resablate.figures.tables import (
     show,
     trial_table,
 )
-from resablate.result import TrialResult
+from resablate.result import Status, TrialResult
 from resablate.spec import TrialSpec
 from resablate.sweep import SweepSpec
 
@@ -64,7 +64,8 @@ def write_report(
     Everything is built in a folder beside `folder` and then put in its place: a report is never half new.
 
     Args:
-        results: of the sweep's trials, in any order; those that failed are listed with their reasons.
+        results: of the sweep's trials, in the order in which a search proposed them, else in any; those that failed
+            are listed with their reasons.
         sweep: the question.
         command: what a person types to get the same again.
         folder: `reports/<sweep>`; an earlier report in it is replaced.
@@ -83,7 +84,7 @@ def write_report(
     built = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}")
     built.mkdir(parents=True)
     try:
-        drawings = _write_figures(built / "figures", ordered)
+        drawings = _write_figures(built / "figures", ordered, results, sweep)
         _write_tables(built / "tables", groups)
         lines = [result.to_json() + "\n" for result in ordered]
         (built / RESULTS).write_text("".join(lines), encoding="utf-8")
@@ -122,11 +123,14 @@ def _swap(built: Path, folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _write_figures(folder: Path, results: Sequence[TrialResult]) -> list[Drawing]:
+def _write_figures(
+    folder: Path, ordered: Sequence[TrialResult], proposed: Sequence[TrialResult], sweep: SweepSpec
+) -> list[Drawing]:
     folder.mkdir()
     drawings: list[Drawing] = []
     for name, picture in FIGURES.items():
-        files = draw_files(name, results, formats=["svg", "png"])
+        results = proposed if picture.search_data else ordered
+        files = draw_files(name, results, formats=["svg", "png"], sweep=sweep)
         for file_format, content in files.items():
             (folder / f"{name}.{file_format}").write_bytes(content)
         if files:
@@ -174,7 +178,7 @@ def _content(
         "datasets": sorted({result.spec.dataset for result in results}),
         "depths": depths,
         "epochs": sorted({result.spec.epochs for result in results}),
-        "counts": {status: sum(r.status == status for r in results) for status in ("finished", "diverged", "failed")},
+        "counts": {status: sum(r.status == status for r in results) for status in get_args(Status)},
         "best": _best(groups),
         "errors": error_table(groups, published=_published),
         "summaries": summaries(groups),
@@ -194,6 +198,7 @@ def _content(
         "versions": _versions(results),
         "seeds": sorted({result.spec.seed for result in results}),
         "wall_time": _duration(sum(result.wall_seconds for result in results)),
+        "analyzed": sweep.search.analyze_best,
         "date": datetime.now(UTC).date().isoformat(),
         "trials": [
             (r.key, sweep.label(r.spec), r.status, show(r.test_error, "percent"), _duration(r.wall_seconds))

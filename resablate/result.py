@@ -10,9 +10,9 @@ from resablate.measurement import AnalysisResult, EpochMetrics
 from resablate.spec import ParamValue, TrialSpec
 from resablate.versions import versions
 
-Status = Literal["finished", "diverged", "failed"]
+Status = Literal["finished", "diverged", "pruned", "failed"]
 COMPLETE: tuple[Status, ...] = ("finished", "diverged")
-"""A trial that ended so is a result and is never run again."""
+"""A trial that ended so is a result and is never run again, whoever asks; a pruned one not by its own sweep."""
 RESULT_FILE, WEIGHTS_FILE = "result.json", "weights.safetensors"
 """What a trial leaves in its folder, and the run that records it holds."""
 
@@ -25,13 +25,13 @@ class TrialResult(BaseModel):
     spec: TrialSpec
     """What was asked."""
     status: Status
-    """`diverged` is a result, as "fail" in He et al. (2016), Table 1."""
+    """`diverged` is a result, as "fail" in He et al. (2016), Table 1; `pruned` was stopped before its last epoch."""
     reason: str = ""
     """Why the trial is not `finished`, in one line."""
     history: tuple[EpochMetrics, ...] = ()
     """One row per epoch."""
     test_error: float = float("nan")
-    """Fraction of the test set, measured once at the end; NaN where the trial failed."""
+    """Fraction of the test set, measured once at the end; NaN where the trial failed or was pruned."""
     test_loss: float = float("nan")
     """Nats per example."""
     analyses: dict[str, AnalysisResult] = Field(default_factory=dict[str, AnalysisResult])

@@ -8,12 +8,12 @@ from collections.abc import Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from resablate.errors import SpecError, nearest
 from resablate.problems import problems
 from resablate.spec import TrialSpec
+from resablate.strict_yaml import parse_yaml
 
 LARGEST_GRID = 100_000
 """Points of a grid: more would take longer to look at than anybody means to wait."""
@@ -37,8 +37,31 @@ class Search(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     method: str = "grid"
+    """A row of `resablate list searches`."""
     trials: int | None = Field(default=None, ge=1)
+    """Points that are tried; of a search that knows all of them ahead, how many it draws."""
     seed: int = Field(default=0, ge=0)
+    """Of the search's own random numbers."""
+    minimize: tuple[str, ...] = ("val_error",)
+    """`val_error`, `val_loss`, or `<analysis>/<number of its summary>`; several for `nsga2` and `tpe`."""
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+    """Every point is tried once with each of these seeds, and the mean is what the search is told."""
+    pruning: str = "none"
+    """Which trials are stopped before their last epoch: a row of `resablate list prunings`."""
+    analyze_best: int | None = Field(default=None, ge=1)
+    """Run the analyses on so many trials, the best of the sweep, once all have ended; on every trial where null."""
+
+    @field_validator("minimize", mode="before")
+    @classmethod
+    def _one_is_a_list_of_one(cls, names: Any) -> Any:
+        return (names,) if isinstance(names, str) else names
+
+    @field_validator("minimize", "seeds")
+    @classmethod
+    def _not_empty(cls, values: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+        if values == ():
+            raise ValueError("at least one is needed, got an empty list")
+        return values
 
 
 class Resources(BaseModel):
@@ -92,12 +115,17 @@ class SweepSpec(BaseModel):
 
     def label(self, spec: TrialSpec) -> str:
         """A short name for one of the sweep's trials: its shortcut, or network, and its value on every other axis."""
-        if not self.axes:
+        if not self.axes and not self.search.seeds:
             return spec.label()
         head = "shortcut" if spec.network == "resnet" else "network"
         values = {**spec.params(), "shortcut_args": spec.shortcut_args}
-        swept = {axis: values[axis] for axis in self.axes if axis != head and axis in values}
-        parts = [f"{axis.removeprefix('shortcut_args.')} {value}" for axis, value in swept.items()]
+        axes = [*self.axes, *(["seed"] if self.search.seeds else [])]
+        swept = {axis: values[axis] for axis in axes if axis != head and axis in values}
+        drawn = {axis for axis, span in self.axes.items() if isinstance(span, Range)}
+        parts = [
+            f"{axis.removeprefix('shortcut_args.')} {f'{value:.4g}' if axis in drawn else value}"
+            for axis, value in swept.items()
+        ]
         return " ".join([str(values[head]), *parts])
 
     def trial(self, point: Point) -> TrialSpec:
@@ -132,12 +160,7 @@ def load_sweep(path: str | Path) -> SweepSpec:
         raise SpecError(f"{path}: no such sweep file{_neighbors(path)}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"{path}: not readable as a text file ({error})") from None
-    try:
-        content = yaml.load(text, Loader=_StrictLoader)
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that there is not
-        raise SpecError(_yaml_problem(error), place=str(path)) from None
-    except RecursionError:
-        raise SpecError(f"{path}: nested too deeply for a sweep") from None
+    content = parse_yaml(text, place=str(path))
     if not isinstance(content, dict):
         what = "empty" if content is None else f"a {type(content).__name__}"
         raise SpecError(f"{path}: a sweep is a mapping with name, base and axes, but this file is {what}")
@@ -256,34 +279,6 @@ def _range(axis: str, values: dict[str, Any], base: Mapping[str, Any], found: li
     mistakes = [line for end in ends for line in _field_problems(field, end)]
     found.extend(mistakes)
     return None if mistakes else span
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """YAML's safe loader, refusing a key that is written twice (PyYAML keeps the last one silently)."""
-
-
-def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[Any] = set()
-    for key_node, _ in node.value:
-        if key_node.tag == "tag:yaml.org,2002:merge":
-            continue
-        key = loader.construct_object(key_node, deep=True)
-        if not isinstance(key, Hashable):
-            raise yaml.constructor.ConstructorError(None, None, f"{key!r} cannot be a key", key_node.start_mark)
-        if key in seen:
-            raise yaml.constructor.ConstructorError(None, None, f"{key!r} is written twice", key_node.start_mark)
-        seen.add(key)
-    return loader.construct_mapping(node, deep=True)
-
-
-_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-
-
-def _yaml_problem(error: Exception) -> str:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-        mark = error.problem_mark
-        return f"line {mark.line + 1}, column {mark.column + 1}: not valid YAML: {error.problem}"
-    return f"not valid YAML: {error}"
 
 
 def _neighbors(path: Path) -> str:

@@ -92,7 +92,8 @@ def status(
     found = sweep_standing(name, tracker=open_tracker(tracking_uri))
     counts = Counter(trial.state for trial in found.trials)
     told = ", ".join(f"{counts[state]} {state}" for state in STATES)
-    out.print(f"{name}: {len(found.trials)} trials: {told}", highlight=False, soft_wrap=True)
+    of = f" of at most {found.at_most}" if found.at_most > len(found.trials) else ""
+    out.print(f"{name}: {len(found.trials)} trials{of}: {told}", highlight=False, soft_wrap=True)
     unfinished = [trial for trial in found.trials if trial.state != "finished"]
     if unfinished:
         _show(unfinished, {trial.spec.key: trial.state for trial in unfinished}, label=found.sweep.label)
@@ -108,22 +109,23 @@ def status(
 
 
 def _preview(plan: SweepPlan, *, retry: tuple[Status, ...], max_trials: int | None, tracking_uri: str | None) -> None:
-    from resablate.scheduling import standings, to_run
+    from resablate.scheduling import preview
     from resablate.tracking import open_tracker
 
     for note in plan.notes:
         err.print(note, markup=False, highlight=False, soft_wrap=True)
-    found = standings(plan.trials, sweep=plan.sweep.name, tracker=open_tracker(tracking_uri))
-    todo = {spec.key for spec in to_run(found, retry=retry)[:max_trials]}
+    would_do = preview(plan, open_tracker(tracking_uri), retry=retry, limit=max_trials)
     words: dict[str, str] = {}
-    for trial in found:
+    for trial in would_do.known:
         key = trial.spec.key
-        would = ("run" if trial.state != "failed" else "run again") if key in todo else "leave"
+        would = ("run again" if trial.ended else "run") if key in would_do.todo else "leave"
         words[key] = trial.state if trial.complete else f"{trial.state}: would {would}"
-    _show(found, words, label=plan.sweep.label)
-    complete = sum(trial.complete for trial in found)
+    if would_do.known:
+        _show(would_do.known, words, label=plan.sweep.label)
+    complete = sum(trial.complete for trial in would_do.known)
     out.print(
-        f"{plan.sweep.name}: {len(found)} trials, {complete} complete, {len(todo)} would run; nothing was run",
+        f"{plan.sweep.name}: {plan.trial_count} trials, {complete} complete,"
+        f" {len(would_do.todo) + would_do.proposed} would run; nothing was run",
         highlight=False,
         soft_wrap=True,
     )
@@ -187,6 +189,8 @@ def _tell_what_is_left(outcome: SweepOutcome) -> None:
     """How to go on, and the exit code that says whether there is something to go on with."""
     for problem in outcome.filing_problems:
         err.print(f"not filed: {problem}", style="red", markup=False, highlight=False, soft_wrap=True)
+    for problem in outcome.analysis_problems:
+        err.print(f"not analyzed: {problem}", style="red", markup=False, highlight=False, soft_wrap=True)
     if outcome.interrupted and outcome.stopped_by:
         err.print(f"stopped by {outcome.stopped_by}; what was running continues from its last epoch", highlight=False)
     if outcome.remaining or outcome.filing_problems:

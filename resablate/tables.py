@@ -14,7 +14,7 @@ from resablate.model.stages import BlockKind
 from resablate.orderings import ORDERINGS, Ordering
 from resablate.registry import Registry, arguments
 from resablate.regularizers import REGULARIZERS, SV_LAYERS, SV_STEMS
-from resablate.searches import SEARCHES
+from resablate.searches import PRUNINGS, SEARCHES
 from resablate.shortcuts import SHORTCUTS
 from resablate.spec import TrialSpec
 from resablate.training import (
@@ -54,6 +54,7 @@ TABLES: Mapping[str, Registry[Any]] = {
         LESION_ARITHMETICS,
         LESION_DESIGNS,
         SEARCHES,
+        PRUNINGS,
         FIGURES,
         CLAIMS,
     )
@@ -83,7 +84,7 @@ def describe(table: str) -> list[Description]:
 
 
 def _row(name: str, entry: object) -> Description:
-    functions = [getattr(entry, part, None) for part in ("run", "build", "survival")]
+    functions = [getattr(entry, part, None) for part in ("run", "build", "survival", "sampler")]
     function = next((part for part in functions if part), entry)
     takes = _knobs(function) if callable(function) else ""
     return Description(name, takes, _text(entry, function))

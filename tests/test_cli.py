@@ -289,6 +289,18 @@ def test_check_tells_trials_and_costs_and_runs_nothing(shell: Shell) -> None:
     assert shell.files() == before
 
 
+def test_check_of_a_search_says_how_many_trials_it_proposes(shell: Shell) -> None:
+    search = {"method": "tpe", "trials": 30, "seeds": [0, 1], "pruning": "none"}
+    axes = {"shortcut": ["identity", "none"], "learning_rate": {"low": 0.01, "high": 1, "log": True}}
+    shell.write(changed(base={}, axes=axes, search=search))
+    before = shell.files()
+    ran = shell("check", "tiny.yaml")
+    assert ran.code == 0
+    assert re.search(r"tiny\.yaml: 60 trials proposed one by one, about [\d hmins]+ on one CPU core", ran.out)
+    assert "tpe proposes the trials one by one, such as these" in ran.out
+    assert shell.files() == before
+
+
 def test_a_trial_prints_its_outcome_and_is_not_run_twice(shell: Shell, no_figures: None) -> None:
     make_database(shell.folder)
     ran = shell("trial", *KNOBS, "shortcut=exclusive_gate", "shortcut_args.bias=-3")

@@ -8,6 +8,8 @@ from resablate.figures import (
     lesion,
     multi_lesion,
     norm_preservation,
+    optimization_history,
+    parameter_importance,
     path_contribution,
     path_count,
     path_gradient,
@@ -20,12 +22,15 @@ from resablate.figures.drawing import save, styled
 from resablate.figures.picture import Picture as Picture
 from resablate.registry import Registry
 from resablate.result import TrialResult
+from resablate.sweep import SweepSpec
 
 FIGURES: Registry[Picture[Any]] = Registry(
     "figure",
     "figures",
     {
         "errors": errors.PICTURE,
+        "optimization_history": optimization_history.PICTURE,
+        "parameter_importance": parameter_importance.PICTURE,
         "sv_strength": sv_strength.PICTURE,
         "training_curves": training_curves.PICTURE,
         "lesion": lesion.PICTURE,
@@ -40,14 +45,25 @@ FIGURES: Registry[Picture[Any]] = Registry(
 )
 
 
-def draw_files(name: str, results: Sequence[TrialResult], *, formats: Sequence[str]) -> dict[str, bytes]:
+def draw_files(
+    name: str, results: Sequence[TrialResult], *, formats: Sequence[str], sweep: SweepSpec | None = None
+) -> dict[str, bytes]:
     """One picture as file contents by format; empty where the results hold nothing for it.
+
+    Args:
+        name: a row of FIGURES.
+        results: what to draw.
+        formats: `svg`, `png`.
+        sweep: whose trials they are; what a search shows is drawn only with it.
 
     Raises:
         UnknownName: if no picture is called `name`.
     """
     picture = FIGURES[name]
-    drawn = picture.data(results)
+    if sweep and sweep.search.method != "grid" and picture.search_data:
+        drawn = picture.search_data(results, sweep)
+    else:
+        drawn = picture.data(results)
     if drawn is None:
         return {}
     with styled():

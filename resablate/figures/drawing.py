@@ -84,6 +84,11 @@ def color_of(series: Series) -> str:
     return PALETTE[series.color % len(PALETTE)]
 
 
+def color_of_shortcut(shortcut: str) -> str:
+    """A shortcut's color, where there are others beside it."""
+    return PALETTE[SHORTCUTS.position(shortcut) % len(PALETTE)]
+
+
 def panel_grid(panels: Iterable[Panel], quantities: Mapping[str, Quantity], *, height: float | None = None) -> Canvas:
     """Empty axes for every panel and quantity; axes of one quantity share their vertical scale.
 

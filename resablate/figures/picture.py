@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from matplotlib.figure import Figure
 
 from resablate.result import TrialResult
+from resablate.sweep import SweepSpec
 
 Data = TypeVar("Data")
 
@@ -22,9 +23,12 @@ class Picture(Generic[Data]):
         caption: what is drawn and how to read it; also the text for those who cannot see it.
         data: results -> what is drawn, or None where nothing of it was measured.
         draw: data -> a matplotlib figure.
+        search_data: the same for the trials of a search, in the order in which they were proposed, where it shows
+            other things than for a grid.
     """
 
     title: str
     caption: str
     data: Callable[[Sequence[TrialResult]], Data | None]
     draw: Callable[[Data], Figure]
+    search_data: Callable[[Sequence[TrialResult], SweepSpec], Data | None] | None = None

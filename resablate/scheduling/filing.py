@@ -68,6 +68,10 @@ class Filing:
             )
         self._thread.start()
 
+    def note_trial(self, spec: TrialSpec) -> None:
+        """Note a trial that a search proposed and some other sweep has completed."""
+        self._jobs.put(lambda: self._tracker.note_trial(spec))
+
     def start_trial(self, spec: TrialSpec) -> None:
         """Note that a trial began."""
         self._jobs.put(lambda: self._tracker.start_trial(spec))

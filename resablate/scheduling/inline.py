@@ -16,6 +16,7 @@ from resablate.scheduling.failures import Failure, tried
 from resablate.scheduling.filing import Filing
 from resablate.scheduling.gpu import keep_to_share
 from resablate.scheduling.progress import SweepProgress
+from resablate.searches.searcher import Searcher
 from resablate.spec import TrialSpec
 from resablate.sweep import Resources
 from resablate.training import thread_count
@@ -47,7 +48,7 @@ def check_machine(resources: Resources) -> None:
 
 
 def run_inline(
-    trials: Sequence[TrialSpec],
+    trials: Sequence[TrialSpec] | Searcher,
     *,
     resources: Resources,
     data_root: Path | None,
@@ -58,7 +59,7 @@ def run_inline(
     """Run `trials` in order; one that fails is filed as failed and the next one runs.
 
     Args:
-        trials: canonical specs.
+        trials: canonical specs, or what proposes them one by one.
         resources: CPUs become threads.
         data_root: where data sets are looked for first.
         folder: for checkpoints, one folder for each key.
@@ -68,8 +69,8 @@ def run_inline(
     device = torch.device("cuda" if wants_gpu(resources, there_is_one=torch.cuda.is_available()) else "cpu")
     keep_to_share(0 if resources.gpus == "auto" else resources.gpus)
     with thread_count(threads(resources)):
-        for spec in trials:
-            _run_one(
+        for spec in iter(trials.next, None) if isinstance(trials, Searcher) else trials:
+            result = _run_one(
                 spec,
                 device=device,
                 data_root=data_root,
@@ -77,6 +78,8 @@ def run_inline(
                 filing=filing,
                 progress=progress,
             )
+            if isinstance(trials, Searcher):
+                trials.tell(result)
 
 
 def _run_one(
@@ -87,7 +90,7 @@ def _run_one(
     folder: Path,
     filing: Filing,
     progress: SweepProgress,
-) -> None:
+) -> TrialResult:
     progress.started(spec)
     filing.start_trial(spec)
 
@@ -109,3 +112,4 @@ def _run_one(
         if filed is outcome:
             shutil.rmtree(folder, ignore_errors=True)
     progress.ended_with(filed)
+    return filed

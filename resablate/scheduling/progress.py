@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from math import inf
 from types import TracebackType
 from typing import Self
@@ -24,10 +24,11 @@ class SweepProgress:
     time left is the time so far, scaled by how much of the trials' estimated work is left. Use it in a `with`.
 
     Args:
-        trials: what is to run.
+        trials: what is to run; a trial that a search proposes is known when it starts.
         label: trial -> its name for people.
-        work: key -> estimated work of each, in any one unit.
+        work: estimated work of a trial, in any one unit.
         console: where to write; progress belongs on stderr.
+        total: how many trials there will be, where a search proposes them.
 
     Attributes:
         counts: trials that ended, by status.
@@ -38,13 +39,16 @@ class SweepProgress:
         trials: Sequence[TrialSpec],
         *,
         label: Callable[[TrialSpec], str],
-        work: Mapping[str, float],
+        work: Callable[[TrialSpec], float],
         console: Console,
+        total: Callable[[], int] | None = None,
     ) -> None:
         self.counts: Counter[Status] = Counter()
         self._trials = {spec.key: spec for spec in trials}
         self._label = label
-        self._work = work
+        self._estimate = work
+        self._work = {spec.key: work(spec) for spec in trials}
+        self._total = total or (lambda: len(self._trials))
         self._console = console
         self._part: dict[str, float] = {}
         self._running: dict[str, str] = {}
@@ -74,6 +78,9 @@ class SweepProgress:
 
     def started(self, spec: TrialSpec) -> None:
         """A trial began, or began again after an interruption."""
+        if spec.key not in self._trials:
+            self._trials[spec.key] = spec
+            self._work[spec.key] = self._estimate(spec)
         self._running[spec.key] = self._label(spec)
         self._part.setdefault(spec.key, 0.0)
         self._refresh()
@@ -94,10 +101,11 @@ class SweepProgress:
         self.counts[status] += 1
         if status == "finished":
             self._best = min(self._best, self._val_error.get(key, inf))
-        outcome = f"test error {100 * test_error:.2f} %" if status == "finished" else reason
+        outcome = f"finished, test error {100 * test_error:.2f} %" if status == "finished" else f"{status}, {reason}"
+        if status == "pruned":  # the reason says it
+            outcome = reason
         self._console.print(
-            f"[{self.counts.total()}/{len(self._trials)}] {self._label(self._trials[key])}: {status}, {outcome};"
-            f" {self._time()}",
+            f"[{self.counts.total()}/{self.total}] {self._label(self._trials[key])}: {outcome}; {self._time()}",
             markup=False,
             highlight=False,
             soft_wrap=True,
@@ -108,14 +116,21 @@ class SweepProgress:
         """A trial ended with this result."""
         self.ended(result.key, status=result.status, test_error=result.test_error, reason=result.reason)
 
+    @property
+    def total(self) -> int:
+        """How many trials there are, or will be."""
+        return self._total()
+
     def sweep_status(self) -> SweepStatus:
         """How the sweep stands now that no trial runs any more."""
-        if self.counts.total() < len(self._trials):
+        if self.counts.total() < self.total:
             return "interrupted"
         return "failed" if self.counts["failed"] else "finished"
 
     def _fraction(self) -> float:
         total = sum(self._work.values())
+        if self._work:  # a trial that is not proposed yet counts as the mean of those that are
+            total *= max(1.0, self.total / len(self._work))
         return sum(self._work[key] * part for key, part in self._part.items()) / total if total else 1.0
 
     def _time(self) -> str:
@@ -126,7 +141,7 @@ class SweepProgress:
         return f"{clock(elapsed)} so far, about {clock(elapsed / fraction - elapsed)} left"
 
     def _refresh(self) -> None:
-        head = f"{self.counts.total()}/{len(self._trials)} done, {len(self._running)} running"
+        head = f"{self.counts.total()}/{self.total} done, {len(self._running)} running"
         head += "".join(f", {count} {status}" for status, count in self.counts.items() if status != "finished")
         head += f", best val {100 * self._best:.2f} %" if self._best < inf else ""
         running = " | ".join(self._running.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import ray
 from ray import tune
 
 from resablate.datasets import hold_dataset
+from resablate.measurement import EpochMetrics
 from resablate.result import WEIGHTS_FILE, Status, TrialResult, failed_result
 from resablate.scheduling.failures import Failure, tried
 from resablate.scheduling.filing import Filing
@@ -20,6 +21,8 @@ from resablate.scheduling.lock import join
 from resablate.spec import TrialSpec
 from resablate.sweep import SweepSpec
 from resablate.tracking import SweepStatus, open_tracker
+from resablate.trial import device_name
+from resablate.versions import versions
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class RayTrialContext:
     threads: int
     gpu_share: float
     """GPUs of one trial, or the part of one that it may fill; 0 for none."""
+    prunable: bool
+    """Whether a trial may be stopped between its epochs."""
 
 
 @ray.remote(num_cpus=0)
@@ -52,6 +57,10 @@ class FilingActor:
     def start(self, sweep: SweepSpec, trials: Sequence[TrialSpec], command: str) -> None:
         """As `Filing.start`."""
         self._filing.start(sweep, trials=trials, command=command)
+
+    def note_trial(self, spec: TrialSpec) -> None:
+        """As `Filing.note_trial`."""
+        self._filing.note_trial(spec)
 
     def start_trial(self, spec: TrialSpec) -> None:
         """As `Filing.start_trial`."""
@@ -75,6 +84,8 @@ class TrialTrainable(tune.Trainable):
     """One trial as Tune sees it: an epoch per step, and a last step for test and analyses.
 
     Tune's own checkpoints are not used: the trial keeps its own under its key, so it continues whoever starts it.
+    Every step's result holds the epochs that are new to the driver, as `epochs`; the last one's also the `outcome`,
+    a TrialResult as JSON without history and tables.
     """
 
     def setup(self, config: dict[str, Any], context: RayTrialContext | None = None) -> None:
@@ -99,7 +110,15 @@ class TrialTrainable(tune.Trainable):
     def _begin(self, config: dict[str, Any]) -> None:
         self._spec = TrialSpec.parse(config["asked"]["trial"])
         self._trial: Any = None
+        self._told = 0
         # Building belongs to the first step, where its failure is this trial's result and not the actor's death.
+
+    def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
+        """Nothing: a trial that Tune pauses goes on from its own checkpoint."""
+        return {}
+
+    def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
+        """Nothing, as in `save_checkpoint`."""
 
     def step(self) -> dict[str, Any]:
         """One epoch; after the last one the test, the analyses and the filing."""
@@ -119,14 +138,29 @@ class TrialTrainable(tune.Trainable):
         folder = Path(self._context.folder) / self._spec.key
         if self._trial is None:
             self._trial = self._build(folder)
+        prunable = self._context.prunable
         if not self._trial.training.done:
             metrics = self._trial.run_epoch()
-            self._context.filing.epoch.remote(self._spec.key, metrics)
-            return {"epoch": metrics.epoch, "val_error": metrics.val_error, "done": False}
+            filed = self._context.filing.epoch.remote(self._spec.key, metrics)
+            if prunable:  # the driver may file the end of this trial next, and that must come after its epochs
+                ray.get(filed)
+            if not (prunable and self._trial.training.done):  # nobody stops a trial that only has to be tested
+                return {**self._epochs(), "done": False}
         ended = self._end(self._trial.finish(), weights=(folder / WEIGHTS_FILE).read_bytes())
         if ended["status"] != "failed":
             shutil.rmtree(folder, ignore_errors=True)
         return ended
+
+    def _epochs(self) -> dict[str, Any]:
+        """Where the trial stands, and its epochs that the driver has not seen."""
+        history: list[EpochMetrics] = self._trial.training.history if self._trial else []
+        new, self._told = history[self._told :], len(history)
+        return {
+            "epoch": len(history),
+            "val_error": history[-1].val_error if history else float("nan"),
+            "epochs": new,
+            "versions": versions(device_name(self._trial.device)) if self._trial else {},
+        }
 
     def _build(self, folder: Path) -> Any:
         import torch
@@ -148,11 +182,14 @@ class TrialTrainable(tune.Trainable):
     def _end(self, result: TrialResult, *, weights: bytes | None) -> dict[str, Any]:
         # Waits until the result lies in the spool, which takes milliseconds, not until it is filed.
         status, reason = ray.get(self._context.filing.finish_trial.remote(result.to_json(), weights))
-        return {
-            "epoch": len(result.history),
-            "val_error": result.history[-1].val_error if result.history else float("nan"),
-            "test_error": result.test_error,
-            "status": status,
-            "reason": reason,
-            "done": True,
-        }
+        measured = {name: replace(found, table={}, axes={}) for name, found in result.analyses.items()}
+        outcome = result.model_copy(
+            update={
+                "status": status,
+                "reason": reason,
+                "history": (),
+                "analyses": measured,
+                "analyses_by_epoch": {},
+            }
+        )
+        return {**self._epochs(), "outcome": outcome.to_json(), "status": status, "done": True}

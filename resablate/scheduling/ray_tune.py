@@ -16,74 +16,21 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from resablate.datasets import DATASETS, StoredImages
 from resablate.errors import ResourceError
-from resablate.result import failed_result
 from resablate.scheduling.gpu import gpu_memory_gib, gpu_share
 from resablate.scheduling.inline import threads
 from resablate.scheduling.progress import SweepProgress
+from resablate.scheduling.ray_driver import MAX_PROCESS_DEATHS, Proposals, Stopper, Watcher, asked
 from resablate.scheduling.ray_trainable import FilingActor, RayTrialContext, TrialTrainable
+from resablate.searches import PRUNINGS
+from resablate.searches.searcher import Searcher
 from resablate.spec import TrialSpec
 from resablate.sweep import Resources
 from resablate.versions import CODE_VERSION_VARIABLE, code_version
 
 log = logging.getLogger(__name__)
 
-_MAX_PROCESS_DEATHS = 3
-"""How often a trial whose process died is begun again, from its last checkpoint."""
 _OBJECT_STORE_BYTES = 512 * 2**20
 """Of a local Ray: data sets on their way to the trials pass through it, and weights on theirs to the tracker."""
-
-
-class _Watcher(tune.Callback):
-    """Passes on to the progress display, on the driver, what Tune sees."""
-
-    def __init__(self, progress: SweepProgress, specs: Mapping[str, TrialSpec], filing: Any) -> None:
-        self._progress = progress
-        self._specs = specs
-        self._filing = filing
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Nothing: Tune pickles its callbacks for a restore that is not used here, and a display cannot be."""
-        return {}
-
-    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial began, or began again."""
-        self._progress.started(self._specs[trial.config["asked"]["key"]])
-
-    def on_trial_result(
-        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
-    ) -> None:
-        """A trial made a step."""
-        key = trial.config["asked"]["key"]
-        if result["done"]:
-            self._progress.ended(key, status=result["status"], test_error=result["test_error"], reason=result["reason"])
-        else:
-            self._progress.epoch(key, result["epoch"], result["val_error"])
-
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial's process died more often than it is begun again."""
-        spec = self._specs[trial.config["asked"]["key"]]
-        result = failed_result(spec, f"its process died {_MAX_PROCESS_DEATHS + 1} times")
-        ray.get(self._filing.finish_trial.remote(result.to_json(), None))
-        self._progress.ended_with(result)
-
-
-class _Stopper(tune.Stopper):
-    """Ends the sweep when it is asked to; a trial knows its own end."""
-
-    def __init__(self, stop: Callable[[], bool]) -> None:
-        self._stop = stop
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Nothing: as the watcher's."""
-        return {}
-
-    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        """Never."""
-        return False
-
-    def stop_all(self) -> bool:
-        """Whether to end it now."""
-        return self._stop()
 
 
 @dataclass(frozen=True)
@@ -164,8 +111,10 @@ def start_filing(*, uri: str, spool: Path) -> Any:
 
 
 def run_ray(
-    trials: Sequence[TrialSpec],
+    trials: Sequence[TrialSpec] | Searcher,
     *,
+    pruning: str,
+    epochs: int,
     resources: Resources,
     capacity: RayCapacity,
     data_root: Path | None,
@@ -178,7 +127,9 @@ def run_ray(
     """Run `trials` on the connected Ray, as many at a time as fit.
 
     Args:
-        trials: canonical specs.
+        trials: canonical specs, or what proposes them one by one.
+        pruning: a row of PRUNINGS.
+        epochs: the most that a trial has.
         resources: of one trial.
         capacity: of the connected Ray, by `ray_capacity`.
         data_root: where data sets are looked for first, on every node.
@@ -195,28 +146,41 @@ def run_ray(
         data_root=str(data_root) if data_root else None,
         threads=threads(resources),
         gpu_share=capacity.gpus_per_trial,
+        prunable=pruning != "none",
     )
     trainable = tune.with_resources(
         tune.with_parameters(TrialTrainable, context=context),
         {"cpu": resources.cpus, "gpu": capacity.gpus_per_trial},
     )
-    asked = [{"key": spec.key, "trial": spec.changes()} for spec in trials]
-    with tempfile.TemporaryDirectory(prefix="resablate-tune-") as storage:
+    search = trials if isinstance(trials, Searcher) else None
+    many: dict[str, Any] = (
+        {"param_space": {"asked": tune.grid_search([asked(spec) for spec in trials])}}
+        if not isinstance(trials, Searcher)
+        else {}
+    )
+    pauses = pruning == "hyperband"
+    folder.mkdir(parents=True, exist_ok=True)
+    # What is paused on one node may go on on another, so Tune's note of it lies where the checkpoints do.
+    with tempfile.TemporaryDirectory(prefix="resablate-tune-", dir=folder if pauses else None) as storage:
         tune.Tuner(
             trainable,
-            param_space={"asked": tune.grid_search(asked)},
+            **many,
             tune_config=tune.TuneConfig(
                 reuse_actors=True,
-                max_concurrent_trials=capacity.concurrent,
+                # A paused trial counts as concurrent: a limit would keep its bracket from ever being filled.
+                max_concurrent_trials=None if pauses else capacity.concurrent,
+                search_alg=Proposals(search) if search else None,
+                num_samples=search.scheduled if search else 1,
+                scheduler=PRUNINGS[pruning](epochs),
             ),
             run_config=tune.RunConfig(
                 name="sweep",
                 storage_path=storage,
                 verbose=0,
-                stop=_Stopper(stop),
-                failure_config=tune.FailureConfig(max_failures=_MAX_PROCESS_DEATHS),
+                stop=Stopper(stop),
+                failure_config=tune.FailureConfig(max_failures=MAX_PROCESS_DEATHS),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
-                callbacks=[_Watcher(progress, {spec.key: spec for spec in trials}, filing)],
+                callbacks=[Watcher(progress, filing, folder=folder, pruning=pruning, search=search, stop=stop)],
             ),
         ).fit()
 

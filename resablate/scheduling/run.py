@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from rich.console import Console
 
 from resablate.datasets import StoredImages, load_dataset
 from resablate.plan import SweepPlan, estimate_cpu_seconds
-from resablate.result import COMPLETE, Status
+from resablate.result import Status
 from resablate.scheduling.filing import Filing
 from resablate.scheduling.inline import Scheduler, check_machine, run_inline
 from resablate.scheduling.lock import alone, wait_for_members
 from resablate.scheduling.progress import SweepProgress
-from resablate.scheduling.standing import SPOOL, standings, to_run
+from resablate.scheduling.searching import Left, analyze_best, check_pruning_inline, what_is_left
+from resablate.scheduling.standing import SPOOL
 from resablate.scheduling.stopping import Stopping
 from resablate.spec import TrialSpec
 from resablate.tracking import Tracker, open_tracker, tracking_uri, work_folder
@@ -45,6 +45,8 @@ class SweepOutcome:
     stopped_by: str
     """What ended the sweep early; empty if nothing did."""
     filing_problems: tuple[str, ...]
+    analysis_problems: tuple[str, ...]
+    """Of the best trials, where `analyze_best` asks for them."""
     records: str
     """Where they are, and how to look at them."""
     wall_seconds: float
@@ -66,9 +68,9 @@ class SweepOutcome:
 
     @property
     def failed(self) -> bool:
-        """Whether a trial failed, now or before, did not end, or could not be filed."""
+        """Whether a trial failed, now or before, did not end, or could not be filed or analyzed."""
         failed = self.counts.get("failed") or self.left.get("failed")
-        return bool(failed or self.filing_problems) or self.interrupted
+        return bool(failed or self.filing_problems or self.analysis_problems) or self.interrupted
 
 
 def run_sweep(
@@ -102,6 +104,7 @@ def run_sweep(
         TrackingError: if the tracker cannot be used.
         ResourceError: if a trial asks for what does not exist.
         DatasetError: if a data set is missing.
+        SpecError: if the sweep prunes and runs in this process.
     """
     start = time.monotonic()
     place = tracking_uri(uri)
@@ -109,67 +112,70 @@ def run_sweep(
     work = work_folder() / plan.sweep.name
     if scheduler == "inline" or not os.environ.get("RAY_ADDRESS"):
         check_machine(plan.sweep.resources)
+    if scheduler == "inline":
+        check_pruning_inline(plan.sweep)
     with Stopping(time_budget) as stopping, alone(work, plan.sweep.name, parts=(SPOOL, TRIALS)):
         wait_for_members(work, plan.sweep.name)
-        stock = _take_stock(plan, tracker, retry)
-        todo = stock.todo[:max_trials]
-        datasets = {name: load_dataset(name, data_root) for name in dict.fromkeys(spec.dataset for spec in todo)}
-        _say_what_is_left_alone(console, len(plan.trials), stock)
-        progress = SweepProgress(
-            todo,
-            label=plan.sweep.label,
-            work={spec.key: estimate_cpu_seconds(spec) for spec in todo},
-            console=console,
-        )
-        knobs: dict[str, Any] = dict(work=work, command=command, data_root=data_root, progress=progress)
-        if not todo or scheduler == "inline":
-            problems = _run_inline(plan, todo, tracker=tracker, **knobs)
-        else:
-            problems = _run_on_ray(
-                plan, todo, uri=place, datasets=datasets, stopping=stopping, console=console, **knobs
+        with what_is_left(plan, tracker, spool=work / SPOOL, retry=retry, limit=max_trials) as left:
+            datasets = _read_datasets(plan, left, data_root)
+            _say_what_is_left_alone(console, left)
+            progress = SweepProgress(
+                left.listed[:max_trials],
+                label=plan.sweep.label,
+                work=estimate_cpu_seconds,
+                console=console,
+                total=lambda: left.scheduled,
             )
-    return SweepOutcome(
-        planned=len(plan.trials),
-        reused=stock.reused,
-        left=stock.left,
-        scheduled=len(todo),
-        counts=dict(progress.counts),
-        stopped_by=stopping.reason,
-        filing_problems=tuple(problems),
-        records=tracker.ui_hint(),
-        wall_seconds=time.monotonic() - start,
-    )
+            knobs: dict[str, Any] = dict(work=work, command=command, data_root=data_root, progress=progress)
+            if not left.scheduled or scheduler == "inline":
+                problems = _run_inline(plan, left, tracker=tracker, **knobs)
+            else:
+                problems = _run_on_ray(
+                    plan, left, uri=place, datasets=datasets, stopping=stopping, console=console, **knobs
+                )
+            unanalyzed: tuple[str, ...] = ()
+            if not problems and progress.counts.total() == left.total:
+                unanalyzed = analyze_best(plan.sweep, tracker, scheduler, data_root, console)
+            return SweepOutcome(
+                planned=left.planned,
+                reused=left.reused,
+                left=left.left_alone,
+                scheduled=left.scheduled,
+                counts=dict(progress.counts),
+                stopped_by=stopping.reason,
+                filing_problems=tuple(problems),
+                analysis_problems=unanalyzed,
+                records=tracker.ui_hint(),
+                wall_seconds=time.monotonic() - start,
+            )
 
 
-class _Stock(NamedTuple):
-    """A plan's trials by what is to be done with them."""
-
-    todo: list[TrialSpec]
-    reused: int
-    left: dict[str, int]
-    """By status."""
-
-
-def _take_stock(plan: SweepPlan, tracker: Tracker, retry: Collection[Status]) -> _Stock:
-    found = standings(plan.trials, sweep=plan.sweep.name, tracker=tracker)
-    ended = Counter(trial.state for trial in found if trial.ended and trial.state not in retry)
-    reused = sum(ended.pop(status, 0) for status in COMPLETE)
-    return _Stock(to_run(found, retry=retry), reused, dict(ended))
+def _read_datasets(plan: SweepPlan, left: Left, data_root: Path | None) -> dict[str, StoredImages]:
+    """By name, those of the trials that are to be run now, or of such as a search may propose."""
+    if not left.scheduled:
+        return {}
+    asked = plan.samples if left.search else left.listed[: left.scheduled]
+    return {name: load_dataset(name, data_root) for name in dict.fromkeys(spec.dataset for spec in asked)}
 
 
-def _say_what_is_left_alone(console: Console, planned: int, stock: _Stock) -> None:
-    if stock.reused:
-        console.print(f"{stock.reused} of {planned} trials are complete already", highlight=False)
-    if failed := stock.left.get("failed"):
+def _say_what_is_left_alone(console: Console, left: Left) -> None:
+    if left.reused:
+        console.print(f"{left.reused} of {left.planned} trials are complete already", highlight=False)
+    if failed := left.left_alone.get("failed"):
         console.print(
-            f"{failed} of {planned} trials failed before and are left as they are; --retry failed runs them again",
+            f"{failed} of {left.planned} trials failed before and are left as they are; --retry failed runs them again",
             highlight=False,
         )
 
 
+def _recorded(plan: SweepPlan, left: Left) -> list[TrialSpec]:
+    """What the record of this submission begins with: all trials, or those that the search knows already."""
+    return left.known if left.search else list(plan.trials)
+
+
 def _run_inline(
     plan: SweepPlan,
-    todo: list[TrialSpec],
+    left: Left,
     *,
     tracker: Tracker,
     work: Path,
@@ -178,22 +184,24 @@ def _run_inline(
     progress: SweepProgress,
 ) -> list[str]:
     filing = Filing(tracker, spool=work / SPOOL)
-    filing.start(plan.sweep, trials=plan.trials, command=command)
+    filing.start(plan.sweep, trials=_recorded(plan, left), command=command)
     with progress, suppress(KeyboardInterrupt):  # the record is closed all the same, and says so
         run_inline(
-            todo,
+            left.trials,
             resources=plan.sweep.resources,
             data_root=data_root,
             folder=work / TRIALS,
             filing=filing,
             progress=progress,
         )
+    for spec in left.search.reused.values() if left.search else ():
+        filing.note_trial(spec)
     return filing.end(progress.sweep_status())
 
 
 def _run_on_ray(
     plan: SweepPlan,
-    todo: list[TrialSpec],
+    left: Left,
     *,
     uri: str,
     work: Path,
@@ -213,12 +221,14 @@ def _run_on_ray(
     capacity = ray_capacity(plan.sweep.resources)
     console.print(f"Ray: {capacity.description}; {capacity.concurrent} trials at a time", highlight=False)
     filing = start_filing(uri=uri, spool=work / SPOOL)
-    ray.get(filing.start.remote(plan.sweep, plan.trials, command))
+    ray.get(filing.start.remote(plan.sweep, _recorded(plan, left), command))
     try:
         # A second Ctrl-C raises; then too the record is closed and says so.
         with progress, suppress(KeyboardInterrupt), stopping.polled():
             run_ray(
-                todo,
+                left.trials,
+                pruning=plan.sweep.search.pruning,
+                epochs=max(spec.epochs for spec in (*plan.trials, *plan.samples)),
                 resources=plan.sweep.resources,
                 capacity=capacity,
                 data_root=data_root,
@@ -229,5 +239,7 @@ def _run_on_ray(
                 stop=lambda: bool(stopping.reason),
             )
     finally:
+        for spec in left.search.reused.values() if left.search else ():
+            filing.note_trial.remote(spec)
         problems: list[str] = ray.get(filing.end.remote(progress.sweep_status()))
     return problems

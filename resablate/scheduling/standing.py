@@ -8,6 +8,7 @@ from typing import NamedTuple
 from resablate.result import COMPLETE
 from resablate.scheduling.filing import spooled
 from resablate.scheduling.lock import is_running
+from resablate.searches import SEARCHES, Adaptive
 from resablate.spec import TrialSpec
 from resablate.sweep import SweepSpec
 from resablate.tracking import Tracker, TrialState, work_folder
@@ -44,6 +45,8 @@ class SweepStanding(NamedTuple):
 
     sweep: SweepSpec
     trials: list[Standing]
+    at_most: int
+    """How many there may be once a search has proposed all of them."""
     is_run_here: bool
     """Whether a process runs it now, from this folder."""
 
@@ -69,6 +72,11 @@ def to_run(found: Sequence[Standing], *, retry: Collection[str] = ()) -> list[Tr
     return [trial.spec for trial in found if not trial.ended or trial.state in retry]
 
 
+def run_again(sweep: SweepSpec, retry: Collection[str]) -> set[str]:
+    """The endings after which the sweep runs a trial again: those in `retry`, and `pruned` if it prunes no more."""
+    return {*retry, *(["pruned"] if sweep.search.pruning == "none" else [])}
+
+
 def sweep_standing(name: str, *, tracker: Tracker) -> SweepStanding:
     """Where the latest submission of the sweep called `name` stands.
 
@@ -77,4 +85,6 @@ def sweep_standing(name: str, *, tracker: Tracker) -> SweepStanding:
     """
     sweep, trials = tracker.submitted(name)
     found = standings(trials, sweep=name, tracker=tracker)
-    return SweepStanding(sweep, found, is_running(work_folder() / name))
+    proposed = (sweep.search.trials or 0) * len(sweep.search.seeds or [0])
+    at_most = proposed if isinstance(SEARCHES[sweep.search.method], Adaptive) else len(found)
+    return SweepStanding(sweep, found, at_most, is_running(work_folder() / name))

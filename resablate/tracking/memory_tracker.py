@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
 
-from resablate.errors import TrackingError, nearest
+from resablate.errors import TrackingError, UnknownSweep, nearest
 from resablate.measurement import EpochMetrics
 from resablate.result import COMPLETE, RESULT_FILE, WEIGHTS_FILE, Status, TrialResult
 from resablate.spec import TrialSpec
@@ -127,7 +127,7 @@ class MemoryTracker(Tracker):
     def load_sweep(self, name: str) -> SweepRecord:
         """The latest submission of the sweep called `name` and its results so far."""
         submission = self._latest(name)
-        found = {key: run for key in submission.trials if (run := self._ended(key))}
+        found = {key: run for key in submission.trials if (run := self._ended(key, name))}
         return SweepRecord(
             sweep=submission.sweep,
             results=[_result(run) for run in found.values()],
@@ -142,7 +142,7 @@ class MemoryTracker(Tracker):
                 return submission
         known = list(dict.fromkeys(submission.sweep.name for submission in self.submissions))
         there = ", ".join(known) or "none"
-        raise TrackingError(f"memory: no sweep called {name!r}{nearest(name, known)} (there: {there})")
+        raise UnknownSweep(f"memory: no sweep called {name!r}{nearest(name, known)} (there: {there})")
 
     def load_trial(self, run: str) -> tuple[str, TrialResult]:
         """The run id and the result of one trial."""
@@ -179,8 +179,10 @@ class MemoryTracker(Tracker):
                 return run
         raise TrackingError(f"trial {key} is not running: start_trial comes before what it measures")
 
-    def _ended(self, key: str) -> MemoryRun | None:
-        ended = [run for run in self.runs if run.spec.key == key and run.status is not None]
+    def _ended(self, key: str, sweep: str) -> MemoryRun | None:
+        """Its run: a complete one of any sweep, else the latest of this one."""
+        own = [run for run in self.runs if run.spec.key == key and run.status is not None]
+        ended = [run for run in own if run.status in COMPLETE or run.sweep == sweep]
         if not ended:
             return None
         return max(enumerate(ended), key=lambda pair: (pair[1].status in COMPLETE, pair[0]))[1]

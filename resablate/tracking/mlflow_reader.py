@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, final
 
 from pydantic import ValidationError
 
-from resablate.errors import ResablateError, TrackingError, nearest
+from resablate.errors import ResablateError, TrackingError, UnknownSweep, nearest
 from resablate.result import RESULT_FILE, WEIGHTS_FILE, TrialResult
 from resablate.spec import KEY_LENGTH, TrialSpec
 from resablate.sweep import SweepSpec, parse_sweep
@@ -77,8 +77,13 @@ class MlflowReader:
         with self._store.errors(f"reading sweep {name!r}"):
             run = self._submission(name)
             sweep, trials = self._asked(run)
-            ended = [run for run in trial_runs(self._store) if run.status != "running"]
-            keys = {trial.key for trial in trials}
+            keys, own = {trial.key for trial in trials}, run.info.experiment_id
+            # A complete one of any sweep, else the latest of this one.
+            ended = [
+                trial
+                for trial in trial_runs(self._store)
+                if trial.complete or (trial.experiment_id == own and trial.status != "running")
+            ]
             by_key = {key: run for key, run in _chosen(ended).items() if key in keys}
             with ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
                 return SweepRecord(
@@ -127,13 +132,13 @@ class MlflowReader:
     def _submission(self, name: str) -> Run:
         place = shown(self._store.uri)
         if not self._store.exists():
-            raise TrackingError(f"{place}: no sweep {name!r}, there is no database there yet. {ADVICE}")
+            raise UnknownSweep(f"{place}: no sweep {name!r}, there is no database there yet. {ADVICE}")
         submissions = self._store.runs(f"tags.`{KIND}` = 'sweep'")
         latest = next((run for run in submissions if run.data.tags[SWEEP] == name), None)
         if latest is None:
             known = list(self.sweeps())
             there = ", ".join(known) or "none"
-            raise TrackingError(f"{place}: no sweep called {name!r}{nearest(name, known)} (there: {there})")
+            raise UnknownSweep(f"{place}: no sweep called {name!r}{nearest(name, known)} (there: {there})")
         return latest
 
     def _asked(self, submission: Run) -> tuple[SweepSpec, list[TrialSpec]]:

@@ -29,6 +29,7 @@ PARENT = "mlflow.parentRunId"
 RUN_STATUS = {
     "finished": "FINISHED",
     "diverged": "FINISHED",
+    "pruned": "FINISHED",
     "failed": "FAILED",
     "interrupted": "KILLED",
 }

@@ -15,6 +15,6 @@ def test_the_header_counts_the_trials(path: Path) -> None:
     plan = load_plan(path)
     stated = re.search(r"(\d[\d,]*) trials\b", path.read_text().splitlines()[0])
     assert stated, "the first comment line ends in '... N trials'"
-    assert len(plan.trials) == int(stated[1].replace(",", ""))
+    assert plan.trial_count == int(stated[1].replace(",", ""))
     assert plan.sweep.name == path.stem
     assert plan.sweep.question.endswith("?")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from resablate.errors import TrackingError
+from resablate.errors import TrackingError, UnknownSweep
 from resablate.measurement import AnalysisResult
 from resablate.result import TrialResult
 from resablate.sweep import SweepSpec, parse_sweep
@@ -311,3 +311,36 @@ def test_runs_that_hold_nothing_are_refused(case: Case, tmp_path: Path) -> None:
         case.again().load_weights_file(run_id, tmp_path)
     with pytest.raises(TrackingError, match=f"{'f' * 32}"):
         case.again().load_trial("f" * 32)
+
+
+def test_what_was_pruned_is_not_complete_and_belongs_to_its_sweep_alone(case: Case) -> None:
+    start(case.tracker, make_sweep("pruning", seeds=3))
+    pruned = make_result(seed=0, status="pruned", reason="pruned by asha after epoch 3")
+    failed = make_result(seed=1, status="failed", reason="no memory")
+    finished = make_result(seed=2)
+    for result in (pruned, failed, finished):
+        run(case.tracker, result)
+    case.tracker.end_sweep("finished")
+    assert set(case.again().complete_keys()) == {finished.key}
+    record = case.again().load_sweep("pruning")
+    assert [(r.status, r.reason) for r in record.results] == [(r.status, r.reason) for r in (pruned, failed, finished)]
+    assert len(record.results[0].history) == len(pruned.history)
+
+    other = case.again()
+    start(other, make_sweep("other", seeds=3))
+    record = case.again().load_sweep("other")
+    assert [(r.spec.seed, r.status) for r in record.results] == [(2, "finished")]
+    assert [spec.seed for spec in record.missing] == [0, 1]
+    run(other, make_result(seed=0))
+    assert [(r.spec.seed, r.status) for r in case.again().load_sweep("other").results] == [
+        (0, "finished"),
+        (2, "finished"),
+    ]
+
+
+def test_a_sweep_that_is_not_there_is_told_from_a_store_that_is_not(case: Case) -> None:
+    with pytest.raises(UnknownSweep, match="no sweep"):
+        case.again().load_sweep("nothing")
+    start(case.tracker, make_sweep())
+    with pytest.raises(UnknownSweep, match="no sweep called 'nothing'"):
+        case.again().load_sweep("nothing")

@@ -14,7 +14,7 @@ import ray
 from ray.cluster_utils import Cluster
 from rich.console import Console
 
-from resablate.scheduling import ray_tune, run_sweep
+from resablate.scheduling import ray_driver, run_sweep
 from resablate.tracking import open_tracker
 from tests.faults.conftest import Numbers
 from tests.faults.sweeps import runs_of, slow_plan
@@ -56,7 +56,7 @@ def test_a_trial_continues_on_another_node(
 ) -> None:
     steps: list[tuple[str, str, int]] = []
     removed: list[str] = []
-    pass_on = ray_tune._Watcher.on_trial_result
+    pass_on = ray_driver.Watcher.on_trial_result
 
     def watch(self: Any, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
         pid = result["pid"]
@@ -68,7 +68,7 @@ def test_a_trial_continues_on_another_node(
             cluster.remove_node(node, allow_graceful=False)
         pass_on(self, iteration, trials, trial, result, **info)
 
-    monkeypatch.setattr(ray_tune._Watcher, "on_trial_result", watch)
+    monkeypatch.setattr(ray_driver.Watcher, "on_trial_result", watch)
     uri = make_database(tmp_path)
     plan = slow_plan()
     text = io.StringIO()

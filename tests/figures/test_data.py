@@ -230,7 +230,7 @@ def test_training_curves_use_each_epochs_trials() -> None:
 def test_strengths_are_the_horizontal_axis() -> None:
     drawn = sv_strength.data([make_result(error=0.1 + v, sv_strength=v, seed=s) for v in (0, 0.5) for s in (0, 1)])
     assert drawn is not None
-    assert [(curve.x, curve.median) for curve in drawn] == [((0, 0.5), pytest.approx((10, 60)))]
+    assert [(curve.x, curve.median) for curve in drawn.curves] == [((0, 0.5), pytest.approx((10, 60)))]
     assert sv_strength.data([make_result(sv_strength=0.5)]) is None
 
 

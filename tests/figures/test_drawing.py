@@ -36,8 +36,9 @@ def test_every_picture_draws_or_is_left_out(name: str, case: str) -> None:
     assert (picture is None) == (FIGURES[name].data(CASES[case]) is None)
 
 
-def test_the_whole_sweep_has_every_picture() -> None:
-    assert all(FIGURES[name].data(CASES["many"]) is not None for name in FIGURES)
+def test_the_whole_sweep_has_every_picture_that_is_not_of_a_search() -> None:
+    missing = [name for name in FIGURES if FIGURES[name].data(CASES["many"]) is None]
+    assert missing == ["optimization_history", "parameter_importance"]
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -59,6 +59,7 @@ def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[
         data_root=None,
         threads=1,
         gpu_share=0,
+        prunable=False,
     )
 
     def run() -> list[dict[str, Any]]:
@@ -88,12 +89,18 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: Exception, *, times: int) ->
     return begun
 
 
+def outcome(told: list[dict[str, Any]]) -> TrialResult:
+    """What the last step says of the whole trial."""
+    return TrialResult.from_json(told[-1]["outcome"])
+
+
 def test_a_trial_is_its_epochs_and_an_end(steps: Callable[[], list[dict[str, Any]]], tmp_path: Path) -> None:
     told = steps()
     assert [step["epoch"] for step in told] == [1, 2, 3, 3]
     assert [step["done"] for step in told] == [False, False, False, True]
     expected = run_trial(PLAN.trials[0])
-    assert told[-1]["test_error"] == expected.test_error
+    assert outcome(told).test_error == expected.test_error
+    assert [row.epoch for step in told for row in step["epochs"]] == [1, 2, 3], "each once"
     assert [step["val_error"] for step in told[:-1]] == [metrics.val_error for metrics in expected.history]
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["members"]
 
@@ -104,9 +111,10 @@ def test_memory_that_was_short_for_a_moment(
     begun = failing(monkeypatch, torch.OutOfMemoryError("CUDA out of memory."), times=1)
     told = steps()
     assert begun == [0, 1, 1, 2]
-    assert (told[-1]["status"], told[-1]["reason"]) == ("finished", "")
+    assert (outcome(told).status, outcome(told).reason) == ("finished", "")
+    assert [row.epoch for step in told for row in step["epochs"]] == [1, 2, 3]
     monkeypatch.undo()
-    assert told[-1]["test_error"] == run_trial(PLAN.trials[0]).test_error
+    assert outcome(told).test_error == run_trial(PLAN.trials[0]).test_error
 
 
 @pytest.mark.parametrize(
@@ -126,7 +134,7 @@ def test_what_stays_short_fails_the_trial(
     begun = failing(monkeypatch, error, times=9)
     told = steps()
     assert begun == [0, *[1] * attempts]
-    assert (told[-1]["status"], told[-1]["reason"], told[-1]["done"]) == ("failed", reason, True)
+    assert (outcome(told).status, outcome(told).reason, told[-1]["done"]) == ("failed", reason, True)
 
 
 def test_the_data_that_the_driver_read_are_used(
@@ -138,4 +146,4 @@ def test_the_data_that_the_driver_read_are_used(
         raise AssertionError("read again")
 
     monkeypatch.setattr(datasets, "_load", read)
-    assert steps()[-1]["status"] == "finished"
+    assert outcome(steps()).status == "finished"

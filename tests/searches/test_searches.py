@@ -88,3 +88,45 @@ def test_a_range_of_an_argument_is_drawn() -> None:
     axes = {"shortcut": ["exclusive_gate"], "shortcut_args.bias": {"low": -8, "high": -2}}
     plan = plan_sweep(make_sweep(axes, method="random", trials=5))
     assert len({trial.shortcut_args["bias"] for trial in plan.trials}) == 5
+
+
+def spread(axes: dict[str, Any], trials: int, seed: int = 0) -> list[dict[str, Any]]:
+    return SEARCHES["quasi_random"](make_sweep(axes, method="quasi_random", trials=trials, seed=seed))
+
+
+def test_quasi_random_puts_one_point_into_every_part_of_every_axis() -> None:
+    axes = {
+        "momentum": {"low": 0.2, "high": 0.6},
+        "learning_rate": {"low": 1e-4, "high": 1, "log": True},
+        "shortcut": ["identity", "none", "dropout", "conv1x1"],
+        "width": {"low": 1, "high": 16},
+    }
+    points = spread(axes, 64)
+    for axis, scaled in (("momentum", lambda v: (v - 0.2) / 0.4), ("learning_rate", lambda v: np.log10(v) / 4 + 1)):
+        counts, _ = np.histogram([scaled(point[axis]) for point in points], bins=64, range=(0, 1))
+        assert list(counts) == [1] * 64
+    assert set(Counter(point["shortcut"] for point in points).values()) == {16}
+    assert Counter(point["width"] for point in points) == dict.fromkeys(range(1, 17), 4)
+    assert all(type(point["width"]) is int for point in points)
+
+
+def test_quasi_random_leaves_smaller_holes_than_random() -> None:
+    """The star discrepancy of Sobol points is far below that of independent ones."""
+    from scipy.stats import qmc
+
+    axes = {"momentum": {"low": 0, "high": 0.9}, "learning_rate": {"low": 0.1, "high": 1}}
+
+    def discrepancy(points: list[dict[str, Any]]) -> float:
+        unit = [(point["momentum"] / 0.9, (point["learning_rate"] - 0.1) / 0.9) for point in points]
+        return float(qmc.discrepancy(unit))
+
+    assert max(discrepancy(spread(axes, 50, seed)) for seed in range(5)) < 0.3 * min(
+        discrepancy(drawn(axes, 50, seed)) for seed in range(5)
+    )
+
+
+def test_quasi_random_depends_on_its_seed_and_keeps_its_beginning() -> None:
+    axes = {"momentum": {"low": 0.2, "high": 0.6}, "seed": [0, 1, 2]}
+    assert spread(axes, 5) == spread(axes, 40)[:5]
+    assert spread(axes, 5) != spread(axes, 5, seed=1)
+    assert len(spread(axes, 1)) == 1

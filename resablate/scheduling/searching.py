@@ -1,0 +1,197 @@
+"""What a sweep with a search needs besides its trials: what is known already, and analyses of the best."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+
+from resablate.analyses import ANALYSES
+from resablate.errors import SpecError, UnknownSweep
+from resablate.plan import SweepPlan, point_trials
+from resablate.registry import arguments
+from resablate.result import COMPLETE, TrialResult
+from resablate.scheduling.analyze import StoredTrial, analyze_trials
+from resablate.scheduling.filing import spooled
+from resablate.scheduling.inline import Scheduler
+from resablate.scheduling.standing import Standing, run_again, standings, to_run
+from resablate.searches.objectives import objective
+from resablate.searches.points import point_of
+from resablate.searches.searcher import Searcher
+from resablate.searches.settings import analyses_of
+from resablate.spec import TrialSpec
+from resablate.sweep import SweepSpec
+from resablate.tracking import Tracker
+
+
+@dataclass(frozen=True)
+class Left:
+    """What is left to run of a sweep."""
+
+    listed: tuple[TrialSpec, ...]
+    """Canonical specs; none where a search proposes them."""
+    search: Searcher | None
+    """What proposes trials one by one."""
+    before: Mapping[str, Standing]
+    """Key -> the trials that ended before and are not run again."""
+    limit: int | None
+    """Trials that may be run now; all where None."""
+
+    @property
+    def trials(self) -> Sequence[TrialSpec] | Searcher:
+        """What is to be run now."""
+        return self.search or self.listed[: self.limit]
+
+    @property
+    def scheduled(self) -> int:
+        """How many trials are to be run now."""
+        return self.search.scheduled if self.search else len(self.listed[: self.limit])
+
+    @property
+    def total(self) -> int:
+        """How many trials are left, if no point that is still to be proposed repeats another."""
+        return self.search.total if self.search else len(self.listed)
+
+    @property
+    def planned(self) -> int:
+        """How many trials the sweep has."""
+        return len(self.before) + len(self.search.reused if self.search else ()) + self.total
+
+    @property
+    def reused(self) -> int:
+        """How many trials are complete and so are not run."""
+        return sum(trial.complete for trial in self.before.values()) + len(self.search.reused if self.search else ())
+
+    @property
+    def left_alone(self) -> dict[str, int]:
+        """How many trials ended before without being complete, by status."""
+        return dict(Counter(trial.state for trial in self.before.values() if not trial.complete))
+
+    @property
+    def known(self) -> list[TrialSpec]:
+        """The trials that are not run because they ended before."""
+        return [*(trial.spec for trial in self.before.values()), *(self.search.reused.values() if self.search else ())]
+
+
+@contextmanager
+def what_is_left(
+    plan: SweepPlan, tracker: Tracker, *, spool: Path, retry: Collection[str] = (), limit: int | None = None
+) -> Generator[Left]:
+    """The trials that have neither ended nor wait to be filed, or the searcher that knows which have.
+
+    Args:
+        plan: of the sweep.
+        tracker: what it holds has ended.
+        spool: of the sweep.
+        retry: statuses; trials of this sweep that ended so are run again.
+        limit: run no more than so many; all where None.
+    """
+    again = run_again(plan.sweep, retry)
+    if not plan.adaptive:
+        found = standings(plan.trials, sweep=plan.sweep.name, tracker=tracker)
+        todo = {spec.key: spec for spec in to_run(found, retry=again)}
+        before = {trial.spec.key: trial for trial in found if trial.spec.key not in todo}
+        yield Left(listed=tuple(todo.values()), search=None, before=before, limit=limit)
+        return
+    complete = tracker.complete_keys()
+    ended = _ended(plan.sweep, tracker, spool)
+    with Searcher(
+        plan.sweep,
+        trials_of=lambda point: point_trials(plan.sweep, point),
+        # One that failed counts as well, unless it is to be tried again: the search went on without it.
+        past=[result for result in ended.values() if result.status not in again],
+        complete=lambda key: tracker.load_trial(complete[key])[1] if key in complete else None,
+        limit=limit,
+    ) as search:
+        past = [ended[spec.key] for spec in search.past]
+        before = {result.key: Standing(result.spec, result.status, len(result.history), "") for result in past}
+        yield Left(listed=(), search=search, before=before, limit=limit)
+
+
+def _ended(sweep: SweepSpec, tracker: Tracker, spool: Path) -> dict[str, TrialResult]:
+    """Key -> the result of every trial of the sweep that has one, filed or waiting to be."""
+    try:
+        found = {result.key: result for result in tracker.load_sweep(sweep.name).results}
+    except UnknownSweep:
+        found = {}
+    waiting = spooled(spool)
+    return found | {key: waiting[key] for key in waiting if key not in found or found[key].status not in COMPLETE}
+
+
+class Preview(NamedTuple):
+    """What a submission would do."""
+
+    known: list[Standing]
+    """The trials of the sweep, as far as they are known."""
+    todo: set[str]
+    """Keys of those that would run."""
+    proposed: int
+    """Trials that a search has still to propose, no more than may be run."""
+
+
+def preview(plan: SweepPlan, tracker: Tracker, *, retry: Collection[str] = (), limit: int | None = None) -> Preview:
+    """What a submission would do, without doing any of it; arguments as `what_is_left`'s."""
+    trials: Sequence[TrialSpec] = plan.trials
+    if plan.adaptive:
+        with suppress(UnknownSweep):
+            trials = [spec for spec in tracker.submitted(plan.sweep.name)[1] if _is_of(spec, plan.sweep)]
+    known = standings(trials, sweep=plan.sweep.name, tracker=tracker)
+    todo = to_run(known, retry=run_again(plan.sweep, retry))[:limit]
+    proposed = max(0, plan.trial_count - len(known))
+    if limit is not None:
+        proposed = min(proposed, limit - len(todo))
+    return Preview(known, {spec.key for spec in todo}, proposed)
+
+
+def _is_of(spec: TrialSpec, sweep: SweepSpec) -> bool:
+    """Whether the sweep, as it is now, could have asked for the trial."""
+    try:
+        return spec.key in {asked.key for asked in point_trials(sweep, point_of(spec, sweep))}
+    except SpecError:
+        return False
+
+
+def check_pruning_inline(sweep: SweepSpec) -> None:
+    """Raise SpecError if the sweep prunes: in this process a trial has no others beside it."""
+    if sweep.search.pruning != "none":
+        raise SpecError(
+            f"search.pruning: {sweep.search.pruning} compares trials that run side by side, on Ray; in this process"
+            " they run one after another: leave --inline out, or write pruning: none"
+        )
+
+
+def analyze_best(
+    sweep: SweepSpec, tracker: Tracker, scheduler: Scheduler, data_root: Path | None, console: Console
+) -> tuple[str, ...]:
+    """Run the sweep's analyses on its `search.analyze_best` best finished trials, where they lack one.
+
+    Returns:
+        One line for everything that could not be analyzed.
+    """
+    if sweep.search.analyze_best is None:
+        return ()
+    record = tracker.load_sweep(sweep.name)
+    finished = [result for result in record.results if result.status == "finished"]
+    best = sorted(finished, key=lambda result: objective(result, sweep.search.minimize[0]))[: sweep.search.analyze_best]
+    names = analyses_of(sweep)
+    lacking = [result for result in best if any(name not in result.analyses for name in names)]
+    if not lacking:
+        return ()
+    # The trials were asked for no analysis, so their specs do not hold these knobs.
+    taken = {knob for name in names for knob in arguments(ANALYSES[name].run)}
+    console.print(f"analyses of the best {len(best)} of {len(finished)} finished trials", highlight=False)
+    return analyze_trials(
+        [StoredTrial(record.run_ids[result.key], result) for result in lacking],
+        tracker=tracker,
+        names=names,
+        knobs={knob: value for knob, value in sweep.base.items() if knob in taken},
+        resources=sweep.resources,
+        scheduler=scheduler,
+        data_root=data_root,
+        say=lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
+    ).problems

@@ -1,0 +1,80 @@
+"""Sweeps with a search, results made by hand, and a look into the study."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import optuna
+
+from resablate.plan import plan_sweep, point_trials
+from resablate.result import Status, TrialResult
+from resablate.searches.searcher import KEYS, VOID, Searcher
+from resablate.searches.study import study_address
+from resablate.spec import TrialSpec
+from resablate.sweep import SweepSpec, parse_sweep
+from tests.factories import make_history
+
+AXES: Mapping[str, Any] = {
+    "shortcut": ["identity", "conv1x1"],
+    "learning_rate": {"low": 1e-4, "high": 1, "log": True},
+    "batch_size": {"low": 16, "high": 64},
+}
+
+
+def make_search(
+    *, axes: Mapping[str, Any] = AXES, name: str = "found", base: Mapping[str, Any] | None = None, **search: Any
+) -> SweepSpec:
+    """A checked sweep; tpe over three axes, if nothing else is said."""
+    given = {"method": "tpe", "trials": 12, **search}
+    sweep = parse_sweep({"name": name, "base": {"analyses": [], **(base or {})}, "axes": dict(axes), "search": given})
+    plan_sweep(sweep)
+    return sweep
+
+
+def open_search(
+    sweep: SweepSpec,
+    past: Iterable[TrialResult] = (),
+    complete: Callable[[str], TrialResult | None] = lambda key: None,
+) -> Searcher:
+    return Searcher(sweep, trials_of=lambda point: point_trials(sweep, point), past=past, complete=complete)
+
+
+def end(
+    spec: TrialSpec, error: float | None = None, *, status: Status = "finished", reason: str = "", epochs: int = 3
+) -> TrialResult:
+    """A result with this validation error ; the learning rate's distance to 0.01 if not given."""
+    value = abs(math.log10(spec.learning_rate) + 2) / 4 if error is None else error
+    return TrialResult(
+        spec=spec,
+        status=status,
+        reason=reason,
+        history=() if status == "failed" else make_history([1.0] * epochs, val_error=value),
+        test_error=value,
+    )
+
+
+def run(search: Searcher, error: Callable[[TrialSpec], float | None] = lambda spec: None) -> list[TrialResult]:
+    """Every proposed trial, one after another, finished."""
+    results: list[TrialResult] = []
+    for spec in iter(search.next, None):
+        results.append(end(spec, error(spec)))
+        search.tell(results[-1])
+    return results
+
+
+def stored(name: str = "found") -> optuna.Study:
+    """What another process, such as optuna-dashboard, finds in the database."""
+    return optuna.load_study(study_name=name, storage=study_address())
+
+
+def states(study: optuna.Study) -> list[str]:
+    return [trial.state.name for trial in study.trials]
+
+
+def void(study: optuna.Study) -> list[int]:
+    found: list[int] = study.user_attrs[VOID]
+    return found
+
+
+def keys(study: optuna.Study) -> list[Sequence[str]]:
+    return [trial.user_attrs[KEYS] for trial in study.trials if trial.number not in void(study)]
