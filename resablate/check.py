@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, lru_cache
 from typing import Any
@@ -11,10 +12,10 @@ import torch
 from resablate.analyses import ANALYSES, LESION_ARITHMETICS, LESION_DESIGNS
 from resablate.datasets import DATASETS, NORMALIZATIONS, VIEWS, split_sizes
 from resablate.errors import SpecError, nearest
-from resablate.model import BLOCKS, NETWORKS, STAGE_PREACTIVATIONS, TRANSITIONS
+from resablate.model import BLOCKS, NETWORKS, STAGE_PREACTIVATIONS, TRANSITIONS, build_network
 from resablate.orderings import ORDERINGS
 from resablate.registry import Registry, accepted, arguments
-from resablate.regularizers import REGULARIZERS, SV_LAYERS, SV_STEMS
+from resablate.regularizers import REGULARIZERS, SV_LAYERS, SV_STEMS, chosen_convolutions
 from resablate.shortcuts import SHORTCUTS
 from resablate.spec import TrialSpec
 from resablate.training import (
@@ -25,6 +26,7 @@ from resablate.training import (
     PRECISIONS,
     SCHEDULES,
     WEIGHT_DECAYS,
+    survival_of,
 )
 
 _TABLES: Mapping[str, Registry[Any]] = {
@@ -74,6 +76,8 @@ def check_trial(spec: TrialSpec) -> TrialSpec:
             "compile: with block_sampling all alone, since other samplings give every batch another network;"
             f" got {spec.block_sampling!r}"
         )
+    if not found and spec.block_sampling != "all":
+        found += _sampling_problems(spec)
     if found:
         raise SpecError(found)
     return _canonical(spec)
@@ -138,15 +142,35 @@ def _refused(module: Callable[..., object], given: tuple[tuple[str, object], ...
 
 
 def _split_problems(spec: TrialSpec) -> list[str]:
-    """Batch norm needs two examples to train on."""
+    """Batch norm needs two examples to train on, and a step a whole batch."""
     available = DATASETS[spec.dataset].train_count
     held_out, kept = split_sizes(available, val_fraction=spec.val_fraction, train_examples=spec.train_examples)
-    if kept >= _FEWEST_EXAMPLES:
-        return []
-    return [
-        f"train_examples: at least {_FEWEST_EXAMPLES} must be left to train on, but of {held_out + kept} images"
-        f" val_fraction={spec.val_fraction} holds out {held_out}"
-    ]
+    if kept < _FEWEST_EXAMPLES:
+        return [
+            f"train_examples: at least {_FEWEST_EXAMPLES} must be left to train on, but of {held_out + kept} images"
+            f" val_fraction={spec.val_fraction} holds out {held_out}"
+        ]
+    found: list[str] = []
+    if kept < spec.batch_size:
+        found.append(f"batch_size: at most the {kept} images that are left to train on; got {spec.batch_size}")
+    steps = min(spec.epochs * -(-kept // spec.batch_size), spec.iterations or sys.maxsize)
+    if spec.schedule == "steps" and spec.warmup_iterations >= steps:
+        found.append(
+            f"warmup_iterations: fewer than the run's {steps} steps, or nothing follows the warm-up;"
+            f" got {spec.warmup_iterations}"
+        )
+    return found
+
+
+def _sampling_problems(spec: TrialSpec) -> list[str]:
+    """More blocks in a batch than the network has."""
+    with torch.device("meta"):
+        network = build_network(network=spec.network, **accepted(NETWORKS[spec.network].build, dict(spec)))
+    try:
+        survival_of(spec.block_sampling, len(network.chain), **dict(spec))
+    except ValueError as error:
+        return [str(error)]
+    return []
 
 
 def _view_problems(spec: TrialSpec) -> list[str]:
@@ -234,8 +258,20 @@ def _idle_with_data(spec: TrialSpec) -> set[str]:
 def _regularizes_nothing(spec: TrialSpec) -> bool:
     if spec.regularizer == "none" or spec.sv_strength == 0:
         return True
-    # Zero-padding has no convolution, and a vgg no transition but a maximum.
-    return spec.sv_layers == "transitions" and (spec.network == "vgg" or spec.transition == "pad")
+    if spec.sv_layers == "all":
+        return False
+    names = arguments(NETWORKS[spec.network].build)
+    knobs = {name: value for name, value in dict(spec).items() if name in names and name != "shortcut_args"}
+    return not _has_convolutions(spec.network, spec.sv_layers, tuple(sorted(spec.shortcut_args.items())), **knobs)
+
+
+@lru_cache(maxsize=4096)
+def _has_convolutions(
+    network: str, sv_layers: str, shortcut_args: tuple[tuple[str, object], ...], **knobs: Any
+) -> bool:
+    with torch.device("meta"):
+        built = build_network(network=network, in_channels=1, shortcut_args=dict(shortcut_args), **knobs)
+    return bool(chosen_convolutions(built, sv_layers=sv_layers))
 
 
 def _knobs(functions: Iterable[Callable[..., object]]) -> frozenset[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from resablate.check import check_trial, unknown_names
 from resablate.datasets import DATASETS
 from resablate.errors import SpecError
+from resablate.model import NetworkCost
 from resablate.registry import arguments
 from resablate.searches import SEARCHES
 from resablate.shortcuts import SHORTCUTS
@@ -191,18 +192,16 @@ def estimate_cpu_seconds(spec: TrialSpec) -> float:
         if name in spec.analyses:
             tested = min(limit or dataset.test_count, dataset.test_count)
             seconds += wholes[name] * _forward(spec.depth, tested, tested_adds)
+    times = 1 + len(spec.analysis_epochs)
     if "path_gradient" in spec.analyses:
-        passes = (cost.blocks + 1) * spec.path_samples + cost.blocks
-        one = (
-            spec.depth * _SECONDS_PER_LAYER_STEP
-            + 3 * spec.path_examples * cost.multiply_adds / _MULTIPLY_ADDS_PER_SECOND
-        )
-        seconds += passes * one
+        seconds += times * _path_gradient(spec, cost)
+    if "norm_preservation" in spec.analyses:
+        seconds += times * _gradients(spec.depth, spec.norm_examples, cost.multiply_adds, batch=32)
     if "test_time_rules" in spec.analyses:
         networks = 2 + (1 if spec.block_sampling == "all" else spec.subset_samples)
         seconds += networks * _forward(spec.depth, dataset.test_count, cost.multiply_adds)
     if "spectrum" in spec.analyses:
-        seconds += (1 + len(spec.analysis_epochs)) * cost.multiply_adds / _SPECTRUM_MULTIPLY_ADDS_PER_SECOND
+        seconds += times * cost.multiply_adds / _SPECTRUM_MULTIPLY_ADDS_PER_SECOND
     return seconds
 
 
@@ -215,6 +214,20 @@ def _lesion_passes(spec: TrialSpec, blocks: int) -> dict[str, float]:
         "multi_lesion": sets * _SHARE_OF_A_SET,
         "reorder": spec.reorder_swaps * spec.reorder_samples,  # orders have hardly a beginning in common
     }
+
+
+def _path_gradient(spec: TrialSpec, cost: NetworkCost) -> float:
+    sampled = (cost.blocks + 1) * spec.path_samples
+    # The walk takes one vector through the last block and one for each block through the first, and as many for signs.
+    walked = (1 + spec.path_signs) * (cost.blocks + 1) / 2
+    through = spec.path_examples * cost.multiply_adds / _MULTIPLY_ADDS_PER_SECOND
+    return sampled * _gradients(spec.depth, spec.path_examples, cost.multiply_adds) + walked * through
+
+
+def _gradients(layers: int, examples: int, multiply_adds: int, *, batch: int | None = None) -> float:
+    """Forward and back once with so many examples."""
+    batches = -(-examples // (batch or examples))
+    return batches * layers * _SECONDS_PER_LAYER_STEP + 3 * examples * multiply_adds / _MULTIPLY_ADDS_PER_SECOND
 
 
 def _forward(layers: int, examples: int, multiply_adds: float) -> float:

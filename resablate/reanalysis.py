@@ -19,6 +19,9 @@ from resablate.spec import ParamValue, TrialSpec
 from resablate.training import derived_generator, load_weights
 from resablate.trial import Trial, analysis_knobs
 
+_OF_TRAINING = {"block_sampling"}
+"""What analyses are told of how a network was trained, which nobody can ask to be otherwise."""
+
 
 def check_analyses(names: Sequence[str], knobs: Mapping[str, Any], *, others: Collection[str] = ()) -> None:
     """See that every name is an analysis and every knob one of theirs.
@@ -83,14 +86,15 @@ def repeat_analyses(
     check_analyses(names, given)
     if result.status != "finished":
         raise ResablateError(f"trial {result.key} is {result.status}: only the network of a finished trial is analyzed")
-    spec = result.spec.replace(**given)
-    trial = Trial(spec, data_root=data_root, device=device)
+    changed_spec = result.spec.replace(**given)
+    # The network is the trial's, whatever is asked of it now.
+    trial = Trial(result.spec, data_root=data_root, device=device)
     load_weights(weights, trial.network)
     chosen = list(names or result.spec.analyses)
-    outcome = trial.analyze(chosen)
+    outcome = trial.analyze(chosen, **{knob: getattr(changed_spec, knob) for knob in given})
     kept = {name: why for name, why in result.analysis_errors.items() if name not in chosen}
     merged = {**result.analyses, **outcome.done}
-    changed = {name: _changed(name, spec, result.spec) for name in outcome.done}
+    changed = {name: _changed(name, changed_spec, result.spec) for name in outcome.done}
     repeated = {**result.analysis_knobs, **changed}
     return result.model_copy(
         update={
@@ -99,6 +103,12 @@ def repeat_analyses(
             "analysis_knobs": {name: values for name, values in repeated.items() if values},
         }
     )
+
+
+def failed_analyses(result: TrialResult, names: Sequence[str], why: str) -> TrialResult:
+    """The trial's result with the reason why analyses could not be repeated; what was measured before stays."""
+    errors = dict.fromkeys(names or result.spec.analyses, why)
+    return result.model_copy(update={"analysis_errors": {**result.analysis_errors, **errors}})
 
 
 def analyze_pretrained(
@@ -194,7 +204,7 @@ def _check_fit(network: ResidualNetwork, splits: Splits, *, name: str, dataset: 
 
 
 def _knobs_of(name: str) -> set[str]:
-    return set(arguments(ANALYSES[name].run)) & set(TrialSpec.model_fields)
+    return set(arguments(ANALYSES[name].run)) & set(TrialSpec.model_fields) - _OF_TRAINING
 
 
 def _changed(name: str, spec: TrialSpec, original: TrialSpec) -> dict[str, ParamValue]:

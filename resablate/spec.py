@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_origin
 
 from pydantic import (
     BaseModel,
@@ -188,6 +188,8 @@ class TrialSpec(BaseModel):
         annotation = cls.model_fields[str(field.field_name)].annotation
         if isinstance(value, bool) and annotation is not bool:
             raise ValueError(f"must not be true or false, got {value!r}")
+        if isinstance(value, str) and get_origin(annotation) is tuple:
+            return [part.strip() for part in value.split(",") if part.strip()]  # as a run's params show a list
         return value
 
     @field_validator("shortcut_args")

@@ -217,7 +217,12 @@ class Trial:
         return result
 
     def analyze(
-        self, names: Sequence[str], *, network: ResidualNetwork | None = None, epoch: int | None = None
+        self,
+        names: Sequence[str],
+        *,
+        network: ResidualNetwork | None = None,
+        epoch: int | None = None,
+        **knobs: object,
     ) -> Dissection:
         """Run analyses with the spec's knobs; one that fails does not keep the others from running.
 
@@ -225,6 +230,7 @@ class Trial:
             names: rows of ANALYSES.
             network: the trial's own where None.
             epoch: when; the end where None. Examples and paths are drawn anew for every epoch.
+            **knobs: instead of the spec's.
         """
         return dissect(
             self.network if network is None else network,
@@ -233,7 +239,7 @@ class Trial:
             test=self.splits.test,
             seed=self.spec.seed,
             epoch=epoch,
-            knobs=analysis_knobs(self.spec),
+            knobs={**analysis_knobs(self.spec), **knobs},
         )
 
 

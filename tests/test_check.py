@@ -50,7 +50,7 @@ INERT: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({}, {"train_crop": 64, "test_crop": 64}),
     ({"dataset": "image_folder", "augmentation": "scale"}, {"crop_padding": 2}),
     ({}, {"final_survival": 0.8, "sampled_blocks": 2}),
-    ({"block_sampling": "fixed_count"}, {"final_survival": 0.8}),
+    ({"block_sampling": "fixed_count", "sampled_blocks": 3}, {"final_survival": 0.8}),
     ({"analyses": ["multi_lesion"]}, {"multi_lesion_examples": 360}),
     ({"analyses": ["reorder"]}, {"reorder_examples": 10**6}),
     ({}, {"multi_lesion_design": "nested", "multi_lesion_subsets": 9, "reorder_swaps": 9}),
@@ -97,7 +97,7 @@ EFFECTIVE: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({}, {"block_sampling": "stochastic_depth"}),
     ({}, {"block_sampling": "stochastic_depth", "analyses": []}),
     ({"block_sampling": "stochastic_depth"}, {"final_survival": 0.8}),
-    ({"block_sampling": "fixed_count"}, {"sampled_blocks": 2}),
+    ({"block_sampling": "fixed_count", "sampled_blocks": 3}, {"sampled_blocks": 2}),
     ({}, {"precision": "bf16"}),
     ({}, {"precision": "tf32"}),
     ({}, {"memory_format": "channels_last"}),
@@ -136,14 +136,14 @@ def specs(draw: st.DrawFn) -> TrialSpec:
         "schedule": number(list(SCHEDULES)),
         "milestones": number([[], [0.5], [0.5, 0.75]]),
         "decay_factor": number([0.1, 0.5, 1]),
-        "warmup_iterations": number([0, 400]),
+        "warmup_iterations": number([0, 40]),
         "warmup_learning_rate": number([0.01, 0.1]),
         "regularizer": number(list(REGULARIZERS)),
         "sv_strength": number([0, 0.5]),
         "precision": number(["float32", "tf32", "bf16"]),
         "memory_format": number(["contiguous", "channels_last"]),
         "block_sampling": number(["all", "stochastic_depth", "fixed_count"]),
-        "sampled_blocks": number([23, 2]),
+        "sampled_blocks": number([3, 2]),
         "analyses": st.lists(number(list(ANALYSES)), unique=True),
         "lesion_examples": number([None, 9, 360, 10_000]),
         "path_examples": number([32, 5]),
@@ -151,6 +151,9 @@ def specs(draw: st.DrawFn) -> TrialSpec:
         "seed": number([0, 1]),
     }
     fields = {name: draw(strategy) for name, strategy in choices.items() if draw(st.booleans())}
+    if fields.get("block_sampling") == "fixed_count":
+        fields.setdefault("sampled_blocks", 1)
+    fields["batch_size"] = 16
     if fields.get("augmentation") in VIEWS:
         fields["dataset"] = "image_folder"
     return parse(shortcut=shortcut, shortcut_args=known, **fields)
@@ -265,8 +268,27 @@ def test_what_cannot_be_run_is_refused(fields: dict[str, Any], message: str) -> 
     assert len(caught.value.problems) == 1
 
 
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"train_examples": 50}, "^batch_size: at most the 45 images that are left to train on; got 128$"),
+        (
+            {"warmup_iterations": 400},
+            r"^warmup_iterations: fewer than the run's 132 steps, or nothing follows the warm-up; got 400$",
+        ),
+        (
+            {"block_sampling": "fixed_count"},
+            "^sampled_blocks must be at most the number of blocks, 9; got 23$",
+        ),
+    ],
+)
+def test_what_would_fail_or_idle_in_the_middle_is_said_before(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        check_trial(parse(**fields))
+
+
 def test_the_smallest_training_set_is_accepted() -> None:
-    assert check_trial(parse(train_examples=3)).train_examples == 3
+    assert check_trial(parse(train_examples=3, batch_size=2)).train_examples == 3
 
 
 def test_all_mistakes_at_once() -> None:

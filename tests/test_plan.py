@@ -64,7 +64,7 @@ def test_whole_sets_of_arguments_may_be_an_axis() -> None:
         ({"analyses": [["lesion"], []], "lesion_examples": [10, 20]}, 3),
         ({"analyses": [["lesion", "path_gradient"], ["path_gradient", "lesion"]]}, 1),
         ({"shortcut": ["identity", "exclusive_gate"], "shortcut_args.bias": [-6, -5]}, 3),
-        ({"train_examples": [None, 1437, 5000, 100]}, 2),
+        ({"train_examples": [None, 1437, 5000, 200]}, 2),
         ({"warmup_iterations": [0, 10], "warmup_learning_rate": [0.01, 0.02]}, 3),
     ],
 )
@@ -153,11 +153,25 @@ def test_mistakes_in_fields_and_in_names_come_together(tmp_path: Path) -> None:
         assert part in text
 
 
+ANALYZED = (
+    {"path_signs": 40},
+    {"analysis_epochs": [0, 1]},
+    {"analyses": ["lesion", "path_gradient", "norm_preservation"]},
+)
+
+
 def test_the_estimate_grows_with_the_work() -> None:
     base = {"dataset": "digits", "epochs": 2}
     seconds = estimate_cpu_seconds(TrialSpec.parse(base))
     assert 0.1 < seconds < 100
-    for more in ({"epochs": 4}, {"depth": 56}, {"width": 64}, {"dataset": "fashion_mnist"}, {"path_samples": 40}):
+    for more in (
+        {"epochs": 4},
+        {"depth": 56},
+        {"width": 64},
+        {"dataset": "fashion_mnist"},
+        {"path_samples": 40},
+        *ANALYZED,
+    ):
         assert estimate_cpu_seconds(TrialSpec.parse({**base, **more})) > seconds
     base["analyses"] = ["lesion", "path_gradient", "spectrum"]
     followed = estimate_cpu_seconds(TrialSpec.parse({**base, "analysis_epochs": [0]}))

@@ -279,3 +279,15 @@ def test_analyses_that_followed_training_have_their_tables(tmp_path: Path) -> No
     lines = (tmp_path / "r" / "tables" / "lesion_by_epoch.csv").read_text().splitlines()
     assert len(lines) == 1 + 3 * 2 * 2
     assert lines[0].startswith("key,shortcut,depth,seed,epoch,block,error")
+
+
+def test_analyses_repeated_with_other_knobs_are_named(tmp_path: Path) -> None:
+    first, *others = small_results()[:3]
+    changed = first.model_copy(update={"analysis_knobs": {"lesion": {"lesion_examples": 50}}})
+    path = write(tmp_path / "r", [changed, *others])
+    page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+    [item] = section(page, "analyses").find_all("li")
+    assert item.get_text().endswith(f"({first.key}): lesion lesion_examples=50")
+    assert f"resablate analyze {first.key} lesion lesion_examples=50" in section(page, "reproduce").get_text()
+    assert f"({first.key}): lesion lesion" in path.with_name("index.md").read_text(encoding="utf-8")
+    assert "repeated" not in write(tmp_path / "s", others).read_text(encoding="utf-8")

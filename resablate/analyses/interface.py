@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import torch
+from torch import nn
 
 from resablate.datasets import ExampleSource
 from resablate.errors import AnalysisError
@@ -36,7 +37,18 @@ class Analysis:
     """Whether it also has a meaning during training, and runs at `analysis_epochs` too."""
 
 
-def check_dissectable(network: ResidualNetwork, examples: ExampleSource) -> None:
+def at_least_one(**numbers: int | None) -> None:
+    """Look whether these arguments, by name, are positive; None stands for all there are.
+
+    Raises:
+        ValueError: if one is less than 1.
+    """
+    for name, number in numbers.items():
+        if number is not None and number < 1:
+            raise ValueError(f"{name} must be at least 1, but got {number}")
+
+
+def check_dissectable(network: nn.Module, examples: ExampleSource) -> None:
     """Look whether there is something to dissect, and whether the labels are the network's.
 
     Args:
@@ -44,8 +56,13 @@ def check_dissectable(network: ResidualNetwork, examples: ExampleSource) -> None
         examples: what the analysis is about to use.
 
     Raises:
-        AnalysisError: if the network has no block, or a label is none of its classes.
+        AnalysisError: if the network is not one of blocks, has none, or a label is none of its classes.
     """
+    if not isinstance(network, ResidualNetwork):
+        raise AnalysisError(
+            f"a network must be a ResidualNetwork to be dissected, but this one is a {type(network).__name__}:"
+            " adapt(network) makes one of a ResNet of torchvision or timm"
+        )
     if not network.chain:
         raise AnalysisError("a network must have at least one block to be dissected, but this one has none")
     images, _ = next(examples.take(slice(1)).batches(1))

@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from resablate.model import Block
+
 EFFECTIVE_SHARE = 0.95
 """What the effective lengths hold; Veit et al. 2016, section 4.3, speak of almost all."""
 
@@ -11,6 +13,22 @@ EFFECTIVE_SHARE = 0.95
 def log10_binomial(n: int, k: int) -> float:
     """The logarithm of the number of paths through k of n blocks: the number itself overflows at 1,030 blocks."""
     return (math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)) / math.log(10)
+
+
+def log10_path_counts(chain: Sequence[Block]) -> list[float]:
+    """The logarithm of the number of paths of each length from 0 to n; -inf where there is none.
+
+    Only a block with both sides leaves a choice: one that carries nothing adds its length to every path, and one that
+    adds nothing has no part in the length.
+    """
+    if not all(block.carries or block.adds for block in chain):
+        return [-math.inf] * (len(chain) + 1)
+    shortest = sum(not block.carries for block in chain)
+    choices = sum(block.carries and block.adds for block in chain)
+    return [
+        log10_binomial(choices, length - shortest) if shortest <= length <= shortest + choices else -math.inf
+        for length in range(len(chain) + 1)
+    ]
 
 
 def shares(norms: Sequence[float], log10_counts: Sequence[float]) -> list[float]:

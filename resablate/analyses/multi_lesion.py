@@ -10,7 +10,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from resablate.analyses.interface import check_dissectable
+from resablate.analyses.interface import at_least_one, check_dissectable
 from resablate.datasets import ExampleSource
 from resablate.measurement import AnalysisResult
 from resablate.model import ResidualNetwork, run_variants, without
@@ -58,7 +58,7 @@ def multi_lesion(
     Args:
         network: in whatever mode; evaluated in eval mode.
         examples: usually the test examples.
-        generator: draws the sets, and the resamples behind the standard errors.
+        generator: draws the sets.
         multi_lesion_largest: the largest number of blocks removed at once; all blocks where there are fewer.
         multi_lesion_subsets: random sets of each size.
         multi_lesion_design: a row of LESION_DESIGNS. Both give sets of one size the same distribution; the errors of
@@ -70,14 +70,20 @@ def multi_lesion(
         sets (`error_median`, ...), the same over the sets without blocks that change dimensions
         (`same_dimension_error_median`, ...; NaN where there are not so many blocks), and standard errors of both
         medians as those of a sample of examples, by bootstrap; the sets count as given. The summary has the whole
-        network's error and the median at the largest size.
+        network's error and the median at the largest size, with standard errors.
 
     Raises:
         AnalysisError: if the network has no block, or a label is none of its classes.
+        ValueError: if a number is less than 1.
         UnknownName: if there is no such design.
 
     Source: Veit et al. 2016, section 4.2 and Figure 5(a), sizes 1 to 20; the number of sets is not published.
     """
+    at_least_one(
+        multi_lesion_largest=multi_lesion_largest,
+        multi_lesion_subsets=multi_lesion_subsets,
+        multi_lesion_examples=multi_lesion_examples,
+    )
     chosen = examples.take(slice(multi_lesion_examples))
     check_dissectable(network, chosen)
     chain = network.chain
@@ -93,7 +99,7 @@ def multi_lesion(
         for size, row in zip(sizes, orders, strict=True)
     ]
     whole: frozenset[int] = frozenset()
-    errors = _errors(network, chosen, [whole, *(blocks for row in every + kept for blocks in row)], generator)
+    errors = _errors(network, chosen, [whole, *(blocks for row in every + kept for blocks in row)])
     table = {"removed": [float(size) for size in sizes]}
     for prefix, rows in (("", every), ("same_dimension_", kept)):
         table |= _columns(prefix, [torch.stack([errors[blocks] for blocks in row]) for row in rows])
@@ -106,6 +112,7 @@ def multi_lesion(
         "baseline_error_standard_error": float(standard_error(errors[whole])),
         "largest_size": table["removed"][-1],
         "largest_size_error": table["error_median"][-1],
+        "largest_size_error_standard_error": table["error_median_standard_error"][-1],
     }
     return AnalysisResult(
         summary=summary,
@@ -116,13 +123,13 @@ def multi_lesion(
 
 
 def _errors(
-    network: ResidualNetwork, examples: ExampleSource, removed: Sequence[frozenset[int]], generator: torch.Generator
+    network: ResidualNetwork, examples: ExampleSource, removed: Sequence[frozenset[int]]
 ) -> dict[frozenset[int], Tensor]:
     """Error without each set of blocks, (1 + resamples,)."""
     different = list(dict.fromkeys(removed))
     variants = [without(network, list(blocks)) for blocks in different]
     run = partial(run_variants, network, variants=variants)
-    scores = score_variants(network, examples, run, count=len(variants), generator=generator)
+    scores = score_variants(network, examples, run, count=len(variants))
     return dict(zip(different, scores.errors(), strict=True))
 
 

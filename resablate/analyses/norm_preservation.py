@@ -4,16 +4,16 @@ Source: Zaeemzadeh et al., arXiv 1805.07477.
 """
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from resablate.analyses.interface import check_dissectable
+from resablate.analyses.interface import at_least_one, check_dissectable
 from resablate.datasets import ExampleSource
 from resablate.measurement import AnalysisResult
 from resablate.model import ResidualNetwork, evaluation_mode
+from resablate.training.bootstrap import standard_error
 
 _BATCH = 32
 """ExampleSource whose gradients at all blocks are in memory at once."""
@@ -41,45 +41,41 @@ def norm_preservation(
         norm_examples: examples measured; all where there are fewer.
 
     Returns:
-        A row per `block`: `ratio` of the norms over all examples together, its standard error `ratio_error` (by
-        bootstrap over examples; NaN for a single one), `mean_ratio` and `median_ratio` over the examples' own ratios,
-        and whether it `changes_dimension` (0 or 1). A ratio of zero to zero, where no gradient comes, is NaN; an
-        example that has none is left out of mean and median. The summary has the largest and the mean size of the
-        ratio's natural logarithm, of the blocks that keep the dimension and of those that change it.
+        A row per `block`: `ratio` of the norms over all examples together, `mean_ratio` and `median_ratio` over the
+        examples' own ratios, and whether it `changes_dimension` (0 or 1). A ratio of zero to zero, where no gradient
+        comes, is NaN; an example that has none is left out of mean and median. The summary has the largest and the
+        mean size of the ratio's natural logarithm, of the blocks that keep the dimension and of those that change it.
+        Every number has its `..._standard_error` (by bootstrap over examples; NaN for a single one).
 
     Source: Zaeemzadeh et al., arXiv 1805.07477, experiments on the gradient norm ratio.
     """
+    at_least_one(norm_examples=norm_examples)
     check_dissectable(network, examples)
     chosen = torch.randperm(len(examples), generator=generator)[:norm_examples].to(examples.device)
     with evaluation_mode(network):
         batches = [_gradient_norms(network, *batch) for batch in examples.take(chosen).batches(_BATCH)]
     norms = torch.cat(batches, dim=1).cpu()
-    squares = norms.square()
-    own = norms[:-1] / norms[1:]
-    ratios = _ratios(squares.sum(dim=1, keepdim=True)).squeeze(1).tolist()
-    changing = [block.changes_dimension for block in network.chain]
+    measured = _resampled(norms, generator)
+    changing = torch.tensor([block.changes_dimension for block in network.chain])
+    sizes = {
+        **_sizes("same_dimension", measured["ratio"][~changing]),
+        **_sizes("changing_dimension", measured["ratio"][changing]),
+    }
+    summary = {
+        **{name: float(values[0]) for name, values in sizes.items()},
+        **{f"{name}_standard_error": float(standard_error(values)) for name, values in sizes.items()},
+    }
+    table = {
+        "block": list(range(len(changing))),
+        **{name: values[:, 0].tolist() for name, values in measured.items()},
+        **{f"{name}_standard_error": standard_error(values).tolist() for name, values in measured.items()},
+        "changes_dimension": changing.double().tolist(),
+    }
     return AnalysisResult(
-        summary={
-            **_sizes("same_dimension", [ratio for ratio, changes in zip(ratios, changing, strict=True) if not changes]),
-            **_sizes("changing_dimension", [ratio for ratio, changes in zip(ratios, changing, strict=True) if changes]),
-        },
-        table={
-            "block": list(range(len(changing))),
-            "ratio": ratios,
-            "ratio_error": _bootstrap_errors(squares, generator),
-            "mean_ratio": own.nanmean(dim=1).tolist(),
-            "median_ratio": own.nanquantile(0.5, dim=1).tolist(),
-            "changes_dimension": [float(changes) for changes in changing],
-        },
-        units=dict.fromkeys(
-            [
-                *_sizes("same_dimension", [1.0]),
-                *_sizes("changing_dimension", [1.0]),
-                *("block", "ratio", "ratio_error", "mean_ratio", "median_ratio", "changes_dimension"),
-            ],
-            "1",
-        ),
-        axes=dict.fromkeys(["ratio", "mean_ratio", "median_ratio"], "block"),
+        summary=summary,
+        table=table,
+        units=dict.fromkeys([*summary, *table], "1"),
+        axes=dict.fromkeys(measured, "block"),
     )
 
 
@@ -96,25 +92,28 @@ def _gradient_norms(network: ResidualNetwork, images: Tensor, labels: Tensor) ->
     return torch.stack([gradient.double().flatten(1).norm(dim=1) for gradient in gradients])
 
 
-def _bootstrap_errors(squares: Tensor, generator: torch.Generator) -> list[float]:
-    """Standard error of every ratio of the sums over examples, by resampling them; NaN for a single one."""
-    count = squares.shape[1]
+def _resampled(norms: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    """Every kind of ratio, of norms (n+1, B): (n, 1 + resamples), column 0 over the examples as they are."""
+    count = norms.shape[1]
+    columns = [_ratios(norms)]
     if count < 2:  # noqa: PLR2004 - a deviation needs two
-        return [math.nan] * (len(squares) - 1)
-    weights = torch.zeros(_RESAMPLES, count, dtype=torch.float64)
-    drawn = torch.randint(count, weights.shape, generator=generator)
-    weights.scatter_add_(1, drawn, torch.ones_like(weights))
-    return _ratios(squares @ weights.T).std(dim=1).tolist()
+        columns += [torch.full_like(columns[0], math.nan)] * _RESAMPLES
+    else:
+        drawn = torch.randint(count, (_RESAMPLES, count), generator=generator)
+        columns += [_ratios(norms[:, row]) for row in drawn]
+    return dict(zip(("ratio", "mean_ratio", "median_ratio"), torch.stack(columns, dim=2), strict=True))
 
 
-def _ratios(squares: Tensor) -> Tensor:
-    """Of squared norms (n+1, samples): (n, samples)."""
-    return (squares[:-1] / squares[1:]).sqrt()
+def _ratios(norms: Tensor) -> Tensor:
+    """Of norms (n+1, B) the ratio over all together, and mean and median of the examples' own: (3, n)."""
+    squares = norms.square().sum(dim=1)
+    own = norms[:-1] / norms[1:]
+    return torch.stack([(squares[:-1] / squares[1:]).sqrt(), own.nanmean(dim=1), own.nanquantile(0.5, dim=1)])
 
 
-def _sizes(kind: str, ratios: Sequence[float]) -> dict[str, float]:
-    """Largest and mean size of the logarithms, by name; nothing where there is no ratio."""
-    logs = [abs(math.log(ratio)) if ratio else math.inf for ratio in ratios if not math.isnan(ratio)]
-    if not logs:
+def _sizes(kind: str, ratios: Tensor) -> dict[str, Tensor]:
+    """Of ratios (blocks, 1 + resamples) largest and mean size of the logarithms; nothing where there is no ratio."""
+    logs = ratios[~ratios[:, 0].isnan()].log().abs()
+    if not len(logs):
         return {}
-    return {f"{kind}_largest_log_ratio": max(logs), f"{kind}_mean_log_ratio": math.fsum(logs) / len(logs)}
+    return {f"{kind}_largest_log_ratio": logs.amax(dim=0), f"{kind}_mean_log_ratio": logs.mean(dim=0)}

@@ -3,10 +3,12 @@
 Source: Veit et al. 2016, section 4.3, Figure 6(a), and section 5, Figure 7.
 """
 
+import math
+
 import torch
 
 from resablate.analyses.interface import check_dissectable
-from resablate.analyses.lengths import log10_binomial, shares, spread
+from resablate.analyses.lengths import log10_binomial, log10_path_counts, shares, spread
 from resablate.datasets import ExampleSource
 from resablate.measurement import AnalysisResult
 from resablate.model import ResidualNetwork
@@ -21,7 +23,8 @@ def path_count(
     """Number of paths by length, and the share of them that is left after some blocks are deleted.
 
     Of n blocks, C(n, x) paths go through exactly x branches. Deleting d branches leaves C(n-d, x) of them, whichever
-    they are. Both are counted, not measured: nothing but the number of blocks matters.
+    they are. Both are counted, not measured: nothing but the number of blocks matters, and which of them have both
+    sides. A block that carries nothing is on every path, as all blocks of a plain network are, which has one path.
 
     Args:
         network: in whatever mode; only its blocks are counted.
@@ -29,26 +32,25 @@ def path_count(
         generator: not used; the analysis draws nothing.
 
     Returns:
-        A row per `length` x from 0 to n: `log10_path_count`; its `share` of all 2^n paths; and `left_after_1`,
-        `left_after_10` and `left_after_20`, the parts of these paths that are left after so many deletions (those
-        that the network has blocks for). The summary has the median length and the smallest interval of lengths that
-        holds 95 % of the paths.
+        A row per `length` x from 0 to n: `log10_path_count` (-inf where there is none); its `share` of all paths; and
+        `left_after_1`, `left_after_10` and `left_after_20`, the parts of these paths that are left after so many
+        deletions (those that the network has branches for; the mean over which are deleted; NaN where there is no
+        path). The summary has the median length and the smallest interval of lengths that holds 95 % of the paths.
 
     Source: Veit et al. 2016, Figures 6(a) and 7.
     """
     check_dissectable(network, examples)
-    blocks = len(network.chain)
-    lengths = range(blocks + 1)
-    counts = [log10_binomial(blocks, length) for length in lengths]
+    lengths = range(len(network.chain) + 1)
+    counts = log10_path_counts(network.chain)
+    branches = sum(block.adds for block in network.chain)
     distribution = shares([1.0] * len(lengths), counts)
     typical = spread(distribution)
     left = {
         f"left_after_{deleted}": [
-            10 ** (log10_binomial(blocks - deleted, length) - counts[length]) if length <= blocks - deleted else 0.0
-            for length in lengths
+            _part_left(branches, length, deleted) if math.isfinite(counts[length]) else math.nan for length in lengths
         ]
         for deleted in DELETIONS
-        if deleted < blocks
+        if deleted < branches
     }
     return AnalysisResult(
         summary={"median_length": typical.median, "shortest": typical.low, "longest": typical.high},
@@ -64,3 +66,10 @@ def path_count(
         },
         axes=dict.fromkeys(["share", "log10_path_count", *left], "length"),
     )
+
+
+def _part_left(branches: int, length: int, deleted: int) -> float:
+    """The chance that a path through `length` of the branches meets none of those deleted."""
+    if length > branches - deleted:
+        return 0.0
+    return 10 ** (log10_binomial(branches - deleted, length) - log10_binomial(branches, length))

@@ -1,7 +1,8 @@
 """How much gradient comes by paths of each length.
 
 A network of n blocks is the sum of 2^n paths: at every block a path takes the shortcut or the branch, and its length
-is the number of branches it takes. Three quantities are measured, each at the network's input:
+is the number of branches it takes. Where a block has one of the two sides only, every path takes that one. Three
+quantities are measured, each at the network's input:
 
 * `norm`: the exact sum of the gradients of *all* paths of a length, in one backward walk;
 * `sampled_norm`: the gradient of *one* path of a length, sampled as Veit et al. did;
@@ -11,16 +12,16 @@ The first differs from the others because the paths of a length cancel.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from resablate.analyses.interface import check_dissectable
-from resablate.analyses.lengths import log10_binomial, shares, spread
+from resablate.analyses.interface import at_least_one, check_dissectable
+from resablate.analyses.lengths import log10_path_counts, shares, spread
 from resablate.datasets import ExampleSource
 from resablate.measurement import AnalysisResult
-from resablate.model import ResidualNetwork, Route, path_gradients, path_norms
+from resablate.model import Block, ResidualNetwork, Route, path_gradients, path_norms
 
 _NORM = "nats per unit of input"
 
@@ -49,55 +50,55 @@ def path_gradient(
 
     Returns:
         A row per `length` from 0 to n: `norm` of the sum over all paths; `sampled_norm` of a single path;
-        `rms_norm`, the root mean square over paths, examples and draws; each with a standard error in
-        `..._error`, over examples, sampled paths and examples (over draws of a single example; NaN where there is
-        but one value); `log10_path_count`; and shares of each length: `contribution` of path count times
-        `sampled_norm`, `rms_contribution` of path count times `rms_norm`, `sum_contribution` of `norm`. The summary
-        has the ordinary gradient's norm, and of each of the three shares the median length and the smallest interval
-        of lengths that holds 95 %.
+        `rms_norm`, the root mean square over paths, examples and draws; each with its `..._standard_error`,
+        over examples, sampled paths and examples (over draws of a single example; NaN where there is but one value);
+        norms are zero where there is no path; `log10_path_count`, -inf there; and shares of each length:
+        `contribution` of path count times `sampled_norm`, `rms_contribution` of path count times `rms_norm`,
+        `sum_contribution` of `norm`. The summary has the ordinary gradient's norm with its standard error over
+        examples, and of each of the three shares the median length and the smallest interval of lengths that holds
+        95 %.
 
     Source: Veit et al. 2016, section 4.3 and Figure 6 (sampled paths, contribution); the exact sum and the random
         signs are this project's.
     """
+    at_least_one(path_examples=path_examples, path_samples=path_samples)
     check_dissectable(network, examples)
     blocks = len(network.chain)
+    counts = log10_path_counts(network.chain)
     images, labels = examples.draw(path_examples, generator)
     sampled = [
         [
-            _mean_norm(path_gradients(network, *examples.draw(path_examples, generator), routes=routes))
-            for routes in (_random_path(blocks, length, generator) for _ in range(path_samples))
+            float(_norms(path_gradients(network, *examples.draw(path_examples, generator), routes=routes)).mean())
+            for routes in (_random_path(network.chain, length, generator) for _ in range(path_samples))
         ]
-        for length in range(blocks + 1)
+        if math.isfinite(count)
+        else [0.0] * path_samples
+        for length, count in enumerate(counts)
     ]
     signs = torch.randint(2, (blocks, path_signs, len(images)), generator=generator) * 2 - 1
     norms = path_norms(network, images, labels, signs=signs).cpu()
-    counts = [log10_binomial(blocks, length) for length in range(blocks + 1)]
     rms, rms_errors = _root_mean_squares(norms[:, 1:], counts)
     columns = {
         "norm": norms[:, 0].mean(dim=1).tolist(),
-        "norm_error": [_standard_error(row) for row in norms[:, 0].tolist()],
+        "norm_standard_error": [_standard_error(row) for row in norms[:, 0].tolist()],
         "sampled_norm": [sum(row) / len(row) for row in sampled],
-        "sampled_norm_error": [_standard_error(row) for row in sampled],
+        "sampled_norm_standard_error": [_standard_error(row) for row in sampled],
         "rms_norm": rms,
-        "rms_norm_error": rms_errors,
+        "rms_norm_standard_error": rms_errors,
     }
     contributions = {
         "contribution": shares(columns["sampled_norm"], counts),
         "rms_contribution": shares(rms, counts),
         "sum_contribution": shares(columns["norm"], [0.0] * len(counts)),
     }
-    spreads = {
-        f"{name.removesuffix('contribution')}{place}": float(length)
-        for name, distribution in contributions.items()
-        for place, length in zip(
-            ("median_length", "effective_low", "effective_high"), spread(distribution), strict=True
-        )
-    }
+    spreads = _spreads(contributions)
+    whole = _norms(path_gradients(network, images, labels, routes=None)).tolist()
+    gradient = {"gradient_norm": sum(whole) / len(whole), "gradient_norm_standard_error": _standard_error(whole)}
     return AnalysisResult(
-        summary={"gradient_norm": _mean_norm(path_gradients(network, images, labels, routes=None)), **spreads},
+        summary={**gradient, **spreads},
         table={"length": list(range(blocks + 1)), **columns, "log10_path_count": counts, **contributions},
         units={
-            "gradient_norm": _NORM,
+            **dict.fromkeys(gradient, _NORM),
             **dict.fromkeys(spreads, "blocks"),
             "length": "blocks",
             **dict.fromkeys(columns, _NORM),
@@ -106,6 +107,17 @@ def path_gradient(
         },
         axes=dict.fromkeys(["norm", "sampled_norm", "rms_norm", *contributions], "length"),
     )
+
+
+def _spreads(contributions: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """Median and effective lengths of each kind of share, by name."""
+    return {
+        f"{name.removesuffix('contribution')}{place}": float(length)
+        for name, distribution in contributions.items()
+        for place, length in zip(
+            ("median_length", "effective_low", "effective_high"), spread(distribution), strict=True
+        )
+    }
 
 
 def _root_mean_squares(norms: Tensor, log10_counts: Sequence[float]) -> tuple[list[float], list[float]]:
@@ -117,7 +129,8 @@ def _root_mean_squares(norms: Tensor, log10_counts: Sequence[float]) -> tuple[li
     """
     if not norms.shape[1]:
         return [math.nan] * len(norms), [math.nan] * len(norms)
-    roots = torch.tensor(log10_counts, dtype=torch.float64).mul(0.5)
+    # Where there is no path the norm is zero, and remains so.
+    roots = torch.tensor(log10_counts, dtype=torch.float64).clamp(min=0).mul(0.5)
     scaled = norms / (10**roots).view(-1, 1, 1)  # before they are squared: at 1,000 blocks squares would overflow
     # The draws of an example share its gradient, so it is the examples that are independent, if there are several.
     squares = scaled.square().mean(dim=1) if norms.shape[2] > 1 else scaled.square().flatten(1)
@@ -130,14 +143,18 @@ def _root_mean_squares(norms: Tensor, log10_counts: Sequence[float]) -> tuple[li
     )
 
 
-def _random_path(blocks: int, length: int, generator: torch.Generator) -> list[Route]:
-    branches = set(torch.randperm(blocks, generator=generator)[:length].tolist())
-    return [Route.GRADIENT_BY_BRANCH if i in branches else Route.GRADIENT_BY_SHORTCUT for i in range(blocks)]
+def _random_path(chain: Sequence[Block], length: int, generator: torch.Generator) -> list[Route]:
+    """One of the paths of `length`, of which there must be some, each as likely as any other."""
+    branches = {place for place, block in enumerate(chain) if not block.carries}
+    choices = [place for place, block in enumerate(chain) if block.carries and block.adds]
+    drawn = torch.randperm(len(choices), generator=generator)[: length - len(branches)].tolist()
+    branches |= {choices[place] for place in drawn}
+    return [Route.GRADIENT_BY_BRANCH if i in branches else Route.GRADIENT_BY_SHORTCUT for i in range(len(chain))]
 
 
-def _mean_norm(gradients: Tensor) -> float:
-    """Mean over the examples of (B, C, H, W) of the Euclidean norm, summed in double precision."""
-    return float(gradients.double().flatten(1).norm(dim=1).mean())
+def _norms(gradients: Tensor) -> Tensor:
+    """Euclidean norm (B,) of each example's gradient, of (B, C, H, W), summed in double precision."""
+    return gradients.double().flatten(1).norm(dim=1)
 
 
 def _standard_error(values: Sequence[float]) -> float:

@@ -10,7 +10,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from resablate.analyses.interface import check_dissectable
+from resablate.analyses.interface import at_least_one, check_dissectable
 from resablate.datasets import ExampleSource
 from resablate.measurement import AnalysisResult
 from resablate.model import Block, ResidualNetwork, Route, run_variants
@@ -38,7 +38,7 @@ def reorder(
     Args:
         network: in whatever mode; evaluated in eval mode, its own order left as it is.
         examples: usually the test examples.
-        generator: draws the swaps, and the resamples behind the standard errors.
+        generator: draws the swaps.
         reorder_swaps: the largest number of swaps.
         reorder_samples: random orders for each number of swaps.
         reorder_examples: use only the first so many.
@@ -48,13 +48,15 @@ def reorder(
         in it, quartiles of their error (fraction), and the standard error of the median as that of a sample of
         examples, by bootstrap; the orders count as given. The summary has the whole network's error, the mean error
         over all orders, the lowest tau, and how many blocks can change places; where none can, every order is the
-        network as it is.
+        network as it is, and there is no mean error.
 
     Raises:
         AnalysisError: if the network has no block, or a label is none of its classes.
+        ValueError: if a number is less than 1.
 
     Source: Veit et al. 2016, section 4.2 and Figure 5(b); the numbers of swaps and orders are not published.
     """
+    at_least_one(reorder_swaps=reorder_swaps, reorder_samples=reorder_samples, reorder_examples=reorder_examples)
     chosen = examples.take(slice(reorder_examples))
     check_dissectable(network, chosen)
     chain = network.chain
@@ -65,7 +67,7 @@ def reorder(
         for swaps in range(1, reorder_swaps + 1)
         for _ in range(reorder_samples)
     ]
-    errors = _errors(network, chosen, [itself, *orders], generator)
+    errors = _errors(network, chosen, [itself, *orders])
     bins: dict[int, list[Tensor]] = {}
     for order in orders:
         bins.setdefault(tau_bin(order), []).append(errors[order])
@@ -80,12 +82,12 @@ def reorder(
         "error_upper_quartile": [float(errors[:, 0].quantile(0.75)) for errors in rows.values()],
         "error_median_standard_error": standard_error(middles).tolist(),
     }
-    baseline, mean = errors[itself], torch.stack([errors[order] for order in orders]).mean(dim=0)
+    sampled = {"baseline_error": errors[itself]}
+    if pairs:  # else the mean would be that of the network as it is, and pass for robustness
+        sampled["mean_error"] = torch.stack([errors[order] for order in orders]).mean(dim=0)
     summary = {
-        "baseline_error": float(baseline[0]),
-        "baseline_error_standard_error": float(standard_error(baseline)),
-        "mean_error": float(mean[0]),
-        "mean_error_standard_error": float(standard_error(mean)),
+        **{name: float(values[0]) for name, values in sampled.items()},
+        **{f"{name}_standard_error": float(standard_error(values)) for name, values in sampled.items()},
         "lowest_tau": min(kendall_tau(order) for order in orders),
         "swappable_blocks": float(len({block for pair in pairs for block in pair})),
     }
@@ -135,11 +137,11 @@ def _inversions(order: Sequence[int]) -> int:
 
 
 def _errors(
-    network: ResidualNetwork, examples: ExampleSource, orders: Sequence[tuple[int, ...]], generator: torch.Generator
+    network: ResidualNetwork, examples: ExampleSource, orders: Sequence[tuple[int, ...]]
 ) -> dict[tuple[int, ...], Tensor]:
     """Error in each order of blocks, (1 + resamples,)."""
     different = list(dict.fromkeys(orders))
     variants = [[(block, Route.BOTH) for block in order] for order in different]
     run = partial(run_variants, network, variants=variants)
-    scores = score_variants(network, examples, run, count=len(variants), generator=generator)
+    scores = score_variants(network, examples, run, count=len(variants))
     return dict(zip(different, scores.errors(), strict=True))

@@ -7,23 +7,35 @@ they should be.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from statistics import fmean, median
 from typing import cast
 
 import torch
 from torch import Tensor
 
+from resablate.analyses.interface import check_dissectable
 from resablate.datasets import ExampleSource
+from resablate.errors import AnalysisError
 from resablate.measurement import AnalysisResult
 from resablate.model import ResidualNetwork
 from resablate.regularizers import Site, find_sites
-from resablate.spectral import largest_singular_value_zero_padded, singular_values
+from resablate.spectral import OperatorTooLarge, largest_singular_value_zero_padded, singular_values
 
 QUANTILES = {"quantile_05": 0.05, "quantile_25": 0.25, "median": 0.5, "quantile_75": 0.75, "quantile_95": 0.95}
 """Column -> the part of the singular values below it."""
 _ZERO = 1e-13
 """Singular values below this part of a layer's largest are rounding errors of zero."""
 _PLACES = ("layer", "block", "is_stem", "is_transition", "changes_dimension")
+_CIRCULAR = (
+    "largest",
+    "smallest",
+    *QUANTILES,
+    "root_mean_square",
+    "condition_number",
+    "distance_from_target",
+    "rank_deficiency",
+)
 _SHAPES = ("in_channels", "out_channels", "kernel_size", "stride", "height", "width")
 
 
@@ -55,37 +67,53 @@ def spectrum(
         `largest` and `smallest` singular value, quantiles, `root_mean_square`, and their ratio, the
         `condition_number`, infinite where the smallest is zero; `target` and, as a root mean square over the
         singular values, the `distance_from_target`; the part of them that is zero (`rank_deficiency`); and
-        `zero_padded_largest`. The summary has the worst and the median condition of those that are finite, if there
-        are any, the number of layers where it is not, the largest singular value of all, the mean distance from the
-        target over all layers, and that over stem and transitions.
+        `zero_padded_largest`. Where the stride does not divide the sides of the images and the operator is too large
+        to be decomposed whole, all but the target and `zero_padded_largest` is NaN. The summary has the worst and the
+        median condition of those that are finite, if there are any, the number of layers where it is not, the largest
+        singular value of all, the mean distance from the target over all layers, and that over stem and transitions;
+        all without the `layers_left_out`, those of NaN.
+
+    Raises:
+        AnalysisError: if the network has no block or no convolution, a label is none of its classes, or a convolution
+            is not a plain one, as `find_sites` says.
 
     Source: Sedghi, Gupta & Long 2019; Zaeemzadeh et al. 2020 for the target.
     """
+    check_dissectable(network, examples)
     images, _ = next(examples.take(slice(1)).batches(1))
     sites = find_sites(network, images, sv_layers="all")
+    if not sites:
+        raise AnalysisError("a network must have a convolution to have a spectrum, but this one has none")
     rows = [
         {**_place(network, index, site), **_shape(site), **_values(site, sv_target, generator)}
         for index, site in enumerate(sites)
     ]
     table = {name: [row[name] for row in rows] for name in rows[0]}
-    conditions = [value for value in table["condition_number"] if math.isfinite(value)]
-    distances = table["distance_from_target"]
-    bare = [distance for site, distance in zip(sites, distances, strict=True) if site.is_stem or site.is_transition]
-    summary = {
-        "largest_of_all": max(table["largest"]),
-        "mean_distance_from_target": fmean(distances),
-        "rank_deficient_layers": float(len(rows) - len(conditions)),
-    }
-    if conditions:
-        summary |= {"worst_condition": max(conditions), "median_condition": median(conditions)}
-    if bare:
-        summary["stem_and_transition_distance"] = fmean(bare)
+    summary = _summary(rows)
     return AnalysisResult(
         summary=summary,
         table=table,
         units={name: "pixels" if name in ("height", "width") else "1" for name in (*summary, *table)},
         axes=dict.fromkeys([name for name in table if name not in (*_PLACES, *_SHAPES)], "layer"),
     )
+
+
+def _summary(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    known = [row for row in rows if not math.isnan(row["largest"])]
+    conditions = [row["condition_number"] for row in known if math.isfinite(row["condition_number"])]
+    bare = [row["distance_from_target"] for row in known if row["is_stem"] or row["is_transition"]]
+    summary = {
+        "rank_deficient_layers": float(len(known) - len(conditions)),
+        "layers_left_out": float(len(rows) - len(known)),
+    }
+    if known:
+        summary["largest_of_all"] = max(row["largest"] for row in known)
+        summary["mean_distance_from_target"] = fmean(row["distance_from_target"] for row in known)
+    if conditions:
+        summary |= {"worst_condition": max(conditions), "median_condition": median(conditions)}
+    if bare:
+        summary["stem_and_transition_distance"] = fmean(bare)
+    return summary
 
 
 def _place(network: ResidualNetwork, index: int, site: Site) -> dict[str, float]:
@@ -107,26 +135,10 @@ def _values(site: Site, sv_target: str | float, generator: torch.Generator | Non
     layer = site.layer
     if isinstance(layer.padding, str):
         raise ValueError(f"{site.name}: the padding must be given in pixels, got {layer.padding!r}")
-    # Thousands of small matrices are the work of a processor, wherever the network is.
-    every = singular_values(
-        layer.weight.detach().cpu(),
-        size=site.size,
-        stride=site.stride,
-        dilation=layer.dilation[0],
-        groups=layer.groups,
-    )
-    values = every[: _reachable(site)]
-    largest, smallest, target = float(values[0]), float(values[-1]), site.target(sv_target)
-    quantiles = values.quantile(torch.tensor(list(QUANTILES.values()), dtype=values.dtype))
+    target = site.target(sv_target)
     return {
-        "largest": largest,
-        "smallest": smallest,
-        **dict(zip(QUANTILES, quantiles.tolist(), strict=True)),
-        "root_mean_square": _root_mean_square(values),
-        "condition_number": largest / smallest if smallest > _ZERO * largest else math.inf,
+        **_circular_values(site, target),
         "target": target,
-        "distance_from_target": _root_mean_square(values - target),
-        "rank_deficiency": float((every <= _ZERO * largest).double().mean()),
         "zero_padded_largest": largest_singular_value_zero_padded(
             layer.weight,
             size=site.size,
@@ -137,6 +149,35 @@ def _values(site: Site, sv_target: str | float, generator: torch.Generator | Non
             generator=generator,
         ),
     }
+
+
+def _circular_values(site: Site, target: float) -> dict[str, float]:
+    """What is known of the operator on circular images: NaN where it is too large to be decomposed."""
+    layer = site.layer
+    try:
+        # Thousands of small matrices are the work of a processor, wherever the network is.
+        every = singular_values(
+            layer.weight.detach().cpu(),
+            size=site.size,
+            stride=site.stride,
+            dilation=layer.dilation[0],
+            groups=layer.groups,
+        )
+    except OperatorTooLarge:
+        return dict.fromkeys(_CIRCULAR, math.nan)
+    values = every[: _reachable(site)]
+    largest, smallest = float(values[0]), float(values[-1])
+    quantiles = values.quantile(torch.tensor(list(QUANTILES.values()), dtype=values.dtype))
+    numbers = (
+        largest,
+        smallest,
+        *quantiles.tolist(),
+        _root_mean_square(values),
+        largest / smallest if smallest > _ZERO * largest else math.inf,
+        _root_mean_square(values - target),
+        float((every <= _ZERO * largest).double().mean()),
+    )
+    return dict(zip(_CIRCULAR, numbers, strict=True))
 
 
 def _reachable(site: Site) -> int:

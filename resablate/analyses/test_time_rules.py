@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from resablate.analyses.interface import check_dissectable
+from resablate.analyses.interface import at_least_one, check_dissectable
 from resablate.datasets import ExampleSource
 from resablate.measurement import AnalysisResult
 from resablate.model import ResidualNetwork, Route, unscaled
@@ -45,15 +45,15 @@ def test_time_rules(
 
     Raises:
         AnalysisError: if the network has no block, or a label is none of its classes.
+        ValueError: if a number is less than 1.
     """
+    at_least_one(subset_samples=subset_samples)
     check_dissectable(network, examples)
     draw = BLOCK_SAMPLINGS[block_sampling].draw
     survival = [block.survival for block in network.chain]
     drawn = [tuple(draw(survival, generator)) for _ in range(subset_samples)]
     counts = _curve(subset_samples)
-    scores = score_variants(
-        network, examples, partial(_logits, network, drawn, counts), count=2 + len(counts), generator=generator
-    )
+    scores = score_variants(network, examples, partial(_logits, network, drawn, counts), count=2 + len(counts))
     errors, losses = scores.errors(), scores.losses()
     places = {"scaled": 0, "unscaled": 1, "averaged": -1}
     summary = {

@@ -73,11 +73,21 @@ def quartile_curves(
     return tuple(drawn)
 
 
-def column(analysis: str, name: str, *, scale: float = 1.0) -> Callable[[TrialResult], Points]:
-    """Reads one column of an analysis's table against the column it is plotted against."""
+def column(
+    analysis: str, name: str, *, scale: float = 1.0, epoch: int | None = None
+) -> Callable[[TrialResult], Points]:
+    """Reads one column of an analysis's table against the column it is plotted against.
+
+    Args:
+        analysis: a row of ANALYSES.
+        name: of the column.
+        scale: what its values are multiplied by.
+        epoch: after which it ran; the end where None.
+    """
 
     def points(result: TrialResult) -> Points:
-        measured: AnalysisResult | None = result.analyses.get(analysis)
+        done = result.analyses if epoch is None else result.analyses_by_epoch.get(epoch, {})
+        measured: AnalysisResult | None = done.get(analysis)
         if measured is None or name not in measured.table:
             return ()
         return ((x, scale * y) for x, y in zip(measured.table[measured.axes[name]], measured.table[name], strict=True))

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import ceil
+from math import ceil, isnan
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -92,7 +92,7 @@ def draw(spectra: Sequence[Spectrum]) -> Figure:
         axes.set_xlabel("convolution")
         if place % columns == 0:
             axes.set_ylabel("singular values")
-        color = color_of(spectrum.series.shortcut)
+        color = color_of(spectrum.series)
         for band, shade in ((spectrum.before, FAINT), (spectrum.after, color)):
             if band:
                 _draw_band(axes, band, shade)
@@ -101,7 +101,7 @@ def draw(spectra: Sequence[Spectrum]) -> Figure:
         _scale(first, [band for spectrum in spectra for band in (spectrum.before, spectrum.after) if band])
     keys = [
         Line2D([], [], color=FAINT, label="before training"),
-        Line2D([], [], color=color_of(spectra[0].series.shortcut), label="after training (in the shortcut's color)"),
+        Line2D([], [], color=color_of(spectra[0].series), label="after training (in color)"),
         Patch(color=FAINT, alpha=0.3, label="5 % to 95 %; darker: 25 % to 75 %"),
         Line2D([], [], color=INK, linestyle="", marker="_", label="target of a regularizer"),
     ]
@@ -139,7 +139,11 @@ def _band(curves: dict[str, Curve], moment: str) -> Band | None:
 
 def _points(result: TrialResult, *, measured: Callable[[TrialResult], AnalysisResult | None], name: str) -> Points:
     taken = measured(result)
-    return zip(taken.table["layer"], taken.table[name], strict=True) if taken else ()
+    if not taken:
+        return ()
+    # A layer whose values are unknown has a target still; a band needs all its columns equally long.
+    rows = zip(taken.table["layer"], taken.table[name], taken.table["median"], strict=True)
+    return [(layer, value) for layer, value, median in rows if not isnan(median)]
 
 
 def _earliest(result: TrialResult) -> AnalysisResult | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import final
 
@@ -55,6 +55,33 @@ _V2_LAYOUTS = {
 """Package and class of a block of a timm ResNetV2. Its `Bottleneck` is another class than that of timm's ResNet."""
 
 
+@dataclass(frozen=True)
+class _Architecture:
+    """A network of torchvision or timm, by the names of its modules.
+
+    Args:
+        parts: all that it consists of, in the order of its own forward pass.
+        methods: the forward pass, which a subclass must not have changed.
+    """
+
+    parts: tuple[str, ...]
+    methods: tuple[str, ...]
+
+
+_TIMM_METHODS = ("__call__", "forward", "forward_features", "forward_head")
+_ARCHITECTURES = {
+    "torchvision.models.resnet.ResNet": _Architecture(
+        ("conv1", "bn1", "relu", "maxpool", *_STAGE_NAMES, "avgpool", "fc"), ("__call__", "forward", "_forward_impl")
+    ),
+    "timm.models.resnet.ResNet": _Architecture(
+        ("conv1", "bn1", "act1", "maxpool", *_STAGE_NAMES, "global_pool", "fc"), _TIMM_METHODS
+    ),
+    "timm.models.resnetv2.ResNetV2": _Architecture(("stem", "stages", "norm", "head"), _TIMM_METHODS),
+}
+_SEQUENTIAL = "torch.nn.modules.container.Sequential"
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
 @final
 class AdaptedBlock(Block):
     """after_add(match(entry(x)) + branch(entry(x))), of modules that are another network's.
@@ -101,36 +128,67 @@ def adapt(network: nn.Module) -> ResidualNetwork:
     """
     if isinstance(network, ResidualNetwork):
         return network
-    if f"{type(network).__module__}.{type(network).__name__}" == _V2:
-        adapted = _adapt_v2(network)
-    else:
-        adapted = _adapt_v1(network)
+    parts = _check_architecture(network)
+    adapted = _adapt_v2(network) if "stages" in parts else _adapt_v1(network, parts)
     return adapted.train(network.training)
 
 
-_V2 = "timm.models.resnetv2.ResNetV2"
+def _check_architecture(network: nn.Module) -> tuple[str, ...]:
+    """The names of the network's parts; an error where its output is not known to be that of these in a row."""
+    name = type(network).__name__
+    base = next((kind for kind in type(network).__mro__ if _qualified(kind) in _ARCHITECTURES), None)
+    if base is None:
+        first = next(iter(_ARCHITECTURES.values())).parts
+        shared = [part for part in first if part not in ("relu", "avgpool")]  # timm calls these otherwise
+        missing = [part for part in shared if not hasattr(network, part)]
+        reason = f"it has no {', '.join(missing)}" if missing else f"its class is {_qualified(type(network))}"
+        raise ResablateError(f"{name}: not a ResNet of torchvision or timm: {reason}")
+    architecture = _ARCHITECTURES[_qualified(base)]
+    for method in architecture.methods:
+        if getattr(type(network), method) is not getattr(base, method) or method in vars(network):
+            raise ResablateError(f"{name}: it has a {method} of its own, whose output is unknown")
+    children = dict(network.named_children())
+    if strange := [part for part in children if part not in architecture.parts]:
+        raise ResablateError(f"{name}: it has modules of its own, whose place is unknown: {', '.join(strange)}")
+    if missing := [part for part in architecture.parts if part not in children]:
+        raise ResablateError(f"{name}: it has no {', '.join(missing)}")
+    _check_without_hooks(name, network)
+    return architecture.parts
 
 
-def _adapt_v1(network: nn.Module) -> ResidualNetwork:
-    missing = [name for name in ("conv1", "bn1", "maxpool", *_STAGE_NAMES, "fc") if not hasattr(network, name)]
-    if missing:
-        raise ResablateError(
-            f"{type(network).__name__}: not a ResNet of torchvision or timm: it has no {', '.join(missing)}"
-        )
-    activation = getattr(network, "relu", None) or getattr(network, "act1", None)
-    pool = getattr(network, "avgpool", None) or getattr(network, "global_pool", None)
-    if not isinstance(activation, nn.Module) or not isinstance(pool, nn.Module):
-        raise ResablateError(f"{type(network).__name__}: no activation after conv1, or no pooling before fc")
+def _qualified(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__name__}"
+
+
+def _check_without_hooks(place: str, module: nn.Module) -> None:
+    """What is taken apart is not called any more, and neither are its hooks."""
+    if any(getattr(module, hooks) for hooks in _HOOKS):
+        raise ResablateError(f"{place}: it has hooks, which would not be called in an adapted network; remove them")
+    if "forward" in vars(module):
+        raise ResablateError(f"{place}: it has a forward of its own, whose output is unknown")
+
+
+def _children(network: nn.Module, place: str, kind: str = _SEQUENTIAL) -> Iterator[tuple[str, nn.Module]]:
+    """Name and module of what the container at `place` consists of, in its order."""
+    container = network.get_submodule(place)
+    if _qualified(type(container)) != kind:
+        raise ResablateError(f"{place}: must be a {kind}, got {_qualified(type(container))}")
+    _check_without_hooks(place, container)
+    return container.named_children()
+
+
+def _adapt_v1(network: nn.Module, parts: tuple[str, ...]) -> ResidualNetwork:
     part = network.get_submodule
+    first = parts.index(_STAGE_NAMES[0])
     dropout = float(getattr(network, "drop_rate", 0))  # timm calls the function, torchvision has none
     return ResidualNetwork(
-        stem=nn.Sequential(part("conv1"), part("bn1"), activation, part("maxpool")),
+        stem=nn.Sequential(*map(part, parts[:first])),
         blocks=[
             _adapt_block(f"{stage}.{place}", block, _LAYOUTS)
             for stage in _STAGE_NAMES
-            for place, block in part(stage).named_children()
+            for place, block in _children(network, stage)
         ],
-        head=nn.Sequential(pool, nn.Flatten(), *([nn.Dropout(dropout)] if dropout else []), part("fc")),
+        head=nn.Sequential(part(parts[-2]), nn.Flatten(), *([nn.Dropout(dropout)] if dropout else []), part("fc")),
     )
 
 
@@ -140,17 +198,25 @@ def _adapt_v2(network: nn.Module) -> ResidualNetwork:
         stem=part("stem"),
         blocks=[
             _adapt_block(f"stages.{stage}.blocks.{place}", block, _V2_LAYOUTS)
-            for stage, _ in part("stages").named_children()
-            for place, block in part(f"stages.{stage}.blocks").named_children()
+            for stage, _ in _children(network, "stages")
+            for place, block in _blocks_of_stage(network, f"stages.{stage}")
         ],
         head=nn.Sequential(part("norm"), part("head")),
     )
+
+
+def _blocks_of_stage(network: nn.Module, stage: str) -> Iterator[tuple[str, nn.Module]]:
+    names = [name for name, _ in _children(network, stage, "timm.models.resnetv2.ResNetStage")]
+    if names != ["blocks"]:
+        raise ResablateError(f"{stage}: must have nothing but blocks, got {', '.join(names)}")
+    return _children(network, f"{stage}.blocks")
 
 
 def _adapt_block(place: str, block: nn.Module, layouts: Mapping[str, _Layout]) -> AdaptedBlock:
     kind = f"{type(block).__module__.partition('.')[0]}.{type(block).__name__}"
     if kind not in layouts:
         raise ResablateError(f"{place}: {kind} is no block that can be adapted (known: {', '.join(layouts)})")
+    _check_without_hooks(place, block)
     layout = layouts[kind]
     modules = dict(block.named_children())
     if strange := [name for name in modules if name not in layout.names]:

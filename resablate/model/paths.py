@@ -43,11 +43,14 @@ def path_gradients(
         routes: one for each block, `GRADIENT_BY_BRANCH` or `GRADIENT_BY_SHORTCUT` for a single path; the ordinary
             gradient where None.
 
+    Raises:
+        ValueError: if a label is none of the network's classes.
+
     Source: Veit et al. 2016, section 4.3.
     """
     with evaluation_mode(network), torch.enable_grad():
         leaf = images.detach().requires_grad_()
-        loss = functional.cross_entropy(network(leaf, routes), labels, reduction="sum")
+        loss = _loss(network(leaf, routes), labels)
         if not loss.requires_grad:
             return torch.zeros_like(leaf)
         return torch.autograd.grad(loss, leaf, materialize_grads=True)[0]
@@ -64,6 +67,9 @@ def gradients_by_length(network: ResidualNetwork, images: Tensor, labels: Tensor
     Returns:
         At [k, b] the sum over all paths through exactly k branches, for example b; over k they sum to the ordinary
         gradient.
+
+    Raises:
+        ValueError: if a label is none of the network's classes.
     """
 
     def scaled(sums: Tensor, exponents: Tensor) -> Tensor:
@@ -86,6 +92,9 @@ def path_norms(network: ResidualNetwork, images: Tensor, labels: Tensor, *, sign
 
     Returns:
         (n+1, 1 + S, B): at [:, 0] without signs, that is of what `gradients_by_length` gives.
+
+    Raises:
+        ValueError: if a label is none of the network's classes.
     """
 
     def norms(sums: Tensor, exponents: Tensor) -> Tensor:
@@ -93,6 +102,16 @@ def path_norms(network: ResidualNetwork, images: Tensor, labels: Tensor, *, sign
         return torch.ldexp(sums.double().flatten(3).norm(dim=3), exponents.view(-1, 1, 1))
 
     return torch.cat(_walks(network, images, labels, signs=signs, read=norms), dim=2)
+
+
+def _loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """The cross-entropy, summed over the examples."""
+    outside = labels[(labels < 0) | (labels >= logits.shape[1])]
+    if len(outside):
+        raise ValueError(
+            f"labels must be the network's classes, 0 to {logits.shape[1] - 1}, but got {outside.unique().tolist()}"
+        )
+    return functional.cross_entropy(logits, labels, reduction="sum")
 
 
 def _walks(
@@ -108,19 +127,19 @@ def _walks(
     signs = whole if signs is None else torch.cat([whole, signs.to(whole)], dim=1)
     with evaluation_mode(network):
         rows = (len(network.chain) + 1) * signs.shape[1]
-        at_once = max(1, _WALK_NUMBERS[images.device.type] // (rows * _largest(network, images[:1])))
+        at_once = max(1, _WALK_NUMBERS[images.device.type] // (rows * _largest(network, images[:2])))
         parts = zip(images.split(at_once), labels.split(at_once), signs.split(at_once, dim=2), strict=True)
         return [read(*_walk(network, *part)) for part in parts]
 
 
-def _largest(network: ResidualNetwork, image: Tensor) -> int:
-    """Numbers in the largest tensor that goes between two blocks, for one image."""
+def _largest(network: ResidualNetwork, images: Tensor) -> int:
+    """Numbers in the largest tensor that goes between two blocks, for one of `images`."""
     with torch.no_grad():
-        x = network.stem(image)
-        largest = x.numel()
+        x = network.stem(images)
+        largest = x[0].numel()
         for block in network.chain:
             x = block(x)
-            largest = max(largest, x.numel())
+            largest = max(largest, x[0].numel())
     return largest
 
 
@@ -185,7 +204,7 @@ def _walk(network: ResidualNetwork, images: Tensor, labels: Tensor, signs: Tenso
             blocks.append(_Linearized.at(x, block))
             x = blocks[-1].output.detach()
         x.requires_grad_()
-        loss = functional.cross_entropy(network.head(x), labels, reduction="sum")
+        loss = _loss(network.head(x), labels)
         (gradient,) = torch.autograd.grad(loss, x, materialize_grads=True)
     lengths, draws = signs.shape[0] + 1, signs.shape[1]
     exponents = torch.zeros(lengths, dtype=torch.int32, device=x.device)
@@ -240,14 +259,18 @@ def _through_block(block: _Linearized, sums: _Polynomial, signs: Tensor) -> None
         sums.exponents[sums.count] = sums.exponents[sums.count - 1]
         before[sums.count * sums.draws : (sums.count + 1) * sums.draws] = 0
     factors = sums.factors(signs, longer=longer)
+    shift = longer * sums.draws
     for start, stop in sums.pieces():  # from the end: a piece writes on itself and on rows that have been read
         vectors = pull_back(block.output, block.total, behind[start:stop])
         by_carried = pull_back(block.carried, block.leaf, vectors)
         by_added = pull_back(block.added, block.leaf, vectors)
-        if by_carried.data_ptr() != before[start].data_ptr():
-            before[start:stop] = by_carried
-        place = slice(start + longer * sums.draws, stop + longer * sums.draws)
-        before[place].addcmul_(by_added, factors[start:stop])
+        # The first rows are carried alone, the next take both from this piece, the last are there already.
+        both = max(0, stop - start - shift)
+        before[start : min(start + shift, stop)] = by_carried[:shift]
+        if both:
+            rows = before[start + shift : stop]
+            torch.addcmul(by_carried[shift:], by_added[:both], factors[start : start + both], out=rows)
+        before[max(start + shift, stop) : stop + shift].addcmul_(by_added[both:], factors[start + both : stop])
     sums.rows = before
     sums.count += longer
     sums.shortest += 1 - longer

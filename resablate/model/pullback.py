@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, final
 
 import torch
@@ -37,11 +38,16 @@ def pull_back(output: Tensor, leaf: Tensor, vectors: Tensor) -> Tensor:
 
 @final
 class Linearization(TorchFunctionMode):
-    """Inside, layers with parameters are made for many vectors to come back through.
+    """Inside, convolutions and batch norms of fixed statistics are made for many vectors to come back through.
 
-    Values are those of torch's own layers. Torch would take the vectors one by one back through a convolution, and
-    prepare for every one of them what only training needs of a batch norm.
+    Values are those of torch's own layers, bit for bit. Torch would take the vectors one by one back through a
+    convolution, and prepare for each of them what only training needs of a batch norm. Here a convolution goes back
+    as one transposed convolution, and a batch norm as a factor for each channel: of the weights, if it follows one.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: _Convolved | None = None
 
     def __torch_function__(
         self,
@@ -50,11 +56,28 @@ class Linearization(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """What stands for `func`."""
-        return _INSTEAD.get(func, func)(*args, **(kwargs or {}))
+        """`func`, or what stands for it."""
+        if func is functional.conv2d:
+            output, self._last = _convolve(*args, **(kwargs or {}))
+            return output
+        if func is functional.batch_norm:
+            return _normalize(self._last, *args, **(kwargs or {}))
+        return func(*args, **(kwargs or {}))
 
 
-def _conv2d(  # noqa: PLR0917 - torch's signature
+@dataclass(frozen=True)
+class _Convolved:
+    """A convolution and what its backward pass needs."""
+
+    input: Tensor
+    weight: Tensor
+    back: Mapping[str, Any]
+    """How the transposed convolution is called."""
+    node: Any
+    """What autograd holds of its output: another one, once something was done to that in place."""
+
+
+def _convolve(  # noqa: PLR0917 - torch's signature
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
@@ -62,39 +85,39 @@ def _conv2d(  # noqa: PLR0917 - torch's signature
     padding: Pair | str = 0,
     dilation: Pair = 1,
     groups: int = 1,
-) -> Tensor:
-    if isinstance(padding, str):
-        return functional.conv2d(input, weight, bias, stride, padding, dilation, groups)
-    how = dict(stride=_pair(stride), padding=_pair(padding), dilation=_pair(dilation), groups=groups)
-    return _Convolution.apply(input, weight.detach(), None if bias is None else bias.detach(), how)
+) -> tuple[Tensor, _Convolved]:
+    with torch.no_grad():
+        value = functional.conv2d(input, weight, bias, stride, padding, dilation, groups)
+    strides, dilations = _pair(stride), _pair(dilation)
+    reach = [d * (k - 1) for d, k in zip(dilations, weight.shape[2:], strict=True)]
+    # "same" pads by half of the reach; torch allows it for odd kernels and strides of 1.
+    paddings = [r // 2 if padding == "same" else 0 for r in reach] if isinstance(padding, str) else _pair(padding)
+    # A stride takes several sizes to the same one, of which the transposed convolution would give the smallest.
+    missing = [
+        input.shape[2 + i] - ((value.shape[2 + i] - 1) * strides[i] - 2 * paddings[i] + reach[i] + 1) for i in (0, 1)
+    ]
+    back = dict(stride=strides, padding=paddings, output_padding=missing, groups=groups, dilation=dilations)
+    output = _Convolution.apply(value, input, weight.detach(), back)
+    return output, _Convolved(input, weight.detach(), back, output.grad_fn)
 
 
 class _Convolution(torch.autograd.Function):
-    """A convolution whose backward pass is one transposed convolution of all vectors."""
+    """`value`, known already, with the backward pass of the convolution of `x` that it comes from."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, how: Mapping[str, Any]) -> Tensor:
+    def forward(ctx: Any, value: Tensor, x: Tensor, weight: Tensor, back: Mapping[str, Any]) -> Tensor:
         ctx.save_for_backward(weight)
-        y = functional.conv2d(x, weight, bias, **how)
-        # A stride takes several sizes to the same one, of which the transposed convolution would give the smallest.
-        missing = [
-            x.shape[2 + side]
-            - (y.shape[2 + side] - 1) * how["stride"][side]
-            + 2 * how["padding"][side]
-            - how["dilation"][side] * (weight.shape[2 + side] - 1)
-            - 1
-            for side in (0, 1)
-        ]
-        ctx.how = {**how, "output_padding": missing}
-        return y
+        ctx.back = back
+        return value.clone()  # what is done to it in place must not meet a view
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         (weight,) = ctx.saved_tensors
-        return functional.conv_transpose2d(grad_outputs[0], weight, **ctx.how), None, None, None
+        return None, functional.conv_transpose2d(grad_outputs[0], weight, **ctx.back), None, None
 
 
-def _batch_norm(  # noqa: PLR0917 - torch's signature
+def _normalize(  # noqa: PLR0917 - torch's signature
+    last: _Convolved | None,
     input: Tensor,
     running_mean: Tensor | None,
     running_var: Tensor | None,
@@ -109,15 +132,12 @@ def _batch_norm(  # noqa: PLR0917 - torch's signature
     with torch.no_grad():
         value = functional.batch_norm(input, running_mean, running_var, weight, bias, eps=eps)
         factor = torch.rsqrt(running_var + eps)
-        factor = (factor if weight is None else factor * weight).view(-1, *[1] * (input.ndim - 2))
-    return value + (input - input.detach()) * factor  # the difference is zero, and carries the gradient
+        factor = factor if weight is None else factor * weight
+    if last and last.node and input.grad_fn is last.node:
+        return _Convolution.apply(value, last.input, last.weight * factor.view(-1, 1, 1, 1), last.back)
+    # The difference is zero, and carries the gradient.
+    return value + (input - input.detach()) * factor.view(-1, *[1] * (input.ndim - 2))
 
 
 def _pair(size: Pair) -> Sequence[int]:
     return (size, size) if isinstance(size, int) else size
-
-
-_INSTEAD: Mapping[Callable[..., Any], Callable[..., Any]] = {
-    functional.conv2d: _conv2d,
-    functional.batch_norm: _batch_norm,
-}

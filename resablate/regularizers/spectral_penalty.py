@@ -18,17 +18,15 @@ class SpectralPenalty(Regularizer):
     The singular values are those of the convolution as an operator on circular images, stride included.
 
     Args:
-        sites: the convolutions; their strides must divide the images' sides, but for 1x1 kernels.
+        sites: the convolutions; those that have no symbol (`Site.has_symbol`) are left alone.
         sv_strength: the factor.
         sv_target: as `Site.target` takes it.
-
-    Raises:
-        ValueError: by `penalty`, for a stride that does not divide its images' sides.
     """
 
     def __init__(self, sites: Sequence[Site], *, sv_strength: float, sv_target: str | float = "backward") -> None:
-        super().__init__(sites, sv_strength=sv_strength)
-        self._targets = [site.target(sv_target) for site in sites]
+        kept = [site for site in sites if site.has_symbol]
+        super().__init__(kept, sv_strength=sv_strength)
+        self._targets = [site.target(sv_target) for site in kept]
 
     def penalty(self) -> Tensor | None:
         """The penalty, or None where there is no convolution."""

@@ -41,7 +41,8 @@ def polar_kernel(kernel: Tensor, *, size: tuple[int, int], stride: int = 1, conj
     """The kernel nearest to the polar factor of a convolution's operator.
 
     For a 1x1 kernel it is the polar factor of its matrix, exact. A larger kernel's polar factor has taps everywhere;
-    what lies outside the kernel's size is cropped, so that repeated calls are an alternating projection.
+    what lies outside the kernel's size is cropped, so that repeated calls are an alternating projection. One that is
+    larger than the image wraps around: taps that meet at a pixel have equal parts of the polar factor's tap there.
 
     Args:
         kernel: (out, in, kh, kw).
@@ -51,7 +52,7 @@ def polar_kernel(kernel: Tensor, *, size: tuple[int, int], stride: int = 1, conj
             the kernel is then reversed in space, and the crop keeps little more than one tap.
 
     Raises:
-        ValueError: if the kernel is larger than the image or the stride does not divide its sides.
+        ValueError: if the stride does not divide the sides of the image.
     """
     if kernel.shape[2:] == (1, 1):
         return polar_factor(kernel[:, :, 0, 0])[:, :, None, None]

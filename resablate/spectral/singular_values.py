@@ -8,6 +8,11 @@ from torch.nn import functional
 
 from resablate.spectral.symbol import half_frequencies, symbol_at
 
+
+class OperatorTooLarge(ValueError):
+    """An operator that does not fall apart into frequencies and has too many numbers to be decomposed whole."""
+
+
 _NUMBERS_AT_ONCE = 2**22
 """Of the matrices that are decomposed together: 64 MiB, so that large layers on large images fit into memory."""
 _SMALLEST = 1e-8
@@ -34,7 +39,7 @@ def singular_values(
         groups: the channels fall into so many that do not meet.
 
     Raises:
-        ValueError: if the stride does not divide the image's sides and the operator has too many numbers.
+        OperatorTooLarge: if the stride does not divide the image's sides and the operator has too many numbers.
     """
     kernel = kernel.detach().double()
     out_pixels = -(-size[0] // stride) * -(-size[1] // stride)
@@ -82,7 +87,7 @@ def _dense_values(kernel: Tensor, *, size: tuple[int, int], stride: int, dilatio
     out_channels, in_channels = len(kernel) // groups, kernel.shape[1]
     numbers = out_channels * in_channels * len(rows) * len(columns) * height * width
     if numbers > _LARGEST_DENSE:
-        raise ValueError(
+        raise OperatorTooLarge(
             f"where the stride does not divide the sides of the image, the operator may have {_LARGEST_DENSE:,} numbers"
             f" at most, but it has {numbers:,}: kernel={tuple(kernel.shape)}, size={size}, stride={stride}"
         )

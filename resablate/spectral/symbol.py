@@ -21,15 +21,13 @@ def symbol(kernel: Tensor, *, size: tuple[int, int], stride: int = 1) -> Tensor:
     """The symbol of a convolution: (H/s, W/s, out, in * s * s), complex.
 
     Args:
-        kernel: (out, in, kh, kw), real.
+        kernel: (out, in, kh, kw), real; one that is larger than the image wraps around.
         size: (H, W) of the images that enter.
         stride: s; must divide H and W.
 
     Raises:
-        ValueError: if the kernel is larger than the image or the stride does not divide its sides.
+        ValueError: if the stride does not divide the sides of the image.
     """
-    if kernel.shape[2] > size[0] or kernel.shape[3] > size[1]:
-        raise ValueError(f"the kernel must fit into the image, but {tuple(kernel.shape[2:])} is larger than {size}")
     rows, columns = _coarse(size, stride)
     everywhere = torch.ones(rows, columns, device=kernel.device).nonzero()
     return symbol_at(everywhere, kernel, size=size, stride=stride).unflatten(0, (rows, columns))
@@ -74,7 +72,9 @@ def _waves(frequencies: Tensor, taps: int, *, side: int, stride: int, dilation: 
 def kernel_of_symbol(values: Tensor, *, kernel_size: tuple[int, int], stride: int = 1) -> Tensor:
     """The kernel (out, in, kh, kw) whose symbol is nearest to `values`: the inverse of `symbol`, cropped.
 
-    Where `values` is the symbol of no kernel that small, what lies outside the crop is lost: a projection.
+    Where `values` is the symbol of no kernel that small, what lies outside the crop is lost: a projection. Of a kernel
+    that is larger than the image the symbol tells only the sums of the taps that wrap to one pixel: each has an equal
+    part of it, the kernel of least norm (the Moore-Penrose inverse).
 
     Args:
         values: (H/s, W/s, out, in * s * s), as `symbol` returns it.
@@ -86,7 +86,15 @@ def kernel_of_symbol(values: Tensor, *, kernel_size: tuple[int, int], stride: in
     fine = values.reshape(rows, columns, out_channels, stride, stride, in_channels).permute(3, 0, 4, 1, 2, 5) * stride
     fine = fine.reshape(rows * stride, columns * stride, out_channels, in_channels)
     kernel = torch.fft.fft2(fine.permute(2, 3, 0, 1), norm="forward").real
-    return kernel[:, :, : kernel_size[0], : kernel_size[1]]
+    down, right = (
+        torch.arange(taps, device=values.device) % side for taps, side in zip(kernel_size, fine.shape[:2], strict=True)
+    )
+    sharing = _equal_to_each(down)[:, None] * _equal_to_each(right)
+    return kernel[:, :, down[:, None], right] / sharing
+
+
+def _equal_to_each(places: Tensor) -> Tensor:
+    return (places[:, None] == places).sum(1)
 
 
 def half_frequencies(

@@ -9,6 +9,7 @@ from resablate.training.arithmetic import float32_products as float32_products
 from resablate.training.augmentation import AUGMENTATIONS as AUGMENTATIONS
 from resablate.training.augmentation import CROP_FILLS as CROP_FILLS
 from resablate.training.block_sampling import BLOCK_SAMPLINGS as BLOCK_SAMPLINGS
+from resablate.training.block_sampling import survival_of as survival_of
 from resablate.training.bootstrap import ResampledScores as ResampledScores
 from resablate.training.bootstrap import score_variants as score_variants
 from resablate.training.bootstrap import standard_error as standard_error

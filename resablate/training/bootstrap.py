@@ -1,5 +1,6 @@
 """How far a number taken from a sample of examples can be trusted."""
 
+import math
 from collections.abc import Callable, Iterable
 
 import torch
@@ -13,23 +14,27 @@ from resablate.training.evaluation import LESION_BATCH
 REPLICATES = 200
 """Bootstrap resamples: a standard error's own relative error is about 1 / sqrt(2 * 200) = 5 %."""
 
+_SEED = 0
+
 
 class ResampledScores:
     """Running errors and losses of several variants of a network, over the examples and over resamples of them.
 
     A Poisson bootstrap: in each resample every example counts as often as a draw from Poisson(1) says, which needs
     neither the examples twice nor their number beforehand. All variants are weighed alike, so that the standard error
-    of a difference between two of them is that of paired samples. Memory does not grow with the examples.
+    of a difference between two of them is that of paired samples. The weights are the same whenever the same examples
+    are counted in the same batches, so that all analyses give one number one standard error. Memory does not grow
+    with the examples.
 
     Args:
         count: how many variants.
-        generator: draws the weights; a fixed one where None.
 
     Source: Efron & Tibshirani 1993, chapter 6; Chamandy et al. 2012 for Poisson weights over a stream.
     """
 
-    def __init__(self, count: int, generator: torch.Generator | None = None) -> None:
-        self._generator = generator or torch.Generator().manual_seed(0)
+    def __init__(self, count: int) -> None:
+        self._generator = torch.Generator().manual_seed(_SEED)
+        self._examples = 0
         self._weights = torch.empty(0)
         self._weight = torch.zeros(1 + REPLICATES, dtype=torch.float64)
         self._wrong = torch.zeros(count, 1 + REPLICATES, dtype=torch.float64)
@@ -37,7 +42,7 @@ class ResampledScores:
 
     def start(self, labels: Tensor) -> None:
         """Draw the weights of the next batch, whose `labels` are (B,); every variant is then added once."""
-        drawn = torch.ones(len(labels), REPLICATES, device=self._generator.device)
+        drawn = torch.ones(len(labels), REPLICATES)
         drawn = torch.poisson(drawn, generator=self._generator).to(labels.device, torch.float64)
         # The first column counts every example once: it holds the plain sums.
         self._weights = torch.cat([torch.ones_like(drawn[:, :1]), drawn], dim=1)
@@ -46,6 +51,7 @@ class ResampledScores:
                 sums.to(labels.device) for sums in (self._weight, self._wrong, self._loss)
             )
         self._weight += self._weights.sum(dim=0)
+        self._examples += len(labels)
 
     def add(self, variants: Iterable[int], logits: Tensor, labels: Tensor) -> None:
         """Count the batch for variants that all gave `logits` (B, classes) for `labels` (B,)."""
@@ -65,7 +71,10 @@ class ResampledScores:
 
     def _means(self, sums: Tensor) -> Tensor:
         held = self._weight > 0  # of one or two examples a resample may hold none
-        return (sums[:, held] / self._weight[held]).cpu()
+        means = (sums[:, held] / self._weight[held]).cpu()
+        if self._examples < 2:  # noqa: PLR2004 - a deviation needs two: resamples of one example all are that one
+            means[:, 1:] = math.nan
+        return means
 
 
 def score_variants(
@@ -74,7 +83,6 @@ def score_variants(
     run: Callable[[Tensor], Iterable[tuple[Iterable[int], Tensor]]],
     *,
     count: int,
-    generator: torch.Generator | None,
 ) -> ResampledScores:
     """Error and loss of `count` variants of `network` on `examples`, in eval mode.
 
@@ -83,9 +91,8 @@ def score_variants(
         examples: evaluated in batches.
         run: images (B, C, H, W) -> logits (B, classes) of every variant: which variants they are of, and they.
         count: of variants.
-        generator: draws the resamples; a fixed one where None.
     """
-    scores = ResampledScores(count, generator)
+    scores = ResampledScores(count)
     with evaluation_mode(network), torch.inference_mode():
         for images, labels in examples.batches(LESION_BATCH):
             scores.start(labels)

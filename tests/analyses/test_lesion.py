@@ -20,7 +20,7 @@ def test_shared_prefixes_change_no_bit(shortcut: str, ordering: str) -> None:
     network = make_network(shortcut=shortcut, ordering=ordering, dtype=torch.float32)
     examples = make_examples(12, dtype=torch.float32)
     result = lesion(network, examples, generator=make_generator())
-    scores = ResampledScores(3, make_generator())
+    scores = ResampledScores(3)
     scores.start(examples.labels)
     for block in range(3):
         logits = network(examples.images, lesion_routes(network, block)).detach()
@@ -97,6 +97,18 @@ def test_standard_errors_are_those_of_means_over_examples() -> None:
         assert result.summary[name] == pytest.approx(float(values.mean()), abs=1e-12)
         expected = float(values.std()) / math.sqrt(600)
         assert result.summary[f"{name}_standard_error"] == pytest.approx(expected, rel=0.15)
+
+
+def test_every_number_of_the_summary_has_its_standard_error() -> None:
+    """Against the deviation over 60 disjoint sets of examples."""
+    network, examples = make_network(depth=14, dtype=torch.float32), make_examples(60 * 60, dtype=torch.float32)
+    parts = [lesion(network, examples.take(slice(start, start + 60))).summary for start in range(0, 3600, 60)]
+    names = [name for name in parts[0] if not name.endswith("_standard_error")]
+    assert len(names) == 9
+    for name in names:
+        values = torch.tensor([part[name] for part in parts])
+        errors = torch.tensor([part[f"{name}_standard_error"] for part in parts])
+        assert float(errors.mean() / values.std()) == pytest.approx(1, abs=0.35), name
 
 
 def test_a_mean_over_no_block_is_left_out() -> None:

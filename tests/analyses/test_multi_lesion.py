@@ -97,6 +97,7 @@ def test_sizes_and_examples_are_cut() -> None:
     assert few.table["removed"] == [1, 2]
     assert few.summary["largest_size"] == 2
     assert few.summary["largest_size_error"] == few.table["error_median"][1]
+    assert few.summary["largest_size_error_standard_error"] == few.table["error_median_standard_error"][1] > 0
     assert repr(few) == repr(
         multi_lesion(network, examples.take(slice(9)), generator=make_generator(), multi_lesion_largest=2)
     )

@@ -67,13 +67,18 @@ def test_known_factors() -> None:
     )
     for name in ("ratio", "mean_ratio", "median_ratio"):
         assert result.table[name] == pytest.approx([1.5, 1, 0.2, 4], rel=1e-12)
-    assert result.table["ratio_error"] == pytest.approx([0] * 4, abs=1e-12)
+    assert result.table["ratio_standard_error"] == pytest.approx([0] * 4, abs=1e-12)
     assert result.table["changes_dimension"] == [0, 0, 1, 1]
     assert result.summary == {
         "same_dimension_largest_log_ratio": pytest.approx(math.log(1.5)),
         "same_dimension_mean_log_ratio": pytest.approx(math.log(1.5) / 2),
         "changing_dimension_largest_log_ratio": pytest.approx(math.log(5)),
         "changing_dimension_mean_log_ratio": pytest.approx(math.log(20) / 2),
+        **{
+            f"{kind}_dimension_{number}_log_ratio_standard_error": pytest.approx(0, abs=1e-12)
+            for kind in ("same", "changing")
+            for number in ("largest", "mean")
+        },
     }
 
 
@@ -102,15 +107,22 @@ def test_the_error_is_that_of_many_draws_of_examples() -> None:
         norm_preservation(network, examples.take(slice(start, start + 40)), generator=make_generator(start))
         for start in range(0, len(examples), 40)
     ]
-    ratios, errors = (torch.tensor([part.table[name] for part in parts]) for name in ("ratio", "ratio_error"))
-    assert (errors.mean(dim=0) / ratios.std(dim=0)).tolist() == pytest.approx([1, 1, 1], abs=0.25)
+    for kind in ("ratio", "mean_ratio", "median_ratio"):
+        ratios, errors = (
+            torch.tensor([part.table[name] for part in parts]) for name in (kind, f"{kind}_standard_error")
+        )
+        assert (errors.mean(dim=0) / ratios.std(dim=0)).tolist() == pytest.approx([1, 1, 1], abs=0.25)
+    for name in ("changing_dimension_largest_log_ratio", "changing_dimension_mean_log_ratio"):
+        sizes, errors = (torch.tensor([part.summary[n] for part in parts]) for n in (name, f"{name}_standard_error"))
+        assert float(errors.mean() / sizes.std()) == pytest.approx(1, abs=0.25)
 
 
 def test_it_uses_so_many_examples() -> None:
     network, examples = make_network(), make_examples(20)
     few = norm_preservation(network, examples, generator=make_generator(), norm_examples=1)
     assert few.table["ratio"] == pytest.approx(few.table["mean_ratio"])
-    assert all(map(math.isnan, few.table["ratio_error"]))
+    for kind in ("ratio", "mean_ratio", "median_ratio"):
+        assert all(map(math.isnan, few.table[f"{kind}_standard_error"]))
     every = norm_preservation(network, examples, generator=make_generator(), norm_examples=20)
     more = norm_preservation(network, examples, generator=make_generator(1), norm_examples=30)
     assert every.table["ratio"] == pytest.approx(more.table["ratio"], rel=1e-12)

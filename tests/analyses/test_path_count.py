@@ -1,8 +1,11 @@
 """Numbers of paths against those that the paper states, and counted ones."""
 
+import itertools
 import math
+from typing import Any
 
 import pytest
+from torch import nn
 
 from resablate.analyses import path_count
 from resablate.measurement import AnalysisResult
@@ -50,6 +53,45 @@ def test_what_deletions_leave_is_exact() -> None:
 def test_a_network_of_few_blocks_has_no_more_deletions() -> None:
     assert not any("left" in name for name in _counted(1).table)
     assert [name for name in _counted(11).table if "left" in name] == ["left_after_1", "left_after_10"]
+
+
+@pytest.mark.parametrize("fields", [{"network": "vgg", "depth": 7}, {"shortcut": "none", "depth": 14}])
+def test_a_plain_network_has_one_path(fields: dict[str, Any]) -> None:
+    result = path_count(make_network(**fields), make_examples())
+    assert result.table["share"] == [0, 0, 0, 0, 0, 0, 1]
+    assert result.table["log10_path_count"] == [-math.inf] * 6 + [0]
+    assert result.summary == {"median_length": 6, "shortest": 6, "longest": 6}
+    assert result.table["left_after_1"][-1] == 0
+
+
+def test_sides_that_are_scaled_away_are_no_choice() -> None:
+    for factor in ("carried_factor", "added_factor"):
+        network = make_network(shortcut="constant_scale", shortcut_args={factor: 0.0})
+        length = 3 if factor == "carried_factor" else 0
+        assert path_count(network, make_examples()).summary["median_length"] == length
+
+
+def test_only_blocks_with_both_sides_are_a_choice() -> None:
+    """Against all paths written out, and all deletions."""
+    plain, residual = (make_network(shortcut=name, depth=14).chain for name in ("none", "identity"))
+    network = make_network(depth=14)
+    network.blocks = nn.ModuleList([residual[0], plain[1], *residual[2:4], plain[4], residual[5]])
+    network.chain[3].survival = 0.0
+    paths = [
+        {place for place, taken in enumerate(sides) if taken}
+        for sides in itertools.product([False, True], repeat=6)
+        if sides[1] and sides[4] and not sides[3]
+    ]
+    table = path_count(network, make_examples()).table
+    for length in range(7):
+        here = [path for path in paths if len(path) == length]
+        assert table["share"][length] == pytest.approx(len(here) / 8)
+        if here:
+            assert table["log10_path_count"][length] == pytest.approx(math.log10(len(here)))
+            left = [deleted not in path for path in here for deleted in (0, 1, 2, 4, 5)]
+            assert table["left_after_1"][length] == pytest.approx(sum(left) / len(left))
+        else:
+            assert math.isnan(table["left_after_1"][length])
 
 
 def test_a_thousand_blocks() -> None:

@@ -1,6 +1,7 @@
 """The table of path lengths: what its columns are made of."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ import torch
 from resablate.analyses import path_gradient
 from resablate.datasets import Examples
 from resablate.errors import AnalysisError
-from resablate.model import gradients_by_length
+from resablate.model import gradients_by_length, path_gradients
 from tests.model.enumeration import path_squares
 from tests.networks import make_examples, make_generator, make_images, make_network
 
@@ -21,13 +22,41 @@ def test_a_plain_network_has_one_path() -> None:
     assert result.table["contribution"] == [0, 0, 0, 0, 0, 0, 1]
 
 
+def test_a_plain_network_counts_one_path() -> None:
+    networks: list[dict[str, Any]] = [{"network": "vgg", "depth": 7}, {"shortcut": "none", "depth": 14}]
+    for fields in networks:
+        table = path_gradient(make_network(**fields), make_examples(), generator=make_generator()).table
+        assert table["log10_path_count"] == [-math.inf] * 6 + [0]
+        for share in ("contribution", "rms_contribution", "sum_contribution"):
+            assert table[share] == [0, 0, 0, 0, 0, 0, 1]
+
+
+def test_of_a_mixed_network_only_its_own_paths_are_sampled_and_counted() -> None:
+    network, examples = make_network(depth=14), make_examples(8)
+    for place in (1, 4):
+        network.blocks[place] = make_network(shortcut="none", depth=14).chain[place]
+    squares = path_squares(network, examples.images[:1], examples.labels[:1])
+    result = path_gradient(
+        network, examples.take(slice(1)), generator=make_generator(), path_samples=100, path_signs=300
+    )
+    counts = [0, 0, 1, 4, 6, 4, 1]
+    for length, count in enumerate(counts):
+        assert 10 ** result.table["log10_path_count"][length] == pytest.approx(count)
+        sampled, rms = (result.table[name][length] for name in ("sampled_norm", "rms_norm"))
+        assert (sampled > 0) == (rms > 0) == (count > 0)
+        assert rms == pytest.approx(math.sqrt(squares[length] / max(1, count)), rel=0.2)
+        assert sampled <= 1.2 * rms
+    for length in (2, 6):
+        assert result.table["sampled_norm"][length] == pytest.approx(result.table["norm"][length], rel=1e-12)
+
+
 def test_where_there_is_one_path_the_sample_is_exact() -> None:
     """Length 0 and length n have a single path, so sampled and summed norms agree on the same examples."""
     examples = make_examples(8)
     result = path_gradient(make_network(depth=14), examples, generator=make_generator(), path_examples=8)
     for length in (0, 6):
         assert result.table["sampled_norm"][length] == pytest.approx(result.table["norm"][length], rel=1e-12)
-        assert result.table["sampled_norm_error"][length] == pytest.approx(0, abs=1e-12)
+        assert result.table["sampled_norm_standard_error"][length] == pytest.approx(0, abs=1e-12)
 
 
 def test_the_contribution_is_count_times_norm() -> None:
@@ -42,7 +71,10 @@ def test_the_sums_are_those_of_the_walk_with_their_errors_over_examples() -> Non
     result = path_gradient(network, examples, generator=make_generator(), path_examples=8)
     norms = gradients_by_length(network, examples.images, examples.labels).flatten(2).norm(dim=2)
     assert result.table["norm"] == pytest.approx(norms.mean(dim=1).tolist())
-    assert result.table["norm_error"] == pytest.approx((norms.std(dim=1) / math.sqrt(8)).tolist())
+    assert result.table["norm_standard_error"] == pytest.approx((norms.std(dim=1) / math.sqrt(8)).tolist())
+    whole = path_gradients(network, examples.images, examples.labels, routes=None).flatten(1).norm(dim=1)
+    assert result.summary["gradient_norm"] == pytest.approx(float(whole.mean()))
+    assert result.summary["gradient_norm_standard_error"] == pytest.approx(float(whole.std()) / math.sqrt(8))
     assert result.table["sum_contribution"] == pytest.approx((norms.mean(1) / norms.mean(1).sum()).tolist())
 
 
@@ -52,7 +84,9 @@ def test_random_signs_estimate_the_root_mean_square_over_all_512_paths() -> None
         network, Examples(images, labels), generator=make_generator(), path_samples=1, path_signs=300
     )
     squares = path_squares(network, images, labels)
-    for k, (estimate, error) in enumerate(zip(result.table["rms_norm"], result.table["rms_norm_error"], strict=True)):
+    for k, (estimate, error) in enumerate(
+        zip(result.table["rms_norm"], result.table["rms_norm_standard_error"], strict=True)
+    ):
         truth = math.sqrt(squares[k] / math.comb(9, k))
         assert abs(estimate - truth) <= 5 * error + 1e-12 * truth
         assert error < 0.1 * truth, "else five errors hold anything"
@@ -69,12 +103,12 @@ def test_root_mean_squares_are_over_examples_too() -> None:
         root = squares[length].mean().sqrt()
         assert result.table["rms_norm"][length] == pytest.approx(root.item())
         error = squares[length].std() / math.sqrt(8) / (2 * root)
-        assert result.table["rms_norm_error"][length] == pytest.approx(error.item())
+        assert result.table["rms_norm_standard_error"][length] == pytest.approx(error.item())
 
 
 def test_without_signs_their_columns_are_empty() -> None:
     result = path_gradient(make_network(), make_examples(), generator=make_generator(), path_signs=0)
-    for name in ("rms_norm", "rms_norm_error", "rms_contribution"):
+    for name in ("rms_norm", "rms_norm_standard_error", "rms_contribution"):
         assert all(map(math.isnan, result.table[name]))
     assert math.isnan(result.summary["rms_median_length"])
     assert result.summary["sum_median_length"] >= 0

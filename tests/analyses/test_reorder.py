@@ -88,6 +88,7 @@ def test_where_nothing_can_change_places_every_order_is_the_network() -> None:
     assert (result.table["bin"], result.table["tau"], result.table["count"]) == ([0], [1], [6])
     assert result.table["error_median"] == [result.summary["baseline_error"]]
     assert result.summary["swappable_blocks"] == 0
+    assert not [name for name in result.summary if "mean_error" in name]
 
 
 def test_equal_blocks_can_change_places_at_no_loss() -> None:

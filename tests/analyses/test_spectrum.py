@@ -9,6 +9,7 @@ from torch import nn
 
 from resablate.analyses import spectrum
 from resablate.datasets import Examples
+from resablate.errors import AnalysisError
 from resablate.measurement import AnalysisResult
 from resablate.model import adapt
 from resablate.regularizers import REGULARIZERS, find_sites
@@ -129,10 +130,55 @@ def test_it_works_on_networks_of_torchvision(block: type[nn.Module], keywords: d
         assert 0.2 * largest < row["zero_padded_largest"] <= largest * (1 + 1e-9)
 
 
-def test_sizes_that_no_stride_divides_say_so() -> None:
+def test_layers_too_large_to_decompose_are_left_out_and_all_others_are_there() -> None:
     images, labels = make_images(1, channels=3, size=(33, 33), dtype=torch.float32)
-    with pytest.raises(ValueError, match="where the stride does not divide the sides of the image"):
-        spectrum(adapt(make_theirs(torchvision.models.resnet.BasicBlock)), Examples(images, labels))
+    network = adapt(make_theirs(torchvision.models.resnet.BasicBlock))
+    result = spectrum(network, Examples(images, labels), generator=make_generator())
+    unknown = [row for row in rows(result) if math.isnan(row["largest"])]
+    assert 0 < len(unknown) < len(result.table["layer"])
+    assert result.summary["layers_left_out"] == len(unknown)
+    assert all(math.isfinite(value) for value in result.summary.values())
+    for row in unknown:
+        assert row["stride"] == 2
+        assert row["height"] % 2
+        assert row["zero_padded_largest"] > 0
+        assert math.isfinite(row["target"])
+        assert math.isnan(row["median"])
+        assert math.isnan(row["rank_deficiency"])
+    assert result.summary["largest_of_all"] == max(
+        row["largest"] for row in rows(result) if not math.isnan(row["largest"])
+    )
+
+
+class Standardized(nn.Conv2d):
+    """Applies other weights than it keeps, as timm's StdConv2d does."""
+
+
+@pytest.mark.parametrize(
+    ("layer", "found"),
+    [
+        (Standardized(1, 2, 3, padding=1), r"a tests\.analyses\.test_spectrum\.Standardized"),
+        (nn.Conv2d(1, 2, 3, padding=1, padding_mode="circular"), "padding_mode='circular'"),
+        (nn.Conv2d(1, 2, 3, padding=1, stride=(1, 2)), r"stride=\(1, 2\)"),
+        (nn.Conv2d(1, 2, 3, padding=1, dilation=(1, 2)), r"dilation=\(1, 2\)"),
+    ],
+    ids=["subclass", "padding_mode", "stride", "dilation"],
+)
+def test_convolutions_that_are_not_plain_are_refused_by_name(layer: nn.Conv2d, found: str) -> None:
+    network = make_network()
+    network.stem[0] = layer.double()  # type: ignore[index, operator]
+    with pytest.raises(AnalysisError, match=rf"^stem\.0: singular values are known of plain .* got .*{found}"):
+        spectrum(network, make_examples())
+    assert len(find_sites(network, make_images(1)[0], sv_layers="transitions")) == 0, "what is not chosen may be so"
+
+
+def test_a_network_without_convolutions() -> None:
+    network = make_network(network="vgg", depth=5)
+    for block in network.chain:
+        block.branch = nn.Identity()
+    network.head = nn.Flatten()
+    with pytest.raises(AnalysisError, match="must have a convolution to have a spectrum"):
+        spectrum(network, make_examples())
 
 
 def test_padding_in_words_is_refused() -> None:

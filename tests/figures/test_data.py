@@ -1,6 +1,7 @@
 """What the pictures show, checked by numbers."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -8,7 +9,9 @@ from resablate.figures import (
     errors,
     lesion,
     multi_lesion,
+    norm_preservation,
     path_contribution,
+    path_count,
     path_gradient,
     reorder,
     spectrum,
@@ -22,6 +25,8 @@ from resablate.shortcuts import SHORTCUTS
 from tests.factories import (
     make_lesion,
     make_multi_lesion,
+    make_norm_preservation,
+    make_path_count,
     make_path_gradient,
     make_reorder,
     make_result,
@@ -63,8 +68,14 @@ def test_a_field_of_many_values_is_pooled_and_its_range_named() -> None:
 
 
 def test_every_shortcut_has_its_own_color() -> None:
-    assert len({color_of(name) for name in SHORTCUTS}) == len(SHORTCUTS)
-    assert color_of("identity") == "#0072B2"
+    members = arrange([make_result(shortcut=name) for name in SHORTCUTS])
+    assert len({color_of(member.series) for member in members}) == len(SHORTCUTS)
+    assert color_of(members[0].series) == "#0072B2"
+
+
+def test_where_all_have_one_shortcut_every_series_has_its_own_color() -> None:
+    members = arrange([make_result(shortcut="conv1x1", ordering="original", learning_rate=rate) for rate in (1, 2, 3)])
+    assert len({color_of(member.series) for member in members}) == 3
 
 
 def test_errors_are_percent_with_median_diverged_and_chance() -> None:
@@ -131,7 +142,12 @@ def test_orders_are_drawn_over_tau_with_the_quartiles_over_the_orders() -> None:
 def test_zero_norms_are_left_out_of_logarithmic_axes() -> None:
     drawn = path_gradient.data([make_result(analyses={"path_gradient": make_path_gradient([0, 0, 1e-30])})])
     assert drawn is not None
-    assert {(curve.quantity, curve.x) for curve in drawn} == {("norm", (2,)), ("sampled_norm", (2,))}
+    assert {(curve.quantity, curve.x) for curve in drawn.trained} == {
+        ("norm", (2,)),
+        ("sampled_norm", (2,)),
+        ("rms_norm", (2,)),
+    }
+    assert drawn.initial == ()
     assert path_gradient.data([make_result(analyses={"path_gradient": make_path_gradient([0, 0])})]) is None
 
 
@@ -139,11 +155,68 @@ def test_contributions_stand_beside_the_binomial_distribution() -> None:
     plain = make_result(shortcut="none", analyses={"path_gradient": make_path_gradient([0, 0, 1])})
     drawn = path_contribution.data([plain, make_result(analyses={"path_gradient": make_path_gradient([1, 1, 1])})])
     assert drawn is not None
-    (curve,) = drawn.gradient
-    assert curve.series.shortcut == "identity"
-    assert curve.median == pytest.approx((25, 50, 25))
+    assert [curve.quantity for curve in drawn.gradient] == ["contribution", "rms_contribution", "sum_contribution"]
+    for curve in drawn.gradient:
+        assert curve.series.shortcut == "identity"
+        assert curve.median == pytest.approx((25, 50, 25))
     assert next(iter(drawn.paths.values())) == pytest.approx((25, 50, 25))
     assert path_contribution.data([plain]) is None
+
+
+def test_the_network_before_training_stands_behind_the_trained_one() -> None:
+    early = {0: {"path_gradient": make_path_gradient([4, 2, 1])}, 1: {"path_gradient": make_path_gradient([9, 9, 9])}}
+    results = [
+        make_result(analyses={"path_gradient": make_path_gradient([1, 1, 1])}, analyses_by_epoch=early),
+        make_result(analyses={"path_gradient": make_path_gradient([1, 1, 1])}, seed=1),
+    ]
+    norms = path_gradient.data(results)
+    assert norms is not None
+    assert {curve.quantity: (curve.median, curve.trials) for curve in norms.initial}["rms_norm"] == ((4, 2, 1), 1)
+    shares = path_contribution.data(results)
+    assert shares is not None
+    assert next(c.median for c in shares.initial if c.quantity == "contribution") == pytest.approx(
+        (400 / 9, 400 / 9, 100 / 9)
+    )
+
+
+def test_paths_are_counted_once_for_each_number_of_blocks() -> None:
+    results = [
+        make_result(shortcut=shortcut, depth=6 * blocks // 3 + 2, analyses={"path_count": make_path_count(blocks)})
+        for shortcut in ("identity", "none")
+        for blocks in (3, 6)
+    ]
+    drawn = path_count.data(results)
+    assert drawn is not None
+    assert [panel.label for panel in drawn] == ["3 blocks", "6 blocks"]
+    small = next(iter(drawn.values()))
+    assert small.share == pytest.approx((12.5, 37.5, 37.5, 12.5))
+    assert small.left == {1: pytest.approx((100, 200 / 3, 100 / 3, 0))}
+    assert path_count.data([make_result()]) is None
+
+
+def test_networks_of_one_path_have_no_counts_to_draw() -> None:
+    counted = make_path_count(3)
+    plain = replace(counted, table={**counted.table, "share": [0, 0, 0, 1]})
+    assert path_count.data([make_result(shortcut="none", analyses={"path_count": plain})]) is None
+
+
+def test_ratios_by_block_and_over_epochs_where_dimensions_change() -> None:
+    analysis = {"norm_preservation": make_norm_preservation([1, 2, 0.5], changing=[0, 2])}
+    early = {
+        epoch: {"norm_preservation": make_norm_preservation([4 - epoch, 9, 3], changing=[0, 2])} for epoch in (0, 1)
+    }
+    drawn = norm_preservation.data([make_result(analyses=analysis, analyses_by_epoch=early), make_result(seed=1)])
+    assert drawn is not None
+    assert {curve.quantity: (curve.x, curve.median) for curve in drawn.curves} == {
+        "ratio": ((0, 1, 2), (1, 2, 0.5)),
+        "changing_1": ((0, 1, 3), (4, 3, 1)),  # three epochs of training
+        "changing_2": ((0, 1, 3), (3, 3, 0.5)),
+    }
+    assert list(drawn.changing.values()) == [(0, 2)]
+    alone = norm_preservation.data([make_result(analyses=analysis)])
+    assert alone is not None
+    assert [curve.quantity for curve in alone.curves] == ["ratio"]
+    assert norm_preservation.data([make_result()]) is None
 
 
 def test_training_curves_use_each_epochs_trials() -> None:
@@ -182,6 +255,15 @@ def test_spectra_before_and_after_training_are_medians_over_the_trials() -> None
     assert identity.after.columns["quantile_95"] == (3, 6)
     assert identity.after.columns["target"] == (2, 2)
     assert (conv1x1.series.shortcut, conv1x1.before) == ("conv1x1", None)
+
+
+def test_a_layer_whose_singular_values_are_unknown_leaves_a_gap_in_the_band() -> None:
+    drawn = spectrum.data([make_result(analyses={"spectrum": make_spectrum([1.0, math.nan, 3.0], target=2.0)})])
+    assert drawn is not None
+    assert drawn[0].after is not None
+    assert drawn[0].after.layer == (0, 2)
+    assert drawn[0].after.columns["target"] == (2, 2)
+    spectrum.draw(drawn)
 
 
 def test_error_table_by_hand() -> None:

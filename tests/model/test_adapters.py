@@ -135,6 +135,95 @@ def test_what_does_not_fit_says_why() -> None:
         adapt(added)
 
 
+class _OtherForward(torchvision.models.ResNet):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return 2 * super().forward(x)
+
+
+class _OtherInside(torchvision.models.ResNet):
+    def _forward_impl(self, x: torch.Tensor) -> torch.Tensor:
+        return 2 * super()._forward_impl(x)
+
+
+class _OtherSequential(nn.Sequential):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return 2 * super().forward(x)
+
+
+@pytest.mark.parametrize(
+    ("kind", "method"), [(_OtherForward, "forward"), (_OtherInside, "_forward_impl")], ids=["forward", "inside"]
+)
+def test_a_subclass_with_its_own_forward_is_refused(kind: type[torchvision.models.ResNet], method: str) -> None:
+    with pytest.raises(ResablateError, match=f"^{kind.__name__}: it has a {method} of its own"):
+        adapt(kind(torchvision.models.resnet.BasicBlock, [1, 1, 1, 1]))
+
+
+def test_a_subclass_that_only_starts_otherwise_is_adapted() -> None:
+    class Small(torchvision.models.ResNet):
+        def __init__(self) -> None:
+            super().__init__(torchvision.models.resnet.BasicBlock, [1, 1, 1, 1], num_classes=5)
+
+    _assert_the_same(_half_trained(Small()), training=False)
+
+
+@pytest.mark.parametrize("place", ["", "layer1", "layer2.0"])
+@pytest.mark.parametrize("register", ["register_forward_hook", "register_forward_pre_hook"])
+def test_hooks_on_what_is_taken_apart_are_refused(place: str, register: str) -> None:
+    network = _theirs("resnet18")
+    handle = getattr(network.get_submodule(place), register)(lambda *_: None)
+    with pytest.raises(ResablateError, match=f"^{place or 'ResNet'}: it has hooks"):
+        adapt(network)
+    handle.remove()
+    adapt(network)
+
+
+@pytest.mark.parametrize("place", ["", "stages", "stages.1", "stages.1.blocks", "stages.1.blocks.0"])
+def test_hooks_on_timm_s_second_version_are_refused(place: str) -> None:
+    network = _timm("resnetv2_18")
+    network.get_submodule(place).register_forward_hook(lambda *_: None)
+    with pytest.raises(ResablateError, match=f"^{place or 'ResNetV2'}: it has hooks"):
+        adapt(network)
+
+
+def test_hooks_of_layers_that_stay_whole_are_called() -> None:
+    network = _theirs("resnet18")
+    network.get_submodule("layer1.0.conv1").register_forward_hook(lambda _module, _inputs, output: 2 * output)
+    images = torch.randn(1, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(adapt(network)(images), network(images))
+
+
+@pytest.mark.parametrize("package", ["torchvision", "timm", "timm v2"])
+def test_modules_whose_place_is_unknown_are_refused(package: str) -> None:
+    network = {"torchvision": _theirs, "timm": _timm}.get(package, lambda _: _timm("resnetv2_18"))("resnet18")
+    network.add_module("attention", nn.Identity())
+    with pytest.raises(ResablateError, match=r"^ResNet(V2)?: it has modules .* whose place is unknown: attention"):
+        adapt(network)
+
+
+def test_a_stage_of_timm_s_second_version_with_more_than_blocks_is_refused() -> None:
+    network = _timm("resnetv2_18")
+    network.get_submodule("stages.1").add_module("attention", nn.Sequential())
+    with pytest.raises(ResablateError, match=r"^stages\.1: must have nothing but blocks, got blocks, attention"):
+        adapt(network)
+
+
+@pytest.mark.parametrize("stage", [nn.Identity(), _OtherSequential()], ids=["identity", "sequential"])
+def test_a_stage_that_is_no_row_of_blocks_is_refused(stage: nn.Module) -> None:
+    network = _theirs("resnet18")
+    network.add_module("layer2", stage)
+    with pytest.raises(ResablateError, match=r"^layer2: must be a torch\.nn\.modules\.container\.Sequential, got"):
+        adapt(network)
+
+
+def test_a_forward_that_one_instance_has_is_refused() -> None:
+    network = _theirs("resnet18")
+    block = network.get_submodule("layer2.0")
+    block.forward = lambda x: x  # type: ignore[method-assign]
+    with pytest.raises(ResablateError, match=r"^layer2\.0: it has a forward of its own"):
+        adapt(network)
+
+
 def test_a_network_of_ours_is_itself() -> None:
     network = build_network(depth=8)
     assert adapt(network) is network

@@ -172,5 +172,17 @@ def test_single_precision_holds_a_deep_network_before_training() -> None:
     assert (norms.log10() - double.log10())[held].abs().max() < 0.5
 
 
+@pytest.mark.parametrize("label", [3, -1, -100])
+def test_a_label_outside_the_classes_is_one_clear_error(label: int) -> None:
+    network, (images, labels) = make_network(), make_images(4)
+    labels[1] = label
+    message = rf"^labels must be the network's classes, 0 to 2, but got \[{label}\]$"
+    with pytest.raises(ValueError, match=message):
+        path_gradients(network, images, labels, routes=None)
+    for walk in (gradients_by_length, path_norms):
+        with pytest.raises(ValueError, match=message):
+            walk(network, images, labels)
+
+
 def _signs(*shape: int) -> torch.Tensor:
     return torch.randint(2, shape, generator=make_generator(3)) * 2 - 1

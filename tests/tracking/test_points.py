@@ -16,6 +16,7 @@ def test_an_epoch_is_seven_numbers_at_its_step() -> None:
         "val/error",
         "val/loss",
         "learning_rate",
+        "epoch",
         "epoch_seconds",
         "epoch",
     }

@@ -6,13 +6,14 @@ import pytest
 import torch
 from torch.nn import functional
 
+from resablate.analyses import ANALYSES
 from resablate.training.bootstrap import REPLICATES, ResampledScores, standard_error
-from tests.networks import make_generator
+from tests.networks import make_examples, make_generator, make_network
 
 
-def _scores(wrong: torch.Tensor, batch: int, seed: int = 0) -> ResampledScores:
+def _scores(wrong: torch.Tensor, batch: int) -> ResampledScores:
     """Scores of variants (rows) on examples (columns) that are classified wrongly where True; two classes."""
-    scores = ResampledScores(len(wrong), make_generator(seed))
+    scores = ResampledScores(len(wrong))
     labels = torch.zeros(wrong.shape[1], dtype=torch.long)
     for start in range(0, wrong.shape[1], batch):
         part = slice(start, start + batch)
@@ -34,7 +35,7 @@ def test_of_a_mean_it_is_the_analytic_one() -> None:
 def test_of_a_loss_it_is_the_analytic_one() -> None:
     logits = torch.randn(3000, 5, generator=make_generator(2))
     labels = torch.randint(5, (3000,), generator=make_generator(3))
-    scores = ResampledScores(1, make_generator())
+    scores = ResampledScores(1)
     for part in torch.arange(3000).split(100):
         scores.start(labels[part])
         scores.add([0], logits[part], labels[part])
@@ -66,15 +67,32 @@ def test_variants_counted_together_are_counted_alike() -> None:
     assert scores.errors().shape[1] <= 1 + REPLICATES
 
 
-def test_one_example_gives_a_number() -> None:
+def test_one_example_has_no_standard_error() -> None:
     errors = _scores(torch.tensor([[True]]), 1).errors()
-    assert errors[0].unique().tolist() == [1]
-    assert float(standard_error(errors)[0]) == 0
+    assert errors[0, 0] == 1
+    assert math.isnan(standard_error(errors)[0])
+    assert float(standard_error(_scores(torch.tensor([[True, False]]), 1).errors())[0]) > 0
 
 
-def test_the_generator_decides() -> None:
+def test_the_same_examples_have_the_same_weights() -> None:
     wrong = torch.rand(1, 50, generator=make_generator(5)) < 0.5
-    first, again, other = (_scores(wrong, 10, seed=seed).errors() for seed in (0, 0, 1))
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)
-    assert torch.equal(first[:, 0], other[:, 0])
+    first = _scores(wrong, 10).errors()
+    torch.rand(7)
+    assert torch.equal(first[0], _scores(torch.cat([~wrong, wrong]), 10).errors()[1])
+
+
+@pytest.mark.parametrize("count", [1, 300])
+def test_all_analyses_give_the_same_error_the_same_standard_error(count: int) -> None:
+    network, examples = make_network(depth=14), make_examples(count)
+    errors = [
+        ANALYSES[name].run(network, examples, generator=make_generator(seed)).summary[f"{error}_standard_error"]
+        for seed, (name, error) in enumerate(
+            {
+                "lesion": "baseline_error",
+                "multi_lesion": "baseline_error",
+                "reorder": "baseline_error",
+                "test_time_rules": "scaled_error",
+            }.items()
+        )
+    ]
+    assert all(map(math.isnan, errors)) if count == 1 else len(set(errors)) == 1 and errors[0] > 0

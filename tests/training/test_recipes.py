@@ -42,6 +42,7 @@ PROCRUSTES = Recipe(
     [(0, 0.1), (150 * STEPS, 0.01), (225 * STEPS, 0.001), (300 * STEPS, 0)],
     "Zaeemzadeh et al. 2020, both released codes: 300 epochs, divided by 10 at 150 and 225",
 )
+FIRST_50 = Recipe([(0, 0.1), (50 * STEPS, 0)], "the first 50 epochs of PROCRUSTES, as an animation of theirs shows")
 STOCHASTIC_DEPTH = Recipe(
     [(0, 0.1), (250 * STEPS, 0.01), (375 * STEPS, 0.001), (500 * STEPS, 0)],
     "Huang et al., arXiv 1603.09382, section 4: 500 epochs, divided by 10 at one half and three quarters",
@@ -60,6 +61,8 @@ OF_SWEEPS = {
     "he_table3_single": HE,
     "he_table5": IMAGENET,
     "he_table5_crop224": IMAGENET,
+    "norm_ratio_procresnet166": FIRST_50,
+    "norm_ratio_resnet164": FIRST_50,
     "procrustes_baseline164": PROCRUSTES,
     "procrustes_resnet166": PROCRUSTES,
     "veit_effective_paths": HE,
