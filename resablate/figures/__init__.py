@@ -77,8 +77,8 @@ def draw_png(name: str, results: Sequence[TrialResult]) -> bytes | None:
 
 
 def draw_all(result: TrialResult) -> dict[str, bytes]:
-    """Name -> PNG of every picture that one trial gives."""
-    return {name: png for name in FIGURES if (png := draw_png(name, [result]))}
+    """Name -> PNG of every picture that one trial gives; its error is a number, and no picture without another's."""
+    return {name: png for name in FIGURES if name != "errors" and (png := draw_png(name, [result]))}
 
 
 def draw_svg(name: str, results: Sequence[TrialResult]) -> bytes | None:

@@ -46,22 +46,26 @@ class Filing:
         self._grace_seconds = grace_seconds
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._problems: dict[str, None] = {}
+        self._waiting = spooled(spool)
+        self._ended: set[str] = set()
+        """Keys whose result waits to be filed, with all their epochs."""
         self._ending = threading.Event()
         self._given_up = False
         self._give_up_at: float | None = None
         self._thread = threading.Thread(target=self._work, name="filing", daemon=True)
 
     def start(self, sweep: SweepSpec, *, trials: Sequence[TrialSpec], command: str) -> None:
-        """Open the sweep's record and file what an earlier run of the sweep left in the spool.
+        """Open the sweep's record and file what an earlier run of the sweep had left in the spool.
+
+        Until then, what trials send is kept.
 
         Raises:
             TrackingError: if the tracker cannot be used.
         """
         self._tracker.start_sweep(sweep, trials=trials, command=command)
         # Here and not in the background: a trial of these that is run again has the same place in the spool.
-        waiting = spooled(self._spool)
-        complete = set(self._tracker.complete_keys()) if waiting else set[str]()
-        for key, result in waiting.items():
+        complete = set(self._tracker.complete_keys()) if self._waiting else set[str]()
+        for key, result in self._waiting.items():
             self._attempt(
                 lambda key=key, result=result: self._recover(self._spool / key, result, filed=key in complete),
                 wait=lambda: False,
@@ -74,11 +78,13 @@ class Filing:
 
     def start_trial(self, spec: TrialSpec) -> None:
         """Note that a trial began."""
+        self._ended.discard(spec.key)
         self._jobs.put(lambda: self._tracker.start_trial(spec))
 
     def epoch(self, key: str, metrics: EpochMetrics) -> None:
         """Note one epoch of a trial."""
-        self._jobs.put(lambda: self._tracker.log_epoch(key, metrics))
+        # Where filing is behind, the result files the epochs in one call.
+        self._jobs.put(lambda: None if key in self._ended else self._tracker.log_epoch(key, metrics))
 
     def finish_trial(self, result: TrialResult, *, weights: bytes | None) -> TrialResult:
         """Store a trial's outcome and have it filed.
@@ -100,6 +106,7 @@ class Filing:
             failed = failed_result(result.spec, reason_of(error))
             self._jobs.put(lambda: self._tracker.finish_trial(failed, weights=None, figures={}))
             return failed
+        self._ended.add(result.key)
         self._jobs.put(lambda: self._file(place))
         return result
 

@@ -110,6 +110,16 @@ def start_filing(*, uri: str, spool: Path) -> Any:
     return FilingActor.options(scheduling_strategy=here).remote(uri, str(spool))
 
 
+def has_failed(reference: Any) -> bool:
+    """Whether what a reference stands for has ended with an error."""
+    ended, _ = ray.wait([reference], timeout=0)
+    try:
+        ray.get(ended)
+    except Exception:  # whatever it is, it is raised again when the result is asked for
+        return True
+    return False
+
+
 def run_ray(
     trials: Sequence[TrialSpec] | Searcher,
     *,

@@ -213,15 +213,17 @@ def _run_on_ray(
     console: Console,
 ) -> list[str]:
     import ray
+    from ray.exceptions import RayTaskError
 
-    from resablate.scheduling.ray_tune import connect_ray, ray_capacity, run_ray, start_filing
+    from resablate.scheduling.ray_tune import connect_ray, has_failed, ray_capacity, run_ray, start_filing
 
     connect_ray()
     stopping.listen()  # Ray takes SIGTERM, and has it end the process at once
     capacity = ray_capacity(plan.sweep.resources)
     console.print(f"Ray: {capacity.description}; {capacity.concurrent} trials at a time", highlight=False)
     filing = start_filing(uri=uri, spool=work / SPOOL)
-    ray.get(filing.start.remote(plan.sweep, _recorded(plan, left), command))
+    # The trials' processes start meanwhile. What they send is kept until the record is open.
+    opening = filing.start.remote(plan.sweep, _recorded(plan, left), command)
     try:
         # A second Ctrl-C raises; then too the record is closed and says so.
         with progress, suppress(KeyboardInterrupt), stopping.polled():
@@ -236,9 +238,13 @@ def _run_on_ray(
                 folder=work / TRIALS,
                 filing=filing,
                 progress=progress,
-                stop=lambda: bool(stopping.reason),
+                stop=lambda: bool(stopping.reason) or has_failed(opening),
             )
     finally:
+        try:
+            ray.get(opening)
+        except RayTaskError as error:
+            raise error.cause from None
         for spec in left.search.reused.values() if left.search else ():
             filing.note_trial.remote(spec)
         problems: list[str] = ray.get(filing.end.remote(progress.sweep_status()))

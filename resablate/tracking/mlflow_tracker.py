@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +26,8 @@ from resablate.tracking.tracker import SweepRecord, SweepStatus, Tracker, TrialS
 from resablate.versions import versions
 
 PARENT = "mlflow.parentRunId"
+_POINTS_AT_ONCE = 900
+"""A call takes 1000 points, params and tags together."""
 RUN_STATUS = {
     "finished": "FINISHED",
     "diverged": "FINISHED",
@@ -156,8 +158,9 @@ class MlflowTracker(Tracker):
         tags = version_tags(result.versions) | {REASON: result.reason, STATUS: result.status}
         with self._store.errors(f"finishing trial {result.key}"):
             self._write_files(run.run_id, result, weights, figures)
-            self._log(run.run_id, points)
-            self._log(run.run_id, tags=tags)
+            # MLflow's client sends tags with the first thousand points, and the status has to come last.
+            self._log(run.run_id, points[_POINTS_AT_ONCE:])
+            self._log(run.run_id, points[:_POINTS_AT_ONCE], tags=tags)
             self._store.client().set_terminated(run.run_id, RUN_STATUS[result.status])
         del current.open[result.key]
         if result.status in COMPLETE:
@@ -265,7 +268,7 @@ class MlflowTracker(Tracker):
     def _log(
         self,
         run_id: str,
-        points: Iterable[Point] = (),
+        points: Sequence[Point] = (),
         *,
         params: Mapping[str, object] | None = None,
         tags: Mapping[str, str] | None = None,
@@ -273,6 +276,8 @@ class MlflowTracker(Tracker):
         """One call for everything; MLflow's client divides what is more than a server takes at once."""
         from mlflow.entities import Param, RunTag
 
+        if not (points or params or tags):
+            return
         self._store.client().log_batch(
             run_id,
             metrics=as_metrics(points),

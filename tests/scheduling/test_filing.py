@@ -111,10 +111,15 @@ def started(tracker: Tracker, spool: Path) -> Filing:
     return filing
 
 
-def run(filing: Filing, result: TrialResult, *, weights: bytes | None = b"weights") -> None:
+def run(filing: Filing, result: TrialResult, *, weights: bytes | None = b"weights", keeps_up: bool = False) -> None:
+    """Send everything of a trial; all before its end is filed by then where filing `keeps_up`."""
     filing.start_trial(result.spec)
     for metrics in result.history:
         filing.epoch(result.key, metrics)
+    if keeps_up:
+        all_filed = threading.Event()
+        filing._jobs.put(all_filed.set)
+        assert all_filed.wait(10)
     filing.finish_trial(result, weights=weights)
 
 
@@ -145,7 +150,7 @@ def test_everything_reaches_the_tracker_in_the_order_in_which_it_was_sent(spool:
     tracker = FaultyTracker()
     filing = started(tracker, spool)
     for seed in (2, 0, 1):
-        run(filing, make_result(seed=seed, losses=[2.0, 1.0]))
+        run(filing, make_result(seed=seed, losses=[2.0, 1.0]), keeps_up=True)
     filing.end("finished")
     trials = [
         call
@@ -163,7 +168,7 @@ def test_a_tracker_that_raises_is_reported_at_the_end_and_the_result_is_filed_ne
     filing = started(FaultyTracker(broken, kept=memory), spool)
     results = [make_result(seed=0), make_result(seed=1, status="failed", reason="no more memory")]
     for result in results:
-        run(filing, result)
+        run(filing, result, keeps_up=True)
     problems = filing.end("failed")
     assert any(f"OSError: {broken}: the tracker is gone" in line for line in problems)
 
@@ -286,11 +291,11 @@ def test_what_the_tracker_does_not_take_while_it_is_away_is_filed_when_it_is_bac
 
     tracker.away = False
     assert filing.end("finished") == []
-    assert tracker.calls == [
-        *("start_sweep", "start_trial 0", "log_epoch 1", "log_epoch 2", "log_epoch 3", "finish_trial 0"),
-        *("start_trial 1", "log_epoch 1", "log_epoch 2", "log_epoch 3", "finish_trial 1"),
-        "end_sweep finished",
-    ], "each once, in order"
+    trials = [f"{call} {seed}" for seed in (0, 1) for call in ("start_trial", "finish_trial")]
+    assert tracker.calls == ["start_sweep", *trials, "end_sweep finished"], (
+        "each once, in order, epochs with the result"
+    )
+    assert [kept.epochs for kept in tracker.kept.runs] == [{1, 2, 3}] * 2
     assert files(spool) == []
 
 
