@@ -12,10 +12,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from resablate.analyses import gradients_by_length, lesion, path_gradient, path_gradients
+    from resablate.analyses import (
+        lesion,
+        multi_lesion,
+        norm_preservation,
+        path_count,
+        path_gradient,
+        reorder,
+        spectrum,
+        test_time_rules,
+    )
     from resablate.datasets import Examples, load_dataset
     from resablate.measurement import AnalysisResult
-    from resablate.model import Block, ResidualNetwork, Route, adapt, build_network
+    from resablate.model import (
+        Block,
+        ResidualNetwork,
+        Route,
+        adapt,
+        build_network,
+        gradients_by_length,
+        load_pretrained,
+        path_gradients,
+    )
     from resablate.result import TrialResult
     from resablate.spec import TrialSpec
     from resablate.sweep import SweepSpec, load_sweep
@@ -38,18 +56,43 @@ __all__ = [
     "gradients_by_length",
     "lesion",
     "load_dataset",
+    "load_pretrained",
     "load_sweep",
     "load_weights",
+    "multi_lesion",
+    "norm_preservation",
+    "path_count",
     "path_gradient",
     "path_gradients",
+    "reorder",
     "run_trial",
+    "spectrum",
+    "test_time_rules",
 ]
 
 _HOMES = {
-    "resablate.analyses": ("gradients_by_length", "lesion", "path_gradient", "path_gradients"),
+    "resablate.analyses": (
+        "lesion",
+        "multi_lesion",
+        "norm_preservation",
+        "path_count",
+        "path_gradient",
+        "reorder",
+        "spectrum",
+        "test_time_rules",
+    ),
     "resablate.datasets": ("Examples", "load_dataset"),
     "resablate.measurement": ("AnalysisResult",),
-    "resablate.model": ("Block", "ResidualNetwork", "Route", "adapt", "build_network"),
+    "resablate.model": (
+        "Block",
+        "ResidualNetwork",
+        "Route",
+        "adapt",
+        "build_network",
+        "gradients_by_length",
+        "load_pretrained",
+        "path_gradients",
+    ),
     "resablate.result": ("TrialResult",),
     "resablate.spec": ("TrialSpec",),
     "resablate.sweep": ("SweepSpec", "load_sweep"),

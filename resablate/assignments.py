@@ -1,7 +1,8 @@
-"""`name=value` words of the command line."""
+"""Words of the command line: `name=value`, and times."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,3 +41,19 @@ def parse_assignments(words: Sequence[str], *, place: str) -> dict[str, Any]:
     if found:
         raise SpecError(found, place=place)
     return fields
+
+
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def parse_duration(text: str, *, place: str) -> float:
+    """Seconds of a time such as `90s`, `30m` or `1.5h`.
+
+    Raises:
+        SpecError: if it is none, or not above zero.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    seconds = float(found[1]) * _SECONDS[found[2]] if found else 0.0
+    if not seconds > 0:
+        raise SpecError(f"{place}: a time above zero, such as 90s, 30m or 2h; got {text!r}")
+    return seconds

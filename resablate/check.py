@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache, lru_cache
 from typing import Any
 
 import torch
 
-from resablate.analyses import ANALYSES
-from resablate.datasets import DATASETS, NORMALIZATIONS, split_sizes
+from resablate.analyses import ANALYSES, LESION_ARITHMETICS, LESION_DESIGNS
+from resablate.datasets import DATASETS, NORMALIZATIONS, VIEWS, split_sizes
 from resablate.errors import SpecError, nearest
-from resablate.model import BLOCKS, NETWORKS, STAGE_PREACTIVATIONS, TRANSITIONS
+from resablate.model import BLOCKS, NETWORKS, STAGE_PREACTIVATIONS, TRANSITIONS, build_network
 from resablate.orderings import ORDERINGS
 from resablate.registry import Registry, accepted, arguments
-from resablate.regularizers import REGULARIZERS, SV_LAYERS, SV_STEMS
+from resablate.regularizers import REGULARIZERS, SV_LAYERS, SV_STEMS, chosen_convolutions
 from resablate.shortcuts import SHORTCUTS
 from resablate.spec import TrialSpec
-from resablate.training import AUGMENTATIONS, BLOCK_SAMPLINGS, CROP_FILLS, SCHEDULES, WEIGHT_DECAYS
+from resablate.training import (
+    AUGMENTATIONS,
+    BLOCK_SAMPLINGS,
+    CROP_FILLS,
+    MEMORY_FORMATS,
+    PRECISIONS,
+    SCHEDULES,
+    WEIGHT_DECAYS,
+    survival_of,
+)
 
 _TABLES: Mapping[str, Registry[Any]] = {
     "network": NETWORKS,
@@ -30,14 +41,19 @@ _TABLES: Mapping[str, Registry[Any]] = {
     "crop_fill": CROP_FILLS,
     "normalization": NORMALIZATIONS,
     "weight_decay_on": WEIGHT_DECAYS,
+    "precision": PRECISIONS,
+    "memory_format": MEMORY_FORMATS,
     "block_sampling": BLOCK_SAMPLINGS,
     "schedule": SCHEDULES,
     "regularizer": REGULARIZERS,
     "sv_layers": SV_LAYERS,
     "sv_stem": SV_STEMS,
+    "lesion_arithmetic": LESION_ARITHMETICS,
+    "multi_lesion_design": LESION_DESIGNS,
 }
 """Field of TrialSpec -> the table that its value is a row of."""
 _FEWEST_EXAMPLES = 2
+_DEFAULT = TrialSpec()
 
 
 def check_trial(spec: TrialSpec) -> TrialSpec:
@@ -50,11 +66,18 @@ def check_trial(spec: TrialSpec) -> TrialSpec:
     if spec.shortcut in SHORTCUTS:
         found += argument_problems(spec)
     if spec.dataset in DATASETS:
-        found += _split_problems(spec)
+        found += _split_problems(spec) + _view_problems(spec)
     if spec.regularizer == "procrustes" and spec.sv_strength > 1:
         found.append(f"sv_strength: procrustes moves by a part of the way, at most 1; got {spec.sv_strength:g}")
     if late := [epoch for epoch in spec.analysis_epochs if epoch > spec.epochs]:
         found.append(f"analysis_epochs: the trial has {spec.epochs} epochs, so nothing is analyzed after {late}")
+    if spec.compile and spec.block_sampling != "all":
+        found.append(
+            "compile: with block_sampling all alone, since other samplings give every batch another network;"
+            f" got {spec.block_sampling!r}"
+        )
+    if not found and spec.block_sampling != "all":
+        found += _sampling_problems(spec)
     if found:
         raise SpecError(found)
     return _canonical(spec)
@@ -101,26 +124,67 @@ def argument_problems(spec: TrialSpec) -> list[str]:
         if name in takes and not _same_kind(value, takes[name]):
             kind = "true or false" if isinstance(takes[name], bool) else "a number"
             problems.append(f"shortcut {spec.shortcut!r}: {name} must be {kind}; got {value!r}")
-    if not problems:
-        try:
-            with torch.device("meta"):
-                known: dict[str, Any] = dict(spec.shortcut_args)
-                module(in_channels=1, out_channels=1, stride=1, **known)
-        except ValueError as error:
-            problems.append(f"shortcut {spec.shortcut!r}: {error}")
+    if not problems and (refused := _refused(module, tuple(spec.shortcut_args.items()))):
+        problems.append(f"shortcut {spec.shortcut!r}: {refused}")
     return problems
 
 
+@lru_cache(maxsize=4096)
+def _refused(module: Callable[..., object], given: tuple[tuple[str, object], ...]) -> str:
+    """Why the shortcut does not take these values; empty if it does. To build it takes longer than all else here."""
+    known: dict[str, Any] = dict(given)
+    try:
+        with torch.device("meta"):
+            module(in_channels=1, out_channels=1, stride=1, **known)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
 def _split_problems(spec: TrialSpec) -> list[str]:
-    """Batch norm needs two examples to train on."""
+    """Batch norm needs two examples to train on, and a step a whole batch."""
     available = DATASETS[spec.dataset].train_count
     held_out, kept = split_sizes(available, val_fraction=spec.val_fraction, train_examples=spec.train_examples)
-    if kept >= _FEWEST_EXAMPLES:
-        return []
-    return [
-        f"train_examples: at least {_FEWEST_EXAMPLES} must be left to train on, but of {held_out + kept} images"
-        f" val_fraction={spec.val_fraction} holds out {held_out}"
-    ]
+    if kept < _FEWEST_EXAMPLES:
+        return [
+            f"train_examples: at least {_FEWEST_EXAMPLES} must be left to train on, but of {held_out + kept} images"
+            f" val_fraction={spec.val_fraction} holds out {held_out}"
+        ]
+    found: list[str] = []
+    if kept < spec.batch_size:
+        found.append(f"batch_size: at most the {kept} images that are left to train on; got {spec.batch_size}")
+    steps = min(spec.epochs * -(-kept // spec.batch_size), spec.iterations or sys.maxsize)
+    if spec.schedule == "steps" and spec.warmup_iterations >= steps:
+        found.append(
+            f"warmup_iterations: fewer than the run's {steps} steps, or nothing follows the warm-up;"
+            f" got {spec.warmup_iterations}"
+        )
+    return found
+
+
+def _sampling_problems(spec: TrialSpec) -> list[str]:
+    """More blocks in a batch than the network has."""
+    with torch.device("meta"):
+        network = build_network(network=spec.network, **accepted(NETWORKS[spec.network].build, dict(spec)))
+    try:
+        survival_of(spec.block_sampling, len(network.chain), **dict(spec))
+    except ValueError as error:
+        return [str(error)]
+    return []
+
+
+def _view_problems(spec: TrialSpec) -> list[str]:
+    """Images of one size are not cut from larger ones, and images of many sizes have no mean of each pixel."""
+    streamed = [name for name, row in DATASETS.items() if row.streamed]
+    if spec.dataset in streamed and spec.normalization == "per_pixel":
+        return [f"normalization: {spec.dataset} has images of many sizes and so none by per_pixel; use per_channel"]
+    if spec.dataset not in streamed and spec.augmentation in VIEWS:
+        return [
+            f"augmentation: {spec.augmentation} cuts its crops from images of many sizes, which {spec.dataset} does not"
+            f" have (it goes with {', '.join(streamed)}; with all data sets go"
+            f" {', '.join(name for name in AUGMENTATIONS if name not in VIEWS)})"
+        ]
+    return []
 
 
 def _same_kind(value: object, default: object) -> bool:
@@ -131,17 +195,17 @@ def _same_kind(value: object, default: object) -> bool:
 
 def _canonical(spec: TrialSpec) -> TrialSpec:
     defaults = arguments(SHORTCUTS[spec.shortcut])
-    effective = {name: value for name, value in spec.shortcut_args.items() if value != defaults[name]}
-    inert = _without_effect(spec)
-    kept = {name: value for name, value in dict(spec).items() if name not in inert}
     # Each analysis has its own generator, so their order has no effect.
-    analyses = sorted(spec.analyses, key=ANALYSES.position)
-    if "shortcut_args" not in inert:
-        kept["shortcut_args"] = effective
-    return TrialSpec.parse({**kept, "analyses": analyses})
+    form: dict[str, Any] = {
+        "shortcut_args": {name: value for name, value in spec.shortcut_args.items() if value != defaults[name]},
+        "analyses": tuple(sorted(spec.analyses, key=ANALYSES.position)),
+        **{name: getattr(_DEFAULT, name) for name in _without_effect(spec)},
+    }
+    # Most points of a sweep are canonical as they are, and validating is half of what a point costs.
+    return spec if all(getattr(spec, name) == value for name, value in form.items()) else spec.replace(**form)
 
 
-def _without_effect(spec: TrialSpec) -> set[str]:
+def _without_effect(spec: TrialSpec) -> frozenset[str]:
     """Knobs that no chosen row of a table takes, and those that the values of others make idle."""
     regularizers = [] if _regularizes_nothing(spec) else [REGULARIZERS[spec.regularizer]]
     tables: dict[str, tuple[Iterable[Callable[..., object]], Iterable[Callable[..., object]]]] = {
@@ -155,20 +219,14 @@ def _without_effect(spec: TrialSpec) -> set[str]:
         "regularizer": (REGULARIZERS.values(), regularizers),
         "analyses": ([row.run for row in ANALYSES.values()], [ANALYSES[name].run for name in spec.analyses]),
     }
-    taken_by_some = {knob for rows, _ in tables.values() for knob in _knobs(rows)}
-    taken = {knob for _, chosen in tables.values() for knob in _knobs(chosen)}
+    taken_by_some = _knobs(row for rows, _ in tables.values() for row in rows)
+    taken = _knobs(row for _, chosen in tables.values() for row in chosen)
     # An analysis may take a field that chooses a row, which then counts without it too.
     return (taken_by_some - taken - set(tables)) | _idle(spec)
 
 
 def _idle(spec: TrialSpec) -> set[str]:
     """Knobs that the values of others make idle."""
-    dataset = DATASETS[spec.dataset]
-    all_test = [
-        field
-        for field in ("lesion_examples", "multi_lesion_examples", "reorder_examples")
-        if (getattr(spec, field) or 0) >= dataset.test_count
-    ]
     own_start = spec.stage_preactivation == "own" and spec.transition != "projection"
     idle: list[tuple[bool, Iterable[str]]] = [
         (not ORDERINGS[spec.ordering].preactivation or own_start, ["stage_preactivation"]),
@@ -180,18 +238,46 @@ def _idle(spec: TrialSpec) -> set[str]:
         (spec.decay_factor == 1, ["milestones"]),
         (spec.decay_factor != 1 and not spec.milestones, ["decay_factor"]),
         (not any(ANALYSES[name].over_training for name in spec.analyses), ["analysis_epochs"]),
-        ((spec.train_examples or 0) >= dataset.train_count, ["train_examples"]),
-        (True, all_test),
     ]
-    return {name for condition, names in idle if condition for name in names}
+    return {name for condition, names in idle if condition for name in names} | _idle_with_data(spec)
+
+
+def _idle_with_data(spec: TrialSpec) -> set[str]:
+    dataset = DATASETS[spec.dataset]
+    if dataset.streamed:  # how many images there are is not known before the folder is read
+        return set()
+    inert = {"train_crop", "test_crop"}
+    if (spec.train_examples or 0) >= dataset.train_count:
+        inert.add("train_examples")
+    tested = {
+        name: getattr(spec, name) or 0 for name in ("lesion_examples", "multi_lesion_examples", "reorder_examples")
+    }
+    return inert | {name for name, count in tested.items() if count >= dataset.test_count}
 
 
 def _regularizes_nothing(spec: TrialSpec) -> bool:
     if spec.regularizer == "none" or spec.sv_strength == 0:
         return True
-    # Zero-padding has no convolution, and a vgg no transition but a maximum.
-    return spec.sv_layers == "transitions" and (spec.network == "vgg" or spec.transition == "pad")
+    if spec.sv_layers == "all":
+        return False
+    names = arguments(NETWORKS[spec.network].build)
+    knobs = {name: value for name, value in dict(spec).items() if name in names and name != "shortcut_args"}
+    return not _has_convolutions(spec.network, spec.sv_layers, tuple(sorted(spec.shortcut_args.items())), **knobs)
 
 
-def _knobs(functions: Iterable[Callable[..., object]]) -> set[str]:
-    return {name for function in functions for name in arguments(function)} & set(TrialSpec.model_fields)
+@lru_cache(maxsize=4096)
+def _has_convolutions(
+    network: str, sv_layers: str, shortcut_args: tuple[tuple[str, object], ...], **knobs: Any
+) -> bool:
+    with torch.device("meta"):
+        built = build_network(network=network, in_channels=1, shortcut_args=dict(shortcut_args), **knobs)
+    return bool(chosen_convolutions(built, sv_layers=sv_layers))
+
+
+def _knobs(functions: Iterable[Callable[..., object]]) -> frozenset[str]:
+    return frozenset[str]().union(*(_knobs_of(function) for function in functions))
+
+
+@cache
+def _knobs_of(function: Callable[..., object]) -> frozenset[str]:
+    return frozenset(arguments(function)) & frozenset(TrialSpec.model_fields)

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import logging
-import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from resablate.assignments import parse_assignments
-from resablate.errors import ResablateError, ResourceError, SpecError, UnknownName
-from resablate.sweep import parse_sweep
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from resablate.measurement import AnalysisResult
-    from resablate.plan import SweepPlan
+from resablate.analyze_command import analyze
+from resablate.console import SweepFile, TrackingUri, command_line, err, out
+from resablate.errors import ResablateError, ResourceError, UnknownName
+from resablate.sweep_commands import status, sweep, trial
 
 app = typer.Typer(
     name="resablate",
@@ -29,27 +22,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-_PLAIN_WIDTH = 160
-"""Columns where the output is no terminal."""
-out = Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
-err = Console(stderr=True, width=None if sys.stderr.isatty() else _PLAIN_WIDTH)
-
-SweepFile = Annotated[Path, typer.Argument(metavar="FILE", help="A sweep file, such as sweeps/quickstart.yaml.")]
-DataRoot = Annotated[
-    Path | None, typer.Option("--data-root", help="Where data sets are looked for first.", show_default=False)
-]
-TrackingUri = Annotated[
-    str | None,
-    typer.Option(
-        "--tracking-uri",
-        help="MLflow server or database; else $MLFLOW_TRACKING_URI, else sqlite in this folder.",
-        show_default=False,
-    ),
-]
 
 
 def main() -> None:
-    """Run the command line. Exit code 0: done; 1: a trial failed; 2: bad input; 130: interrupted."""
+    """Run the command line. Exit code 0: done; 1: a trial failed; 2: bad input; 130, 143: interrupted."""
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     try:
         app()
@@ -118,106 +94,8 @@ def check(file: SweepFile) -> None:
     )
 
 
-@app.command()
-def trial(
-    knobs: Annotated[list[str] | None, typer.Argument(metavar="NAME=VALUE ...", help="Fields of the trial.")] = None,
-    data_root: DataRoot = None,
-    tracking_uri: TrackingUri = None,
-) -> None:
-    """Run one trial in this process, such as `resablate trial shortcut=conv1x1 depth=20`."""
-    from resablate.plan import checked_plan
-
-    fields = parse_assignments(knobs or [], place="trial")
-    try:
-        plan = checked_plan(lambda: parse_sweep({"name": "trial", "base": fields}), place="trial")
-    except SpecError as error:
-        raise SpecError([problem.removeprefix("base.") for problem in error.problems], place="trial") from None
-    _run(plan, inline=True, data_root=data_root, tracking_uri=tracking_uri)
-
-
-@app.command()
-def sweep(
-    file: SweepFile,
-    inline: Annotated[bool, typer.Option("--inline", help="One after another in this process, without Ray.")] = False,
-    data_root: DataRoot = None,
-    tracking_uri: TrackingUri = None,
-) -> None:
-    """Run the trials of a sweep that are not complete yet."""
-    from resablate.plan import load_plan
-
-    _run(load_plan(file), inline=inline, data_root=data_root, tracking_uri=tracking_uri)
-
-
-@app.command()
-def analyze(
-    target: Annotated[str, typer.Argument(help="A run id, a trial's key, a sweep's name, or torchvision:NAME.")],
-    words: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="NAME ... KNOB=VALUE ...", help="Analyses, all that were asked for if left out; knobs."),
-    ] = None,
-    *,
-    weights: Annotated[Path | None, typer.Option("--weights", help="Of torchvision:NAME.", show_default=False)] = None,
-    dataset: Annotated[
-        str | None, typer.Option("--dataset", help="What torchvision:NAME is put to.", show_default=False)
-    ] = None,
-    inline: Annotated[bool, typer.Option("--inline", help="One after another in this process, without Ray.")] = False,
-    data_root: DataRoot = None,
-    tracking_uri: TrackingUri = None,
-) -> None:
-    """Run analyses on trained networks, without training, and file the outcome under the same runs."""
-    names = [word for word in words or [] if "=" not in word]
-    knobs = parse_assignments([word for word in words or [] if "=" in word], place="analyze")
-    if weights or dataset:
-        raise SpecError("--weights and --dataset go with torchvision:NAME or timm:NAME; a run knows its own")
-    else:
-        _analyze_stored(target, names, knobs, inline=inline, data_root=data_root, tracking_uri=tracking_uri)
-
-
-def _analyze_stored(
-    target: str,
-    names: list[str],
-    knobs: dict[str, Any],
-    *,
-    inline: bool,
-    data_root: Path | None,
-    tracking_uri: str | None,
-) -> None:
-    from resablate.scheduling import analyze_trials, find_trials
-    from resablate.tracking import open_tracker
-
-    tracker = open_tracker(tracking_uri)
-    found = find_trials(tracker, target)
-    for note in found.notes:
-        err.print(note, markup=False, highlight=False, soft_wrap=True)
-    outcome = analyze_trials(
-        found.trials,
-        tracker=tracker,
-        names=names,
-        knobs=knobs,
-        resources=found.resources,
-        scheduler="inline" if inline or found.is_one else "ray_tune",
-        data_root=data_root,
-        say=lambda line: err.print(line, markup=False, highlight=False, soft_wrap=True),
-    )
-    for result in outcome.results if found.is_one else ():
-        _show_numbers({name: result.analyses[name] for name in names or result.analyses if name in result.analyses})
-    if not found.is_one:
-        out.print(f"{target}: {len(outcome.results)} of {len(found.trials)} trials analyzed", highlight=False)
-        err.print(f"to read them: resablate report {target}", highlight=False)
-    for problem in outcome.problems:
-        err.print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
-    if outcome.problems:
-        sys.exit(1)
-
-
-def _show_numbers(analyses: Mapping[str, AnalysisResult]) -> None:
-    shown = Table(box=None, pad_edge=False)
-    for heading in ("analysis", "number", "value", "unit"):
-        shown.add_column(heading, overflow="fold")
-    for name, measured in analyses.items():
-        for number, value in measured.summary.items():
-            shown.add_row(name, number, f"{value:.6g}", measured.units[number].replace("1", "", 1))
-    out.print(shown, markup=False)
+for verb in (trial, sweep, status, analyze):
+    app.command()(verb)
 
 
 @app.command()
@@ -237,7 +115,7 @@ def report(
     page = write_report(
         record.results,
         sweep=record.sweep,
-        command=f"{record.command}\n{_command()}",
+        command=f"{record.command}\n{command_line()}",
         folder=(folder or home() / "reports") / record.sweep.name,
         missing=record.missing,
     )
@@ -260,39 +138,3 @@ def ui(
 
 
 _SHOWN_TRIALS = 40
-
-
-def _run(plan: SweepPlan, *, inline: bool, data_root: Path | None, tracking_uri: str | None) -> None:
-    from resablate.scheduling import clock, run_sweep
-
-    for note in plan.notes:
-        err.print(note, markup=False, highlight=False, soft_wrap=True)
-    outcome = run_sweep(
-        plan,
-        scheduler="inline" if inline else "ray_tune",
-        command=_command(),
-        console=err,
-        uri=tracking_uri,
-        data_root=data_root,
-    )
-    parts = [f"{count} {status}" for status, count in outcome.counts.items()]
-    if outcome.interrupted:
-        parts.append(f"{outcome.planned - outcome.reused - outcome.ended} interrupted")
-    ended = ", ".join(parts) or "nothing left to run"
-    out.print(
-        f"{plan.sweep.name}: {outcome.planned} trials, {outcome.reused} complete before, {ended};"
-        f" {clock(outcome.wall_seconds)}",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
-    err.print(f"records: {outcome.records}", markup=False, highlight=False, soft_wrap=True)
-    for problem in outcome.filing_problems:
-        err.print(f"not filed: {problem}", style="red", markup=False, highlight=False, soft_wrap=True)
-    if outcome.failed:
-        err.print("run the same command again to continue", highlight=False)
-        sys.exit(130 if outcome.interrupted else 1)
-
-
-def _command() -> str:
-    return shlex.join(["resablate", *sys.argv[1:]])

@@ -9,11 +9,11 @@ from functools import partial
 from typing import ClassVar
 
 from resablate.analyses import ANALYSES
-from resablate.datasets import Examples
+from resablate.datasets import ExampleSource
 from resablate.measurement import AnalysisResult
 from resablate.model import ResidualNetwork
 from resablate.registry import accepted
-from resablate.training import derived_generator
+from resablate.training import derived_generator, float32_products
 
 log = logging.getLogger(__name__)
 
@@ -30,17 +30,18 @@ class Dissection:
     """Name -> why it measured nothing."""
 
 
+@float32_products()
 def dissect(
     network: ResidualNetwork,
     names: Sequence[str],
     *,
-    train: Examples,
-    test: Examples,
+    train: ExampleSource,
+    test: ExampleSource,
     seed: int,
     epoch: int | None = None,
     knobs: Mapping[str, object] | None = None,
 ) -> Dissection:
-    """Run analyses; one that fails does not keep the others from running.
+    """Run analyses in plain float32; one that fails does not keep the others from running.
 
     Args:
         network: left as it is.

@@ -4,6 +4,7 @@ ResablateError
 ├── SpecError                what was asked cannot be run; holds every problem found
 │   └── UnknownName          a name that is in no table
 ├── DatasetError             a data set is missing or not what it says it is
+├── AnalysisError            a network and examples that an analysis cannot take
 ├── CheckpointError          a stored state cannot be read or does not fit
 ├── TrackingError            the tracking server cannot be reached or does not hold what was asked
 │   └── UnknownSweep         it holds no sweep of that name
@@ -51,6 +52,10 @@ class UnknownName(SpecError):
 
 class DatasetError(ResablateError):
     """A data set is missing or is not what it says it is."""
+
+
+class AnalysisError(ResablateError):
+    """A network and examples that an analysis cannot take."""
 
 
 class CheckpointError(ResablateError):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import comb
 from pathlib import Path
 
 from resablate.check import check_trial, unknown_names
 from resablate.datasets import DATASETS
 from resablate.errors import SpecError
+from resablate.model import NetworkCost
 from resablate.registry import arguments
 from resablate.searches import SEARCHES, Adaptive
 from resablate.searches.points import corners
@@ -16,7 +18,7 @@ from resablate.searches.random import draw
 from resablate.searches.settings import search_problems
 from resablate.shortcuts import SHORTCUTS
 from resablate.spec import TrialSpec
-from resablate.sweep import Point, SweepSpec, load_sweep, merge
+from resablate.sweep import LARGEST_GRID, Point, SweepSpec, load_sweep, merge
 from resablate.trial import trial_cost
 
 _SHOWN_PROBLEMS = 20
@@ -77,7 +79,8 @@ def _further_problems(sound: SweepSpec) -> list[str]:
     """What is wrong with the names and the search of a sweep whose other mistakes were taken out."""
     lists = {axis: values for axis, values in sound.axes.items() if isinstance(values, tuple)}
     listed = sound.model_copy(update={"axes": lists})
-    found = dict.fromkeys(problem for point in listed.points() for problem in unknown_names(listed.trial(point)))
+    points = listed.points() if listed.grid_size <= LARGEST_GRID else ()
+    found = dict.fromkeys(problem for point in points for problem in unknown_names(listed.trial(point)))
     found.update(dict.fromkeys(search_problems(sound)))
     try:
         _known_points(sound)
@@ -220,6 +223,9 @@ def _notes(sweep: SweepSpec, taken: dict[str, set[str]], shortcuts: list[str], p
 _SECONDS_PER_LAYER_STEP = 3.2e-4
 _SECONDS_PER_LAYER_PASS = 1.0e-4
 _MULTIPLY_ADDS_PER_SECOND = 6.5e10
+_SHARE_OF_A_SET = 0.35
+"""Of a forward pass, for each set of blocks removed: part is removed, and beginnings are shared."""
+_SPECTRUM_MULTIPLY_ADDS_PER_SECOND = 6.5e7  # each convolution about a hundred times, in float64
 
 
 def estimate_cpu_seconds(spec: TrialSpec) -> float:
@@ -229,20 +235,55 @@ def estimate_cpu_seconds(spec: TrialSpec) -> float:
     examples = min(spec.train_examples or dataset.train_count, dataset.train_count)
     steps = -(-examples // spec.batch_size)
     train = steps * spec.depth * _SECONDS_PER_LAYER_STEP + 3 * examples * cost.multiply_adds / _MULTIPLY_ADDS_PER_SECOND
-    seconds = spec.epochs * train + _forward(spec.depth, dataset.test_count, cost.multiply_adds)
-    if "lesion" in spec.analyses:
-        tested = min(spec.lesion_examples or dataset.test_count, dataset.test_count)
-        seconds += (cost.blocks + 1) / 2 * _forward(spec.depth, tested, cost.multiply_adds)
+    tested_adds = cost.multiply_adds * ((spec.test_crop / spec.train_crop) ** 2 if dataset.streamed else 1)
+    seconds = spec.epochs * train + _forward(spec.depth, dataset.test_count, tested_adds)
+    wholes = _lesion_passes(spec, cost.blocks)
+    for name, limit in (
+        ("lesion", spec.lesion_examples),
+        ("multi_lesion", spec.multi_lesion_examples),
+        ("reorder", spec.reorder_examples),
+    ):
+        if name in spec.analyses:
+            tested = min(limit or dataset.test_count, dataset.test_count)
+            seconds += wholes[name] * _forward(spec.depth, tested, tested_adds)
+    times = 1 + len(spec.analysis_epochs)
     if "path_gradient" in spec.analyses:
-        passes = (cost.blocks + 1) * spec.path_samples + cost.blocks
-        one = (
-            spec.depth * _SECONDS_PER_LAYER_STEP
-            + 3 * spec.path_examples * cost.multiply_adds / _MULTIPLY_ADDS_PER_SECOND
-        )
-        seconds += passes * one
+        seconds += times * _path_gradient(spec, cost)
+    if "norm_preservation" in spec.analyses:
+        seconds += times * _gradients(spec.depth, spec.norm_examples, cost.multiply_adds, batch=32)
+    if "test_time_rules" in spec.analyses:
+        networks = 2 + (1 if spec.block_sampling == "all" else spec.subset_samples)
+        seconds += networks * _forward(spec.depth, dataset.test_count, cost.multiply_adds)
+    if "spectrum" in spec.analyses:
+        seconds += times * cost.multiply_adds / _SPECTRUM_MULTIPLY_ADDS_PER_SECOND
     return seconds
 
 
-def _forward(layers: int, examples: int, multiply_adds: int) -> float:
+def _lesion_passes(spec: TrialSpec, blocks: int) -> dict[str, float]:
+    """Passes through the whole network that the analyses of parts cost, as equal beginnings are computed once."""
+    sizes = min(spec.multi_lesion_largest, blocks)
+    sets = sum(min(2 * spec.multi_lesion_subsets, comb(blocks, size)) for size in range(1, sizes + 1))
+    return {
+        "lesion": (blocks + 1) / 2,
+        "multi_lesion": sets * _SHARE_OF_A_SET,
+        "reorder": spec.reorder_swaps * spec.reorder_samples,  # orders have hardly a beginning in common
+    }
+
+
+def _path_gradient(spec: TrialSpec, cost: NetworkCost) -> float:
+    sampled = (cost.blocks + 1) * spec.path_samples
+    # The walk takes one vector through the last block and one for each block through the first, and as many for signs.
+    walked = (1 + spec.path_signs) * (cost.blocks + 1) / 2
+    through = spec.path_examples * cost.multiply_adds / _MULTIPLY_ADDS_PER_SECOND
+    return sampled * _gradients(spec.depth, spec.path_examples, cost.multiply_adds) + walked * through
+
+
+def _gradients(layers: int, examples: int, multiply_adds: int, *, batch: int | None = None) -> float:
+    """Forward and back once with so many examples."""
+    batches = -(-examples // (batch or examples))
+    return batches * layers * _SECONDS_PER_LAYER_STEP + 3 * examples * multiply_adds / _MULTIPLY_ADDS_PER_SECOND
+
+
+def _forward(layers: int, examples: int, multiply_adds: float) -> float:
     batches = -(-examples // 256)
     return batches * layers * _SECONDS_PER_LAYER_PASS + examples * multiply_adds / _MULTIPLY_ADDS_PER_SECOND

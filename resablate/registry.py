@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
@@ -61,10 +61,13 @@ class Registry(Mapping[str, T], Generic[T]):
         return list(self._rows).index(name) if name in self._rows else len(self._rows)
 
 
-def arguments(function: Callable[..., object]) -> dict[str, object]:
+@cache
+def arguments(function: Callable[..., object]) -> Mapping[str, object]:
     """The keyword-only arguments of a row that have a default: its knobs."""
     parameters = inspect.signature(function).parameters.values()
-    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is not p.empty}
+    return MappingProxyType(
+        {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is not p.empty}
+    )
 
 
 def accepted(function: Callable[..., object], knobs: Mapping[str, object]) -> dict[str, Any]:

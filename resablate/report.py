@@ -171,6 +171,7 @@ def _content(
     results = [result for group in groups for result in group.results]
     verdicts = [(claim, claim.check(results)) for claim in CLAIMS.values()]
     depths = sorted({result.spec.depth for result in results})
+    repeated = [(sweep.label(r.spec), r.key, asked) for r in results for asked in r.repeated]
     return {
         "sweep": sweep,
         "question": _question(sweep),
@@ -191,7 +192,8 @@ def _content(
         "analysis_failures": [
             (sweep.label(r.spec), r.key, name, why) for r in results for name, why in r.analysis_errors.items()
         ],
-        "command": command,
+        "repeated": repeated,
+        "command": "\n".join([command, *(f"resablate analyze {key} {asked}" for _, key, asked in repeated)]),
         "yaml": _sweep_yaml(sweep),
         "versions": _versions(results),
         "seeds": sorted({result.spec.seed for result in results}),

@@ -62,6 +62,14 @@ class TrialResult(BaseModel):
         summaries = {name: replace(found, table={}, axes={}) for name, found in self.analyses.items()}
         return self.model_copy(update={"analyses": summaries, "analyses_by_epoch": {}})
 
+    @property
+    def repeated(self) -> list[str]:
+        """`lesion lesion_examples=50` for each analysis that was repeated with other knobs than the trial's."""
+        return [
+            " ".join([name, *(f"{knob}={value}" for knob, value in knobs.items())])
+            for name, knobs in self.analysis_knobs.items()
+        ]
+
     def to_json(self) -> str:
         """The record as JSON; numbers that are not finite are the strings NaN, Infinity and -Infinity."""
         return self.model_dump_json()

@@ -6,7 +6,8 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from functools import cache
+from typing import Annotated, Any, Literal, get_origin
 
 from pydantic import (
     BaseModel,
@@ -187,6 +188,8 @@ class TrialSpec(BaseModel):
         annotation = cls.model_fields[str(field.field_name)].annotation
         if isinstance(value, bool) and annotation is not bool:
             raise ValueError(f"must not be true or false, got {value!r}")
+        if isinstance(value, str) and get_origin(annotation) is tuple:
+            return [part.strip() for part in value.split(",") if part.strip()]  # as a run's params show a list
         return value
 
     @field_validator("shortcut_args")
@@ -236,8 +239,7 @@ class TrialSpec(BaseModel):
 
     def changes(self) -> dict[str, Any]:
         """The fields that differ from their defaults, as JSON values: what the key is made of."""
-        plain = self.model_dump(mode="json")
-        default = TrialSpec.model_validate({}).model_dump(mode="json")
+        plain, default = self.model_dump(mode="json"), _defaults()
         return {name: value for name, value in plain.items() if value != default[name]}
 
     @property
@@ -274,6 +276,11 @@ class TrialSpec(BaseModel):
         if self.width != TrialSpec.model_fields["width"].default:
             parts.append(f"width {self.width}")
         return " ".join(parts)
+
+
+@cache
+def _defaults() -> Mapping[str, Any]:
+    return TrialSpec().model_dump(mode="json")
 
 
 def _whole_numbers(value: Any) -> Any:

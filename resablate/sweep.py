@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -15,6 +15,8 @@ from resablate.problems import problems
 from resablate.spec import TrialSpec
 from resablate.strict_yaml import parse_yaml
 
+LARGEST_GRID = 100_000
+"""Points of a grid: more would take longer to look at than anybody means to wait."""
 Point = dict[str, Any]
 """One value for each axis."""
 
@@ -70,8 +72,10 @@ class Resources(BaseModel):
     cpus: float = Field(default=1, gt=0)
     gpus: Annotated[float, Field(ge=0)] | Literal["auto"] = "auto"
     """`auto` takes one where a node has one, else none."""
+    gpu_memory_gib: float | None = Field(default=None, gt=0)
+    """What one trial needs of a GPU that it shares: no more trials share one than fit into its memory."""
 
-    @field_validator("cpus", "gpus", mode="before")
+    @field_validator("cpus", "gpus", "gpu_memory_gib", mode="before")
     @classmethod
     def _no_truth_as_number(cls, value: Any) -> Any:
         if isinstance(value, bool):
@@ -244,10 +248,20 @@ def _axis(axis: str, values: Any, base: Mapping[str, Any], found: list[str]) -> 
         if not mistakes:
             parsed = getattr(TrialSpec.model_validate({field: fields[field]}), field)
             kept.append(parsed[argument] if argument else parsed)
-    repeated = [value for place, value in enumerate(kept) if value in kept[:place]]
-    if repeated:
+    if repeated := _repeated(kept):
         found.append(f"axes.{axis}: every value once; {', '.join(map(repr, repeated))} is there again")
     return tuple(kept) or None
+
+
+def _repeated(values: list[Any]) -> list[Any]:
+    seen: set[Hashable] = set()
+    again: list[Any] = []
+    for value in values:
+        mark = tuple(sorted(value.items())) if isinstance(value, dict) else value
+        if mark in seen:
+            again.append(value)
+        seen.add(mark)
+    return again
 
 
 def _range(axis: str, values: dict[str, Any], base: Mapping[str, Any], found: list[str]) -> Range | None:

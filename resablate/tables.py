@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from resablate.analyses import ANALYSES, Analysis
+from resablate.analyses import ANALYSES, LESION_ARITHMETICS, LESION_DESIGNS, Analysis
 from resablate.claims import CLAIMS
 from resablate.claims.claim import Claim
 from resablate.datasets import DATASETS, NORMALIZATIONS, Dataset
@@ -17,7 +17,17 @@ from resablate.regularizers import REGULARIZERS, SV_LAYERS, SV_STEMS
 from resablate.searches import PRUNINGS, SEARCHES
 from resablate.shortcuts import SHORTCUTS
 from resablate.spec import TrialSpec
-from resablate.training import AUGMENTATIONS, BLOCK_SAMPLINGS, CROP_FILLS, SCHEDULES, WEIGHT_DECAYS
+from resablate.training import (
+    AUGMENTATIONS,
+    BLOCK_SAMPLINGS,
+    CROP_FILLS,
+    MEMORY_FORMATS,
+    PRECISIONS,
+    SCHEDULES,
+    WEIGHT_DECAYS,
+    MemoryFormat,
+    Precision,
+)
 
 TABLES: Mapping[str, Registry[Any]] = {
     table.table: table
@@ -34,11 +44,15 @@ TABLES: Mapping[str, Registry[Any]] = {
         CROP_FILLS,
         SCHEDULES,
         WEIGHT_DECAYS,
+        PRECISIONS,
+        MEMORY_FORMATS,
         BLOCK_SAMPLINGS,
         REGULARIZERS,
         SV_LAYERS,
         SV_STEMS,
         ANALYSES,
+        LESION_ARITHMETICS,
+        LESION_DESIGNS,
         SEARCHES,
         PRUNINGS,
         FIGURES,
@@ -89,6 +103,8 @@ def _text(entry: object, function: object) -> str:  # noqa: PLR0911 - a return f
             shape = f"{entry.channels}x{entry.size[0]}x{entry.size[1]}"
             counts = f"{entry.train_count:,} + {entry.test_count:,} images of {shape}"
             return f"{counts}, {entry.num_classes} classes ({entry.source})"
+        case Precision() | MemoryFormat():
+            return entry.text
         case Picture():
             return entry.title
         case Claim():

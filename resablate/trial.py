@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from resablate.training import (
     calibrated,
     derived_generator,
     evaluate,
+    float32_products,
     resume,
     save_checkpoint,
     save_weights,
@@ -43,7 +43,7 @@ def trial_cost(spec: TrialSpec) -> NetworkCost:
         shortcut_args=spec.shortcut_args,
         in_channels=dataset.channels,
         num_classes=dataset.num_classes,
-        size=dataset.size,
+        size=(spec.train_crop, spec.train_crop) if dataset.streamed else dataset.size,
     )
 
 
@@ -110,6 +110,8 @@ class Trial:
             generator=derived_generator(spec.seed, "split"),
             device=self.device,
             normalization=spec.normalization,
+            train_crop=spec.train_crop,
+            test_crop=spec.test_crop,
         )
 
     def _build(self) -> ResidualNetwork:
@@ -119,7 +121,7 @@ class Trial:
             **_network_knobs(spec),
             shortcut_args=spec.shortcut_args,
             in_channels=dataset.channels,
-            num_classes=dataset.num_classes,
+            num_classes=self.splits.num_classes or dataset.num_classes,
             generator=derived_generator(spec.seed, "weights"),
         ).to(self.device)
 
@@ -145,6 +147,9 @@ class Trial:
             augmentation=spec.augmentation,
             crop_padding=spec.crop_padding,
             crop_fill=spec.crop_fill,
+            precision=spec.precision,
+            memory_format=spec.memory_format,
+            compile=spec.compile,
             block_sampling=spec.block_sampling,
             final_survival=spec.final_survival,
             sampled_blocks=spec.sampled_blocks,
@@ -170,15 +175,16 @@ class Trial:
 
     def _follow(self) -> None:
         """Run the analyses that follow training, where they are due after the epochs done."""
-        epoch = self.training.epoch
-        followed = [name for name in self.spec.analyses if ANALYSES[name].over_training]
-        if epoch not in self.spec.analysis_epochs or not followed:
+        spec, epoch = self.spec, self.training.epoch
+        followed = [name for name in spec.analyses if ANALYSES[name].over_training]
+        if epoch not in spec.analysis_epochs or not followed:
             return
         network = self.network if epoch else calibrated(self.network, self.splits.train)
         self._early[epoch] = self.analyze(followed, network=network, epoch=epoch)
         if self.folder:  # before the checkpoint: a trial that is continued after this epoch has what was due in it
             write_bytes(self.folder / f"analyses-{epoch:06d}.json", _DISSECTION.dump_json(self._early[epoch]))
 
+    @float32_products()
     def finish(self) -> TrialResult:
         """Measure the test error, run the analyses, and store weights and result.
 
@@ -191,7 +197,7 @@ class Trial:
         result = TrialResult(
             spec=self.spec,
             status="diverged" if self.training.diverged else "finished",
-            reason=_divergence(self.training.history[-1]) if self.training.diverged else "",
+            reason=self.training.divergence,
             history=tuple(self.training.history),
             test_error=tested.error,
             test_loss=tested.loss,
@@ -211,7 +217,12 @@ class Trial:
         return result
 
     def analyze(
-        self, names: Sequence[str], *, network: ResidualNetwork | None = None, epoch: int | None = None
+        self,
+        names: Sequence[str],
+        *,
+        network: ResidualNetwork | None = None,
+        epoch: int | None = None,
+        **knobs: object,
     ) -> Dissection:
         """Run analyses with the spec's knobs; one that fails does not keep the others from running.
 
@@ -219,6 +230,7 @@ class Trial:
             names: rows of ANALYSES.
             network: the trial's own where None.
             epoch: when; the end where None. Examples and paths are drawn anew for every epoch.
+            **knobs: instead of the spec's.
         """
         return dissect(
             self.network if network is None else network,
@@ -227,11 +239,12 @@ class Trial:
             test=self.splits.test,
             seed=self.spec.seed,
             epoch=epoch,
-            knobs=_analysis_knobs(self.spec),
+            knobs={**analysis_knobs(self.spec), **knobs},
         )
 
 
-def _analysis_knobs(spec: TrialSpec) -> dict[str, Any]:
+def analysis_knobs(spec: TrialSpec) -> dict[str, Any]:
+    """The fields that analyses take, by name."""
     return dict(
         block_sampling=spec.block_sampling,
         sv_target=spec.sv_target,
@@ -279,11 +292,6 @@ def run_trial(
         if on_epoch:
             on_epoch(metrics)
     return trial.finish()
-
-
-def _divergence(last: EpochMetrics) -> str:
-    name, loss = ("training", last.train_loss) if not isfinite(last.train_loss) else ("validation", last.val_loss)
-    return f"{name} loss {loss} in epoch {last.epoch}"
 
 
 def device_name(device: torch.device) -> str:

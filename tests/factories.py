@@ -27,32 +27,95 @@ def make_history(losses: Sequence[float], *, val_error: float = 0.1) -> tuple[Ep
 
 
 def make_lesion(errors: Sequence[float], *, baseline: float, changing: Sequence[int] = ()) -> AnalysisResult:
-    """A lesion analysis with these errors, one per block."""
-    blocks = range(len(errors))
+    """A lesion analysis with these errors, one per block; losses are three times the errors."""
+    increases = [error - baseline for error in errors]
+    summary = {
+        "baseline_error": baseline,
+        "mean_error": sum(errors) / len(errors),
+        "mean_increase": sum(increases) / len(errors),
+        "worst_error": max(errors),
+        "worst_increase": max(increases),
+        "baseline_loss": 3 * baseline,
+        "mean_loss_increase": 3 * sum(increases) / len(errors),
+        **dict.fromkeys(
+            (f"{name}_standard_error" for name in ("baseline_error", "mean_error", "mean_increase", "worst_error")),
+            0.002,
+        ),
+    }
+    parts = {"same_dimension": False, "dimension_change": True}
+    for name, changes in parts.items():
+        part = [increase for block, increase in enumerate(increases) if (block in changing) == changes]
+        if part:
+            summary[f"mean_increase_{name}"] = sum(part) / len(part)
+    table: dict[str, list[float]] = {
+        "block": list(range(len(errors))),
+        "error": list(errors),
+        "error_standard_error": [0.002] * len(errors),
+        "loss": [3 * error for error in errors],
+        "loss_standard_error": [0.006] * len(errors),
+        "changes_dimension": [float(block in changing) for block in range(len(errors))],
+    }
+    units = {name: "nats" if "loss" in name else "fraction" for name in (*summary, *table)}
     return AnalysisResult(
-        summary={
-            "baseline_error": baseline,
-            "mean_error": sum(errors) / len(errors),
-            "worst_error": max(errors),
-            "mean_increase": sum(errors) / len(errors) - baseline,
-        },
-        table={
-            "block": list(blocks),
-            "error": list(errors),
-            "loss": [3 * error for error in errors],
-            "changes_dimension": [float(block in changing) for block in blocks],
-        },
-        units={
-            "block": "1",
-            "error": "fraction",
-            "loss": "nats",
-            "changes_dimension": "1",
-            "baseline_error": "fraction",
-            "mean_error": "fraction",
-            "worst_error": "fraction",
-            "mean_increase": "fraction",
-        },
+        summary=summary,
+        table=table,
+        units={**units, "block": "1", "changes_dimension": "1"},
         axes={"error": "block", "loss": "block"},
+    )
+
+
+def make_multi_lesion(errors: Sequence[float], *, spread: float = 0.01, changing: int = 1) -> AnalysisResult:
+    """A study of several lesions with these medians for 1, 2, ... blocks, and half the error without changing ones."""
+    sizes = range(1, len(errors) + 1)
+    table: dict[str, list[float]] = {"removed": list(sizes)}
+    for prefix, part in (("", 1.0), ("same_dimension_", 0.5)):
+        kept = [
+            part * error if not prefix or size <= len(errors) - changing else math.nan
+            for size, error in zip(sizes, errors, strict=True)
+        ]
+        for name, by in (("lower_quartile", -1), ("median", 0), ("upper_quartile", 1), ("minimum", -2), ("maximum", 2)):
+            table[f"{prefix}error_{name}"] = [error + by * spread for error in kept]
+        table[f"{prefix}error_median_standard_error"] = [spread / 10] * len(errors)
+    summary = {
+        "baseline_error": 0.05,
+        "baseline_error_standard_error": 0.002,
+        "largest_size": float(len(errors)),
+        "largest_size_error": errors[-1],
+        "largest_size_error_standard_error": spread / 10,
+    }
+    curves = [name for name in table if name.endswith(("quartile", "median"))]
+    return AnalysisResult(
+        summary=summary,
+        table=table,
+        units={**dict.fromkeys([*summary, *table], "fraction"), "removed": "blocks", "largest_size": "blocks"},
+        axes=dict.fromkeys(curves, "removed"),
+    )
+
+
+def make_reorder(errors: Mapping[int, float], *, spread: float = 0.01) -> AnalysisResult:
+    """A study of orders with these medians by bin of tau, each 0.02 wide."""
+    quartiles = {"error_lower_quartile": -spread, "error_median": 0.0, "error_upper_quartile": spread}
+    table: dict[str, list[float]] = {
+        "bin": list(errors),
+        "tau": [1 - place / 50 for place in errors],
+        "count": [10.0] * len(errors),
+        **{name: [error + by for error in errors.values()] for name, by in quartiles.items()},
+        "error_median_standard_error": [spread / 10] * len(errors),
+    }
+    mean = sum(errors.values()) / len(errors)
+    summary = {
+        "baseline_error": 0.05,
+        "baseline_error_standard_error": 0.002,
+        "mean_error": mean,
+        "mean_error_standard_error": 0.002,
+        "lowest_tau": min(table["tau"]),
+        "swappable_blocks": 7.0,
+    }
+    return AnalysisResult(
+        summary=summary,
+        table=table,
+        units=dict.fromkeys([*summary, *table], "1"),
+        axes=dict.fromkeys(quartiles, "bin"),
     )
 
 
@@ -63,30 +126,81 @@ def make_path_gradient(norms: Sequence[float], *, sums: Sequence[float] | None =
     weights = [count * norm for count, norm in zip(counts, norms, strict=True)]
     total = sum(weights) or 1.0
     shares = [weight / total for weight in weights]
-    cumulated = [sum(shares[: length + 1]) for length in range(blocks + 1)]
-
-    def reaching(level: float) -> float:
-        return float(next((length for length, share in enumerate(cumulated) if share >= level), blocks))
-
-    names = ["length", "norm", "sampled_norm", "sampled_norm_error", "log10_path_count", "contribution"]
-    summary = {
-        "gradient_norm": total,
-        "median_length": reaching(0.5),
-        "effective_low": reaching(0.025),
-        "effective_high": reaching(0.975),
+    sum_shares = [norm / (sum(sums or weights) or 1.0) for norm in sums or weights]
+    contributions = {"contribution": shares, "rms_contribution": shares, "sum_contribution": sum_shares}
+    norms_of = {"norm": list(sums or weights), "sampled_norm": list(norms), "rms_norm": list(norms)}
+    errors = {f"{name}_standard_error": [value / 10 for value in values] for name, values in norms_of.items()}
+    summary = {"gradient_norm": total, "gradient_norm_standard_error": total / 10}
+    for name, distribution in contributions.items():
+        for place, level in (("median_length", 0.5), ("effective_low", 0.025), ("effective_high", 0.975)):
+            summary[name.removesuffix("contribution") + place] = _reaching(distribution, level)
+    table = {
+        "length": list(range(blocks + 1)),
+        **norms_of,
+        **errors,
+        "log10_path_count": [math.log10(count) for count in counts],
+        **contributions,
     }
     return AnalysisResult(
         summary=summary,
-        table={
-            "length": list(range(blocks + 1)),
-            "norm": list(sums if sums is not None else weights),
-            "sampled_norm": list(norms),
-            "sampled_norm_error": [norm / 10 for norm in norms],
-            "log10_path_count": [math.log10(count) for count in counts],
-            "contribution": shares,
-        },
-        units=dict.fromkeys([*names, *summary], "1"),
-        axes=dict.fromkeys(["norm", "sampled_norm", "contribution"], "length"),
+        table=table,
+        units=dict.fromkeys([*table, *summary], "1"),
+        axes=dict.fromkeys([*norms_of, *contributions], "length"),
+    )
+
+
+def _reaching(shares: Sequence[float], level: float) -> float:
+    """The first length up to which the shares sum to `level`."""
+    cumulated = [sum(shares[: length + 1]) for length in range(len(shares))]
+    return float(next((length for length, share in enumerate(cumulated) if share >= level), len(shares) - 1))
+
+
+def make_path_count(blocks: int) -> AnalysisResult:
+    """The paths of a network of so many blocks, and what one deletion leaves."""
+    counts = [math.comb(blocks, length) for length in range(blocks + 1)]
+    table = {
+        "length": list(range(blocks + 1)),
+        "share": [count / 2**blocks for count in counts],
+        "log10_path_count": [math.log10(count) for count in counts],
+        "left_after_1": [1 - length / blocks for length in range(blocks + 1)],
+    }
+    summary = {"median_length": float(blocks // 2), "shortest": 0.0, "longest": float(blocks)}
+    axes = {name: "length" for name in table if name != "length"}
+    return AnalysisResult(summary=summary, table=table, units=dict.fromkeys([*table, *summary], "1"), axes=axes)
+
+
+def make_norm_preservation(ratios: Sequence[float], *, changing: Sequence[int] = ()) -> AnalysisResult:
+    """A norm-preservation analysis with these ratios, one per block."""
+    table = {
+        "block": list(range(len(ratios))),
+        "ratio": list(ratios),
+        "ratio_standard_error": [ratio / 10 for ratio in ratios],
+        "mean_ratio": list(ratios),
+        "median_ratio": list(ratios),
+        "changes_dimension": [float(block in changing) for block in range(len(ratios))],
+    }
+    logs = [abs(math.log(ratio)) for ratio in ratios]
+    summary = {"same_dimension_largest_log_ratio": max(logs), "same_dimension_mean_log_ratio": sum(logs) / len(logs)}
+    return AnalysisResult(
+        summary=summary,
+        table=table,
+        units=dict.fromkeys([*table, *summary], "1"),
+        axes=dict.fromkeys(["ratio", "mean_ratio", "median_ratio"], "block"),
+    )
+
+
+def make_spectrum(medians: Sequence[float], *, target: float = 1.0) -> AnalysisResult:
+    """A spectrum with these medians, one per layer; the quantiles are 0.5, 0.8, 1.2 and 1.5 times as large."""
+    layers = range(len(medians))
+    parts = {"quantile_05": 0.5, "quantile_25": 0.8, "median": 1.0, "quantile_75": 1.2, "quantile_95": 1.5}
+    table = {name: [part * value for value in medians] for name, part in parts.items()}
+    table |= {"largest": [2 * value for value in medians], "target": [target for _ in layers]}
+    summary = {"largest_of_all": max(table["largest"])}
+    return AnalysisResult(
+        summary=summary,
+        table={"layer": list(layers), **table},
+        units=dict.fromkeys(["layer", *table, *summary], "1"),
+        axes=dict.fromkeys(table, "layer"),
     )
 
 
@@ -97,6 +211,7 @@ def make_result(
     reason: str = "",
     losses: Sequence[float] = (2.0, 1.0, 0.5),
     analyses: Mapping[str, AnalysisResult] | None = None,
+    analyses_by_epoch: Mapping[int, Mapping[str, AnalysisResult]] | None = None,
     analysis_errors: Mapping[str, str] | None = None,
     wall_seconds: float = 60.0,
     shortcut_args: Mapping[str, ArgumentValue] | None = None,
@@ -111,6 +226,7 @@ def make_result(
         test_error=error if status == "finished" else math.nan,
         test_loss=3 * error if status == "finished" else math.nan,
         analyses=dict(analyses or {}),
+        analyses_by_epoch={epoch: dict(early) for epoch, early in (analyses_by_epoch or {}).items()},
         analysis_errors=dict(analysis_errors or {}),
         parameter_count=100_000,
         wall_seconds=wall_seconds,
@@ -156,12 +272,26 @@ def _sweep_result(error: float, *, plain: bool, diverges: bool, **fields: Any) -
     blocks = (fields["depth"] - 2) // 2
     lesions = [0.88 if plain else error + 0.2 / (1 + block) for block in range(blocks)]
     norms = [0.0] * blocks + [1e-3] if plain else [0.6**length for length in range(blocks + 1)]
+    changing = [blocks // 3, 2 * blocks // 3]
+    ratios = [1 + error * (block + 1) for block in range(blocks)]
     return make_result(
         error=error,
         losses=[2.3 * error * 10 / (1 + epoch) for epoch in range(12)],
         analyses={
-            "lesion": make_lesion(lesions, baseline=error, changing=[blocks // 3, 2 * blocks // 3]),
+            "lesion": make_lesion(lesions, baseline=error, changing=changing),
+            "multi_lesion": make_multi_lesion([error + 0.02 * size for size in range(1, blocks + 1)]),
+            "reorder": make_reorder({place: error + 0.03 * place for place in range(0, 9, 2)}),
+            "path_count": make_path_count(blocks),
             "path_gradient": make_path_gradient(norms),
+            "norm_preservation": make_norm_preservation(ratios, changing=changing),
+            "spectrum": make_spectrum([1 + error] * fields["depth"]),
+        },
+        analyses_by_epoch={
+            0: {
+                "path_gradient": make_path_gradient([norm**0.5 for norm in norms]),
+                "norm_preservation": make_norm_preservation([2 * ratio for ratio in ratios], changing=changing),
+                "spectrum": make_spectrum([1.0] * fields["depth"]),
+            }
         },
         **fields,
     )

@@ -1,12 +1,14 @@
 """Small networks and examples: what tests of the library are about."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from resablate.datasets import Examples
-from resablate.model import ResidualNetwork, Route, build_network
+from resablate.model import Block, ResidualNetwork, Route, build_network
+from resablate.shortcuts import Addends
 
 ORDER_NAMES = (
     "original",
@@ -55,6 +57,36 @@ def make_network(
                     assert tensor is not None
                     tensor.copy_(middle + 0.2 * (2 * torch.rand(tensor.shape, generator=draw, dtype=dtype) - 1))
     return network.eval()
+
+
+class ScaledGradient(Block):
+    """The identity, whose two sides multiply a gradient on its way back by known factors."""
+
+    def __init__(self, carried: float, added: float, *, changes_dimension: bool = False) -> None:
+        super().__init__(after_add=nn.Sequential())
+        self.factors = (carried, added)
+        self.branch = nn.Identity()
+        self._changes_dimension = changes_dimension
+
+    @property
+    def changes_dimension(self) -> bool:
+        return self._changes_dimension
+
+    def sides(self, x: Tensor) -> Addends:
+        zero = self.branch(x) - x.detach()
+        return Addends(carried=x.detach() + self.factors[0] * zero, added=self.factors[1] * zero)
+
+    def bypass(self, x: Tensor) -> Tensor:
+        return x
+
+
+def make_scaling_network(blocks: Sequence[Block], *, dtype: torch.dtype = torch.float64) -> ResidualNetwork:
+    """These blocks between a stem that does nothing and a linear head, for images of 1x2x2 and three classes."""
+    network = ResidualNetwork(stem=nn.Identity(), blocks=blocks, head=nn.Sequential(nn.Flatten(), nn.Linear(4, 3)))
+    with torch.no_grad():
+        for parameter in network.head.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=make_generator(7)))
+    return network.to(dtype)
 
 
 def make_images(

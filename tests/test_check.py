@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from resablate.analyses import ANALYSES
 from resablate.check import check_trial
-from resablate.datasets import DATASETS
+from resablate.datasets import DATASETS, VIEWS
 from resablate.errors import SpecError
 from resablate.orderings import ORDERINGS
 from resablate.registry import arguments
@@ -40,10 +40,21 @@ INERT: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"analyses": []}, {"path_samples": 9, "path_examples": 9, "lesion_examples": 9}),
     ({"analyses": ["lesion"]}, {"path_samples": 9, "path_examples": 9}),
     ({"analyses": ["path_gradient"]}, {"lesion_examples": 9}),
+    ({}, {"sv_target": 0.5, "sv_frequency": 1.0, "sv_stem": "off", "sv_layers": "transitions"}),
+    ({"analyses": ["spectrum"]}, {"regularizer": "procrustes", "sv_frequency": 1.0}),
+    ({"regularizer": "spectral_penalty", "sv_strength": 0.1}, {"sv_frequency": 1.0}),
     ({}, {"analyses": ["path_gradient", "lesion"]}),
     ({}, {"train_examples": 1437}),
     ({}, {"train_examples": 10**6}),
     ({}, {"lesion_examples": 360}),
+    ({}, {"train_crop": 64, "test_crop": 64}),
+    ({"dataset": "image_folder", "augmentation": "scale"}, {"crop_padding": 2}),
+    ({}, {"final_survival": 0.8, "sampled_blocks": 2}),
+    ({"block_sampling": "fixed_count", "sampled_blocks": 3}, {"final_survival": 0.8}),
+    ({"analyses": ["multi_lesion"]}, {"multi_lesion_examples": 360}),
+    ({"analyses": ["reorder"]}, {"reorder_examples": 10**6}),
+    ({}, {"multi_lesion_design": "nested", "multi_lesion_subsets": 9, "reorder_swaps": 9}),
+    ({"analyses": ["multi_lesion"]}, {"lesion_arithmetic": "folded"}),
     ({"shortcut": "constant_scale"}, {"shortcut_args": {"carried_factor": 0.5}}),
     ({"shortcut": "exclusive_gate"}, {"shortcut_args": {"bias": -6}}),
     ({"shortcut": "conv1x1"}, {"shortcut_args": {"batch_norm": True}}),
@@ -58,6 +69,8 @@ def test_a_knob_without_effect_makes_no_other_trial(base: dict[str, Any], change
 
 EFFECTIVE: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"regularizer": "orthogonal_penalty", "sv_strength": 0.1}, {"sv_strength": 0.5}),
+    ({"regularizer": "orthogonal_penalty", "sv_strength": 0.1}, {"sv_target": 0.5}),
+    ({"analyses": ["spectrum"]}, {"sv_target": 0.5}),
     ({"augmentation": "crop"}, {"crop_padding": 2}),
     ({"augmentation": "crop_flip"}, {"crop_padding": 2}),
     ({}, {"milestones": [0.3]}),
@@ -70,9 +83,25 @@ EFFECTIVE: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({}, {"analyses": ["lesion"]}),
     ({}, {"path_samples": 9}),
     ({}, {"lesion_examples": 359}),
+    ({}, {"lesion_arithmetic": "folded"}),
+    ({"analyses": ["multi_lesion"]}, {"multi_lesion_design": "nested"}),
+    ({"analyses": ["multi_lesion"]}, {"multi_lesion_examples": 359}),
+    ({"analyses": ["reorder"]}, {"reorder_examples": 359}),
     ({}, {"train_examples": 1436}),
     ({"shortcut": "exclusive_gate"}, {"shortcut_args": {"bias": 0}}),
     ({"shortcut": "conv1x1"}, {"shortcut_args": {"batch_norm": False}}),
+    ({"dataset": "image_folder"}, {"train_crop": 64}),
+    ({"dataset": "image_folder"}, {"test_crop": 320}),
+    ({"dataset": "image_folder"}, {"train_examples": 2_000_000}),  # another folder may have more than ImageNet
+    ({"dataset": "image_folder"}, {"augmentation": "scale"}),
+    ({}, {"block_sampling": "stochastic_depth"}),
+    ({}, {"block_sampling": "stochastic_depth", "analyses": []}),
+    ({"block_sampling": "stochastic_depth"}, {"final_survival": 0.8}),
+    ({"block_sampling": "fixed_count", "sampled_blocks": 3}, {"sampled_blocks": 2}),
+    ({}, {"precision": "bf16"}),
+    ({}, {"precision": "tf32"}),
+    ({}, {"memory_format": "channels_last"}),
+    ({}, {"compile": True}),
     ({}, {"seed": 1}),
     ({}, {"ordering": "full_preactivation"}),
 ]
@@ -101,14 +130,20 @@ def specs(draw: st.DrawFn) -> TrialSpec:
         "train_examples": number([None, 64, 1437, 2000, 60_000, 10**9]),
         "augmentation": number(list(AUGMENTATIONS)),
         "crop_padding": number([1, 4]),
+        "train_crop": number([224, 64]),
+        "test_crop": number([224, 320]),
         "learning_rate": number([0.1, 1e-4, 1]),
         "schedule": number(list(SCHEDULES)),
         "milestones": number([[], [0.5], [0.5, 0.75]]),
         "decay_factor": number([0.1, 0.5, 1]),
-        "warmup_iterations": number([0, 400]),
+        "warmup_iterations": number([0, 40]),
         "warmup_learning_rate": number([0.01, 0.1]),
         "regularizer": number(list(REGULARIZERS)),
         "sv_strength": number([0, 0.5]),
+        "precision": number(["float32", "tf32", "bf16"]),
+        "memory_format": number(["contiguous", "channels_last"]),
+        "block_sampling": number(["all", "stochastic_depth", "fixed_count"]),
+        "sampled_blocks": number([3, 2]),
         "analyses": st.lists(number(list(ANALYSES)), unique=True),
         "lesion_examples": number([None, 9, 360, 10_000]),
         "path_examples": number([32, 5]),
@@ -116,6 +151,11 @@ def specs(draw: st.DrawFn) -> TrialSpec:
         "seed": number([0, 1]),
     }
     fields = {name: draw(strategy) for name, strategy in choices.items() if draw(st.booleans())}
+    if fields.get("block_sampling") == "fixed_count":
+        fields.setdefault("sampled_blocks", 1)
+    fields["batch_size"] = 16
+    if fields.get("augmentation") in VIEWS:
+        fields["dataset"] = "image_folder"
     return parse(shortcut=shortcut, shortcut_args=known, **fields)
 
 
@@ -129,12 +169,15 @@ def test_the_canonical_form_is_its_own(spec: TrialSpec) -> None:
     assert len(once.changes()) <= len(spec.changes())
 
 
+REGIME = ("precision", "memory_format", "compile", "block_sampling")
+
+
 @settings(max_examples=100)
 @given(specs())
 def test_the_canonical_form_asks_the_same(spec: TrialSpec) -> None:
     """What the parts of a trial receive in the end is what was written."""
     canonical = check_trial(spec)
-    for field in ("shortcut", "ordering", "depth", "width", "dataset", "schedule", "augmentation", "seed"):
+    for field in ("shortcut", "ordering", "depth", "width", "dataset", "schedule", "augmentation", "seed", *REGIME):
         assert getattr(canonical, field) == getattr(spec, field)
     assert set(canonical.analyses) == set(spec.analyses)
     defaults = arguments(SHORTCUTS[spec.shortcut])
@@ -201,9 +244,22 @@ def test_the_canonical_form_asks_the_same(spec: TrialSpec) -> None:
             {"train_examples": 1},
             "^train_examples: at least 2 must be left to train on, but of 1 images .* holds out 1$",
         ),
+        (
+            {"compile": True, "block_sampling": "fixed_count"},
+            "^compile: with block_sampling all alone, since .* another network; got 'fixed_count'$",
+        ),
         ({"train_examples": 2}, "of 2 images val_fraction=0.1 holds out 1"),
         ({"train_examples": 10, "val_fraction": 0.95}, "of 10 images val_fraction=0.95 holds out 10"),
         ({"val_fraction": 0.9999}, "of 1437 images val_fraction=0.9999 holds out 1437"),
+        (
+            {"augmentation": "scale_aspect"},
+            r"^augmentation: scale_aspect cuts .* which digits does not have \(it goes with image_folder; with all data"
+            r" sets go none, flip, crop, crop_flip\)$",
+        ),
+        (
+            {"dataset": "image_folder", "normalization": "per_pixel"},
+            "^normalization: image_folder has images of many sizes and so none by per_pixel; use per_channel$",
+        ),
     ],
 )
 def test_what_cannot_be_run_is_refused(fields: dict[str, Any], message: str) -> None:
@@ -212,8 +268,27 @@ def test_what_cannot_be_run_is_refused(fields: dict[str, Any], message: str) -> 
     assert len(caught.value.problems) == 1
 
 
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"train_examples": 50}, "^batch_size: at most the 45 images that are left to train on; got 128$"),
+        (
+            {"warmup_iterations": 400},
+            r"^warmup_iterations: fewer than the run's 132 steps, or nothing follows the warm-up; got 400$",
+        ),
+        (
+            {"block_sampling": "fixed_count"},
+            "^sampled_blocks must be at most the number of blocks, 9; got 23$",
+        ),
+    ],
+)
+def test_what_would_fail_or_idle_in_the_middle_is_said_before(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        check_trial(parse(**fields))
+
+
 def test_the_smallest_training_set_is_accepted() -> None:
-    assert check_trial(parse(train_examples=3)).train_examples == 3
+    assert check_trial(parse(train_examples=3, batch_size=2)).train_examples == 3
 
 
 def test_all_mistakes_at_once() -> None:

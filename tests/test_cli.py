@@ -1,5 +1,6 @@
 """The command line: what it prints where, its exit codes, and what it says to bad input."""
 
+import fcntl
 import os
 import re
 import signal
@@ -13,17 +14,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
+from PIL import Image
+from torchvision import models
 
 from resablate import cli
+from resablate.assignments import parse_duration
 from resablate.registry import Registry
+from resablate.result import TrialResult
 from resablate.scheduling import analyze as analyze_module
 from resablate.scheduling import filing as filing_module
 from resablate.scheduling import run as run_module
 from resablate.tables import TABLES
 from resablate.tracking import open_tracker
 from resablate.training.loop import Training
-from tests.scheduling.tiny import BASE
+from tests.scheduling.tiny import BASE, tiny_plan
 from tests.tracking.databases import make_database
 
 TINY: dict[str, Any] = {"name": "tiny", "base": dict(BASE), "axes": {"seed": [0, 1]}}
@@ -187,6 +193,13 @@ def test_a_bad_sweep_is_one_message_and_changes_nothing(shell: Shell, verb: str,
         ),
         ("sweep tiny.yaml --inline --tracking-uri sqlite:///tiny.yaml", r"it is no sqlite database"),
         ("sweep tiny.yaml --inline --tracking-uri sqlite:///folder", r"not readable as a database \(Is a directory\)"),
+        ("status tinny", r"no sweep 'tinny', there is no database"),
+        ("sweep tiny.yaml --retry all", r"--retry: takes the word failed, got 'all'"),
+        *(
+            (f"sweep tiny.yaml --time-budget {text}", r"--time-budget: a time above zero, such as 90s, 30m or 2h; got")
+            for text in ("2", "0s", "2d", "-1h", "h", "1h30m")
+        ),
+        ("sweep tiny.yaml --max-trials 0", r"Invalid value for '--max-trials'"),
         ("ui --port 70000", r"Invalid value for '--port'.* 65535"),
         ("list shortcut", r"unknown table 'shortcut'; did you mean 'shortcuts'"),
     ],
@@ -332,13 +345,58 @@ def test_analyze_a_run_a_key_and_a_sweep(shell: Shell, no_figures: None, monkeyp
     [
         (["tinny"], r"no sweep called 'tinny' \(there: none\)"),
         (["f" * 32], f"looking for run '{'f' * 32}' failed: .*not found"),
-        (["tiny", "lesion", "--weights", "w"], r"--weights and --dataset go with torchvision:NAME"),
+        (["tiny", "lesion", "--weights", "w"], r"--weights, --dataset and --folder go with torchvision:NAME"),
         (["tiny", "depth=20=", "lesion_examples"], r"no sweep called 'tiny'"),
     ],
 )
 def test_analyze_says_what_is_wrong(shell: Shell, words: list[str], expected: str) -> None:
     make_database(shell.folder)
     says_what_is_wrong(shell("analyze", *words), expected)
+
+
+@pytest.fixture
+def folder_of_three_classes(tmp_path: Path) -> list[str]:
+    """What `analyze torchvision:resnet18` needs, as words of the command line."""
+    source = torch.Generator().manual_seed(0)
+    for part in ("train", "val"):
+        for label in ("cat", "dog", "owl"):
+            place = tmp_path / "data" / part / label
+            place.mkdir(parents=True)
+            for number in range(4):
+                pixels = torch.randint(256, (40, 44, 3), generator=source, dtype=torch.uint8)
+                Image.fromarray(pixels.numpy()).save(place / f"{number}.png")
+    torch.save(models.resnet18(num_classes=3).state_dict(), tmp_path / "three.pth")
+    torch.save(models.resnet18(num_classes=5).state_dict(), tmp_path / "five.pth")
+    return ["--dataset", "image_folder", "--data-root", "data"]
+
+
+def test_analyze_a_network_that_nobody_here_wrote(shell: Shell, folder_of_three_classes: list[str]) -> None:
+    options = [*folder_of_three_classes, "--weights", "three.pth", "--folder", "found"]
+    ran = shell("analyze", "torchvision:resnet18", *options, "lesion", "test_crop=32", "lesion_examples=12")
+    assert ran.code == 0, ran.err
+    assert re.search(r"lesion +baseline_error +\S+ +fraction", ran.out)
+    assert {path.name for path in (shell.folder / "found").iterdir()} == {"lesion.csv", "lesion.png", "summary.csv"}
+    head, *rows = (shell.folder / "found" / "lesion.csv").read_text().splitlines()
+    assert head.startswith("block,error")
+    assert len(rows) == 8
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["torchvision:resnet18", "--weights", "five.pth", "test_crop=32"], "tells 5 classes apart.* has 3"),
+        (["torchvision:resnet18", "--weights", "none.pth"], r"none\.pth: no such file"),
+        (["torchvision:resnet18"], "torchvision:resnet18: needs --weights FILE"),
+        (
+            ["torchvision:resnet19", "--weights", "five.pth", "lesoin", "depth=3"],
+            r"(?s)3 problems.*'lesoin'; did you mean.*depth: not a knob.*'resnet19'; did you mean",
+        ),
+    ],
+)
+def test_analyze_says_what_a_foreign_network_lacks(
+    shell: Shell, folder_of_three_classes: list[str], words: list[str], expected: str
+) -> None:
+    says_what_is_wrong(shell("analyze", *words, *folder_of_three_classes), expected)
 
 
 def test_sweep_then_sweep_again_then_report(shell: Shell) -> None:
@@ -375,7 +433,90 @@ def test_exit_code_1_where_a_trial_failed(shell: Shell, no_figures: None, monkey
     assert ran.code == 1
     assert "1 failed, 1 finished" in ran.out
     assert "failed, DatasetError: --data-root [red]gone[/red]: no such folder" in ran.err
+    assert "to run what failed again, add --retry failed" in ran.err
+
+    ran = shell("sweep", "tiny.yaml", "--inline")
+    assert ran.code == 1
+    assert re.fullmatch(r"tiny: 2 trials, 1 complete before, 1 failed before; \d+ s\n", ran.out)
+    ran = shell("status", "tiny")
+    assert ran.code == 0
+    first, heading, row = ran.out.splitlines()
+    assert first == "tiny: 2 trials: 0 pending, 0 running, 1 finished, 0 diverged, 0 pruned, 1 failed"
+    assert heading.split() == ["trial", "key", "state", "epochs", "reason"]
+    assert re.search(
+        r"^identity dataset fashion_mnist +[0-9a-f]{16} +failed +0/2 +DatasetError: --data-root \[red", row
+    )
+    assert "resablate sweep FILE --retry failed" in ran.err
+
+    ran = shell("sweep", "tiny.yaml", "--inline", "--retry", "failed", "--dry-run")
+    assert ran.code == 0
+    assert re.search(r"fashion_mnist .* failed: would run again +0/2", ran.out)
+    assert "tiny: 2 trials, 1 complete, 1 would run; nothing was run" in ran.out
+
+
+@pytest.mark.usefixtures("nothing_runs")
+def test_a_dry_run_tells_every_trial_and_writes_nothing(shell: Shell) -> None:
+    shell.write(changed(axes={"seed": [0, 1, 2]}))
+    make_database(shell.folder)
+    tracker = open_tracker()
+    first = tiny_plan({"seed": [0, 1, 2]}).trials
+    tracker.start_sweep(tiny_plan({"seed": [0, 1, 2]}).sweep, trials=first, command="")
+    tracker.start_trial(first[0])
+    tracker.finish_trial(TrialResult(spec=first[0], status="finished"), weights=None, figures={})
+    tracker.start_trial(first[1])
+    tracker.end_sweep("interrupted")
+    before = shell.files()
+    ran = shell("sweep", "tiny.yaml", "--dry-run", "--max-trials", "1")
+    assert (ran.code, ran.err) == (0, "")
+    rows = [re.split(r"\s{2,}", line.strip())[:3] for line in ran.out.splitlines()[1:-1]]
+    assert rows == [
+        [f"identity seed {spec.seed}", spec.key, state]
+        for spec, state in zip(first, ("finished", "pending: would run", "pending: would leave"), strict=True)
+    ]
+    assert ran.out.splitlines()[-1] == "tiny: 3 trials, 1 complete, 1 would run; nothing was run"
+    assert shell.files() == before
+
+    ran = shell("status", "tiny")
+    assert ran.out.splitlines()[0] == (
+        "tiny: 3 trials: 2 pending, 0 running, 1 finished, 0 diverged, 0 pruned, 0 failed"
+    )
+    assert shell.files() == before
+
+
+def test_status_of_a_sweep_that_was_killed_says_that_nobody_runs_it(shell: Shell) -> None:
+    make_database(shell.folder)
+    tracker = open_tracker()
+    plan = tiny_plan({"seed": [0, 1]})
+    tracker.start_sweep(plan.sweep, trials=plan.trials, command="")
+    tracker.start_trial(plan.trials[0])
+    ran = shell("status", "tiny")
+    assert (ran.code, "1 pending, 1 running, 0 finished" in ran.out) == (0, True)
+    assert "no process here runs it" in ran.err
+    (shell.folder / ".resablate" / "tiny").mkdir(parents=True)
+    with (shell.folder / ".resablate" / "tiny" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert shell("status", "tiny").err == ""
+
+
+def test_limits_of_a_run(shell: Shell, no_figures: None) -> None:
+    make_database(shell.folder)
+    shell.write(TINY)
+    ran = shell("sweep", "tiny.yaml", "--inline", "--max-trials", "1")
+    assert ran.code == 0
+    assert re.fullmatch(r"tiny: 2 trials, 0 complete before, 1 finished, 1 left; \d+ s\n", ran.out)
     assert "run the same command again to continue" in ran.err
+    ran = shell("sweep", "tiny.yaml", "--inline", "--time-budget", "0.01s")
+    assert ran.code == 130
+    assert "stopped by the end of its time budget" in ran.err
+    ran = shell("sweep", "tiny.yaml", "--inline", "--time-budget", "2h")
+    assert (ran.code, "1 complete before, 1 finished" in ran.out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("30m", 1800), ("2h", 7200), ("1.5h", 5400), (" 10s ", 10), ("0.5s", 0.5)]
+)
+def test_times(text: str, seconds: float) -> None:
+    assert parse_duration(text, place="--time-budget") == seconds
 
 
 def test_exit_code_130_where_it_was_interrupted(
@@ -397,7 +538,7 @@ def test_exit_code_130_where_it_was_interrupted(
 def test_help_and_no_words(shell: Shell) -> None:
     ran = shell("--help")
     assert ran.code == 0
-    for verb in ("list", "check", "trial", "sweep", "report", "ui"):
+    for verb in ("list", "check", "trial", "sweep", "status", "report", "ui"):
         assert verb in ran.out
     assert shell("--no-such-flag").code == 2
 

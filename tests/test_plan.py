@@ -1,10 +1,11 @@
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from resablate.errors import SpecError
-from resablate.plan import SweepPlan, estimate_cpu_seconds, load_plan, plan_sweep
+from resablate.plan import SweepPlan, checked_plan, estimate_cpu_seconds, load_plan, plan_sweep
 from resablate.spec import TrialSpec
 from resablate.sweep import parse_sweep
 
@@ -63,7 +64,7 @@ def test_whole_sets_of_arguments_may_be_an_axis() -> None:
         ({"analyses": [["lesion"], []], "lesion_examples": [10, 20]}, 3),
         ({"analyses": [["lesion", "path_gradient"], ["path_gradient", "lesion"]]}, 1),
         ({"shortcut": ["identity", "exclusive_gate"], "shortcut_args.bias": [-6, -5]}, 3),
-        ({"train_examples": [None, 1437, 5000, 100]}, 2),
+        ({"train_examples": [None, 1437, 5000, 200]}, 2),
         ({"warmup_iterations": [0, 10], "warmup_learning_rate": [0.01, 0.02]}, 3),
     ],
 )
@@ -119,6 +120,29 @@ def test_a_wall_of_mistakes_is_cut() -> None:
     assert caught.value.problems[-1] == "... and 10 more"
 
 
+HUGE = {"seed": list(range(2000)), "depth": [8, 14, 20, 26, 32], "width": list(range(1, 21))}
+
+
+@pytest.mark.parametrize("more", [{}, {"axes": {**HUGE, "lerning_rate": [0.1]}}], ids=["sound", "with another mistake"])
+def test_a_grid_that_nobody_means_is_refused_at_once(more: dict[str, Any]) -> None:
+    begun = time.process_time()
+    with pytest.raises(SpecError) as caught:
+        checked_plan(lambda: parse_sweep({"name": "x", "axes": HUGE, **more}), place="x.yaml")
+    assert time.process_time() - begun < 2
+    assert caught.value.problems[-1] == (
+        "axes: a grid has at most 100,000 points, but seed 2000 x depth 5 x width 20 makes 200,000; shorten an axis, or"
+        " draw from it with method: random"
+    )
+    assert len(caught.value.problems) == 1 + len(more)
+
+
+def test_ten_thousand_points_take_seconds() -> None:
+    axes = {"shortcut": ["identity", "none"], "learning_rate": [0.1, 0.2, 0.3, 0.4, 0.5], "seed": list(range(1000))}
+    begun = time.process_time()
+    assert len(plan(axes=axes).trials) == 10_000
+    assert time.process_time() - begun < 3
+
+
 def test_mistakes_in_fields_and_in_names_come_together(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_text("name: x\nbase: {dataset: digit, dept: 20}\naxes: {shortcut: [nome], seed: [0, 0]}\n")
@@ -129,11 +153,38 @@ def test_mistakes_in_fields_and_in_names_come_together(tmp_path: Path) -> None:
         assert part in text
 
 
+ANALYZED = (
+    {"path_signs": 40},
+    {"analysis_epochs": [0, 1]},
+    {"analyses": ["lesion", "path_gradient", "norm_preservation"]},
+)
+
+
 def test_the_estimate_grows_with_the_work() -> None:
     base = {"dataset": "digits", "epochs": 2}
     seconds = estimate_cpu_seconds(TrialSpec.parse(base))
     assert 0.1 < seconds < 100
-    for more in ({"epochs": 4}, {"depth": 56}, {"width": 64}, {"dataset": "fashion_mnist"}, {"path_samples": 40}):
+    for more in (
+        {"epochs": 4},
+        {"depth": 56},
+        {"width": 64},
+        {"dataset": "fashion_mnist"},
+        {"path_samples": 40},
+        *ANALYZED,
+    ):
         assert estimate_cpu_seconds(TrialSpec.parse({**base, **more})) > seconds
+    base["analyses"] = ["lesion", "path_gradient", "spectrum"]
+    followed = estimate_cpu_seconds(TrialSpec.parse({**base, "analysis_epochs": [0]}))
+    assert followed > estimate_cpu_seconds(TrialSpec.parse(base)) > seconds
     for less in ({"analyses": []}, {"train_examples": 100}, {"lesion_examples": 10}):
         assert estimate_cpu_seconds(TrialSpec.parse({**base, **less})) < seconds
+
+
+@pytest.mark.parametrize("analysis", ["multi_lesion", "reorder"])
+def test_the_estimate_grows_with_the_sets_and_orders(analysis: str) -> None:
+    base = {"dataset": "digits", "analyses": [analysis], f"{analysis}_examples": 200}
+    seconds = estimate_cpu_seconds(TrialSpec.parse(base))
+    assert seconds > estimate_cpu_seconds(TrialSpec.parse({**base, "analyses": ["lesion"]}))
+    for knob in {"multi_lesion": ["largest", "subsets"], "reorder": ["swaps", "samples"]}[analysis]:
+        assert estimate_cpu_seconds(TrialSpec.parse({**base, f"{analysis}_{knob}": 2})) < seconds
+    assert estimate_cpu_seconds(TrialSpec.parse({**base, f"{analysis}_examples": None})) > seconds

@@ -1,6 +1,7 @@
 """The report as a browser and a spreadsheet read it."""
 
 import csv
+import math
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -10,6 +11,8 @@ from bs4 import BeautifulSoup, Tag
 
 from resablate import report
 from resablate.errors import ResablateError
+from resablate.figures.analysis_tables import with_standard_errors
+from resablate.figures.tables import Kind, Table
 from resablate.result import TrialResult
 from resablate.sweep import SweepSpec, parse_sweep
 from tests.factories import make_lesion, make_path_gradient, make_result
@@ -104,9 +107,31 @@ def test_the_error_table_by_hand(page: BeautifulSoup) -> None:
 
 def test_the_analyses_are_summed_up(page: BeautifulSoup) -> None:
     (lesion,) = rows_of(section(page, "analyses"))
-    assert (lesion["baseline error"], lesion["mean error"], lesion["mean increase"]) == ("10.0 %", "30.0 %", "20.0 %")
+    assert (lesion["baseline error"], lesion["mean error"], lesion["mean increase"]) == (
+        "10.0 ± 0.2 %",
+        "30.0 ± 0.2 %",
+        "20.0 ± 0.2 %",
+    )
     (gradient,) = rows_of(section(page, "analyses"), table=1)
     assert gradient["median length"] == "1"
+
+
+def test_a_number_stands_with_its_standard_error() -> None:
+    columns: dict[str, Kind] = {
+        "shortcut": "text",
+        "error": "percent",
+        "error_standard_error": "percent",
+        "norm": "number",
+        "norm_standard_error": "number",
+        "worst": "percent",
+    }
+    rows = [["identity", 0.0375, 0.0096, 2.5, 0.5, 0.5], ["none", 0.9, 0.01, 2.5, math.nan, None]]
+    table = with_standard_errors(Table(columns, rows))
+    assert list(table.columns) == ["shortcut", "error", "norm", "worst"]
+    assert table.shown() == [
+        ["identity", "3.75 ± 0.96 %", "2.5 ± 0.5", "50.0 %"],
+        ["none", "90.0 ± 1.0 %", "2.5", "-"],
+    ]
 
 
 def test_the_headline_counts_and_names_the_best(page: BeautifulSoup) -> None:
@@ -250,7 +275,19 @@ def test_analyses_that_followed_training_have_their_tables(tmp_path: Path) -> No
         "Path gradient, after epoch 3",
     ]
     (before,) = rows_of(section(page, "analyses"), table=1)
-    assert before["baseline error"] == "70.0 %"
+    assert before["baseline error"] == "70.0 ± 0.2 %"
     lines = (tmp_path / "r" / "tables" / "lesion_by_epoch.csv").read_text().splitlines()
     assert len(lines) == 1 + 3 * 2 * 2
     assert lines[0].startswith("key,shortcut,depth,seed,epoch,block,error")
+
+
+def test_analyses_repeated_with_other_knobs_are_named(tmp_path: Path) -> None:
+    first, *others = small_results()[:3]
+    changed = first.model_copy(update={"analysis_knobs": {"lesion": {"lesion_examples": 50}}})
+    path = write(tmp_path / "r", [changed, *others])
+    page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+    [item] = section(page, "analyses").find_all("li")
+    assert item.get_text().endswith(f"({first.key}): lesion lesion_examples=50")
+    assert f"resablate analyze {first.key} lesion lesion_examples=50" in section(page, "reproduce").get_text()
+    assert f"({first.key}): lesion lesion" in path.with_name("index.md").read_text(encoding="utf-8")
+    assert "repeated" not in write(tmp_path / "s", others).read_text(encoding="utf-8")

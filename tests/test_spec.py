@@ -118,6 +118,12 @@ def test_params_are_one_flat_row() -> None:
     assert all(isinstance(value, bool | int | float | str) for value in params.values())
 
 
+def test_a_list_may_be_written_as_a_run_shows_it() -> None:
+    assert parse({"analyses": "lesion, spectrum"}).analyses == ("lesion", "spectrum")
+    assert parse({"milestones": "0.5,0.75"}) == parse({"milestones": [0.5, 0.75]})
+    assert parse({"analyses": ""}).analyses == ()
+
+
 def test_a_zero_argument_stays_a_number_and_a_flag_a_flag() -> None:
     arguments = parse({"shortcut_args": {"bias": 0, "factor": 1, "batch_norm": False, "name": "x"}}).shortcut_args
     assert {name: type(value) for name, value in arguments.items()} == {
@@ -177,7 +183,7 @@ def test_replace_checks_like_a_new_spec() -> None:
         ({"seed": -1}, "^seed: .*greater than or equal to 0"),
         ({"milestones": [0.75, 0.5]}, r"^milestones: .*rising numbers between 0 and 1, got \[0.75, 0.5\]$"),
         ({"milestones": [32000, 48000]}, "^milestones: .*parts of the run.*48000"),
-        ({"analyses": "lesion"}, "^analyses: .*got 'lesion'$"),
+        ({"analyses": 3}, "^analyses: .*got 3$"),
         ({"analyses": ["lesion", "lesion"]}, r"^analyses must be different ones, got \['lesion', 'lesion'\]$"),
         ({"shortcut_args": {"bias": [1]}}, r"^shortcut_args.bias: .*number.*got \[1\]$"),
         ({"shortcut_args": {"bias": math.inf}}, "^shortcut_args.bias: .*finite.*got inf$"),

@@ -253,7 +253,7 @@ def test_yaml_anchors_can_be_merged(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("resources", "message"),
     [
-        ({"gpu": 1}, r"resources\.gpu: no such field; did you mean 'gpus'\? \(fields: cpus, gpus\)"),
+        ({"gpu": 1}, r"resources\.gpu: no such field; did you mean 'gpus'\? \(fields: cpus, gpus, gpu_memory_gib\)"),
         ({"gpus": 1.5}, r"resources\.gpus: a part of one GPU or whole ones, got 1\.5"),
         ({"cpus": True}, r"resources\.cpus: must be a number, got True"),
     ],

@@ -1,37 +1,39 @@
 """How much gradient comes by paths of each length.
 
 A network of n blocks is the sum of 2^n paths: at every block a path takes the shortcut or the branch, and its length
-is the number of branches it takes. Two quantities are measured, each at the network's input:
+is the number of branches it takes. Where a block has one of the two sides only, every path takes that one. Three
+quantities are measured, each at the network's input:
 
 * `norm`: the exact sum of the gradients of *all* paths of a length, in one backward walk;
-* `sampled_norm`: the gradient of *one* path of a length, sampled as Veit et al. did.
+* `sampled_norm`: the gradient of *one* path of a length, sampled as Veit et al. did;
+* `rms_norm`: the same of a path of a length in the root mean square over all of them, by walks with random signs.
 
-They differ because the paths of a length cancel.
+The first differs from the others because the paths of a length cancel.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from resablate.datasets import Examples
+from resablate.analyses.interface import at_least_one, check_dissectable
+from resablate.analyses.lengths import log10_path_counts, shares, spread
+from resablate.datasets import ExampleSource
 from resablate.measurement import AnalysisResult
-from resablate.model import Block, ResidualNetwork, Route, evaluation_mode
+from resablate.model import Block, ResidualNetwork, Route, path_gradients, path_norms
 
-_WALK_EXAMPLES = 512
-"""Examples times path lengths in one piece of the walk: bounds its memory."""
-_EFFECTIVE_SHARE = 0.95
+_NORM = "nats per unit of input"
 
 
 def path_gradient(
     network: ResidualNetwork,
-    examples: Examples,
+    examples: ExampleSource,
     *,
     generator: torch.Generator,
     path_examples: int = 32,
     path_samples: int = 4,
+    path_signs: int = 4,
 ) -> AnalysisResult:
     """Gradient of each example's loss with respect to its pixels, by path length.
 
@@ -41,170 +43,118 @@ def path_gradient(
     Args:
         network: in whatever mode.
         examples: usually the training examples.
-        generator: draws examples and paths.
+        generator: draws examples, paths and signs.
         path_examples: examples followed at once; all where there are fewer.
         path_samples: sampled paths (each with a fresh draw of examples) per length.
+        path_signs: draws of random signs for each example, all lengths at once; 0 leaves `rms_norm` NaN.
 
     Returns:
-        A row per `length` from 0 to n: `norm` of the sum over all paths; `sampled_norm` of a single path with its
-        standard error `sampled_norm_error` (NaN for one sample); `log10_path_count`; and `contribution`, the share
-        of path count times `sampled_norm`. The summary has the ordinary gradient's norm, the median length by
-        contribution, and the smallest interval of lengths that holds 95 % of it.
+        A row per `length` from 0 to n: `norm` of the sum over all paths; `sampled_norm` of a single path;
+        `rms_norm`, the root mean square over paths, examples and draws; each with its `..._standard_error`,
+        over examples, sampled paths and examples (over draws of a single example; NaN where there is but one value);
+        norms are zero where there is no path; `log10_path_count`, -inf there; and shares of each length:
+        `contribution` of path count times `sampled_norm`, `rms_contribution` of path count times `rms_norm`,
+        `sum_contribution` of `norm`. The summary has the ordinary gradient's norm with its standard error over
+        examples, and of each of the three shares the median length and the smallest interval of lengths that holds
+        95 %.
 
-    Source: Veit et al. 2016, section 4.3 and Figure 6 (sampled paths, contribution); the exact sum is this project's.
+    Source: Veit et al. 2016, section 4.3 and Figure 6 (sampled paths, contribution); the exact sum and the random
+        signs are this project's.
     """
-    images, labels = _draw(examples, path_examples, generator)
-    sums = gradients_by_length(network, images, labels)
-    lengths = range(len(network.chain) + 1)
+    at_least_one(path_examples=path_examples, path_samples=path_samples)
+    check_dissectable(network, examples)
+    blocks = len(network.chain)
+    counts = log10_path_counts(network.chain)
+    images, labels = examples.draw(path_examples, generator)
     sampled = [
         [
-            _mean_norm(path_gradients(network, *_draw(examples, path_examples, generator), routes=routes))
-            for routes in (_random_path(len(network.chain), length, generator) for _ in range(path_samples))
+            float(_norms(path_gradients(network, *examples.draw(path_examples, generator), routes=routes)).mean())
+            for routes in (_random_path(network.chain, length, generator) for _ in range(path_samples))
         ]
-        for length in lengths
+        if math.isfinite(count)
+        else [0.0] * path_samples
+        for length, count in enumerate(counts)
     ]
-    means = [sum(row) / len(row) for row in sampled]
-    counts = [_log10_binomial(len(network.chain), length) for length in lengths]
-    shares = _shares(means, counts)
-    # Where no sampled path carries a gradient there is nothing to take shares of.
-    low, high = (math.nan, math.nan) if math.isnan(shares[0]) else _smallest_interval(shares, _EFFECTIVE_SHARE)
+    signs = torch.randint(2, (blocks, path_signs, len(images)), generator=generator) * 2 - 1
+    norms = path_norms(network, images, labels, signs=signs).cpu()
+    rms, rms_errors = _root_mean_squares(norms[:, 1:], counts)
+    columns = {
+        "norm": norms[:, 0].mean(dim=1).tolist(),
+        "norm_standard_error": [_standard_error(row) for row in norms[:, 0].tolist()],
+        "sampled_norm": [sum(row) / len(row) for row in sampled],
+        "sampled_norm_standard_error": [_standard_error(row) for row in sampled],
+        "rms_norm": rms,
+        "rms_norm_standard_error": rms_errors,
+    }
+    contributions = {
+        "contribution": shares(columns["sampled_norm"], counts),
+        "rms_contribution": shares(rms, counts),
+        "sum_contribution": shares(columns["norm"], [0.0] * len(counts)),
+    }
+    spreads = _spreads(contributions)
+    whole = _norms(path_gradients(network, images, labels, routes=None)).tolist()
+    gradient = {"gradient_norm": sum(whole) / len(whole), "gradient_norm_standard_error": _standard_error(whole)}
     return AnalysisResult(
-        summary={
-            "gradient_norm": _mean_norm(sums.sum(0)),
-            "median_length": math.nan if math.isnan(shares[0]) else float(_median_length(shares)),
-            "effective_low": float(low),
-            "effective_high": float(high),
-        },
-        table={
-            "length": list(lengths),
-            "norm": [_mean_norm(gradient) for gradient in sums],
-            "sampled_norm": means,
-            "sampled_norm_error": [_standard_error(row) for row in sampled],
-            "log10_path_count": counts,
-            "contribution": shares,
-        },
+        summary={**gradient, **spreads},
+        table={"length": list(range(blocks + 1)), **columns, "log10_path_count": counts, **contributions},
         units={
-            "gradient_norm": "nats per unit of input",
-            "median_length": "blocks",
-            "effective_low": "blocks",
-            "effective_high": "blocks",
+            **dict.fromkeys(gradient, _NORM),
+            **dict.fromkeys(spreads, "blocks"),
             "length": "blocks",
-            "norm": "nats per unit of input",
-            "sampled_norm": "nats per unit of input",
-            "sampled_norm_error": "nats per unit of input",
+            **dict.fromkeys(columns, _NORM),
             "log10_path_count": "1",
-            "contribution": "fraction",
+            **dict.fromkeys(contributions, "fraction"),
         },
-        axes={"norm": "length", "sampled_norm": "length", "contribution": "length"},
+        axes=dict.fromkeys(["norm", "sampled_norm", "rms_norm", *contributions], "length"),
     )
 
 
-def path_gradients(
-    network: ResidualNetwork, images: Tensor, labels: Tensor, *, routes: Sequence[Route] | None
-) -> Tensor:
-    """Gradient (B, C, H, W) of each example's loss with respect to `images` (B, C, H, W), back along `routes`.
-
-    Forward values are those of the whole network. Zero where no gradient comes through.
-
-    Args:
-        network: in whatever mode; batch norm is in eval mode here.
-        images: normalized.
-        labels: (B,).
-        routes: one for each block, `GRADIENT_BY_BRANCH` or `GRADIENT_BY_SHORTCUT` for a single path; the ordinary
-            gradient where None.
-
-    Source: Veit et al. 2016, section 4.3.
-    """
-    with evaluation_mode(network), torch.enable_grad():
-        leaf = images.detach().requires_grad_()
-        loss = functional.cross_entropy(network(leaf, routes), labels, reduction="sum")
-        return _vjp(loss, leaf, torch.ones_like(loss))
+def _spreads(contributions: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """Median and effective lengths of each kind of share, by name."""
+    return {
+        f"{name.removesuffix('contribution')}{place}": float(length)
+        for name, distribution in contributions.items()
+        for place, length in zip(
+            ("median_length", "effective_low", "effective_high"), spread(distribution), strict=True
+        )
+    }
 
 
-def gradients_by_length(network: ResidualNetwork, images: Tensor, labels: Tensor) -> Tensor:
-    """The gradients of all 2^n paths, summed by length: (n+1, B, C, H, W), exact.
-
-    One walk backward carries a polynomial in t whose k-th coefficient belongs to the paths of length k so far: with
-    the Jacobians H of a block's carried side and J of its added side, c_k becomes H^T c_k + J^T c_(k-1). The
-    coefficients are a batch, so a block costs one forward and two backward passes of (coefficients x B) examples,
-    taken in pieces of bounded size.
+def _root_mean_squares(norms: Tensor, log10_counts: Sequence[float]) -> tuple[list[float], list[float]]:
+    """Root mean square norm of a single path, and its standard error, from those of sums with random signs.
 
     Args:
-        network: in whatever mode; batch norm is in eval mode here.
-        images: (B, C, H, W), normalized.
-        labels: (B,).
-
-    Returns:
-        At [k, b] the sum over all paths through exactly k branches, for example b; over k they sum to the ordinary
-        gradient.
+        norms: (n+1, draws, B), double.
+        log10_counts: of the paths of each length.
     """
-    with evaluation_mode(network):
-        inputs: list[Tensor] = []
-        with torch.no_grad():
-            x = network.stem(images)
-            for block in network.chain:
-                inputs.append(x)
-                x = block(x)
-        with torch.enable_grad():
-            x = x.detach().requires_grad_()
-            loss = functional.cross_entropy(network.head(x), labels, reduction="sum")
-            coefficients = _vjp(loss, x, torch.ones_like(loss)).unsqueeze(0)
-        for block, x in zip(reversed(network.chain), reversed(inputs), strict=True):
-            coefficients = _through_block(block, x, coefficients)
-        return torch.cat([_through_stem(network, images, piece) for piece in _pieces(coefficients)])
+    if not norms.shape[1]:
+        return [math.nan] * len(norms), [math.nan] * len(norms)
+    # Where there is no path the norm is zero, and remains so.
+    roots = torch.tensor(log10_counts, dtype=torch.float64).clamp(min=0).mul(0.5)
+    scaled = norms / (10**roots).view(-1, 1, 1)  # before they are squared: at 1,000 blocks squares would overflow
+    # The draws of an example share its gradient, so it is the examples that are independent, if there are several.
+    squares = scaled.square().mean(dim=1) if norms.shape[2] > 1 else scaled.square().flatten(1)
+    means = squares.mean(dim=1).tolist()
+    errors = [_standard_error(row) for row in squares.tolist()]
+    # To first order, the error of a root is that of the square over twice the root.
+    return (
+        [math.sqrt(mean) for mean in means],
+        [error / (2 * math.sqrt(mean)) if mean else error for mean, error in zip(means, errors, strict=True)],
+    )
 
 
-def _through_block(block: Block, x: Tensor, coefficients: Tensor) -> Tensor:
-    """(K, B, ...) behind the block to (K+1, B, ...) before it."""
-    before = x.new_zeros(len(coefficients) + 1, *x.shape)
-    start = 0
-    for piece in _pieces(coefficients):
-        flat = piece.flatten(0, 1)
-        with torch.enable_grad():
-            leaf = x.repeat(len(piece), 1, 1, 1).requires_grad_()
-            carried, added = block.addends(leaf)
-            total = (carried + added).detach().requires_grad_()
-            behind = _vjp(block.after_add(total), total, flat)
-            by_shortcut = _vjp(carried, leaf, behind).view(len(piece), *x.shape)
-            by_branch = _vjp(added, leaf, behind).view(len(piece), *x.shape)
-        before[start : start + len(piece)] += by_shortcut
-        before[start + 1 : start + 1 + len(piece)] += by_branch
-        start += len(piece)
-    return before
+def _random_path(chain: Sequence[Block], length: int, generator: torch.Generator) -> list[Route]:
+    """One of the paths of `length`, of which there must be some, each as likely as any other."""
+    branches = {place for place, block in enumerate(chain) if not block.carries}
+    choices = [place for place, block in enumerate(chain) if block.carries and block.adds]
+    drawn = torch.randperm(len(choices), generator=generator)[: length - len(branches)].tolist()
+    branches |= {choices[place] for place in drawn}
+    return [Route.GRADIENT_BY_BRANCH if i in branches else Route.GRADIENT_BY_SHORTCUT for i in range(len(chain))]
 
 
-def _through_stem(network: ResidualNetwork, images: Tensor, piece: Tensor) -> Tensor:
-    with torch.enable_grad():
-        leaf = images.detach().repeat(len(piece), 1, 1, 1).requires_grad_()
-        return _vjp(network.stem(leaf), leaf, piece.flatten(0, 1)).view(len(piece), *images.shape)
-
-
-def _pieces(coefficients: Tensor) -> Sequence[Tensor]:
-    return coefficients.split(max(1, _WALK_EXAMPLES // coefficients.shape[1]))
-
-
-def _vjp(output: Tensor, leaf: Tensor, vector: Tensor) -> Tensor:
-    """`vector` times the Jacobian of `output` by `leaf`; zero where `output` does not depend on it."""
-    if not output.requires_grad:
-        return torch.zeros_like(leaf)
-    (gradient,) = torch.autograd.grad(output, leaf, vector, retain_graph=True, materialize_grads=True)
-    return gradient
-
-
-def _draw(examples: Examples, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    chosen = torch.randperm(len(examples), generator=generator)[:count].to(examples.images.device)
-    drawn = examples.take(chosen)
-    return drawn.normalize(drawn.images), drawn.labels
-
-
-def _random_path(blocks: int, length: int, generator: torch.Generator) -> list[Route]:
-    branches = set(torch.randperm(blocks, generator=generator)[:length].tolist())
-    return [Route.GRADIENT_BY_BRANCH if i in branches else Route.GRADIENT_BY_SHORTCUT for i in range(blocks)]
-
-
-def _mean_norm(gradients: Tensor) -> float:
-    """Mean over the examples of (B, C, H, W) of the Euclidean norm, summed in double precision."""
-    return float(gradients.double().flatten(1).norm(dim=1).mean())
+def _norms(gradients: Tensor) -> Tensor:
+    """Euclidean norm (B,) of each example's gradient, of (B, C, H, W), summed in double precision."""
+    return gradients.double().flatten(1).norm(dim=1)
 
 
 def _standard_error(values: Sequence[float]) -> float:
@@ -212,38 +162,3 @@ def _standard_error(values: Sequence[float]) -> float:
         return math.nan
     mean = sum(values) / len(values)
     return math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - 1) / len(values))
-
-
-def _log10_binomial(n: int, k: int) -> float:
-    return (math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)) / math.log(10)
-
-
-def _shares(norms: Sequence[float], log10_counts: Sequence[float]) -> list[float]:
-    """Count times norm, as shares that sum to 1; in logarithms, because counts overflow at 1,000 blocks."""
-    logs = [
-        math.log10(norm) + count if norm > 0 else -math.inf for norm, count in zip(norms, log10_counts, strict=True)
-    ]
-    largest = max(logs)
-    if not math.isfinite(largest):
-        return [math.nan] * len(logs)
-    weights = [10 ** (value - largest) for value in logs]
-    return [weight / sum(weights) for weight in weights]
-
-
-def _median_length(shares: Sequence[float]) -> int:
-    below = 0.0
-    for length, share in enumerate(shares):
-        below += share
-        if below >= 0.5:  # noqa: PLR2004 - the median
-            return length
-    return len(shares) - 1
-
-
-def _smallest_interval(shares: Sequence[float], part: float) -> tuple[int, int]:
-    """The shortest run of lengths holding at least `part`, the one that holds most where several are as short."""
-    count = len(shares)
-    for width in range(1, count):
-        held, low = max((sum(shares[low : low + width]), low) for low in range(count - width + 1))
-        if held >= part:
-            return low, low + width - 1
-    return 0, count - 1

@@ -1,6 +1,7 @@
 """He, Zhang, Ren & Sun 2016, "Identity Mappings in Deep Residual Networks" (arXiv 1603.05027).
 
-Their numbers are CIFAR-10 test errors of ResNet-110, medians of five runs, 64k iterations with augmentation.
+Their numbers are CIFAR-10 test errors of ResNet-110, medians of five runs, 64k iterations with augmentation; in Table 5
+top-1 errors on ImageNet's validation images, of one crop each.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ FAIL_ERROR = 0.20
 
 @dataclass(frozen=True)
 class Published:
-    """One row of Table 1 or 2: the CIFAR-10 error of ResNet-110."""
+    """One row of Table 1 or 2, the CIFAR-10 error of ResNet-110, or of Table 5."""
 
     shortcut: str
     error: str
@@ -68,8 +69,24 @@ PUBLISHED = (
 )
 
 
+IMAGENET: dict[tuple[int, str, str, int], str] = {
+    (152, "original", "scale", 224): "23.0 %",
+    (152, "original", "scale", 320): "21.3 %",
+    (152, "full_preactivation", "scale", 320): "21.1 %",
+    (200, "original", "scale", 320): "21.8 %",
+    (200, "full_preactivation", "scale", 320): "20.7 %",
+    (200, "full_preactivation", "scale_aspect", 320): "20.1 %",
+}
+"""Depth, ordering, augmentation, sides of the test crop -> top-1 error in Table 5."""
+
+
 def published_row(spec: TrialSpec) -> Published | None:
-    """The row of Table 1 or 2 with this shortcut, arguments and ordering, if there is one."""
+    """The row of Table 1 or 2 with this shortcut, arguments and ordering, or that of Table 5, if there is one."""
+    if spec.dataset == "image_folder":
+        error = IMAGENET.get((spec.depth, spec.ordering, spec.augmentation, spec.test_crop))
+        theirs = {"network": "imagenet_resnet", "shortcut": "identity", "width": 64, "train_crop": 224}
+        same = all(getattr(spec, name) == value for name, value in theirs.items())
+        return Published(spec.shortcut, error, "Table 5", ordering=spec.ordering) if error and same else None
     arguments = arguments_of(spec)
     return next(
         (

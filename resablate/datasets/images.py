@@ -1,7 +1,8 @@
-"""Image data sets in memory: raw bytes, labels, and splits of them."""
+"""Image data sets: what all of them can do, and those that are held in memory as bytes."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,22 +14,10 @@ from resablate.registry import Registry
 
 
 @dataclass(frozen=True)
-class ImageDataset:
-    """A data set as it is stored: images as bytes, with the test set that everybody uses."""
-
-    train_images: Tensor
-    """(N, C, H, W), uint8."""
-    train_labels: Tensor
-    """(N,), int64, from 0."""
-    test_images: Tensor
-    test_labels: Tensor
-
-
-@dataclass(frozen=True)
 class Dataset:
     """A row of the table: the shape, known without loading, and how to load."""
 
-    load: Callable[[Path | None], ImageDataset]
+    load: Callable[[Path | None], StoredImages]
     """From `data_root`, or where the data set usually lies; raises DatasetError."""
     channels: int
     size: tuple[int, int]
@@ -37,10 +26,53 @@ class Dataset:
     train_count: int
     test_count: int
     source: str
+    streamed: bool = False
+    """Whether images are of any size and decoded when needed: cut to `train_crop` and `test_crop` pixels."""
+
+
+class ExampleSource(ABC):
+    """Labeled images, wherever they come from: what training and analyses know of them."""
+
+    labels: Tensor
+    """(N,), int64."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @property
+    @abstractmethod
+    def device(self) -> torch.device:
+        """Where the batches lie."""
+
+    @abstractmethod
+    def take(self, chosen: Tensor | slice) -> ExampleSource:
+        """The examples at `chosen`."""
+
+    @abstractmethod
+    def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Normalized images (B, C, H, W) and labels (B,) in order; the last batch may be shorter."""
+
+    @abstractmethod
+    def training_batches(
+        self, order: Tensor, size: int, *, augmentation: str, seed: int
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Normalized images and labels of the examples at `order`, as training sees them.
+
+        Args:
+            order: indices, on `device`.
+            size: examples in a batch; the last may be shorter.
+            augmentation: what is done with each image before there is a batch, if it is a row of VIEWS.
+            seed: of that, together with an example's index.
+        """
+
+    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Normalized images and labels of `count` examples drawn without replacement; of all where there are fewer."""
+        chosen = torch.randperm(len(self), generator=generator)[:count].to(self.device)
+        return next(self.take(chosen).batches(len(chosen)))
 
 
 @dataclass(frozen=True)
-class Examples:
+class Examples(ExampleSource):
     """Labeled images on one device, normalized batch by batch.
 
     Args:
@@ -62,6 +94,11 @@ class Examples:
     def __len__(self) -> int:
         return len(self.images)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the images lie."""
+        return self.images.device
+
     def normalize(self, images: Tensor) -> Tensor:
         """`images` (B, C, H, W) as the network takes them: floats, centered and scaled per channel."""
         values = images if images.is_floating_point() else images.float() / 255
@@ -71,6 +108,13 @@ class Examples:
         """Normalized images (B, C, H, W) and labels (B,) in order; the last batch may be shorter."""
         for start in range(0, len(self), size):
             yield self.normalize(self.images[start : start + size]), self.labels[start : start + size]
+
+    def training_batches(
+        self, order: Tensor, size: int, *, augmentation: str, seed: int
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Normalized images and labels at `order`; whole batches are augmented, when they are on their device."""
+        for chosen in order.split(size):
+            yield self.normalize(self.images[chosen]), self.labels[chosen]
 
     def take(self, chosen: Tensor | slice) -> Examples:
         """The examples at `chosen`."""
@@ -86,9 +130,72 @@ class Examples:
 class Splits:
     """Disjoint examples: to train on, to choose by, to report."""
 
-    train: Examples
-    val: Examples
-    test: Examples
+    train: ExampleSource
+    val: ExampleSource
+    test: ExampleSource
+    num_classes: int | None = None
+    """What was found; None: as the row of the table says."""
+
+
+class StoredImages(ABC):
+    """A data set as it is stored, with the test set that everybody uses."""
+
+    train_labels: Tensor
+    """(N,), int64, from 0."""
+
+    @abstractmethod
+    def splits(
+        self,
+        *,
+        train: Tensor,
+        val: Tensor,
+        device: torch.device,
+        normalization: str,
+        train_crop: int,
+        test_crop: int,
+    ) -> Splits:
+        """The training examples at `train` and at `val`, and the test examples.
+
+        Args:
+            train: indices of training images, whose mean and standard deviation are used.
+            val: indices of training images.
+            device: where batches will lie.
+            normalization: a row of NORMALIZATIONS.
+            train_crop: sides in pixels of what a streamed data set trains on.
+            test_crop: sides in pixels of what a streamed data set is tested on.
+        """
+
+
+@dataclass(frozen=True)
+class ImageDataset(StoredImages):
+    """Images as bytes in memory."""
+
+    train_images: Tensor
+    """(N, C, H, W), uint8."""
+    train_labels: Tensor
+    test_images: Tensor
+    test_labels: Tensor
+
+    def splits(
+        self,
+        *,
+        train: Tensor,
+        val: Tensor,
+        device: torch.device,
+        normalization: str,
+        train_crop: int,
+        test_crop: int,
+    ) -> Splits:
+        """The examples at `train` and at `val`, and the test examples; crops have no meaning here."""
+        sample = self.train_images[train].float() / 255
+        if normalization == "per_pixel":
+            mean, std = sample.mean(dim=0), sample.std().view(1, 1, 1)
+        else:
+            mean, std = sample.mean(dim=(0, 2, 3)).view(-1, 1, 1), sample.std(dim=(0, 2, 3)).view(-1, 1, 1)
+        std = std.clamp_min(1e-6)
+        everything = Examples(self.train_images, self.train_labels, mean, std)
+        test = Examples(self.test_images, self.test_labels, mean, std)
+        return Splits(everything.take(train).to(device), everything.take(val).to(device), test.to(device))
 
 
 NORMALIZATIONS: Registry[str] = Registry(
@@ -109,17 +216,19 @@ def split_sizes(available: int, *, val_fraction: float, train_examples: int | No
 
 
 def split_dataset(
-    dataset: ImageDataset,
+    dataset: StoredImages,
     *,
     val_fraction: float,
     train_examples: int | None,
     generator: torch.Generator,
     device: torch.device,
     normalization: str = "per_channel",
+    train_crop: int = 224,
+    test_crop: int = 224,
 ) -> Splits:
     """Training and validation examples drawn by `generator`, and the data set's own test examples.
 
-    Mean and standard deviation are taken over the training examples.
+    Mean and standard deviation are taken over the training examples; of files they are ImageNet's.
 
     Args:
         dataset: what was loaded.
@@ -128,16 +237,19 @@ def split_dataset(
         generator: decides which.
         device: where the bytes will lie.
         normalization: a row of NORMALIZATIONS.
+        train_crop: sides in pixels of what a streamed data set trains on.
+        test_crop: sides in pixels of what a streamed data set is tested on.
+
+    Raises:
+        DatasetError: if a streamed data set has too few images.
     """
-    order = torch.randperm(len(dataset.train_images), generator=generator)[:train_examples]
+    order = torch.randperm(len(dataset.train_labels), generator=generator)[:train_examples]
     held_out, _ = split_sizes(len(order), val_fraction=val_fraction, train_examples=train_examples)
-    val, train = order[:held_out], order[held_out:]
-    sample = dataset.train_images[train].float() / 255
-    if normalization == "per_pixel":
-        mean, std = sample.mean(dim=0), sample.std().view(1, 1, 1)
-    else:
-        mean, std = sample.mean(dim=(0, 2, 3)).view(-1, 1, 1), sample.std(dim=(0, 2, 3)).view(-1, 1, 1)
-    std = std.clamp_min(1e-6)
-    everything = Examples(dataset.train_images, dataset.train_labels, mean, std)
-    test = Examples(dataset.test_images, dataset.test_labels, mean, std)
-    return Splits(everything.take(train).to(device), everything.take(val).to(device), test.to(device))
+    return dataset.splits(
+        train=order[held_out:],
+        val=order[:held_out],
+        device=device,
+        normalization=normalization,
+        train_crop=train_crop,
+        test_crop=test_crop,
+    )

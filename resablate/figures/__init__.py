@@ -6,10 +6,15 @@ from typing import Any
 from resablate.figures import (
     errors,
     lesion,
+    multi_lesion,
+    norm_preservation,
     optimization_history,
     parameter_importance,
     path_contribution,
+    path_count,
     path_gradient,
+    reorder,
+    spectrum,
     sv_strength,
     training_curves,
 )
@@ -29,8 +34,13 @@ FIGURES: Registry[Picture[Any]] = Registry(
         "sv_strength": sv_strength.PICTURE,
         "training_curves": training_curves.PICTURE,
         "lesion": lesion.PICTURE,
+        "multi_lesion": multi_lesion.PICTURE,
+        "reorder": reorder.PICTURE,
+        "path_count": path_count.PICTURE,
         "path_gradient": path_gradient.PICTURE,
         "path_contribution": path_contribution.PICTURE,
+        "norm_preservation": norm_preservation.PICTURE,
+        "spectrum": spectrum.PICTURE,
     },
 )
 
@@ -67,8 +77,8 @@ def draw_png(name: str, results: Sequence[TrialResult]) -> bytes | None:
 
 
 def draw_all(result: TrialResult) -> dict[str, bytes]:
-    """Name -> PNG of every picture that one trial gives."""
-    return {name: png for name in FIGURES if (png := draw_png(name, [result]))}
+    """Name -> PNG of every picture that one trial gives; its error is a number, and no picture without another's."""
+    return {name: png for name in FIGURES if name != "errors" and (png := draw_png(name, [result]))}
 
 
 def draw_svg(name: str, results: Sequence[TrialResult]) -> bytes | None:

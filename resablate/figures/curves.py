@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from resablate.figures.variants import Member, Panel, Series, arrange
@@ -13,6 +13,7 @@ from resablate.result import TrialResult
 
 Points = Iterable[tuple[float, float]]
 """(x, y) pairs of one trial; those that are not finite are left out."""
+QUARTILES = ("median", "lower_quartile", "upper_quartile")
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,40 @@ def median_curves(
     return tuple(curve for curve in curves if curve.x)
 
 
-def column(analysis: str, name: str, *, scale: float = 1.0) -> Callable[[TrialResult], Points]:
-    """Reads one column of an analysis's table against the column it is plotted against."""
+def quartile_curves(
+    results: Sequence[TrialResult], quantities: Mapping[str, Mapping[str, Callable[[TrialResult], Points]]]
+) -> tuple[Curve, ...]:
+    """Curves whose range is the middle half of what each trial drew; medians over the trials of all three.
+
+    Args:
+        results: what to compare.
+        quantities: name -> each of QUARTILES -> the points of one trial.
+    """
+    drawn: list[Curve] = []
+    for name, parts in quantities.items():
+        middles, lows, highs = (median_curves(results, {name: parts[part]}) for part in QUARTILES)
+        drawn += [
+            replace(middle, low=low.median, high=high.median)
+            for middle, low, high in zip(middles, lows, highs, strict=True)
+        ]
+    return tuple(drawn)
+
+
+def column(
+    analysis: str, name: str, *, scale: float = 1.0, epoch: int | None = None
+) -> Callable[[TrialResult], Points]:
+    """Reads one column of an analysis's table against the column it is plotted against.
+
+    Args:
+        analysis: a row of ANALYSES.
+        name: of the column.
+        scale: what its values are multiplied by.
+        epoch: after which it ran; the end where None.
+    """
 
     def points(result: TrialResult) -> Points:
-        measured: AnalysisResult | None = result.analyses.get(analysis)
+        done = result.analyses if epoch is None else result.analyses_by_epoch.get(epoch, {})
+        measured: AnalysisResult | None = done.get(analysis)
         if measured is None or name not in measured.table:
             return ()
         return ((x, scale * y) for x, y in zip(measured.table[measured.axes[name]], measured.table[name], strict=True))

@@ -28,6 +28,9 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 INK = "#333333"
 FAINT = "#8A8A8A"
+CHANGE_COLOR = "#ECECEC"
+"""Ground of the blocks that change dimensions."""
+BEHIND: dict[str, Any] = {"linestyle": (0, (4, 2)), "linewidth": 1.0, "alpha": 0.6}
 
 STYLE: dict[RcKeyType, Any] = {
     "axes.edgecolor": FAINT,
@@ -76,8 +79,13 @@ class Canvas(NamedTuple):
     axes: Mapping[tuple[Panel, str], Axes]
 
 
-def color_of(shortcut: str) -> str:
-    """The shortcut's color in every picture: its row in the `SHORTCUTS` table."""
+def color_of(series: Series) -> str:
+    """A series' color: its shortcut's in every picture, or its own where all have one shortcut."""
+    return PALETTE[series.color % len(PALETTE)]
+
+
+def color_of_shortcut(shortcut: str) -> str:
+    """A shortcut's color, where there are others beside it."""
     return PALETTE[SHORTCUTS.position(shortcut) % len(PALETTE)]
 
 
@@ -120,15 +128,15 @@ def panel_grid(panels: Iterable[Panel], quantities: Mapping[str, Quantity], *, h
 
 
 def draw_curves(curves: Sequence[Curve], quantities: Mapping[str, Quantity], *, x_label: str) -> Canvas:
-    """Every curve as its median with the range of the trials as a band."""
+    """Every curve as its median with its range, where it has one, as a band."""
     shown = {name: axis for name, axis in quantities.items() if any(curve.quantity == name for curve in curves)}
     canvas = panel_grid((curve.panel for curve in curves), shown)
     for axes in canvas.axes.values():
         axes.set_xlabel(x_label)
     for curve in curves:
         axes = canvas.axes[curve.panel, curve.quantity]
-        color = color_of(curve.series.shortcut)
-        if curve.trials > 1:
+        color = color_of(curve.series)
+        if curve.low != curve.high:
             axes.fill_between(curve.x, curve.low, curve.high, color=color, alpha=0.15, linewidth=0)
         axes.plot(
             curve.x,
@@ -146,10 +154,22 @@ def draw_curves(curves: Sequence[Curve], quantities: Mapping[str, Quantity], *, 
     return canvas
 
 
+def draw_behind(canvas: Canvas, curves: Iterable[Curve]) -> None:
+    """The medians of further curves as thin dashed lines, in the axes that there are: what to compare with."""
+    for curve in curves:
+        if axes := canvas.axes.get((curve.panel, curve.quantity)):
+            axes.plot(curve.x, curve.median, color=color_of(curve.series), zorder=1, **BEHIND)
+
+
+def key_of_behind(label: str) -> Line2D:
+    """The legend entry of what `draw_behind` drew."""
+    return Line2D([], [], color=INK, label=label, **BEHIND)
+
+
 def series_handles(series: Iterable[Series]) -> list[Artist]:
     """One legend entry for each series, in the order of the shortcuts' table."""
     ordered = sorted(set(series), key=lambda s: (SHORTCUTS.position(s.shortcut), s.shortcut, s.style))
-    return [Line2D([], [], color=color_of(s.shortcut), label=s.label, **_look(s)) for s in ordered]
+    return [Line2D([], [], color=color_of(s), label=s.label, **_look(s)) for s in ordered]
 
 
 def whole_numbers(axes: Axes) -> None:

@@ -86,7 +86,7 @@ def draw(errors: Errors) -> Figure:
 
 
 def _draw_row(axes: Axes, row: ErrorRow, place: int) -> None:
-    color = color_of(row.series.shortcut)
+    color = color_of(row.series)
     axes.plot(row.errors, [place] * len(row.errors), "o", color=color, alpha=0.55, markersize=6, mew=0)
     if row.errors:
         axes.plot([row.median], [place], "|", color=color, markersize=16, mew=2.4)

@@ -12,6 +12,7 @@ from matplotlib.patches import Patch
 
 from resablate.figures.curves import Curve, Points, column, median_curves
 from resablate.figures.drawing import (
+    CHANGE_COLOR,
     INK,
     Quantity,
     add_legend,
@@ -23,8 +24,6 @@ from resablate.figures.drawing import (
 from resablate.figures.picture import Picture
 from resablate.figures.variants import Panel
 from resablate.result import TrialResult
-
-CHANGE_COLOR = "#ECECEC"
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def draw(lesions: Lesions) -> Figure:
     )
     for curve in lesions.baselines:
         axes = canvas.axes[curve.panel, "error"]
-        color = color_of(curve.series.shortcut)
+        color = color_of(curve.series)
         axes.axhline(curve.median[0], color=color, linestyle=(0, (4, 3)), linewidth=1.0, alpha=0.8)
     for panel, blocks in lesions.changing.items():
         for block in blocks:

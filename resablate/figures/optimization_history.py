@@ -17,7 +17,7 @@ from resablate.figures.drawing import (
     ONE_PANEL_HEIGHT,
     ONE_PANEL_WIDTH,
     add_legend,
-    color_of,
+    color_of_shortcut,
     whole_numbers,
 )
 from resablate.figures.picture import Picture
@@ -64,7 +64,7 @@ def draw(progress: Sequence[Progress]) -> Figure:
     for place, objective in enumerate(progress, start=1):
         axes = figure.add_subplot(len(progress), 1, place)
         for number, value, shortcut in objective.ended:
-            axes.plot(number, value, "o", color=color_of(shortcut), markersize=4.5, mew=0, alpha=0.8)
+            axes.plot(number, value, "o", color=color_of_shortcut(shortcut), markersize=4.5, mew=0, alpha=0.8)
         axes.step(range(1, len(objective.best) + 1), objective.best, where="post", color=INK, linewidth=1.4)
         bottom = axes.get_xaxis_transform()
         axes.plot(objective.without, [0.02] * len(objective.without), "x", color=FAINT, markersize=5, transform=bottom)
@@ -73,7 +73,7 @@ def draw(progress: Sequence[Progress]) -> Figure:
         whole_numbers(axes)
     shortcuts = dict.fromkeys(shortcut for objective in progress for _, _, shortcut in objective.ended)
     keys: list[Artist] = [
-        Line2D([], [], color=color_of(shortcut), marker="o", linestyle="", markersize=4.5, label=shortcut)
+        Line2D([], [], color=color_of_shortcut(shortcut), marker="o", linestyle="", markersize=4.5, label=shortcut)
         for shortcut in shortcuts
     ]
     keys.append(Line2D([], [], color=INK, linewidth=1.4, label="best so far"))

@@ -123,7 +123,7 @@ def _draw_trials(canvas: Canvas, trials: Sequence[Trials]) -> list[Artist]:
     """The trials of a search and its best intervals; the legend's entries of these."""
     keys: list[Artist] = []
     for tried in trials:
-        axes, color = canvas.axes[tried.panel, "test_error"], color_of(tried.series.shortcut)
+        axes, color = canvas.axes[tried.panel, "test_error"], color_of(tried.series)
         axes.plot(*zip(*tried.points, strict=True), "o", color=color, alpha=0.4, markersize=4, mew=0)
         if tried.best:
             low, high = tried.best

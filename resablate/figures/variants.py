@@ -40,10 +40,11 @@ class Series:
     """One legend entry."""
 
     shortcut: str
-    """Fixes the color."""
     label: str
     style: int
     """Place among the series of the same shortcut, from 0; fixes the marker and the line style."""
+    color: int
+    """Place in the palette: that of the shortcut in its table, or of the series where all have one shortcut."""
 
 
 class Member(NamedTuple):
@@ -132,10 +133,12 @@ def _series(specs: Sequence[TrialSpec], fields: Sequence[str], ranges: Sequence[
             known.append(rest)
     for known in distinct.values():
         known.sort(key=lambda rest: [(name, sort_key(name, value)) for name, value in rest.items()])
-    return [
-        Series(spec.shortcut, _label(spec.shortcut, rest, ranges), distinct[spec.shortcut].index(rest))
-        for spec, rest in zip(specs, rests, strict=True)
-    ]
+    series: list[Series] = []
+    for spec, rest in zip(specs, rests, strict=True):
+        style = distinct[spec.shortcut].index(rest)
+        color = SHORTCUTS.position(spec.shortcut) if len(distinct) > 1 else style
+        series.append(Series(spec.shortcut, _label(spec.shortcut, rest, ranges), style, color))
+    return series
 
 
 def _rest(spec: TrialSpec, fields: Sequence[str]) -> dict[str, Value]:

@@ -30,6 +30,16 @@ class Block(nn.Module, ABC):
     def changes_dimension(self) -> bool:
         """Whether the block changes the number of channels or the resolution."""
 
+    @property
+    def carries(self) -> bool:
+        """Whether a path can take the carried side."""
+        return True
+
+    @property
+    def adds(self) -> bool:
+        """Whether a path can take the added side, in eval mode."""
+        return self.survival != 0
+
     def addends(self, x: Tensor) -> Addends:
         """What the block adds, for input `x`."""
         carried, added = self.sides(x)
@@ -89,6 +99,16 @@ class ShortcutBlock(Block):
     def changes_dimension(self) -> bool:
         """Whether the block changes the number of channels or the resolution."""
         return self._changes_dimension
+
+    @property
+    def carries(self) -> bool:
+        """Whether a path can take the carried side: a plain network's blocks have none."""
+        return self.shortcut.carries
+
+    @property
+    def adds(self) -> bool:
+        """Whether a path can take the added side, in eval mode."""
+        return self.shortcut.adds and super().adds
 
     def sides(self, x: Tensor) -> Addends:
         """The shortcut's addends behind the entry."""

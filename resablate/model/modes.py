@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 from torch import nn
 
+from resablate.model.network import ResidualNetwork
+
 
 @contextmanager
 def evaluation_mode(network: nn.Module) -> Generator[None]:
@@ -16,3 +18,16 @@ def evaluation_mode(network: nn.Module) -> Generator[None]:
     finally:
         for module, mode in modes:
             module.training = mode
+
+
+@contextmanager
+def unscaled(network: ResidualNetwork) -> Generator[None]:
+    """Every block's `survival` 1 inside, so that eval mode scales no branch; its own again outside."""
+    before = [(block, block.survival) for block in network.chain]
+    for block, _ in before:
+        block.survival = 1.0
+    try:
+        yield
+    finally:
+        for block, survival in before:
+            block.survival = survival

@@ -8,6 +8,7 @@ from resablate.regularizers.procrustes import SV_STEMS as SV_STEMS
 from resablate.regularizers.procrustes import Procrustes
 from resablate.regularizers.sites import SV_LAYERS as SV_LAYERS
 from resablate.regularizers.sites import Site as Site
+from resablate.regularizers.sites import chosen_convolutions as chosen_convolutions
 from resablate.regularizers.sites import find_sites as find_sites
 from resablate.regularizers.spectral_penalty import SpectralPenalty
 

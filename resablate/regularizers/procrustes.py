@@ -27,18 +27,18 @@ class Procrustes(Regularizer):
     """After an optimizer step, with probability `sv_frequency`: W <- (1 - s) W + s * target * polar(W).
 
     s is sv_strength; polar(W) is the nearest operator whose singular values are all 1. A 1x1 convolution is moved
-    exactly; a larger one is projected through its spectrum and cropped to its size. One draw decides for all.
+    exactly; a larger one is projected through its spectrum and cropped to its size, wrapped around where its image is
+    smaller. One draw decides for all.
 
     Args:
-        sites: the convolutions; their strides must divide the images' sides, but for 1x1 kernels.
+        sites: the convolutions; those that have no symbol (`Site.has_symbol`) are left alone.
         sv_strength: s in [0, 1]; 1 is the paper's.
         sv_target: as `Site.target` takes it; `backward` is the paper's.
         sv_frequency: probability of a step; the paper's code has 0.5.
         sv_stem: a row of SV_STEMS.
 
     Raises:
-        ValueError: if sv_strength is above 1; by `after_step`, for a kernel larger than its image or a stride that
-            does not divide its sides.
+        ValueError: if sv_strength is above 1.
 
     Source: Zaeemzadeh et al. 2020 and its released code.
     """
@@ -54,7 +54,7 @@ class Procrustes(Regularizer):
     ) -> None:
         if sv_strength > 1:
             raise ValueError(f"procrustes moves by a part of the way: sv_strength <= 1 must hold, got {sv_strength}")
-        kept = [site for site in sites if sv_stem != "off" or not site.is_stem]
+        kept = [site for site in sites if site.has_symbol and (sv_stem != "off" or not site.is_stem)]
         super().__init__(kept, sv_strength=sv_strength)
         self._targets = [site.target(sv_target) for site in kept]
         self._frequency = sv_frequency

@@ -9,6 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from resablate.errors import AnalysisError
 from resablate.model import ResidualNetwork, evaluation_mode
 from resablate.model.block import Block
 from resablate.registry import Registry
@@ -23,11 +24,22 @@ class Site:
     size: tuple[int, int]
     """(H, W) of the images that enter it."""
     is_stem: bool
+    is_transition: bool
+    """Whether it changes channels or resolution itself, outside a block's branch."""
 
     @property
     def stride(self) -> int:
         """Of the convolution, equal along both sides."""
         return int(self.layer.stride[0])
+
+    @property
+    def has_symbol(self) -> bool:
+        """Whether the operator falls apart into frequencies: its stride divides the images' sides, or it is 1x1.
+
+        Otherwise, as on images of odd sides, only the operator as a whole has a polar factor and singular values,
+        which are too many for every step of a training.
+        """
+        return self.layer.kernel_size == (1, 1) or not any(side % self.stride for side in self.size)
 
     def target(self, sv_target: str | float) -> float:
         """The singular value that all are drawn to.
@@ -36,10 +48,15 @@ class Site:
             sv_target: `backward` keeps the norm of gradients on average, sqrt(out / in), as the paper; `forward` that
                 of activations, the stride times sqrt(in / min(in, out)); or the number itself.
 
+        Raises:
+            ValueError: for another name.
+
         Source: Zaeemzadeh et al. 2020 and its released code for `backward`.
         """
         if not isinstance(sv_target, str):
             return float(sv_target)
+        if sv_target not in ("backward", "forward"):
+            raise ValueError(f"sv_target must be backward, forward or a number, got {sv_target!r}")
         entering, leaving = self.layer.in_channels, self.layer.out_channels
         if sv_target == "backward":
             return (leaving / entering) ** 0.5
@@ -64,23 +81,64 @@ def find_sites(network: ResidualNetwork, images: Tensor, *, sv_layers: str) -> l
         network: left as it is.
         images: (B, C, H, W), what the network takes; one image is enough.
         sv_layers: a row of SV_LAYERS.
+
+    Raises:
+        AnalysisError: for a convolution that applies something else than its weights on zero-padded images, equally
+            along both sides: a subclass, another padding mode, two strides or two dilations.
     """
     sizes = _input_sizes(network, images)
-    stem = next((layer for layer in network.stem.modules() if isinstance(layer, nn.Conv2d)), None)
-    moving = set(_transitions(network))
+    stem, moving = _stem(network), set(_transitions(network))
+    for name, layer in chosen_convolutions(network, sv_layers=sv_layers):
+        _check_plain(name, layer)
     return [
-        Site(name, layer, sizes[layer], is_stem=layer is stem)
+        Site(name, layer, sizes[layer], is_stem=layer is stem, is_transition=layer in moving)
+        for name, layer in chosen_convolutions(network, sv_layers=sv_layers)
+        if layer in sizes
+    ]
+
+
+def chosen_convolutions(network: ResidualNetwork, *, sv_layers: str) -> list[tuple[str, nn.Conv2d]]:
+    """Name and layer of the convolutions called `sv_layers`, from the input on; the network may be on `meta`.
+
+    Args:
+        network: left as it is.
+        sv_layers: a row of SV_LAYERS.
+    """
+    stem, moving = _stem(network), set(_transitions(network))
+    return [
+        (name, layer)
         for name, layer in network.named_modules()
         if isinstance(layer, nn.Conv2d)
-        and layer in sizes
         and (sv_layers == "all" or layer in moving or (sv_layers == "stem+transitions" and layer is stem))
     ]
 
 
+def _check_plain(name: str, layer: nn.Conv2d) -> None:
+    """A subclass may transform its weights or pad on its own, which neither weights nor attributes tell."""
+    if type(layer) is not nn.Conv2d:
+        found = f"a {type(layer).__module__}.{type(layer).__name__}"
+    elif layer.padding_mode != "zeros":
+        found = f"padding_mode={layer.padding_mode!r}"
+    elif len(set(layer.stride)) > 1 or len(set(layer.dilation)) > 1:
+        found = f"stride={layer.stride}, dilation={layer.dilation}"
+    else:
+        return
+    raise AnalysisError(
+        f"{name}: singular values are known of plain nn.Conv2d with padding_mode='zeros' and equal strides and"
+        f" dilations alone, got {found}"
+    )
+
+
+def _stem(network: ResidualNetwork) -> nn.Conv2d | None:
+    return next((layer for layer in network.stem.modules() if isinstance(layer, nn.Conv2d)), None)
+
+
 def _transitions(network: ResidualNetwork) -> Iterator[nn.Conv2d]:
+    # A block that changes dimensions may have gates too, or convolve once more what its entry has brought into shape.
     for block in network.chain:
-        if block.changes_dimension:
-            yield from (layer for layer in _outside_branch(block) if isinstance(layer, nn.Conv2d))
+        for layer in _outside_branch(block):
+            if isinstance(layer, nn.Conv2d) and (layer.in_channels != layer.out_channels or set(layer.stride) != {1}):
+                yield layer
 
 
 def _outside_branch(block: Block) -> Iterator[nn.Module]:

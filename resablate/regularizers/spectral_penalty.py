@@ -18,24 +18,24 @@ class SpectralPenalty(Regularizer):
     The singular values are those of the convolution as an operator on circular images, stride included.
 
     Args:
-        sites: the convolutions; their strides must divide the images' sides, but for 1x1 kernels.
+        sites: the convolutions; those that have no symbol (`Site.has_symbol`) are left alone.
         sv_strength: the factor.
         sv_target: as `Site.target` takes it.
-
-    Raises:
-        ValueError: by `penalty`, for a kernel larger than its image or a stride that does not divide its sides.
     """
 
     def __init__(self, sites: Sequence[Site], *, sv_strength: float, sv_target: str | float = "backward") -> None:
-        super().__init__(sites, sv_strength=sv_strength)
-        self._targets = [site.target(sv_target) for site in sites]
+        kept = [site for site in sites if site.has_symbol]
+        super().__init__(kept, sv_strength=sv_strength)
+        self._targets = [site.target(sv_target) for site in kept]
 
     def penalty(self) -> Tensor | None:
         """The penalty, or None where there is no convolution."""
         gaps: list[Tensor] = []
         for site, target in zip(self.sites, self._targets, strict=True):
             matrices, weights = half_symbol(site.layer.weight, size=site.size, stride=site.stride)
-            gaps.append(((torch.linalg.svdvals(matrices) - target).square().sum(-1) * weights).sum())
+            # LAPACK refuses what is not finite; of weights that are not the loss tells.
+            values = torch.linalg.svdvals(matrices.where(matrices.isfinite(), 0))
+            gaps.append(((values - target).square().sum(-1) * weights).sum())
         return self.sv_strength * torch.stack(gaps).sum() if gaps else None
 
     def after_step(self, generator: torch.Generator) -> None:

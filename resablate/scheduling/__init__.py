@@ -8,3 +8,8 @@ from resablate.scheduling.inline import check_machine as check_machine
 from resablate.scheduling.progress import clock as clock
 from resablate.scheduling.run import SweepOutcome as SweepOutcome
 from resablate.scheduling.run import run_sweep as run_sweep
+from resablate.scheduling.searching import preview as preview
+from resablate.scheduling.standing import STATES as STATES
+from resablate.scheduling.standing import Standing as Standing
+from resablate.scheduling.standing import sweep_standing as sweep_standing
+from resablate.scheduling.stopping import TERMINATED as TERMINATED

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import torch
 
 from resablate.datasets import load_dataset
-from resablate.errors import ResablateError
+from resablate.errors import CheckpointError, ResablateError
 from resablate.figures import draw_all
-from resablate.reanalysis import check_analyses, repeat_analyses
+from resablate.reanalysis import check_analyses, failed_analyses, repeat_analyses
 from resablate.result import WEIGHTS_FILE, TrialResult
 from resablate.scheduling.inline import Scheduler, check_machine, threads, wants_gpu
 from resablate.sweep import Resources
@@ -133,6 +133,7 @@ def analyze_trials(
         place = f"{trial.result.spec.label()} (run {trial.run_id})"
         if isinstance(outcome, ResablateError):
             found = [str(outcome)]
+            tracker.amend_trial(trial.run_id, failed_analyses(trial.result, names, found[0]), figures={})
         else:
             tracker.amend_trial(trial.run_id, outcome, figures=draw_all(outcome))
             results.append(outcome)
@@ -203,11 +204,14 @@ def _analyze(result: str, weights: bytes, order: _Order) -> str:
     with tempfile.TemporaryDirectory() as folder, thread_count(order.threads):
         file = Path(folder) / WEIGHTS_FILE
         file.write_bytes(weights)
-        return repeat_analyses(
-            TrialResult.from_json(result),
-            file,
-            names=order.names,
-            knobs=order.knobs,
-            data_root=Path(order.data_root) if order.data_root else None,
-            device=torch.device("cuda" if order.gpu else "cpu"),
-        ).to_json()
+        try:
+            return repeat_analyses(
+                TrialResult.from_json(result),
+                file,
+                names=order.names,
+                knobs=order.knobs,
+                data_root=Path(order.data_root) if order.data_root else None,
+                device=torch.device("cuda" if order.gpu else "cpu"),
+            ).to_json()
+        except CheckpointError as error:  # the copy is gone when somebody reads its path
+            raise CheckpointError(str(error).replace(str(file), f"the run's {WEIGHTS_FILE}")) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 from collections.abc import Sequence
@@ -13,15 +12,15 @@ import torch
 
 from resablate.errors import ResourceError
 from resablate.result import WEIGHTS_FILE, TrialResult, failed_result
+from resablate.scheduling.failures import Failure, tried
 from resablate.scheduling.filing import Filing
+from resablate.scheduling.gpu import keep_to_share
 from resablate.scheduling.progress import SweepProgress
 from resablate.searches.searcher import Searcher
 from resablate.spec import TrialSpec
 from resablate.sweep import Resources
 from resablate.training import thread_count
 from resablate.trial import Trial
-
-log = logging.getLogger(__name__)
 
 Scheduler = Literal["ray_tune", "inline"]
 """Where trials run: on Ray, or one after another in this process."""
@@ -68,6 +67,7 @@ def run_inline(
         progress: told of everything.
     """
     device = torch.device("cuda" if wants_gpu(resources, there_is_one=torch.cuda.is_available()) else "cpu")
+    keep_to_share(0 if resources.gpus == "auto" else resources.gpus)
     with thread_count(threads(resources)):
         for spec in iter(trials.next, None) if isinstance(trials, Searcher) else trials:
             result = _run_one(
@@ -93,7 +93,8 @@ def _run_one(
 ) -> TrialResult:
     progress.started(spec)
     filing.start_trial(spec)
-    try:
+
+    def train() -> TrialResult:
         trial = Trial(spec, data_root=data_root, device=device, folder=folder)
         for metrics in trial.training.history:
             filing.epoch(spec.key, metrics)
@@ -101,12 +102,14 @@ def _run_one(
             metrics = trial.run_epoch()
             filing.epoch(spec.key, metrics)
             progress.epoch(spec.key, metrics.epoch, metrics.val_error)
-        result = trial.finish()
-        filing.finish_trial(result, weights=(folder / WEIGHTS_FILE).read_bytes())
-        shutil.rmtree(folder, ignore_errors=True)
-    except Exception as error:  # one trial's failure is its result; the sweep goes on
-        log.exception("trial %s failed", spec.key)
-        result = failed_result(spec, error)
-        filing.finish_trial(result, weights=None)
-    progress.ended_with(result)
-    return result
+        return trial.finish()
+
+    outcome = tried(train, name=f"trial {spec.key}")
+    if isinstance(outcome, Failure):
+        filed = filing.finish_trial(failed_result(spec, outcome.reason), weights=None)
+    else:
+        filed = filing.finish_trial(outcome, weights=(folder / WEIGHTS_FILE).read_bytes())
+        if filed is outcome:
+            shutil.rmtree(folder, ignore_errors=True)
+    progress.ended_with(filed)
+    return filed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from math import inf
 from types import TracebackType
 from typing import Self
 
@@ -14,9 +15,6 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from resablate.result import Status, TrialResult
 from resablate.spec import TrialSpec
 from resablate.tracking import SweepStatus
-
-_TOLD: tuple[Status, ...] = ("pruned", "failed")
-"""Endings that the bar counts on their own."""
 
 
 class SweepProgress:
@@ -54,6 +52,9 @@ class SweepProgress:
         self._console = console
         self._part: dict[str, float] = {}
         self._running: dict[str, str] = {}
+        self._val_error: dict[str, float] = {}
+        """Of the latest epoch of a trial."""
+        self._best = inf
         self._start = time.monotonic()
         self._bar = Progress(
             SpinnerColumn(),
@@ -87,6 +88,7 @@ class SweepProgress:
     def epoch(self, key: str, epoch: int, val_error: float) -> None:
         """A trial trained one epoch."""
         spec = self._trials[key]
+        self._val_error[key] = val_error
         # The test and the analyses after the last epoch count as one epoch more.
         self._part[key] = epoch / (spec.epochs + 1)
         self._running[key] = f"{self._label(spec)} {epoch}/{spec.epochs} val {100 * val_error:.1f} %"
@@ -97,6 +99,8 @@ class SweepProgress:
         self._part[key] = 1.0
         self._running.pop(key, None)
         self.counts[status] += 1
+        if status == "finished":
+            self._best = min(self._best, self._val_error.get(key, inf))
         outcome = f"finished, test error {100 * test_error:.2f} %" if status == "finished" else f"{status}, {reason}"
         if status == "pruned":  # the reason says it
             outcome = reason
@@ -138,7 +142,8 @@ class SweepProgress:
 
     def _refresh(self) -> None:
         head = f"{self.counts.total()}/{self.total} done, {len(self._running)} running"
-        head += "".join(f", {self.counts[status]} {status}" for status in _TOLD if self.counts[status])
+        head += "".join(f", {count} {status}" for status, count in self.counts.items() if status != "finished")
+        head += f", best val {100 * self._best:.2f} %" if self._best < inf else ""
         running = " | ".join(self._running.values())
         description = f"{head}; {self._time()}  {running}"
         self._bar.update(self._task, completed=self._fraction(), description=description)

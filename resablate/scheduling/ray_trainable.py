@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,18 @@ from typing import Any
 import ray
 from ray import tune
 
+from resablate.datasets import hold_dataset
 from resablate.measurement import EpochMetrics
-from resablate.result import WEIGHTS_FILE, TrialResult, failed_result
+from resablate.result import WEIGHTS_FILE, Status, TrialResult, failed_result
+from resablate.scheduling.failures import Failure, tried
 from resablate.scheduling.filing import Filing
+from resablate.scheduling.gpu import keep_to_share
+from resablate.scheduling.lock import join
 from resablate.spec import TrialSpec
 from resablate.sweep import SweepSpec
 from resablate.tracking import SweepStatus, open_tracker
 from resablate.trial import device_name
 from resablate.versions import versions
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,13 @@ class RayTrialContext:
 
     filing: Any
     """Handle of the FilingActor."""
+    datasets: Mapping[str, Any]
+    """Name -> reference to what the driver has read."""
     folder: str
     data_root: str | None
     threads: int
-    gpu: bool
+    gpu_share: float
+    """GPUs of one trial, or the part of one that it may fill; 0 for none."""
     prunable: bool
     """Whether a trial may be stopped between its epochs."""
 
@@ -47,6 +51,7 @@ class FilingActor:
     """
 
     def __init__(self, uri: str, spool: str) -> None:
+        join(Path(spool).parent)
         self._filing = Filing(open_tracker(uri), spool=Path(spool))
 
     def start(self, sweep: SweepSpec, trials: Sequence[TrialSpec], command: str) -> None:
@@ -65,9 +70,10 @@ class FilingActor:
         """As `Filing.epoch`."""
         self._filing.epoch(key, metrics)
 
-    def finish_trial(self, result: str, weights: bytes | None) -> None:
-        """As `Filing.finish_trial`, with the result as JSON."""
-        self._filing.finish_trial(TrialResult.from_json(result), weights=weights)
+    def finish_trial(self, result: str, weights: bytes | None) -> tuple[Status, str]:
+        """As `Filing.finish_trial`, with the result as JSON; status and reason of what is filed."""
+        filed = self._filing.finish_trial(TrialResult.from_json(result), weights=weights)
+        return filed.status, filed.reason
 
     def end(self, status: SweepStatus) -> list[str]:
         """As `Filing.end`."""
@@ -88,7 +94,12 @@ class TrialTrainable(tune.Trainable):
 
         assert context is not None
         self._context = context
+        join(Path(context.folder).parent)
         torch.set_num_threads(context.threads)
+        keep_to_share(context.gpu_share)
+        # Once for a process, before its first trial begins.
+        for name, found in context.datasets.items():
+            hold_dataset(name, Path(context.data_root) if context.data_root else None, ray.get(found))
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -111,11 +122,17 @@ class TrialTrainable(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """One epoch; after the last one the test, the analyses and the filing."""
+        outcome = tried(self._attempt, name=f"trial {self._spec.key}")
+        if isinstance(outcome, Failure):
+            return self._end(failed_result(self._spec, outcome.reason), weights=None)
+        return outcome
+
+    def _attempt(self) -> dict[str, Any]:
         try:
             return self._step()
-        except Exception as error:
-            log.exception("trial %s failed", self._spec.key)
-            return self._end(failed_result(self._spec, error), weights=None)
+        except Exception:
+            self._trial = None  # the next attempt continues from the checkpoint
+            raise
 
     def _step(self) -> dict[str, Any]:
         folder = Path(self._context.folder) / self._spec.key
@@ -130,7 +147,8 @@ class TrialTrainable(tune.Trainable):
             if not (prunable and self._trial.training.done):  # nobody stops a trial that only has to be tested
                 return {**self._epochs(), "done": False}
         ended = self._end(self._trial.finish(), weights=(folder / WEIGHTS_FILE).read_bytes())
-        shutil.rmtree(folder, ignore_errors=True)
+        if ended["status"] != "failed":
+            shutil.rmtree(folder, ignore_errors=True)
         return ended
 
     def _epochs(self) -> dict[str, Any]:
@@ -154,7 +172,7 @@ class TrialTrainable(tune.Trainable):
         trial = Trial(
             self._spec,
             data_root=Path(root) if root else None,
-            device=torch.device("cuda" if self._context.gpu else "cpu"),
+            device=torch.device("cuda" if self._context.gpu_share else "cpu"),
             folder=folder,
         )
         for metrics in trial.training.history:
@@ -163,6 +181,7 @@ class TrialTrainable(tune.Trainable):
 
     def _end(self, result: TrialResult, *, weights: bytes | None) -> dict[str, Any]:
         # Waits until the result lies in the spool, which takes milliseconds, not until it is filed.
-        ray.get(self._context.filing.finish_trial.remote(result.to_json(), weights))
-        outcome = result.without_tables().model_copy(update={"history": ()})
-        return {**self._epochs(), "outcome": outcome.to_json(), "done": True}
+        status, reason = ray.get(self._context.filing.finish_trial.remote(result.to_json(), weights))
+        told = {"status": status, "reason": reason, "history": ()}
+        outcome = result.without_tables().model_copy(update=told)
+        return {**self._epochs(), "outcome": outcome.to_json(), "status": status, "done": True}

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any
 
 from rich.console import Console
 
-from resablate.datasets import load_dataset
-from resablate.errors import ResourceError
+from resablate.datasets import StoredImages, load_dataset
 from resablate.plan import SweepPlan, estimate_cpu_seconds
 from resablate.result import Status
 from resablate.scheduling.filing import Filing
 from resablate.scheduling.inline import Scheduler, check_machine, run_inline
+from resablate.scheduling.lock import alone, wait_for_members
 from resablate.scheduling.progress import SweepProgress
 from resablate.scheduling.searching import Left, analyze_best, check_pruning_inline, what_is_left
+from resablate.scheduling.standing import SPOOL
+from resablate.scheduling.stopping import Stopping
 from resablate.spec import TrialSpec
 from resablate.tracking import Tracker, open_tracker, tracking_uri, work_folder
 
-SPOOL, TRIALS, LOCK = "spool", "trials", "lock"
-"""What a sweep keeps in its folder: results that wait to be filed, checkpoints, and who is at work."""
+TRIALS = "trials"
+"""Where a sweep keeps checkpoints, in its folder."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,14 @@ class SweepOutcome:
     planned: int
     reused: int
     """Trials that were complete before."""
+    left: dict[str, int]
+    """Trials that ended before without being complete, and were left as they are, by status."""
+    scheduled: int
+    """Trials that were to run now."""
     counts: dict[Status, int]
     """Trials that ended now, by status."""
+    stopped_by: str
+    """What ended the sweep early; empty if nothing did."""
     filing_problems: tuple[str, ...]
     analysis_problems: tuple[str, ...]
     """Of the best trials, where `analyze_best` asks for them."""
@@ -50,15 +57,20 @@ class SweepOutcome:
         return sum(self.counts.values())
 
     @property
+    def remaining(self) -> int:
+        """Trials that have not ended."""
+        return self.planned - self.reused - sum(self.left.values()) - self.ended
+
+    @property
     def interrupted(self) -> bool:
-        """Whether somebody stopped it before every trial had ended."""
-        return self.reused + self.ended < self.planned
+        """Whether it was stopped before every trial that was to run had ended."""
+        return self.ended < self.scheduled
 
     @property
     def failed(self) -> bool:
-        """Whether a trial failed, did not end, or could not be filed or analyzed."""
-        failed = self.counts.get("failed") or self.filing_problems or self.analysis_problems
-        return bool(failed) or self.interrupted
+        """Whether a trial failed, now or before, did not end, or could not be filed or analyzed."""
+        failed = self.counts.get("failed") or self.left.get("failed")
+        return bool(failed or self.filing_problems or self.analysis_problems) or self.interrupted
 
 
 def run_sweep(
@@ -69,8 +81,11 @@ def run_sweep(
     console: Console,
     uri: str | None = None,
     data_root: Path | None = None,
+    retry: Collection[Status] = (),
+    max_trials: int | None = None,
+    time_budget: float | None = None,
 ) -> SweepOutcome:
-    """Run the trials of `plan` that are not complete yet.
+    """Run the trials of `plan` that have not ended yet.
 
     Everything that can be wrong with the request is found before the first trial is scheduled.
 
@@ -81,6 +96,9 @@ def run_sweep(
         console: where progress is shown.
         uri: of the tracking server; as `open_tracker` finds it where None.
         data_root: where data sets are looked for first.
+        retry: statuses; trials of this sweep that ended so are run again.
+        max_trials: run no more than so many; all where None.
+        time_budget: seconds after which running trials are stopped, with their checkpoints; no end where None.
 
     Raises:
         TrackingError: if the tracker cannot be used.
@@ -96,98 +114,63 @@ def run_sweep(
         check_machine(plan.sweep.resources)
     if scheduler == "inline":
         check_pruning_inline(plan.sweep)
-    with _alone(work, plan.sweep.name), what_is_left(plan, tracker, spool=work / SPOOL) as left:
-        asked = plan.samples if left.search and left.total else left.listed
-        for name in dict.fromkeys(spec.dataset for spec in asked):
-            load_dataset(name, data_root)
-        if left.reused:
-            count = len(left.reused)
-            console.print(f"{count} of {count + left.total} trials are complete already", highlight=False)
-        progress = SweepProgress(
-            left.listed,
-            label=plan.sweep.label,
-            work=estimate_cpu_seconds,
-            console=console,
-            total=lambda: left.total,
-        )
-        if not left.total or scheduler == "inline":
-            problems = _run_inline(
-                plan, left, tracker=tracker, work=work, command=command, data_root=data_root, progress=progress
-            )
-        else:
-            problems = _run_on_ray(
-                plan,
-                left,
-                uri=place,
-                work=work,
-                command=command,
-                data_root=data_root,
-                progress=progress,
+    with Stopping(time_budget) as stopping, alone(work, plan.sweep.name, parts=(SPOOL, TRIALS)):
+        wait_for_members(work, plan.sweep.name)
+        with what_is_left(plan, tracker, spool=work / SPOOL, retry=retry, limit=max_trials) as left:
+            datasets = _read_datasets(plan, left, data_root)
+            _say_what_is_left_alone(console, left)
+            progress = SweepProgress(
+                left.listed[:max_trials],
+                label=plan.sweep.label,
+                work=estimate_cpu_seconds,
                 console=console,
+                total=lambda: left.scheduled,
             )
-        over = not problems and progress.sweep_status() != "interrupted"
-        unanalyzed = analyze_best(plan.sweep, tracker, scheduler, data_root, console) if over else ()
-        return SweepOutcome(
-            planned=len(left.reused) + left.total,
-            reused=len(left.reused),
-            counts=dict(progress.counts),
-            filing_problems=tuple(problems),
-            analysis_problems=unanalyzed,
-            records=tracker.ui_hint(),
-            wall_seconds=time.monotonic() - start,
+            knobs: dict[str, Any] = dict(work=work, command=command, data_root=data_root, progress=progress)
+            if not left.scheduled or scheduler == "inline":
+                problems = _run_inline(plan, left, tracker=tracker, **knobs)
+            else:
+                problems = _run_on_ray(
+                    plan, left, uri=place, datasets=datasets, stopping=stopping, console=console, **knobs
+                )
+            unanalyzed: tuple[str, ...] = ()
+            if not problems and progress.counts.total() == left.total:
+                unanalyzed = analyze_best(plan.sweep, tracker, scheduler, data_root, console)
+            return SweepOutcome(
+                planned=left.planned,
+                reused=left.reused,
+                left=left.left_alone,
+                scheduled=left.scheduled,
+                counts=dict(progress.counts),
+                stopped_by=stopping.reason,
+                filing_problems=tuple(problems),
+                analysis_problems=unanalyzed,
+                records=tracker.ui_hint(),
+                wall_seconds=time.monotonic() - start,
+            )
+
+
+def _read_datasets(plan: SweepPlan, left: Left, data_root: Path | None) -> dict[str, StoredImages]:
+    """By name, those of the trials that are to be run now, or of such as a search may propose."""
+    if not left.scheduled:
+        return {}
+    asked = plan.samples if left.search else left.listed[: left.scheduled]
+    return {name: load_dataset(name, data_root) for name in dict.fromkeys(spec.dataset for spec in asked)}
+
+
+def _say_what_is_left_alone(console: Console, left: Left) -> None:
+    if left.reused:
+        console.print(f"{left.reused} of {left.planned} trials are complete already", highlight=False)
+    if failed := left.left_alone.get("failed"):
+        console.print(
+            f"{failed} of {left.planned} trials failed before and are left as they are; --retry failed runs them again",
+            highlight=False,
         )
 
 
 def _recorded(plan: SweepPlan, left: Left) -> list[TrialSpec]:
     """What the record of this submission begins with: all trials, or those that the search knows already."""
-    return list(left.reused.values()) if left.search else list(plan.trials)
-
-
-@contextmanager
-def _alone(work: Path, name: str) -> Generator[None]:
-    """Holds the sweep's lock: two processes in one folder would write over each other's checkpoints.
-
-    Raises:
-        ResourceError: if another process runs the sweep, which is named, or the folder cannot be made.
-    """
-    try:
-        lock = _locked(work)
-    except OSError as error:
-        raise ResourceError(f"{work}: not writable, and checkpoints need a folder ({error.strerror})") from None
-    if isinstance(lock, str):
-        raise ResourceError(
-            f"sweep {name!r} is being run by process {lock} in this folder; wait until it has ended, then run the"
-            " command again for what is left"
-        )
-    with lock:
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        try:
-            yield
-        finally:
-            (work / LOCK).unlink()
-            for folder in (work / SPOOL, work / TRIALS, work, work.parent):
-                with suppress(OSError):  # it holds what the sweep will continue from
-                    folder.rmdir()
-
-
-def _locked(work: Path) -> TextIO | str:
-    """The sweep's lock file, open and held, or the number of the process that holds it."""
-    while True:
-        work.mkdir(parents=True, exist_ok=True)
-        lock = (work / LOCK).open("a+")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            with lock:
-                return lock.read().strip() or "unknown"
-        # Whoever held it before has deleted it; if that was after it was opened here, it locks nothing.
-        with suppress(FileNotFoundError):
-            if (work / LOCK).stat().st_ino == os.fstat(lock.fileno()).st_ino:
-                return lock
-        lock.close()
+    return left.known if left.search else list(plan.trials)
 
 
 def _run_inline(
@@ -224,20 +207,26 @@ def _run_on_ray(
     work: Path,
     command: str,
     data_root: Path | None,
+    datasets: Mapping[str, StoredImages],
     progress: SweepProgress,
+    stopping: Stopping,
     console: Console,
 ) -> list[str]:
     import ray
+    from ray.exceptions import RayTaskError
 
-    from resablate.scheduling.ray_tune import connect_ray, ray_capacity, run_ray, start_filing
+    from resablate.scheduling.ray_tune import connect_ray, has_failed, ray_capacity, run_ray, start_filing
 
     connect_ray()
+    stopping.listen()  # Ray takes SIGTERM, and has it end the process at once
     capacity = ray_capacity(plan.sweep.resources)
     console.print(f"Ray: {capacity.description}; {capacity.concurrent} trials at a time", highlight=False)
     filing = start_filing(uri=uri, spool=work / SPOOL)
-    ray.get(filing.start.remote(plan.sweep, _recorded(plan, left), command))
+    # The trials' processes start meanwhile. What they send is kept until the record is open.
+    opening = filing.start.remote(plan.sweep, _recorded(plan, left), command)
     try:
-        with progress:
+        # A second Ctrl-C raises; then too the record is closed and says so.
+        with progress, suppress(KeyboardInterrupt), stopping.polled():
             run_ray(
                 left.trials,
                 pruning=plan.sweep.search.pruning,
@@ -245,11 +234,17 @@ def _run_on_ray(
                 resources=plan.sweep.resources,
                 capacity=capacity,
                 data_root=data_root,
+                datasets=datasets,
                 folder=work / TRIALS,
                 filing=filing,
                 progress=progress,
+                stop=lambda: bool(stopping.reason) or has_failed(opening),
             )
     finally:
+        try:
+            ray.get(opening)
+        except RayTaskError as error:
+            raise error.cause from None
         for spec in left.search.reused.values() if left.search else ():
             filing.note_trial.remote(spec)
         problems: list[str] = ray.get(filing.end.remote(progress.sweep_status()))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 
@@ -17,7 +19,9 @@ from resablate.result import COMPLETE, TrialResult
 from resablate.scheduling.analyze import StoredTrial, analyze_trials
 from resablate.scheduling.filing import spooled
 from resablate.scheduling.inline import Scheduler
+from resablate.scheduling.standing import Standing, run_again, standings, to_run
 from resablate.searches.objectives import objective
+from resablate.searches.points import point_of
 from resablate.searches.searcher import Searcher
 from resablate.searches.settings import analyses_of
 from resablate.spec import TrialSpec
@@ -33,59 +37,123 @@ class Left:
     """Canonical specs; none where a search proposes them."""
     search: Searcher | None
     """What proposes trials one by one."""
-    before: tuple[TrialSpec, ...]
-    """Trials that ended before."""
+    before: Mapping[str, Standing]
+    """Key -> the trials that ended before and are not run again."""
+    limit: int | None
+    """Trials that may be run now; all where None."""
 
     @property
     def trials(self) -> Sequence[TrialSpec] | Searcher:
-        """What is to be run."""
-        return self.search or self.listed
+        """What is to be run now."""
+        return self.search or self.listed[: self.limit]
+
+    @property
+    def scheduled(self) -> int:
+        """How many trials are to be run now."""
+        return self.search.scheduled if self.search else len(self.listed[: self.limit])
 
     @property
     def total(self) -> int:
-        """How many trials are left."""
+        """How many trials are left, if no point that is still to be proposed repeats another."""
         return self.search.total if self.search else len(self.listed)
 
     @property
-    def reused(self) -> dict[str, TrialSpec]:
-        """By key, the trials that are not run because they ended before."""
-        found = {spec.key: spec for spec in self.before}
-        return {**found, **self.search.reused} if self.search else found
+    def planned(self) -> int:
+        """How many trials the sweep has."""
+        return len(self.before) + len(self.search.reused if self.search else ()) + self.total
+
+    @property
+    def reused(self) -> int:
+        """How many trials are complete and so are not run."""
+        return sum(trial.complete for trial in self.before.values()) + len(self.search.reused if self.search else ())
+
+    @property
+    def left_alone(self) -> dict[str, int]:
+        """How many trials ended before without being complete, by status."""
+        return dict(Counter(trial.state for trial in self.before.values() if not trial.complete))
+
+    @property
+    def known(self) -> list[TrialSpec]:
+        """The trials that are not run because they ended before."""
+        return [*(trial.spec for trial in self.before.values()), *(self.search.reused.values() if self.search else ())]
 
 
 @contextmanager
-def what_is_left(plan: SweepPlan, tracker: Tracker, *, spool: Path) -> Generator[Left]:
-    """The trials that have neither ended nor wait to be filed, or the searcher that knows which have."""
-    waiting = spooled(spool)
-    complete = tracker.complete_keys()
+def what_is_left(
+    plan: SweepPlan, tracker: Tracker, *, spool: Path, retry: Collection[str] = (), limit: int | None = None
+) -> Generator[Left]:
+    """The trials that have neither ended nor wait to be filed, or the searcher that knows which have.
+
+    Args:
+        plan: of the sweep.
+        tracker: what it holds has ended.
+        spool: of the sweep.
+        retry: statuses; trials of this sweep that ended so are run again.
+        limit: run no more than so many; all where None.
+    """
+    again = run_again(plan.sweep, retry)
     if not plan.adaptive:
-        over = {*complete, *(key for key, result in waiting.items() if result.status in COMPLETE)}
-        if plan.sweep.search.pruning != "none":  # what this sweep pruned is over as long as it prunes
-            ended = _ended(plan.sweep, tracker) | waiting
-            over |= {key for key, result in ended.items() if result.status == "pruned"}
-        yield Left(
-            listed=tuple(spec for spec in plan.trials if spec.key not in over),
-            search=None,
-            before=tuple(spec for spec in plan.trials if spec.key in over),
-        )
+        found = standings(plan.trials, sweep=plan.sweep.name, tracker=tracker)
+        todo = {spec.key: spec for spec in to_run(found, retry=again)}
+        before = {trial.spec.key: trial for trial in found if trial.spec.key not in todo}
+        yield Left(listed=tuple(todo.values()), search=None, before=before, limit=limit)
         return
-    prunes = plan.sweep.search.pruning != "none"
-    ended = _ended(plan.sweep, tracker) | waiting
+    complete = tracker.complete_keys()
+    ended = _ended(plan.sweep, tracker, spool)
     with Searcher(
         plan.sweep,
         trials_of=lambda point: point_trials(plan.sweep, point),
-        # One that failed counts as well: the search went on without it.
-        past=[result for result in ended.values() if result.status != "pruned" or prunes],
+        # One that failed counts as well, unless it is to be tried again: the search went on without it.
+        past=[result for result in ended.values() if result.status not in again],
         complete=lambda key: tracker.load_trial(complete[key])[1] if key in complete else None,
+        limit=limit,
     ) as search:
-        yield Left(listed=(), search=search, before=tuple(search.past))
+        past = [ended[spec.key] for spec in search.past]
+        before = {result.key: Standing(result.spec, result.status, len(result.history), "") for result in past}
+        yield Left(listed=(), search=search, before=before, limit=limit)
 
 
-def _ended(sweep: SweepSpec, tracker: Tracker) -> dict[str, TrialResult]:
+def _ended(sweep: SweepSpec, tracker: Tracker, spool: Path) -> dict[str, TrialResult]:
+    """Key -> the result of every trial of the sweep that has one, filed or waiting to be."""
     try:
-        return {result.key: result for result in tracker.load_sweep(sweep.name).results}
+        found = {result.key: result for result in tracker.load_sweep(sweep.name).results}
     except UnknownSweep:
-        return {}
+        found = {}
+    waiting = spooled(spool)
+    return found | {key: waiting[key] for key in waiting if key not in found or found[key].status not in COMPLETE}
+
+
+class Preview(NamedTuple):
+    """What a submission would do."""
+
+    known: list[Standing]
+    """The trials of the sweep, as far as they are known."""
+    todo: set[str]
+    """Keys of those that would run."""
+    proposed: int
+    """Trials that a search has still to propose, no more than may be run."""
+
+
+def preview(plan: SweepPlan, tracker: Tracker, *, retry: Collection[str] = (), limit: int | None = None) -> Preview:
+    """What a submission would do, without doing any of it; arguments as `what_is_left`'s."""
+    trials: Sequence[TrialSpec] = plan.trials
+    if plan.adaptive:
+        with suppress(UnknownSweep):
+            trials = [spec for spec in tracker.submitted(plan.sweep.name)[1] if _is_of(spec, plan.sweep)]
+    known = standings(trials, sweep=plan.sweep.name, tracker=tracker)
+    todo = to_run(known, retry=run_again(plan.sweep, retry))[:limit]
+    proposed = max(0, plan.trial_count - len(known))
+    if limit is not None:
+        proposed = min(proposed, limit - len(todo))
+    return Preview(known, {spec.key for spec in todo}, proposed)
+
+
+def _is_of(spec: TrialSpec, sweep: SweepSpec) -> bool:
+    """Whether the sweep, as it is now, could have asked for the trial."""
+    try:
+        return spec.key in {asked.key for asked in point_trials(sweep, point_of(spec, sweep))}
+    except SpecError:
+        return False
 
 
 def check_pruning_inline(sweep: SweepSpec) -> None:

@@ -67,6 +67,7 @@ class Searcher:
         trials_of: the trials of a point.
         past: results of the sweep's trials that ended before.
         complete: key -> the result of a trial that some other sweep completed, None where there is none.
+        limit: gives no more trials to run than so many; all where None.
 
     Attributes:
         specs: by key, every trial that was to be run.
@@ -84,6 +85,7 @@ class Searcher:
         trials_of: Callable[[Point], Sequence[TrialSpec]],
         past: Iterable[TrialResult] = (),
         complete: Callable[[str], TrialResult | None] = lambda key: None,
+        limit: int | None = None,
     ) -> None:
         method = SEARCHES[sweep.search.method]
         assert isinstance(method, Adaptive)
@@ -93,6 +95,8 @@ class Searcher:
         self._sampler = method.sampler
         self._trials_of = trials_of
         self._complete = complete
+        self._limit = limit
+        self._given = 0
         self._points = sweep.search.trials or 0
         self._results: dict[str, TrialResult] = {}
         self._asked: dict[int, _Asked] = {}
@@ -125,12 +129,22 @@ class Searcher:
         """Trials that were to be run and may still be, if no point repeats another."""
         return len(self.specs) + self.left * len(self._sweep.search.seeds or [0])
 
+    @property
+    def scheduled(self) -> int:
+        """Trials of these that are to be run now."""
+        return self.total if self._limit is None else min(self._limit, self.total)
+
     def next(self) -> TrialSpec | None:
-        """The next trial to run, None where all were proposed."""
+        """The next trial to run, None where all were proposed or as many were given as may be."""
+        if self._given == self._limit:
+            return None
         while not self._queue and self.left:
             with study_errors(self._sweep):
                 self._ask()
-        return self._queue.popleft() if self._queue else None
+        if not self._queue:
+            return None
+        self._given += 1
+        return self._queue.popleft()
 
     def tell(self, result: TrialResult) -> None:
         """Note how a proposed trial ended."""

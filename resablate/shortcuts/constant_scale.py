@@ -31,6 +31,16 @@ class ConstantScale(Shortcut):
         self.carried_factor = carried_factor
         self.added_factor = added_factor
 
+    @property
+    def carries(self) -> bool:
+        """Whether the carried side is not scaled away."""
+        return self.carried_factor != 0
+
+    @property
+    def adds(self) -> bool:
+        """Whether the added side is not scaled away."""
+        return self.added_factor != 0
+
     def forward(self, x: Tensor, residual: Tensor) -> Addends:
         """The two addends."""
         return Addends(carried=self.bypass(x), added=self.added_factor * residual)

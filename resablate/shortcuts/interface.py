@@ -65,6 +65,16 @@ class Shortcut(nn.Module, ABC):
         self.stride = stride
         self.match: nn.Module = Pad(in_channels=in_channels, out_channels=out_channels, stride=stride)
 
+    @property
+    def carries(self) -> bool:
+        """Whether anything passes by the carried side, so that paths can take it."""
+        return True
+
+    @property
+    def adds(self) -> bool:
+        """Whether anything passes by the added side."""
+        return True
+
     @abstractmethod
     def forward(self, x: Tensor, residual: Tensor) -> Addends:
         """The two addends for input `x` and branch output `residual`."""

@@ -17,6 +17,11 @@ class NoShortcut(Shortcut):
 
     projects = False  # nothing would train it
 
+    @property
+    def carries(self) -> bool:
+        """Nothing passes by the carried side."""
+        return False
+
     def forward(self, x: Tensor, residual: Tensor) -> Addends:
         """The two addends, the carried one zero."""
         return Addends(carried=torch.zeros_like(residual), added=residual)

@@ -29,7 +29,8 @@ def polar_factor(matrices: Tensor) -> Tensor:
     wide = matrices.to(torch.complex128 if matrices.is_complex() else torch.float64)
     tall = wide.shape[-2] >= wide.shape[-1]
     gram = wide.mH @ wide if tall else wide @ wide.mH
-    eigenvalues, vectors = torch.linalg.eigh(gram)
+    # LAPACK refuses what is not finite; it comes back in the product below.
+    eigenvalues, vectors = torch.linalg.eigh(gram.nan_to_num(0, 0, 0))
     floor = eigenvalues[..., -1:].clamp_min(torch.finfo(torch.float64).tiny) * _SMALLEST
     scale = torch.where(eigenvalues > floor, eigenvalues.clamp_min(floor).rsqrt(), 0.0)
     root = (vectors * scale.unsqueeze(-2)) @ vectors.mH
@@ -40,7 +41,8 @@ def polar_kernel(kernel: Tensor, *, size: tuple[int, int], stride: int = 1, conj
     """The kernel nearest to the polar factor of a convolution's operator.
 
     For a 1x1 kernel it is the polar factor of its matrix, exact. A larger kernel's polar factor has taps everywhere;
-    what lies outside the kernel's size is cropped, so that repeated calls are an alternating projection.
+    what lies outside the kernel's size is cropped, so that repeated calls are an alternating projection. One that is
+    larger than the image wraps around: taps that meet at a pixel have equal parts of the polar factor's tap there.
 
     Args:
         kernel: (out, in, kh, kw).
@@ -50,7 +52,7 @@ def polar_kernel(kernel: Tensor, *, size: tuple[int, int], stride: int = 1, conj
             the kernel is then reversed in space, and the crop keeps little more than one tap.
 
     Raises:
-        ValueError: if the kernel is larger than the image or the stride does not divide its sides.
+        ValueError: if the stride does not divide the sides of the image.
     """
     if kernel.shape[2:] == (1, 1):
         return polar_factor(kernel[:, :, 0, 0])[:, :, None, None]

@@ -11,7 +11,7 @@ from resablate.result import COMPLETE, RESULT_FILE, WEIGHTS_FILE, Status, TrialR
 from resablate.spec import TrialSpec
 from resablate.sweep import SweepSpec
 from resablate.tracking.points import Point, epoch_points, final_points, new_points
-from resablate.tracking.tracker import SweepRecord, SweepStatus, Tracker
+from resablate.tracking.tracker import SweepRecord, SweepStatus, Tracker, TrialState
 
 
 @dataclass
@@ -23,6 +23,7 @@ class MemoryRun:
     spec: TrialSpec
     status: Status | None = None
     """None while it is running."""
+    reason: str = ""
     epochs: set[int] = field(default_factory=set[int])
     points: list[Point] = field(default_factory=list[Point])
     files: dict[str, bytes] = field(default_factory=dict[str, bytes])
@@ -66,7 +67,7 @@ class MemoryTracker(Tracker):
         sweep = self._submission().sweep.name
         for run in reversed(self.runs):
             if (run.sweep, run.spec.key) == (sweep, spec.key) and run.status not in COMPLETE:
-                run.status = None
+                run.status, run.reason = None, ""
                 return
         self.runs.append(MemoryRun(run_id=f"{len(self.runs):032x}", sweep=sweep, spec=spec))
 
@@ -88,7 +89,7 @@ class MemoryTracker(Tracker):
         run.files.update({f"figures/{name}.png": image for name, image in figures.items()})
         if weights is not None:
             run.files[WEIGHTS_FILE] = weights.read_bytes()
-        run.status = result.status
+        run.status, run.reason = result.status, result.reason
 
     def end_sweep(self, status: SweepStatus) -> None:
         """Closes the record of the submission."""
@@ -98,18 +99,47 @@ class MemoryTracker(Tracker):
         """Key -> run id of every trial that is complete."""
         return {run.spec.key: run.run_id for run in self.runs if run.status in COMPLETE}
 
+    def states(self, name: str) -> dict[str, TrialState]:
+        """Key -> how it stands, of the trials of a sweep and of those that are complete elsewhere."""
+        chosen: dict[str, MemoryRun] = {}
+        for run in reversed(self.runs):
+            complete = run.status in COMPLETE
+            if (complete or run.sweep == name) and run.spec.key not in chosen:
+                chosen[run.spec.key] = run
+            elif complete and chosen[run.spec.key].status not in COMPLETE:  # it stands before a later failure
+                chosen[run.spec.key] = run
+        return {key: self._state(run) for key, run in chosen.items()}
+
+    def _state(self, run: MemoryRun) -> TrialState:
+        latest = next(s for s in reversed(self.submissions) if s.sweep.name == run.sweep)
+        status = run.status or ("running" if latest.status is None else "interrupted")
+        return TrialState(status, run.run_id, max(run.epochs, default=0), run.reason)
+
+    def submitted(self, name: str) -> tuple[SweepSpec, list[TrialSpec]]:
+        """What the latest submission of the sweep called `name` asked for."""
+        submission = self._latest(name)
+        return submission.sweep, list(submission.trials.values())
+
+    def reachable(self) -> bool:
+        """Always."""
+        return True
+
     def load_sweep(self, name: str) -> SweepRecord:
         """The latest submission of the sweep called `name` and its results so far."""
+        submission = self._latest(name)
+        found = {key: run for key in submission.trials if (run := self._ended(key, name))}
+        return SweepRecord(
+            sweep=submission.sweep,
+            results=[_result(run) for run in found.values()],
+            missing=[spec for key, spec in submission.trials.items() if key not in found],
+            command=submission.command,
+            run_ids={key: run.run_id for key, run in found.items()},
+        )
+
+    def _latest(self, name: str) -> MemorySubmission:
         for submission in reversed(self.submissions):
             if submission.sweep.name == name:
-                found = {key: run for key in submission.trials if (run := self._ended(key, name))}
-                return SweepRecord(
-                    sweep=submission.sweep,
-                    results=[_result(run) for run in found.values()],
-                    missing=[spec for key, spec in submission.trials.items() if key not in found],
-                    command=submission.command,
-                    run_ids={key: run.run_id for key, run in found.items()},
-                )
+                return submission
         known = list(dict.fromkeys(submission.sweep.name for submission in self.submissions))
         there = ", ".join(known) or "none"
         raise UnknownSweep(f"memory: no sweep called {name!r}{nearest(name, known)} (there: {there})")

@@ -6,6 +6,7 @@ import fcntl
 import logging
 import os
 import re
+import sqlite3
 import ssl
 import tempfile
 import urllib.error
@@ -31,6 +32,9 @@ COMMAND = "resablate.command"
 KEY = "resablate.key"
 STATUS = "resablate.status"
 """`running` or a trial's status; set last, so that a record that says `finished` holds its result."""
+REASON = "resablate.reason"
+EPOCH = "epoch"
+"""The metric that counts a trial's epochs."""
 
 ADVICE = (
     "Set MLFLOW_TRACKING_URI to http://HOST:PORT of an MLflow server or to sqlite:////FOLDER/mlflow.db; "
@@ -79,12 +83,21 @@ class MlflowStore:
             TrackingError: if the database cannot be made or read.
         """
         if self._client is None:
-            _quiet()
+            _prepare()
             from mlflow import MlflowClient
 
             with self.errors("opening the store"), self._alone():
                 self._client = MlflowClient(tracking_uri=self.uri)
         return self._client
+
+    def reachable(self) -> bool:
+        """Whether the server answers; a file is always there."""
+        try:
+            if self.database is None:
+                self._probe()
+        except TrackingError:
+            return False
+        return True
 
     def exists(self) -> bool:
         """Whether there is something to read: a sqlite file comes to be when the first sweep is started."""
@@ -114,20 +127,24 @@ class MlflowStore:
             if not token:
                 return
 
-    def read_files(self, run: Run, names: list[str]) -> list[bytes]:
+    def read_files(self, run_id: str, artifact_uri: str, names: list[str]) -> list[bytes]:
         """The contents of some of a run's files.
+
+        Args:
+            run_id: the run.
+            artifact_uri: where its files are, as the run itself says.
+            names: of files.
 
         Raises:
             TrackingError: if one is not there.
         """
         from mlflow.artifacts import download_artifacts
 
-        with self.errors(f"reading {', '.join(names)} of run {run.info.run_id}"):
+        with self.errors(f"reading {', '.join(names)} of run {run_id}"):
             with tempfile.TemporaryDirectory() as folder:
-                root = run.info.artifact_uri
                 for name in names:
                     # Not `client.download_artifacts`: that asks the server for the run again.
-                    download_artifacts(artifact_uri=f"{root}/{name}", dst_path=folder, tracking_uri=self.uri)
+                    download_artifacts(artifact_uri=f"{artifact_uri}/{name}", dst_path=folder, tracking_uri=self.uri)
                 return [Path(folder, name).read_bytes() for name in names]
 
     @contextmanager
@@ -138,7 +155,7 @@ class MlflowStore:
 
         try:
             yield
-        except (MlflowException, SQLAlchemyError, OSError) as error:
+        except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
             reason = " ".join(str(error).split())
             raise TrackingError(f"{shown(self.uri)}: {doing} failed: {reason}") from error
 
@@ -196,8 +213,13 @@ class MlflowStore:
             yield
 
 
-def _quiet() -> None:
-    """Keeps what MLflow tells about itself off the terminal: links, progress bars, information."""
+def _prepare() -> None:
+    """Keeps what MLflow tells about itself off the terminal, and has a call that fails say so at once.
+
+    MLflow's own repeating takes four minutes a call, and a run may come to be twice where an answer is lost.
+    """
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # a sweep reports to its owner alone
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")

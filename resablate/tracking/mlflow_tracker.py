@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, final
+from typing import final
 
 from resablate.errors import TrackingError
 from resablate.measurement import EpochMetrics
@@ -19,17 +18,16 @@ from resablate.spec import TrialSpec
 from resablate.sweep import SweepSpec
 from resablate.tracking.location import shown, tracking_uri
 from resablate.tracking.mlflow_reader import SWEEP_FILE, TRIALS_FILE, MlflowReader
-from resablate.tracking.mlflow_store import COMMAND, KEY, KIND, STATUS, SWEEP, MlflowStore
+from resablate.tracking.mlflow_store import COMMAND, KEY, KIND, REASON, STATUS, SWEEP, MlflowStore
+from resablate.tracking.mlflow_trials import trial_runs
+from resablate.tracking.mlflow_values import as_metrics, cut, cut_text, version_tags
 from resablate.tracking.points import Point, epoch_points, final_points, new_points
-from resablate.tracking.tracker import SweepRecord, SweepStatus, Tracker
+from resablate.tracking.tracker import SweepRecord, SweepStatus, Tracker, TrialState
 from resablate.versions import versions
 
-if TYPE_CHECKING:
-    from mlflow.entities import Metric
-
 PARENT = "mlflow.parentRunId"
-LONGEST_VALUE = 5000
-"""Characters of a param or tag; MLflow takes 6000 of a param. Files hold everything in full."""
+_POINTS_AT_ONCE = 900
+"""A call takes 1000 points, params and tags together."""
 RUN_STATUS = {
     "finished": "FINISHED",
     "diverged": "FINISHED",
@@ -55,6 +53,8 @@ class _Submission:
     """By key."""
     reopenable: dict[str, str]
     """Key -> run id of trials of this sweep that did not come to their end."""
+    asked: set[str] = field(default_factory=set[str])
+    """Keys that a new run was asked for."""
     open: dict[str, _OpenRun] = field(default_factory=dict[str, _OpenRun])
 
 
@@ -79,21 +79,22 @@ class MlflowTracker(Tracker):
         client = self._store.client()
         with self._store.errors(f"starting sweep {sweep.name!r}"):
             experiment_id = self._experiment(sweep.name)
-            ended = " AND ".join(f"tags.`{STATUS}` != '{status}'" for status in COMPLETE)
-            open_runs = list(self._store.runs(ended, experiment_ids=[experiment_id]))
+            mine = [run for run in trial_runs(self._store) if run.experiment_id == experiment_id and not run.complete]
+            left = [run.run_id for run in mine if run.run_status == "RUNNING"]
             for run in self._store.runs(f"tags.`{KIND}` = 'sweep'", experiment_ids=[experiment_id]):
-                if run.info.status == "RUNNING":  # its process was killed
-                    client.set_terminated(run.info.run_id, RUN_STATUS["interrupted"])
-            tags = {SWEEP: sweep.name, COMMAND: command} | _version_tags(versions())
+                left += [run.info.run_id] if run.info.status == "RUNNING" else []
+            for run_id in left:  # their process was killed
+                client.set_terminated(run_id, RUN_STATUS["interrupted"])
+            tags = {SWEEP: sweep.name, COMMAND: command} | version_tags(versions())
             run = client.create_run(
-                experiment_id, tags=_cut(tags), run_name=f"{sweep.name} {datetime.now():%Y-%m-%d %H:%M:%S}"
+                experiment_id, tags=cut(tags), run_name=f"{sweep.name} {datetime.now():%Y-%m-%d %H:%M:%S}"
             )
             self._current = _Submission(
                 sweep=sweep,
                 experiment_id=experiment_id,
                 run_id=run.info.run_id,
                 trials={trial.key: trial for trial in trials},
-                reopenable={run.data.tags[KEY]: run.info.run_id for run in open_runs[::-1]},
+                reopenable={run.key: run.run_id for run in mine[::-1]},
             )
             client.log_text(run.info.run_id, sweep.model_dump_json(indent=1), SWEEP_FILE)
             self._write_trials()
@@ -118,8 +119,14 @@ class MlflowTracker(Tracker):
             STATUS: "running",
             SWEEP: current.sweep.name,
         }
-        params = _cut(spec.params())
+        params = cut(spec.params())
         with self._store.errors(f"starting trial {spec.key}"):
+            if spec.key in current.asked and spec.key not in current.reopenable:
+                # The server may have made the run and fallen silent before it said so.
+                made = f"tags.`{KEY}` = '{spec.key}' AND tags.`{STATUS}` = 'running'"
+                for run in self._store.runs(made, experiment_ids=[current.experiment_id]):
+                    current.reopenable[spec.key] = run.info.run_id
+            current.asked.add(spec.key)
             if spec.key in current.reopenable:
                 # Only a run of this sweep: another sweep may be at work on its own run of this key.
                 run = client.get_run(current.reopenable[spec.key])
@@ -127,9 +134,9 @@ class MlflowTracker(Tracker):
                 logged = client.get_metric_history(run.info.run_id, "learning_rate")
                 opened = _OpenRun(run.info.run_id, {metric.step for metric in logged})
                 params = {name: value for name, value in params.items() if name not in run.data.params}
-                self._log(opened.run_id, params=params, tags=tags)
+                self._log(opened.run_id, params=params, tags=tags | {REASON: ""})
             else:
-                run = client.create_run(current.experiment_id, tags=tags, run_name=_cut_text(current.sweep.label(spec)))
+                run = client.create_run(current.experiment_id, tags=tags, run_name=cut_text(current.sweep.label(spec)))
                 opened = _OpenRun(run.info.run_id)
                 current.reopenable[spec.key] = opened.run_id
                 self._log(opened.run_id, params=params)
@@ -148,11 +155,12 @@ class MlflowTracker(Tracker):
         current, run = self._submission(), self._open(result.key)
         points = [p for metrics in result.history if metrics.epoch not in run.epochs for p in epoch_points(metrics)]
         points += final_points(result)
-        tags = _version_tags(result.versions) | {"resablate.reason": result.reason, STATUS: result.status}
+        tags = version_tags(result.versions) | {REASON: result.reason, STATUS: result.status}
         with self._store.errors(f"finishing trial {result.key}"):
             self._write_files(run.run_id, result, weights, figures)
-            self._log(run.run_id, points)
-            self._log(run.run_id, tags=tags)
+            # MLflow's client sends tags with the first thousand points, and the status has to come last.
+            self._log(run.run_id, points[_POINTS_AT_ONCE:])
+            self._log(run.run_id, points[:_POINTS_AT_ONCE], tags=tags)
             self._store.client().set_terminated(run.run_id, RUN_STATUS[result.status])
         del current.open[result.key]
         if result.status in COMPLETE:
@@ -170,6 +178,18 @@ class MlflowTracker(Tracker):
     def complete_keys(self) -> dict[str, str]:
         """Key -> run id of every trial that is complete, whichever sweep it belongs to."""
         return self._reader.complete_keys()
+
+    def states(self, name: str) -> dict[str, TrialState]:
+        """Key -> how it stands, of the trials of a sweep and of those that are complete elsewhere."""
+        return self._reader.states(name)
+
+    def submitted(self, name: str) -> tuple[SweepSpec, list[TrialSpec]]:
+        """What the latest submission of the sweep called `name` asked for."""
+        return self._reader.submitted(name)
+
+    def reachable(self) -> bool:
+        """Whether the server answers; a file is always there."""
+        return self._store.reachable()
 
     def load_sweep(self, name: str) -> SweepRecord:
         """The latest submission of the sweep called `name` and its results so far."""
@@ -228,7 +248,7 @@ class MlflowTracker(Tracker):
 
     def _write_trials(self) -> None:
         client, current = self._store.client(), self._submission()
-        rows = [json.dumps(trial.model_dump(mode="json"), sort_keys=True) for trial in current.trials.values()]
+        rows = [json.dumps(trial.changes(), sort_keys=True) for trial in current.trials.values()]
         client.log_text(current.run_id, "[\n" + ",\n".join(rows) + "\n]\n", TRIALS_FILE)
         self._log(current.run_id, [Point("trials", len(rows))])
 
@@ -248,7 +268,7 @@ class MlflowTracker(Tracker):
     def _log(
         self,
         run_id: str,
-        points: Iterable[Point] = (),
+        points: Sequence[Point] = (),
         *,
         params: Mapping[str, object] | None = None,
         tags: Mapping[str, str] | None = None,
@@ -256,11 +276,13 @@ class MlflowTracker(Tracker):
         """One call for everything; MLflow's client divides what is more than a server takes at once."""
         from mlflow.entities import Param, RunTag
 
+        if not (points or params or tags):
+            return
         self._store.client().log_batch(
             run_id,
-            metrics=_metrics(points),
-            params=[Param(name, value) for name, value in _cut(params or {}).items()],
-            tags=[RunTag(name, value) for name, value in _cut(tags or {}).items()],
+            metrics=as_metrics(points),
+            params=[Param(name, value) for name, value in cut(params or {}).items()],
+            tags=[RunTag(name, value) for name, value in cut(tags or {}).items()],
         )
 
     def _submission(self) -> _Submission:
@@ -273,22 +295,3 @@ class MlflowTracker(Tracker):
             return self._submission().open[key]
         except KeyError:
             raise TrackingError(f"trial {key} is not running: start_trial comes before what it measures") from None
-
-
-def _metrics(points: Iterable[Point]) -> list[Metric]:
-    from mlflow.entities import Metric
-
-    now = int(time.time() * 1000)
-    return [Metric(point.name, point.value, now, point.step) for point in points]
-
-
-def _version_tags(versions: Mapping[str, str]) -> dict[str, str]:
-    return {f"resablate.version.{name}": value for name, value in versions.items()}
-
-
-def _cut(values: Mapping[str, object]) -> dict[str, str]:
-    return {name: _cut_text(str(value)) for name, value in values.items()}
-
-
-def _cut_text(text: str) -> str:
-    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"

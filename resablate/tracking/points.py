@@ -25,6 +25,7 @@ def epoch_points(metrics: EpochMetrics) -> list[Point]:
         "val/error": metrics.val_error,
         "learning_rate": metrics.learning_rate,
         "epoch_seconds": metrics.wall_seconds,
+        "epoch": metrics.epoch,
     }
     return [Point(name, _drawable(value), metrics.epoch) for name, value in numbers.items()]
 

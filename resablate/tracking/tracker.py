@@ -27,6 +27,18 @@ class SweepRecord(NamedTuple):
     """Key of each result -> the run that holds it."""
 
 
+class TrialState(NamedTuple):
+    """How one trial stands."""
+
+    status: str
+    """`running`, `interrupted` (to be continued), or as it ended."""
+    run_id: str
+    epoch: int
+    """Epochs that are filed."""
+    reason: str
+    """Why it is not `finished`, in one line."""
+
+
 class Tracker(ABC):
     """Files trials under their key, so that a complete one is never run again, whoever asks.
 
@@ -81,6 +93,25 @@ class Tracker(ABC):
     @abstractmethod
     def complete_keys(self) -> dict[str, str]:
         """Key -> run id of every trial that is complete, whichever sweep it belongs to."""
+
+    @abstractmethod
+    def states(self, name: str) -> dict[str, TrialState]:
+        """Key -> how it stands, by one query: what the sweep called `name` began, and what is complete anywhere.
+
+        A trial that is in neither has not begun.
+        """
+
+    @abstractmethod
+    def submitted(self, name: str) -> tuple[SweepSpec, list[TrialSpec]]:
+        """What the latest submission of the sweep called `name` asked for, in its order.
+
+        Raises:
+            TrackingError: if there is no such sweep; the message names those there are.
+        """
+
+    @abstractmethod
+    def reachable(self) -> bool:
+        """Whether the records can be written now; after a failure, whether to try again makes sense."""
 
     @abstractmethod
     def load_sweep(self, name: str) -> SweepRecord:

@@ -1,9 +1,18 @@
 """Training one network: schedule, augmentation, epochs, evaluation, checkpoints."""
 
 from resablate.model import evaluation_mode as evaluation_mode
+from resablate.training.arithmetic import MEMORY_FORMATS as MEMORY_FORMATS
+from resablate.training.arithmetic import PRECISIONS as PRECISIONS
+from resablate.training.arithmetic import MemoryFormat as MemoryFormat
+from resablate.training.arithmetic import Precision as Precision
+from resablate.training.arithmetic import float32_products as float32_products
 from resablate.training.augmentation import AUGMENTATIONS as AUGMENTATIONS
 from resablate.training.augmentation import CROP_FILLS as CROP_FILLS
 from resablate.training.block_sampling import BLOCK_SAMPLINGS as BLOCK_SAMPLINGS
+from resablate.training.block_sampling import survival_of as survival_of
+from resablate.training.bootstrap import ResampledScores as ResampledScores
+from resablate.training.bootstrap import score_variants as score_variants
+from resablate.training.bootstrap import standard_error as standard_error
 from resablate.training.calibration import calibrated as calibrated
 from resablate.training.checkpoint import load_weights as load_weights
 from resablate.training.checkpoint import resume as resume

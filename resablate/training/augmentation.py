@@ -61,8 +61,18 @@ def crop_flip(images: Tensor, *, generator: torch.Generator, crop_padding: int =
     return flip(crop(images, generator=generator, crop_padding=crop_padding, crop_fill=crop_fill), generator=generator)
 
 
+def scale(images: Tensor, *, generator: torch.Generator) -> Tensor:
+    """A crop of an `image_folder` image at a random size (VIEWS has it), then `flip`: He et al. on ImageNet."""
+    return flip(images, generator=generator)
+
+
+def scale_aspect(images: Tensor, *, generator: torch.Generator) -> Tensor:
+    """A part of an `image_folder` image of random area and shape (VIEWS has it), then `flip`: Szegedy et al."""
+    return flip(images, generator=generator)
+
+
 AUGMENTATIONS: Registry[Augmentation] = Registry(
     "augmentation",
     "augmentations",
-    {"none": keep, "flip": flip, "crop": crop, "crop_flip": crop_flip},
+    {"none": keep, "flip": flip, "crop": crop, "crop_flip": crop_flip, "scale": scale, "scale_aspect": scale_aspect},
 )

@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import nn
 
-from resablate.datasets import Examples
+from resablate.datasets import ExampleSource
 from resablate.model import ResidualNetwork
 from resablate.training.evaluation import EVALUATION_BATCH
 
@@ -13,7 +13,7 @@ _CALIBRATION_EXAMPLES = 2048
 """Enough for means and variances of every channel to about two percent."""
 
 
-def calibrated(network: ResidualNetwork, examples: Examples) -> ResidualNetwork:
+def calibrated(network: ResidualNetwork, examples: ExampleSource) -> ResidualNetwork:
     """A copy of `network` whose batch norm holds the statistics of `examples`.
 
     Before the first step running means are 0 and variances 1, so that in eval mode nothing is normalized and what

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from resablate.datasets import Examples
+from resablate.datasets import ExampleSource
 from resablate.measurement import EpochMetrics
 from resablate.model import ResidualNetwork, Route
 from resablate.registry import accepted, arguments
 from resablate.regularizers import REGULARIZERS, NoRegularizer, Regularizer, find_sites
+from resablate.training.arithmetic import MEMORY_FORMATS, PRECISIONS, float32_products, kernels_in
 from resablate.training.augmentation import AUGMENTATIONS
 from resablate.training.block_sampling import BLOCK_SAMPLINGS, survival_of
 from resablate.training.determinism import derived_generator, derived_seed, global_seed
@@ -47,6 +48,9 @@ class Training:
         weight_decay_on: a row of WEIGHT_DECAYS.
         nesterov: whether the momentum looks ahead.
         block_sampling: a row of BLOCK_SAMPLINGS; sets the blocks' `survival`.
+        precision: a row of PRECISIONS; of the steps alone, as are the next two.
+        memory_format: a row of MEMORY_FORMATS.
+        compile: whether the network's forward pass goes through `torch.compile`.
         **knobs: keywords of any schedule, augmentation, sampling or regularizer, and `sv_layers`; those that the
             chosen ones do not take have no effect.
 
@@ -62,8 +66,8 @@ class Training:
         self,
         network: ResidualNetwork,
         *,
-        train: Examples,
-        val: Examples,
+        train: ExampleSource,
+        val: ExampleSource,
         epochs: int,
         batch_size: int,
         learning_rate: float,
@@ -78,10 +82,16 @@ class Training:
         weight_decay_on: str = "all",
         nesterov: bool = False,
         block_sampling: str = "all",
+        precision: str = "float32",
+        memory_format: str = "contiguous",
+        compile: bool = False,
         **knobs: object,
     ) -> None:
         _refuse_unknown(knobs)
         self.network = network
+        self._precision = PRECISIONS[precision]
+        self._memory_format = MEMORY_FORMATS[memory_format]
+        self._forward = _compiled(network) if compile else network
         self.history: list[EpochMetrics] = []
         self._train = train
         self._val = val
@@ -89,9 +99,10 @@ class Training:
         self._batch_size = batch_size
         self._learning_rate = learning_rate
         self._schedule = SCHEDULES[schedule]
+        self._augmentation = augmentation
         self._augment = AUGMENTATIONS[augmentation]
-        self._regularizer = self._regularize(regularizer, sv_strength, knobs)
         self._seed = seed
+        self._regularizer = self._regularize(regularizer, sv_strength, knobs)
         self._schedule_knobs = accepted(self._schedule, knobs)
         self._augment_knobs = accepted(self._augment, knobs)
         self._sampling = BLOCK_SAMPLINGS[block_sampling]
@@ -113,8 +124,8 @@ class Training:
         row = REGULARIZERS[name]
         if row is NoRegularizer or not sv_strength:
             return NoRegularizer([], sv_strength=0)
-        first = self._train.take(slice(1))
-        sites = find_sites(self.network, first.normalize(first.images), sv_layers=str(knobs.get("sv_layers", "all")))
+        images, _ = next(self._batches(torch.zeros(1, dtype=torch.int64, device=self._train.device), epoch=0))
+        sites = find_sites(self.network, images, sv_layers=str(knobs.get("sv_layers", "all")))
         return row(sites, sv_strength=sv_strength, **accepted(row, knobs))
 
     @property
@@ -123,9 +134,18 @@ class Training:
         return len(self.history)
 
     @property
+    def divergence(self) -> str:
+        """Which loss of the last epoch is not finite, or nothing; of its last step only the validation loss tells."""
+        for row in self.history[-1:]:
+            for name, loss in (("training", row.train_loss), ("validation", row.val_loss)):
+                if not math.isfinite(loss):
+                    return f"{name} loss {loss} in epoch {row.epoch}"
+        return ""
+
+    @property
     def diverged(self) -> bool:
-        """Whether a loss of the last epoch was not finite; after its last step only the validation loss tells."""
-        return any(not math.isfinite(loss) for row in self.history[-1:] for loss in (row.train_loss, row.val_loss))
+        """Whether a loss of the last epoch was not finite."""
+        return bool(self.divergence)
 
     @property
     def done(self) -> bool:
@@ -148,7 +168,7 @@ class Training:
         """Train one epoch, measure the validation error, and add both to the history."""
         start = time.perf_counter()
         epoch = self.epoch
-        device = self._train.images.device
+        device = self._train.device
         order = torch.randperm(len(self._train), generator=derived_generator(self._seed, "order", epoch)).to(device)
         augmenting = derived_generator(self._seed, "augmentation", epoch)
         sampling = derived_generator(self._seed, "block_sampling", epoch)
@@ -157,20 +177,25 @@ class Training:
         wrong = torch.zeros((), dtype=torch.int64, device=device)
         seen, rate = 0, 0.0
         self.network.train()
-        with global_seed(derived_seed(self._seed, "dropout", epoch), device):
+        with (
+            global_seed(derived_seed(self._seed, "dropout", epoch), device),
+            float32_products(self._precision),
+            kernels_in(self.network, self._memory_format),
+        ):
             first = epoch * self.steps_per_epoch
             steps = min(self.steps_per_epoch, self.total_steps - first)
-            for step, chosen in enumerate(order.split(self._batch_size)[:steps]):
+            batches = self._batches(order[: steps * self._batch_size], epoch=epoch)
+            for step, (images, labels) in enumerate(batches):
                 rate = self._set_rate(first + step)
                 routes = self._sampling.draw(self._survival, sampling)
-                batch = self._train.take(chosen)
-                images = self._augment(batch.normalize(batch.images), generator=augmenting, **self._augment_knobs)
-                loss, logits = self._step(images, batch.labels, routes)
+                augmented = self._augment(images, generator=augmenting, **self._augment_knobs)
+                loss, logits = self._step(augmented, labels, routes)
                 self._regularizer.after_step(projecting)
-                loss_sum += loss.double() * len(chosen)
-                wrong += (logits.argmax(dim=1) != batch.labels).sum()
-                seen += len(chosen)
-        held_out = evaluate(self.network, self._val)
+                loss_sum += loss.double() * len(labels)
+                wrong += (logits.argmax(dim=1) != labels).sum()
+                seen += len(labels)
+        with float32_products():
+            held_out = evaluate(self.network, self._val)
         metrics = EpochMetrics(
             epoch=epoch + 1,
             train_loss=float(loss_sum) / seen,
@@ -183,9 +208,17 @@ class Training:
         self.history.append(metrics)
         return metrics
 
+    def _batches(self, order: Tensor, *, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images and labels of the examples at `order`, as the epoch sees them before whole batches are augmented."""
+        seed = derived_seed(self._seed, "view", epoch)
+        return self._train.training_batches(order, self._batch_size, augmentation=self._augmentation, seed=seed)
+
     def _step(self, images: Tensor, labels: Tensor, routes: Sequence[Route]) -> tuple[Tensor, Tensor]:
         """One update; the loss without the penalty, and the logits, both detached."""
-        logits = self.network(images, routes)
+        images = images.contiguous(memory_format=self._memory_format.layout)
+        with self._precision.autocast(images.device):
+            logits = self._forward(images, routes)
+        logits = logits.to(images.dtype)
         loss = functional.cross_entropy(logits, labels)
         penalty = self._regularizer.penalty()
         self.optimizer.zero_grad(set_to_none=True)
@@ -216,13 +249,22 @@ class Training:
         """
         prefix = "network."
         self.network.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
-        for index, parameter in enumerate(self._parameters()):
-            if (buffer := tensors.get(f"momentum.{index}")) is not None:
-                self.optimizer.state[parameter]["momentum_buffer"] = buffer.to(parameter.device)
+        # In the layout that steps compute in: where it differs from the parameters' the optimizer takes its slow way.
+        with kernels_in(self.network, self._memory_format):
+            for index, parameter in enumerate(self._parameters()):
+                if (buffer := tensors.get(f"momentum.{index}")) is not None:
+                    self.optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(buffer)
         self.history = list(history)
 
     def _parameters(self) -> list[nn.Parameter]:
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+
+
+def _compiled(network: ResidualNetwork) -> Callable[[Tensor, Sequence[Route]], Tensor]:
+    """The forward pass of `network`, compiled for each size of batch; `network` itself stays as it is."""
+    # What was compiled for earlier trials' networks would count towards torch's limit of variants of one function.
+    torch.compiler.reset()
+    return torch.compile(network, dynamic=False)
 
 
 def _refuse_unknown(knobs: Iterable[str]) -> None:

@@ -1,65 +1,17 @@
-"""Gradients by path length against enumeration and autograd, in double precision."""
+"""The table of path lengths: what its columns are made of."""
 
-import itertools
 import math
-import sys
+from typing import Any
 
 import pytest
 import torch
 
-from resablate.analyses import gradients_by_length, path_gradient, path_gradients
-from resablate.analyses.path_gradient import _shares, _smallest_interval
-from resablate.model import ResidualNetwork, Route
-from tests.networks import (
-    ORDER_NAMES,
-    SHORTCUT_NAMES,
-    make_examples,
-    make_generator,
-    make_images,
-    make_network,
-    relative_gap,
-)
-
-SIDES = (Route.GRADIENT_BY_SHORTCUT, Route.GRADIENT_BY_BRANCH)
-
-
-def _by_enumeration(network: ResidualNetwork, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    blocks = len(network.chain)
-    sums = images.new_zeros(blocks + 1, *images.shape)
-    for routes in itertools.product(SIDES, repeat=blocks):
-        sums[routes.count(Route.GRADIENT_BY_BRANCH)] += path_gradients(network, images, labels, routes=routes)
-    return sums
-
-
-@pytest.mark.parametrize("ordering", ORDER_NAMES)
-@pytest.mark.parametrize("shortcut", SHORTCUT_NAMES)
-def test_the_walk_equals_all_paths(shortcut: str, ordering: str) -> None:
-    network = make_network(shortcut=shortcut, ordering=ordering, depth=14)
-    images, labels = make_images(3)
-    expected = _by_enumeration(network, images, labels)
-    actual = gradients_by_length(network, images, labels)
-    whole = path_gradients(network, images, labels, routes=None)
-    assert whole.norm() > 0
-    assert relative_gap(expected.sum(0), whole) < 1e-12  # the routes' gradients are the ordinary one
-    assert relative_gap(actual.sum(0), whole) < 1e-12
-    assert all(relative_gap(a, e) < 1e-12 for a, e in zip(actual, expected, strict=True) if e.norm() > 0)
-    assert all(a.norm() == 0 for a, e in zip(actual, expected, strict=True) if e.norm() == 0)
-
-
-def test_the_walk_equals_all_512_paths_of_nine_blocks() -> None:
-    network = make_network(depth=20)
-    images, labels = make_images(2)
-    expected = _by_enumeration(network, images, labels)
-    actual = gradients_by_length(network, images, labels)
-    assert all(relative_gap(a, e) < 1e-12 for a, e in zip(actual, expected, strict=True))
-
-
-def test_pieces_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    network = make_network(depth=20)
-    images, labels = make_images(4)
-    whole = gradients_by_length(network, images, labels)
-    monkeypatch.setattr(sys.modules[path_gradient.__module__], "_WALK_EXAMPLES", 5)
-    assert relative_gap(gradients_by_length(network, images, labels), whole) < 1e-13
+from resablate.analyses import path_gradient
+from resablate.datasets import Examples
+from resablate.errors import AnalysisError
+from resablate.model import gradients_by_length, path_gradients
+from tests.model.enumeration import path_squares
+from tests.networks import make_examples, make_generator, make_images, make_network
 
 
 def test_a_plain_network_has_one_path() -> None:
@@ -70,13 +22,41 @@ def test_a_plain_network_has_one_path() -> None:
     assert result.table["contribution"] == [0, 0, 0, 0, 0, 0, 1]
 
 
+def test_a_plain_network_counts_one_path() -> None:
+    networks: list[dict[str, Any]] = [{"network": "vgg", "depth": 7}, {"shortcut": "none", "depth": 14}]
+    for fields in networks:
+        table = path_gradient(make_network(**fields), make_examples(), generator=make_generator()).table
+        assert table["log10_path_count"] == [-math.inf] * 6 + [0]
+        for share in ("contribution", "rms_contribution", "sum_contribution"):
+            assert table[share] == [0, 0, 0, 0, 0, 0, 1]
+
+
+def test_of_a_mixed_network_only_its_own_paths_are_sampled_and_counted() -> None:
+    network, examples = make_network(depth=14), make_examples(8)
+    for place in (1, 4):
+        network.blocks[place] = make_network(shortcut="none", depth=14).chain[place]
+    squares = path_squares(network, examples.images[:1], examples.labels[:1])
+    result = path_gradient(
+        network, examples.take(slice(1)), generator=make_generator(), path_samples=100, path_signs=300
+    )
+    counts = [0, 0, 1, 4, 6, 4, 1]
+    for length, count in enumerate(counts):
+        assert 10 ** result.table["log10_path_count"][length] == pytest.approx(count)
+        sampled, rms = (result.table[name][length] for name in ("sampled_norm", "rms_norm"))
+        assert (sampled > 0) == (rms > 0) == (count > 0)
+        assert rms == pytest.approx(math.sqrt(squares[length] / max(1, count)), rel=0.2)
+        assert sampled <= 1.2 * rms
+    for length in (2, 6):
+        assert result.table["sampled_norm"][length] == pytest.approx(result.table["norm"][length], rel=1e-12)
+
+
 def test_where_there_is_one_path_the_sample_is_exact() -> None:
     """Length 0 and length n have a single path, so sampled and summed norms agree on the same examples."""
     examples = make_examples(8)
     result = path_gradient(make_network(depth=14), examples, generator=make_generator(), path_examples=8)
     for length in (0, 6):
         assert result.table["sampled_norm"][length] == pytest.approx(result.table["norm"][length], rel=1e-12)
-        assert result.table["sampled_norm_error"][length] == pytest.approx(0, abs=1e-12)
+        assert result.table["sampled_norm_standard_error"][length] == pytest.approx(0, abs=1e-12)
 
 
 def test_the_contribution_is_count_times_norm() -> None:
@@ -86,24 +66,69 @@ def test_the_contribution_is_count_times_norm() -> None:
     assert result.table["log10_path_count"][3] == pytest.approx(math.log10(20))
 
 
-def test_shares_survive_a_thousand_blocks() -> None:
-    counts = [(math.lgamma(1001) - math.lgamma(k + 1) - math.lgamma(1001 - k)) / math.log(10) for k in range(1001)]
-    shares = _shares([1e-3] * 1001, counts)
+def test_the_sums_are_those_of_the_walk_with_their_errors_over_examples() -> None:
+    network, examples = make_network(depth=14), make_examples(8)
+    result = path_gradient(network, examples, generator=make_generator(), path_examples=8)
+    norms = gradients_by_length(network, examples.images, examples.labels).flatten(2).norm(dim=2)
+    assert result.table["norm"] == pytest.approx(norms.mean(dim=1).tolist())
+    assert result.table["norm_standard_error"] == pytest.approx((norms.std(dim=1) / math.sqrt(8)).tolist())
+    whole = path_gradients(network, examples.images, examples.labels, routes=None).flatten(1).norm(dim=1)
+    assert result.summary["gradient_norm"] == pytest.approx(float(whole.mean()))
+    assert result.summary["gradient_norm_standard_error"] == pytest.approx(float(whole.std()) / math.sqrt(8))
+    assert result.table["sum_contribution"] == pytest.approx((norms.mean(1) / norms.mean(1).sum()).tolist())
+
+
+def test_random_signs_estimate_the_root_mean_square_over_all_512_paths() -> None:
+    network, (images, labels) = make_network(depth=20), make_images(1)
+    result = path_gradient(
+        network, Examples(images, labels), generator=make_generator(), path_samples=1, path_signs=300
+    )
+    squares = path_squares(network, images, labels)
+    for k, (estimate, error) in enumerate(
+        zip(result.table["rms_norm"], result.table["rms_norm_standard_error"], strict=True)
+    ):
+        truth = math.sqrt(squares[k] / math.comb(9, k))
+        assert abs(estimate - truth) <= 5 * error + 1e-12 * truth
+        assert error < 0.1 * truth, "else five errors hold anything"
+    exact = [math.comb(9, k) * rms for k, rms in enumerate(result.table["rms_norm"])]
+    assert result.table["rms_contribution"] == pytest.approx([value / sum(exact) for value in exact])
+
+
+def test_root_mean_squares_are_over_examples_too() -> None:
+    """One path at length 0 and at length n, so that signs change nothing."""
+    network, examples = make_network(depth=14), make_examples(8)
+    result = path_gradient(network, examples, generator=make_generator(), path_examples=8, path_signs=1)
+    squares = gradients_by_length(network, examples.images, examples.labels).flatten(2).square().sum(dim=2)
+    for length in (0, 6):
+        root = squares[length].mean().sqrt()
+        assert result.table["rms_norm"][length] == pytest.approx(root.item())
+        error = squares[length].std() / math.sqrt(8) / (2 * root)
+        assert result.table["rms_norm_standard_error"][length] == pytest.approx(error.item())
+
+
+def test_without_signs_their_columns_are_empty() -> None:
+    result = path_gradient(make_network(), make_examples(), generator=make_generator(), path_signs=0)
+    for name in ("rms_norm", "rms_norm_standard_error", "rms_contribution"):
+        assert all(map(math.isnan, result.table[name]))
+    assert math.isnan(result.summary["rms_median_length"])
+    assert result.summary["sum_median_length"] >= 0
+
+
+@pytest.mark.parametrize("kind", ["", "rms_", "sum_"])
+def test_median_and_effective_lengths_by_each_share(kind: str) -> None:
+    result = path_gradient(make_network(depth=20), make_examples(), generator=make_generator())
+    shares = result.table[f"{kind}contribution"]
     assert sum(shares) == pytest.approx(1)
-    assert max(shares) == shares[500] == pytest.approx(math.sqrt(2 / (math.pi * 1000)), rel=1e-3)
+    median = int(result.summary[f"{kind}median_length"])
+    assert sum(shares[:median]) < 0.5 <= sum(shares[: median + 1])
+    low, high = (int(result.summary[f"{kind}effective_{end}"]) for end in ("low", "high"))
+    assert sum(shares[low : high + 1]) >= 0.95
 
 
-def test_the_smallest_interval() -> None:
-    assert _smallest_interval([0.02, 0.5, 0.46, 0.02], 0.95) == (1, 2)
-    assert _smallest_interval([0.25] * 4, 0.95) == (0, 3)
-    assert _smallest_interval([0, 0, 1.0], 0.95) == (2, 2)
-
-
-def test_frozen_parameters_are_no_obstacle() -> None:
-    network = make_network()
-    expected = gradients_by_length(network, *make_images())
-    network.requires_grad_(False)
-    assert torch.equal(gradients_by_length(network, *make_images()), expected)
+def test_labels_outside_the_classes_are_one_clear_error() -> None:
+    images, labels = make_images(classes=9)
+    with pytest.raises(AnalysisError, match="labels"):
+        path_gradient(make_network(num_classes=3), Examples(images, labels + 3), generator=make_generator())
 
 
 def test_where_no_gradient_comes_through_there_is_no_typical_length() -> None:

@@ -125,9 +125,26 @@ def test_a_claim_must_hold_in_every_setting() -> None:
     assert CLAIMS["he2016_preactivation_better"].check([*good, *bad]).outcome == "contradicted"
 
 
+RESNET_152 = {
+    "dataset": "image_folder",
+    "network": "imagenet_resnet",
+    "depth": 152,
+    "width": 64,
+    "augmentation": "scale",
+    "transition": "projection",
+}
+
+
 @pytest.mark.parametrize(
     ("fields", "error"),
     [
+        (RESNET_152, "23.0 %"),
+        ({**RESNET_152, "test_crop": 320}, "21.3 %"),
+        ({**RESNET_152, "test_crop": 320, "depth": 200, "ordering": "full_preactivation"}, "20.7 %"),
+        ({**RESNET_152, "test_crop": 320, "train_crop": 160}, None),
+        ({**RESNET_152, "shortcut": "conv1x1"}, None),
+        ({**RESNET_152, "width": 16}, None),
+        ({**RESNET_152, "augmentation": "none"}, None),
         ({}, "6.61 %"),
         ({"shortcut": "constant_scale"}, "12.35 %"),
         ({"shortcut": "constant_scale", "shortcut_args": {"added_factor": 1}}, "fail"),

@@ -200,6 +200,47 @@ def test_an_unknown_sweep_is_refused_with_the_nearest_names(case: Case) -> None:
     assert "orderings" in str(caught.value)
 
 
+def test_the_states_of_a_sweep_s_trials(case: Case) -> None:
+    """Complete ones count wherever they are; what another sweep began or failed in does not."""
+    start(case.tracker, make_sweep("other", seeds=9))
+    run(case.tracker, make_result(seed=0))
+    run(case.tracker, make_result(seed=5, status="failed", reason="no more memory"))
+    case.tracker.start_trial(make_result(seed=6).spec)
+
+    sweep = make_sweep(seeds=6)
+    mine = case.again()
+    start(mine, sweep)
+    run(mine, make_result(seed=1, status="diverged", reason="loss is nan"))
+    run(mine, make_result(seed=2, status="failed", reason="disk full"))
+    begun = make_result(seed=3)
+    mine.start_trial(begun.spec)
+    for metrics in begun.history[:2]:
+        mine.log_epoch(begun.key, metrics)
+
+    def told() -> list[tuple[str, int, str] | None]:
+        states = case.again().states("seeds")
+        found = [states.get(sweep.trial(point).key) for point in sweep.points()]
+        return [(state.status, state.epoch, state.reason) if state else None for state in found]
+
+    ended = [("finished", 3, ""), ("diverged", 3, "loss is nan"), ("failed", 3, "disk full")]
+    assert told() == [*ended, ("running", 2, ""), None, None]
+    mine.end_sweep("interrupted")
+    assert told() == [*ended, ("interrupted", 2, ""), None, None]
+    assert case.again().submitted("seeds") == (sweep, [sweep.trial(point) for point in sweep.points()])
+
+    again = case.again()
+    start(again, sweep)
+    run(again, make_result(seed=2))
+    assert told()[2] == ("finished", 3, "")
+    assert case.again().states("nobody's").keys() == {make_result(seed=s).key for s in (0, 1, 2)}
+    with pytest.raises(TrackingError, match="no sweep called 'seed'"):
+        case.again().submitted("seed")
+
+
+def test_a_tracker_that_works_is_reachable(case: Case) -> None:
+    assert case.tracker.reachable()
+
+
 def test_a_name_for_both_a_number_and_a_curve_is_refused(case: Case) -> None:
     clash = AnalysisResult(
         summary={"error": 0.1},

@@ -1,15 +1,37 @@
 """What the pictures show, checked by numbers."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from resablate.figures import errors, lesion, path_contribution, path_gradient, sv_strength, training_curves
+from resablate.figures import (
+    errors,
+    lesion,
+    multi_lesion,
+    norm_preservation,
+    path_contribution,
+    path_count,
+    path_gradient,
+    reorder,
+    spectrum,
+    sv_strength,
+    training_curves,
+)
 from resablate.figures.drawing import color_of
 from resablate.figures.tables import error_table, raw_table, replicates, show, summary_table
 from resablate.figures.variants import DISTINGUISHABLE, arrange, varying_fields
 from resablate.shortcuts import SHORTCUTS
-from tests.factories import make_lesion, make_path_gradient, make_result
+from tests.factories import (
+    make_lesion,
+    make_multi_lesion,
+    make_norm_preservation,
+    make_path_count,
+    make_path_gradient,
+    make_reorder,
+    make_result,
+    make_spectrum,
+)
 
 
 def test_replicates_are_one_series_and_differing_arguments_are_not() -> None:
@@ -46,8 +68,14 @@ def test_a_field_of_many_values_is_pooled_and_its_range_named() -> None:
 
 
 def test_every_shortcut_has_its_own_color() -> None:
-    assert len({color_of(name) for name in SHORTCUTS}) == len(SHORTCUTS)
-    assert color_of("identity") == "#0072B2"
+    members = arrange([make_result(shortcut=name) for name in SHORTCUTS])
+    assert len({color_of(member.series) for member in members}) == len(SHORTCUTS)
+    assert color_of(members[0].series) == "#0072B2"
+
+
+def test_where_all_have_one_shortcut_every_series_has_its_own_color() -> None:
+    members = arrange([make_result(shortcut="conv1x1", ordering="original", learning_rate=rate) for rate in (1, 2, 3)])
+    assert len({color_of(member.series) for member in members}) == 3
 
 
 def test_errors_are_percent_with_median_diverged_and_chance() -> None:
@@ -79,10 +107,47 @@ def test_lesions_hold_median_range_baseline_and_changing_blocks() -> None:
     assert list(drawn.changing.values()) == [(1,)]
 
 
+def test_sets_of_lesions_hold_the_quartiles_over_the_sets() -> None:
+    results = [
+        make_result(seed=s, analyses={"multi_lesion": make_multi_lesion([0.1 + d, 0.2 + d, 0.4], spread=0.05)})
+        for s, d in enumerate([0.0, 0.02, 0.1])
+    ]
+    drawn = multi_lesion.data([*results, make_result(seed=9)])
+    assert drawn is not None
+    every, kept = drawn
+    assert (every.quantity, every.x, every.trials) == ("error", (1, 2, 3), 3)
+    assert every.median == pytest.approx((12, 22, 40))
+    assert every.low == pytest.approx((7, 17, 35))
+    assert every.high == pytest.approx((17, 27, 45))
+    assert (kept.quantity, kept.x) == ("same_dimension_error", (1, 2)), "there are no three such blocks"
+    assert kept.median == pytest.approx((6, 11))
+    assert multi_lesion.data([make_result()]) is None
+
+
+def test_orders_are_drawn_over_tau_with_the_quartiles_over_the_orders() -> None:
+    results = [
+        make_result(seed=s, analyses={"reorder": make_reorder(bins)})
+        for s, bins in enumerate([{0: 0.1, 3: 0.2}, {0: 0.12, 5: 0.5}, {0: 0.2}])
+    ]
+    drawn = reorder.data(results)
+    assert drawn is not None
+    (curve,) = drawn
+    assert curve.x == pytest.approx((0.9, 0.94, 1))
+    assert curve.median == pytest.approx((50, 20, 12))
+    assert curve.low == pytest.approx((49, 19, 11))
+    assert curve.high == pytest.approx((51, 21, 13))
+    assert reorder.data([results[2]]) is None, "no block changed its place"
+
+
 def test_zero_norms_are_left_out_of_logarithmic_axes() -> None:
     drawn = path_gradient.data([make_result(analyses={"path_gradient": make_path_gradient([0, 0, 1e-30])})])
     assert drawn is not None
-    assert {(curve.quantity, curve.x) for curve in drawn} == {("norm", (2,)), ("sampled_norm", (2,))}
+    assert {(curve.quantity, curve.x) for curve in drawn.trained} == {
+        ("norm", (2,)),
+        ("sampled_norm", (2,)),
+        ("rms_norm", (2,)),
+    }
+    assert drawn.initial == ()
     assert path_gradient.data([make_result(analyses={"path_gradient": make_path_gradient([0, 0])})]) is None
 
 
@@ -90,11 +155,68 @@ def test_contributions_stand_beside_the_binomial_distribution() -> None:
     plain = make_result(shortcut="none", analyses={"path_gradient": make_path_gradient([0, 0, 1])})
     drawn = path_contribution.data([plain, make_result(analyses={"path_gradient": make_path_gradient([1, 1, 1])})])
     assert drawn is not None
-    (curve,) = drawn.gradient
-    assert curve.series.shortcut == "identity"
-    assert curve.median == pytest.approx((25, 50, 25))
+    assert [curve.quantity for curve in drawn.gradient] == ["contribution", "rms_contribution", "sum_contribution"]
+    for curve in drawn.gradient:
+        assert curve.series.shortcut == "identity"
+        assert curve.median == pytest.approx((25, 50, 25))
     assert next(iter(drawn.paths.values())) == pytest.approx((25, 50, 25))
     assert path_contribution.data([plain]) is None
+
+
+def test_the_network_before_training_stands_behind_the_trained_one() -> None:
+    early = {0: {"path_gradient": make_path_gradient([4, 2, 1])}, 1: {"path_gradient": make_path_gradient([9, 9, 9])}}
+    results = [
+        make_result(analyses={"path_gradient": make_path_gradient([1, 1, 1])}, analyses_by_epoch=early),
+        make_result(analyses={"path_gradient": make_path_gradient([1, 1, 1])}, seed=1),
+    ]
+    norms = path_gradient.data(results)
+    assert norms is not None
+    assert {curve.quantity: (curve.median, curve.trials) for curve in norms.initial}["rms_norm"] == ((4, 2, 1), 1)
+    shares = path_contribution.data(results)
+    assert shares is not None
+    assert next(c.median for c in shares.initial if c.quantity == "contribution") == pytest.approx(
+        (400 / 9, 400 / 9, 100 / 9)
+    )
+
+
+def test_paths_are_counted_once_for_each_number_of_blocks() -> None:
+    results = [
+        make_result(shortcut=shortcut, depth=6 * blocks // 3 + 2, analyses={"path_count": make_path_count(blocks)})
+        for shortcut in ("identity", "none")
+        for blocks in (3, 6)
+    ]
+    drawn = path_count.data(results)
+    assert drawn is not None
+    assert [panel.label for panel in drawn] == ["3 blocks", "6 blocks"]
+    small = next(iter(drawn.values()))
+    assert small.share == pytest.approx((12.5, 37.5, 37.5, 12.5))
+    assert small.left == {1: pytest.approx((100, 200 / 3, 100 / 3, 0))}
+    assert path_count.data([make_result()]) is None
+
+
+def test_networks_of_one_path_have_no_counts_to_draw() -> None:
+    counted = make_path_count(3)
+    plain = replace(counted, table={**counted.table, "share": [0, 0, 0, 1]})
+    assert path_count.data([make_result(shortcut="none", analyses={"path_count": plain})]) is None
+
+
+def test_ratios_by_block_and_over_epochs_where_dimensions_change() -> None:
+    analysis = {"norm_preservation": make_norm_preservation([1, 2, 0.5], changing=[0, 2])}
+    early = {
+        epoch: {"norm_preservation": make_norm_preservation([4 - epoch, 9, 3], changing=[0, 2])} for epoch in (0, 1)
+    }
+    drawn = norm_preservation.data([make_result(analyses=analysis, analyses_by_epoch=early), make_result(seed=1)])
+    assert drawn is not None
+    assert {curve.quantity: (curve.x, curve.median) for curve in drawn.curves} == {
+        "ratio": ((0, 1, 2), (1, 2, 0.5)),
+        "changing_1": ((0, 1, 3), (4, 3, 1)),  # three epochs of training
+        "changing_2": ((0, 1, 3), (3, 3, 0.5)),
+    }
+    assert list(drawn.changing.values()) == [(0, 2)]
+    alone = norm_preservation.data([make_result(analyses=analysis)])
+    assert alone is not None
+    assert [curve.quantity for curve in alone.curves] == ["ratio"]
+    assert norm_preservation.data([make_result()]) is None
 
 
 def test_training_curves_use_each_epochs_trials() -> None:
@@ -110,6 +232,38 @@ def test_strengths_are_the_horizontal_axis() -> None:
     assert drawn is not None
     assert [(curve.x, curve.median) for curve in drawn.curves] == [((0, 0.5), pytest.approx((10, 60)))]
     assert sv_strength.data([make_result(sv_strength=0.5)]) is None
+
+
+def test_spectra_before_and_after_training_are_medians_over_the_trials() -> None:
+    results = [
+        make_result(
+            seed=seed,
+            analyses={"spectrum": make_spectrum([value, 4.0], target=2.0)},
+            analyses_by_epoch={5: {"spectrum": make_spectrum([9.0, 9.0])}, 1: {"spectrum": make_spectrum([1.0, 2.0])}},
+        )
+        for seed, value in enumerate([1.0, 2.0, 6.0])
+    ]
+    results.append(make_result(shortcut="conv1x1", analyses={"spectrum": make_spectrum([3.0, 3.0])}))
+    drawn = spectrum.data([*results, make_result(shortcut="none")])
+    assert drawn is not None
+    identity, conv1x1 = drawn
+    assert identity.before is not None
+    assert identity.after is not None
+    assert identity.before.columns["median"] == (1, 2)
+    assert identity.after.layer == (0, 1)
+    assert identity.after.columns["median"] == (2, 4)
+    assert identity.after.columns["quantile_95"] == (3, 6)
+    assert identity.after.columns["target"] == (2, 2)
+    assert (conv1x1.series.shortcut, conv1x1.before) == ("conv1x1", None)
+
+
+def test_a_layer_whose_singular_values_are_unknown_leaves_a_gap_in_the_band() -> None:
+    drawn = spectrum.data([make_result(analyses={"spectrum": make_spectrum([1.0, math.nan, 3.0], target=2.0)})])
+    assert drawn is not None
+    assert drawn[0].after is not None
+    assert drawn[0].after.layer == (0, 2)
+    assert drawn[0].after.columns["target"] == (2, 2)
+    spectrum.draw(drawn)
 
 
 def test_error_table_by_hand() -> None:

@@ -6,8 +6,17 @@ import pytest
 import torch
 import torchvision
 
-from resablate.analyses import gradients_by_length, path_gradients
-from resablate.model import BLOCKS, STAGE_PREACTIVATIONS, TRANSITIONS, NetworkCost, Route, build_network, network_cost
+from resablate.model import (
+    BLOCKS,
+    STAGE_PREACTIVATIONS,
+    TRANSITIONS,
+    NetworkCost,
+    Route,
+    build_network,
+    gradients_by_length,
+    network_cost,
+    path_gradients,
+)
 from tests.networks import ORDER_NAMES, SHORTCUT_NAMES, make_generator, make_images, relative_gap
 
 

@@ -9,7 +9,7 @@ from tests.networks import make_images, make_network
 def penalize(network: nn.Module, *, sv_strength: float) -> torch.Tensor | None:
     """The penalty with target 1 on one layer, or on all layers of a network."""
     if isinstance(network, nn.Conv2d):
-        sites = [Site("layer", network, (8, 8), is_stem=False)]
+        sites = [Site("layer", network, (8, 8), is_stem=False, is_transition=False)]
     else:
         sites = find_sites(network, make_images(1)[0], sv_layers="all")  # type: ignore[arg-type]
     return REGULARIZERS["orthogonal_penalty"](sites, sv_strength=sv_strength, sv_target=1.0).penalty()  # type: ignore[call-arg]

@@ -8,8 +8,9 @@ import torch
 
 from resablate.check import check_trial
 from resablate.errors import SpecError
-from resablate.model import ResidualNetwork, build_network
+from resablate.model import TRANSITIONS, ResidualNetwork, build_network
 from resablate.regularizers import REGULARIZERS, SV_LAYERS, Regularizer, find_sites
+from resablate.shortcuts import SHORTCUTS
 from resablate.spec import TrialSpec
 from resablate.trial import run_trial
 from tests.networks import make_generator
@@ -50,11 +51,41 @@ def test_projections_are_transitions_too() -> None:
     ]
 
 
+@pytest.mark.parametrize("transition", TRANSITIONS)
+@pytest.mark.parametrize("shortcut", SHORTCUTS)
+def test_transitions_change_dimensions_themselves_and_the_check_knows_them(shortcut: str, transition: str) -> None:
+    depth = 10 if transition == "bare" else 8
+    fields: dict[str, Any] = {"shortcut": shortcut, "transition": transition, "depth": depth, "width": 4}
+    network = build_network(**fields, in_channels=1).double()
+    sites = find_sites(network, IMAGES, sv_layers="transitions")
+    shapes = [(site.layer.in_channels, site.layer.out_channels, site.stride) for site in sites]
+    own = shortcut == "conv1x1" or (transition == "projection" and shortcut != "none")
+    assert shapes == ([(4, 8, 2), (8, 16, 2)] if own or transition == "bare" else [])
+    spec = TrialSpec.parse({**fields, "regularizer": "procrustes", "sv_strength": 0.5, "sv_layers": "transitions"})
+    assert check_trial(spec).regularizer == ("procrustes" if sites else "none")
+    everything = check_trial(spec.replace(sv_layers="stem+transitions"))
+    assert (everything.regularizer, everything.sv_layers) == ("procrustes", "stem+transitions")
+
+
+@pytest.mark.parametrize("sv_layers", SV_LAYERS)
+def test_a_vgg_has_convolutions_and_neither_stem_nor_transitions(sv_layers: str) -> None:
+    sites = find_sites(
+        build_network(network="vgg", depth=5, width=2, in_channels=1).double(), IMAGES, sv_layers=sv_layers
+    )
+    fields = {"network": "vgg", "depth": 5, "width": 2, "regularizer": "procrustes", "sv_strength": 0.5}
+    assert len(sites) == (4 if sv_layers == "all" else 0)
+    assert check_trial(TrialSpec.parse({**fields, "sv_layers": sv_layers})).regularizer == (
+        "procrustes" if sites else "none"
+    )
+
+
 def test_targets() -> None:
     _, first, _ = find_sites(procrustes_resnet(), IMAGES, sv_layers="stem+transitions")
     assert first.target("backward") == pytest.approx(math.sqrt(2))
     assert first.target("forward") == 2
     assert first.target(0.7) == 0.7
+    with pytest.raises(ValueError, match="sv_target must be backward, forward or a number, got 'backwards'"):
+        first.target("backwards")
 
 
 @pytest.mark.parametrize("condition", [1.0, 1e3])
@@ -100,6 +131,27 @@ def test_the_stem_can_be_left_alone() -> None:
         make_generator()
     )
     assert torch.equal(network.get_parameter("stem.0.weight"), before)
+
+
+@pytest.mark.parametrize("name", ["procrustes", "spectral_penalty"])
+@pytest.mark.parametrize("side", [8, 6], ids=["kernels larger than images", "odd sides"])
+def test_every_size_of_image_can_be_trained_on(name: str, side: int) -> None:
+    """8 gives 3x3 kernels on images of 2x2; 6 gives a stride of 2 on images of 3x3, and that layer is left alone."""
+    network = build_network(depth=8, width=2, in_channels=1, generator=make_generator()).double()
+    sites = find_sites(network, torch.zeros(1, 1, side, side, dtype=torch.float64), sv_layers="all")
+    before = {site.name: site.layer.weight.detach().clone() for site in sites}
+    knobs = {"sv_frequency": 1.0} if name == "procrustes" else {}
+    regularizer = REGULARIZERS[name](sites, sv_strength=0.5, **knobs)
+    penalty = regularizer.penalty()
+    if penalty is not None:
+        penalty.backward()
+    regularizer.after_step(make_generator())
+    still = [
+        site.name
+        for site in sites
+        if site.layer.weight.grad is None and torch.equal(site.layer.weight, before[site.name])
+    ]
+    assert still == ([] if side == 8 else ["blocks.2.branch.0"])
 
 
 @pytest.mark.parametrize("sv_layers", SV_LAYERS)
@@ -167,6 +219,13 @@ def test_strength_zero_is_bit_for_bit_no_regularizer(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in REGULARIZERS if name != "none"])
 def test_a_strength_changes_the_training(name: str) -> None:
     assert run_trial(small(regularizer=name, sv_strength=0.5)).test_loss != run_trial(small()).test_loss
+
+
+@pytest.mark.parametrize("name", [name for name in REGULARIZERS if name != "none"])
+def test_a_training_that_breaks_has_diverged_and_not_failed(name: str) -> None:
+    """Decompositions refuse numbers that are not finite; the loss is what says so."""
+    result = run_trial(small(regularizer=name, sv_strength=1.0, sv_frequency=1.0, learning_rate=1e30))
+    assert result.status == "diverged"
 
 
 def test_knobs_without_effect_make_no_second_trial() -> None:

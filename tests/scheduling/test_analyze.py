@@ -115,11 +115,28 @@ def test_an_analysis_that_fails_is_named_and_keeps_what_was_measured(
 
 def test_a_trial_without_weights_keeps_no_other_from_being_analyzed(memory: MemoryTracker) -> None:
     del memory.runs[0].files[WEIGHTS_FILE]
+    before = stored(memory)[0]
     outcome, said = again(memory, "tiny", "lesion", lesion_examples=16)
     assert [result.spec.seed for result in outcome.results] == [1]
     [problem] = outcome.problems
     assert "stored no weights" in problem
     assert problem in said[0]
+    after = stored(memory)[0]
+    assert list(after.analysis_errors) == ["lesion"], "named in the run, and so in the report"
+    assert "stored no weights" in after.analysis_errors["lesion"]
+    assert numbers(after)["analyses"] == numbers(before)["analyses"]
+
+
+def test_a_damaged_copy_is_not_what_a_message_names(memory: MemoryTracker) -> None:
+    memory.runs[0].files[WEIGHTS_FILE] = b"no tensors"
+    outcome, _ = again(memory, memory.runs[0].run_id)
+    [problem] = outcome.problems
+    assert "the run's weights.safetensors: not readable" in problem
+
+
+def test_how_a_network_was_trained_is_no_knob_of_an_analysis(memory: MemoryTracker) -> None:
+    with pytest.raises(SpecError, match=r"block_sampling: not a knob of test_time_rules, which takes subset_samples"):
+        again(memory, "tiny", "test_time_rules", block_sampling="stochastic_depth")
 
 
 def test_weights_of_another_network_are_refused(memory: MemoryTracker, tmp_path: Path) -> None:

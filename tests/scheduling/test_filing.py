@@ -1,12 +1,15 @@
 """Filing: on disk first, to the tracker behind the trials' back, and never into their way."""
 
+import errno
 import shutil
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
+from resablate.errors import TrackingError
 from resablate.measurement import EpochMetrics
 from resablate.result import TrialResult
 from resablate.scheduling import filing as filing_module
@@ -14,7 +17,7 @@ from resablate.scheduling.filing import Filing, spooled
 from resablate.spec import TrialSpec
 from resablate.sweep import SweepSpec, parse_sweep
 from resablate.tracking import MemoryTracker, Tracker
-from resablate.tracking.tracker import SweepRecord, SweepStatus
+from resablate.tracking.tracker import SweepRecord, SweepStatus, TrialState
 from tests.factories import make_result
 
 SWEEP = parse_sweep({"name": "seeds", "axes": {"seed": [0, 1, 2]}})
@@ -29,9 +32,12 @@ class FaultyTracker(Tracker):
         self.gate = threading.Event()
         self.gate.set()
         self._broken = broken
+        self.away = False
 
     def _called(self, method: str, about: object = "") -> None:
         self.gate.wait(10)
+        if self.away:
+            raise TrackingError(f"{method}: no server answers")
         self.calls.append(f"{method} {about}".strip())
         if method in self._broken:
             raise OSError(f"{method}: the tracker is gone")
@@ -62,6 +68,15 @@ class FaultyTracker(Tracker):
 
     def complete_keys(self) -> dict[str, str]:
         return self.kept.complete_keys()
+
+    def states(self, name: str) -> dict[str, TrialState]:
+        return self.kept.states(name)
+
+    def submitted(self, name: str) -> tuple[SweepSpec, list[TrialSpec]]:
+        return self.kept.submitted(name)
+
+    def reachable(self) -> bool:
+        return not self.away
 
     def load_sweep(self, name: str) -> SweepRecord:
         return self.kept.load_sweep(name)
@@ -96,10 +111,15 @@ def started(tracker: Tracker, spool: Path) -> Filing:
     return filing
 
 
-def run(filing: Filing, result: TrialResult, *, weights: bytes | None = b"weights") -> None:
+def run(filing: Filing, result: TrialResult, *, weights: bytes | None = b"weights", keeps_up: bool = False) -> None:
+    """Send everything of a trial; all before its end is filed by then where filing `keeps_up`."""
     filing.start_trial(result.spec)
     for metrics in result.history:
         filing.epoch(result.key, metrics)
+    if keeps_up:
+        all_filed = threading.Event()
+        filing._jobs.put(all_filed.set)
+        assert all_filed.wait(10)
     filing.finish_trial(result, weights=weights)
 
 
@@ -130,7 +150,7 @@ def test_everything_reaches_the_tracker_in_the_order_in_which_it_was_sent(spool:
     tracker = FaultyTracker()
     filing = started(tracker, spool)
     for seed in (2, 0, 1):
-        run(filing, make_result(seed=seed, losses=[2.0, 1.0]))
+        run(filing, make_result(seed=seed, losses=[2.0, 1.0]), keeps_up=True)
     filing.end("finished")
     trials = [
         call
@@ -148,7 +168,7 @@ def test_a_tracker_that_raises_is_reported_at_the_end_and_the_result_is_filed_ne
     filing = started(FaultyTracker(broken, kept=memory), spool)
     results = [make_result(seed=0), make_result(seed=1, status="failed", reason="no more memory")]
     for result in results:
-        run(filing, result)
+        run(filing, result, keeps_up=True)
     problems = filing.end("failed")
     assert any(f"OSError: {broken}: the tracker is gone" in line for line in problems)
 
@@ -231,23 +251,91 @@ def test_half_a_file_and_a_file_of_another_version_are_passed_over(
     assert "old/result.json: not a result that can be read" in caplog.text
 
 
-def test_a_write_that_breaks_off_leaves_no_result_behind(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_is_full_fails_the_trial_and_leaves_no_half_result(
+    spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     memory = MemoryTracker()
     filing = started(memory, spool)
+    result = make_result()
+    filing.start_trial(result.spec)
 
     def full(path: Path, content: bytes) -> int:
         with path.open("wb") as file:
             file.write(content[:10])
-        raise OSError("No space left on device")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)
-        with pytest.raises(OSError, match="No space left"):
-            filing.finish_trial(make_result(), weights=None)
-    assert list(spool.rglob("result.json")) == [], "whole or absent"
-    filing.end("interrupted")
-    assert started(memory, spool).end("finished") == []
-    assert memory.runs == []
+        filed = filing.finish_trial(result, weights=b"weights")
+    assert (filed.status, filed.key) == ("failed", result.key)
+    assert filed.reason == "disk full: OSError: [Errno 28] No space left on device"
+    assert files(spool) == [], "whole or absent"
+    assert filing.end("failed") == []
+    [stored] = memory.load_sweep("seeds").results
+    assert stored.to_json() == filed.to_json()
+
+
+def test_what_the_tracker_does_not_take_while_it_is_away_is_filed_when_it_is_back(
+    spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filing_module, "_RETRY_SECONDS", 0.01)
+    tracker = FaultyTracker()
+    filing = started(tracker, spool)
+    tracker.away = True
+    results = [make_result(seed=seed) for seed in (0, 1)]
+    for result in results:
+        run(filing, result)
+    time.sleep(0.2)
+    assert set(spooled(spool)) == {result.key for result in results}
+    assert tracker.kept.runs == []
+
+    tracker.away = False
+    assert filing.end("finished") == []
+    trials = [f"{call} {seed}" for seed in (0, 1) for call in ("start_trial", "finish_trial")]
+    assert tracker.calls == ["start_sweep", *trials, "end_sweep finished"], (
+        "each once, in order, epochs with the result"
+    )
+    assert [kept.epochs for kept in tracker.kept.runs] == [{1, 2, 3}] * 2
+    assert files(spool) == []
+
+
+def test_the_end_waits_only_so_long_for_a_tracker_that_is_away(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filing_module, "_RETRY_SECONDS", 0.05)
+    tracker = FaultyTracker()
+    filing = Filing(tracker, spool=spool, grace_seconds=0.3)
+    filing.start(SWEEP, trials=[SWEEP.trial(point) for point in SWEEP.points()], command="")
+    tracker.away = True
+    results = [make_result(seed=seed) for seed in (0, 1, 2)]
+    for result in results:
+        run(filing, result)
+    begun = time.monotonic()
+    assert filing.end("finished") == ["TrackingError: start_trial: no server answers"]
+    assert 0.25 < time.monotonic() - begun < 2
+    assert set(spooled(spool)) == {result.key for result in results}
+
+    tracker.away = False
+    assert started(tracker, spool).end("finished") == []
+    assert len(tracker.kept.runs) == 3
+    assert files(spool) == []
+
+
+def test_what_fails_at_a_server_that_answers_is_tried_twice(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once more, because a server that was away may answer by the time somebody looks."""
+    refusals = [1, 2]
+
+    def start_trial(self: FaultyTracker, spec: TrialSpec) -> None:
+        self.calls.append("start_trial")
+        if spec.seed == 0 or refusals.pop() == 2:
+            raise TrackingError("refused")
+        self.kept.start_trial(spec)
+
+    monkeypatch.setattr(FaultyTracker, "start_trial", start_trial)
+    tracker = FaultyTracker()
+    filing = started(tracker, spool)
+    filing.start_trial(make_result(seed=0).spec)
+    filing.start_trial(make_result(seed=1).spec)
+    assert filing.end("finished") == ["TrackingError: refused"]
+    assert tracker.calls == ["start_sweep", *["start_trial"] * 4, "end_sweep finished"]
 
 
 def test_a_figure_that_cannot_be_drawn_is_a_problem_of_filing_alone(

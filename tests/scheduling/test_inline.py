@@ -1,7 +1,10 @@
 """Sweeps in this process: what fails is filed and passed by, what is interrupted continues."""
 
+import errno
 import io
 import os
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,7 +40,7 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> MemoryTracker:
     return memory
 
 
-def run_tiny(plan: SweepPlan, *, data_root: Path | None = None) -> tuple[SweepOutcome, str]:
+def run_tiny(plan: SweepPlan, *, data_root: Path | None = None, **request: Any) -> tuple[SweepOutcome, str]:
     text = io.StringIO()
     outcome = run_sweep(
         plan,
@@ -45,6 +48,7 @@ def run_tiny(plan: SweepPlan, *, data_root: Path | None = None) -> tuple[SweepOu
         command="resablate sweep tiny.yaml --inline",
         console=Console(file=text, width=200),
         data_root=data_root,
+        **request,
     )
     return outcome, text.getvalue()
 
@@ -113,9 +117,158 @@ def test_a_trial_that_fails_is_filed_with_its_reason_and_the_next_one_runs(
     assert "failed, RuntimeError: no more memory;" in shown
     assert memory.submissions[0].status == "failed"
 
-    outcome, _ = run_tiny(tiny_plan(SEEDS))
-    assert (outcome.reused, outcome.counts, outcome.failed) == (2, {"finished": 1}, False)
+    outcome, shown = run_tiny(tiny_plan(SEEDS))
+    assert (outcome.reused, outcome.left, outcome.counts) == (2, {"failed": 1}, {})
+    assert (outcome.failed, outcome.interrupted, outcome.remaining) == (True, False, 0)
+    assert "1 of 3 trials failed before and are left as they are; --retry failed runs them again" in shown
+
+    outcome, _ = run_tiny(tiny_plan(SEEDS), retry=["failed"])
+    assert (outcome.reused, outcome.left, outcome.counts, outcome.failed) == (2, {}, {"finished": 1}, False)
     assert len(memory.runs) == 3, "the failed record was taken up again"
+
+
+def test_a_failure_under_another_sweep_keeps_nothing_from_running(
+    memory: MemoryTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(trial: Trial) -> None:
+        raise RuntimeError("broken")
+
+    with monkeypatch.context() as patch:
+        before_epoch(patch, fail)
+        run_tiny(tiny_plan({"seed": [0]}))
+    outcome, _ = run_tiny(tiny_plan({"seed": [0]}, name="another"))
+    assert (outcome.left, outcome.counts) == ({}, {"finished": 1})
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts", "reason"),
+    [
+        (MemoryError("1 GiB"), 2, "out of memory: MemoryError: 1 GiB"),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."),
+            2,
+            "out of memory: RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to"
+            " allocate 8 bytes.",
+        ),
+        (torch.OutOfMemoryError("CUDA out of memory."), 2, "out of GPU memory: OutOfMemoryError: CUDA out of memory."),
+        (OSError(errno.ENOSPC, "No space left"), 1, "disk full: OSError: [Errno 28] No space left"),
+        (ValueError("a bug\nin two lines"), 1, "ValueError: a bug"),
+    ],
+)
+def test_a_failure_is_tried_again_as_it_deserves(
+    memory: MemoryTracker, monkeypatch: pytest.MonkeyPatch, error: Exception, attempts: int, reason: str
+) -> None:
+    begun: list[int] = []
+
+    def fail(trial: Trial) -> None:
+        if trial.spec.seed == 1 and trial.training.epoch == 1:
+            begun.append(trial.training.epoch)
+            raise error
+
+    before_epoch(monkeypatch, fail)
+    outcome, _ = run_tiny(tiny_plan(SEEDS))
+    assert outcome.counts == {"finished": 2, "failed": 1}
+    assert results(memory)[1].reason == reason
+    assert len(begun) == attempts
+
+
+def test_memory_that_is_there_again_costs_nothing(memory: MemoryTracker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second attempt continues from the checkpoint, and the numbers are those of an undisturbed trial."""
+    epochs: list[int] = []
+
+    def fail_once(trial: Trial) -> None:
+        epochs.append(trial.training.epoch)
+        if epochs == [0, 1]:
+            raise MemoryError
+
+    plan = tiny_plan({"seed": [0]}, epochs=3)
+    with monkeypatch.context() as patch:
+        before_epoch(patch, fail_once)
+        outcome, _ = run_tiny(plan)
+    assert outcome.counts == {"finished": 1}
+    assert epochs == [0, 1, 1, 2]
+    [disturbed] = results(memory)
+    memory.runs.clear()
+    run_tiny(plan)
+    assert numbers(disturbed) == numbers(results(memory)[0])
+
+
+def test_a_full_disk_ends_the_trial_and_its_checkpoints_wait(
+    memory: MemoryTracker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write = Path.write_bytes
+
+    def full(path: Path, content: bytes) -> int:
+        if "spool" in path.parts and path.parent.name == tiny_plan(SEEDS).trials[1].key:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        outcome, shown = run_tiny(tiny_plan(SEEDS))
+    assert (outcome.counts, outcome.filing_problems) == ({"finished": 2, "failed": 1}, ())
+    assert "seed 1: failed, disk full: OSError: [Errno 28] No space left on device" in shown
+    assert list(tmp_path.rglob("checkpoint-*")), "it needs not be trained again"
+
+    def nothing_to_train(trial: Trial) -> None:
+        raise AssertionError("it was trained")
+
+    before_epoch(monkeypatch, nothing_to_train)
+    outcome, _ = run_tiny(tiny_plan(SEEDS), retry=["failed"])
+    assert (outcome.counts, outcome.failed) == ({"finished": 1}, False)
+    assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
+def test_no_more_trials_than_asked_for(memory: MemoryTracker) -> None:
+    outcome, _ = run_tiny(tiny_plan(SEEDS), max_trials=2)
+    assert (outcome.counts, outcome.remaining) == ({"finished": 2}, 1)
+    assert (outcome.failed, outcome.interrupted) == (False, False)
+    assert memory.submissions[0].status == "finished"
+    outcome, _ = run_tiny(tiny_plan(SEEDS), max_trials=2)
+    assert (outcome.reused, outcome.counts, outcome.remaining) == (2, {"finished": 1}, 0)
+
+
+@pytest.mark.parametrize("stop", ["the end of its time budget", "SIGTERM", "Ctrl-C"])
+def test_what_stops_a_sweep_leaves_its_checkpoints(
+    memory: MemoryTracker, monkeypatch: pytest.MonkeyPatch, stop: str
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    done: list[tuple[int, int]] = []
+
+    def wait_for_it(trial: Trial) -> None:
+        done.append((trial.spec.seed, trial.training.epoch))
+        if done[-1] == (1, 1):
+            if stop != "the end of its time budget":
+                os.kill(os.getpid(), signal.SIGTERM if stop == "SIGTERM" else signal.SIGINT)
+            time.sleep(30)
+
+    budget = {"time_budget": 5.0} if "budget" in stop else {}
+    with monkeypatch.context() as patch:
+        before_epoch(patch, wait_for_it)
+        begun = time.monotonic()
+        patch.setattr(time, "sleep", sleeper(until=lambda: time.monotonic() > begun + 30))
+        outcome, _ = run_tiny(tiny_plan(SEEDS), **budget)
+    assert (outcome.stopped_by, outcome.interrupted, outcome.counts) == (stop, True, {"finished": 1})
+    assert outcome.remaining == 2
+    assert [run.status for run in memory.runs] == ["finished", None]
+    assert memory.submissions[0].status == "interrupted"
+    assert signal.getsignal(signal.SIGTERM) is before
+
+    done.clear()
+    before_epoch(monkeypatch, lambda trial: done.append((trial.spec.seed, trial.training.epoch)))
+    outcome, _ = run_tiny(tiny_plan(SEEDS))
+    assert done == [(1, 1), (2, 0), (2, 1)]
+    assert (outcome.counts, outcome.failed) == ({"finished": 2}, False)
+
+
+def sleeper(until: Callable[[], bool]) -> Callable[[float], None]:
+    """A sleep that sees signals as training does: between two instructions, not in the middle of a system call."""
+
+    def sleep(seconds: float) -> None:
+        while not until():
+            pass
+
+    return sleep
 
 
 def test_a_data_set_that_breaks_in_one_trial_fails_that_trial(
@@ -183,7 +336,7 @@ def test_results_that_the_tracker_did_not_take_are_filed_and_not_run_again(
         assert trial.spec.seed == 1
 
     before_epoch(monkeypatch, only_failed)
-    outcome, _ = run_tiny(tiny_plan(SEEDS))
+    outcome, _ = run_tiny(tiny_plan(SEEDS), retry=["failed"])
     assert (outcome.reused, outcome.counts, outcome.failed) == (2, {"finished": 1}, False)
     assert [result.status for result in results(memory)] == ["finished"] * 3
     assert len(memory.runs) == 3

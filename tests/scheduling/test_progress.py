@@ -88,8 +88,19 @@ def test_a_terminal_sees_the_running_trials(watch: Watch) -> None:
         progress.epoch(KEYS[0], 2, 0.125)
         progress.ended(KEYS[1], status="failed", test_error=math.nan, reason="no reason given")
     drawn = text.getvalue()
-    assert "1/3 done, 1 running, 1 failed" in drawn
+    assert "1/3 done, 1 running, 1 failed; " in drawn
     assert f"{SPECS[0].label()} 2/3 val 12.5 %" in drawn
+
+
+def test_a_terminal_sees_the_best_of_what_has_ended(watch: Watch) -> None:
+    text = io.StringIO()
+    with make_progress(text, terminal=True) as progress:
+        for spec, val_error in zip(SPECS, (0.125, 0.25, 0.0625), strict=True):
+            progress.started(spec)
+            progress.epoch(spec.key, 3, val_error)
+        progress.ended(KEYS[0], status="finished", test_error=0.1, reason="")
+        progress.ended(KEYS[1], status="finished", test_error=0.1, reason="")
+    assert "2/3 done, 1 running, best val 12.50 %; " in text.getvalue(), "what still trains is no outcome"
 
 
 def test_a_sweep_without_work_has_no_time_left_to_tell() -> None:

@@ -18,10 +18,11 @@ import ray
 from rich.console import Console
 
 import resablate
+from resablate.datasets import load_dataset
 from resablate.errors import ResourceError
 from resablate.plan import SweepPlan
 from resablate.result import TrialResult
-from resablate.scheduling import SweepOutcome, analyze_trials, find_trials, ray_tune, run, run_sweep
+from resablate.scheduling import SweepOutcome, analyze_trials, find_trials, ray_driver, ray_tune, run, run_sweep
 from resablate.sweep import Resources
 from resablate.tracking import MemoryTracker, open_tracker
 from tests.scheduling.ray_home import ray_home
@@ -82,7 +83,7 @@ def run_on_ray(
     """Run `plan` and kill the process of the trials named by key, so many times, in the middle of their third epoch."""
     left = Counter(kills or {})
     watched: list[tuple[str, int]] = []
-    pass_on = ray_tune._Watcher.on_trial_result
+    pass_on = ray_driver.Watcher.on_trial_result
 
     def watch(self: Any, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
         key, pid = trial.config["asked"]["key"], result["pid"]
@@ -94,7 +95,7 @@ def run_on_ray(
 
     text = io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ray_tune._Watcher, "on_trial_result", watch)
+        patch.setattr(ray_driver.Watcher, "on_trial_result", watch)
         outcome = run_sweep(
             plan,
             scheduler="ray_tune",
@@ -171,8 +172,11 @@ def test_ray_gives_the_numbers_of_inline_and_a_second_run_nothing(
 
 def test_what_befalls_one_trial_leaves_the_others_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One process is killed once, one as often as it is begun, and one trial does not find its data."""
-    monkeypatch.setattr(ray_tune, "_MAX_PROCESS_DEATHS", 1)
-    monkeypatch.setattr(run, "load_dataset", lambda name, root: None)  # it was there when the sweep was submitted
+    for module in (ray_tune, ray_driver):
+        monkeypatch.setattr(module, "MAX_PROCESS_DEATHS", 1)
+    # Each node is to find its data itself, and does not, although they were there when the sweep was submitted.
+    monkeypatch.setattr(run, "load_dataset", lambda name, root: load_dataset("digits"))
+    monkeypatch.setattr(ray_tune, "_carried", lambda datasets: {})
     uri = make_database(tmp_path)
     long = {"epochs": 5, "train_examples": 1400, "batch_size": 16, "shortcut": "dropout", "analyses": ["lesion"]}
     plan = tiny_plan({"seed": [0, 1], "dataset": ["digits", "fashion_mnist"]}, **long)

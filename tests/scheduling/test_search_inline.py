@@ -45,12 +45,11 @@ def plan(name: str = "search", *, axes: dict[str, Any] | None = None, **search: 
     return plan_sweep(parse_sweep({"name": name, "base": base, "axes": axes or AXES, "search": given}))
 
 
-def run_inline(planned: SweepPlan) -> tuple[SweepOutcome, str]:
+def run_inline(planned: SweepPlan, **request: Any) -> tuple[SweepOutcome, str]:
     text = io.StringIO()
     console = Console(file=text, width=200)
-    return run_sweep(
-        planned, scheduler="inline", command="resablate sweep x --inline", console=console
-    ), text.getvalue()
+    outcome = run_sweep(planned, scheduler="inline", command="resablate sweep x --inline", console=console, **request)
+    return outcome, text.getvalue()
 
 
 def before_epoch(monkeypatch: pytest.MonkeyPatch, act: Callable[[Trial], None]) -> None:
@@ -142,7 +141,29 @@ def test_a_trial_that_fails_is_a_failure_in_the_study_and_the_search_goes_on(
     assert (outcome.counts, outcome.interrupted) == ({"finished": 3, "failed": 1}, False)
     assert states(stored("search")) == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
     outcome, _ = run_inline(plan())
-    assert (outcome.reused, outcome.counts) == (4, {}), "the search went on without it"
+    assert (outcome.planned, outcome.reused, outcome.left, outcome.counts) == (4, 3, {"failed": 1}, {}), (
+        "the search went on without it"
+    )
+    outcome, _ = run_inline(plan(), retry=["failed"])
+    assert (outcome.planned, outcome.reused, outcome.left, outcome.counts) == (4, 3, {}, {"finished": 1})
+    assert not outcome.failed
+    assert states(stored("search")).count("COMPLETE") == 4
+    outcome, _ = run_inline(plan())
+    assert (outcome.reused, outcome.left, outcome.counts) == (4, {}, {})
+
+
+def test_no_more_trials_of_a_search_than_asked_for_and_the_rest_as_if_never_stopped(memory: MemoryTracker) -> None:
+    limits = (3, 1, None)
+    outcomes = [run_inline(plan(trials=6, analyze_best=1), max_trials=limit)[0] for limit in limits]
+    assert [(outcome.planned, outcome.reused, outcome.ended, outcome.remaining) for outcome in outcomes] == [
+        (6, 0, 3, 3),
+        (6, 3, 1, 2),
+        (6, 4, 2, 0),
+    ]
+    assert [(outcome.interrupted, outcome.failed) for outcome in outcomes] == [(False, False)] * 3
+    assert sum(bool(result.analyses) for result in results(memory)) == 1, "the best of all, not of each part"
+    run_inline(plan("whole", trials=6, analyze_best=1))
+    assert [result.key for result in results(memory)] == [result.key for result in results(memory, "whole")]
 
 
 def test_an_objective_that_was_not_measured_is_a_failure_in_the_study_alone(
@@ -228,7 +249,7 @@ def test_what_a_sweep_pruned_it_leaves_alone_and_another_runs_in_full(
         memory.finish_trial(result, weights=None, figures={})
     monkeypatch.setattr(run, "_run_on_ray", None)
     outcome = run_sweep(pruning, scheduler="ray_tune", command="", console=Console(file=io.StringIO()))
-    assert (outcome.reused, outcome.counts, outcome.failed) == (2, {}, False)
+    assert (outcome.reused, outcome.left, outcome.counts, outcome.failed) == (1, {"pruned": 1}, {}, False)
     outcome, _ = run_inline(plan("other", **grid))
     assert (outcome.reused, outcome.counts) == (1, {"finished": 1})
     assert [result.status for result in results(memory, "other")] == ["finished"] * 2

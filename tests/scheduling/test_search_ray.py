@@ -88,7 +88,8 @@ def test_tpe_with_asha_and_a_second_run_that_does_nothing(tmp_path: Path, monkey
     with monkeypatch.context() as patch:
         patch.setattr(ray_tune, "run_ray", schedule)
         again, _ = submit(planned, uri)
-        assert (again.reused, again.counts, again.failed) == (8, {}, False)
+        left = {"pruned": outcome.counts["pruned"]}
+        assert (again.reused, again.left, again.counts, again.failed) == (8 - left["pruned"], left, {}, False)
     assert len(stored("pruned").trials) == 8
 
 

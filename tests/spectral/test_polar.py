@@ -56,3 +56,11 @@ def test_the_published_sign_leaves_one_tap() -> None:
         corrected = polar_kernel(corrected, size=(32, 32))
     assert float(published[:, :, 0, 0].square().sum() / published.square().sum()) > 0.99
     assert float(corrected[:, :, 0, 0].square().sum() / corrected.square().sum()) < 0.3
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_kernel_larger_than_its_image_is_projected_exactly(stride: int) -> None:
+    """It has taps everywhere, so that nothing is cropped."""
+    kernel = torch.randn(8, 3, 3, 3, generator=make_generator(), dtype=torch.float64)
+    values = torch.linalg.svdvals(symbol(polar_kernel(kernel, size=(2, 2), stride=stride), size=(2, 2), stride=stride))
+    assert float((values - 1).abs().max()) < 1e-6

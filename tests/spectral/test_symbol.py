@@ -65,8 +65,24 @@ def test_the_kernel_comes_back(
     assert torch.allclose(back, kernel, atol=1e-14)
 
 
+@pytest.mark.parametrize(("size", "stride"), [((2, 2), 1), ((2, 2), 2), ((1, 4), 1), ((2, 4), 2)])
+def test_a_kernel_larger_than_its_image_wraps(size: tuple[int, int], stride: int) -> None:
+    kernel = make_kernel(4, 3, 3)
+    folded = torch.zeros(4, 3, *size, dtype=kernel.dtype)
+    for down in range(3):
+        for right in range(3):
+            folded[:, :, down % size[0], right % size[1]] += kernel[:, :, down, right]
+    values = symbol(kernel, size=size, stride=stride)
+    small = tuple(min(3, side) for side in size)
+    assert torch.allclose(values, symbol(folded[:, :, : small[0], : small[1]], size=size, stride=stride))
+    back = kernel_of_symbol(values, kernel_size=(3, 3), stride=stride)
+    assert torch.allclose(symbol(back, size=size, stride=stride), values), "the operator comes back"
+    assert float(back.norm()) < float(kernel.norm()), "and of all its kernels the smallest"
+    assert torch.allclose(
+        back, kernel_of_symbol(symbol(back, size=size, stride=stride), kernel_size=(3, 3), stride=stride)
+    )
+
+
 def test_what_does_not_fit_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"the kernel must fit into the image, but \(3, 3\) is larger than \(2, 8\)"):
-        symbol(make_kernel(1, 1, 3), size=(2, 8))
     with pytest.raises(ValueError, match=r"the stride must divide .* got stride=2, size=\(7, 8\)"):
         symbol(make_kernel(1, 1, 3), size=(7, 8), stride=2)

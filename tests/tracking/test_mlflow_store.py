@@ -92,7 +92,7 @@ def test_processes_may_make_one_database_at_once_and_say_nothing(tmp_path: Path)
             stderr=subprocess.PIPE,
             text=True,
         )
-        for number in range(4)
+        for number in range(8)
     ]
     for writer in writers:
         assert writer.stdout is not None
@@ -104,7 +104,7 @@ def test_processes_may_make_one_database_at_once_and_say_nothing(tmp_path: Path)
     for writer in writers:
         said = writer.communicate(timeout=120)
         assert (writer.returncode, *said) == (0, "", "")
-    assert len(MlflowTracker(uri).complete_keys()) == 4
+    assert len(MlflowTracker(uri).complete_keys()) == 8
 
 
 def test_mlflow_is_loaded_when_it_is_needed() -> None:

@@ -7,7 +7,7 @@ from resablate.tracking.points import Point, epoch_points, final_points, new_poi
 from tests.factories import make_history, make_lesion, make_result
 
 
-def test_an_epoch_is_six_numbers_at_its_step() -> None:
+def test_an_epoch_is_seven_numbers_at_its_step() -> None:
     [metrics] = make_history([0.5])
     points = epoch_points(metrics)
     assert {point.name for point in points} == {
@@ -16,6 +16,7 @@ def test_an_epoch_is_six_numbers_at_its_step() -> None:
         "val/error",
         "val/loss",
         "learning_rate",
+        "epoch",
         "epoch_seconds",
     }
     assert {point.step for point in points} == {1}

@@ -11,13 +11,13 @@ from resablate.training import Training
 from tests.networks import make_generator
 
 
-def make_splits(*, train_examples: int | None = 128, seed: int = 0) -> Splits:
+def make_splits(*, train_examples: int | None = 128, seed: int = 0, device: str = "cpu") -> Splits:
     return split_dataset(
         load_dataset("digits"),
         val_fraction=0.25,
         train_examples=train_examples,
         generator=make_generator(seed),
-        device=torch.device("cpu"),
+        device=torch.device(device),
     )
 
 

@@ -1,0 +1,147 @@
+"""What is lost with several blocks at once.
+
+Source: Veit et al. 2016, section 4.2, Figure 5(a).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from resablate.analyses.interface import at_least_one, check_dissectable
+from resablate.datasets import ExampleSource
+from resablate.measurement import AnalysisResult
+from resablate.model import ResidualNetwork, run_variants, without
+from resablate.registry import Registry
+from resablate.training.bootstrap import score_variants, standard_error
+
+Order = list[int]
+"""All blocks in a random order."""
+_QUARTILES = {"lower_quartile": 0.25, "median": 0.5, "upper_quartile": 0.75}
+
+
+def _independent(sizes: int, subsets: int, draw: Callable[[], Order]) -> list[list[Order]]:
+    """Every set of blocks drawn on its own."""
+    return [[draw() for _ in range(subsets)] for _ in range(sizes)]
+
+
+def _nested(sizes: int, subsets: int, draw: Callable[[], Order]) -> list[list[Order]]:
+    """Set k is the first k of one random order, so that each order gives one set of every size, at half the cost."""
+    return [[draw() for _ in range(subsets)]] * sizes
+
+
+LESION_DESIGNS: Registry[Callable[[int, int, Callable[[], Order]], list[list[Order]]]] = Registry(
+    "lesion_design", "lesion_designs", {"independent": _independent, "nested": _nested}
+)
+"""Number of sizes, orders for each, what draws one -> for each size, the orders whose first blocks are its sets."""
+
+
+def multi_lesion(
+    network: ResidualNetwork,
+    examples: ExampleSource,
+    *,
+    generator: torch.Generator,
+    multi_lesion_largest: int = 20,
+    multi_lesion_subsets: int = 100,
+    multi_lesion_design: str = "independent",
+    multi_lesion_examples: int | None = None,
+) -> AnalysisResult:
+    """Error of the network with random sets of 1, 2, ... blocks removed.
+
+    A random order of all blocks gives a set of k twice: its first k, and the first k of those that keep dimensions,
+    so that with and without the blocks that change them the same draws are compared. Every set that two draws have
+    in common, and every beginning that two sets have in common, is computed once; errors are bit for bit those of
+    running the whole network for each set.
+
+    Args:
+        network: in whatever mode; evaluated in eval mode.
+        examples: usually the test examples.
+        generator: draws the sets.
+        multi_lesion_largest: the largest number of blocks removed at once; all blocks where there are fewer.
+        multi_lesion_subsets: random sets of each size.
+        multi_lesion_design: a row of LESION_DESIGNS. Both give sets of one size the same distribution; the errors of
+            a nested design move together over the sizes.
+        multi_lesion_examples: use only the first so many.
+
+    Returns:
+        A row for each number of blocks `removed`: quartiles, minimum and maximum of the error (fraction) over the
+        sets (`error_median`, ...), the same over the sets without blocks that change dimensions
+        (`same_dimension_error_median`, ...; NaN where there are not so many blocks), and standard errors of both
+        medians as those of a sample of examples, by bootstrap; the sets count as given. The summary has the whole
+        network's error and the median at the largest size, with standard errors.
+
+    Raises:
+        AnalysisError: if the network has no block, or a label is none of its classes.
+        ValueError: if a number is less than 1.
+        UnknownName: if there is no such design.
+
+    Source: Veit et al. 2016, section 4.2 and Figure 5(a), sizes 1 to 20; the number of sets is not published.
+    """
+    at_least_one(
+        multi_lesion_largest=multi_lesion_largest,
+        multi_lesion_subsets=multi_lesion_subsets,
+        multi_lesion_examples=multi_lesion_examples,
+    )
+    chosen = examples.take(slice(multi_lesion_examples))
+    check_dissectable(network, chosen)
+    chain = network.chain
+    sizes = range(1, min(multi_lesion_largest, len(chain)) + 1)
+
+    def draw() -> Order:
+        return torch.randperm(len(chain), generator=generator, device=generator.device).tolist()
+
+    orders = LESION_DESIGNS[multi_lesion_design](len(sizes), multi_lesion_subsets, draw)
+    every = [[frozenset(order[:size]) for order in row] for size, row in zip(sizes, orders, strict=True)]
+    kept = [
+        [frozenset([block for block in order if not chain[block].changes_dimension][:size]) for order in row]
+        for size, row in zip(sizes, orders, strict=True)
+    ]
+    whole: frozenset[int] = frozenset()
+    errors = _errors(network, chosen, [whole, *(blocks for row in every + kept for blocks in row)])
+    table = {"removed": [float(size) for size in sizes]}
+    for prefix, rows in (("", every), ("same_dimension_", kept)):
+        table |= _columns(prefix, [torch.stack([errors[blocks] for blocks in row]) for row in rows])
+    eligible = sum(not block.changes_dimension for block in chain)
+    for name in table:
+        if name.startswith("same_dimension_"):
+            table[name][eligible:] = [math.nan] * len(table[name][eligible:])
+    summary = {
+        "baseline_error": float(errors[whole][0]),
+        "baseline_error_standard_error": float(standard_error(errors[whole])),
+        "largest_size": table["removed"][-1],
+        "largest_size_error": table["error_median"][-1],
+        "largest_size_error_standard_error": table["error_median_standard_error"][-1],
+    }
+    return AnalysisResult(
+        summary=summary,
+        table=table,
+        units={**dict.fromkeys([*summary, *table], "fraction"), "removed": "blocks", "largest_size": "blocks"},
+        axes={f"{prefix}error_{name}": "removed" for prefix in ("", "same_dimension_") for name in _QUARTILES},
+    )
+
+
+def _errors(
+    network: ResidualNetwork, examples: ExampleSource, removed: Sequence[frozenset[int]]
+) -> dict[frozenset[int], Tensor]:
+    """Error without each set of blocks, (1 + resamples,)."""
+    different = list(dict.fromkeys(removed))
+    variants = [without(network, list(blocks)) for blocks in different]
+    run = partial(run_variants, network, variants=variants)
+    scores = score_variants(network, examples, run, count=len(variants))
+    return dict(zip(different, scores.errors(), strict=True))
+
+
+def _columns(prefix: str, sizes: Sequence[Tensor]) -> dict[str, list[float]]:
+    """Over the sets of each size, of errors (sets, 1 + resamples)."""
+    columns = {
+        f"{prefix}error_{name}": [float(errors[:, 0].quantile(part)) for errors in sizes]
+        for name, part in _QUARTILES.items()
+    }
+    columns[f"{prefix}error_minimum"] = [float(errors[:, 0].min()) for errors in sizes]
+    columns[f"{prefix}error_maximum"] = [float(errors[:, 0].max()) for errors in sizes]
+    columns[f"{prefix}error_median_standard_error"] = [
+        float(standard_error(errors.quantile(0.5, dim=0))) for errors in sizes
+    ]
+    return columns

@@ -1,0 +1,147 @@
+"""What is lost when blocks change places.
+
+Source: Veit et al. 2016, section 4.2, Figure 5(b).
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from itertools import combinations
+
+import torch
+from torch import Tensor
+
+from resablate.analyses.interface import at_least_one, check_dissectable
+from resablate.datasets import ExampleSource
+from resablate.measurement import AnalysisResult
+from resablate.model import Block, ResidualNetwork, Route, run_variants
+from resablate.training.bootstrap import score_variants, standard_error
+
+BINS = 50
+"""Bins for each unit of Kendall's tau, which are 0.02 wide: eight to ten over the range of Figure 5(b)."""
+
+
+def reorder(
+    network: ResidualNetwork,
+    examples: ExampleSource,
+    *,
+    generator: torch.Generator,
+    reorder_swaps: int = 20,
+    reorder_samples: int = 20,
+    reorder_examples: int | None = None,
+) -> AnalysisResult:
+    """Error of the network with blocks in another order, against how much of the order is left.
+
+    An order is made by swapping 1, 2, ... random pairs of blocks, one after the other, each drawn from all pairs that
+    lie between the same two blocks that change dimensions, so that everything fits. How much is left is Kendall's
+    tau over all blocks: 1 for the network as it is, 0 on average for a random order.
+
+    Args:
+        network: in whatever mode; evaluated in eval mode, its own order left as it is.
+        examples: usually the test examples.
+        generator: draws the swaps.
+        reorder_swaps: the largest number of swaps.
+        reorder_samples: random orders for each number of swaps.
+        reorder_examples: use only the first so many.
+
+    Returns:
+        A row for each `bin` of tau that an order falls into: its middle `tau` = 1 - 0.02 `bin`, the `count` of orders
+        in it, quartiles of their error (fraction), and the standard error of the median as that of a sample of
+        examples, by bootstrap; the orders count as given. The summary has the whole network's error, the mean error
+        over all orders, the lowest tau, and how many blocks can change places; where none can, every order is the
+        network as it is, and there is no mean error.
+
+    Raises:
+        AnalysisError: if the network has no block, or a label is none of its classes.
+        ValueError: if a number is less than 1.
+
+    Source: Veit et al. 2016, section 4.2 and Figure 5(b); the numbers of swaps and orders are not published.
+    """
+    at_least_one(reorder_swaps=reorder_swaps, reorder_samples=reorder_samples, reorder_examples=reorder_examples)
+    chosen = examples.take(slice(reorder_examples))
+    check_dissectable(network, chosen)
+    chain = network.chain
+    pairs = swappable_pairs(chain)
+    itself = tuple(range(len(chain)))
+    orders = [
+        shuffled(len(chain), pairs, swaps, generator)
+        for swaps in range(1, reorder_swaps + 1)
+        for _ in range(reorder_samples)
+    ]
+    errors = _errors(network, chosen, [itself, *orders])
+    bins: dict[int, list[Tensor]] = {}
+    for order in orders:
+        bins.setdefault(tau_bin(order), []).append(errors[order])
+    rows = {place: torch.stack(bins[place]) for place in sorted(bins)}
+    middles = torch.stack([errors.quantile(0.5, dim=0) for errors in rows.values()])
+    table = {
+        "bin": [float(place) for place in rows],
+        "tau": [1 - place / BINS for place in rows],
+        "count": [float(len(errors)) for errors in rows.values()],
+        "error_lower_quartile": [float(errors[:, 0].quantile(0.25)) for errors in rows.values()],
+        "error_median": middles[:, 0].tolist(),
+        "error_upper_quartile": [float(errors[:, 0].quantile(0.75)) for errors in rows.values()],
+        "error_median_standard_error": standard_error(middles).tolist(),
+    }
+    sampled = {"baseline_error": errors[itself]}
+    if pairs:  # else the mean would be that of the network as it is, and pass for robustness
+        sampled["mean_error"] = torch.stack([errors[order] for order in orders]).mean(dim=0)
+    summary = {
+        **{name: float(values[0]) for name, values in sampled.items()},
+        **{f"{name}_standard_error": float(standard_error(values)) for name, values in sampled.items()},
+        "lowest_tau": min(kendall_tau(order) for order in orders),
+        "swappable_blocks": float(len({block for pair in pairs for block in pair})),
+    }
+    plain = dict.fromkeys(("bin", "tau", "count", "lowest_tau"), "1")
+    return AnalysisResult(
+        summary=summary,
+        table=table,
+        units={**dict.fromkeys([*summary, *table], "fraction"), **plain, "swappable_blocks": "blocks"},
+        axes=dict.fromkeys(("error_lower_quartile", "error_median", "error_upper_quartile"), "bin"),
+    )
+
+
+def swappable_pairs(chain: Sequence[Block]) -> list[tuple[int, int]]:
+    """The pairs of blocks with none that changes dimensions among or between them: they fit each other's place."""
+    stage = 0
+    stages: dict[int, list[int]] = {}
+    for place, block in enumerate(chain):
+        stage += block.changes_dimension
+        if not block.changes_dimension:
+            stages.setdefault(stage, []).append(place)
+    return [pair for places in stages.values() for pair in combinations(places, 2)]
+
+
+def shuffled(count: int, pairs: Sequence[tuple[int, int]], swaps: int, generator: torch.Generator) -> tuple[int, ...]:
+    """The order of `count` blocks after `swaps` swaps of places drawn from `pairs`; as it was where there are none."""
+    order = list(range(count))
+    if pairs:
+        for drawn in torch.randint(len(pairs), (swaps,), generator=generator, device=generator.device).tolist():
+            one, other = pairs[drawn]
+            order[one], order[other] = order[other], order[one]
+    return tuple(order)
+
+
+def kendall_tau(order: Sequence[int]) -> float:
+    """Kendall's rank correlation of `order` with the sorted one: 1 - 4 inversions / (n (n - 1)); 1 for one block."""
+    return 1 - 4 * _inversions(order) / max(1, len(order) * (len(order) - 1))
+
+
+def tau_bin(order: Sequence[int]) -> int:
+    """The bin of the order's tau: 0 from 0.99 to 1, then 0.02 wide. In whole numbers, so that no edge is rounded."""
+    whole = max(1, len(order) * (len(order) - 1))
+    return (8 * BINS * _inversions(order) + whole) // (2 * whole)
+
+
+def _inversions(order: Sequence[int]) -> int:
+    return sum(before > after for before, after in combinations(order, 2))
+
+
+def _errors(
+    network: ResidualNetwork, examples: ExampleSource, orders: Sequence[tuple[int, ...]]
+) -> dict[tuple[int, ...], Tensor]:
+    """Error in each order of blocks, (1 + resamples,)."""
+    different = list(dict.fromkeys(orders))
+    variants = [[(block, Route.BOTH) for block in order] for order in different]
+    run = partial(run_variants, network, variants=variants)
+    scores = score_variants(network, examples, run, count=len(variants))
+    return dict(zip(different, scores.errors(), strict=True))

@@ -1,0 +1,38 @@
+"""Values as MLflow takes them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from resablate.tracking.points import Point
+
+if TYPE_CHECKING:
+    from mlflow.entities import Metric
+
+LONGEST_VALUE = 5000
+"""Characters of a param or tag; MLflow takes 6000 of a param. Files hold everything in full."""
+
+
+def as_metrics(points: Iterable[Point]) -> list[Metric]:
+    """The points, measured now."""
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    return [Metric(point.name, point.value, now, point.step) for point in points]
+
+
+def version_tags(versions: Mapping[str, str]) -> dict[str, str]:
+    """One tag for each."""
+    return {f"resablate.version.{name}": value for name, value in versions.items()}
+
+
+def cut(values: Mapping[str, object]) -> dict[str, str]:
+    """The values as texts that are not too long."""
+    return {name: cut_text(str(value)) for name, value in values.items()}
+
+
+def cut_text(text: str) -> str:
+    """The text, with a mark at its end where it was too long."""
+    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"

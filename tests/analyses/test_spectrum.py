@@ -1,0 +1,213 @@
+"""The spectrum in closed form, against dense matrices, and on networks of others."""
+
+import math
+
+import pytest
+import torch
+import torchvision
+from torch import nn
+
+from resablate.analyses import spectrum
+from resablate.datasets import Examples
+from resablate.errors import AnalysisError
+from resablate.measurement import AnalysisResult
+from resablate.model import adapt
+from resablate.regularizers import REGULARIZERS, find_sites
+from resablate.spec import TrialSpec
+from resablate.spectral import singular_values
+from resablate.trial import run_trial
+from tests.networks import make_examples, make_generator, make_images, make_network
+from tests.spectral.test_singular_values import circular_matrix
+
+
+def rows(result: AnalysisResult) -> list[dict[str, float]]:
+    return [dict(zip(result.table, row, strict=True)) for row in zip(*result.table.values(), strict=True)]
+
+
+def make_procrustes_resnet():
+    return make_network(depth=10, transition="bare", ordering="full_preactivation", width=4)
+
+
+def test_the_table_says_where_each_convolution_is() -> None:
+    table = spectrum(make_procrustes_resnet(), make_examples()).table
+    assert table["layer"] == list(range(9))
+    assert table["block"] == [-1, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert table["is_stem"] == [1, 0, 0, 0, 0, 0, 0, 0, 0]
+    assert table["is_transition"] == [0, 0, 0, 1, 0, 0, 1, 0, 0]
+    assert table["changes_dimension"] == [0, 0, 0, 1, 1, 1, 1, 1, 1]
+    assert table["in_channels"] == [1, 4, 4, 4, 8, 8, 8, 16, 16]
+    assert table["out_channels"] == [4, 4, 4, 8, 8, 8, 16, 16, 16]
+    assert table["kernel_size"] == [3, 3, 3, 1, 3, 3, 1, 3, 3]
+    assert table["stride"] == [1, 1, 1, 2, 1, 1, 2, 1, 1]
+    assert table["height"] == table["width"] == [8, 8, 8, 8, 4, 4, 4, 2, 2]
+
+
+@pytest.mark.parametrize("layer", [0, 2, 4])
+def test_every_number_against_the_dense_matrix(layer: int) -> None:
+    network = make_network(width=3)
+    site = find_sites(network, make_images(1)[0], sv_layers="all")[layer]
+    dense = torch.linalg.svdvals(circular_matrix(site.layer.weight.detach(), site.size, stride=site.stride))
+    padded = torch.linalg.svdvals(
+        site.layer(torch.eye(site.layer.in_channels * math.prod(site.size)).double().unflatten(1, (-1, *site.size)))
+        .detach()
+        .flatten(1)
+    )
+    row = rows(spectrum(network, make_examples(), generator=make_generator(), sv_target=0.7))[layer]
+    assert (row["largest"], row["smallest"]) == pytest.approx((float(dense[0]), float(dense[-1])))
+    assert row["condition_number"] == pytest.approx(float(dense[0] / dense[-1]))
+    for name, part in {"quantile_05": 0.05, "quantile_25": 0.25, "median": 0.5, "quantile_95": 0.95}.items():
+        assert row[name] == pytest.approx(float(dense.quantile(part)))
+    assert row["root_mean_square"] == pytest.approx(float(dense.square().mean().sqrt()))
+    assert row["target"] == 0.7
+    assert row["distance_from_target"] == pytest.approx(float((dense - 0.7).square().mean().sqrt()))
+    assert row["zero_padded_largest"] == pytest.approx(float(padded[0]), rel=1e-4)
+    assert row["rank_deficiency"] == 0
+
+
+def test_what_procrustes_projects_sits_at_the_target() -> None:
+    network = make_procrustes_resnet()
+    sites = find_sites(network, make_images(1)[0], sv_layers="transitions")
+    REGULARIZERS["procrustes"](sites, sv_strength=1.0, sv_frequency=1.0).after_step(make_generator())  # type: ignore[call-arg]
+    result = spectrum(network, make_examples(), generator=make_generator())
+    projected = [row for row in rows(result) if row["is_transition"]]
+    assert len(projected) == 2
+    for row in projected:
+        assert row["target"] == pytest.approx(math.sqrt(2))
+        assert row["distance_from_target"] < 1e-9
+        assert row["condition_number"] == pytest.approx(1)
+        assert row["zero_padded_largest"] == pytest.approx(math.sqrt(2))
+        assert row["rank_deficiency"] == 0.5, "of four pixels a 1x1 convolution of stride 2 sees one"
+    others = [row for row in rows(result) if not row["is_transition"]]
+    assert min(row["distance_from_target"] for row in others) > 0.05
+
+
+def test_a_filter_of_zeros_is_an_infinite_condition_and_no_infinite_summary() -> None:
+    network = make_network(width=4)
+    site = find_sites(network, make_images(1)[0], sv_layers="all")[2]
+    whole = spectrum(network, make_examples(), generator=make_generator())
+    with torch.no_grad():
+        site.layer.weight[1] = 0
+    result = spectrum(network, make_examples(), generator=make_generator())
+    row = rows(result)[2]
+    assert row["condition_number"] == math.inf
+    assert row["smallest"] == 0
+    assert row["rank_deficiency"] == 0.25
+    assert (whole.summary["rank_deficient_layers"], result.summary["rank_deficient_layers"]) == (0, 1)
+    rest = [value for value in result.table["condition_number"] if math.isfinite(value)]
+    assert result.summary["worst_condition"] == max(rest)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+    nothing = spectrum(network, make_examples(), generator=make_generator()).summary
+    assert nothing["largest_of_all"] == 0
+    assert "worst_condition" not in nothing
+
+
+def make_theirs(block: type[nn.Module], **keywords: int) -> nn.Module:
+    torch.manual_seed(0)
+    return torchvision.models.ResNet(block, [1, 1, 1, 1], num_classes=3, **keywords)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("block", "keywords"),
+    [
+        (torchvision.models.resnet.BasicBlock, {}),
+        (torchvision.models.resnet.Bottleneck, {"groups": 8, "width_per_group": 4}),
+    ],
+    ids=["resnet", "resnext"],
+)
+def test_it_works_on_networks_of_torchvision(block: type[nn.Module], keywords: dict[str, int]) -> None:
+    theirs = make_theirs(block, **keywords)
+    images, labels = make_images(1, channels=3, size=(32, 32), dtype=torch.float32)
+    result = spectrum(adapt(theirs), Examples(images, labels), generator=make_generator())
+    convolutions = [layer for layer in theirs.modules() if isinstance(layer, nn.Conv2d)]
+    assert len(result.table["layer"]) == len(convolutions)
+    assert all(math.isfinite(value) for value in result.summary.values())
+    for layer, row in zip(find_sites(adapt(theirs), images, sv_layers="all"), rows(result), strict=True):
+        parts = layer.layer.weight.detach().chunk(layer.layer.groups)
+        largest = max(float(singular_values(part, size=layer.size, stride=layer.stride)[0]) for part in parts)
+        assert row["largest"] == pytest.approx(largest)
+        assert 0.2 * largest < row["zero_padded_largest"] <= largest * (1 + 1e-9)
+
+
+def test_layers_too_large_to_decompose_are_left_out_and_all_others_are_there() -> None:
+    images, labels = make_images(1, channels=3, size=(33, 33), dtype=torch.float32)
+    network = adapt(make_theirs(torchvision.models.resnet.BasicBlock))
+    result = spectrum(network, Examples(images, labels), generator=make_generator())
+    unknown = [row for row in rows(result) if math.isnan(row["largest"])]
+    assert 0 < len(unknown) < len(result.table["layer"])
+    assert result.summary["layers_left_out"] == len(unknown)
+    assert all(math.isfinite(value) for value in result.summary.values())
+    for row in unknown:
+        assert row["stride"] == 2
+        assert row["height"] % 2
+        assert row["zero_padded_largest"] > 0
+        assert math.isfinite(row["target"])
+        assert math.isnan(row["median"])
+        assert math.isnan(row["rank_deficiency"])
+    assert result.summary["largest_of_all"] == max(
+        row["largest"] for row in rows(result) if not math.isnan(row["largest"])
+    )
+
+
+class Standardized(nn.Conv2d):
+    """Applies other weights than it keeps, as timm's StdConv2d does."""
+
+
+@pytest.mark.parametrize(
+    ("layer", "found"),
+    [
+        (Standardized(1, 2, 3, padding=1), r"a tests\.analyses\.test_spectrum\.Standardized"),
+        (nn.Conv2d(1, 2, 3, padding=1, padding_mode="circular"), "padding_mode='circular'"),
+        (nn.Conv2d(1, 2, 3, padding=1, stride=(1, 2)), r"stride=\(1, 2\)"),
+        (nn.Conv2d(1, 2, 3, padding=1, dilation=(1, 2)), r"dilation=\(1, 2\)"),
+    ],
+    ids=["subclass", "padding_mode", "stride", "dilation"],
+)
+def test_convolutions_that_are_not_plain_are_refused_by_name(layer: nn.Conv2d, found: str) -> None:
+    network = make_network()
+    network.stem[0] = layer.double()  # type: ignore[index, operator]
+    with pytest.raises(AnalysisError, match=rf"^stem\.0: singular values are known of plain .* got .*{found}"):
+        spectrum(network, make_examples())
+    assert len(find_sites(network, make_images(1)[0], sv_layers="transitions")) == 0, "what is not chosen may be so"
+
+
+def test_a_network_without_convolutions() -> None:
+    network = make_network(network="vgg", depth=5)
+    for block in network.chain:
+        block.branch = nn.Identity()
+    network.head = nn.Flatten()
+    with pytest.raises(AnalysisError, match="must have a convolution to have a spectrum"):
+        spectrum(network, make_examples())
+
+
+def test_padding_in_words_is_refused() -> None:
+    network = make_network()
+    network.stem[0].padding = "same"  # type: ignore[index, union-attr]
+    with pytest.raises(ValueError, match=r"stem\.0: the padding must be given in pixels, got 'same'"):
+        spectrum(network, make_examples())
+
+
+def test_a_trial_has_it_before_and_after_training() -> None:
+    fields = {
+        "depth": 10,
+        "transition": "bare",
+        "width": 4,
+        "epochs": 1,
+        "train_examples": 64,
+        "batch_size": 32,
+        "analyses": ["spectrum"],
+        "analysis_epochs": [0],
+        "regularizer": "procrustes",
+        "sv_strength": 1.0,
+        "sv_frequency": 1.0,
+        "sv_layers": "transitions",
+    }
+    result = run_trial(TrialSpec.parse(fields))
+    assert result.analysis_errors == {}
+    before, after = (
+        [row["distance_from_target"] for row in rows(measured) if row["is_transition"]]
+        for measured in (result.analyses_by_epoch[0]["spectrum"], result.analyses["spectrum"])
+    )
+    assert min(before) > 0.1
+    assert max(after) < 1e-5, "the weights are float32"

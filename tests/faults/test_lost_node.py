@@ -1,0 +1,94 @@
+"""A node of the cluster goes while it runs a trial: the trial continues elsewhere."""
+
+import io
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+from ray.cluster_utils import Cluster
+from rich.console import Console
+
+from resablate.scheduling import ray_driver, run_sweep
+from resablate.tracking import open_tracker
+from tests.faults.conftest import Numbers
+from tests.faults.sweeps import runs_of, slow_plan
+from tests.scheduling.tiny import numbers
+from tests.tracking.databases import make_database
+
+pytestmark = [
+    pytest.mark.ray,
+    # What Ray does when it is used and left: none of it is ours.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning:ray.*"),
+]
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """A node for the driver, which runs no trial, and two that run one each."""
+    folder = Path(tempfile.mkdtemp(prefix="ra", dir="/tmp"))  # the names of Ray's sockets must be short
+    monkeypatch.setenv("RAY_TMPDIR", str(folder))
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    size = {"object_store_memory": 100 * 2**20, "num_gpus": 0}
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "temp_dir": str(folder / "ray"), **size})
+    try:
+        for _ in range(2):
+            cluster.add_node(num_cpus=1, **size)
+        cluster.wait_for_nodes()
+        monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+        yield cluster
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_a_trial_continues_on_another_node(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, numbers_undisturbed: Numbers
+) -> None:
+    steps: list[tuple[str, str, int]] = []
+    removed: list[str] = []
+    pass_on = ray_driver.Watcher.on_trial_result
+
+    def watch(self: Any, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
+        pid = result["pid"]
+        here = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]  # its raylet's process
+        steps.append((trial.config["asked"]["key"], here, result["epoch"]))
+        if result["epoch"] == 2 and not removed:
+            removed.append(here)
+            [node] = [node for node in cluster.worker_nodes if raylet(node) == int(here)]
+            cluster.remove_node(node, allow_graceful=False)
+        pass_on(self, iteration, trials, trial, result, **info)
+
+    monkeypatch.setattr(ray_driver.Watcher, "on_trial_result", watch)
+    uri = make_database(tmp_path)
+    plan = slow_plan()
+    text = io.StringIO()
+    outcome = run_sweep(plan, scheduler="ray_tune", command="", console=Console(file=text, width=200), uri=uri)
+    assert "3 nodes" in text.getvalue()
+    assert (outcome.counts, outcome.failed) == ({"finished": 3}, False), text.getvalue()
+    lost = [key for key, node, _ in steps if node == removed[0]]
+    moved = {node for key, node, _ in steps if key in lost}
+    assert len(moved) == 2, "it went on where another node was"
+    after = [epoch for key, node, epoch in steps if key == lost[0] and node != removed[0]]
+    assert after[0] > 1, "from its checkpoint"
+    assert [numbers(result) for result in open_tracker(uri).load_sweep("tiny").results] == numbers_undisturbed
+    statuses = [run.info.status for run in runs_of(uri)]
+    assert statuses == ["FINISHED"] * 4
+    with suppress(ProcessLookupError):
+        os.kill(int(removed[0]), 0)
+        raise AssertionError("the node is still there")
+
+
+def raylet(node: Any) -> int:
+    """The process of a node's raylet."""
+    [process] = node.all_processes["raylet"]
+    return int(process.process.pid)
