@@ -6,7 +6,7 @@ length is the number of added sides it takes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,9 +19,9 @@ from resablate.model.network import ResidualNetwork
 from resablate.model.pullback import Linearization, pull_back
 from resablate.model.route import Route
 
-_WALK_NUMBERS = {"cpu": 2**27, "cuda": 2**31}
+_WALK_NUMBERS = {"cpu": 2**27, "cuda": 2**29}
 """Numbers that the vectors of one walk may hold, by kind of device: bounds its memory (2^27 floats are 0.5 GiB)."""
-_PIECE_NUMBERS = {"cpu": 2**20, "cuda": 2**27}
+_PIECE_NUMBERS = {"cpu": 2**20, "cuda": 2**25}
 """Numbers that go through a block at once: 4 MiB of floats stay in a processor's cache."""
 _LARGEST_EXPONENT = 32
 """Coefficients whose largest number is not within 2^-32 and 2^32 are scaled back."""
@@ -127,7 +127,7 @@ def _walks(
     signs = whole if signs is None else torch.cat([whole, signs.to(whole)], dim=1)
     with evaluation_mode(network):
         rows = (len(network.chain) + 1) * signs.shape[1]
-        at_once = max(1, _WALK_NUMBERS[images.device.type] // (rows * _largest(network, images[:2])))
+        at_once = max(1, _room(_WALK_NUMBERS, images) // (rows * _largest(network, images[:2])))
         parts = zip(images.split(at_once), labels.split(at_once), signs.split(at_once, dim=2), strict=True)
         return [read(*_walk(network, *part)) for part in parts]
 
@@ -163,7 +163,7 @@ class _Polynomial:
 
     def pieces(self) -> list[tuple[int, int]]:
         """First and last row (exclusive) of what goes through a block at once; the longest paths first."""
-        size = max(1, _PIECE_NUMBERS[self.rows.device.type] // self.rows[0].numel())
+        size = max(1, _room(_PIECE_NUMBERS, self.rows) // self.rows[0].numel())
         return [(max(0, stop - size), stop) for stop in range(self.count * self.draws, 0, -size)]
 
     def factors(self, signs: Tensor, *, longer: int) -> Tensor:
@@ -274,6 +274,10 @@ def _through_block(block: _Linearized, sums: _Polynomial, signs: Tensor) -> None
     sums.rows = before
     sums.count += longer
     sums.shortest += 1 - longer
+
+
+def _room(numbers: Mapping[str, int], tensor: Tensor) -> int:
+    return numbers.get(tensor.device.type, numbers["cpu"])
 
 
 def _buffer(rows: int, x: Tensor) -> Tensor:
