@@ -25,6 +25,7 @@ from resablate.result import TrialResult
 from resablate.scheduling import SweepOutcome, analyze_trials, find_trials, ray_tune, run, run_sweep
 from resablate.sweep import Resources
 from resablate.tracking import MemoryTracker, open_tracker
+from tests.scheduling.ray_home import ray_home
 from tests.scheduling.tiny import BASE, numbers, tiny_plan
 from tests.tracking.databases import make_database
 
@@ -51,7 +52,7 @@ def ray_folder() -> Iterator[Path]:
     start = ray.init
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_TMPDIR", str(folder))
-        patch.setenv("HOME", str(folder))  # Ray keeps a token there
+        patch.setenv("HOME", ray_home())  # Ray keeps a token there
         patch.delenv("RAY_ADDRESS", raising=False)
         patch.setattr(ray, "init", lambda **options: start(num_cpus=2, num_gpus=0, **options))
         try:

@@ -18,7 +18,6 @@ def test_an_epoch_is_seven_numbers_at_its_step() -> None:
         "learning_rate",
         "epoch",
         "epoch_seconds",
-        "epoch",
     }
     assert {point.step for point in points} == {1}
 
