@@ -36,7 +36,7 @@ from tests.tracking.databases import make_database
 from tests.tracking.servers import MlflowServer
 
 SLOTS = 2
-TINY = {"train_examples": 64, "depth": 8, "width": 4, "epochs": 5, "batch_size": 64, "analyses": []}
+TINY = {"train_examples": 64, "depth": 8, "width": 4, "epochs": 5, "batch_size": 32, "analyses": []}
 WARM_UP, WINDOW = 100, 100
 """Trials of a long sweep that are not looked at, and over which its pace is averaged."""
 

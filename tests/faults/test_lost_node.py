@@ -18,11 +18,13 @@ from resablate.scheduling import ray_driver, run_sweep
 from resablate.tracking import open_tracker
 from tests.faults.conftest import Numbers
 from tests.faults.sweeps import runs_of, slow_plan
+from tests.scheduling.ray_home import ray_home
 from tests.scheduling.tiny import numbers
 from tests.tracking.databases import make_database
 
 pytestmark = [
     pytest.mark.ray,
+    pytest.mark.slow,
     # What Ray does when it is used and left: none of it is ours.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -35,8 +37,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     """A node for the driver, which runs no trial, and two that run one each."""
     folder = Path(tempfile.mkdtemp(prefix="ra", dir="/tmp"))  # the names of Ray's sockets must be short
     monkeypatch.setenv("RAY_TMPDIR", str(folder))
-    monkeypatch.setenv("HOME", str(folder))
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    monkeypatch.setenv("HOME", ray_home())  # with the token of every Ray of this process
     size = {"object_store_memory": 100 * 2**20, "num_gpus": 0}
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "temp_dir": str(folder / "ray"), **size})
     try:
