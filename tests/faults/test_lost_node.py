@@ -57,11 +57,11 @@ def test_a_trial_continues_on_another_node(
 ) -> None:
     steps: list[tuple[str, str, int]] = []
     removed: list[str] = []
+    nodes: dict[int, str] = {}  # a last step may arrive after its node has gone, and its process has no parent then
     pass_on = ray_driver.Watcher.on_trial_result
 
     def watch(self: Any, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
-        pid = result["pid"]
-        here = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]  # its raylet's process
+        here = nodes.setdefault(result["pid"], parent(result["pid"]))
         steps.append((trial.config["asked"]["key"], here, result["epoch"]))
         if result["epoch"] == 2 and not removed:
             removed.append(here)
@@ -87,6 +87,13 @@ def test_a_trial_continues_on_another_node(
     with suppress(ProcessLookupError):
         os.kill(int(removed[0]), 0)
         raise AssertionError("the node is still there")
+
+
+def parent(pid: int) -> str:
+    """The parent of a process, which is the raylet of its node; nothing where the process has ended."""
+    with suppress(FileNotFoundError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
+    return ""
 
 
 def raylet(node: Any) -> int:
