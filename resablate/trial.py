@@ -15,6 +15,7 @@ from resablate.analyses import ANALYSES
 from resablate.check import check_trial
 from resablate.datasets import DATASETS, Splits, load_dataset, split_dataset
 from resablate.dissection import Dissection, dissect
+from resablate.files import write_bytes
 from resablate.measurement import EpochMetrics
 from resablate.model import NetworkCost, ResidualNetwork, build_network, count_parameters, network_cost
 from resablate.result import RESULT_FILE, WEIGHTS_FILE, TrialResult
@@ -28,7 +29,6 @@ from resablate.training import (
     resume,
     save_checkpoint,
     save_weights,
-    write_bytes,
 )
 from resablate.versions import versions
 

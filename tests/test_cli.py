@@ -24,7 +24,6 @@ from resablate.assignments import parse_duration
 from resablate.registry import Registry
 from resablate.result import TrialResult
 from resablate.scheduling import analyze as analyze_module
-from resablate.scheduling import filing as filing_module
 from resablate.scheduling import run as run_module
 from resablate.tables import TABLES
 from resablate.tracking import open_tracker
@@ -81,7 +80,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes a second for each result."""
-    monkeypatch.setattr(filing_module, "draw_all", lambda result: {})
+    monkeypatch.setattr("resablate.figures.draw_all", lambda result: {})
 
 
 @pytest.fixture

@@ -77,8 +77,13 @@ def draw_png(name: str, results: Sequence[TrialResult]) -> bytes | None:
 
 
 def draw_all(result: TrialResult) -> dict[str, bytes]:
-    """Name -> PNG of every picture that one trial gives; its error is a number, and no picture without another's."""
-    return {name: png for name in FIGURES if name != "errors" and (png := draw_png(name, [result]))}
+    """Name -> PNG of every picture of one trial's analyses.
+
+    Its error is a number, and its training curves are metrics by epoch, which a tracker's own charts draw.
+    """
+    return {
+        name: png for name in FIGURES if name not in ("errors", "training_curves") and (png := draw_png(name, [result]))
+    }
 
 
 def draw_svg(name: str, results: Sequence[TrialResult]) -> bytes | None:

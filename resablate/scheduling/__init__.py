@@ -1,15 +1,53 @@
-"""Running sweeps: in this process, or on Ray Tune."""
+"""Running sweeps: in this process, or on Ray Tune.
 
-from resablate.scheduling.analyze import StoredTrial as StoredTrial
-from resablate.scheduling.analyze import analyze_trials as analyze_trials
-from resablate.scheduling.analyze import find_trials as find_trials
-from resablate.scheduling.inline import Scheduler as Scheduler
-from resablate.scheduling.inline import check_machine as check_machine
-from resablate.scheduling.progress import clock as clock
-from resablate.scheduling.run import SweepOutcome as SweepOutcome
-from resablate.scheduling.run import run_sweep as run_sweep
-from resablate.scheduling.searching import preview as preview
-from resablate.scheduling.standing import STATES as STATES
-from resablate.scheduling.standing import Standing as Standing
-from resablate.scheduling.standing import sweep_standing as sweep_standing
-from resablate.scheduling.stopping import TERMINATED as TERMINATED
+The names below are imported when they are first used: each of a sweep's processes loads what it needs and no more.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from resablate.scheduling.analyze import StoredTrial, analyze_trials, find_trials
+    from resablate.scheduling.inline import Scheduler, check_machine
+    from resablate.scheduling.progress import clock
+    from resablate.scheduling.run import SweepOutcome, run_sweep
+    from resablate.scheduling.searching import preview
+    from resablate.scheduling.standing import STATES, Standing, sweep_standing
+    from resablate.scheduling.stopping import TERMINATED
+
+__all__ = [
+    "STATES",
+    "TERMINATED",
+    "Scheduler",
+    "Standing",
+    "StoredTrial",
+    "SweepOutcome",
+    "analyze_trials",
+    "check_machine",
+    "clock",
+    "find_trials",
+    "preview",
+    "run_sweep",
+    "sweep_standing",
+]
+
+_HOMES = {
+    "analyze": ("StoredTrial", "analyze_trials", "find_trials"),
+    "inline": ("Scheduler", "check_machine"),
+    "progress": ("clock",),
+    "run": ("SweepOutcome", "run_sweep"),
+    "searching": ("preview",),
+    "standing": ("STATES", "Standing", "sweep_standing"),
+    "stopping": ("TERMINATED",),
+}
+
+
+def __getattr__(name: str) -> object:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

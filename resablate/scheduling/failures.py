@@ -8,8 +8,6 @@ import logging
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
-import torch
-
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -47,6 +45,8 @@ def tried(attempt: Callable[[], T], *, name: str) -> T | Failure:
 
 def reason_of(error: BaseException) -> str:
     """The error as the reason of a failed trial, in one line; what a machine ran out of comes first."""
+    import torch  # here, where something failed: the process that files results does without
+
     text = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
     if isinstance(error, torch.OutOfMemoryError):
         return f"out of GPU memory: {text}"
@@ -59,6 +59,8 @@ def reason_of(error: BaseException) -> str:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out, of the GPU or of the machine."""
+    import torch
+
     # The CPU's allocator raises a plain RuntimeError that names it.
     by_allocator = isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
     return by_allocator or isinstance(error, MemoryError | torch.OutOfMemoryError)
@@ -66,6 +68,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def free_memory() -> None:
     """Give back what Python and torch keep for later."""
+    import torch
+
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

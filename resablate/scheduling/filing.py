@@ -11,14 +11,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from resablate.errors import TrackingError
-from resablate.figures import draw_all
+from resablate.files import write_bytes
 from resablate.measurement import EpochMetrics
 from resablate.result import RESULT_FILE, WEIGHTS_FILE, TrialResult, failed_result
 from resablate.scheduling.failures import reason_of
 from resablate.spec import TrialSpec
 from resablate.sweep import SweepSpec
 from resablate.tracking import SweepStatus, Tracker
-from resablate.training import write_bytes
 
 log = logging.getLogger(__name__)
 
@@ -165,12 +164,16 @@ class Filing:
     def _file(self, place: Path) -> None:
         result = TrialResult.from_json((place / RESULT_FILE).read_bytes())
         weights = place / WEIGHTS_FILE
-        self._tracker.finish_trial(
-            result,
-            weights=weights if weights.exists() else None,
-            figures=draw_all(result),
-        )
+        self._tracker.finish_trial(result, weights=weights if weights.exists() else None, figures=_pictures(result))
         shutil.rmtree(place)
+
+
+def _pictures(result: TrialResult) -> dict[str, bytes]:
+    if not result.analyses:
+        return {}
+    from resablate.figures import draw_all  # loads torch, which the sweep's one writer may never need
+
+    return draw_all(result)
 
 
 def spooled(spool: Path) -> dict[str, TrialResult]:

@@ -20,7 +20,8 @@ from resablate.scheduling.gpu import gpu_memory_gib, gpu_share
 from resablate.scheduling.inline import threads
 from resablate.scheduling.progress import SweepProgress
 from resablate.scheduling.ray_driver import MAX_PROCESS_DEATHS, Proposals, Stopper, Watcher, asked
-from resablate.scheduling.ray_trainable import FilingActor, RayTrialContext, TrialTrainable
+from resablate.scheduling.ray_filing import FilingActor
+from resablate.scheduling.ray_trainable import RayTrialContext, TrialTrainable
 from resablate.searches import PRUNINGS
 from resablate.searches.searcher import Searcher
 from resablate.spec import TrialSpec
@@ -52,19 +53,25 @@ def connect_ray() -> None:
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the other output prints although verbose is 0
     if ray.is_initialized():
         return
-    runtime_env = {"env_vars": {CODE_VERSION_VARIABLE: code_version()}}
     if os.environ.get("RAY_ADDRESS"):
+        runtime_env = {"env_vars": {CODE_VERSION_VARIABLE: code_version()}}
         ray.init(log_to_driver=False, logging_level=logging.ERROR, runtime_env=runtime_env)
         return
-    ray.init(
-        address="local",  # else Ray joins whatever cluster was started last on this machine
-        _node_ip_address="127.0.0.1",
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        object_store_memory=_OBJECT_STORE_BYTES,
-        runtime_env=runtime_env,
-    )
+    told = CODE_VERSION_VARIABLE in os.environ
+    # Its processes inherit this; with a runtime environment each would take another second to start.
+    os.environ[CODE_VERSION_VARIABLE] = code_version()
+    try:
+        ray.init(
+            address="local",  # else Ray joins whatever cluster was started last on this machine
+            _node_ip_address="127.0.0.1",
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            object_store_memory=_OBJECT_STORE_BYTES,
+        )
+    finally:
+        if not told:
+            del os.environ[CODE_VERSION_VARIABLE]
 
 
 def ray_capacity(resources: Resources) -> RayCapacity:

@@ -18,7 +18,6 @@ from resablate.training.checkpoint import load_weights as load_weights
 from resablate.training.checkpoint import resume as resume
 from resablate.training.checkpoint import save_checkpoint as save_checkpoint
 from resablate.training.checkpoint import save_weights as save_weights
-from resablate.training.checkpoint import write_bytes as write_bytes
 from resablate.training.determinism import derived_generator as derived_generator
 from resablate.training.determinism import derived_seed as derived_seed
 from resablate.training.determinism import thread_count as thread_count

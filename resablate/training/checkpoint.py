@@ -26,14 +26,6 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
     partial.replace(path)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file that appears under its name only when it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(content)
-    partial.replace(path)
-
-
 def save_checkpoint(folder: Path, training: Training) -> Path:
     """Store `training` after its last epoch and drop all but the two newest checkpoints."""
     path = folder / f"checkpoint-{training.epoch:06d}.safetensors"

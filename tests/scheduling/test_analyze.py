@@ -14,7 +14,6 @@ from resablate.dissection import ANALYSES as DISSECTED
 from resablate.errors import CheckpointError, ResablateError, SpecError, TrackingError
 from resablate.result import WEIGHTS_FILE, TrialResult
 from resablate.scheduling import analyze, analyze_trials, find_trials, run, run_sweep
-from resablate.scheduling import filing as filing_module
 from resablate.sweep import Resources
 from resablate.tracking import MemoryTracker
 from resablate.training import Training
@@ -27,7 +26,7 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> MemoryTracker:
     memory = MemoryTracker()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run, "open_tracker", lambda uri: memory)
-        patch.setattr(filing_module, "draw_all", lambda result: {})
+        patch.setattr("resablate.figures.draw_all", lambda result: {})
         run_sweep(
             tiny_plan({"seed": [0, 1]}), scheduler="inline", command="", console=Console(file=io.StringIO(), width=200)
         )

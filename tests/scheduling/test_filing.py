@@ -18,7 +18,7 @@ from resablate.spec import TrialSpec
 from resablate.sweep import SweepSpec, parse_sweep
 from resablate.tracking import MemoryTracker, Tracker
 from resablate.tracking.tracker import SweepRecord, SweepStatus, TrialState
-from tests.factories import make_result
+from tests.factories import make_lesion, make_result
 
 SWEEP = parse_sweep({"name": "seeds", "axes": {"seed": [0, 1, 2]}})
 
@@ -97,7 +97,7 @@ class FaultyTracker(Tracker):
 @pytest.fixture(autouse=True)
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes a second for each result and is not the subject."""
-    monkeypatch.setattr(filing_module, "draw_all", lambda result: {})
+    monkeypatch.setattr("resablate.figures.draw_all", lambda result: {})
 
 
 @pytest.fixture
@@ -344,9 +344,9 @@ def test_a_figure_that_cannot_be_drawn_is_a_problem_of_filing_alone(
     def draw(result: TrialResult) -> dict[str, bytes]:
         raise ZeroDivisionError("nothing to scale by")
 
-    monkeypatch.setattr(filing_module, "draw_all", draw)
+    monkeypatch.setattr("resablate.figures.draw_all", draw)
     filing = started(MemoryTracker(), spool)
-    run(filing, make_result())
-    run(filing, make_result(seed=1))
+    for seed in range(2):
+        run(filing, make_result(seed=seed, analyses={"lesion": make_lesion([0.1, 0.2], baseline=0.1)}))
     assert filing.end("finished") == ["ZeroDivisionError: nothing to scale by"]
     assert len(spooled(spool)) == 2

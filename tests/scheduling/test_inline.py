@@ -18,7 +18,6 @@ from resablate.measurement import EpochMetrics
 from resablate.plan import SweepPlan
 from resablate.result import TrialResult
 from resablate.scheduling import SweepOutcome, run, run_sweep
-from resablate.scheduling import filing as filing_module
 from resablate.tracking import MemoryTracker
 from resablate.trial import Trial
 from tests.scheduling.tiny import numbers, tiny_plan
@@ -29,7 +28,7 @@ SEEDS = {"seed": [0, 1, 2]}
 @pytest.fixture(autouse=True)
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes a second for each result and is not the subject."""
-    monkeypatch.setattr(filing_module, "draw_all", lambda result: {})
+    monkeypatch.setattr("resablate.figures.draw_all", lambda result: {})
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[
     """Runs the trial step by step and gives what each step told Tune."""
     monkeypatch.setattr(ray, "get", lambda reference: reference)
     monkeypatch.setattr(datasets, "_held", {})
-    monkeypatch.setattr("resablate.scheduling.filing.draw_all", lambda result: {})
+    monkeypatch.setattr("resablate.figures.draw_all", lambda result: {})
     filing = LocalFiling(tmp_path)
     context = RayTrialContext(
         filing=filing,

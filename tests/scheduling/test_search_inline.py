@@ -14,7 +14,6 @@ from resablate.plan import SweepPlan, plan_sweep
 from resablate.report import write_report
 from resablate.result import TrialResult
 from resablate.scheduling import SweepOutcome, run, run_sweep
-from resablate.scheduling import filing as filing_module
 from resablate.sweep import parse_sweep
 from resablate.tracking import MemoryTracker
 from resablate.trial import Trial
@@ -29,7 +28,7 @@ AXES = {"shortcut": ["identity", "conv1x1"], "learning_rate": {"low": 0.01, "hig
 
 @pytest.fixture(autouse=True)
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filing_module, "draw_all", lambda result: {})
+    monkeypatch.setattr("resablate.figures.draw_all", lambda result: {})
 
 
 @pytest.fixture
