@@ -6,15 +6,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from resablate.spectral.symbol import half_frequencies, symbol_at
+from resablate.spectral.symbol import half_frequencies, symbol_of, waves_at
 
 
 class OperatorTooLarge(ValueError):
     """An operator that does not fall apart into frequencies and has too many numbers to be decomposed whole."""
 
 
-_NUMBERS_AT_ONCE = 2**22
-"""Of the matrices that are decomposed together: 64 MiB, so that large layers on large images fit into memory."""
+_NUMBERS_AT_ONCE = 2**15
+"""Of the matrices that are decomposed together: 512 KiB, which stay in a core's cache."""
 _SMALLEST = 1e-8
 """Eigenvalues of a Gram matrix are off by about 1e-15 of the largest; a singular value, their square root, of above
 1e-4 of the largest then by less than 1e-11 of it, and those of matrices with smaller ones are computed without."""
@@ -53,15 +53,10 @@ def singular_values(
         counts = torch.ones_like(values, dtype=torch.long)
     else:
         frequencies, counts = half_frequencies(size, stride=stride, device=kernel.device)
+        waves = waves_at(frequencies, tuple(kernel.shape[2:]), size=size, stride=stride, dilation=dilation)
         chunk = max(1, _NUMBERS_AT_ONCE // (kernel[:, :, 0, 0].numel() * stride**2))
-        values = torch.cat(
-            [
-                _matrix_values(
-                    symbol_at(part, kernel, size=size, stride=stride, dilation=dilation).unflatten(1, (groups, -1))
-                ).flatten(1)
-                for part in frequencies.split(chunk)
-            ]
-        )
+        symbols = (symbol_of(part, kernel, stride=stride) for part in waves.split(chunk))
+        values = torch.cat([_matrix_values(part.unflatten(1, (groups, -1))).flatten(1) for part in symbols])
         counts = counts[:, None].expand_as(values).flatten()
         values = values.flatten()
     values, order = values.sort(descending=True)

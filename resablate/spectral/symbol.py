@@ -47,15 +47,27 @@ def symbol_at(
         stride: s; must divide H and W.
         dilation: pixels from tap to tap.
     """
+    waves = waves_at(frequencies, tuple(kernel.shape[2:]), size=size, stride=stride, dilation=dilation)
+    return symbol_of(waves, kernel, stride=stride)
+
+
+def symbol_of(waves: Tensor, kernel: Tensor, *, stride: int) -> Tensor:
+    """The symbol (F, out, in * s * s) from the waves at its taps, by `waves_at`."""
+    dtype = kernel.dtype.to_complex()
+    taps = kernel.permute(2, 3, 0, 1).flatten(2).flatten(0, 1) / stride
+    values = (waves.flatten(0, 1).to(dtype) @ taps.to(dtype)).view(-1, stride**2, *kernel.shape[:2])
+    return values.transpose(1, 2).flatten(2)
+
+
+def waves_at(
+    frequencies: Tensor, kernel_size: tuple[int, ...], *, size: tuple[int, int], stride: int, dilation: int
+) -> Tensor:
+    """The waves of some coarse frequencies at every tap: (F, s * s, kh * kw), complex128."""
     vertical, horizontal = (
-        _waves(frequencies[:, axis], kernel.shape[2 + axis], side=size[axis], stride=stride, dilation=dilation)
+        _waves(frequencies[:, axis], kernel_size[axis], side=size[axis], stride=stride, dilation=dilation)
         for axis in (0, 1)
     )
-    waves = torch.einsum("fap,fbq->fabpq", vertical, horizontal).flatten(3).flatten(0, 2)
-    taps = kernel.permute(2, 3, 0, 1).flatten(2).flatten(0, 1)
-    dtype = kernel.dtype.to_complex()
-    values = (waves.to(dtype) @ taps.to(dtype)).view(-1, stride**2, *kernel.shape[:2])
-    return values.transpose(1, 2).flatten(2) / stride
+    return torch.einsum("fap,fbq->fabpq", vertical, horizontal).flatten(3).flatten(1, 2)
 
 
 def _waves(frequencies: Tensor, taps: int, *, side: int, stride: int, dilation: int) -> Tensor:
