@@ -45,7 +45,7 @@ lint: $(VENV)/.installed-dev
 
 test: lint
 	@echo "--- pytest"
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope
 
 clean:
 	@echo "--- removing $(VENV) and caches; results (mlflow.db, mlartifacts, reports) stay"

@@ -57,7 +57,8 @@ def list_(
 @app.command()
 def check(file: SweepFile) -> None:
     """Check a sweep and say what it would cost, without running anything."""
-    from resablate.plan import estimate_cpu_seconds, load_plan
+    from resablate.estimates import estimate_cpu_seconds
+    from resablate.plan import load_plan
     from resablate.scheduling import check_machine, clock
     from resablate.trial import trial_cost
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from resablate.errors import SpecError
-from resablate.plan import SweepPlan, checked_plan, estimate_cpu_seconds, load_plan, plan_sweep
+from resablate.estimates import estimate_cpu_seconds
+from resablate.plan import SweepPlan, checked_plan, load_plan, plan_sweep
 from resablate.spec import TrialSpec
 from resablate.sweep import parse_sweep
 
@@ -35,6 +36,16 @@ def test_an_argument_is_no_axis_of_a_shortcut_that_does_not_take_it() -> None:
         "shortcut_args.bias has no effect on identity, dropout, which run once, without it",
         "9 points make 5 different trials; the others would repeat one of these",
     )
+
+
+def test_what_is_not_written_and_not_as_published_is_told() -> None:
+    base = {"network": "imagenet_resnet", "depth": 18, "dataset": "image_folder"}
+    assert plan(base=base).notes == (
+        "imagenet_resnet is built with width 16 (published: 64), transition pad (published: projection), as the sweep"
+        " writes nothing else",
+    )
+    assert plan(base={**base, "width": 16, "transition": "pad"}).notes == ()
+    assert plan(base=base, axes={"width": [32, 64], "transition": ["projection"]}).notes == ()
 
 
 def test_an_argument_of_the_base_is_kept_for_those_that_take_it() -> None:
@@ -161,7 +172,7 @@ ANALYZED = (
 
 
 def test_the_estimate_grows_with_the_work() -> None:
-    base = {"dataset": "digits", "epochs": 2}
+    base: dict[str, Any] = {"dataset": "digits", "epochs": 2}
     seconds = estimate_cpu_seconds(TrialSpec.parse(base))
     assert 0.1 < seconds < 100
     for more in (

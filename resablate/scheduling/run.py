@@ -13,7 +13,8 @@ from typing import Any
 from rich.console import Console
 
 from resablate.datasets import StoredImages, load_dataset
-from resablate.plan import SweepPlan, estimate_cpu_seconds
+from resablate.estimates import estimate_cpu_seconds
+from resablate.plan import SweepPlan
 from resablate.result import Status
 from resablate.scheduling.filing import Filing
 from resablate.scheduling.inline import Scheduler, check_machine, run_inline

@@ -44,7 +44,7 @@ REGIMES = [
         {"precision": "bf16", "memory_format": "channels_last", "compile": True, "batch_size": 96},
         1e-2,
         id="all",
-        marks=compiler,
+        marks=[compiler, pytest.mark.slow],
     ),
 ]
 """A regime, and how far the losses of its first steps may be from those of float32, as a part of them."""
