@@ -17,8 +17,6 @@ from tests.faults.sweeps import MARK, SweepProcess, everything_is_in_order, slow
 from tests.scheduling.tiny import numbers
 from tests.tracking.databases import make_database
 
-
-
 ROOT = Path(__file__).parents[2]
 SRUN = '#!/usr/bin/env bash\nwhile [[ $1 == --* ]]; do shift; done\nexec "$@"\n'
 SCONTROL = '#!/usr/bin/env bash\necho "$@" >> "$REQUESTS"\n'
