@@ -114,6 +114,20 @@ def test_manifests_agree_on_versions() -> None:
     assert tuple(map(int, "3.12".split("."))) >= tuple(map(int, PROJECT["requires-python"].strip(">=").split(".")))
 
 
+def test_a_sweep_is_told_how_far_its_cluster_grows() -> None:
+    for each in KUBERNETES:
+        if each["kind"] in {"RayCluster", "RayJob"}:
+            spec = each["spec"].get("rayClusterSpec", each["spec"])
+            head = spec["headGroupSpec"]["template"]["spec"]["containers"][0]
+            told = [variable["value"] for variable in head["env"] if variable["name"] == "RESABLATE_MAX_NODES"]
+            assert [str(group["maxReplicas"]) for group in spec["workerGroupSpecs"]] == told
+    aws = yaml.safe_load(TEXT["aws.yaml"])
+    told = re.findall(r"RESABLATE_MAX_NODES=(\d+)", " ".join(aws["head_start_ray_commands"]))
+    assert (
+        [int(number) for number in told] == [aws["max_workers"]] == [aws["available_node_types"]["gpu"]["max_workers"]]
+    )
+
+
 def test_results_of_an_image_name_that_image() -> None:
     job = next(each for each in KUBERNETES if each["kind"] == "RayJob")
     head = job["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["containers"][0]
