@@ -30,6 +30,8 @@ from resablate.versions import CODE_VERSION_VARIABLE, code_version
 
 log = logging.getLogger(__name__)
 
+MAX_NODES_VARIABLE = "RESABLATE_MAX_NODES"
+"""Set where a cluster starts that grows with its work: how many nodes like its largest it may have. Ray keeps quiet."""
 _OBJECT_STORE_BYTES = 512 * 2**20
 """Of a local Ray: data sets on their way to the trials pass through it, and weights on theirs to the tracker."""
 
@@ -75,7 +77,7 @@ def connect_ray() -> None:
 
 
 def ray_capacity(resources: Resources) -> RayCapacity:
-    """How many trials fit on the connected Ray at a time.
+    """How many trials fit on the connected Ray at a time, once it has grown to the size that MAX_NODES_VARIABLE says.
 
     Raises:
         ResourceError: if no node can ever give what one trial asks for; says what there is.
@@ -86,17 +88,29 @@ def ray_capacity(resources: Resources) -> RayCapacity:
     gpus = float(min(1.0, largest_gpu)) if resources.gpus == "auto" else resources.gpus
     if resources.gpu_memory_gib is not None and 0 < gpus <= largest_gpu:
         gpus = gpu_share(gpus, memory_gib=resources.gpu_memory_gib, total_gib=_smallest_gpu_gib(alive))
-    fits = 0
+    fits: list[int] = []
     for node in nodes:
         by_cpu = int(node.get("CPU", 0.0) / resources.cpus)
-        fits += min(by_cpu, int(node.get("GPU", 0.0) / gpus)) if gpus else by_cpu
+        fits.append(min(by_cpu, int(node.get("GPU", 0.0) / gpus)) if gpus else by_cpu)
     there = ", ".join(f"{node.get('CPU', 0.0):g} CPUs and {node.get('GPU', 0.0):g} GPUs" for node in nodes)
-    if not fits:
+    if not any(fits):
         raise ResourceError(
             f"resources: a trial asks for {resources.cpus:g} CPUs and {gpus:g} GPUs, which no node can give"
             f" (nodes: {there}); ask for less, or use resources: auto"
         )
-    return RayCapacity(fits, gpus, f"{len(nodes)} node{'s' if len(nodes) > 1 else ''} ({there})")
+    description = f"{len(nodes)} node{'s' if len(nodes) > 1 else ''} ({there})"
+    grown = max(fits) * _max_nodes()
+    if grown > sum(fits):
+        return RayCapacity(grown, gpus, f"{description}, growing to {_max_nodes()} like the largest")
+    return RayCapacity(sum(fits), gpus, description)
+
+
+def _max_nodes() -> int:
+    """Of a cluster that grows; 0 where nothing is said."""
+    given = os.environ.get(MAX_NODES_VARIABLE) or "0"
+    if not given.isdecimal():
+        raise ResourceError(f"${MAX_NODES_VARIABLE} is a whole number of nodes, got {given!r}")
+    return int(given)
 
 
 def _smallest_gpu_gib(nodes: Sequence[Mapping[str, Any]]) -> float:

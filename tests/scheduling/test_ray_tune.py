@@ -224,6 +224,17 @@ def test_how_many_trials_fit_at_a_time() -> None:
     assert ray_tune.ray_capacity(Resources()).gpus_per_trial == 0
 
 
+def test_how_many_trials_fit_on_a_cluster_that_grows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESABLATE_MAX_NODES", "3")
+    assert ray_tune.ray_capacity(Resources(cpus=1)).concurrent == 6
+    assert ray_tune.ray_capacity(Resources(cpus=2)).concurrent == 3
+    monkeypatch.setenv("RESABLATE_MAX_NODES", "1")
+    assert ray_tune.ray_capacity(Resources(cpus=1)) == ray_tune.RayCapacity(2, 0, "1 node (2 CPUs and 0 GPUs)")
+    monkeypatch.setenv("RESABLATE_MAX_NODES", "many")
+    with pytest.raises(ResourceError, match=r"\$RESABLATE_MAX_NODES is a whole number of nodes, got 'many'"):
+        ray_tune.ray_capacity(Resources(cpus=1))
+
+
 def test_nothing_is_imported_from_ray_train() -> None:
     """`ray.train` inside a Tune trial raises since Ray 2.51."""
     package = Path(resablate.__file__).parent

@@ -1,0 +1,237 @@
+"""What the manifests agree on with each other, with constraints.txt and with the code."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cluster.schemas import CLUSTER, ROOT, objects, templates
+
+FILES = [path for path in sorted(CLUSTER.iterdir()) if path.is_file()]
+CONSTRAINTS = dict(
+    line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")
+)
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+IMAGE = f"resablate:{PROJECT['version']}"
+TEXT = {path.name: path.read_text() for path in FILES}
+COMPOSE = yaml.safe_load(TEXT["compose.yaml"])
+KUBERNETES = [each for file in ("tracking.yaml", "raycluster.yaml", "rayjob.yaml") for each in objects(file)]
+CONTAINERS = [
+    container
+    for each in KUBERNETES
+    for template in templates(each)
+    for container in template["spec"].get("initContainers", []) + template["spec"]["containers"]
+]
+SECRET_NAME = re.compile(r"password|token|secret|credential", re.IGNORECASE)
+
+
+def images() -> Iterator[str]:
+    """Every image that a manifest names."""
+    yield from (service["image"] for service in COMPOSE["services"].values())
+    yield from (container["image"] for container in CONTAINERS)
+    yield from re.findall(r"^FROM (\S+)", TEXT["Dockerfile"], re.MULTILINE)
+
+
+def environments() -> Iterator[tuple[str, Any, str]]:
+    """Name, value or where it comes from, and what else stands beside it: every variable that a manifest sets."""
+    for service in COMPOSE["services"].values():
+        yield from ((name, value, str(service)) for name, value in service.get("environment", {}).items())
+    for container in CONTAINERS:
+        for variable in container.get("env", []):
+            yield variable["name"], variable.get("value", variable.get("valueFrom")), str(container)
+    runtime = [yaml.safe_load(TEXT["runtime_env.yaml"])]
+    runtime += [yaml.safe_load(each["spec"]["runtimeEnvYAML"]) for each in KUBERNETES if each["kind"] == "RayJob"]
+    for each in runtime:
+        yield from ((name, value, "") for name, value in each["env_vars"].items())
+    for command in yaml.safe_load(TEXT["aws.yaml"])["head_start_ray_commands"]:
+        yield from ((name, value, "") for name, value in re.findall(r"\b([A-Z][A-Z_]+)=(\S+)", command))
+    for name, value in re.findall(r"^(?:ENV|   ) ([A-Z_]+)=(\S+)", TEXT["Dockerfile"], re.MULTILINE):
+        yield name, value, ""
+    for exports in re.findall(r"^export (.+)", TEXT["slurm.sh"], re.MULTILINE):
+        yield from ((name, "", "") for name in re.findall(r"(?:^| )([A-Z][A-Z_]+)", exports))
+
+
+@cache
+def sources(package: str) -> str:
+    """All that a package's files say, Python and, for libraries in C, the strings in them."""
+    spec = find_spec(package)
+    assert spec is not None
+    assert spec.origin is not None
+    place = Path(spec.origin).parent
+    found = [file.read_bytes() for file in place.rglob("*.py") if "tests" not in file.parts]
+    found += [file.read_bytes() for file in place.parent.glob(f"{package}.libs/libpq*")]
+    return b"\n".join(found).decode(errors="replace")
+
+
+def is_read(name: str) -> bool:
+    """Whether anything looks at a variable of this name."""
+    by_the_system = {"PATH", "PYTHONUNBUFFERED", "SRUN_CPUS_PER_TASK"}
+    # https://github.com/docker-library/docs/tree/master/postgres
+    by_the_image_of_postgres = {"POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB", "PGDATA"}
+    if name in by_the_system | by_the_image_of_postgres or name.startswith("PIP_"):
+        return True
+    packages = {"RESABLATE": ["resablate"], "RAY": ["ray"], "MLFLOW": ["mlflow"], "PGPASSWORD": ["psycopg_binary"]}
+    return any(re.search(rf"\b{name}\b", sources(package)) for package in packages.get(name.partition("_")[0], []))
+
+
+def test_every_image_has_a_pinned_tag() -> None:
+    found = sorted(set(images()))
+    assert len(found) > 3
+    for image in found:
+        name, _, tag = image.rpartition(":")
+        assert name, image
+        assert re.fullmatch(r"\d+\.\d+(\.\d+)?(-[a-z0-9.-]+)?", tag), image
+
+
+def test_versions_are_those_that_the_tests_ran_with() -> None:
+    assert re.findall(r"rayVersion: (\S+)", "".join(TEXT.values())) == [CONSTRAINTS["ray"]] * 2
+    assert version("ray") == CONSTRAINTS["ray"], "and the schema of `ray up` is that version's"
+    cuda = re.findall(r"nvidia/cuda:(\d+\.\d+)", TEXT["Dockerfile"])
+    assert cuda == [".".join(CONSTRAINTS["cuda-toolkit"].split(".")[:2])]
+    assert "--constraint constraints.txt" in TEXT["Dockerfile"]
+    assert "-c ~/resablate/constraints.txt" in TEXT["aws.yaml"]
+    # Nothing else names a version of a package: what is not installed with the constraints would be another one.
+    named = re.findall(r"\b([\w-]+)==([\d.]+)", "".join(TEXT.values()))
+    assert all(CONSTRAINTS.get(package) == given for package, given in named)
+
+
+def test_manifests_agree_on_versions() -> None:
+    of: dict[str, set[str]] = {}
+    for image in images():
+        name, _, tag = image.rpartition(":")
+        of.setdefault(name.rpartition("/")[2], set()).add(tag)
+    assert {name: tags for name, tags in of.items() if len(tags) > 1} == {}
+    assert of["resablate"] == {PROJECT["version"]}
+    pythons = set(re.findall(r"\bpython(3\.\d+)", TEXT["Dockerfile"] + TEXT["aws.yaml"]))
+    assert pythons == {"3.12"}
+    assert tuple(map(int, "3.12".split("."))) >= tuple(map(int, PROJECT["requires-python"].strip(">=").split(".")))
+
+
+def test_a_sweep_is_told_how_far_its_cluster_grows() -> None:
+    for each in KUBERNETES:
+        if each["kind"] in {"RayCluster", "RayJob"}:
+            spec = each["spec"].get("rayClusterSpec", each["spec"])
+            head = spec["headGroupSpec"]["template"]["spec"]["containers"][0]
+            told = [variable["value"] for variable in head["env"] if variable["name"] == "RESABLATE_MAX_NODES"]
+            assert [str(group["maxReplicas"]) for group in spec["workerGroupSpecs"]] == told
+    aws = yaml.safe_load(TEXT["aws.yaml"])
+    told = re.findall(r"RESABLATE_MAX_NODES=(\d+)", " ".join(aws["head_start_ray_commands"]))
+    assert (
+        [int(number) for number in told] == [aws["max_workers"]] == [aws["available_node_types"]["gpu"]["max_workers"]]
+    )
+
+
+def test_results_of_an_image_name_that_image() -> None:
+    job = next(each for each in KUBERNETES if each["kind"] == "RayJob")
+    head = job["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["containers"][0]
+    named = yaml.safe_load(job["spec"]["runtimeEnvYAML"])["env_vars"]["RESABLATE_CODE_VERSION"]
+    assert named == head["image"]
+
+
+def test_every_variable_that_is_set_is_read_by_something() -> None:
+    found = list(environments())
+    assert len({name for name, _, _ in found}) > 20
+    unread = {name for name, _, beside in found if f"${name}" not in beside and not is_read(name)}
+    assert unread == set()
+    assert not is_read("MLFLOW_TRAKCING_URI"), "the test can fail"
+
+
+def test_secrets_are_named_and_not_given() -> None:
+    given = [(name, value) for name, value, _ in environments() if SECRET_NAME.search(name)]
+    assert len(given) > 5
+    for name, value in given:
+        reference = isinstance(value, dict) and set(value) == {"secretKeyRef"}
+        required = isinstance(value, str) and re.fullmatch(r"\$\{\w+:\?.+\}", value)
+        assert reference or required or value == "", name
+    assert [each["kind"] for each in KUBERNETES if each["kind"] == "Secret"] == []
+    for name, text in TEXT.items():
+        assert re.findall(r"://[^/\s:@$]+:[^/\s@]+@", text) == [], f"{name}: a password in an address"
+        assert re.findall(r"\b(?:[0-9a-f]{32,}|AKIA[0-9A-Z]{16}|gh[pousr]_\w{20,})\b", text) == [], name
+        assert "BEGIN" not in text, f"{name}: a key"
+
+
+def test_the_secret_of_kubernetes_and_the_variables_of_compose_are_those_that_the_readme_makes() -> None:
+    made = re.search(r"for name in ([\w ]+); do", TEXT["README.md"])
+    assert made is not None
+    compose = set(re.findall(r"\$\{(\w+):\?", TEXT["compose.yaml"]))
+    references = re.findall(r"name: resablate\n\s+key: (\w+)", "".join(TEXT.values()))
+    assert compose | set(references) | {"auth_token"} == set(made[1].split())
+    assert "cluster/.env" in (ROOT / ".gitignore").read_text().split()
+
+
+def test_ports_are_those_of_this_machine_alone() -> None:
+    ports = [port for service in COMPOSE["services"].values() for port in service.get("ports", [])]
+    assert len(ports) == 2
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+    services = [each for each in KUBERNETES if each["kind"] == "Service"]
+    assert len(services) == 3
+    assert all(each["spec"].get("type", "ClusterIP") == "ClusterIP" for each in services)
+    assert "--dashboard-host=127.0.0.1" in TEXT["aws.yaml"]
+    assert "--include-dashboard=false" in TEXT["slurm.sh"]
+
+
+def test_every_pod_is_behind_a_policy_and_every_service_asks_who_it_is() -> None:
+    policies = {each["metadata"]["name"]: each["spec"] for each in KUBERNETES if each["kind"] == "NetworkPolicy"}
+    assert policies["nothing-from-outside"] == {"podSelector": {}, "policyTypes": ["Ingress"]}
+    for app, policy in policies.items():
+        for source in (source for rule in policy.get("ingress", []) for source in rule["from"]):
+            assert source.get("podSelector"), f"{app}: a source that is any pod"
+    for each in KUBERNETES:
+        if each["kind"] in {"RayCluster", "RayJob"}:
+            spec = each["spec"].get("rayClusterSpec", each["spec"])
+            assert spec["authOptions"] == {"mode": "token", "secretName": "resablate"}
+    commands = [COMPOSE["services"]["mlflow"]["command"]]
+    commands += [container["command"] for container in CONTAINERS if container["name"] == "mlflow"]
+    assert len(commands) == 2
+    for command in commands:
+        assert "--app-name=basic-auth" in command
+        assert [word for word in command if word.startswith("--allowed-hosts=") and "=*" not in word]
+        assert [word for word in command if word.startswith("--artifacts-destination=")]
+
+
+def test_nothing_runs_as_root() -> None:
+    for each in KUBERNETES:
+        for template in templates(each):
+            assert template["spec"]["securityContext"]["runAsNonRoot"] is True
+            for container in template["spec"]["containers"]:
+                assert container["securityContext"]["allowPrivilegeEscalation"] is False
+                assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+                assert container["resources"].keys() == {"requests", "limits"}
+    assert re.findall(r"^USER (\S+)", TEXT["Dockerfile"], re.MULTILINE) == ["10001:10001"]
+
+
+def test_the_image_gets_what_it_copies_and_nothing_else() -> None:
+    allowed = set(re.findall(r"^!(\S+)", TEXT["Dockerfile.dockerignore"], re.MULTILINE))
+    copies = re.findall(r"^COPY (.+) \S+$", TEXT["Dockerfile"], re.MULTILINE)
+    copied = {word for words in copies for word in words.split()}
+    assert copied == allowed
+    assert all((ROOT / name).exists() for name in allowed)
+    assert TEXT["Dockerfile.dockerignore"].splitlines()[1] == "*"
+
+
+COMMANDS = [
+    line.strip()
+    for block in re.findall(r"^```sh\n(.*?)^```", TEXT["README.md"], re.MULTILINE | re.DOTALL)
+    for line in block.replace("\\\n", " ").splitlines()
+    if line.strip() and not line.strip().startswith("#")
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_files_that_a_command_of_the_readme_names_exist(command: str) -> None:
+    words = re.findall(r"(?<![\w./:])(?:cluster|sweeps|tests)/[\w./-]*", command)
+    missing = [word for word in words if not (ROOT / word).exists() and word != "cluster/.env"]
+    assert missing == []
+
+
+def test_every_manifest_has_its_command_in_the_readme() -> None:
+    for path in FILES:
+        if path.suffix in {".yaml", ".sh"} or path.name == "Dockerfile":
+            assert any(f"cluster/{path.name}" in command for command in COMMANDS), path.name
