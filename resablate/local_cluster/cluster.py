@@ -60,7 +60,7 @@ class LocalCluster:
             kept = [port for name, ports in _PORTS.items() if runs(name, self.processes) for port in ports]
             settings = Settings(self.folder, kept=kept)
             started: list[str] = []
-            for name, make in _SERVICES.items():
+            for name, make in SERVICES.items():
                 service = make(settings)
                 if runs(name, self.processes) and service.needs not in started:
                     print(f"{name}: runs already")
@@ -77,7 +77,7 @@ class LocalCluster:
             print(f"{self.folder}: no cluster was started here")
             return
         with self._alone():
-            for name in reversed(list(_SERVICES)):
+            for name in reversed(list(SERVICES)):
                 print(f"{name}: {'stopped' if stop(name, self.processes) else 'does not run'}", flush=True)
             link = self.folder / "ray"
             shutil.rmtree(link.resolve(), ignore_errors=True)
@@ -188,7 +188,7 @@ def _ray(settings: Settings, name: str, *options: str) -> Service:
     )
 
 
-_SERVICES: Mapping[str, Callable[[Settings], Service]] = {
+SERVICES: Mapping[str, Callable[[Settings], Service]] = {
     "postgres": _postgres,
     "mlflow": _mlflow,
     "ray-head": _ray_head,
