@@ -31,6 +31,9 @@ _OBJECT_STORE_BYTES = 200 * 2**20
 """Of each node: data sets on their way to the trials pass through it, and weights on theirs to the tracker."""
 _RAY_HOSTS = {"ray-head": "127.0.0.2", "ray-node-1": "127.0.0.3", "ray-node-2": "127.0.0.4"}
 """For 127.0.0.1 Ray takes an address that can be reached from outside."""
+POOL = {"MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": "10", "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW": "40"}
+"""Connections of one worker. MLflow's log_batch holds one while it asks for a second, and a worker has 40 threads: with
+its own 15, many writers at once wait for each other until they are refused after 30 s."""
 _MODULES = {"psycopg": "psycopg[binary]", "flask_wtf": "mlflow[auth]"}
 """What the extra `cluster` brings."""
 _PORTS = {"postgres": ("postgres",), "mlflow": ("mlflow",), "ray-head": ("ray", "ray_client", "dashboard")}
@@ -131,6 +134,7 @@ def _mlflow(settings: Settings) -> Service:
             "MLFLOW_AUTH_ADMIN_USERNAME": MLFLOW_USER,
             "MLFLOW_AUTH_ADMIN_PASSWORD": settings.secret(MLFLOW_PASSWORD),
             "MLFLOW_FLASK_SERVER_SECRET_KEY": settings.secret("mlflow_sessions"),
+            **POOL,
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         },

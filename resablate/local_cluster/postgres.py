@@ -16,6 +16,8 @@ from resablate.local_cluster.service import Service
 ROLE = "resablate"
 """May use its two databases, and nothing else."""
 DATABASES = ("mlflow", "optuna")
+_CONNECTIONS = 250
+"""Two workers of the MLflow server have two pools of fifty each; the rest is for studies."""
 _DEBIAN = Path("/usr/lib/postgresql")
 _OWNER = "postgres"
 
@@ -72,6 +74,7 @@ def postgres_service(
         command=[
             *(str(postgres), "-D", str(folder / "data"), "-p", str(port)),
             *("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="),
+            *("-c", f"max_connections={_CONNECTIONS}"),
         ],
         environment=environment,
         ready=ready,

@@ -20,7 +20,11 @@ MARK = "RESABLATE_CLUSTER_SERVICE"
 _POLL_SECONDS = 0.1
 _START_SECONDS = 120
 _STOP_SECONDS = 20
+_FOLLOW_SECONDS = 5
+"""What a service started has so long to notice that it is gone."""
 _LOG_CHARACTERS = 2000
+_started: list[subprocess.Popen[bytes]] = []
+"""Held, because Python warns of a process that is forgotten while it runs."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ def start(service: Service, folder: Path) -> None:
             group=group,
             extra_groups=[] if service.user else None,
         )
+    _started.append(process)
     record = _Record(process.pid, _began(process.pid), mark, service.stop_signal)
     _file(service.name, folder).write_text(json.dumps(asdict(record)), encoding="utf-8")
     deadline = time.monotonic() + _START_SECONDS
@@ -101,15 +106,21 @@ def stop(name: str, folder: Path) -> bool:
     if _is_there(record):
         with suppress(ProcessLookupError):
             os.killpg(record.pid, record.stop_signal)
-    deadline = time.monotonic() + _STOP_SECONDS
+    _wait(lambda: not _is_there(record), seconds=_STOP_SECONDS)
+    _wait(lambda: not _processes(record), seconds=_FOLLOW_SECONDS)
     while left := _processes(record):
-        if time.monotonic() > deadline:
-            for pid in left:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         time.sleep(_POLL_SECONDS)
     _file(name, folder).unlink()
     return found
+
+
+def _wait(condition: Callable[[], bool], *, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
 
 
 def _file(name: str, folder: Path) -> Path:

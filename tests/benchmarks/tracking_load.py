@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.tracking_load [--writers 64] [--reports 100]
 
-starts a server on PostgreSQL and then one on sqlite, both as `make cluster` starts its own, has the writers report to
-each as fast as they can, and writes reports/benchmarks/tracking_load.md.
+starts servers on PostgreSQL and on sqlite as `make cluster` starts its own, has the writers report to each as fast as
+they can, and writes reports/benchmarks/tracking_load.md.
 """
 
 from __future__ import annotations
@@ -12,20 +12,16 @@ import argparse
 import json
 import os
 import statistics
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from resablate.errors import TrackingError
-from resablate.local_cluster.cluster import SERVICES
-from resablate.local_cluster.service import start, stop
-from resablate.local_cluster.settings import MLFLOW_PASSWORD, MLFLOW_USER, Settings
+from resablate.local_cluster.cluster import POOL
 from resablate.measurement import EpochMetrics
 from resablate.spec import TrialSpec
 from resablate.sweep import SweepSpec, parse_sweep
@@ -33,10 +29,12 @@ from resablate.tracking.mlflow_store import KEY, KIND
 from resablate.tracking.mlflow_tracker import MlflowTracker
 from resablate.tracking.points import epoch_points
 from tests.benchmarks.analyses import FOLDER, machine
+from tests.tracking.password_servers import served
 
 PAGE, FIGURES = "tracking_load.md", "tracking_load.json"
 PROCESSES = 8
-DATABASES = ("PostgreSQL", "sqlite")
+OWN_POOL = "PostgreSQL, MLflow's own pool of 15 connections"
+SERVERS = ("PostgreSQL", OWN_POOL, "sqlite")
 
 
 class Written(NamedTuple):
@@ -53,7 +51,7 @@ class Written(NamedTuple):
 class Load:
     """What one server made of it."""
 
-    database: str
+    server: str
     writers: int
     processes: int
     reports: int
@@ -74,9 +72,9 @@ def main(arguments: Sequence[str] | None = None, *, folder: Path = FOLDER) -> No
     parser.add_argument("--reports", type=int, default=100)
     asked = parser.parse_args(arguments)
     loads: list[Load] = []
-    for database in DATABASES:
-        with served(database):
-            loads.append(measure(database, writers=asked.writers, reports=asked.reports))
+    for server in SERVERS:
+        with served(server.partition(",")[0], without=POOL if server == OWN_POOL else ()):
+            loads.append(measure(server, writers=asked.writers, reports=asked.reports))
         print(_line(asdict(loads[-1])), flush=True)
     figures = {"machine": machine(), "loads": [asdict(load) for load in loads]}
     folder.mkdir(parents=True, exist_ok=True)
@@ -84,38 +82,7 @@ def main(arguments: Sequence[str] | None = None, *, folder: Path = FOLDER) -> No
     (folder / PAGE).write_text(render(figures), encoding="utf-8")
 
 
-@contextmanager
-def served(database: str) -> Iterator[Settings]:
-    """A server with passwords, whose address and password are in the environment."""
-    with tempfile.TemporaryDirectory(prefix="resablate-load-") as made:
-        folder = Path(made)
-        folder.chmod(0o755)  # PostgreSQL's user has to get there
-        settings = Settings(folder, kept=[])
-        names, mlflow = ["postgres", "mlflow"], SERVICES["mlflow"](settings)
-        if database == "sqlite":
-            auth = (folder / "auth.ini").read_text()
-            url = next(line.partition(" = ")[2] for line in auth.splitlines() if line.startswith("database_uri"))
-            (folder / "auth.ini").write_text(auth.replace(url, f"sqlite:///{folder / 'auth.db'}"))
-            place = {"MLFLOW_BACKEND_STORE_URI": f"sqlite:///{folder / 'mlflow.db'}"}
-            names, mlflow = ["mlflow"], replace(mlflow, environment={**mlflow.environment, **place})
-        before = dict(os.environ)
-        try:
-            for name in names:
-                start(mlflow if name == "mlflow" else SERVICES[name](settings), folder / "processes")
-            os.environ.update(
-                MLFLOW_TRACKING_URI=settings.mlflow,
-                MLFLOW_TRACKING_USERNAME=MLFLOW_USER,
-                MLFLOW_TRACKING_PASSWORD=settings.secret(MLFLOW_PASSWORD),
-            )
-            yield settings
-        finally:
-            for name in reversed(names):
-                stop(name, folder / "processes")
-            os.environ.clear()
-            os.environ.update(before)
-
-
-def measure(database: str, *, writers: int, reports: int) -> Load:
+def measure(server: str, *, writers: int, reports: int) -> Load:
     """Have the writers report to the server that the environment names, and count what arrived."""
     processes = min(PROCESSES, writers)
     sweeps = [sweep_of(place, writers // processes) for place in range(processes)]
@@ -129,7 +96,7 @@ def measure(database: str, *, writers: int, reports: int) -> Load:
         answers = [answer.result() for answer in asked]
     seconds = sorted(second for written in answers for second in written.seconds)
     return Load(
-        database=database,
+        server=server,
         writers=sum(sweep.grid_size for sweep in sweeps),
         processes=processes,
         reports=reports,
@@ -217,14 +184,18 @@ def render(figures: dict[str, Any]) -> str:
         "# An MLflow server under load",
         "",
         "Written by `python -m tests.benchmarks.tracking_load`; the figures are in `tracking_load.json` beside it.",
-        f"{first['writers']} trials in {first['processes']} processes report {first['reports']} epochs each, without a pause,",
-        "by the code that a sweep files with (`MlflowTracker.log_epoch`: seven numbers in one request). The server is",
-        "that of `make cluster`: passwords, two workers, artifacts proxied. Afterwards every number is asked for and",
-        "compared with what was sent. A trial that trains reports once an epoch, and one process files for all trials of",
-        "a sweep, so this is more than many sweeps at once ask for. The writers and the database share the machine with",
+        f"{first['writers']} trials in {first['processes']} processes report {first['reports']} epochs each, without",
+        "a pause, by the code that a sweep files with (`MlflowTracker.log_epoch`: seven numbers in one request). The",
+        "server is that of `make cluster`: passwords, two workers, artifacts proxied. Afterwards every number is asked",
+        "for and compared with what was sent. A trial that trains reports once an epoch, and one process files for all",
+        "trials of a sweep, so many sweeps at once ask for less. The writers and the database share the machine with",
         "the server.",
         "",
-        "| database | reports | refused | numbers sent | arrived | reports/s | median (ms) | p99 (ms) | slowest (ms) |",
+        "With the pool of connections that MLflow makes by itself, reports are refused: its `log_batch` holds a",
+        "connection while it waits for a second, and a worker has more threads than that pool has connections. A sweep",
+        "files again what is refused, but waits half a minute for each. `make cluster` gives the server a larger pool.",
+        "",
+        "| server on | reports | refused | numbers sent | arrived | reports/s | median (ms) | p99 (ms) | max (ms) |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
         *map(_line, loads),
         "",
@@ -236,7 +207,7 @@ def render(figures: dict[str, Any]) -> str:
 def _line(load: dict[str, Any]) -> str:
     milliseconds = [f"{1000 * load[name]:.0f}" for name in ("median_seconds", "p99_seconds", "slowest_seconds")]
     reports = load["writers"] * load["reports"]
-    cells = [load["database"], reports, load["refused"], load["numbers_sent"], load["numbers_arrived"]]
+    cells = [load["server"], reports, load["refused"], load["numbers_sent"], load["numbers_arrived"]]
     cells += [f"{reports / load['wall_seconds']:.0f}", *milliseconds]
     return "| " + " | ".join(map(str, cells)) + " |"
 
