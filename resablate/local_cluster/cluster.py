@@ -12,7 +12,7 @@ import sysconfig
 import tempfile
 import urllib.request
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
@@ -22,7 +22,7 @@ from typing import final
 from resablate.errors import ResourceError
 from resablate.local_cluster.postgres import database_url, find_programs, postgres_service
 from resablate.local_cluster.service import Service, runs, start, stop
-from resablate.local_cluster.settings import HOST, MLFLOW_PASSWORD, MLFLOW_USER, RAY_TOKEN, Settings
+from resablate.local_cluster.settings import FILES, FOLDERS, HOST, MLFLOW_PASSWORD, MLFLOW_USER, RAY_TOKEN, Settings
 
 _FOREIGN = ("MLFLOW_", "RAY_", "RESABLATE_", "PG")
 """Variables of the caller's shell that may say where another cluster is."""
@@ -89,7 +89,14 @@ class LocalCluster:
     def clean(self) -> None:
         """Stop what was started, and remove all that was kept."""
         self.down()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if not self.processes.is_dir():
+            return
+        for name in FILES:  # and nothing else that somebody may have in the folder
+            (self.folder / name).unlink(missing_ok=True)
+        for name in (*FOLDERS, "postgres"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        with suppress(OSError):
+            self.folder.rmdir()
 
     @contextmanager
     def _alone(self) -> Generator[None]:

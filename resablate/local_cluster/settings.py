@@ -17,6 +17,8 @@ PORTS = {"postgres": 5432, "mlflow": 5000, "ray": 6379, "ray_client": 10001, "da
 """Where they listen if nobody else does."""
 MLFLOW_USER = "admin"
 RAY_TOKEN, MLFLOW_PASSWORD = "ray_token", "mlflow_password"
+FOLDERS = ("processes", "artifacts", "home", "secrets")
+FILES = (AUTH_FILE, ENV_FILE, PORTS_FILE) = ("auth.ini", "env", "ports.json")
 _AUTH = """[mlflow]
 default_permission = NO_PERMISSIONS
 admin_username = {user}
@@ -38,16 +40,15 @@ class Settings:
 
     def __init__(self, folder: Path, *, kept: Collection[str]) -> None:
         self.folder = folder
-        for part in (folder, folder / "processes", folder / "artifacts", folder / "home"):
-            part.mkdir(parents=True, exist_ok=True)
-        (folder / "secrets").mkdir(mode=0o700, exist_ok=True)
+        for name in FOLDERS:
+            (folder / name).mkdir(mode=0o700 if name == "secrets" else 0o755, parents=True, exist_ok=True)
         self.ports = self._choose_ports(kept)
         self.mlflow = f"http://{HOST}:{self.ports['mlflow']}"
         self.dashboard = f"http://{HOST}:{self.ports['dashboard']}"
         self._write(folder / "secrets" / "pgpass", f"{HOST}:*:*:{ROLE}:{self.secret('postgres')}\n")
         auth = _AUTH.format(user=MLFLOW_USER, database=database_url("mlflow", self.ports["postgres"]))
-        self._write(folder / "auth.ini", auth)
-        self._write(folder / "env", self._environment_file())
+        self._write(folder / AUTH_FILE, auth)
+        self._write(folder / ENV_FILE, self._environment_file())
 
     def secret(self, name: str) -> str:
         """A secret, made where there is none; the file can be read by its owner alone."""
@@ -76,7 +77,7 @@ class Settings:
         return "\n".join([*lines, f'export MLFLOW_TRACKING_PASSWORD="$(cat {password})"']) + "\n"
 
     def _choose_ports(self, kept: Collection[str]) -> dict[str, int]:
-        file = self.folder / "ports.json"
+        file = self.folder / PORTS_FILE
         before: dict[str, int] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
         chosen: dict[str, int] = {}
         for name, usual in PORTS.items():

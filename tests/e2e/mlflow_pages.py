@@ -37,6 +37,7 @@ ARGUMENTS = [
     "--disable-gpu",
 ]
 SECONDS = 60
+SETTLE_SECONDS = 5
 
 
 @dataclass
@@ -54,7 +55,7 @@ class SweepPages:
 
     def experiments(self) -> None:
         """The list of sweeps."""
-        self.page.goto(f"{self.server}/#/experiments")
+        self.page.goto(f"{self.server}/#/experiments?workflowType=machine_learning")
         self.page.get_by_role("link", name=self.sweep, exact=True).wait_for()
 
     def charts(self) -> None:
@@ -62,7 +63,7 @@ class SweepPages:
         self.page.goto(f"{self.server}{charts_path(self.experiment)}")
         trials = len(self.record.results)
         self.page.wait_for_function(f"() => document.body.innerText.includes('{trials} matching runs')")
-        self.page.wait_for_load_state("networkidle")
+        self._settle()
 
     def curves(self, metric: str) -> dict[str, tuple[list[float], list[float]]]:
         """Name -> x and y of the lines that the chart of this metric draws."""
@@ -76,12 +77,31 @@ class SweepPages:
         heading = self.page.get_by_role("heading", name=metric, exact=True)
         return self.page.get_by_test_id("experiment-view-compare-runs-card").filter(has=heading)
 
+    def show_all(self) -> None:
+        """Draw the curves of every trial: by itself MLflow draws those of the first ten."""
+        self.page.get_by_role("button", name="Toggle visibility of runs").click()
+        self.page.get_by_text("Show all runs").click()
+        self._settle()
+
+    def enlarge(self, metric: str) -> None:
+        """One chart over the whole window."""
+        self.card(metric).locator("[data-component-id=fullscreen_button_chartcard]").click()
+        self._settle()
+
     def compare(self) -> None:
         """The page that lays the trials side by side."""
         runs = quote(json.dumps(list(self.record.run_ids.values())))
-        self.page.goto(f"{self.server}/#/compare-runs?runs={runs}&experiments={quote(json.dumps([self.experiment]))}")
+        experiments = quote(json.dumps([self.experiment]))
+        self.page.goto(
+            f"{self.server}/#/compare-runs?runs={runs}&experiments={experiments}&workflowType=machine_learning"
+        )
         self.page.get_by_text("Run details").first.wait_for()
-        self.page.wait_for_load_state("networkidle")
+        self._settle()
+
+    def _settle(self) -> None:
+        """A chart is drawn some time after its frame, and the page goes on asking for new numbers for ever."""
+        self.page.locator(".js-plotly-plot").first.wait_for()
+        self.page.wait_for_timeout(1000 * SETTLE_SECONDS)
 
 
 @contextmanager
@@ -104,6 +124,11 @@ def signed_in(browser: Browser, *, height: int = 1200) -> Page:
             "password": os.environ["MLFLOW_TRACKING_PASSWORD"],
         },
     )
+    # MLflow's assistant opens itself over a quarter of the window when it is first seen.
+    context.add_init_script(
+        "localStorage.setItem('mlflow.assistant.panelOpen_v1', 'false');"
+        "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true');"
+    )
     page = context.new_page()
     page.set_default_timeout(SECONDS * 1000)
     return page
@@ -116,9 +141,10 @@ def take_pictures(browser: Browser, sweep: str, folder: Path) -> None:
     pages.experiments()
     pages.page.screenshot(path=folder / "experiments.png")
     pages.charts()
-    pages.curves("lesion/error")
+    pages.show_all()
     pages.page.screenshot(path=folder / "charts.png")
-    pages.card("lesion/error").screenshot(path=folder / "lesion.png")
+    pages.enlarge("lesion/error")
+    pages.page.screenshot(path=folder / "lesion.png")
     pages.compare()
     pages.page.screenshot(path=folder / "compare.png")
 

@@ -124,3 +124,12 @@ def test_a_folder_of_root_s_that_postgres_cannot_enter_is_named(folder: Path) ->
     folder.chmod(0o700)
     with pytest.raises(ResourceError, match=r"initdb failed as user \w+, because PostgreSQL refuses to run as root"):
         SERVICES["postgres"](Settings(folder / "inside", kept=[]))
+
+
+def test_clean_removes_what_the_cluster_kept_and_nothing_else(folder: Path) -> None:
+    Settings(folder, kept=[])
+    (folder / "mine").write_text("kept")
+    main(["clean", "--folder", str(folder)])
+    assert [file.name for file in folder.iterdir()] == ["mine"]
+    main(["clean", "--folder", str(folder)])
+    assert [file.name for file in folder.iterdir()] == ["mine"]
