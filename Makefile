@@ -1,12 +1,15 @@
 # make demo   install, run the quickstart sweep on Ray, write its report
 # make test   install with the development tools, lint, type-check, test
-# Both do all their own set-up in .venv, and may be repeated.
+# make cluster, make cluster-down   start and stop PostgreSQL, an MLflow server and a Ray of three nodes on this machine
+# All do their own set-up in .venv, and may be repeated.
 
 PYTHON ?= python3
 VENV ?= .venv
+# Where make cluster keeps everything.
+CLUSTER ?= .cluster
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint clean cluster cluster-down cluster-clean test-cluster
 .DEFAULT_GOAL := demo
 
 $(BIN)/python:
@@ -23,6 +26,11 @@ $(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
 $(VENV)/.installed-dev: $(BIN)/python pyproject.toml constraints.txt
 	@echo "--- installing resablate with its development tools into $(VENV) (a few minutes the first time)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-cluster
+
+$(VENV)/.installed-cluster: $(BIN)/python pyproject.toml constraints.txt
+	@echo "--- installing resablate with what its servers need into $(VENV) (a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[cluster]"
 	@touch $@ $(VENV)/.installed
 
 demo: $(VENV)/.installed
@@ -33,6 +41,16 @@ demo: $(VENV)/.installed
 	@echo
 	@echo "The report:      reports/quickstart/index.html  (open it in a browser; index.md beside it)"
 	@echo "The MLflow UI:   $(BIN)/resablate ui            (then open the address that it prints)"
+
+cluster: $(VENV)/.installed-cluster
+	@$(BIN)/python -m resablate.local_cluster up --folder $(CLUSTER)
+
+cluster-down: $(VENV)/.installed-cluster
+	@$(BIN)/python -m resablate.local_cluster down --folder $(CLUSTER)
+
+# Database, artifacts and passwords too.
+cluster-clean: $(VENV)/.installed-cluster
+	@$(BIN)/python -m resablate.local_cluster clean --folder $(CLUSTER)
 
 lint: $(VENV)/.installed-dev
 	@echo "--- ruff"
@@ -46,6 +64,10 @@ lint: $(VENV)/.installed-dev
 test: lint
 	@echo "--- pytest"
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope
+
+test-cluster: $(VENV)/.installed-dev
+	@echo "--- a sweep on a cluster of this machine that loses a node"
+	@RESABLATE_SLOW=1 $(BIN)/python -m pytest tests/e2e/test_cluster.py
 
 clean:
 	@echo "--- removing $(VENV) and caches; results (mlflow.db, mlartifacts, reports) stay"

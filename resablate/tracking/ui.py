@@ -79,6 +79,7 @@ def charts_path(experiment_id: str) -> str:
         "searchFilter": f"tags.`{KIND}` = 'trial'",
         "orderByKey": "metrics.`test_error`",
         "orderByAsc": "true",
+        "workflowType": "machine_learning",  # else MLflow's menu is that of language models
     }
     return f"/#/experiments/{experiment_id}/runs?{urlencode(query, quote_via=quote)}"
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from resablate.plan import plan_sweep
 from resablate.report import write_report
 from resablate.scheduling import run_sweep
 from resablate.tracking import open_tracker
+from tests.e2e.mlflow_pages import CHROMIUM, chromium
 from tests.scheduling.tiny import tiny_sweep
 from tests.tracking.databases import make_database
 
@@ -29,14 +29,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:playwright.*"),
 ]
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-gpu",
-]
 SECONDS = 60
 SWEEP = tiny_sweep({"shortcut": ["identity", "constant_scale", "none"]}, depth=14)
 
@@ -81,10 +73,8 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Records:
 def browser() -> "Iterator[sync_api.Browser]":
     if CHROMIUM is None:
         pytest.skip("no Chromium here; the tests steer no other browser")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
+    with chromium() as opened:
+        yield opened
 
 
 def look(browser: "sync_api.Browser", *, width: int, height: int = 1000) -> Seen:

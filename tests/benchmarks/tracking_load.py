@@ -1,0 +1,216 @@
+"""Many trials that report at once to an MLflow server: what arrives, and how long a report takes.
+
+    python -m tests.benchmarks.tracking_load [--writers 64] [--reports 100]
+
+starts servers on PostgreSQL and on sqlite as `make cluster` starts its own, has the writers report to each as fast as
+they can, and writes reports/benchmarks/tracking_load.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from resablate.errors import TrackingError
+from resablate.local_cluster.cluster import POOL
+from resablate.measurement import EpochMetrics
+from resablate.spec import TrialSpec
+from resablate.sweep import SweepSpec, parse_sweep
+from resablate.tracking.mlflow_store import KEY, KIND
+from resablate.tracking.mlflow_tracker import MlflowTracker
+from resablate.tracking.points import epoch_points
+from tests.benchmarks.analyses import FOLDER, machine
+from tests.tracking.password_servers import served
+
+PAGE, FIGURES = "tracking_load.md", "tracking_load.json"
+PROCESSES = 8
+OWN_POOL = "PostgreSQL, MLflow's own pool of 15 connections"
+SERVERS = ("PostgreSQL", OWN_POOL, "sqlite")
+
+
+class Written(NamedTuple):
+    """What one process of writers saw."""
+
+    seconds: list[float]
+    """Of each report."""
+    refused: int
+    begin: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one server made of it."""
+
+    server: str
+    writers: int
+    processes: int
+    reports: int
+    """Of each writer."""
+    refused: int
+    numbers_sent: int
+    numbers_arrived: int
+    wall_seconds: float
+    median_seconds: float
+    p99_seconds: float
+    slowest_seconds: float
+
+
+def main(arguments: Sequence[str] | None = None, *, folder: Path = FOLDER) -> None:
+    """Measure both and write the page."""
+    parser = argparse.ArgumentParser(description="Many trials that report at once.")
+    parser.add_argument("--writers", type=int, default=64)
+    parser.add_argument("--reports", type=int, default=100)
+    asked = parser.parse_args(arguments)
+    loads: list[Load] = []
+    for server in SERVERS:
+        with served(server.partition(",")[0], without=POOL if server == OWN_POOL else ()):
+            loads.append(measure(server, writers=asked.writers, reports=asked.reports))
+        print(_line(asdict(loads[-1])), flush=True)
+    figures = {"machine": machine(), "loads": [asdict(load) for load in loads]}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / FIGURES).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    (folder / PAGE).write_text(render(figures), encoding="utf-8")
+
+
+def measure(server: str, *, writers: int, reports: int) -> Load:
+    """Have the writers report to the server that the environment names, and count what arrived."""
+    processes = min(PROCESSES, writers)
+    sweeps = [sweep_of(place, writers // processes) for place in range(processes)]
+    # Not forked: connections of this process are not to be shared.
+    with (
+        ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool,
+        get_context("spawn").Manager() as shared,
+    ):
+        together = shared.Barrier(processes)
+        asked = [pool.submit(write, sweep, reports, together) for sweep in sweeps]
+        answers = [answer.result() for answer in asked]
+    seconds = sorted(second for written in answers for second in written.seconds)
+    return Load(
+        server=server,
+        writers=sum(sweep.grid_size for sweep in sweeps),
+        processes=processes,
+        reports=reports,
+        refused=sum(written.refused for written in answers),
+        numbers_sent=sum(sweep.grid_size for sweep in sweeps) * sum(len(epoch_points(r)) for r in history(0, reports)),
+        numbers_arrived=sum(arrived(sweep, reports) for sweep in sweeps),
+        wall_seconds=max(written.end for written in answers) - min(written.begin for written in answers),
+        median_seconds=statistics.median(seconds),
+        p99_seconds=seconds[int(0.99 * len(seconds))],
+        slowest_seconds=seconds[-1],
+    )
+
+
+def sweep_of(place: int, trials: int) -> SweepSpec:
+    """The sweep of one process: a trial for each of its writers."""
+    return parse_sweep({"name": f"load-{place}", "axes": {"seed": [place * trials + seed for seed in range(trials)]}})
+
+
+def history(seed: int, reports: int) -> list[EpochMetrics]:
+    """What the writer of this seed reports: no two numbers of a curve are alike."""
+    return [
+        EpochMetrics(
+            epoch=epoch,
+            train_loss=seed + epoch / 1024,
+            train_error=seed + epoch / 2048,
+            val_loss=seed + epoch / 4096,
+            val_error=seed + epoch / 8192,
+            learning_rate=0.1 / epoch,
+            wall_seconds=1.0 + epoch,
+        )
+        for epoch in range(1, reports + 1)
+    ]
+
+
+def write(sweep: SweepSpec, reports: int, together: Any) -> Written:
+    """The writers of one process, each on a thread of its own; they begin when all processes are ready."""
+    tracker = MlflowTracker(os.environ["MLFLOW_TRACKING_URI"])
+    specs = [sweep.trial(point) for point in sweep.points()]
+    tracker.start_sweep(sweep, trials=specs, command="load")
+    for spec in specs:
+        tracker.start_trial(spec)
+    together.wait()
+    begin = time.time()
+    seconds: list[float] = []
+    refusals: list[str] = []
+
+    def report(spec: TrialSpec) -> None:
+        for metrics in history(spec.seed, reports):
+            asked = time.perf_counter()
+            try:
+                tracker.log_epoch(spec.key, metrics)
+            except TrackingError as error:
+                refusals.append(str(error))
+            seconds.append(time.perf_counter() - asked)
+
+    with ThreadPoolExecutor(len(specs)) as pool:
+        list(pool.map(report, specs))
+    return Written(seconds, len(refusals), begin, time.time())
+
+
+def arrived(sweep: SweepSpec, reports: int) -> int:
+    """How many of the numbers that were sent the server gives back, each as it was sent."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient()
+    experiment = client.get_experiment_by_name(sweep.name)
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id], f"tags.`{KIND}` = 'trial'", max_results=1000)
+    by_key = {run.data.tags[KEY]: run.info.run_id for run in runs}
+    count = 0
+    for point in sweep.points():
+        spec = sweep.trial(point)
+        sent = {(p.name, p.step, p.value) for metrics in history(spec.seed, reports) for p in epoch_points(metrics)}
+        for name in {name for name, _, _ in sent}:
+            found = client.get_metric_history(by_key[spec.key], name)
+            count += len({(metric.key, metric.step, metric.value) for metric in found} & sent)
+    return count
+
+
+def render(figures: dict[str, Any]) -> str:
+    """The page."""
+    loads = figures["loads"]
+    first = loads[0]
+    lines = [
+        "# An MLflow server under load",
+        "",
+        "Written by `python -m tests.benchmarks.tracking_load`; the figures are in `tracking_load.json` beside it.",
+        f"{first['writers']} trials in {first['processes']} processes report {first['reports']} epochs each, without",
+        "a pause, by the code that a sweep files with (`MlflowTracker.log_epoch`: seven numbers in one request). The",
+        "server is that of `make cluster`: passwords, two workers, artifacts proxied. Afterwards every number is asked",
+        "for and compared with what was sent. A trial that trains reports once an epoch, and one process files for all",
+        "trials of a sweep, so many sweeps at once ask for less. The writers and the database share the machine with",
+        "the server.",
+        "",
+        "With the pool of connections that MLflow makes by itself, reports are refused: its `log_batch` holds a",
+        "connection while it waits for a second, and a worker has more threads than that pool has connections. A sweep",
+        "files again what is refused, but waits half a minute for each. `make cluster` gives the server a larger pool.",
+        "",
+        "| server on | reports | refused | numbers sent | arrived | reports/s | median (ms) | p99 (ms) | max (ms) |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+        *map(_line, loads),
+        "",
+        f"Taken on {figures['machine']}.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _line(load: dict[str, Any]) -> str:
+    milliseconds = [f"{1000 * load[name]:.0f}" for name in ("median_seconds", "p99_seconds", "slowest_seconds")]
+    reports = load["writers"] * load["reports"]
+    cells = [load["server"], reports, load["refused"], load["numbers_sent"], load["numbers_arrived"]]
+    cells += [f"{reports / load['wall_seconds']:.0f}", *milliseconds]
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+if __name__ == "__main__":
+    main()
