@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resablate.addresses import shown
 from resablate.errors import TrackingError
 from resablate.searches.points import ends, takes_whole_numbers
 from resablate.sweep import Point, Range, SweepSpec
-from resablate.tracking.location import home, shown, sqlite_file
+from resablate.tracking.location import home, sqlite_file
 
 if TYPE_CHECKING:
     from optuna import Study

@@ -18,8 +18,9 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
+from resablate.addresses import shown
 from resablate.errors import TrackingError
-from resablate.tracking.location import home, shown, sqlite_file
+from resablate.tracking.location import home, sqlite_file
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

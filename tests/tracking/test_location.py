@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from resablate.addresses import shown
 from resablate.tracking import MemoryTracker, home, open_tracker, tracking_uri, work_folder
-from resablate.tracking.location import shown
 
 
 @pytest.fixture(autouse=True)
