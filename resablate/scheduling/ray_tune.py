@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray._raylet import AuthenticationTokenLoader  # pyright: ignore
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from resablate.datasets import DATASETS, StoredImages
@@ -52,10 +54,13 @@ def connect_ray() -> None:
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the other output prints although verbose is 0
     if ray.is_initialized():
         return
-    runtime_env = {"env_vars": {CODE_VERSION_VARIABLE: code_version()}}
+    # A job whose submitter has said it already may not say it again.
+    said = CODE_VERSION_VARIABLE in os.environ
+    runtime_env = {} if said else {"env_vars": {CODE_VERSION_VARIABLE: code_version()}}
     if os.environ.get("RAY_ADDRESS"):
         ray.init(log_to_driver=False, logging_level=logging.ERROR, runtime_env=runtime_env)
         return
+    _take_a_token()
     ray.init(
         address="local",  # else Ray joins whatever cluster was started last on this machine
         _node_ip_address="127.0.0.1",
@@ -65,6 +70,16 @@ def connect_ray() -> None:
         object_store_memory=_OBJECT_STORE_BYTES,
         runtime_env=runtime_env,
     )
+
+
+def _take_a_token() -> None:
+    """Have the Ray that is to be started here ask for a token that only its own processes know.
+
+    Ray would ask for one too, but keep it in a file of the home folder that others may be able to read.
+    """
+    if not os.environ.get("RAY_AUTH_TOKEN") and not os.environ.get("RAY_AUTH_TOKEN_PATH"):
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        AuthenticationTokenLoader.instance().reset_cache()  # of an earlier Ray of this process
 
 
 def ray_capacity(resources: Resources) -> RayCapacity:

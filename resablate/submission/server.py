@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 import os
 import re
 from collections.abc import Generator
@@ -47,6 +48,8 @@ def connect(address: str) -> JobSubmissionClient:
     with server_errors(address):
         from ray.job_submission import JobSubmissionClient
 
+        for module in JobSubmissionClient.__mro__[:-1]:  # each tells of every step
+            logging.getLogger(module.__module__).setLevel(logging.WARNING)
         return JobSubmissionClient(address, headers=headers)
 
 
