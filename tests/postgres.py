@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from glob import glob
 from pathlib import Path
 
 import pytest
@@ -33,7 +32,7 @@ class Postgres:
 
 
 def _binary(name: str) -> str:
-    path = os.pathsep.join([os.environ["PATH"], *sorted(glob("/usr/lib/postgresql/*/bin"), reverse=True)])
+    path = os.pathsep.join([os.environ["PATH"], *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")))])
     found = shutil.which(name, path=path)
     if found is None:
         pytest.skip(f"no PostgreSQL here: {name} is neither on PATH nor in /usr/lib/postgresql")

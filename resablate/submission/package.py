@@ -16,7 +16,7 @@ from resablate.errors import SubmissionError
 LIMIT_BYTES = 100 * 2**20
 """What a dashboard takes in one request: its DASHBOARD_CLIENT_MAX_SIZE, which nobody but its owner can raise."""
 EXCLUDED = (
-    *(".git", "__pycache__", "*.egg-info", ".*_cache", "node_modules"),
+    *(".git", ".venv", "venv", "__pycache__", "*.egg-info", ".*_cache", "node_modules"),
     *(".env", ".env.*"),  # where people keep their passwords
     *("mlruns", "mlartifacts", "mlflow.db*", "optuna.db*", ".resablate"),
     *("/data", "/reports"),
