@@ -2,8 +2,9 @@
 
 import re
 
-_LOGIN = re.compile(r"(?<=://).*@")  # to the last @: a password may hold one, or a slash
-_PASSWORD = re.compile(r"://[^:@/]*:(.+)@")
+# To the last @: a password may hold one; a slash too where people forget to write it as %2F, but no port does.
+_LOGIN = re.compile(r"(?<=://)(?:[^/]*|[^/:]*:(?!\d+/).*)@")
+_PASSWORD = re.compile(r"://[^:@/]*:([^/]+|(?!\d+/).+)@")
 _QUERY = re.compile(r"([?&][^=&]*(?:password|passwd|secret|token)[^=&]*=)([^&\s]+)", re.IGNORECASE)
 
 

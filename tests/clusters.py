@@ -137,7 +137,7 @@ def stop(head: subprocess.Popen[bytes]) -> None:
 def checkout(folder: Path, sweep: SweepSpec) -> Path:
     """What `--working-dir .` would send of a checkout that holds one small sweep."""
     shutil.copytree(Path(resablate.__file__).parent, folder / "resablate", ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "sweeps").mkdir()
+    (folder / "sweeps").mkdir(parents=True)
     content = sweep.model_dump(mode="json", exclude={"resources", "search", "question"})
     (folder / "sweeps" / f"{sweep.name}.yaml").write_text(yaml.safe_dump(content))
     return folder

@@ -224,7 +224,7 @@ class MlflowStore:
 
 def _without_login(uri: str) -> str:
     """A server's address, with its user name and password where MLflow looks first: it tells addresses in errors."""
-    found = re.fullmatch(r"(https?://)([^:@/]*):(.*)@([^@]*)", uri)
+    found = re.fullmatch(r"(https?://)([^:@/]*):([^/]+)@(.*)", uri)
     if not found:
         return uri
     scheme, name, password, place = found.groups()
