@@ -75,7 +75,7 @@ def test_a_wrong_password_of_the_studies_database(database: Postgres, tmp_path: 
     done = run("sweep", "--inline", "search.yaml", folder=tmp_path, RESABLATE_STUDY_STORAGE=address)
     said = one_message(done, notes=1)
     assert 'password authentication failed for user "postgres"' in said
-    assert "$RESABLATE_STUDY_STORAGE is an SQLAlchemy URL, with a user name and password that the database" in said
+    assert "$RESABLATE_STUDY_STORAGE is an SQLAlchemy URL, with a user name and password that" in said
     assert "wr0ng-one" not in said
     assert [path.name for path in tmp_path.iterdir()] == ["search.yaml"]
     # What was wrong is put right, and nothing is in the way.
