@@ -18,6 +18,7 @@ from resablate.scheduling.failures import Failure, tried
 from resablate.scheduling.filing import Filing
 from resablate.scheduling.gpu import keep_to_share
 from resablate.scheduling.lock import join
+from resablate.scheduling.mirror import Mirror
 from resablate.spec import TrialSpec
 from resablate.sweep import SweepSpec
 from resablate.tracking import SweepStatus, open_tracker
@@ -38,6 +39,8 @@ class RayTrialContext:
     threads: int
     gpu_share: float
     """GPUs of one trial, or the part of one that it may fill; 0 for none."""
+    store: str
+    """By `checkpoint_store`."""
     prunable: bool
     """Whether a trial may be stopped between its epochs."""
 
@@ -94,6 +97,7 @@ class TrialTrainable(tune.Trainable):
 
         assert context is not None
         self._context = context
+        self._mirror = Mirror(context.store)
         join(Path(context.folder).parent)
         torch.set_num_threads(context.threads)
         keep_to_share(context.gpu_share)
@@ -141,6 +145,7 @@ class TrialTrainable(tune.Trainable):
         prunable = self._context.prunable
         if not self._trial.training.done:
             metrics = self._trial.run_epoch()
+            self._mirror.push(folder)
             filed = self._context.filing.epoch.remote(self._spec.key, metrics)
             if prunable:  # the driver may file the end of this trial next, and that must come after its epochs
                 ray.get(filed)
@@ -149,6 +154,7 @@ class TrialTrainable(tune.Trainable):
         ended = self._end(self._trial.finish(), weights=(folder / WEIGHTS_FILE).read_bytes())
         if ended["status"] != "failed":
             shutil.rmtree(folder, ignore_errors=True)
+            self._mirror.drop(folder)
         return ended
 
     def _epochs(self) -> dict[str, Any]:
@@ -169,6 +175,7 @@ class TrialTrainable(tune.Trainable):
 
         self._context.filing.start_trial.remote(self._spec)
         root = self._context.data_root
+        self._mirror.fetch(folder)
         trial = Trial(
             self._spec,
             data_root=Path(root) if root else None,

@@ -148,6 +148,7 @@ def run_ray(
     filing: Any,
     progress: SweepProgress,
     stop: Callable[[], bool] = lambda: False,
+    store: str = "",
 ) -> None:
     """Run `trials` on the connected Ray, as many at a time as fit.
 
@@ -163,6 +164,7 @@ def run_ray(
         filing: a FilingActor.
         progress: told of everything.
         stop: asked all the time whether to stop the trials that run and begin no other.
+        store: by `checkpoint_store`.
     """
     context = RayTrialContext(
         filing=filing,
@@ -172,6 +174,7 @@ def run_ray(
         threads=threads(resources),
         gpu_share=capacity.gpus_per_trial,
         prunable=pruning != "none",
+        store=store,
     )
     trainable = tune.with_resources(
         tune.with_parameters(TrialTrainable, context=context),
@@ -205,7 +208,9 @@ def run_ray(
                 stop=Stopper(stop),
                 failure_config=tune.FailureConfig(max_failures=MAX_PROCESS_DEATHS),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
-                callbacks=[Watcher(progress, filing, folder=folder, pruning=pruning, search=search, stop=stop)],
+                callbacks=[
+                    Watcher(progress, filing, folder=folder, pruning=pruning, search=search, stop=stop, store=store)
+                ],
             ),
         ).fit()
 

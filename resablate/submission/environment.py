@@ -1,4 +1,4 @@
-"""The variables that a job gets, which whoever may use the cluster can read."""
+"""The variables that a job gets: Ray shows them in the job's information, its logs and its processes' command lines."""
 
 from __future__ import annotations
 

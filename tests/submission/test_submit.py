@@ -270,7 +270,7 @@ def test_a_variable_that_is_sent_on_purpose_is_told_of() -> None:
     here = {"MLFLOW_TRACKING_PASSWORD": "pw", "RESABLATE_STUDY_STORAGE": "postgresql+psycopg://me:pw@there/optuna"}
     sent, notes = job_environment(here, send=["MLFLOW_TRACKING_PASSWORD", "RESABLATE_STUDY_STORAGE"])
     assert here.items() <= sent.items()
-    assert sum("whoever may use the cluster can read it" in note for note in notes) == 2
+    assert sum("goes as it is, to be read in the job's information" in note for note in notes) == 2
     assert not any("pw" in note for note in notes)
     with pytest.raises(
         SubmissionError, match=r"RESABLATE_STUDY_STORAGE: postgresql\+psycopg://\*\*\*@there.*~/\.pgpass"
