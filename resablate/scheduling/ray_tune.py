@@ -176,16 +176,15 @@ def run_ray(
         prunable=pruning != "none",
         store=store,
     )
-    trainable = tune.with_resources(
-        tune.with_parameters(TrialTrainable, context=context),
-        {"cpu": resources.cpus, "gpu": capacity.gpus_per_trial},
-    )
+    share = {"cpu": resources.cpus, "gpu": capacity.gpus_per_trial}
+    trainable = tune.with_resources(tune.with_parameters(TrialTrainable, context=context), share)
     search = trials if isinstance(trials, Searcher) else None
     many: dict[str, Any] = (
         {"param_space": {"asked": tune.grid_search([asked(spec) for spec in trials])}}
         if not isinstance(trials, Searcher)
         else {}
     )
+    watcher = Watcher(progress, filing, folder=folder, pruning=pruning, search=search, stop=stop, store=store)
     pauses = pruning == "hyperband"
     folder.mkdir(parents=True, exist_ok=True)
     # What is paused on one node may go on on another, so Tune's note of it lies where the checkpoints do.
@@ -208,9 +207,7 @@ def run_ray(
                 stop=Stopper(stop),
                 failure_config=tune.FailureConfig(max_failures=MAX_PROCESS_DEATHS),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
-                callbacks=[
-                    Watcher(progress, filing, folder=folder, pruning=pruning, search=search, stop=stop, store=store)
-                ],
+                callbacks=[watcher],
             ),
         ).fit()
 
