@@ -37,7 +37,10 @@ def job_environment(
                 " MLFLOW_TRACKING_PASSWORD or ~/.mlflow/credentials; PGPASSWORD or ~/.pgpass), or accept that:"
                 f" --send {name}"
             )
-    notes = [f"{name} goes as it is: whoever may use the cluster can read it in the job's information" for name in send]
+    notes = [
+        f"{name} goes as it is, to be read in the job's information, in Ray's logs and in the nodes' process lists"
+        for name in send
+    ]
     notes += [
         f"{name} is set here and not sent: the head node needs its own, or add --send {name}"
         for name in CREDENTIALS
