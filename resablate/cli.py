@@ -13,6 +13,7 @@ from rich.table import Table
 from resablate.analyze_command import analyze
 from resablate.console import SweepFile, TrackingUri, command_line, err, out
 from resablate.errors import ResablateError, ResourceError, UnknownName
+from resablate.submit_command import submit
 from resablate.sweep_commands import status, sweep, trial
 
 app = typer.Typer(
@@ -95,7 +96,7 @@ def check(file: SweepFile) -> None:
     )
 
 
-for verb in (trial, sweep, status, analyze):
+for verb in (trial, sweep, submit, status, analyze):
     app.command()(verb)
 
 

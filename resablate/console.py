@@ -10,10 +10,23 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from resablate.addresses import holds_password, shown
+from resablate.errors import SpecError
+
 _PLAIN_WIDTH = 160
 """Columns where the output is no terminal."""
 out = Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
 err = Console(stderr=True, width=None if sys.stderr.isatty() else _PLAIN_WIDTH)
+
+
+def _no_password(uri: str | None) -> str | None:
+    if uri and holds_password(uri):
+        raise SpecError(
+            f"--tracking-uri {shown(uri)}: everybody on this machine can read a command line; set"
+            " MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, and leave them out of the address"
+        )
+    return uri
+
 
 SweepFile = Annotated[Path, typer.Argument(metavar="FILE", help="A sweep file, such as sweeps/quickstart.yaml.")]
 DataRoot = Annotated[
@@ -23,6 +36,7 @@ TrackingUri = Annotated[
     str | None,
     typer.Option(
         "--tracking-uri",
+        callback=_no_password,
         help="MLflow server or database; else $MLFLOW_TRACKING_URI, else sqlite in this folder.",
         show_default=False,
     ),
@@ -30,5 +44,5 @@ TrackingUri = Annotated[
 
 
 def command_line() -> str:
-    """What the person typed."""
-    return shlex.join(["resablate", *sys.argv[1:]])
+    """What the person typed, without passwords: it is kept with the results."""
+    return shlex.join(["resablate", *map(shown, sys.argv[1:])])

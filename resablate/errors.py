@@ -8,6 +8,7 @@ ResablateError
 ├── CheckpointError          a stored state cannot be read or does not fit
 ├── TrackingError            the tracking server cannot be reached or does not hold what was asked
 │   └── UnknownSweep         it holds no sweep of that name
+├── SubmissionError          a cluster cannot be reached or does not take a job
 └── ResourceError            the resources asked for exist nowhere
 
 A message states the rule, the value, the choices and the place. `ResablateError`s are the user's to mend: the
@@ -68,6 +69,10 @@ class TrackingError(ResablateError):
 
 class UnknownSweep(TrackingError):
     """The tracker holds no sweep of that name."""
+
+
+class SubmissionError(ResablateError):
+    """A cluster cannot be reached or does not take a job."""
 
 
 class ResourceError(ResablateError):

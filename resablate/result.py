@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,6 +16,10 @@ COMPLETE: tuple[Status, ...] = ("finished", "diverged")
 """A trial that ended so is a result and is never run again, whoever asks; a pruned one not by its own sweep."""
 RESULT_FILE, WEIGHTS_FILE = "result.json", "weights.safetensors"
 """What a trial leaves in its folder, and the run that records it holds."""
+
+
+AnalysisName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_. -]*$", max_length=100)]
+"""Becomes the name of a file of the report, and what is read may have been written by somebody else."""
 
 
 class TrialResult(BaseModel):
@@ -35,9 +39,9 @@ class TrialResult(BaseModel):
     """Fraction of the test set, measured once at the end; NaN where the trial failed or was pruned."""
     test_loss: float = float("nan")
     """Nats per example."""
-    analyses: dict[str, AnalysisResult] = Field(default_factory=dict[str, AnalysisResult])
+    analyses: dict[AnalysisName, AnalysisResult] = Field(default_factory=dict[str, AnalysisResult])
     """Name -> what it measured."""
-    analyses_by_epoch: dict[int, dict[str, AnalysisResult]] = Field(
+    analyses_by_epoch: dict[int, dict[AnalysisName, AnalysisResult]] = Field(
         default_factory=dict[int, dict[str, AnalysisResult]]
     )
     """Epoch -> name -> what it measured then; 0 is the network before its first step."""

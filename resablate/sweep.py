@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
@@ -102,6 +103,13 @@ class SweepSpec(BaseModel):
     axes: dict[str, tuple[Any, ...] | Range] = Field(default_factory=dict[str, tuple[Any, ...] | Range])
     search: Search = Field(default_factory=Search)
     resources: Resources = Field(default_factory=Resources)
+
+    @field_validator("name")
+    @classmethod
+    def _no_device(cls, name: str) -> str:
+        if re.fullmatch(r"con|prn|aux|nul|(com|lpt)\d", name, re.IGNORECASE):
+            raise ValueError(f"Windows has no folder of this name, and a report is one; got {name!r}")
+        return name
 
     def points(self) -> Iterator[Point]:
         """Every combination of the listed values, the last axis fastest."""

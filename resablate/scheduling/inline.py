@@ -15,6 +15,7 @@ from resablate.result import WEIGHTS_FILE, TrialResult, failed_result
 from resablate.scheduling.failures import Failure, tried
 from resablate.scheduling.filing import Filing
 from resablate.scheduling.gpu import keep_to_share
+from resablate.scheduling.mirror import Mirror
 from resablate.scheduling.progress import SweepProgress
 from resablate.searches.searcher import Searcher
 from resablate.spec import TrialSpec
@@ -55,6 +56,7 @@ def run_inline(
     folder: Path,
     filing: Filing,
     progress: SweepProgress,
+    store: str = "",
 ) -> None:
     """Run `trials` in order; one that fails is filed as failed and the next one runs.
 
@@ -65,7 +67,9 @@ def run_inline(
         folder: for checkpoints, one folder for each key.
         filing: told of everything.
         progress: told of everything.
+        store: by `checkpoint_store`.
     """
+    mirror = Mirror(store)
     device = torch.device("cuda" if wants_gpu(resources, there_is_one=torch.cuda.is_available()) else "cpu")
     keep_to_share(0 if resources.gpus == "auto" else resources.gpus)
     with thread_count(threads(resources)):
@@ -77,6 +81,7 @@ def run_inline(
                 folder=folder / spec.key,
                 filing=filing,
                 progress=progress,
+                mirror=mirror,
             )
             if isinstance(trials, Searcher):
                 trials.tell(result)
@@ -90,16 +95,19 @@ def _run_one(
     folder: Path,
     filing: Filing,
     progress: SweepProgress,
+    mirror: Mirror,
 ) -> TrialResult:
     progress.started(spec)
     filing.start_trial(spec)
 
     def train() -> TrialResult:
+        mirror.fetch(folder)
         trial = Trial(spec, data_root=data_root, device=device, folder=folder)
         for metrics in trial.training.history:
             filing.epoch(spec.key, metrics)
         while not trial.training.done:
             metrics = trial.run_epoch()
+            mirror.push(folder)
             filing.epoch(spec.key, metrics)
             progress.epoch(spec.key, metrics.epoch, metrics.val_error)
         return trial.finish()
@@ -111,5 +119,6 @@ def _run_one(
         filed = filing.finish_trial(outcome, weights=(folder / WEIGHTS_FILE).read_bytes())
         if filed is outcome:
             shutil.rmtree(folder, ignore_errors=True)
+            mirror.drop(folder)
     progress.ended_with(filed)
     return filed

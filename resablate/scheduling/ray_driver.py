@@ -13,6 +13,7 @@ from ray.tune.search import Searcher as TuneSearcher
 
 from resablate.measurement import EpochMetrics
 from resablate.result import TrialResult, failed_result
+from resablate.scheduling.mirror import Mirror
 from resablate.scheduling.progress import SweepProgress
 from resablate.searches.searcher import Searcher
 from resablate.spec import TrialSpec
@@ -34,10 +35,12 @@ class Watcher(tune.Callback):
         pruning: str,
         search: Searcher | None,
         stop: Callable[[], bool],
+        store: str,
     ) -> None:
         self._progress = progress
         self._filing = filing
         self._folder = folder
+        self._mirror = Mirror(store)
         self._pruning = pruning
         self._search = search
         self._stop = stop
@@ -87,6 +90,7 @@ class Watcher(tune.Callback):
         )
         if self._file(result).status == "pruned":
             shutil.rmtree(self._folder / spec.key, ignore_errors=True)
+            self._mirror.drop(self._folder / spec.key)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial's process died more often than it is begun again."""

@@ -17,6 +17,7 @@ from resablate.result import WEIGHTS_FILE, TrialResult, failed_result
 from resablate.scheduling.failures import Failure, tried
 from resablate.scheduling.gpu import keep_to_share
 from resablate.scheduling.lock import join
+from resablate.scheduling.mirror import Mirror
 from resablate.spec import TrialSpec
 from resablate.trial import device_name
 from resablate.versions import versions
@@ -35,6 +36,8 @@ class RayTrialContext:
     threads: int
     gpu_share: float
     """GPUs of one trial, or the part of one that it may fill; 0 for none."""
+    store: str
+    """By `checkpoint_store`."""
     prunable: bool
     """Whether a trial may be stopped between its epochs."""
 
@@ -53,6 +56,7 @@ class TrialTrainable(tune.Trainable):
 
         assert context is not None
         self._context = context
+        self._mirror = Mirror(context.store)
         join(Path(context.folder).parent)
         torch.set_num_threads(context.threads)
         keep_to_share(context.gpu_share)
@@ -100,6 +104,7 @@ class TrialTrainable(tune.Trainable):
         prunable = self._context.prunable
         if not self._trial.training.done:
             metrics = self._trial.run_epoch()
+            self._mirror.push(folder)
             filed = self._context.filing.epoch.remote(self._spec.key, metrics)
             if prunable:  # the driver may file the end of this trial next, and that must come after its epochs
                 ray.get(filed)
@@ -108,6 +113,7 @@ class TrialTrainable(tune.Trainable):
         ended = self._end(self._trial.finish(), weights=(folder / WEIGHTS_FILE).read_bytes())
         if ended["status"] != "failed":
             shutil.rmtree(folder, ignore_errors=True)
+            self._mirror.drop(folder)
         return ended
 
     def _epochs(self) -> dict[str, Any]:
@@ -128,6 +134,7 @@ class TrialTrainable(tune.Trainable):
 
         self._context.filing.start_trial.remote(self._spec)
         root = self._context.data_root
+        self._mirror.fetch(folder)
         trial = Trial(
             self._spec,
             data_root=Path(root) if root else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray._raylet import AuthenticationTokenLoader  # pyright: ignore
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from resablate.datasets import DATASETS, StoredImages
@@ -55,11 +57,13 @@ def connect_ray() -> None:
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the other output prints although verbose is 0
     if ray.is_initialized():
         return
+    said = CODE_VERSION_VARIABLE in os.environ
     if os.environ.get("RAY_ADDRESS"):
-        runtime_env = {"env_vars": {CODE_VERSION_VARIABLE: code_version()}}
+        # A job whose submitter has said it already may not say it again.
+        runtime_env = {} if said else {"env_vars": {CODE_VERSION_VARIABLE: code_version()}}
         ray.init(log_to_driver=False, logging_level=logging.ERROR, runtime_env=runtime_env)
         return
-    told = CODE_VERSION_VARIABLE in os.environ
+    _take_a_token()
     # Its processes inherit this; with a runtime environment each would take another second to start.
     os.environ[CODE_VERSION_VARIABLE] = code_version()
     try:
@@ -72,8 +76,18 @@ def connect_ray() -> None:
             object_store_memory=_OBJECT_STORE_BYTES,
         )
     finally:
-        if not told:
+        if not said:
             del os.environ[CODE_VERSION_VARIABLE]
+
+
+def _take_a_token() -> None:
+    """Have the Ray that is to be started here ask for a token that only its own processes know.
+
+    Ray would ask for one too, but keep it in a file of the home folder that others may be able to read.
+    """
+    if not os.environ.get("RAY_AUTH_TOKEN") and not os.environ.get("RAY_AUTH_TOKEN_PATH"):
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        AuthenticationTokenLoader.instance().reset_cache()  # of an earlier Ray of this process
 
 
 def ray_capacity(resources: Resources) -> RayCapacity:
@@ -154,6 +168,7 @@ def run_ray(
     filing: Any,
     progress: SweepProgress,
     stop: Callable[[], bool] = lambda: False,
+    store: str = "",
 ) -> None:
     """Run `trials` on the connected Ray, as many at a time as fit.
 
@@ -169,6 +184,7 @@ def run_ray(
         filing: a FilingActor.
         progress: told of everything.
         stop: asked all the time whether to stop the trials that run and begin no other.
+        store: by `checkpoint_store`.
     """
     context = RayTrialContext(
         filing=filing,
@@ -178,17 +194,17 @@ def run_ray(
         threads=threads(resources),
         gpu_share=capacity.gpus_per_trial,
         prunable=pruning != "none",
+        store=store,
     )
-    trainable = tune.with_resources(
-        tune.with_parameters(TrialTrainable, context=context),
-        {"cpu": resources.cpus, "gpu": capacity.gpus_per_trial},
-    )
+    share = {"cpu": resources.cpus, "gpu": capacity.gpus_per_trial}
+    trainable = tune.with_resources(tune.with_parameters(TrialTrainable, context=context), share)
     search = trials if isinstance(trials, Searcher) else None
     many: dict[str, Any] = (
         {"param_space": {"asked": tune.grid_search([asked(spec) for spec in trials])}}
         if not isinstance(trials, Searcher)
         else {}
     )
+    watcher = Watcher(progress, filing, folder=folder, pruning=pruning, search=search, stop=stop, store=store)
     pauses = pruning == "hyperband"
     folder.mkdir(parents=True, exist_ok=True)
     # What is paused on one node may go on on another, so Tune's note of it lies where the checkpoints do.
@@ -211,7 +227,7 @@ def run_ray(
                 stop=Stopper(stop),
                 failure_config=tune.FailureConfig(max_failures=MAX_PROCESS_DEATHS),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
-                callbacks=[Watcher(progress, filing, folder=folder, pruning=pruning, search=search, stop=stop)],
+                callbacks=[watcher],
             ),
         ).fit()
 

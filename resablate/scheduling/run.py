@@ -19,6 +19,7 @@ from resablate.result import Status
 from resablate.scheduling.filing import Filing
 from resablate.scheduling.inline import Scheduler, check_machine, run_inline
 from resablate.scheduling.lock import alone, wait_for_members
+from resablate.scheduling.mirror import checkpoint_store
 from resablate.scheduling.progress import SweepProgress
 from resablate.scheduling.searching import Left, analyze_best, check_pruning_inline, what_is_left
 from resablate.scheduling.standing import SPOOL
@@ -103,14 +104,14 @@ def run_sweep(
 
     Raises:
         TrackingError: if the tracker cannot be used.
-        ResourceError: if a trial asks for what does not exist.
+        ResourceError: if a trial asks for what does not exist, or the store of checkpoints is none.
         DatasetError: if a data set is missing.
         SpecError: if the sweep prunes and runs in this process.
     """
     start = time.monotonic()
     place = tracking_uri(uri)
     tracker = open_tracker(place)
-    work = work_folder() / plan.sweep.name
+    work, store = work_folder() / plan.sweep.name, checkpoint_store(plan.sweep.name)
     if scheduler == "inline" or not os.environ.get("RAY_ADDRESS"):
         check_machine(plan.sweep.resources)
     if scheduler == "inline":
@@ -127,7 +128,9 @@ def run_sweep(
                 console=console,
                 total=lambda: left.scheduled,
             )
-            knobs: dict[str, Any] = dict(work=work, command=command, data_root=data_root, progress=progress)
+            knobs: dict[str, Any] = dict(
+                work=work, command=command, data_root=data_root, progress=progress, store=store
+            )
             if not left.scheduled or scheduler == "inline":
                 problems = _run_inline(plan, left, tracker=tracker, **knobs)
             else:
@@ -183,6 +186,7 @@ def _run_inline(
     command: str,
     data_root: Path | None,
     progress: SweepProgress,
+    store: str,
 ) -> list[str]:
     filing = Filing(tracker, spool=work / SPOOL)
     filing.start(plan.sweep, trials=_recorded(plan, left), command=command)
@@ -194,6 +198,7 @@ def _run_inline(
             folder=work / TRIALS,
             filing=filing,
             progress=progress,
+            store=store,
         )
     for spec in left.search.reused.values() if left.search else ():
         filing.note_trial(spec)
@@ -210,6 +215,7 @@ def _run_on_ray(
     data_root: Path | None,
     datasets: Mapping[str, StoredImages],
     progress: SweepProgress,
+    store: str,
     stopping: Stopping,
     console: Console,
 ) -> list[str]:
@@ -240,6 +246,7 @@ def _run_on_ray(
                 filing=filing,
                 progress=progress,
                 stop=lambda: bool(stopping.reason) or has_failed(opening),
+                store=store,
             )
     finally:
         try:

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resablate.addresses import shown, without_password
 from resablate.errors import TrackingError
 from resablate.searches.points import ends, takes_whole_numbers
 from resablate.sweep import Point, Range, SweepSpec
-from resablate.tracking.location import home, shown, sqlite_file
+from resablate.tracking.location import home, sqlite_file
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -70,10 +71,11 @@ def study_errors(sweep: SweepSpec) -> Generator[None]:
     try:
         yield
     except (SQLAlchemyError, OptunaError, ImportError, OSError) as error:
-        reason = " ".join(str(error).split())
+        reason = without_password(" ".join(str(error).split()), study_address())
         raise TrackingError(
             f"{shown(study_address())}: the study of sweep {sweep.name!r} cannot be used: {reason}."
-            f" ${ADDRESS_VARIABLE} is an SQLAlchemy URL; without it, studies are kept in optuna.db at home"
+            f" ${ADDRESS_VARIABLE} is an SQLAlchemy URL, with a user name and password that the database takes; without"
+            " it, studies are kept in optuna.db at home"
         ) from error
 
 

@@ -38,8 +38,3 @@ def sqlite_file(uri: str) -> Path | None:
     """The file of a sqlite address, None for other addresses and for a database in memory."""
     found = re.fullmatch(r"sqlite(?:\+\w+)?:///([^?]+)(?:\?.*)?", uri)
     return Path(found[1]).expanduser() if found and found[1] != ":memory:" else None
-
-
-def shown(uri: str) -> str:
-    """The address without user name and password."""
-    return re.sub(r"//[^/@]*@", "//***@", uri)

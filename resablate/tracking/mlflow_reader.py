@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, final
 
 from pydantic import ValidationError
 
+from resablate.addresses import shown
 from resablate.errors import ResablateError, TrackingError, UnknownSweep, nearest
 from resablate.result import RESULT_FILE, WEIGHTS_FILE, TrialResult
 from resablate.spec import KEY_LENGTH, TrialSpec
 from resablate.sweep import SweepSpec, parse_sweep
-from resablate.tracking.location import shown
 from resablate.tracking.mlflow_store import ADVICE, COMMAND, KIND, STATUS, SWEEP, MlflowStore
 from resablate.tracking.mlflow_trials import TrialRun, trial_runs
 from resablate.tracking.tracker import SweepRecord, TrialState

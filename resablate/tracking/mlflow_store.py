@@ -10,6 +10,7 @@ import sqlite3
 import ssl
 import tempfile
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -18,8 +19,9 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
+from resablate.addresses import shown
 from resablate.errors import TrackingError
-from resablate.tracking.location import home, shown, sqlite_file
+from resablate.tracking.location import home, sqlite_file
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -40,6 +42,11 @@ ADVICE = (
     "Set MLFLOW_TRACKING_URI to http://HOST:PORT of an MLflow server or to sqlite:////FOLDER/mlflow.db; "
     "without it, records are kept in $RESABLATE_HOME/mlflow.db, else in mlflow.db of the current folder"
 )
+_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_LOGIN_ADVICE = (
+    "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to those of somebody who may do this on the server; in a"
+    " job of a cluster, where the cluster starts"
+)
 PROBE_SECONDS = 5
 """How long a server may take to say that it is there: MLflow's own calls retry for minutes."""
 PAGE = 1000
@@ -59,7 +66,7 @@ class MlflowStore:
     """
 
     def __init__(self, uri: str) -> None:
-        self.uri = uri
+        self.uri = uri = _without_login(uri)
         self.database = sqlite_file(uri)
         self._client: MlflowClient | None = None
         if self.database is not None:
@@ -157,7 +164,9 @@ class MlflowStore:
             yield
         except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
             reason = " ".join(str(error).split())
-            raise TrackingError(f"{shown(self.uri)}: {doing} failed: {reason}") from error
+            refused = isinstance(error, MlflowException) and error.get_http_status_code() in _REFUSED
+            advice = f" {_LOGIN_ADVICE}" if refused else ""
+            raise TrackingError(f"{shown(self.uri)}: {doing} failed: {reason}{advice}") from error
 
     def _experiment_ids(self) -> list[str]:
         client: Any = self.client()  # MLflow's pages are partly untyped
@@ -183,14 +192,14 @@ class MlflowStore:
 
     def _probe(self) -> None:
         place = shown(self.uri)
-        asked = re.sub(r"//[^/@]*@", "//", self.uri).rstrip("/") + "/health"
+        asked = self.uri.rstrip("/") + "/health"
         try:
             with urllib.request.urlopen(asked, timeout=PROBE_SECONDS):
                 return
         except urllib.error.HTTPError as error:
             error.close()
             # One that wants a password is there; the first call with MLflow's credentials says what it lacks.
-            if error.code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            if error.code in _REFUSED:
                 return
             problem = f"what answers is no working MLflow server (/health: HTTP {error.code})"
         except (OSError, ValueError, HTTPException) as error:
@@ -211,6 +220,17 @@ class MlflowStore:
         with Path(f"{self.database}.lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _without_login(uri: str) -> str:
+    """A server's address, with its user name and password where MLflow looks first: it tells addresses in errors."""
+    found = re.fullmatch(r"(https?://)([^:@/]*):([^/]+)@(.*)", uri)
+    if not found:
+        return uri
+    scheme, name, password, place = found.groups()
+    os.environ["MLFLOW_TRACKING_USERNAME"] = urllib.parse.unquote(name)
+    os.environ["MLFLOW_TRACKING_PASSWORD"] = urllib.parse.unquote(password)
+    return f"{scheme}{place}"
 
 
 def _prepare() -> None:

@@ -11,12 +11,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import final
 
+from resablate.addresses import shown
 from resablate.errors import TrackingError
 from resablate.measurement import EpochMetrics
 from resablate.result import COMPLETE, RESULT_FILE, WEIGHTS_FILE, TrialResult
 from resablate.spec import TrialSpec
 from resablate.sweep import SweepSpec
-from resablate.tracking.location import shown, tracking_uri
+from resablate.tracking.location import tracking_uri
 from resablate.tracking.mlflow_reader import SWEEP_FILE, TRIALS_FILE, MlflowReader
 from resablate.tracking.mlflow_store import COMMAND, KEY, KIND, REASON, STATUS, SWEEP, MlflowStore
 from resablate.tracking.mlflow_trials import trial_runs

@@ -10,8 +10,9 @@ from contextlib import suppress
 from types import FrameType
 from urllib.parse import quote, urlencode
 
+from resablate.addresses import shown
 from resablate.errors import TrackingError
-from resablate.tracking.location import shown, sqlite_file, tracking_uri
+from resablate.tracking.location import sqlite_file, tracking_uri
 from resablate.tracking.mlflow_reader import MlflowReader
 from resablate.tracking.mlflow_store import KIND, MlflowStore
 

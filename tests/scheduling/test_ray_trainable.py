@@ -60,6 +60,7 @@ def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[
         threads=1,
         gpu_share=0,
         prunable=False,
+        store="",
     )
 
     def run() -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,10 +16,22 @@ START_SECONDS = 120
 
 
 class MlflowServer:
-    """`mlflow server` on a free port, with a database and artifacts in `folder`; runs inside a `with`."""
+    """`mlflow server` on a free port, with a database and artifacts in `folder`; runs inside a `with`.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: made where it is not there.
+        password: of the user `admin`, who alone may use it; anybody where empty.
+        artifacts: where they go; to `folder` where empty.
+        environment: more variables of the server.
+    """
+
+    def __init__(
+        self, folder: Path, *, password: str = "", artifacts: str = "", environment: Mapping[str, str] | None = None
+    ) -> None:
         self._folder = folder
+        self._password = password
+        self._artifacts = artifacts or str(folder / "artifacts")
+        self._environment = dict(environment or {})
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
@@ -39,11 +52,14 @@ class MlflowServer:
         self._folder.mkdir(exist_ok=True)
         command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
         command += ["--backend-store-uri", f"sqlite:///{self._folder / 'mlflow.db'}", "--workers", "1"]
-        command += ["--artifacts-destination", str(self._folder / "artifacts")]
-        quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        command += ["--artifacts-destination", self._artifacts]
+        more = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"} | self._environment
+        if self._password:
+            command += ["--app-name", "basic-auth"]
+            more |= {"MLFLOW_AUTH_CONFIG_PATH": str(self._auth_file()), "MLFLOW_FLASK_SERVER_SECRET_KEY": "of a test"}
         with (self._folder / "log").open("a") as log:
             self._process = subprocess.Popen(
-                command, env=os.environ | quiet, cwd=self._folder, stdout=log, stderr=log, start_new_session=True
+                command, env=os.environ | more, cwd=self._folder, stdout=log, stderr=log, start_new_session=True
             )
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
@@ -53,6 +69,14 @@ class MlflowServer:
             except OSError:
                 time.sleep(0.2)
         raise AssertionError(f"the server did not start: {(self._folder / 'log').read_text()[-2000:]}")
+
+    def _auth_file(self) -> Path:
+        file = self._folder / "auth.ini"
+        lines = ["[mlflow]", "default_permission = READ", f"database_uri = sqlite:///{self._folder / 'auth.db'}"]
+        lines += ["admin_username = admin", f"admin_password = {self._password}"]
+        lines += ["authorization_function = mlflow.server.auth:authenticate_request_basic_auth"]
+        file.write_text("\n".join(lines))
+        return file
 
     def kill(self) -> None:
         """SIGKILL for it and its workers, if it runs."""

@@ -3,7 +3,6 @@ from pathlib import Path
 import pytest
 
 from resablate.tracking import MemoryTracker, home, open_tracker, tracking_uri, work_folder
-from resablate.tracking.location import shown
 
 
 @pytest.fixture(autouse=True)
@@ -40,11 +39,6 @@ def test_the_environment_names_the_server_and_an_argument_goes_before(
     assert tracking_uri() == "http://tracking:5000"
     assert tracking_uri("sqlite:///mine.db") == f"sqlite:///{tmp_path}/mine.db"
     assert tracking_uri(f"sqlite:///{tmp_path}/mine.db") == f"sqlite:///{tmp_path}/mine.db"
-
-
-def test_a_password_is_not_shown() -> None:
-    assert shown("https://me:secret@host:5000/a@b") == "https://***@host:5000/a@b"
-    assert shown("sqlite:////a/b@c.db") == "sqlite:////a/b@c.db"
 
 
 def test_memory_is_an_address() -> None:

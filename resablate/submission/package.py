@@ -1,0 +1,102 @@
+"""The files that travel with a job."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import tempfile
+import zipfile
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from resablate.errors import SubmissionError
+
+LIMIT_BYTES = 100 * 2**20
+"""What a dashboard takes in one request: its DASHBOARD_CLIENT_MAX_SIZE, which nobody but its owner can raise."""
+EXCLUDED = (
+    *(".git", ".venv", "venv", "__pycache__", "*.egg-info", ".*_cache", "node_modules"),
+    *(".env", ".env.*"),  # where people keep their passwords
+    *("mlruns", "mlartifacts", "mlflow.db*", "optuna.db*", ".resablate"),
+    *("/data", "/reports"),
+)
+"""What never travels, in .gitignore's words, besides what .gitignore and .rayignore name and virtual environments."""
+_SHOWN_FILES = 8
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+"""Of every file, the earliest that a zip file knows: the same content makes the same package."""
+_ENTRY_BYTES = 30 + 46
+"""Of a zip file for each of its files, besides twice the name."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """A zip file, by the name of its content."""
+
+    file: Path
+    digest: str
+    files: tuple[str, ...]
+    """Relative paths."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the zip file."""
+        return self.file.stat().st_size
+
+
+@contextmanager
+def packed(folder: Path) -> Generator[Package]:
+    """What `folder` holds without the excluded, as a zip file that is gone at the end.
+
+    Raises:
+        SubmissionError: if it is more than a cluster takes, naming the largest files, or a file cannot be read.
+    """
+    folder = folder.absolute()
+    try:
+        sizes = _sizes(folder)
+        _check_size(sizes, folder)
+        with tempfile.TemporaryDirectory(prefix="resablate-") as name:
+            target = Path(name, "package.zip")
+            with zipfile.ZipFile(target, "w") as file:
+                for path in sizes:
+                    entry = zipfile.ZipInfo(path, _EPOCH)
+                    entry.external_attr = (folder / path).stat().st_mode << 16  # where zip files keep it
+                    file.writestr(entry, (folder / path).read_bytes())
+            yield Package(target, hashlib.sha256(target.read_bytes()).hexdigest()[:12], tuple(sizes))
+    except OSError as error:
+        raise SubmissionError(f"{error.filename or folder}: cannot be packed ({error.strerror or error})") from None
+
+
+def _sizes(folder: Path) -> Mapping[str, int]:
+    """Relative path -> bytes of every file that travels, by Ray's own rules for a working directory."""
+    from ray._private.runtime_env.packaging import (
+        _dir_travel,  # pyright: ignore[reportPrivateUsage] - so .gitignore means what it does to `ray job submit`
+        _get_excludes,  # pyright: ignore[reportPrivateUsage]
+    )
+
+    environments = [f"/{mark.parent.relative_to(folder)}" for mark in folder.glob("*/pyvenv.cfg")]
+    found: list[Path] = []
+    excluded = _get_excludes(folder, [*EXCLUDED, *environments])
+    _dir_travel(folder, [excluded], found.append, include_gitignore=True, logger=logging.getLogger(__name__))
+    return {str(path.relative_to(folder)): path.stat().st_size for path in sorted(found) if path.is_file()}
+
+
+def _check_size(sizes: Mapping[str, int], folder: Path) -> None:
+    total = sum(size + _ENTRY_BYTES + 2 * len(path.encode()) for path, size in sizes.items())
+    if total <= LIMIT_BYTES:
+        return
+    largest = sorted(sizes.items(), key=lambda item: -item[1])[:_SHOWN_FILES]
+    raise SubmissionError(
+        "\n".join(
+            [
+                f"{folder}: {_mib(total)} would be sent, and a Ray cluster takes at most {_mib(LIMIT_BYTES)}. Name what"
+                " the sweep does not need in .gitignore or .rayignore; data sets lie on the nodes (RESABLATE_DATA)."
+                " The largest files:",
+                *(f"  {_mib(size):>10}  {path}" for path, size in largest),
+            ]
+        )
+    )
+
+
+def _mib(size_bytes: int) -> str:
+    return f"{size_bytes / 2**20:.1f} MiB"

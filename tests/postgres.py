@@ -1,0 +1,70 @@
+"""A real PostgreSQL server with a password, on loopback."""
+
+import os
+import pwd
+import secrets
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.clusters import free_ports
+
+START_SECONDS = 60
+
+
+@dataclass
+class Postgres:
+    """How to reach it."""
+
+    port: int
+    password: str
+
+    def url(self, *, password: str | None = None) -> str:
+        """SQLAlchemy's address of its database, with its own password or another."""
+        return f"postgresql+psycopg://postgres:{password or self.password}@127.0.0.1:{self.port}/postgres"
+
+
+def _binary(name: str) -> str:
+    path = os.pathsep.join([os.environ["PATH"], *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")))])
+    found = shutil.which(name, path=path)
+    if found is None:
+        pytest.skip(f"no PostgreSQL here: {name} is neither on PATH nor in /usr/lib/postgresql")
+    return found
+
+
+@contextmanager
+def postgres() -> Iterator[Postgres]:
+    """A server that is gone at the end; the test is skipped where there is none to start."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed")
+    initdb, server = _binary("initdb"), _binary("postgres")
+    user = "nobody" if os.geteuid() == 0 else None  # it refuses to run as root
+    folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))
+    [port] = free_ports(1)
+    made = Postgres(port, secrets.token_hex(8))
+    (folder / "password").write_text(made.password)
+    if user:
+        for path in (folder, folder / "password"):
+            os.chown(path, pwd.getpwnam(user).pw_uid, -1)
+    data = folder / "data"
+    command = [initdb, "-D", str(data), "-U", "postgres", "-A", "scram-sha-256", f"--pwfile={folder / 'password'}"]
+    subprocess.run([*command, "--no-sync"], cwd=folder, user=user, check=True, capture_output=True)
+    with (folder / "log").open("w") as log:
+        command = [server, "-D", str(data), "-h", "127.0.0.1", "-p", str(port), "-k", str(folder), "-F"]
+        process = subprocess.Popen(command, cwd=folder, user=user, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while "ready to accept connections" not in (folder / "log").read_text():
+            assert process.poll() is None and time.monotonic() < deadline, (folder / "log").read_text()
+            time.sleep(0.1)
+        yield made
+    finally:
+        process.terminate()
+        process.wait(30)
+        shutil.rmtree(folder, ignore_errors=True)

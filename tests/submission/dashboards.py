@@ -1,0 +1,69 @@
+"""Servers that a submit may meet besides a sound cluster."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import ray
+
+VERSION = {"version": "4", "ray_version": ray.__version__, "ray_commit": "", "session_name": ""}
+Answers = Mapping[tuple[str, str], tuple[int, str]]
+"""Method and beginning of the path -> status and body; the first that fits."""
+SOUND: Answers = {
+    ("GET", "/api/version"): (200, json.dumps(VERSION)),
+    ("GET", "/api/jobs/"): (200, "[]"),
+    ("GET", "/api/packages/"): (404, "not there"),
+    ("PUT", "/api/packages/"): (200, ""),
+    ("POST", "/api/jobs/"): (200, '{"job_id": "x", "submission_id": "x"}'),
+}
+
+
+class Dashboard(ThreadingHTTPServer):
+    """Answers as it is told, and remembers what it was asked."""
+
+    answers: Answers
+    asked: list[tuple[str, str, bytes]]
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def _answer(self) -> None:
+        server = self.server
+        assert isinstance(server, Dashboard)
+        content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        server.asked.append((self.command, self.path, content))
+        fitting = (
+            answer
+            for (method, path), answer in server.answers.items()
+            if method == self.command and self.path.startswith(path)
+        )
+        status, body = next(fitting, (404, "not found"))
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body.encode())))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    do_GET = do_PUT = do_POST = _answer
+
+    def log_message(self, *args: object) -> None:
+        """Nothing."""
+
+
+@contextmanager
+def dashboard(answers: Answers) -> Iterator[Dashboard]:
+    """A server with these answers before the sound ones."""
+    server = Dashboard(("127.0.0.1", 0), _Handler)
+    server.answers, server.asked = {**answers, **{k: v for k, v in SOUND.items() if k not in answers}}, []
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,360 @@
+"""`resablate submit`: what it says to bad input and what it sends, against servers that answer as they are told."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+import yaml
+
+from resablate import cli
+from resablate.errors import SubmissionError
+from resablate.submission import job as job_module
+from resablate.submission import package as package_module
+from resablate.submission import packed
+from resablate.submission.environment import job_environment
+from resablate.sweep import load_sweep
+from tests.scheduling.tiny import BASE
+from tests.submission.dashboards import VERSION, dashboard
+from tests.tracking.servers import MlflowServer
+
+SWEEP: dict[str, Any] = {"name": "tiny", "base": dict(BASE), "axes": {"seed": [0, 1]}}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with one sweep, no token, and no variable that names a cluster."""
+    place = tmp_path / "work"
+    (place / "sweeps").mkdir(parents=True)
+    (place / "sweeps" / "tiny.yaml").write_text(yaml.safe_dump(SWEEP))
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE", "RAY_ADDRESS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "")  # and what the command sets is gone again
+    return place
+
+
+def submit(*words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> tuple[int, str]:
+    monkeypatch.setattr(sys, "argv", ["resablate", "submit", *words])
+    capsys.readouterr()
+    code: object = 0
+    try:
+        cli.main()
+    except SystemExit as end:
+        code = end.code or 0
+    shown = capsys.readouterr()
+    assert isinstance(code, int)
+    assert "Traceback" not in shown.err
+    return code, shown.out + shown.err
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path) -> Any:
+    """A submit that must end with exit code 2 and one message that fits the pattern, and leave no trace."""
+
+    def check(*words: str, pattern: str) -> str:
+        before = sorted(folder.parent.rglob("*"))
+        code, said = submit(*words, capsys=capsys, monkeypatch=monkeypatch)
+        assert code == 2, said
+        assert re.search(pattern, said, re.DOTALL), said
+        assert sorted(folder.parent.rglob("*")) == before
+        return said
+
+    return check
+
+
+# --- bad input
+
+
+@pytest.mark.parametrize(
+    ("address", "pattern"),
+    [
+        ("http://127.0.0.1:1", r"no Ray dashboard answers \(.*refused\)\. --address.*ssh -L"),
+        ("http://no-such-host.invalid:8265", r"no Ray dashboard answers"),
+        ("127.0.0.1:8265", r"no address of a Ray cluster, http://HOST:PORT"),
+        ("ray://127.0.0.1:10001", r"no address of a Ray cluster"),
+        ("auto", r"no address of a Ray cluster"),
+        ("http://", r"no address of a Ray cluster"),
+        ("http://127.0.0.1:port", r"no address of a Ray cluster"),
+        ("http://127.0.0.1:99999", r"no address of a Ray cluster"),
+        ("http://[::1", r"no address of a Ray cluster"),
+        (
+            "http://me:s3cret-word@127.0.0.1:8265",
+            r"http://\*\*\*@127\.0\.0\.1:8265: .*holds no password.*RAY_AUTH",
+        ),
+        ("", r"--address: which cluster\?"),
+    ],
+)
+def test_a_wrong_address_is_one_message(refused: Any, address: str, pattern: str) -> None:
+    said = refused("sweeps/tiny.yaml", "--address", address, pattern=pattern)
+    assert len(said.strip().splitlines()) == 1
+    assert "s3cret-word" not in said
+
+
+@pytest.mark.parametrize(
+    ("token", "answer", "pattern"),
+    [
+        (
+            "",
+            (401, "Unauthorized: Missing authentication token"),
+            r"asks for a token\. Set RAY_AUTH_TOKEN.*get-auth-token",
+        ),
+        (
+            "old",
+            (403, "Forbidden: Invalid authentication token"),
+            r"does not take this token: it is wrong or has expired",
+        ),
+        ("", (200, "<html>hello</html>"), r"what answers is no Ray dashboard \(HTTP 200\)"),
+        ("", (200, "[]"), r"what answers is no Ray dashboard"),
+        ("", (404, "not found"), r"what answers is no Ray dashboard \(HTTP 404\)"),
+        ("", (500, "oops"), r"what answers is no Ray dashboard \(HTTP 500\)"),
+        (
+            "",
+            (200, json.dumps(VERSION | {"ray_version": "2.9.3"})),
+            rf"runs Ray 2\.9\.3, but this environment has {re.escape(ray.__version__)}.*ray==2\.9\.3",
+        ),
+    ],
+)
+def test_a_server_that_is_not_the_right_one_is_one_message(
+    refused: Any, monkeypatch: pytest.MonkeyPatch, token: str, answer: tuple[int, str], pattern: str
+) -> None:
+    if token:
+        monkeypatch.setenv("RAY_AUTH_TOKEN", token)
+    with dashboard({("GET", "/api/version"): answer}) as server:
+        said = refused("sweeps/tiny.yaml", "--address", server.address, pattern=pattern)
+    assert len(said.strip().splitlines()) == 1
+    assert [method for method, _, _ in server.asked] == ["GET"], "nothing was sent"
+
+
+def test_an_mlflow_server_is_no_cluster(refused: Any, tmp_path: Path) -> None:
+    with MlflowServer(tmp_path / "server", password="a long-Secret7") as server:
+        refused("sweeps/tiny.yaml", "--address", server.uri, pattern=r"what answers is no Ray dashboard \(HTTP 401\)")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "pattern"),
+    [
+        (
+            500,
+            "Traceback (most recent call last):\n  File ...\nOSError: [Errno 28] No space left on device",
+            r"refused it \(HTTP 500: OSError: \[Errno 28\] No space left on device\); free some space on the head",
+        ),
+        (507, "Insufficient Storage", r"HTTP 507: Insufficient Storage\); free some space on the head node's disk"),
+        (413, "Maximum request body size 104857600 exceeded", r"HTTP 413.*\.rayignore"),
+        (500, "Traceback\nRuntimeError: kv full", r"HTTP 500: RuntimeError: kv full\); see the head node's disk"),
+        (403, "Forbidden", r"does not take this token any more.*RAY_AUTH_TOKEN"),
+    ],
+)
+def test_an_upload_that_is_refused_says_why(refused: Any, status: int, body: str, pattern: str) -> None:
+    with dashboard({("PUT", "/api/packages/"): (status, body)}) as server:
+        refused("sweeps/tiny.yaml", "--address", server.address, pattern=pattern)
+    assert not [path for method, path, _ in server.asked if method == "POST"], "no job was started"
+
+
+def test_a_cluster_without_an_agent_is_asked_again(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_module, "START_SECONDS", 2)
+    nobody = (500, "No available agent to submit job, please try again later.")
+    with dashboard({("POST", "/api/jobs/"): nobody}) as server:
+        code, said = submit("sweeps/tiny.yaml", "--address", server.address, capsys=capsys, monkeypatch=monkeypatch)
+    assert code == 2
+    assert said.count("nobody to give the job to yet; trying again") == 1
+    assert "HTTP 500: No available agent" in said
+    assert sum(method == "POST" for method, _, _ in server.asked) >= 2
+
+
+def test_a_bad_sweep_is_told_before_anything_else(refused: Any, folder: Path) -> None:
+    (folder / "sweeps" / "tiny.yaml").write_text(yaml.safe_dump(SWEEP | {"axes": {"shortcut": ["idenity"]}}))
+    refused("sweeps/tiny.yaml", "--address", "http://127.0.0.1:1", pattern=r"'idenity'; did you mean 'identity'")
+
+
+def test_a_sweep_file_that_does_not_travel_is_refused(refused: Any, folder: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside.yaml"
+    outside.write_text(yaml.safe_dump(SWEEP))
+    with dashboard({}) as server:
+        refused(str(outside), "--address", server.address, pattern=r"is not among the files that are sent")
+        (folder / ".gitignore").write_text("sweeps/\n")
+        refused("sweeps/tiny.yaml", "--address", server.address, pattern=r"is not among the files that are sent")
+
+
+# --- what is sent
+
+
+def test_too_large_a_folder_is_refused_before_the_upload_naming_the_largest_files(refused: Any, folder: Path) -> None:
+    for name, mib in {"big.bin": 70, "sub/second.bin": 31, "small.bin": 1}.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        with (folder / name).open("wb") as file:
+            file.truncate(mib * 2**20)
+    with dashboard({}) as server:
+        said = refused("sweeps/tiny.yaml", "--address", server.address, pattern=r"102\.0 MiB would be sent.*100\.0 MiB")
+    assert re.search(r"70\.0 MiB  big\.bin\n +31\.0 MiB  sub/second\.bin\n +1\.0 MiB  small\.bin", said)
+    assert not [path for method, path, _ in server.asked if method in ("PUT", "POST")]
+
+
+def test_the_size_that_is_checked_is_that_of_the_request(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "sweeps" / "Größe.txt").write_text("x" * 1000)
+    with packed(folder) as package:
+        size = package.size_bytes
+    end_of_a_zip_file = 22
+    monkeypatch.setattr(package_module, "LIMIT_BYTES", size - end_of_a_zip_file - 1)
+    with pytest.raises(SubmissionError, match="would be sent"), packed(folder):
+        pass
+    monkeypatch.setattr(package_module, "LIMIT_BYTES", size)
+    with packed(folder):
+        pass
+
+
+def test_only_what_belongs_to_the_project_travels(folder: Path) -> None:
+    kept = ["plugin.py", "sub/data/kept.txt", "sub/kept.py"]
+    left = [".env", ".env.local", ".git/config", "env/pyvenv.cfg", "env/lib/x.py", "mlflow.db", "mlflow.db-wal"]
+    left += ["mlruns/0/meta.yaml", "mlartifacts/x", "data/images.bin", "reports/x/index.html", ".resablate/x/lock"]
+    left += ["ignored.txt", "sub/also.txt", "sub/__pycache__/x.pyc", ".pytest_cache/x", "rayed.txt", ".venv/bin/python"]
+    for name in [*kept, *left]:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("content")
+    (folder / ".gitignore").write_text("ignored.txt\n")
+    (folder / "sub" / ".gitignore").write_text("also.txt\n")
+    (folder / ".rayignore").write_text("rayed.txt\n")
+    with packed(folder) as package, zipfile.ZipFile(package.file) as file:
+        names = sorted(file.namelist())
+        assert names == sorted(package.files)
+        digest = package.digest
+    assert names == sorted([*kept, ".gitignore", ".rayignore", "sub/.gitignore", "sweeps/tiny.yaml"])
+    os.utime(folder / "plugin.py", (1, 1))
+    with packed(folder) as package:
+        assert package.digest == digest, "times play no part"
+    (folder / "plugin.py").write_text("other")
+    with packed(folder) as package:
+        assert package.digest != digest
+
+
+def test_a_job_says_what_it_runs_and_holds_no_secret(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    secrets = {"MLFLOW_TRACKING_PASSWORD": "planted-Pw-1", "RAY_AUTH_TOKEN": "planted-token-2"}
+    for name, value in {**secrets, "MLFLOW_TRACKING_URI": "http://mlflow:5000"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:1")  # Ray's own client would go there instead
+    with dashboard({}) as server:
+        words = ("sweeps/tiny.yaml", "--address", server.address, "--no-follow", "--", "--retry", "failed")
+        code, said = submit(*words, capsys=capsys, monkeypatch=monkeypatch)
+    assert code == 0
+    [package] = [content for method, _, content in server.asked if method == "PUT"]
+    assert zipfile.ZipFile(BytesIO(package)).namelist() == ["sweeps/tiny.yaml"]
+    [sent] = [json.loads(content) for method, _, content in server.asked if method == "POST"]
+    assert sent["entrypoint"] == "python -m resablate sweep sweeps/tiny.yaml --retry failed"
+    assert re.fullmatch(r"resablate-tiny-[0-9a-f]{10}", sent["submission_id"])
+    assert sent["runtime_env"]["env_vars"] == {
+        "MLFLOW_TRACKING_URI": "http://mlflow:5000",
+        "RESABLATE_CODE_VERSION": sent["runtime_env"]["env_vars"]["RESABLATE_CODE_VERSION"],
+    }
+    assert sent["metadata"]["resablate_sweep"] == "tiny"
+    assert "MLFLOW_TRACKING_PASSWORD is set here and not sent" in said
+    assert sent["submission_id"] in said
+    assert "ray job stop" in said
+    for secret in secrets.values():
+        assert secret not in said
+        assert not [content for _, _, content in server.asked if secret.encode() in content]
+
+
+def test_a_variable_that_is_sent_on_purpose_is_told_of() -> None:
+    here = {"MLFLOW_TRACKING_PASSWORD": "pw", "RESABLATE_STUDY_STORAGE": "postgresql+psycopg://me:pw@there/optuna"}
+    sent, notes = job_environment(here, send=["MLFLOW_TRACKING_PASSWORD", "RESABLATE_STUDY_STORAGE"])
+    assert here.items() <= sent.items()
+    assert sum("goes as it is, to be read in the job's information" in note for note in notes) == 2
+    assert not any("pw" in note for note in notes)
+    with pytest.raises(
+        SubmissionError, match=r"RESABLATE_STUDY_STORAGE: postgresql\+psycopg://\*\*\*@there.*~/\.pgpass"
+    ):
+        job_environment(here)
+    with pytest.raises(SubmissionError, match="--send NOWHERE: no such variable"):
+        job_environment(here, send=["NOWHERE"])
+    with pytest.raises(SubmissionError, match=r"MLFLOW_TRACKING_URI: http://\*\*\*@mlflow.*MLFLOW_TRACKING_PASSWORD"):
+        job_environment({"MLFLOW_TRACKING_URI": "http://me:pw@mlflow"})
+
+
+def test_a_password_in_the_command_is_refused(refused: Any) -> None:
+    address = ("--address", "http://127.0.0.1:1")
+    uri = "http://me:planted@mlflow:5000"
+    said = refused("sweeps/tiny.yaml", *address, "--", "--tracking-uri", uri, pattern="leave the password out of it")
+    said += refused("sweeps/tiny.yaml", *address, "--tracking-uri", uri, pattern="everybody on this machine can read")
+    assert "planted" not in said
+
+
+# --- a sweep that has a job
+
+
+def _job(status: str, **more: Any) -> dict[str, Any]:
+    content = job_module._digest(load_sweep("sweeps/tiny.yaml"))
+    metadata = {"resablate_sweep": "tiny", "resablate_content": content, "resablate_package": "x"}
+    ids = {
+        "type": "SUBMISSION",
+        "submission_id": f"resablate-tiny-{content}",
+        "entrypoint": "python -m resablate sweep",
+    }
+    return {**ids, "status": status, "metadata": metadata, **more}
+
+
+@pytest.mark.parametrize("ended", ["SUCCEEDED", "FAILED", "STOPPED"])
+def test_after_a_job_that_ended_comes_the_next_attempt(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, ended: str
+) -> None:
+    first = _job(ended)
+    second = _job(ended, submission_id=f"{first['submission_id']}-2")
+    with dashboard({("GET", "/api/jobs/"): (200, json.dumps([second, first]))}) as server:
+        words = ("sweeps/tiny.yaml", "--address", server.address, "--no-follow")
+        assert submit(*words, capsys=capsys, monkeypatch=monkeypatch)[0] == 0
+    [sent] = [json.loads(content) for method, _, content in server.asked if method == "POST"]
+    assert sent["submission_id"] == f"{first['submission_id']}-3"
+
+
+@pytest.mark.parametrize("status", ["PENDING", "RUNNING"])
+def test_a_job_under_way_is_not_submitted_twice(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    with dashboard({("GET", "/api/jobs/"): (200, json.dumps([_job(status)]))}) as server:
+        words = ("sweeps/tiny.yaml", "--address", server.address, "--no-follow")
+        code, said = submit(*words, capsys=capsys, monkeypatch=monkeypatch)
+    assert code == 0
+    assert re.search(r"is running already; it runs this folder's files as they were .* and the command python", said)
+    assert not [path for method, path, _ in server.asked if method in ("PUT", "POST")]
+
+
+def test_another_sweep_of_the_same_name_under_way_is_told_of(refused: Any, folder: Path) -> None:
+    other = _job("RUNNING")
+    (folder / "sweeps" / "tiny.yaml").write_text(yaml.safe_dump(SWEEP | {"axes": {"seed": [0, 1, 2]}}))
+    with dashboard({("GET", "/api/jobs/"): (200, json.dumps([other]))}) as server:
+        pattern = rf"job {other['submission_id']} runs sweep 'tiny' as another file asked for it.*ray job stop"
+        refused("sweeps/tiny.yaml", "--address", server.address, pattern=pattern)
+
+
+# --- without torch
+
+
+def test_a_sweep_is_submitted_without_torch(folder: Path) -> None:
+    blocked = "import sys\nfor name in ('torch', 'torchvision', 'mlflow', 'optuna'): sys.modules[name] = None\n"
+    code = f"{blocked}sys.argv = ['resablate', *sys.argv[1:]]\nfrom resablate.cli import main\nmain()\n"
+
+    def run(address: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", code, "submit", "sweeps/tiny.yaml", "--address", address, "--no-follow"]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+    with dashboard({}) as server:
+        done = run(server.address)
+        assert done.returncode == 0, done.stderr
+        assert "torch is not installed here" in done.stderr
+        assert [path for method, path, _ in server.asked if method == "POST"] == ["/api/jobs/"]
+        (folder / "sweeps" / "tiny.yaml").write_text(yaml.safe_dump(SWEEP | {"axes": {"sed": [0]}}))
+        done = run(server.address)
+        assert done.returncode == 2
+        assert "did you mean 'seed'" in done.stderr
