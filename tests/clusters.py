@@ -91,6 +91,7 @@ def ray_head(more: Mapping[str, str] | None = None) -> Iterator[Cluster]:
     command = ["ray", "start", "--head", "--block", "--disable-usage-stats", f"--num-cpus={CPUS}", "--num-gpus=0"]
     command += ["--node-ip-address=127.0.0.1", f"--port={port}", f"--temp-dir={folder / 'ray'}"]
     command += ["--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}", f"--object-store-memory={100 * 2**20}"]
+    command += ["--dashboard-agent-listen-port=0"]  # where another head has the usual one, no job finds an agent
     with (folder / "log").open("w") as log:
         head = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
         try:

@@ -43,6 +43,7 @@ def wait_for_text(process: subprocess.Popen[str], pattern: str) -> str:
     raise AssertionError(f"it ended: {said}{process.stderr and process.stderr.read()}")
 
 
+@pytest.mark.slow
 def test_a_job_is_followed_left_attached_to_stopped_and_continued(cluster: Cluster, tmp_path: Path) -> None:
     folder = checkout(tmp_path, SLOW_SWEEP)
 
@@ -88,6 +89,7 @@ def test_a_job_is_followed_left_attached_to_stopped_and_continued(cluster: Clust
     assert len(open_tracker(records(cluster)).complete_keys()) == 2
 
 
+@pytest.mark.slow
 def test_the_exit_code_is_that_of_the_job(cluster: Cluster, tmp_path: Path) -> None:
     sweep = tiny_sweep({"seed": [7]}, name="failing")
     folder = checkout(tmp_path, sweep)

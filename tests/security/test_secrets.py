@@ -116,6 +116,7 @@ def test_a_sweep_on_this_machine_tells_nobody(tmp_path: Path, monkeypatch: pytes
     assert not [word for word in words if word in said + told]
 
 
+@pytest.mark.slow
 def test_a_submit_tells_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     password, here = f"Pw{secrets.token_hex(8)}", f"Pw{secrets.token_hex(8)}"
     folder = checkout(tmp_path / "work", parse_sweep({**SWEEP, "search": {"method": "random", "trials": 2}}))
