@@ -1,8 +1,8 @@
 """Gradients of all paths by length against one sampled path of each length, as published, on the CPU.
 
 Images are noise in the shape of CIFAR and weights are untrained: neither changes times. With L blocks the walk goes
-back through L (L + 1) / 2 branches, and so do the sampled paths together; those go forward through L (L + 1) more. Where
-arithmetic takes the time, and not what surrounds it, the walk is therefore three times as fast and no more.
+back through L (L + 1) / 2 branches, and so do the sampled paths together; those go forward through L (L + 1) more.
+Where arithmetic takes the time, and not what surrounds it, the walk is therefore three times as fast and no more.
 """
 
 import torch
