@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from resablate.addresses import holds_password
 from resablate.console import SweepFile, TrackingUri, err, out
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 
 def submit(
+    context: typer.Context,
     file: SweepFile,
     words: Annotated[
         list[str] | None,
@@ -48,6 +50,7 @@ def submit(
         raise SubmissionError("--address: which cluster? http://HOST:PORT of its dashboard, or $RAY_API_SERVER_ADDRESS")
     if any(holds_password(word) for word in words or []):
         raise SpecError("a job's command can be read by whoever may use the cluster: leave the password out of it")
+    _check_words(context, file, words or [])
     sweep = _checked(file)
     environment, notes = job_environment(os.environ, tracking_uri=tracking_uri, send=send or [])
     client = connect(address)
@@ -73,6 +76,15 @@ def submit(
     else:
         out.print(job.id, highlight=False, soft_wrap=True)
         _tell_how(client, job)
+
+
+def _check_words(context: typer.Context, file: Path, words: list[str]) -> None:
+    """What `resablate sweep` would say to these words, said here."""
+    group = context.find_root().command
+    verb = group.commands.get("sweep") if isinstance(group, TyperGroup) else None
+    if verb:
+        with verb.make_context("resablate sweep", [str(file), *words]):
+            pass
 
 
 def _checked(file: Path) -> SweepSpec:

@@ -192,7 +192,9 @@ def _ray(settings: Settings, name: str, *options: str) -> Service:
             "RESABLATE_HOME": str(settings.folder / "home"),
             "RAY_TMPDIR": str(temporary),
             "RAY_JOB_STOP_WAIT_TIME_S": "30",
-            "RAY_enable_metrics_collection": "0",  # its page answers everybody, on every address of the machine
+            # Pages of counters, which answer everybody on every address of the machine.
+            "RAY_enable_metrics_collection": "0",
+            **dict.fromkeys(("AUTOSCALER_METRIC_PORT", "DASHBOARD_METRIC_PORT"), "-1"),
         },
         ready=lambda log: "Ray runtime started" in log.read_text(encoding="utf-8", errors="replace"),
         stop_signal=signal.SIGINT,  # after a SIGTERM the head stays for half a minute

@@ -42,6 +42,7 @@ class Settings:
         self.folder = folder
         for name in FOLDERS:
             (folder / name).mkdir(mode=0o700 if name == "secrets" else 0o755, parents=True, exist_ok=True)
+        self._write(folder / ".gitignore", "*\n")  # neither git nor a job takes the secrets along
         self.ports = self._choose_ports(kept)
         self.mlflow = f"http://{HOST}:{self.ports['mlflow']}"
         self.dashboard = f"http://{HOST}:{self.ports['dashboard']}"

@@ -30,6 +30,8 @@ class StoredTrial(NamedTuple):
 
     run_id: str
     result: TrialResult
+    label: str = ""
+    """What a reader calls it; the trial's own where empty."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def find_trials(tracker: Tracker, target: str) -> FoundTrials:
         )
     left = len(record.results) + len(record.missing) - len(finished)
     return FoundTrials(
-        tuple(StoredTrial(record.run_ids[result.key], result) for result in finished),
+        tuple(StoredTrial(record.run_ids[result.key], result, record.sweep.label(result.spec)) for result in finished),
         record.sweep.resources,
         is_one=False,
         notes=(f"{left} trials have not finished and are left out",) if left else (),
@@ -130,7 +132,7 @@ def analyze_trials(
     results: list[TrialResult] = []
     problems: list[str] = []
     for count, (trial, outcome) in enumerate(run, start=1):
-        place = f"{trial.result.spec.label()} (run {trial.run_id})"
+        place = f"{trial.label or trial.result.spec.label()} (run {trial.run_id})"
         if isinstance(outcome, ResablateError):
             found = [str(outcome)]
             tracker.amend_trial(trial.run_id, failed_analyses(trial.result, names, found[0]), figures={})

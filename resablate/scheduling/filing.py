@@ -8,6 +8,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from resablate.errors import TrackingError
@@ -17,7 +18,7 @@ from resablate.result import RESULT_FILE, WEIGHTS_FILE, TrialResult, failed_resu
 from resablate.scheduling.failures import reason_of
 from resablate.spec import TrialSpec
 from resablate.sweep import SweepSpec
-from resablate.tracking import SweepStatus, Tracker
+from resablate.tracking import BEAT_SECONDS, SweepStatus, Tracker
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class Filing:
         self._ended: set[str] = set()
         """Keys whose result waits to be filed, with all their epochs."""
         self._ending = threading.Event()
+        self._closed = threading.Event()
         self._given_up = False
         self._give_up_at: float | None = None
         self._thread = threading.Thread(target=self._work, name="filing", daemon=True)
@@ -62,6 +64,7 @@ class Filing:
             TrackingError: if the tracker cannot be used.
         """
         self._tracker.start_sweep(sweep, trials=trials, command=command)
+        threading.Thread(target=self._beat, name="alive", daemon=True).start()
         # Here and not in the background: a trial of these that is run again has the same place in the spool.
         complete = set(self._tracker.complete_keys()) if self._waiting else set[str]()
         for key, result in self._waiting.items():
@@ -119,7 +122,13 @@ class Filing:
         self._jobs.put(None)
         self._ending.set()
         self._thread.join()
+        self._closed.set()
         return list(self._problems)
+
+    def _beat(self) -> None:
+        while not self._closed.wait(BEAT_SECONDS):
+            with suppress(TrackingError):
+                self._tracker.keep_alive()
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
@@ -142,7 +151,13 @@ class Filing:
                     again = True
                     continue
                 log.exception("filing failed")
-                self._problems[f"{type(error).__name__}: {error}"] = None
+                if away:
+                    self._problems[
+                        f"the tracker does not answer; results wait in {self._spool} and are filed when the same"
+                        f" command is run again ({type(error).__name__}: {error})"
+                    ] = None
+                else:
+                    self._problems[f"{type(error).__name__}: {error}"] = None
                 return not away
 
     def _waited(self) -> bool:

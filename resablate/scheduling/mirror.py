@@ -26,7 +26,7 @@ def checkpoint_store(sweep: str) -> str:
     """Where checkpoints of the sweep called `sweep` go besides its folder; nowhere if empty.
 
     Raises:
-        ResourceError: if `$RESABLATE_CHECKPOINTS` is no address of a file system.
+        ResourceError: if `$RESABLATE_CHECKPOINTS` is no address of a file system, or nothing answers there.
     """
     given = os.environ.get(ADDRESS_VARIABLE, "").strip()
     if not given:
@@ -35,16 +35,22 @@ def checkpoint_store(sweep: str) -> str:
     from pyarrow.fs import FileSystem
 
     try:
-        if not FileSystem.from_uri(given)[1]:
+        store, folder = FileSystem.from_uri(given)
+        if not folder:
             raise ValueError("it names no folder")
+        store.get_file_info(folder)
     except (ArrowException, ValueError) as error:
         reason = without_password(" ".join(str(error).split()), given)
         raise ResourceError(
             f"${ADDRESS_VARIABLE}: {shown(given)}: no address of a file system, such as s3://BUCKET/FOLDER,"
             f" gs://BUCKET/FOLDER or file:///FOLDER ({reason})"
         ) from None
-    except OSError:
-        pass  # it is one, and may come to be reached
+    except OSError as error:
+        reason = without_password(" ".join(str(error).split()), given)
+        raise ResourceError(
+            f"${ADDRESS_VARIABLE}: {shown(given)}: cannot be reached ({reason}); start it, or leave the variable out to"
+            " keep checkpoints on this machine alone"
+        ) from None
     path, mark, options = given.partition("?")
     return f"{path.rstrip('/')}/{sweep}{mark}{options}"
 

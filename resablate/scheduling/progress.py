@@ -56,6 +56,9 @@ class SweepProgress:
         """Of the latest epoch of a trial."""
         self._best = inf
         self._start = time.monotonic()
+        self._rate_from = 0.0
+        """When the first epoch was over: before that, processes start and load, which happens once."""
+        self._rate_fraction = 0.0
         self._bar = Progress(
             SpinnerColumn(),
             BarColumn(bar_width=30),
@@ -91,6 +94,8 @@ class SweepProgress:
         self._val_error[key] = val_error
         # The test and the analyses after the last epoch count as one epoch more.
         self._part[key] = epoch / (spec.epochs + 1)
+        if not self._rate_from:
+            self._rate_from, self._rate_fraction = time.monotonic(), self._fraction()
         self._running[key] = f"{self._label(spec)} {epoch}/{spec.epochs} val {100 * val_error:.1f} %"
         self._refresh()
 
@@ -105,7 +110,7 @@ class SweepProgress:
         if status == "pruned":  # the reason says it
             outcome = reason
         self._console.print(
-            f"[{self.counts.total()}/{self.total}] {self._label(self._trials[key])}: {outcome}; {self._time()}",
+            f"[{self.counts.total()}/{self.total}] {self._label(self._trials[key])}: {outcome}; {self._standing()}",
             markup=False,
             highlight=False,
             soft_wrap=True,
@@ -134,18 +139,22 @@ class SweepProgress:
         return sum(self._work[key] * part for key, part in self._part.items()) / total if total else 1.0
 
     def _time(self) -> str:
-        fraction = self._fraction()
-        elapsed = time.monotonic() - self._start
-        if fraction <= 0:
-            return f"{clock(elapsed)} so far"
-        return f"{clock(elapsed)} so far, about {clock(elapsed / fraction - elapsed)} left"
+        now, fraction = time.monotonic(), self._fraction()
+        so_far = f"{clock(now - self._start)} so far"
+        done = fraction - self._rate_fraction
+        if not self._rate_from or done <= 0:
+            return so_far
+        return f"{so_far}, about {clock((now - self._rate_from) * (1 - fraction) / done)} left"
+
+    def _standing(self) -> str:
+        parts = [f"{len(self._running)} running"] if self._running else []
+        parts += [f"{count} {status}" for status, count in self.counts.items() if status != "finished"]
+        parts += [f"best val {100 * self._best:.2f} %"] if self._best < inf else []
+        return ", ".join([*parts, self._time()])
 
     def _refresh(self) -> None:
-        head = f"{self.counts.total()}/{self.total} done, {len(self._running)} running"
-        head += "".join(f", {count} {status}" for status, count in self.counts.items() if status != "finished")
-        head += f", best val {100 * self._best:.2f} %" if self._best < inf else ""
         running = " | ".join(self._running.values())
-        description = f"{head}; {self._time()}  {running}"
+        description = f"{self.counts.total()}/{self.total} done, {self._standing()}  {running}"
         self._bar.update(self._task, completed=self._fraction(), description=description)
 
 

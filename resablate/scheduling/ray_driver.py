@@ -82,7 +82,7 @@ class Watcher(tune.Callback):
         result = TrialResult(
             spec=spec,
             status="pruned",
-            reason=f"pruned by {self._pruning} after epoch {len(history)}",
+            reason=f"pruned by {self._pruning} after epoch {len(history)}; not tested, not analyzed",
             history=tuple(history),
             parameter_count=trial_cost(spec).parameters,
             wall_seconds=sum(metrics.wall_seconds for metrics in history),

@@ -19,7 +19,7 @@ from resablate.result import COMPLETE, TrialResult
 from resablate.scheduling.analyze import StoredTrial, analyze_trials
 from resablate.scheduling.filing import spooled
 from resablate.scheduling.inline import Scheduler
-from resablate.scheduling.standing import Standing, run_again, standings, to_run
+from resablate.scheduling.standing import Standing, run_again, standings, to_run, with_spooled
 from resablate.searches.objectives import objective
 from resablate.searches.points import point_of
 from resablate.searches.searcher import Searcher
@@ -140,6 +140,7 @@ def preview(plan: SweepPlan, tracker: Tracker, *, retry: Collection[str] = (), l
     if plan.adaptive:
         with suppress(UnknownSweep):
             trials = [spec for spec in tracker.submitted(plan.sweep.name)[1] if _is_of(spec, plan.sweep)]
+        trials = with_spooled(trials, plan.sweep.name)
     known = standings(trials, sweep=plan.sweep.name, tracker=tracker)
     todo = to_run(known, retry=run_again(plan.sweep, retry))[:limit]
     proposed = max(0, plan.trial_count - len(known))
@@ -186,7 +187,7 @@ def analyze_best(
     taken = {knob for name in names for knob in arguments(ANALYSES[name].run)}
     console.print(f"analyses of the best {len(best)} of {len(finished)} finished trials", highlight=False)
     return analyze_trials(
-        [StoredTrial(record.run_ids[result.key], result) for result in lacking],
+        [StoredTrial(record.run_ids[result.key], result, sweep.label(result.spec)) for result in lacking],
         tracker=tracker,
         names=names,
         knobs={knob: value for knob, value in sweep.base.items() if knob in taken},

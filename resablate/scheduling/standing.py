@@ -77,6 +77,13 @@ def run_again(sweep: SweepSpec, retry: Collection[str]) -> set[str]:
     return {*retry, *(["pruned"] if sweep.search.pruning == "none" else [])}
 
 
+def with_spooled(trials: Sequence[TrialSpec], sweep: str) -> list[TrialSpec]:
+    """With those that a search proposed while the tracker was away, whose results wait to be filed."""
+    known = {spec.key: spec for spec in trials}
+    waiting = spooled(work_folder() / sweep / SPOOL)
+    return list(known.values()) + [result.spec for key, result in waiting.items() if key not in known]
+
+
 def sweep_standing(name: str, *, tracker: Tracker) -> SweepStanding:
     """Where the latest submission of the sweep called `name` stands.
 
@@ -84,7 +91,8 @@ def sweep_standing(name: str, *, tracker: Tracker) -> SweepStanding:
         TrackingError: if there is no such sweep.
     """
     sweep, trials = tracker.submitted(name)
-    found = standings(trials, sweep=name, tracker=tracker)
+    adaptive = isinstance(SEARCHES[sweep.search.method], Adaptive)
+    found = standings(with_spooled(trials, name) if adaptive else trials, sweep=name, tracker=tracker)
     proposed = (sweep.search.trials or 0) * len(sweep.search.seeds or [0])
-    at_most = proposed if isinstance(SEARCHES[sweep.search.method], Adaptive) else len(found)
+    at_most = proposed if adaptive else len(found)
     return SweepStanding(sweep, found, at_most, is_running(work_folder() / name))

@@ -62,6 +62,8 @@ class Stopping:
             self._timer.cancel()
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        if kind is KeyboardInterrupt and self.reason and not str(error):  # Ray raises one of its own instead
+            raise KeyboardInterrupt(self.reason) from None
 
     @contextmanager
     def polled(self) -> Generator[None]:

@@ -82,6 +82,11 @@ def _pruning_problems(sweep: SweepSpec) -> list[str]:
             f"search.pruning: {search.pruning} stops single trials, and search.seeds asks for a mean over whole ones;"
             " remove one of the two"
         )
+    if search.method == "gp":
+        found.append(
+            f"search.pruning: gp learns from whole trials alone, and {search.pruning} leaves few of those; use tpe, or"
+            " pruning: none"
+        )
     if search.pruning == "hyperband" and search.method in SEARCHES and isinstance(SEARCHES[search.method], Adaptive):
         found.append(
             f"search.pruning: hyperband waits for whole brackets of trials, so {search.method} would propose its"

@@ -42,7 +42,7 @@ def job_environment(
         for name in send
     ]
     notes += [
-        f"{name} is set here and not sent: the head node needs its own, or add --send {name}"
+        f"{name} is set here and not sent: the head node uses its own (or add --send {name})"
         for name in CREDENTIALS
         if here.get(name) and name not in send
     ]

@@ -17,7 +17,8 @@ LIMIT_BYTES = 100 * 2**20
 """What a dashboard takes in one request: its DASHBOARD_CLIENT_MAX_SIZE, which nobody but its owner can raise."""
 EXCLUDED = (
     *(".git", ".venv", "venv", "__pycache__", "*.egg-info", ".*_cache", "node_modules"),
-    *(".env", ".env.*"),  # where people keep their passwords
+    # Where people keep their passwords.
+    *("*.env", ".env.*", ".netrc", ".pgpass", ".ssh", ".aws", ".ray", ".mlflow", "credentials*.json", ".cluster"),
     *("mlruns", "mlartifacts", "mlflow.db*", "optuna.db*", ".resablate"),
     *("/data", "/reports"),
 )
@@ -78,6 +79,11 @@ def _sizes(folder: Path) -> Mapping[str, int]:
     found: list[Path] = []
     excluded = _get_excludes(folder, [*EXCLUDED, *environments])
     _dir_travel(folder, [excluded], found.append, include_gitignore=True, logger=logging.getLogger(__name__))
+    if outside := [path for path in sorted(found) if not path.resolve().is_relative_to(folder.resolve())]:
+        raise SubmissionError(
+            f"{outside[0].relative_to(folder)}: a link leads out of {folder}, to {outside[0].resolve()}; nothing from"
+            " there travels: name the link in .gitignore or .rayignore, or put a copy in its place"
+        )
     return {str(path.relative_to(folder)): path.stat().st_size for path in sorted(found) if path.is_file()}
 
 

@@ -106,15 +106,24 @@ def _check_address(address: str) -> None:
 def _token() -> str:
     """The cluster's token from where Ray looks for it, or nothing."""
     if token := os.environ.get("RAY_AUTH_TOKEN", "").strip():
-        return token
+        return _one_word(token, "RAY_AUTH_TOKEN")
     named = os.environ.get("RAY_AUTH_TOKEN_PATH")
     path = Path(named).expanduser() if named else Path.home() / ".ray" / "auth_token"
     try:
-        return path.read_text(encoding="utf-8").strip()
+        return _one_word(path.read_text(encoding="utf-8").strip(), str(path))
     except (OSError, UnicodeDecodeError) as error:
         if named:
             raise SubmissionError(f"RAY_AUTH_TOKEN_PATH: {path} cannot be read ({error}). {_TOKEN_ADVICE}") from None
         return ""
+
+
+def _one_word(token: str, place: str) -> str:
+    """The token, which fits into a header; what is shown of any other is where it was."""
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise SubmissionError(
+            f"{place}: holds no token, which is one word of printable ASCII characters on one line. {_TOKEN_ADVICE}"
+        )
+    return token
 
 
 def _check_server(address: str, headers: dict[str, str]) -> None:

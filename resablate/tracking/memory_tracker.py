@@ -57,6 +57,9 @@ class MemoryTracker(Tracker):
         """Records one submission of a sweep."""
         self.submissions.append(MemorySubmission(sweep, {trial.key: trial for trial in trials}, command))
 
+    def keep_alive(self) -> None:
+        """Nothing: nobody else writes here."""
+
     def note_trial(self, spec: TrialSpec) -> None:
         """Adds a trial to this submission's list, if it is not there."""
         self._submission().trials.setdefault(spec.key, spec)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,10 +19,12 @@ from resablate.result import COMPLETE, RESULT_FILE, WEIGHTS_FILE, TrialResult
 from resablate.spec import TrialSpec
 from resablate.sweep import SweepSpec
 from resablate.tracking.location import tracking_uri
+from resablate.tracking.mlflow_experiments import find_experiment
 from resablate.tracking.mlflow_reader import SWEEP_FILE, TRIALS_FILE, MlflowReader
 from resablate.tracking.mlflow_store import COMMAND, KEY, KIND, REASON, STATUS, SWEEP, MlflowStore
 from resablate.tracking.mlflow_trials import trial_runs
 from resablate.tracking.mlflow_values import as_metrics, cut, cut_text, version_tags
+from resablate.tracking.ownership import ALIVE, OWNER, left_open, this_process, yield_to_others
 from resablate.tracking.points import Point, epoch_points, final_points, new_points
 from resablate.tracking.tracker import SweepRecord, SweepStatus, Tracker, TrialState
 from resablate.versions import versions
@@ -79,17 +82,17 @@ class MlflowTracker(Tracker):
         """Records one submission of a sweep as a parent run."""
         client = self._store.client()
         with self._store.errors(f"starting sweep {sweep.name!r}"):
-            experiment_id = self._experiment(sweep.name)
-            mine = [run for run in trial_runs(self._store) if run.experiment_id == experiment_id and not run.complete]
-            left = [run.run_id for run in mine if run.run_status == "RUNNING"]
-            for run in self._store.runs(f"tags.`{KIND}` = 'sweep'", experiment_ids=[experiment_id]):
-                left += [run.info.run_id] if run.info.status == "RUNNING" else []
+            experiment_id = find_experiment(self._store, sweep.name)
+            left = left_open(self._store, experiment_id, sweep=sweep.name)
+            mine = list(trial_runs(self._store, experiment_id=experiment_id))
+            left += [run.run_id for run in mine if run.run_status == "RUNNING"]
             for run_id in left:  # their process was killed
                 client.set_terminated(run_id, RUN_STATUS["interrupted"])
-            tags = {SWEEP: sweep.name, COMMAND: command} | version_tags(versions())
+            tags = {SWEEP: sweep.name, COMMAND: command, OWNER: this_process().tag} | version_tags(versions())
             run = client.create_run(
                 experiment_id, tags=cut(tags), run_name=f"{sweep.name} {datetime.now():%Y-%m-%d %H:%M:%S}"
             )
+            yield_to_others(self._store, run, sweep=sweep.name)
             self._current = _Submission(
                 sweep=sweep,
                 experiment_id=experiment_id,
@@ -100,6 +103,12 @@ class MlflowTracker(Tracker):
             client.log_text(run.info.run_id, sweep.model_dump_json(indent=1), SWEEP_FILE)
             self._write_trials()
             client.set_tag(run.info.run_id, KIND, "sweep")
+
+    def keep_alive(self) -> None:
+        """Tells that this process is at work on the submission."""
+        current = self._submission()
+        with self._store.errors(f"keeping sweep {current.sweep.name!r}"):
+            self._store.client().set_tag(current.run_id, ALIVE, str(time.time()))
 
     def note_trial(self, spec: TrialSpec) -> None:
         """Adds a trial to this submission's list, if it is not there."""
@@ -218,34 +227,6 @@ class MlflowTracker(Tracker):
             return f"open {shown(self._store.uri)}"
         option = "" if self._store.uri == tracking_uri() else f" --tracking-uri {self._store.uri}"
         return f"{database} (to look at them: resablate ui{option})"
-
-    def _experiment(self, name: str) -> str:
-        """The id of the experiment called `name`, made where there is none."""
-        from mlflow.exceptions import MlflowException
-
-        client = self._store.client()
-        found = client.get_experiment_by_name(name)
-        if found is None:
-            try:
-                return client.create_experiment(name, artifact_location=self._artifact_location(name))
-            except MlflowException:
-                # Another sweep of this name may have been submitted at the same moment.
-                found = client.get_experiment_by_name(name)
-                if found is None:
-                    raise
-        if found.lifecycle_stage == "deleted":
-            # Restoring it would bring back the runs that somebody threw away, as complete trials.
-            raise TrackingError(
-                f"{shown(self._store.uri)}: experiment {name!r} was deleted; bring it back with `mlflow "
-                f"experiments restore --experiment-id {found.experiment_id}`, remove it for good with "
-                f"`mlflow gc --experiment-ids {found.experiment_id}`, or give the sweep another name"
-            )
-        return found.experiment_id
-
-    def _artifact_location(self, name: str) -> str | None:
-        """Beside the database, wherever this process runs; a server decides for itself."""
-        database = self._store.database
-        return None if database is None else (database.parent / "mlartifacts" / name).as_uri()
 
     def _write_trials(self) -> None:
         client, current = self._store.client(), self._submission()

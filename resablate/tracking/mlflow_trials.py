@@ -47,11 +47,19 @@ class TrialRun(NamedTuple):
         return self.status in COMPLETE
 
 
-def trial_runs(store: MlflowStore) -> Iterator[TrialRun]:
-    """The runs of all trials of all sweeps, the latest started first."""
+def trial_runs(store: MlflowStore, *, experiment_id: str | None = None) -> Iterator[TrialRun]:
+    """The runs of all trials, the latest started first.
+
+    Args:
+        store: where they are.
+        experiment_id: of a sweep, whose runs that are not complete are wanted alone; all of all sweeps where None.
+    """
     store.client()  # makes the file, or brings it to the present schema
     if store.database is None:
-        for run in store.runs(f"tags.`{KIND}` = 'trial'"):
+        wanted = f"tags.`{KIND}` = 'trial'"
+        if experiment_id is not None:
+            wanted += "".join(f" AND tags.`{STATUS}` != '{status}'" for status in COMPLETE)
+        for run in store.runs(wanted, experiment_ids=[experiment_id] if experiment_id is not None else None):
             info, tags = run.info, run.data.tags
             epoch = int(run.data.metrics.get(EPOCH, 0))
             place = (info.run_id, info.experiment_id, info.status, str(info.artifact_uri))
@@ -59,4 +67,7 @@ def trial_runs(store: MlflowStore) -> Iterator[TrialRun]:
         return
     names = {"key": KEY, "status": STATUS, "reason": REASON, "epoch": EPOCH}
     with closing(sqlite3.connect(store.database)) as connection:
-        yield from (TrialRun(*row) for row in connection.execute(_QUERY, names))
+        for row in connection.execute(_QUERY, names):
+            run = TrialRun(*row)
+            if experiment_id is None or (run.experiment_id == experiment_id and not run.complete):
+                yield run

@@ -58,6 +58,10 @@ class Tracker(ABC):
         """
 
     @abstractmethod
+    def keep_alive(self) -> None:
+        """Tells that this process is at work on the submission; to be called every few seconds."""
+
+    @abstractmethod
     def note_trial(self, spec: TrialSpec) -> None:
         """Adds a trial that the search proposed to this submission's list, if it is not there.
 

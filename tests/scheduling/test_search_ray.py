@@ -64,7 +64,7 @@ def test_tpe_with_asha_and_a_second_run_that_does_nothing(tmp_path: Path, monkey
     assert (len(pruned), len(finished), record.missing) == (outcome.counts["pruned"], outcome.counts["finished"], [])
     for result in pruned:
         assert 1 <= len(result.history) < 5
-        assert result.reason == f"pruned by asha after epoch {len(result.history)}"
+        assert result.reason == f"pruned by asha after epoch {len(result.history)}; not tested, not analyzed"
         assert (result.analyses, result.versions["device"]) == ({}, "cpu")
         assert result.parameter_count == next(r.parameter_count for r in finished if same_network(r, result))
     assert all(len(result.history) == 5 and "lesion" in result.analyses for result in finished)

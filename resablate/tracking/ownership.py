@@ -1,0 +1,118 @@
+"""Who runs a sweep: one process at a time, on whatever machine it is."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from resablate.errors import TrackingError
+from resablate.tracking.mlflow_store import MlflowStore
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+OWNER = "resablate.owner"
+"""Host, process and the process's start, of whoever writes the records of a submission."""
+ALIVE = "resablate.alive"
+"""Changes every BEAT_SECONDS while the owner is at work."""
+BEAT_SECONDS = 10.0
+SILENT_SECONDS = 35.0
+"""A process of another machine that has not been heard of for so long has ended."""
+_POLL_SECONDS = 1.0
+
+
+class Owner(NamedTuple):
+    """A process."""
+
+    host: str
+    process: str
+    start: str
+    """In the machine's own count, so that a later process with the same number is another one."""
+
+    def __str__(self) -> str:
+        return f"process {self.process} on {self.host}"
+
+    @property
+    def tag(self) -> str:
+        """As it stands in the records."""
+        return " ".join(self)
+
+
+def this_process() -> Owner:
+    """The process that asks."""
+    return Owner(socket.gethostname(), str(os.getpid()), _start(os.getpid()))
+
+
+def left_open(store: MlflowStore, experiment_id: str, *, sweep: str) -> list[str]:
+    """Run ids of the sweep's submissions whose process has ended without closing them.
+
+    A process of this machine is looked for; one of another is listened to, for SILENT_SECONDS at most.
+
+    Args:
+        store: where the records are.
+        experiment_id: of the sweep.
+        sweep: its name.
+
+    Raises:
+        TrackingError: if another process is at work on one of them; names it.
+    """
+    beats: dict[str, str] = {}
+    deadline = time.monotonic() + SILENT_SECONDS
+    while True:
+        opened = running(store, experiment_id)
+        elsewhere = False
+        for run in opened:
+            owner, beat = owner_of(run), run.data.tags.get(ALIVE, "")
+            if owner.host == socket.gethostname():
+                at_work = owner != this_process() and _start(int(owner.process)) == owner.start
+            else:
+                elsewhere = True
+                at_work = beats.setdefault(run.info.run_id, beat) != beat
+            if at_work:
+                raise _taken(sweep, owner)
+        if not elsewhere or time.monotonic() > deadline:
+            return [run.info.run_id for run in opened]
+        time.sleep(_POLL_SECONDS)
+
+
+def yield_to_others(store: MlflowStore, run: Run, *, sweep: str) -> None:
+    """Close the submission `run` and raise TrackingError if another was opened at the same moment.
+
+    Both may do so: rather none than both.
+    """
+    for other in running(store, run.info.experiment_id):
+        if other.info.run_id != run.info.run_id:
+            store.client().set_terminated(run.info.run_id, "KILLED")
+            raise _taken(sweep, owner_of(other))
+
+
+def running(store: MlflowStore, experiment_id: str) -> list[Run]:
+    """The submissions of an experiment that somebody has opened and nobody has closed."""
+    opened = f"tags.`{OWNER}` != '' AND attributes.status = 'RUNNING'"
+    return list(store.runs(opened, experiment_ids=[experiment_id]))
+
+
+def owner_of(run: Run) -> Owner:
+    """Who opened a submission."""
+    return Owner(*run.data.tags[OWNER].split())
+
+
+def _start(process: int) -> str:
+    """When a process of this machine started; nothing where there is none of that number."""
+    with suppress(OSError):
+        return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+    with suppress(OSError):  # a machine without /proc
+        os.kill(process, 0)
+        return "running"
+    return ""
+
+
+def _taken(sweep: str, owner: Owner) -> TrackingError:
+    return TrackingError(
+        f"sweep {sweep!r} is being run by {owner}, which files its records here; wait until it has ended, then run the"
+        " command again for what is left"
+    )
