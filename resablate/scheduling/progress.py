@@ -150,7 +150,7 @@ class SweepProgress:
         parts = [f"{len(self._running)} running"] if self._running else []
         parts += [f"{count} {status}" for status, count in self.counts.items() if status != "finished"]
         parts += [f"best val {100 * self._best:.2f} %"] if self._best < inf else []
-        return ", ".join([*parts, self._time()])
+        return "; ".join(part for part in (", ".join(parts), self._time()) if part)
 
     def _refresh(self) -> None:
         running = " | ".join(self._running.values())

@@ -50,8 +50,9 @@ def test_a_line_for_each_trial_that_ended_where_there_is_no_terminal(watch: Watc
         progress.ended_with(make_result(seed=0, epochs=3, error=0.1234))
         progress.ended(KEYS[1], status="failed", test_error=math.nan, reason="DatasetError: no [such] file")
     assert text.getvalue().splitlines() == [
-        f"[1/3] {SPECS[0].label()}: finished, test error 12.34 %; 30 s so far, about 1 min 30 s left",
-        f"[2/3] {SPECS[1].label()}: failed, DatasetError: no [such] file; 30 s so far, about 30 s left",
+        f"[1/3] {SPECS[0].label()}: finished, test error 12.34 %; best val 50.00 %; 30 s so far, about 2 min 00 s left",
+        f"[2/3] {SPECS[1].label()}: failed, DatasetError: no [such] file; 1 failed, best val 50.00 %;"
+        " 30 s so far, about 34 s left",
     ]
     assert "\x1b" not in text.getvalue()
 
@@ -70,15 +71,17 @@ def test_counts_and_how_the_sweep_stands() -> None:
     assert progress.sweep_status() == "failed"
 
 
-def test_the_time_left_is_the_time_so_far_scaled_by_the_work_left(watch: Watch) -> None:
+def test_the_time_left_is_the_time_since_the_first_epoch_scaled_by_the_work_left(watch: Watch) -> None:
     text = io.StringIO()
     with make_progress(text, work=[1.0, 1.0, 8.0]) as progress:
         progress.started(SPECS[0])
         progress.started(SPECS[2])
-        progress.epoch(KEYS[2], 2, 0.5)  # two of its 3 epochs, the end counting as a fourth: 4 of all 10
+        watch.now += 20  # processes start
+        progress.epoch(KEYS[2], 1, 0.5)  # one of its 3 epochs, the end counting as a fourth: 2 of all 10
         watch.now += 50
-        progress.ended(KEYS[0], status="finished", test_error=0.1, reason="")  # and one more: half is done
-    assert "50 s so far, about 50 s left" in text.getvalue()
+        progress.epoch(KEYS[2], 2, 0.5)  # 4 of all 10
+        progress.ended(KEYS[0], status="finished", test_error=0.1, reason="")  # half is done, 3 of 10 in 50 s
+    assert "1 min 10 s so far, about 1 min 23 s left" in text.getvalue()
 
 
 def test_a_terminal_sees_the_running_trials(watch: Watch) -> None:

@@ -99,7 +99,7 @@ def test_several_mistakes_come_together() -> None:
     with pytest.raises(SpecError) as caught:
         plan(trials=None, minimize=["test_error", "val_loss"], pruning="asha", seeds=[0], method="gp")
     places = [problem.partition(":")[0].removeprefix("search.") for problem in caught.value.problems]
-    assert places == ["trials", "minimize", "minimize", "pruning", "pruning"]
+    assert places == ["trials", "minimize", "minimize", "pruning", "pruning", "pruning"]
 
 
 def test_the_ends_of_ranges_and_what_is_between_are_checked() -> None:

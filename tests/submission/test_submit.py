@@ -134,6 +134,49 @@ def test_a_server_that_is_not_the_right_one_is_one_message(
     assert [method for method, _, _ in server.asked] == ["GET"], "nothing was sent"
 
 
+@pytest.mark.parametrize("token", ["planted-1\nplanted-2", "planted-é€", "planted word"])
+@pytest.mark.parametrize("in_file", [False, True])
+def test_what_is_no_token_is_refused_and_not_shown(
+    refused: Any, monkeypatch: pytest.MonkeyPatch, folder: Path, token: str, in_file: bool
+) -> None:
+    """As where somebody names a file of several secrets."""
+    if in_file:
+        (folder / ".env").write_text(token)
+        monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", ".env")
+    else:
+        monkeypatch.setenv("RAY_AUTH_TOKEN", token)
+    said = refused("sweeps/tiny.yaml", "--address", "http://127.0.0.1:1", pattern="holds no token, which is one word")
+    assert "planted" not in said
+
+
+def test_words_that_the_job_would_not_understand_are_refused_here(refused: Any) -> None:
+    address = ("--address", "http://127.0.0.1:1")
+    refused("sweeps/tiny.yaml", *address, "--", "--nonsense", pattern="No such option: --nonsense")
+    refused("sweeps/tiny.yaml", *address, "--", "--max-trials", "0", pattern="--max-trials")
+
+
+def test_a_link_out_of_the_folder_is_refused(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "private").mkdir()
+    (tmp_path / "private" / "key").write_text("x")
+    (folder / "notes").symlink_to(tmp_path / "private")
+    with (
+        pytest.raises(SubmissionError, match=r"notes: a link leads out of .*work, to .*private"),
+        packed(folder),
+    ):
+        pass
+    (folder / ".rayignore").write_text("notes\n")
+    with packed(folder) as package:
+        assert "notes/key" not in package.files
+
+
+def test_files_of_secrets_stay_here(folder: Path) -> None:
+    for name in (".pgpass", ".netrc", ".ssh/id_rsa", ".ray/auth_token", ".cluster/secrets/postgres", "prod.env"):
+        (folder / name).parent.mkdir(exist_ok=True, parents=True)
+        (folder / name).write_text("secret")
+    with packed(folder) as package:
+        assert package.files == ("sweeps/tiny.yaml",)
+
+
 def test_an_mlflow_server_is_no_cluster(refused: Any, tmp_path: Path) -> None:
     with MlflowServer(tmp_path / "server", password="a long-Secret7") as server:
         refused("sweeps/tiny.yaml", "--address", server.uri, pattern=r"what answers is no Ray dashboard \(HTTP 401\)")
