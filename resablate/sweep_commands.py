@@ -92,6 +92,8 @@ def status(
     found = sweep_standing(name, tracker=open_tracker(tracking_uri))
     counts = Counter(trial.state for trial in found.trials)
     told = ", ".join(f"{counts[state]} {state}" for state in STATES)
+    short = sum(trial.state == "failed" and trial.reason.startswith("out of") for trial in found.trials)
+    told += f" ({short} out of memory)" if short else ""
     of = f" of at most {found.at_most}" if found.at_most > len(found.trials) else ""
     out.print(f"{name}: {len(found.trials)} trials{of}: {told}", highlight=False, soft_wrap=True)
     unfinished = [trial for trial in found.trials if trial.state != "finished"]

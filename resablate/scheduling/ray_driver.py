@@ -94,7 +94,7 @@ class Watcher(tune.Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial's process died more often than it is begun again."""
-        self._file(failed_result(_spec(trial), f"its process died {MAX_PROCESS_DEATHS + 1} times"))
+        self._file(failed_result(_spec(trial), _cause_of_death(str(trial.get_error() or ""))))
 
     def _file(self, result: TrialResult) -> TrialResult:
         status, reason = ray.get(self._filing.finish_trial.remote(result.to_json(), None))
@@ -158,6 +158,17 @@ class Stopper(tune.Stopper):
 def asked(spec: TrialSpec) -> dict[str, Any]:
     """The trial in a Tune config."""
     return {"key": spec.key, "trial": spec.changes()}
+
+
+def _cause_of_death(error: str) -> str:
+    """The reason of a trial whose processes died, by what Ray says of one of them."""
+    by_ray = "OutOfMemoryError" in error or "low on memory" in error  # its memory monitor
+    died = f"its process died {MAX_PROCESS_DEATHS + 1} times"
+    return (
+        f"out of memory: {died}, ended by Ray as the node ran low; ask for more, or for fewer at a time"
+        if by_ray
+        else died
+    )
 
 
 def _spec(trial: Any) -> TrialSpec:

@@ -235,6 +235,12 @@ def test_how_many_trials_fit_on_a_cluster_that_grows(monkeypatch: pytest.MonkeyP
         ray_tune.ray_capacity(Resources(cpus=1))
 
 
+def test_a_process_that_ray_ended_for_its_memory_says_so() -> None:
+    error = ray.exceptions.OutOfMemoryError("Task was killed due to the node running low on memory.")
+    assert ray_driver._cause_of_death(repr(error)).startswith("out of memory: its process died 4 times")
+    assert ray_driver._cause_of_death("ActorDiedError: SIGKILL") == "its process died 4 times"
+
+
 def test_nothing_is_imported_from_ray_train() -> None:
     """`ray.train` inside a Tune trial raises since Ray 2.51."""
     package = Path(resablate.__file__).parent
