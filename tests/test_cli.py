@@ -403,7 +403,9 @@ def test_sweep_then_sweep_again_then_report(shell: Shell) -> None:
     ran = shell("sweep", "tiny.yaml", "--inline")
     assert ran.code == 0
     assert re.fullmatch(r"tiny: 2 trials, 0 complete before, 2 finished; \d+ s\n", ran.out)
-    assert re.search(r"\[1/2\] .*seed 0.*: finished, test error \d+\.\d+ %; \d+ s so far, about \d+ s left", ran.err)
+    assert re.search(
+        r"\[1/2\] .*seed 0.*: finished, test error \d+\.\d+ %; best val .* %; \d+ s so far, about \d+ s left", ran.err
+    )
 
     start = time.monotonic()
     ran = shell("sweep", "tiny.yaml", "--inline")

@@ -18,7 +18,7 @@ PORTS = {"postgres": 5432, "mlflow": 5000, "ray": 6379, "ray_client": 10001, "da
 MLFLOW_USER = "admin"
 RAY_TOKEN, MLFLOW_PASSWORD = "ray_token", "mlflow_password"
 FOLDERS = ("processes", "artifacts", "home", "secrets")
-FILES = (AUTH_FILE, ENV_FILE, PORTS_FILE) = ("auth.ini", "env", "ports.json")
+FILES = (AUTH_FILE, ENV_FILE, PORTS_FILE, IGNORE_FILE) = ("auth.ini", "env", "ports.json", ".gitignore")
 _AUTH = """[mlflow]
 default_permission = NO_PERMISSIONS
 admin_username = {user}
@@ -42,7 +42,7 @@ class Settings:
         self.folder = folder
         for name in FOLDERS:
             (folder / name).mkdir(mode=0o700 if name == "secrets" else 0o755, parents=True, exist_ok=True)
-        self._write(folder / ".gitignore", "*\n")  # neither git nor a job takes the secrets along
+        self._write(folder / IGNORE_FILE, "*\n")  # neither git nor a job takes the secrets along
         self.ports = self._choose_ports(kept)
         self.mlflow = f"http://{HOST}:{self.ports['mlflow']}"
         self.dashboard = f"http://{HOST}:{self.ports['dashboard']}"

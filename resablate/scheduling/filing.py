@@ -127,7 +127,7 @@ class Filing:
 
     def _beat(self) -> None:
         while not self._closed.wait(BEAT_SECONDS):
-            with suppress(TrackingError):
+            with suppress(Exception):  # whatever the tracker raises, the next time may be better
                 self._tracker.keep_alive()
 
     def _work(self) -> None:

@@ -46,6 +46,10 @@ class FaultyTracker(Tracker):
         self._called("start_sweep")
         self.kept.start_sweep(sweep, trials=trials, command=command)
 
+    def keep_alive(self) -> None:
+        self._called("keep_alive")
+        self.kept.keep_alive()
+
     def note_trial(self, spec: TrialSpec) -> None:
         self._called("note_trial")
         self.kept.note_trial(spec)
@@ -309,7 +313,10 @@ def test_the_end_waits_only_so_long_for_a_tracker_that_is_away(spool: Path, monk
     for result in results:
         run(filing, result)
     begun = time.monotonic()
-    assert filing.end("finished") == ["TrackingError: start_trial: no server answers"]
+    assert filing.end("finished") == [
+        f"the tracker does not answer; results wait in {spool} and are filed when the same command is run again"
+        " (TrackingError: start_trial: no server answers)"
+    ]
     assert 0.25 < time.monotonic() - begun < 2
     assert set(spooled(spool)) == {result.key for result in results}
 
@@ -336,6 +343,23 @@ def test_what_fails_at_a_server_that_answers_is_tried_twice(spool: Path, monkeyp
     filing.start_trial(make_result(seed=1).spec)
     assert filing.end("finished") == ["TrackingError: refused"]
     assert tracker.calls == ["start_sweep", *["start_trial"] * 4, "end_sweep finished"]
+
+
+@pytest.mark.parametrize("broken", [(), ("keep_alive",)])
+def test_the_tracker_hears_that_somebody_is_at_work_until_the_end(
+    spool: Path, monkeypatch: pytest.MonkeyPatch, broken: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(filing_module, "BEAT_SECONDS", 0.01)
+    tracker = FaultyTracker(*broken)
+    filing = started(tracker, spool)
+    deadline = time.monotonic() + 10
+    while tracker.calls.count("keep_alive") < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert filing.end("finished") == []
+    heard = tracker.calls.count("keep_alive")
+    assert heard >= 3
+    time.sleep(0.1)
+    assert tracker.calls.count("keep_alive") <= heard + 1
 
 
 def test_a_figure_that_cannot_be_drawn_is_a_problem_of_filing_alone(
