@@ -36,10 +36,11 @@ def folder() -> Iterator[Path]:
 
 
 def test_make_runs_these_commands() -> None:
+    # The tests may be run by a make themselves, which would have its say here.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     for target, verb in (("cluster", "up"), ("cluster-down", "down"), ("cluster-clean", "clean")):
-        told = subprocess.run(
-            ["make", "-n", target, "CLUSTER=/somewhere"], cwd=ROOT, capture_output=True, text=True, check=True
-        )
+        command = ["make", "--no-print-directory", "-n", target, "CLUSTER=/somewhere"]
+        told = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
         assert told.stdout.rstrip().endswith(f"-m resablate.local_cluster {verb} --folder /somewhere")
 
 
