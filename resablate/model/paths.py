@@ -21,8 +21,8 @@ from resablate.model.route import Route
 
 _WALK_NUMBERS = {"cpu": 2**27, "cuda": 2**29}
 """Numbers that the vectors of one walk may hold, by kind of device: bounds its memory (2^27 floats are 0.5 GiB)."""
-_PIECE_NUMBERS = {"cpu": 2**20, "cuda": 2**25}
-"""Numbers that go through a block at once: 4 MiB of floats stay in a processor's cache."""
+_PIECE_NUMBERS = {"cpu": 2**19, "cuda": 2**25}
+"""Numbers that go through a block at once: 2 MiB of floats stay in a processor's cache."""
 _LARGEST_EXPONENT = 32
 """Coefficients whose largest number is not within 2^-32 and 2^32 are scaled back."""
 _RESCALE_EVERY = 8
@@ -73,6 +73,8 @@ def gradients_by_length(network: ResidualNetwork, images: Tensor, labels: Tensor
     """
 
     def scaled(sums: Tensor, exponents: Tensor) -> Tensor:
+        if not exponents.any():
+            return sums[:, 0]
         return torch.ldexp(sums[:, 0].double(), exponents.view(-1, 1, 1, 1, 1)).to(images.dtype)
 
     return torch.cat(_walks(network, images, labels, signs=None, read=scaled), dim=1)
@@ -138,8 +140,9 @@ def _largest(network: ResidualNetwork, images: Tensor) -> int:
         x = network.stem(images)
         largest = x[0].numel()
         for block in network.chain:
-            x = block(x)
-            largest = max(largest, x[0].numel())
+            if block.changes_dimension:
+                x = block(x)
+                largest = max(largest, x[0].numel())
     return largest
 
 
@@ -212,7 +215,7 @@ def _walk(network: ResidualNetwork, images: Tensor, labels: Tensor, signs: Tenso
     sums.rows[:draws] = gradient
     for place in reversed(range(len(blocks))):
         _through_block(blocks.pop(), sums, signs[place])
-        if place % _RESCALE_EVERY == 0:
+        if place and place % _RESCALE_EVERY == 0:
             sums.rescale()
     gradients = images.new_zeros(lengths * draws, *images.shape)
     for start, stop in sums.pieces():
@@ -257,20 +260,17 @@ def _through_block(block: _Linearized, sums: _Polynomial, signs: Tensor) -> None
     longer = int(block.carried.requires_grad)
     if longer:
         sums.exponents[sums.count] = sums.exponents[sums.count - 1]
-        before[sums.count * sums.draws : (sums.count + 1) * sums.draws] = 0
+        before[sums.count * sums.draws : (sums.count + 1) * sums.draws].zero_()
     factors = sums.factors(signs, longer=longer)
     shift = longer * sums.draws
     for start, stop in sums.pieces():  # from the end: a piece writes on itself and on rows that have been read
-        vectors = pull_back(block.output, block.total, behind[start:stop])
+        piece = behind[start:stop]
+        vectors = pull_back(block.output, block.total, piece, overwrite=True)
         by_carried = pull_back(block.carried, block.leaf, vectors)
         by_added = pull_back(block.added, block.leaf, vectors)
-        # The first rows are carried alone, the next take both from this piece, the last are there already.
-        both = max(0, stop - start - shift)
-        before[start : min(start + shift, stop)] = by_carried[:shift]
-        if both:
-            rows = before[start + shift : stop]
-            torch.addcmul(by_carried[shift:], by_added[:both], factors[start : start + both], out=rows)
-        before[max(start + shift, stop) : stop + shift].addcmul_(by_added[both:], factors[start + both : stop])
+        if by_carried is not piece or before is not behind:
+            before[start:stop] = by_carried
+        before[start + shift : stop + shift].addcmul_(by_added, factors[start:stop])
     sums.rows = before
     sums.count += longer
     sums.shortest += 1 - longer
