@@ -24,8 +24,7 @@ def estimate_cpu_seconds(spec: TrialSpec) -> float:
     cost = trial_cost(spec)
     dataset = DATASETS[spec.dataset]
     examples = min(spec.train_examples or dataset.train_count, dataset.train_count)
-    steps = -(-examples // spec.batch_size)
-    train = steps * spec.depth * _SECONDS_PER_LAYER_STEP + 3 * examples * cost.multiply_adds / _MULTIPLY_ADDS_PER_SECOND
+    train = _gradients(spec.depth, examples, cost.multiply_adds, batch=spec.batch_size)
     tested_adds = cost.multiply_adds * ((spec.test_crop / spec.train_crop) ** 2 if dataset.streamed else 1)
     seconds = spec.epochs * train + _forward(spec.depth, dataset.test_count, tested_adds)
     wholes = _lesion_passes(spec, cost.blocks)

@@ -10,7 +10,7 @@ from resablate.check import check_trial, unknown_names
 from resablate.errors import SpecError
 from resablate.model import NETWORKS
 from resablate.registry import arguments
-from resablate.searches import SEARCHES, Adaptive
+from resablate.searches import SEARCHES, Adaptive, is_adaptive
 from resablate.searches.points import corners
 from resablate.searches.random import draw
 from resablate.searches.settings import search_problems
@@ -40,7 +40,7 @@ class SweepPlan:
     @property
     def adaptive(self) -> bool:
         """Whether a search proposes the trials one by one."""
-        return isinstance(SEARCHES[self.sweep.search.method], Adaptive)
+        return is_adaptive(self.sweep.search.method)
 
     @property
     def trial_count(self) -> int:
@@ -110,7 +110,7 @@ def plan_sweep(sweep: SweepSpec, *, place: str = "") -> SweepPlan:
         problems = list(dict.fromkeys([*problems, *error.problems]))
     if problems:
         raise SpecError(problems, place=place)
-    adaptive = isinstance(SEARCHES[sweep.search.method], Adaptive)
+    adaptive = is_adaptive(sweep.search.method)
     found: dict[str, None] = {}
     named = _argument_names(sweep)
     taken: dict[str, set[str]] = {name: set() for name in named}
@@ -209,7 +209,7 @@ def _notes(sweep: SweepSpec, taken: dict[str, set[str]], trials: Sequence[TrialS
     ]
     if points > len(trials):
         notes.append(f"{points} points make {len(trials)} different trials; the others would repeat one of these")
-    if isinstance(SEARCHES[sweep.search.method], Adaptive):
+    if is_adaptive(sweep.search.method):
         notes.append(f"{sweep.search.method} proposes the trials one by one, such as these")
     if best := sweep.search.analyze_best:
         notes.append(f"analyses are run on the best {best} trials alone, by {sweep.search.minimize[0]}, at the end")

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from resablate.errors import ResourceError
+from resablate.processes import process_start
 
 MARK = "RESABLATE_CLUSTER_SERVICE"
 """In the environment of a service and of all that descends from it, so that these are found when it is gone."""
@@ -77,7 +78,7 @@ def start(service: Service, folder: Path) -> None:
             extra_groups=[] if service.user else None,
         )
     _started.append(process)
-    record = _Record(process.pid, _began(process.pid), mark, service.stop_signal)
+    record = _Record(process.pid, process_start(process.pid), mark, service.stop_signal)
     _file(service.name, folder).write_text(json.dumps(asdict(record)), encoding="utf-8")
     deadline = time.monotonic() + _START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
@@ -133,7 +134,7 @@ def _read(name: str, folder: Path) -> _Record | None:
 
 
 def _is_there(record: _Record) -> bool:
-    return _began(record.pid) == record.began is not None
+    return process_start(record.pid) == record.began is not None
 
 
 def _processes(record: _Record) -> set[int]:
@@ -145,15 +146,3 @@ def _processes(record: _Record) -> set[int]:
             if sign in (place / "environ").read_bytes().split(b"\0"):
                 found.add(int(place.name))
     return found
-
-
-def _began(pid: int) -> int | None:
-    """When a process began, in ticks since the machine did; None where there is none.
-
-    Source: proc_pid_stat(5), fields 3 (Z: it has ended) and 22; the name before them may hold any character.
-    """
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] == "Z" else int(fields[19])

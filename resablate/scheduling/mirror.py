@@ -40,19 +40,22 @@ def checkpoint_store(sweep: str) -> str:
             raise ValueError("it names no folder")
         store.get_file_info(folder)
     except (ArrowException, ValueError) as error:
-        reason = without_password(" ".join(str(error).split()), given)
         raise ResourceError(
             f"${ADDRESS_VARIABLE}: {shown(given)}: no address of a file system, such as s3://BUCKET/FOLDER,"
-            f" gs://BUCKET/FOLDER or file:///FOLDER ({reason})"
+            f" gs://BUCKET/FOLDER or file:///FOLDER ({_reason(error, given)})"
         ) from None
     except OSError as error:
-        reason = without_password(" ".join(str(error).split()), given)
         raise ResourceError(
-            f"${ADDRESS_VARIABLE}: {shown(given)}: cannot be reached ({reason}); start it, or leave the variable out to"
-            " keep checkpoints on this machine alone"
+            f"${ADDRESS_VARIABLE}: {shown(given)}: cannot be reached ({_reason(error, given)}); start it, or leave"
+            " the variable out to keep checkpoints on this machine alone"
         ) from None
     path, mark, options = given.partition("?")
     return f"{path.rstrip('/')}/{sweep}{mark}{options}"
+
+
+def _reason(error: Exception, uri: str) -> str:
+    """What `error` says, in one line and without the password of `uri`."""
+    return without_password(" ".join(str(error).split()), uri)
 
 
 @final
@@ -90,7 +93,7 @@ class Mirror:
             act(folder)
         except (OSError, ArrowException, ValueError) as error:
             self._paused_until = time.monotonic() + _PAUSE_SECONDS
-            reason = without_password(" ".join(str(error).split()), self._uri)
+            reason = _reason(error, self._uri)
             log.warning("%s: %s checkpoints failed, tried again later (%s)", shown(self._uri), doing, reason)
 
     def _fetch(self, folder: Path) -> None:

@@ -21,7 +21,8 @@ class SweepProgress:
     """Told of every step of a sweep: counts endings, and shows where the sweep stands.
 
     On a terminal it draws a bar with the running trials; elsewhere it prints a line for every trial that ended. The
-    time left is the time so far, scaled by how much of the trials' estimated work is left. Use it in a `with`.
+    time left is the time since the first epoch, scaled by how much of the trials' estimated work is left. Use it in a
+    `with`.
 
     Args:
         trials: what is to run; a trial that a search proposes is known when it starts.
@@ -153,6 +154,8 @@ class SweepProgress:
         return "; ".join(part for part in (", ".join(parts), self._time()) if part)
 
     def _refresh(self) -> None:
+        if self._bar.disable:
+            return
         running = " | ".join(self._running.values())
         description = f"{self.counts.total()}/{self.total} done, {self._standing()}  {running}"
         self._bar.update(self._task, completed=self._fraction(), description=description)

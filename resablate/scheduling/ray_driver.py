@@ -162,13 +162,10 @@ def asked(spec: TrialSpec) -> dict[str, Any]:
 
 def _cause_of_death(error: str) -> str:
     """The reason of a trial whose processes died, by what Ray says of one of them."""
-    by_ray = "OutOfMemoryError" in error or "low on memory" in error  # its memory monitor
     died = f"its process died {MAX_PROCESS_DEATHS + 1} times"
-    return (
-        f"out of memory: {died}, ended by Ray as the node ran low; ask for more, or for fewer at a time"
-        if by_ray
-        else died
-    )
+    if "OutOfMemoryError" in error or "low on memory" in error:  # Ray's memory monitor
+        return f"out of memory: {died}, ended by Ray as the node ran low; ask for more, or for fewer at a time"
+    return died
 
 
 def _spec(trial: Any) -> TrialSpec:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from resablate.result import COMPLETE
 from resablate.scheduling.filing import spooled
 from resablate.scheduling.lock import is_running
-from resablate.searches import SEARCHES, Adaptive
+from resablate.searches import is_adaptive
 from resablate.spec import TrialSpec
 from resablate.sweep import SweepSpec
 from resablate.tracking import Tracker, TrialState, work_folder
@@ -91,7 +91,7 @@ def sweep_standing(name: str, *, tracker: Tracker) -> SweepStanding:
         TrackingError: if there is no such sweep.
     """
     sweep, trials = tracker.submitted(name)
-    adaptive = isinstance(SEARCHES[sweep.search.method], Adaptive)
+    adaptive = is_adaptive(sweep.search.method)
     found = standings(with_spooled(trials, name) if adaptive else trials, sweep=name, tracker=tracker)
     proposed = (sweep.search.trials or 0) * len(sweep.search.seeds or [0])
     at_most = proposed if adaptive else len(found)

@@ -23,3 +23,8 @@ SEARCHES: Registry[Exhaustive | Adaptive] = Registry(
         "nsga2": NSGA2,
     },
 )
+
+
+def is_adaptive(method: str) -> bool:
+    """Whether the search called `method` learns from the trials that ended."""
+    return isinstance(SEARCHES[method], Adaptive)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from resablate.analyses import ANALYSES
 from resablate.errors import SpecError
-from resablate.searches import SEARCHES, Adaptive
+from resablate.searches import SEARCHES, Adaptive, is_adaptive
 from resablate.searches.objectives import TRAINED, objective_problem
 from resablate.searches.pruning import PRUNINGS
 from resablate.spec import TrialSpec
@@ -87,7 +87,7 @@ def _pruning_problems(sweep: SweepSpec) -> list[str]:
             f"search.pruning: gp learns from whole trials alone, and {search.pruning} leaves few of those; use tpe, or"
             " pruning: none"
         )
-    if search.pruning == "hyperband" and search.method in SEARCHES and isinstance(SEARCHES[search.method], Adaptive):
+    if search.pruning == "hyperband" and search.method in SEARCHES and is_adaptive(search.method):
         found.append(
             f"search.pruning: hyperband waits for whole brackets of trials, so {search.method} would propose its"
             " points before any has ended; use asha or median"

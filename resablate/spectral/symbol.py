@@ -33,9 +33,7 @@ def symbol(kernel: Tensor, *, size: tuple[int, int], stride: int = 1) -> Tensor:
     return symbol_at(everywhere, kernel, size=size, stride=stride).unflatten(0, (rows, columns))
 
 
-def symbol_at(
-    frequencies: Tensor, kernel: Tensor, *, size: tuple[int, int], stride: int = 1, dilation: int = 1
-) -> Tensor:
+def symbol_at(frequencies: Tensor, kernel: Tensor, *, size: tuple[int, int], stride: int = 1) -> Tensor:
     """The symbol at some coarse frequencies: (F, out, in * s * s), complex.
 
     Taps that lie outside the image wrap around, as they do in the circular operator.
@@ -45,9 +43,8 @@ def symbol_at(
         kernel: (out, in, kh, kw), real.
         size: (H, W) of the images that enter.
         stride: s; must divide H and W.
-        dilation: pixels from tap to tap.
     """
-    waves = waves_at(frequencies, tuple(kernel.shape[2:]), size=size, stride=stride, dilation=dilation)
+    waves = waves_at(frequencies, tuple(kernel.shape[2:]), size=size, stride=stride, dilation=1)
     return symbol_of(waves, kernel, stride=stride)
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import socket
 import time
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from resablate.errors import TrackingError
+from resablate.processes import process_start
 from resablate.tracking.mlflow_store import MlflowStore
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ class Owner(NamedTuple):
 
 def this_process() -> Owner:
     """The process that asks."""
-    return Owner(socket.gethostname(), str(os.getpid()), _start(os.getpid()))
+    return _process_here(os.getpid())
 
 
 def left_open(store: MlflowStore, experiment_id: str, *, sweep: str) -> list[str]:
@@ -68,7 +67,7 @@ def left_open(store: MlflowStore, experiment_id: str, *, sweep: str) -> list[str
         for run in opened:
             owner, beat = owner_of(run), run.data.tags.get(ALIVE, "")
             if owner.host == socket.gethostname():
-                at_work = owner != this_process() and _start(int(owner.process)) == owner.start
+                at_work = owner == _process_here(int(owner.process)) != this_process()
             else:
                 elsewhere = True
                 at_work = beats.setdefault(run.info.run_id, beat) != beat
@@ -101,14 +100,9 @@ def owner_of(run: Run) -> Owner:
     return Owner(*run.data.tags[OWNER].split())
 
 
-def _start(process: int) -> str:
-    """When a process of this machine started; nothing where there is none of that number."""
-    with suppress(OSError):
-        return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
-    with suppress(OSError):  # a machine without /proc
-        os.kill(process, 0)
-        return "running"
-    return ""
+def _process_here(pid: int) -> Owner:
+    """The process of this machine that has this number now, if any."""
+    return Owner(socket.gethostname(), str(pid), str(process_start(pid)))
 
 
 def _taken(sweep: str, owner: Owner) -> TrackingError:

@@ -17,6 +17,7 @@ import yaml
 
 import resablate
 from resablate.plan import plan_sweep
+from resablate.processes import process_start
 from resablate.sweep import SweepSpec, parse_sweep
 from resablate.tracking import open_tracker
 from tests.e2e.local_clusters import SERVICES, TestedCluster, command_lines, marked, own_environment, started
@@ -164,19 +165,12 @@ def test_no_secret_is_where_others_can_read_it(cluster: TestedCluster) -> None:
         assert not [file for file in files if secret.encode() in file.read_bytes()], name
 
 
-def at_work(pid: int) -> bool:
-    """Whether a process is there, and not only until its new parent has noted its end."""
-    with suppress(FileNotFoundError):
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
-    return False
-
-
 def test_down_leaves_nothing_and_up_finds_everything_again(cluster: TestedCluster) -> None:
     records = [cluster.record(service) for service in SERVICES]
     down = cluster.command("down")
     assert down.returncode == 0, down.stdout + down.stderr
     assert down.stdout.count("stopped") == 5
     assert {pid: line for record in records for pid, line in marked(str(record["mark"])).items()} == {}
-    assert [record for record in records if at_work(int(record["pid"]))] == []
+    assert [record for record in records if process_start(int(record["pid"]))] == []
     assert not (cluster.folder / "ray").exists()
     assert cluster.command("down").stdout.count("does not run") == 5

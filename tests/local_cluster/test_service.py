@@ -6,13 +6,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from resablate.errors import ResourceError
 from resablate.local_cluster.service import Service, runs, start, stop
+from resablate.processes import process_start
 
 NAME = "server"
 PARENT = """
@@ -45,23 +45,16 @@ def child_of(folder: Path) -> int:
     return int((folder / f"{NAME}.log").read_text().split()[0])
 
 
-def is_alive(pid: int) -> bool:
-    """Whether there is such a process that has not ended."""
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
-
-
 def test_a_service_is_found_again_and_ended_with_what_it_started(folder: Path) -> None:
     start(a_service(), folder)
     assert runs(NAME, folder)
     child = child_of(folder)
-    assert is_alive(child)
+    assert process_start(child)
     assert not any(
         word.startswith("RESABLATE_CLUSTER") for word in Path(f"/proc/{child}/cmdline").read_text().split("\0")
     )
     assert stop(NAME, folder)
-    assert not is_alive(child)
+    assert process_start(child) is None
     assert not runs(NAME, folder)
     assert not stop(NAME, folder)
 
@@ -72,9 +65,9 @@ def test_what_a_service_left_when_it_was_killed_is_ended(folder: Path) -> None:
     os.kill(pid_of(folder), signal.SIGKILL)
     os.waitpid(pid_of(folder), 0)
     assert not runs(NAME, folder)
-    assert is_alive(child)
+    assert process_start(child)
     assert stop(NAME, folder)
-    assert not is_alive(child)
+    assert process_start(child) is None
 
 
 def test_a_process_that_has_the_number_of_an_ended_service_is_left_alone(folder: Path) -> None:
@@ -91,7 +84,7 @@ def test_a_service_that_ends_is_told_with_the_end_of_its_log(folder: Path) -> No
     with pytest.raises(ResourceError, match=r"server: ended at once; .*/server\.log ends with:\n\d+ ready\nno such"):
         start(a_service("sys.exit('no such port')", ready=lambda _: False), folder)
     assert not (folder / f"{NAME}.json").exists()
-    assert not is_alive(child_of(folder))
+    assert process_start(child_of(folder)) is None
 
 
 def test_a_service_that_is_never_ready_is_ended(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,4 +95,4 @@ def test_a_service_that_is_never_ready_is_ended(folder: Path, monkeypatch: pytes
 
     with pytest.raises(ResourceError, match="was not ready after 1 s"):
         start(a_service(ready=refuses), folder)
-    assert not is_alive(child_of(folder))
+    assert process_start(child_of(folder)) is None

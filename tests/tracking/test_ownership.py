@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from resablate.errors import TrackingError
+from resablate.processes import process_start
 from resablate.tracking import MlflowTracker, ownership
 from resablate.tracking.ownership import Owner, this_process
 from tests.scheduling.tiny import tiny_sweep
@@ -50,7 +51,7 @@ def started_by(owner: Owner, uri: str) -> MlflowTracker:
 def parent() -> Owner:
     """A process of this machine that is at work."""
     process = os.getppid()
-    return Owner(this_process().host, str(process), ownership._start(process))
+    return Owner(this_process().host, str(process), str(process_start(process)))
 
 
 @pytest.fixture
