@@ -258,6 +258,8 @@ def _idle_with_data(spec: TrialSpec) -> set[str]:
 def _regularizes_nothing(spec: TrialSpec) -> bool:
     if spec.regularizer == "none" or spec.sv_strength == 0:
         return True
+    if spec.sv_frequency == 0 and "sv_frequency" in arguments(REGULARIZERS[spec.regularizer]):
+        return True
     if spec.sv_layers == "all":
         return False
     names = arguments(NETWORKS[spec.network].build)

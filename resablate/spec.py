@@ -139,8 +139,8 @@ class TrialSpec(BaseModel):
     """The convolutions it acts on: a row of `resablate list sv_layers`; the paper's: stem+transitions."""
     sv_target: Annotated[float, Field(gt=0)] | Literal["backward", "forward"] = "backward"
     """The singular value they are drawn to: backward (keeps gradients, the paper's), forward, or a number."""
-    sv_frequency: float = Field(default=0.5, gt=0, le=1)
-    """Probability of a step of `procrustes` after an update; the paper's code: 0.5."""
+    sv_frequency: float = Field(default=0.5, ge=0, le=1)
+    """Probability of a step of `procrustes` after an update; the paper's code: 0.5. 0 is the same as no regularizer."""
     sv_stem: str = "corrected"
     """What `procrustes` does to the first convolution: a row of `resablate list sv_stems`."""
 

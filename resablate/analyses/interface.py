@@ -11,6 +11,8 @@ from resablate.errors import AnalysisError
 from resablate.measurement import AnalysisResult
 from resablate.model import ResidualNetwork, evaluation_mode
 
+QUARTILES = {"lower_quartile": 0.25, "median": 0.5, "upper_quartile": 0.75}
+
 
 class AnalysisFunction(Protocol):
     """A question put to a trained network; knobs are further keywords.

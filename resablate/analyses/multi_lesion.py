@@ -10,7 +10,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from resablate.analyses.interface import at_least_one, check_dissectable
+from resablate.analyses.interface import QUARTILES, at_least_one, check_dissectable
 from resablate.datasets import ExampleSource
 from resablate.measurement import AnalysisResult
 from resablate.model import ResidualNetwork, run_variants, without
@@ -19,7 +19,6 @@ from resablate.training.bootstrap import score_variants, standard_error
 
 Order = list[int]
 """All blocks in a random order."""
-_QUARTILES = {"lower_quartile": 0.25, "median": 0.5, "upper_quartile": 0.75}
 
 
 def _independent(sizes: int, subsets: int, draw: Callable[[], Order]) -> list[list[Order]]:
@@ -68,9 +67,9 @@ def multi_lesion(
     Returns:
         A row for each number of blocks `removed`: quartiles, minimum and maximum of the error (fraction) over the
         sets (`error_median`, ...), the same over the sets without blocks that change dimensions
-        (`same_dimension_error_median`, ...; NaN where there are not so many blocks), and standard errors of both
-        medians as those of a sample of examples, by bootstrap; the sets count as given. The summary has the whole
-        network's error and the median at the largest size, with standard errors.
+        (`same_dimension_error_median`, ...; NaN where there are not so many blocks). Every error has its
+        `..._standard_error` as that of a sample of examples, by bootstrap; the sets count as given. The summary has
+        the whole network's error and the median at the largest size, with standard errors.
 
     Raises:
         AnalysisError: if the network has no block, or a label is none of its classes.
@@ -118,7 +117,7 @@ def multi_lesion(
         summary=summary,
         table=table,
         units={**dict.fromkeys([*summary, *table], "fraction"), "removed": "blocks", "largest_size": "blocks"},
-        axes={f"{prefix}error_{name}": "removed" for prefix in ("", "same_dimension_") for name in _QUARTILES},
+        axes={f"{prefix}error_{name}": "removed" for prefix in ("", "same_dimension_") for name in QUARTILES},
     )
 
 
@@ -135,13 +134,9 @@ def _errors(
 
 def _columns(prefix: str, sizes: Sequence[Tensor]) -> dict[str, list[float]]:
     """Over the sets of each size, of errors (sets, 1 + resamples)."""
-    columns = {
-        f"{prefix}error_{name}": [float(errors[:, 0].quantile(part)) for errors in sizes]
-        for name, part in _QUARTILES.items()
-    }
-    columns[f"{prefix}error_minimum"] = [float(errors[:, 0].min()) for errors in sizes]
-    columns[f"{prefix}error_maximum"] = [float(errors[:, 0].max()) for errors in sizes]
-    columns[f"{prefix}error_median_standard_error"] = [
-        float(standard_error(errors.quantile(0.5, dim=0))) for errors in sizes
-    ]
+    columns: dict[str, list[float]] = {}
+    for name, part in {**QUARTILES, "minimum": 0.0, "maximum": 1.0}.items():
+        reached = torch.stack([errors.quantile(part, dim=0) for errors in sizes])
+        columns[f"{prefix}error_{name}"] = reached[:, 0].tolist()
+        columns[f"{prefix}error_{name}_standard_error"] = standard_error(reached).tolist()
     return columns

@@ -13,6 +13,7 @@ The first differs from the others because the paths of a length cancel.
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,6 +23,7 @@ from resablate.analyses.lengths import log10_path_counts, shares, spread
 from resablate.datasets import ExampleSource
 from resablate.measurement import AnalysisResult
 from resablate.model import Block, ResidualNetwork, Route, path_gradients, path_norms
+from resablate.training.bootstrap import REPLICATES
 
 _NORM = "nats per unit of input"
 
@@ -56,7 +58,7 @@ def path_gradient(
         `contribution` of path count times `sampled_norm`, `rms_contribution` of path count times `rms_norm`,
         `sum_contribution` of `norm`. The summary has the ordinary gradient's norm with its standard error over
         examples, and of each of the three shares the median length and the smallest interval of lengths that holds
-        95 %.
+        95 %. Shares and lengths have a `..._standard_error` by bootstrap over examples, or over sampled paths.
 
     Source: Veit et al. 2016, section 4.3 and Figure 6 (sampled paths, contribution); the exact sum and the random
         signs are this project's.
@@ -86,27 +88,72 @@ def path_gradient(
         "rms_norm": rms,
         "rms_norm_standard_error": rms_errors,
     }
-    contributions = {
-        "contribution": shares(columns["sampled_norm"], counts),
-        "rms_contribution": shares(rms, counts),
-        "sum_contribution": shares(columns["norm"], [0.0] * len(counts)),
-    }
+    contributions = _contributions(norms, sampled, counts)
     spreads = _spreads(contributions)
+    resampled = [_contributions(*_resample(norms, sampled, generator), counts) for _ in range(REPLICATES)]
+    share_errors, spread_errors = _deviations(resampled), _deviations([_spreads(one) for one in resampled])
     whole = _norms(path_gradients(network, images, labels, routes=None)).tolist()
     gradient = {"gradient_norm": sum(whole) / len(whole), "gradient_norm_standard_error": _standard_error(whole)}
     return AnalysisResult(
-        summary={**gradient, **spreads},
-        table={"length": list(range(blocks + 1)), **columns, "log10_path_count": counts, **contributions},
+        summary={**gradient, **spreads, **spread_errors},
+        table={
+            "length": list(range(blocks + 1)),
+            **columns,
+            "log10_path_count": counts,
+            **contributions,
+            **share_errors,
+        },
         units={
             **dict.fromkeys(gradient, _NORM),
-            **dict.fromkeys(spreads, "blocks"),
+            **dict.fromkeys([*spreads, *spread_errors], "blocks"),
             "length": "blocks",
             **dict.fromkeys(columns, _NORM),
             "log10_path_count": "1",
-            **dict.fromkeys(contributions, "fraction"),
+            **dict.fromkeys([*contributions, *share_errors], "fraction"),
         },
         axes=dict.fromkeys(["norm", "sampled_norm", "rms_norm", *contributions], "length"),
     )
+
+
+def _contributions(
+    norms: Tensor, sampled: Sequence[Sequence[float]], log10_counts: Sequence[float]
+) -> dict[str, list[float]]:
+    """Share of each length, of each kind.
+
+    Args:
+        norms: (n+1, 1 + draws, B), double: of `path_norms`.
+        sampled: of each length, of each sampled path.
+        log10_counts: of the paths of each length.
+    """
+    return {
+        "contribution": shares([sum(row) / len(row) for row in sampled], log10_counts),
+        "rms_contribution": shares(_root_mean_squares(norms[:, 1:], log10_counts)[0], log10_counts),
+        "sum_contribution": shares(norms[:, 0].mean(dim=1).tolist(), [0.0] * len(log10_counts)),
+    }
+
+
+def _resample(
+    norms: Tensor, sampled: Sequence[Sequence[float]], generator: torch.Generator
+) -> tuple[Tensor, list[list[float]]]:
+    """As many examples, and of each length as many sampled paths, drawn with replacement."""
+    examples, paths = norms.shape[2], len(sampled[0])
+    drawn = torch.randint(examples, (examples,), generator=generator)
+    picked = torch.randint(paths, (len(sampled), paths), generator=generator).tolist()
+    # A deviation needs two values: resamples of one are all that one.
+    again = norms[:, :, drawn] if examples > 1 else torch.full_like(norms, math.nan)
+    return again, [
+        [row[i] for i in places] if paths > 1 else [math.nan] for row, places in zip(sampled, picked, strict=True)
+    ]
+
+
+def _deviations(resampled: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The standard deviation of every number, or of every number of every row, over the resamples."""
+    return {
+        f"{name}_standard_error": torch.tensor([one[name] for one in resampled], dtype=torch.float64)
+        .std(dim=0)
+        .tolist()
+        for name in resampled[0]
+    }
 
 
 def _spreads(contributions: Mapping[str, Sequence[float]]) -> dict[str, float]:
@@ -135,7 +182,7 @@ def _root_mean_squares(norms: Tensor, log10_counts: Sequence[float]) -> tuple[li
     # The draws of an example share its gradient, so it is the examples that are independent, if there are several.
     squares = scaled.square().mean(dim=1) if norms.shape[2] > 1 else scaled.square().flatten(1)
     means = squares.mean(dim=1).tolist()
-    errors = [_standard_error(row) for row in squares.tolist()]
+    errors = (squares.std(dim=1) / math.sqrt(squares.shape[1])).tolist()
     # To first order, the error of a root is that of the square over twice the root.
     return (
         [math.sqrt(mean) for mean in means],

@@ -10,7 +10,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from resablate.analyses.interface import at_least_one, check_dissectable
+from resablate.analyses.interface import QUARTILES, at_least_one, check_dissectable
 from resablate.datasets import ExampleSource
 from resablate.measurement import AnalysisResult
 from resablate.model import Block, ResidualNetwork, Route, run_variants
@@ -45,7 +45,7 @@ def reorder(
 
     Returns:
         A row for each `bin` of tau that an order falls into: its middle `tau` = 1 - 0.02 `bin`, the `count` of orders
-        in it, quartiles of their error (fraction), and the standard error of the median as that of a sample of
+        in it, quartiles of their error (fraction), each with its `..._standard_error` as that of a sample of
         examples, by bootstrap; the orders count as given. The summary has the whole network's error, the mean error
         over all orders, the lowest tau, and how many blocks can change places; where none can, every order is the
         network as it is, and there is no mean error.
@@ -72,15 +72,16 @@ def reorder(
     for order in orders:
         bins.setdefault(tau_bin(order), []).append(errors[order])
     rows = {place: torch.stack(bins[place]) for place in sorted(bins)}
-    middles = torch.stack([errors.quantile(0.5, dim=0) for errors in rows.values()])
+    quartiles = {
+        f"error_{name}": torch.stack([errors.quantile(part, dim=0) for errors in rows.values()])
+        for name, part in QUARTILES.items()
+    }
     table = {
         "bin": [float(place) for place in rows],
         "tau": [1 - place / BINS for place in rows],
         "count": [float(len(errors)) for errors in rows.values()],
-        "error_lower_quartile": [float(errors[:, 0].quantile(0.25)) for errors in rows.values()],
-        "error_median": middles[:, 0].tolist(),
-        "error_upper_quartile": [float(errors[:, 0].quantile(0.75)) for errors in rows.values()],
-        "error_median_standard_error": standard_error(middles).tolist(),
+        **{name: errors[:, 0].tolist() for name, errors in quartiles.items()},
+        **{f"{name}_standard_error": standard_error(errors).tolist() for name, errors in quartiles.items()},
     }
     sampled = {"baseline_error": errors[itself]}
     if pairs:  # else the mean would be that of the network as it is, and pass for robustness
@@ -96,7 +97,7 @@ def reorder(
         summary=summary,
         table=table,
         units={**dict.fromkeys([*summary, *table], "fraction"), **plain, "swappable_blocks": "blocks"},
-        axes=dict.fromkeys(("error_lower_quartile", "error_median", "error_upper_quartile"), "bin"),
+        axes=dict.fromkeys(quartiles, "bin"),
     )
 
 

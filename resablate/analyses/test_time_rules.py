@@ -39,7 +39,7 @@ def test_time_rules(
         subset_samples: networks averaged over.
 
     Returns:
-        The summary has error (fraction) and loss (nats) under each rule, and standard errors of the errors, by
+        The summary has error (fraction) and loss (nats) under each rule, each with its `..._standard_error`, by
         bootstrap. A row for 1, 2, 4, ... `subsets`, and one for all: `error` and `loss` of the mean over the first so
         many, and their standard errors.
 
@@ -60,6 +60,7 @@ def test_time_rules(
         **{f"{rule}_error": float(errors[place, 0]) for rule, place in places.items()},
         **{f"{rule}_error_standard_error": float(standard_error(errors[place])) for rule, place in places.items()},
         **{f"{rule}_loss": float(losses[place, 0]) for rule, place in places.items()},
+        **{f"{rule}_loss_standard_error": float(standard_error(losses[place])) for rule, place in places.items()},
     }
     table = {
         "subsets": counts,

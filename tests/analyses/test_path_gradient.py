@@ -138,3 +138,20 @@ def test_where_no_gradient_comes_through_there_is_no_typical_length() -> None:
     assert result.summary["gradient_norm"] == 0
     assert all(math.isnan(result.summary[name]) for name in ("median_length", "effective_low", "effective_high"))
     assert all(math.isnan(share) for share in result.table["contribution"])
+
+
+def test_shares_have_standard_errors_over_examples() -> None:
+    network, once = make_network(depth=14), make_examples(12)
+    twice = Examples(torch.cat([once.images] * 2), torch.cat([once.labels] * 2))
+    errors = [
+        path_gradient(network, examples, generator=make_generator(), path_samples=8, path_signs=64).table
+        for examples in (once, twice, once.take(slice(1)))
+    ]
+    # The same examples again tell nothing new, and a standard error does not know: a root of two less.
+    single, double = (table["sum_contribution_standard_error"] for table in errors[:2])
+    for length in (2, 3, 4):
+        assert double[length] == pytest.approx(single[length] / math.sqrt(2), rel=0.35)
+    assert all(error > 0 for error in errors[0]["rms_contribution_standard_error"][1:])
+    for share in ("rms_contribution", "sum_contribution"):
+        assert all(math.isnan(error) for error in errors[2][f"{share}_standard_error"])
+    assert all(error > 0 for error in errors[2]["contribution_standard_error"][1:])

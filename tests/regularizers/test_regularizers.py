@@ -234,7 +234,10 @@ def test_knobs_without_effect_make_no_second_trial() -> None:
     assert check_trial(nothing).key == check_trial(small(transition="pad", depth=8)).key
     published = small(**with_all, sv_layers="transitions", sv_stem="published")
     assert check_trial(published).key == check_trial(small(**with_all, sv_layers="transitions")).key
+    never = check_trial(small(**with_all, sv_frequency=0.0))
+    assert never.key == check_trial(small()).key
     penalty = small(regularizer="spectral_penalty", sv_strength=1.0)
+    assert check_trial(penalty.replace(sv_frequency=0.0)).key == check_trial(penalty).key != never.key
     assert check_trial(penalty.replace(sv_frequency=0.1)).key == check_trial(penalty).key
 
 
