@@ -27,6 +27,12 @@ SHORTCUT_NAMES = (
     "dropout",
     "none",
 )
+SMALLEST_DEPTHS = {"basic": 8, "bottleneck": 11, "single": 5}
+"""Layers of a network of one block in each of its three stages, by block."""
+
+
+def smallest_depth(block: str, transition: str) -> int:
+    return SMALLEST_DEPTHS[block] + (2 if transition == "bare" else 0)
 
 
 def make_generator(seed: int = 0) -> torch.Generator:
@@ -44,7 +50,13 @@ def make_network(
         keywords.setdefault("shortcut_args", {"bias": -0.5})
     fields = {"depth": 8, "in_channels": 1, **keywords}
     network = build_network(width=width, num_classes=num_classes, generator=make_generator(seed), **fields).to(dtype)
-    draw = make_generator(seed + 1000)
+    draw_batch_norms(network, seed=seed + 1000)
+    return network.eval()
+
+
+def draw_batch_norms(network: nn.Module, *, seed: int = 1000) -> None:
+    """Gives every batch norm a scale, a shift and statistics that are none of its initial values."""
+    draw = make_generator(seed)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             with torch.no_grad():
@@ -55,8 +67,8 @@ def make_network(
                     (module.running_var, 1.0),
                 ):
                     assert tensor is not None
-                    tensor.copy_(middle + 0.2 * (2 * torch.rand(tensor.shape, generator=draw, dtype=dtype) - 1))
-    return network.eval()
+                    noise = 2 * torch.rand(tensor.shape, generator=draw, dtype=tensor.dtype) - 1
+                    tensor.copy_(middle + 0.2 * noise)
 
 
 class ScaledGradient(Block):

@@ -10,7 +10,7 @@ import torch
 from resablate.analyses import LESION_ARITHMETICS, lesion
 from resablate.errors import UnknownName
 from resablate.model import Route
-from resablate.training.bootstrap import ResampledScores, standard_error
+from tests.analyses.lesions import assert_bits_of_whole_runs
 from tests.networks import ORDER_NAMES, SHORTCUT_NAMES, lesion_routes, make_examples, make_generator, make_network
 
 
@@ -20,15 +20,7 @@ def test_shared_prefixes_change_no_bit(shortcut: str, ordering: str) -> None:
     network = make_network(shortcut=shortcut, ordering=ordering, dtype=torch.float32)
     examples = make_examples(12, dtype=torch.float32)
     result = lesion(network, examples, generator=make_generator())
-    scores = ResampledScores(3)
-    scores.start(examples.labels)
-    for block in range(3):
-        logits = network(examples.images, lesion_routes(network, block)).detach()
-        scores.add([block], logits, examples.labels)
-    assert result.table["loss"] == scores.losses()[:, 0].tolist()
-    assert result.table["error"] == scores.errors()[:, 0].tolist()
-    assert result.table["error_standard_error"] == standard_error(scores.errors()).tolist()
-    assert result.table["loss_standard_error"] == standard_error(scores.losses()).tolist()
+    assert_bits_of_whole_runs(result, network, examples)
 
 
 @pytest.mark.parametrize("count", [5, 300])

@@ -8,19 +8,25 @@ import torch
 from resablate.datasets import Examples
 from resablate.model import BLOCKS, TRANSITIONS, build_network
 from resablate.training import Training
-from tests.networks import ORDER_NAMES, SHORTCUT_NAMES, make_generator, make_images
+from tests.networks import (
+    ORDER_NAMES,
+    SHORTCUT_NAMES,
+    SMALLEST_DEPTHS,
+    make_generator,
+    make_images,
+    smallest_depth,
+)
 
-DEPTHS = {"basic": 8, "bottleneck": 11, "single": 5}
 IMAGES, LABELS = make_images(8, dtype=torch.float32)
 EXAMPLES = Examples(IMAGES, LABELS)
 
 
 def test_every_block_is_here() -> None:
-    assert set(DEPTHS) == set(BLOCKS)
+    assert set(SMALLEST_DEPTHS) == set(BLOCKS)
 
 
 @pytest.mark.parametrize(
-    ("block", "transition", "ordering"), list(itertools.product(DEPTHS, TRANSITIONS, ORDER_NAMES)), ids="-".join
+    ("block", "transition", "ordering"), list(itertools.product(SMALLEST_DEPTHS, TRANSITIONS, ORDER_NAMES))
 )
 @pytest.mark.parametrize("shortcut", SHORTCUT_NAMES)
 def test_a_step_moves_every_parameter(shortcut: str, ordering: str, block: str, transition: str) -> None:
@@ -29,7 +35,7 @@ def test_a_step_moves_every_parameter(shortcut: str, ordering: str, block: str, 
         ordering=ordering,
         block=block,
         transition=transition,
-        depth=DEPTHS[block] + (2 if transition == "bare" else 0),
+        depth=smallest_depth(block, transition),
         width=3,
         in_channels=1,
         num_classes=3,

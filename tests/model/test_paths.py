@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-import torchvision
+from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
 from resablate.model import (
     BLOCKS,
@@ -24,6 +24,7 @@ from tests.networks import (
     ORDER_NAMES,
     SHORTCUT_NAMES,
     ScaledGradient,
+    draw_batch_norms,
     make_generator,
     make_images,
     make_network,
@@ -75,7 +76,7 @@ def test_the_depths_are_of_every_block_and_transition() -> None:
     assert set(NINE_BLOCKS) == set(itertools.product(BLOCKS, TRANSITIONS))
 
 
-@pytest.mark.parametrize("ordering", ["original", "full_preactivation"])
+@pytest.mark.parametrize("ordering", ORDER_NAMES)
 @pytest.mark.parametrize(("block", "transition"), NINE_BLOCKS)
 def test_nine_blocks_of_every_kind_and_transition(block: str, transition: str, ordering: str) -> None:
     depth = NINE_BLOCKS[block, transition]
@@ -84,9 +85,22 @@ def test_nine_blocks_of_every_kind_and_transition(block: str, transition: str, o
     _assert_exact(network, *make_images(2))
 
 
-def test_an_adapted_network() -> None:
+@pytest.mark.parametrize(
+    ("block", "layers", "fields"),
+    [
+        (BasicBlock, [2, 2, 2, 2], {}),
+        (Bottleneck, [1, 1, 1, 2], {}),
+        (Bottleneck, [1, 1, 1, 2], {"groups": 8, "width_per_group": 4}),
+        (Bottleneck, [1, 1, 1, 2], {"width_per_group": 128}),
+    ],
+    ids=["resnet18", "bottleneck", "resnext", "wide"],
+)
+def test_an_adapted_network(block: type[BasicBlock | Bottleneck], layers: list[int], fields: dict[str, int]) -> None:
     torch.manual_seed(0)
-    network = adapt(torchvision.models.resnet18(num_classes=5).double().eval())
+    theirs = ResNet(block, layers, num_classes=5, **fields).double().eval()
+    draw_batch_norms(theirs)
+    network = adapt(theirs)
+    assert len(network.chain) == sum(layers)
     _assert_exact(network, *make_images(1, channels=3, size=(32, 32)))
 
 
