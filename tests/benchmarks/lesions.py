@@ -21,7 +21,7 @@ from resablate.datasets import Examples
 from resablate.model import ResidualNetwork, Step, folding, run_variants, without
 from resablate.training.bootstrap import ResampledScores, score_variants
 from tests.benchmarks.measuring import Memory, Row, interleaved
-from tests.networks import make_generator, make_network
+from tests.networks import make_generator, make_network, relative_gap
 
 BATCH = 128
 SETS_BATCH = 16
@@ -29,7 +29,7 @@ SETS_BATCH = 16
 SIZES, SUBSETS, TIMED_ORDERS = 20, 100, 2
 GIB_ALLOWED = 4.0
 LOGITS_WITHIN = 1e-4
-"""Folded from exact."""
+"""Folded from exact, as a part of the largest: that of an untrained network of 110 layers is about 10^8."""
 
 
 def single_lesions(*, depth: int, exact: float, folded: float) -> list[Row]:
@@ -50,14 +50,19 @@ def single_lesions(*, depth: int, exact: float, folded: float) -> list[Row]:
     assert torch.allclose(run("folded").losses(), expected.losses(), rtol=1e-4)
     images = next(iter(_noise(BATCH).batches(BATCH)))[0]
     with torch.inference_mode():
-        difference = (folding.folded(network)(images) - network.eval()(images)).abs().max()
-    assert difference < LOGITS_WITHIN
+        assert relative_gap(folding.folded(network)(images), network.eval()(images)) < LOGITS_WITHIN
     baseline, ours, ours_folded = interleaved(whole, partial(run, "exact"), partial(run, "folded"))
     named = f"{count - 1} single lesions, ResNet-{depth}, batch {BATCH}"
     evaluations = "one full evaluation per block"
     return [
         Row(f"{named}, exact (equal bit for bit)", evaluations, baseline, ours, exact),
-        Row(f"{named}, folded (logits equal to {LOGITS_WITHIN:g})", evaluations, baseline, ours_folded, folded),
+        Row(
+            f"{named}, folded (logits equal to {LOGITS_WITHIN:g} of the largest)",
+            evaluations,
+            baseline,
+            ours_folded,
+            folded,
+        ),
     ]
 
 
