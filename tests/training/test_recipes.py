@@ -64,6 +64,8 @@ OF_SWEEPS = {
     "norm_ratio_procresnet166": FIRST_50,
     "norm_ratio_resnet164": FIRST_50,
     "procrustes_baseline164": PROCRUSTES,
+    "procrustes_baseline_depths": PROCRUSTES,
+    "procrustes_depths": PROCRUSTES,
     "procrustes_resnet166": PROCRUSTES,
     "veit_effective_paths": HE,
     "veit_resnet110": HE,
