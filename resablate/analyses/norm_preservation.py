@@ -13,12 +13,10 @@ from resablate.analyses.interface import at_least_one, check_dissectable
 from resablate.datasets import ExampleSource
 from resablate.measurement import AnalysisResult
 from resablate.model import ResidualNetwork, evaluation_mode
-from resablate.training.bootstrap import standard_error
+from resablate.training.bootstrap import REPLICATES, standard_error
 
 _BATCH = 32
 """ExampleSource whose gradients at all blocks are in memory at once."""
-_RESAMPLES = 200
-"""Enough for a standard error: Efron & Tibshirani 1993, section 6.4."""
 
 
 def norm_preservation(
@@ -97,9 +95,9 @@ def _resampled(norms: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
     count = norms.shape[1]
     columns = [_ratios(norms)]
     if count < 2:  # noqa: PLR2004 - a deviation needs two
-        columns += [torch.full_like(columns[0], math.nan)] * _RESAMPLES
+        columns += [torch.full_like(columns[0], math.nan)] * REPLICATES
     else:
-        drawn = torch.randint(count, (_RESAMPLES, count), generator=generator)
+        drawn = torch.randint(count, (REPLICATES, count), generator=generator)
         columns += [_ratios(norms[:, row]) for row in drawn]
     return dict(zip(("ratio", "mean_ratio", "median_ratio"), torch.stack(columns, dim=2), strict=True))
 

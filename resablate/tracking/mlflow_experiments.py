@@ -11,7 +11,7 @@ def find_experiment(store: MlflowStore, name: str) -> str:
     """The id of the experiment called `name`, made where there is none.
 
     Raises:
-    TrackingError: if it was deleted.
+        TrackingError: if it was deleted.
     """
     from mlflow.exceptions import MlflowException
 
