@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         path_gradients,
     )
     from resablate.result import TrialResult
-    from resablate.spec import TrialSpec
+    from resablate.spec import TrainSpec
     from resablate.sweep import SweepSpec, load_sweep
     from resablate.training import evaluate, load_weights
     from resablate.trial import Trial, run_trial
@@ -49,7 +49,7 @@ __all__ = [
     "SweepSpec",
     "Trial",
     "TrialResult",
-    "TrialSpec",
+    "TrainSpec",
     "adapt",
     "build_network",
     "evaluate",
@@ -94,7 +94,7 @@ _HOMES = {
         "path_gradients",
     ),
     "resablate.result": ("TrialResult",),
-    "resablate.spec": ("TrialSpec",),
+    "resablate.spec": ("TrainSpec",),
     "resablate.sweep": ("SweepSpec", "load_sweep"),
     "resablate.training": ("evaluate", "load_weights"),
     "resablate.trial": ("Trial", "run_trial"),

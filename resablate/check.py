@@ -14,10 +14,10 @@ from resablate.datasets import DATASETS, NORMALIZATIONS, VIEWS, split_sizes
 from resablate.errors import SpecError, nearest
 from resablate.model import BLOCKS, NETWORKS, STAGE_PREACTIVATIONS, TRANSITIONS, build_network
 from resablate.orderings import ORDERINGS
-from resablate.registry import Registry, accepted, arguments
+from resablate.registry import Registry, filter_kwargs, keyword_defaults
 from resablate.regularizers import REGULARIZERS, SV_LAYERS, SV_STEMS, chosen_convolutions
 from resablate.shortcuts import SHORTCUTS
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from resablate.training import (
     AUGMENTATIONS,
     BLOCK_SAMPLINGS,
@@ -51,12 +51,12 @@ _TABLES: Mapping[str, Registry[Any]] = {
     "lesion_arithmetic": LESION_ARITHMETICS,
     "multi_lesion_design": LESION_DESIGNS,
 }
-"""Field of TrialSpec -> the table that its value is a row of."""
+"""Field of TrainSpec -> the table that its value is a row of."""
 _FEWEST_EXAMPLES = 2
-_DEFAULT = TrialSpec()
+_DEFAULT = TrainSpec()
 
 
-def check_trial(spec: TrialSpec) -> TrialSpec:
+def check_trial(spec: TrainSpec) -> TrainSpec:
     """`spec` in its canonical form: knobs that have no effect under the others are back at their defaults.
 
     Raises:
@@ -83,7 +83,7 @@ def check_trial(spec: TrialSpec) -> TrialSpec:
     return _canonical(spec)
 
 
-def unknown_names(spec: TrialSpec) -> list[str]:
+def unknown_names(spec: TrainSpec) -> list[str]:
     """One line for each name in `spec` that is in no table, and for a depth that its network cannot have."""
     found = [problem for field, table in _TABLES.items() for problem in _unknown(table, [getattr(spec, field)])]
     if not _unknown(NETWORKS, [spec.network]) + _unknown(BLOCKS, [spec.block]):
@@ -91,10 +91,10 @@ def unknown_names(spec: TrialSpec) -> list[str]:
     return found + _unknown(ANALYSES, spec.analyses)
 
 
-def _depth_problems(spec: TrialSpec) -> list[str]:
+def _depth_problems(spec: TrainSpec) -> list[str]:
     check = NETWORKS[spec.network].check_depth
     try:
-        check(depth=spec.depth, **accepted(check, dict(spec)))
+        check(depth=spec.depth, **filter_kwargs(check, dict(spec)))
     except ValueError as error:
         return [f"depth: {error}"]
     return []
@@ -110,10 +110,10 @@ def _unknown(table: Registry[Any], names: Iterable[str]) -> list[str]:
     return problems
 
 
-def argument_problems(spec: TrialSpec) -> list[str]:
+def argument_problems(spec: TrainSpec) -> list[str]:
     """One line for each argument that the trial's shortcut does not take, or takes with other values."""
     module = SHORTCUTS[spec.shortcut]
-    takes = arguments(module)
+    takes = keyword_defaults(module)
     choices = f"takes {', '.join(takes)}" if takes else "takes no argument"
     problems = [
         f"shortcut {spec.shortcut!r} {choices}; got {name}={value!r}{nearest(name, takes)}"
@@ -141,7 +141,7 @@ def _refused(module: Callable[..., object], given: tuple[tuple[str, object], ...
     return ""
 
 
-def _split_problems(spec: TrialSpec) -> list[str]:
+def _split_problems(spec: TrainSpec) -> list[str]:
     """Batch norm needs two examples to train on, and a step a whole batch."""
     available = DATASETS[spec.dataset].train_count
     held_out, kept = split_sizes(available, val_fraction=spec.val_fraction, train_examples=spec.train_examples)
@@ -162,10 +162,10 @@ def _split_problems(spec: TrialSpec) -> list[str]:
     return found
 
 
-def _sampling_problems(spec: TrialSpec) -> list[str]:
+def _sampling_problems(spec: TrainSpec) -> list[str]:
     """More blocks in a batch than the network has."""
     with torch.device("meta"):
-        network = build_network(network=spec.network, **accepted(NETWORKS[spec.network].build, dict(spec)))
+        network = build_network(network=spec.network, **filter_kwargs(NETWORKS[spec.network].build, dict(spec)))
     try:
         survival_of(spec.block_sampling, len(network.chain), **dict(spec))
     except ValueError as error:
@@ -173,7 +173,7 @@ def _sampling_problems(spec: TrialSpec) -> list[str]:
     return []
 
 
-def _view_problems(spec: TrialSpec) -> list[str]:
+def _view_problems(spec: TrainSpec) -> list[str]:
     """Images of one size are not cut from larger ones, and images of many sizes have no mean of each pixel."""
     streamed = [name for name, row in DATASETS.items() if row.streamed]
     if spec.dataset in streamed and spec.normalization == "per_pixel":
@@ -193,8 +193,8 @@ def _same_kind(value: object, default: object) -> bool:
     return isinstance(value, int | float) or not isinstance(default, int | float)
 
 
-def _canonical(spec: TrialSpec) -> TrialSpec:
-    defaults = arguments(SHORTCUTS[spec.shortcut])
+def _canonical(spec: TrainSpec) -> TrainSpec:
+    defaults = keyword_defaults(SHORTCUTS[spec.shortcut])
     # Each analysis has its own generator, so their order has no effect.
     form: dict[str, Any] = {
         "shortcut_args": {name: value for name, value in spec.shortcut_args.items() if value != defaults[name]},
@@ -205,7 +205,7 @@ def _canonical(spec: TrialSpec) -> TrialSpec:
     return spec if all(getattr(spec, name) == value for name, value in form.items()) else spec.replace(**form)
 
 
-def _without_effect(spec: TrialSpec) -> frozenset[str]:
+def _without_effect(spec: TrainSpec) -> frozenset[str]:
     """Knobs that no chosen row of a table takes, and those that the values of others make idle."""
     regularizers = [] if _regularizes_nothing(spec) else [REGULARIZERS[spec.regularizer]]
     tables: dict[str, tuple[Iterable[Callable[..., object]], Iterable[Callable[..., object]]]] = {
@@ -225,7 +225,7 @@ def _without_effect(spec: TrialSpec) -> frozenset[str]:
     return (taken_by_some - taken - set(tables)) | _idle(spec)
 
 
-def _idle(spec: TrialSpec) -> set[str]:
+def _idle(spec: TrainSpec) -> set[str]:
     """Knobs that the values of others make idle."""
     own_start = spec.stage_preactivation == "own" and spec.transition != "projection"
     idle: list[tuple[bool, Iterable[str]]] = [
@@ -237,12 +237,12 @@ def _idle(spec: TrialSpec) -> set[str]:
         (spec.sv_layers == "transitions", ["sv_stem"]),
         (spec.decay_factor == 1, ["milestones"]),
         (spec.decay_factor != 1 and not spec.milestones, ["decay_factor"]),
-        (not any(ANALYSES[name].over_training for name in spec.analyses), ["analysis_epochs"]),
+        (not any(ANALYSES[name].during_training for name in spec.analyses), ["analysis_epochs"]),
     ]
     return {name for condition, names in idle if condition for name in names} | _idle_with_data(spec)
 
 
-def _idle_with_data(spec: TrialSpec) -> set[str]:
+def _idle_with_data(spec: TrainSpec) -> set[str]:
     dataset = DATASETS[spec.dataset]
     if dataset.streamed:  # how many images there are is not known before the folder is read
         return set()
@@ -255,14 +255,14 @@ def _idle_with_data(spec: TrialSpec) -> set[str]:
     return inert | {name for name, count in tested.items() if count >= dataset.test_count}
 
 
-def _regularizes_nothing(spec: TrialSpec) -> bool:
+def _regularizes_nothing(spec: TrainSpec) -> bool:
     if spec.regularizer == "none" or spec.sv_strength == 0:
         return True
-    if spec.sv_frequency == 0 and "sv_frequency" in arguments(REGULARIZERS[spec.regularizer]):
+    if spec.sv_frequency == 0 and "sv_frequency" in keyword_defaults(REGULARIZERS[spec.regularizer]):
         return True
     if spec.sv_layers == "all":
         return False
-    names = arguments(NETWORKS[spec.network].build)
+    names = keyword_defaults(NETWORKS[spec.network].build)
     knobs = {name: value for name, value in dict(spec).items() if name in names and name != "shortcut_args"}
     return not _has_convolutions(spec.network, spec.sv_layers, tuple(sorted(spec.shortcut_args.items())), **knobs)
 
@@ -282,4 +282,4 @@ def _knobs(functions: Iterable[Callable[..., object]]) -> frozenset[str]:
 
 @cache
 def _knobs_of(function: Callable[..., object]) -> frozenset[str]:
-    return frozenset(arguments(function)) & frozenset(TrialSpec.model_fields)
+    return frozenset(keyword_defaults(function)) & frozenset(TrainSpec.model_fields)

@@ -12,7 +12,7 @@ from resablate.analyses import ANALYSES
 from resablate.datasets import ExampleSource
 from resablate.measurement import AnalysisResult
 from resablate.model import ResidualNetwork
-from resablate.registry import accepted
+from resablate.registry import filter_kwargs
 from resablate.training import derived_generator, float32_products
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ def dissect(
     rows = {name: ANALYSES[name] for name in names}
     outcome = Dissection()
     for name, row in rows.items():
-        run = partial(row.run, **accepted(row.run, knobs or {}))
+        run = partial(row.run, **filter_kwargs(row.run, knobs or {}))
         purpose = (name,) if epoch is None else (name, epoch)
         try:
             outcome.done[name] = run(

@@ -28,12 +28,12 @@ class SpecError(ResablateError):
 
     Attributes:
         problems: one line each, so that all of them can be mended in one go.
-        sound: what is left when the mistakes are taken out, if that makes sense, so that a later check can add its own.
+        valid_part: what is left when the mistakes are taken out, if that makes sense, so that a later check can add its own.
     """
 
-    def __init__(self, problems: str | Iterable[str], *, place: str = "", sound: object = None) -> None:
+    def __init__(self, problems: str | Iterable[str], *, place: str = "", valid_part: object = None) -> None:
         self.problems: list[str] = [problems] if isinstance(problems, str) else list(problems)
-        self.sound = sound
+        self.valid_part = valid_part
         if place:
             count = len(self.problems)
             head = f"{place}: {count} problem{'s' if count > 1 else ''}"

@@ -6,7 +6,7 @@ from math import comb
 
 from resablate.datasets import DATASETS
 from resablate.model import NetworkCost
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from resablate.trial import trial_cost
 
 # Seconds on one core of a 2020s x86 server, fitted to networks of depth 20 to 56 and width 8 to 64 on images of 8 to
@@ -19,7 +19,7 @@ _SHARE_OF_A_SET = 0.35
 _SPECTRUM_MULTIPLY_ADDS_PER_SECOND = 6.5e7  # each convolution about a hundred times, in float64
 
 
-def estimate_cpu_seconds(spec: TrialSpec) -> float:
+def estimate_cpu_seconds(spec: TrainSpec) -> float:
     """Seconds that the trial takes on one CPU core, by its multiply-adds and its number of layers: an estimate."""
     cost = trial_cost(spec)
     dataset = DATASETS[spec.dataset]
@@ -49,7 +49,7 @@ def estimate_cpu_seconds(spec: TrialSpec) -> float:
     return seconds
 
 
-def _lesion_passes(spec: TrialSpec, blocks: int) -> dict[str, float]:
+def _lesion_passes(spec: TrainSpec, blocks: int) -> dict[str, float]:
     """Passes through the whole network that the analyses of parts cost, as equal beginnings are computed once."""
     sizes = min(spec.multi_lesion_largest, blocks)
     sets = sum(min(2 * spec.multi_lesion_subsets, comb(blocks, size)) for size in range(1, sizes + 1))
@@ -60,7 +60,7 @@ def _lesion_passes(spec: TrialSpec, blocks: int) -> dict[str, float]:
     }
 
 
-def _path_gradient(spec: TrialSpec, cost: NetworkCost) -> float:
+def _path_gradient(spec: TrainSpec, cost: NetworkCost) -> float:
     sampled = (cost.blocks + 1) * spec.path_samples
     # The walk takes one vector through the last block and one for each block through the first, and as many for signs.
     walked = (1 + spec.path_signs) * (cost.blocks + 1) / 2

@@ -9,13 +9,13 @@ from pathlib import Path
 from resablate.check import check_trial, unknown_names
 from resablate.errors import SpecError
 from resablate.model import NETWORKS
-from resablate.registry import arguments
+from resablate.registry import keyword_defaults
 from resablate.searches import SEARCHES, Adaptive, is_adaptive
 from resablate.searches.points import corners
 from resablate.searches.random import draw
 from resablate.searches.settings import search_problems
 from resablate.shortcuts import SHORTCUTS
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from resablate.sweep import LARGEST_GRID, Point, SweepSpec, load_sweep, merge
 
 _SHOWN_PROBLEMS = 20
@@ -28,13 +28,13 @@ class SweepPlan:
     """A checked sweep: its different trials, in the order of its points."""
 
     sweep: SweepSpec
-    trials: tuple[TrialSpec, ...]
+    trials: tuple[TrainSpec, ...]
     """Canonical, each key once; none where a search proposes them one by one."""
     point_count: int
     """Points asked for; more than trials where some ask the same question."""
     notes: tuple[str, ...]
     """What a reader of the sweep should know, one line each."""
-    samples: tuple[TrialSpec, ...] = ()
+    samples: tuple[TrainSpec, ...] = ()
     """Trials like those that the search will propose: the ends of the axes and some between."""
 
     @property
@@ -66,9 +66,9 @@ def checked_plan(read: Callable[[], SweepSpec], *, place: str) -> SweepPlan:
     try:
         sweep = read()
     except SpecError as error:
-        if not isinstance(error.sound, SweepSpec):
+        if not isinstance(error.valid_part, SweepSpec):
             raise
-        raise SpecError([*error.problems, *_further_problems(error.sound)], place=place) from None
+        raise SpecError([*error.problems, *_further_problems(error.valid_part)], place=place) from None
     return plan_sweep(sweep, place=place)
 
 
@@ -114,7 +114,7 @@ def plan_sweep(sweep: SweepSpec, *, place: str = "") -> SweepPlan:
     found: dict[str, None] = {}
     named = _argument_names(sweep)
     taken: dict[str, set[str]] = {name: set() for name in named}
-    trials: dict[str, TrialSpec] = {}
+    trials: dict[str, TrainSpec] = {}
     for point in points:
         try:
             for spec in _point_trials(sweep, point, taken):
@@ -141,7 +141,7 @@ def plan_sweep(sweep: SweepSpec, *, place: str = "") -> SweepPlan:
     )
 
 
-def point_trials(sweep: SweepSpec, point: Point) -> tuple[TrialSpec, ...]:
+def point_trials(sweep: SweepSpec, point: Point) -> tuple[TrainSpec, ...]:
     """The trials of a point, canonical: one, or one for each of the search's seeds.
 
     Raises:
@@ -151,7 +151,7 @@ def point_trials(sweep: SweepSpec, point: Point) -> tuple[TrialSpec, ...]:
     return tuple(_point_trials(sweep, point, taken))
 
 
-def _point_trials(sweep: SweepSpec, point: Point, taken: dict[str, set[str]]) -> Iterator[TrialSpec]:
+def _point_trials(sweep: SweepSpec, point: Point, taken: dict[str, set[str]]) -> Iterator[TrainSpec]:
     for seed in sweep.search.seeds or [None]:
         replicate = point if seed is None else {**point, "seed": seed}
         spec = check_trial(sweep.trial(_effective(sweep, replicate, taken)))
@@ -184,7 +184,7 @@ def _effective(sweep: SweepSpec, point: Point, taken: dict[str, set[str]]) -> Po
     given: dict[str, object] = fields.get("shortcut_args") or {}
     if shortcut not in SHORTCUTS or not given:
         return point
-    takes = arguments(SHORTCUTS[shortcut])
+    takes = keyword_defaults(SHORTCUTS[shortcut])
     for name in given:
         if name in takes:
             taken[name].add(shortcut)
@@ -195,12 +195,12 @@ def _effective(sweep: SweepSpec, point: Point, taken: dict[str, set[str]]) -> Po
 
 def _nobody_takes(name: str, shortcuts: list[str]) -> str:
     choices = "; ".join(
-        f"{shortcut} takes {', '.join(arguments(SHORTCUTS[shortcut])) or 'none'}" for shortcut in shortcuts
+        f"{shortcut} takes {', '.join(keyword_defaults(SHORTCUTS[shortcut])) or 'none'}" for shortcut in shortcuts
     )
     return f"shortcut_args.{name}: no shortcut of this sweep takes it ({choices})"
 
 
-def _notes(sweep: SweepSpec, taken: dict[str, set[str]], trials: Sequence[TrialSpec], *, points: int) -> list[str]:
+def _notes(sweep: SweepSpec, taken: dict[str, set[str]], trials: Sequence[TrainSpec], *, points: int) -> list[str]:
     shortcuts = dict.fromkeys(spec.shortcut for spec in trials)
     notes = [
         f"shortcut_args.{name} has no effect on {', '.join(others)}, which run once, without it"
@@ -219,8 +219,8 @@ def _notes(sweep: SweepSpec, taken: dict[str, set[str]], trials: Sequence[TrialS
 
 def _unlike_published(sweep: SweepSpec, network: str) -> str:
     """What the sweep does not write and would not be as in the network's papers; empty where all is."""
-    unwritten = TrialSpec().params().keys() - sweep.base.keys() - sweep.axes.keys() - {"shortcut_args"}
-    own = {name: value for name, value in arguments(NETWORKS[network].build).items() if name in unwritten}
-    other = {name: getattr(TrialSpec(), name) for name in own if getattr(TrialSpec(), name) != own[name]}
+    unwritten = TrainSpec().params().keys() - sweep.base.keys() - sweep.axes.keys() - {"shortcut_args"}
+    own = {name: value for name, value in keyword_defaults(NETWORKS[network].build).items() if name in unwritten}
+    other = {name: getattr(TrainSpec(), name) for name in own if getattr(TrainSpec(), name) != own[name]}
     told = ", ".join(f"{name} {value} (published: {own[name]})" for name, value in other.items())
     return f"{network} is built with {told}, as the sweep writes nothing else" if told else ""

@@ -13,9 +13,9 @@ from resablate.datasets import DATASETS, Splits, load_dataset, split_dataset
 from resablate.dissection import Dissection, dissect
 from resablate.errors import ResablateError, SpecError
 from resablate.model import ResidualNetwork, adapt, evaluation_mode, load_pretrained, pretrained_builder
-from resablate.registry import arguments
+from resablate.registry import keyword_defaults
 from resablate.result import TrialResult
-from resablate.spec import ParamValue, TrialSpec
+from resablate.spec import ParamValue, TrainSpec
 from resablate.training import derived_generator, load_weights
 from resablate.trial import Trial, analysis_knobs
 
@@ -47,7 +47,7 @@ def check_analyses(names: Sequence[str], knobs: Mapping[str, Any], *, others: Co
     which = " or ".join(chosen) or "any analysis"
     found += [f"{knob}: not a knob of {which}, which {choices}" for knob in knobs if knob not in takes]
     try:
-        TrialSpec.parse({knob: value for knob, value in knobs.items() if knob in takes})
+        TrainSpec.parse({knob: value for knob, value in knobs.items() if knob in takes})
     except SpecError as error:
         found += error.problems
     if found:
@@ -152,7 +152,7 @@ def analyze_pretrained(
             found += error.problems
     if found:
         raise SpecError(found, place="analyze")
-    spec = TrialSpec.parse(given)
+    spec = TrainSpec.parse(given)
     place = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = adapt(load_pretrained(name, weights=weights)).to(place)
     splits = split_dataset(
@@ -204,9 +204,9 @@ def _check_fit(network: ResidualNetwork, splits: Splits, *, name: str, dataset: 
 
 
 def _knobs_of(name: str) -> set[str]:
-    return set(arguments(ANALYSES[name].run)) & set(TrialSpec.model_fields) - _OF_TRAINING
+    return set(keyword_defaults(ANALYSES[name].run)) & set(TrainSpec.model_fields) - _OF_TRAINING
 
 
-def _changed(name: str, spec: TrialSpec, original: TrialSpec) -> dict[str, ParamValue]:
+def _changed(name: str, spec: TrainSpec, original: TrainSpec) -> dict[str, ParamValue]:
     now, before = spec.params(), original.params()
     return {knob: now[knob] for knob in sorted(_knobs_of(name)) if now[knob] != before[knob]}

@@ -31,7 +31,7 @@ from resablate.figures.tables import (
     trial_table,
 )
 from resablate.result import Status, TrialResult
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from resablate.sweep import SweepSpec
 
 RESULTS = "results.jsonl"
@@ -57,7 +57,7 @@ def write_report(
     sweep: SweepSpec,
     command: str,
     folder: Path,
-    missing: Sequence[TrialSpec] = (),
+    missing: Sequence[TrainSpec] = (),
 ) -> Path:
     """Writes the report of a sweep and returns the path of its page.
 
@@ -154,7 +154,7 @@ def _write_tables(folder: Path, groups: Sequence[Replicates]) -> None:
             writer.writerows(table.rows)
 
 
-def _published(spec: TrialSpec) -> str | None:
+def _published(spec: TrainSpec) -> str | None:
     row = published_row(spec)
     return row.error if row else None
 
@@ -165,7 +165,7 @@ def _content(
     sweep: SweepSpec,
     command: str,
     drawings: Sequence[Drawing],
-    missing: Sequence[TrialSpec],
+    missing: Sequence[TrainSpec],
 ) -> dict[str, Any]:
     """What both pages say, as plain values."""
     results = [result for group in groups for result in group.results]

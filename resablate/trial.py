@@ -15,11 +15,11 @@ from resablate.analyses import ANALYSES
 from resablate.check import check_trial
 from resablate.datasets import DATASETS, Splits, load_dataset, split_dataset
 from resablate.dissection import Dissection, dissect
-from resablate.files import write_bytes
+from resablate.storage.files import write_bytes
 from resablate.measurement import EpochMetrics
 from resablate.model import NetworkCost, ResidualNetwork, build_network, count_parameters, network_cost
 from resablate.result import RESULT_FILE, WEIGHTS_FILE, TrialResult
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from resablate.training import (
     Training,
     calibrated,
@@ -35,7 +35,7 @@ from resablate.versions import versions
 log = logging.getLogger(__name__)
 
 
-def trial_cost(spec: TrialSpec) -> NetworkCost:
+def trial_cost(spec: TrainSpec) -> NetworkCost:
     """Parameters and multiply-adds (of one image) of the trial's network, without building it in memory."""
     dataset = DATASETS[spec.dataset]
     return network_cost(
@@ -47,7 +47,7 @@ def trial_cost(spec: TrialSpec) -> NetworkCost:
     )
 
 
-def _network_knobs(spec: TrialSpec) -> dict[str, Any]:
+def _network_knobs(spec: TrainSpec) -> dict[str, Any]:
     return dict(
         network=spec.network,
         shortcut=spec.shortcut,
@@ -82,7 +82,7 @@ class Trial:
 
     def __init__(
         self,
-        spec: TrialSpec,
+        spec: TrainSpec,
         *,
         data_root: Path | None = None,
         device: torch.device | None = None,
@@ -176,7 +176,7 @@ class Trial:
     def _follow(self) -> None:
         """Run the analyses that follow training, where they are due after the epochs done."""
         spec, epoch = self.spec, self.training.epoch
-        followed = [name for name in spec.analyses if ANALYSES[name].over_training]
+        followed = [name for name in spec.analyses if ANALYSES[name].during_training]
         if epoch not in spec.analysis_epochs or not followed:
             return
         network = self.network if epoch else calibrated(self.network, self.splits.train)
@@ -243,7 +243,7 @@ class Trial:
         )
 
 
-def analysis_knobs(spec: TrialSpec) -> dict[str, Any]:
+def analysis_knobs(spec: TrainSpec) -> dict[str, Any]:
     """The fields that analyses take, by name."""
     return dict(
         block_sampling=spec.block_sampling,
@@ -266,7 +266,7 @@ def analysis_knobs(spec: TrialSpec) -> dict[str, Any]:
 
 
 def run_trial(
-    spec: TrialSpec,
+    spec: TrainSpec,
     *,
     data_root: Path | None = None,
     device: torch.device | None = None,

@@ -6,7 +6,7 @@ from typing import Any
 
 from resablate.measurement import AnalysisResult, EpochMetrics
 from resablate.result import Status, TrialResult
-from resablate.spec import ArgumentValue, TrialSpec
+from resablate.spec import ArgumentValue, TrainSpec
 
 VERSIONS = {"resablate": "0.1.0", "torch": "2.11.0", "python": "3.11.2", "commit": "0" * 40, "device": "cpu"}
 
@@ -219,7 +219,7 @@ def make_result(
 ) -> TrialResult:
     """A result of the trial with these fields; errors of trials that did not finish are NaN."""
     return TrialResult(
-        spec=TrialSpec.parse({**fields, "shortcut_args": dict(shortcut_args or {})}),
+        spec=TrainSpec.parse({**fields, "shortcut_args": dict(shortcut_args or {})}),
         status=status,
         reason=reason,
         history=make_history(losses),

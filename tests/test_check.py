@@ -12,15 +12,15 @@ from resablate.check import check_trial
 from resablate.datasets import DATASETS, VIEWS
 from resablate.errors import SpecError
 from resablate.orderings import ORDERINGS
-from resablate.registry import arguments
+from resablate.registry import keyword_defaults
 from resablate.regularizers import REGULARIZERS
 from resablate.shortcuts import SHORTCUTS
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from resablate.training import AUGMENTATIONS, SCHEDULES
 
 
-def parse(**fields: Any) -> TrialSpec:
-    return TrialSpec.parse(fields)
+def parse(**fields: Any) -> TrainSpec:
+    return TrainSpec.parse(fields)
 
 
 def key(**fields: Any) -> str:
@@ -113,12 +113,12 @@ def test_a_knob_with_an_effect_makes_another_trial(base: dict[str, Any], changed
 
 
 @st.composite
-def specs(draw: st.DrawFn) -> TrialSpec:
+def specs(draw: st.DrawFn) -> TrainSpec:
     """Any trial that can be run, with knobs that matter and knobs that do not."""
     shortcut = draw(st.sampled_from(list(SHORTCUTS)))
     known = {
         name: draw(st.booleans() if isinstance(default, bool) else st.sampled_from([default, 0, 0.25, 0.5]))
-        for name, default in arguments(SHORTCUTS[shortcut]).items()
+        for name, default in keyword_defaults(SHORTCUTS[shortcut]).items()
         if draw(st.booleans())
     }
     number = st.sampled_from
@@ -161,7 +161,7 @@ def specs(draw: st.DrawFn) -> TrialSpec:
 
 @settings(max_examples=300)
 @given(specs())
-def test_the_canonical_form_is_its_own(spec: TrialSpec) -> None:
+def test_the_canonical_form_is_its_own(spec: TrainSpec) -> None:
     once = check_trial(spec)
     twice = check_trial(once)
     assert twice == once
@@ -174,13 +174,13 @@ REGIME = ("precision", "memory_format", "compile", "block_sampling")
 
 @settings(max_examples=100)
 @given(specs())
-def test_the_canonical_form_asks_the_same(spec: TrialSpec) -> None:
+def test_the_canonical_form_asks_the_same(spec: TrainSpec) -> None:
     """What the parts of a trial receive in the end is what was written."""
     canonical = check_trial(spec)
     for field in ("shortcut", "ordering", "depth", "width", "dataset", "schedule", "augmentation", "seed", *REGIME):
         assert getattr(canonical, field) == getattr(spec, field)
     assert set(canonical.analyses) == set(spec.analyses)
-    defaults = arguments(SHORTCUTS[spec.shortcut])
+    defaults = keyword_defaults(SHORTCUTS[spec.shortcut])
     assert {**defaults, **canonical.shortcut_args} == {**defaults, **spec.shortcut_args}
     total = 1000
     for iteration in (0, 399, 400, 499, 500, 749, 750, 999):
@@ -189,7 +189,7 @@ def test_the_canonical_form_asks_the_same(spec: TrialSpec) -> None:
                 iteration,
                 total,
                 learning_rate=s.learning_rate,
-                **{name: getattr(s, name) for name in arguments(SCHEDULES[s.schedule])},
+                **{name: getattr(s, name) for name in keyword_defaults(SCHEDULES[s.schedule])},
             )
             for s in (spec, canonical)
         ]

@@ -7,7 +7,7 @@ import pytest
 from resablate.errors import SpecError
 from resablate.estimates import estimate_cpu_seconds
 from resablate.plan import SweepPlan, checked_plan, load_plan, plan_sweep
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from resablate.sweep import parse_sweep
 
 
@@ -87,7 +87,7 @@ def test_a_knob_without_effect_makes_no_second_trial(axes: dict[str, Any], trial
 
 def test_trials_are_canonical() -> None:
     (trial,) = plan(base={"sv_strength": 3, "shortcut": "dropout", "shortcut_args": {"rate": 0.5}}).trials
-    assert trial == TrialSpec.parse({"shortcut": "dropout"})
+    assert trial == TrainSpec.parse({"shortcut": "dropout"})
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ ANALYZED = (
 
 def test_the_estimate_grows_with_the_work() -> None:
     base: dict[str, Any] = {"dataset": "digits", "epochs": 2}
-    seconds = estimate_cpu_seconds(TrialSpec.parse(base))
+    seconds = estimate_cpu_seconds(TrainSpec.parse(base))
     assert 0.1 < seconds < 100
     for more in (
         {"epochs": 4},
@@ -183,19 +183,19 @@ def test_the_estimate_grows_with_the_work() -> None:
         {"path_samples": 40},
         *ANALYZED,
     ):
-        assert estimate_cpu_seconds(TrialSpec.parse({**base, **more})) > seconds
+        assert estimate_cpu_seconds(TrainSpec.parse({**base, **more})) > seconds
     base["analyses"] = ["lesion", "path_gradient", "spectrum"]
-    followed = estimate_cpu_seconds(TrialSpec.parse({**base, "analysis_epochs": [0]}))
-    assert followed > estimate_cpu_seconds(TrialSpec.parse(base)) > seconds
+    followed = estimate_cpu_seconds(TrainSpec.parse({**base, "analysis_epochs": [0]}))
+    assert followed > estimate_cpu_seconds(TrainSpec.parse(base)) > seconds
     for less in ({"analyses": []}, {"train_examples": 100}, {"lesion_examples": 10}):
-        assert estimate_cpu_seconds(TrialSpec.parse({**base, **less})) < seconds
+        assert estimate_cpu_seconds(TrainSpec.parse({**base, **less})) < seconds
 
 
 @pytest.mark.parametrize("analysis", ["multi_lesion", "reorder"])
 def test_the_estimate_grows_with_the_sets_and_orders(analysis: str) -> None:
     base = {"dataset": "digits", "analyses": [analysis], f"{analysis}_examples": 200}
-    seconds = estimate_cpu_seconds(TrialSpec.parse(base))
-    assert seconds > estimate_cpu_seconds(TrialSpec.parse({**base, "analyses": ["lesion"]}))
+    seconds = estimate_cpu_seconds(TrainSpec.parse(base))
+    assert seconds > estimate_cpu_seconds(TrainSpec.parse({**base, "analyses": ["lesion"]}))
     for knob in {"multi_lesion": ["largest", "subsets"], "reorder": ["swaps", "samples"]}[analysis]:
-        assert estimate_cpu_seconds(TrialSpec.parse({**base, f"{analysis}_{knob}": 2})) < seconds
-    assert estimate_cpu_seconds(TrialSpec.parse({**base, f"{analysis}_examples": None})) > seconds
+        assert estimate_cpu_seconds(TrainSpec.parse({**base, f"{analysis}_{knob}": 2})) < seconds
+    assert estimate_cpu_seconds(TrainSpec.parse({**base, f"{analysis}_examples": None})) > seconds

@@ -6,7 +6,7 @@ import pytest
 
 import resablate.registry
 from resablate.errors import SpecError, UnknownName, nearest
-from resablate.registry import Registry, accepted, arguments
+from resablate.registry import Registry, filter_kwargs, keyword_defaults
 
 
 def make_table() -> Registry[int]:
@@ -62,8 +62,8 @@ def row(positional: int, *, needed: int, knob: int = 3, other: str = "x") -> Non
 
 
 def test_knobs_are_the_keywords_with_a_default() -> None:
-    assert arguments(row) == {"knob": 3, "other": "x"}
-    assert accepted(row, {"knob": 5, "needed": 1, "positional": 2, "elsewhere": 0}) == {"knob": 5}
+    assert keyword_defaults(row) == {"knob": 3, "other": "x"}
+    assert filter_kwargs(row, {"knob": 5, "needed": 1, "positional": 2, "elsewhere": 0}) == {"knob": 5}
 
 
 def test_a_spec_error_counts_its_problems() -> None:

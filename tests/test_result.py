@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from resablate.measurement import AnalysisResult, EpochMetrics
 from resablate.result import TrialResult
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from tests.factories import make_lesion, make_path_gradient, make_result
 
 
@@ -48,11 +48,11 @@ def test_a_float_survives_json_to_the_last_bit() -> None:
 
 def test_a_status_is_one_of_four() -> None:
     with pytest.raises(ValidationError, match="'finished', 'diverged', 'pruned' or 'failed'"):
-        TrialResult.model_validate({"spec": TrialSpec(), "status": "done"})
+        TrialResult.model_validate({"spec": TrainSpec(), "status": "done"})
 
 
 def test_what_was_not_measured_is_nan_and_not_zero() -> None:
-    result = TrialResult(spec=TrialSpec(), status="failed")
+    result = TrialResult(spec=TrainSpec(), status="failed")
     assert math.isnan(result.test_error)
     assert math.isnan(result.test_loss)
     assert result.history == ()

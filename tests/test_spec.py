@@ -8,16 +8,16 @@ from pydantic import ValidationError
 
 from resablate.errors import SpecError
 from resablate.measurement import AnalysisResult, EpochMetrics
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 
 GOLDEN = Path(__file__).parent / "golden"
-parse = TrialSpec.parse
+parse = TrainSpec.parse
 
 
 def test_no_default_has_changed() -> None:
     golden = json.loads((GOLDEN / "trial_defaults.json").read_text(encoding="utf-8"))
-    assert TrialSpec().model_dump(mode="json") == golden, (
-        "A default of TrialSpec may never change: a trial's key leaves defaults out, so old results would be taken "
+    assert TrainSpec().model_dump(mode="json") == golden, (
+        "A default of TrainSpec may never change: a trial's key leaves defaults out, so old results would be taken "
         "for answers to the new question. A new knob gets a line in tests/golden/trial_defaults.json; its default is "
         "the behavior before it."
     )
@@ -43,10 +43,10 @@ def test_a_key_does_not_depend_on_how_a_number_is_written() -> None:
 
 def test_a_key_leaves_defaults_out() -> None:
     spec = parse({"depth": 56, "seed": 3})
-    everything = parse({**dict(TrialSpec()), "depth": 56, "seed": 3})
+    everything = parse({**dict(TrainSpec()), "depth": 56, "seed": 3})
     assert spec.key == everything.key
     assert spec.changes() == {"depth": 56, "seed": 3}
-    assert TrialSpec().changes() == {}
+    assert TrainSpec().changes() == {}
 
 
 def test_a_key_does_not_depend_on_the_order_of_arguments() -> None:
@@ -96,14 +96,14 @@ CHANGED: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("field", TrialSpec.model_fields)
+@pytest.mark.parametrize("field", TrainSpec.model_fields)
 def test_every_field_is_part_of_the_key(field: str) -> None:
-    default = getattr(TrialSpec(), field)
+    default = getattr(TrainSpec(), field)
     value = (
         CHANGED[field] if field in CHANGED else default / 2 if isinstance(default, float) and default else default + 1
     )
     changed = parse({field: value})
-    assert changed.key != TrialSpec().key
+    assert changed.key != TrainSpec().key
     assert list(changed.changes()) == [field]
 
 
@@ -114,7 +114,7 @@ def test_params_are_one_flat_row() -> None:
     assert params["milestones"] == "0.5,0.75"
     assert params["analyses"] == "lesion,path_gradient"
     assert params["train_examples"] == "all"
-    assert set(params) == set(TrialSpec.model_fields) - {"shortcut_args"} | {"shortcut_args.bias"}
+    assert set(params) == set(TrainSpec.model_fields) - {"shortcut_args"} | {"shortcut_args.bias"}
     assert all(isinstance(value, bool | int | float | str) for value in params.values())
 
 
@@ -144,7 +144,7 @@ def test_a_zero_argument_stays_a_number_and_a_flag_a_flag() -> None:
 )
 def test_a_spec_survives_json(fields: dict[str, Any]) -> None:
     spec = parse(fields)
-    again = TrialSpec.model_validate_json(spec.model_dump_json())
+    again = TrainSpec.model_validate_json(spec.model_dump_json())
     assert again == spec
     assert again.key == spec.key
     assert again.params() == spec.params()
@@ -152,13 +152,13 @@ def test_a_spec_survives_json(fields: dict[str, Any]) -> None:
 
 def test_a_spec_is_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        TrialSpec().depth = 26  # pyright: ignore[reportAttributeAccessIssue]
+        TrainSpec().depth = 26  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_replace_checks_like_a_new_spec() -> None:
-    assert TrialSpec().replace(depth=56) == parse({"depth": 56})
+    assert TrainSpec().replace(depth=56) == parse({"depth": 56})
     with pytest.raises(SpecError, match=r"depth: .* got 0"):
-        TrialSpec().replace(depth=0)
+        TrainSpec().replace(depth=0)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from resablate.errors import SpecError
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from resablate.sweep import Range, SweepSpec, load_sweep, merge, parse_sweep
 
 
@@ -66,7 +66,7 @@ def test_merge_leaves_its_arguments_alone() -> None:
 def test_a_sweep_without_axes_is_one_trial() -> None:
     sweep = make_sweep()
     assert list(sweep.points()) == [{}]
-    assert sweep.trial({}) == TrialSpec()
+    assert sweep.trial({}) == TrainSpec()
 
 
 def test_empty_blocks_of_yaml_mean_nothing(tmp_path: Path) -> None:

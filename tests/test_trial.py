@@ -10,15 +10,15 @@ from resablate.analyses import ANALYSES
 from resablate.analyses.interface import Analysis
 from resablate.errors import SpecError
 from resablate.result import RESULT_FILE, WEIGHTS_FILE, TrialResult, failed_result
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from resablate.training import evaluate, load_weights
 from resablate.trial import Trial, run_trial
 
 SMALL = {"train_examples": 96, "depth": 8, "width": 4, "epochs": 3, "batch_size": 32, "lesion_examples": 64}
 
 
-def small(**fields: object) -> TrialSpec:
-    return TrialSpec.parse({**SMALL, **fields})
+def small(**fields: object) -> TrainSpec:
+    return TrainSpec.parse({**SMALL, **fields})
 
 
 def comparable(result: TrialResult) -> dict[str, object]:
@@ -96,10 +96,10 @@ def test_another_seed_is_another_trial() -> None:
 
 def test_bad_names_and_arguments_come_together() -> None:
     with pytest.raises(SpecError) as caught:
-        run_trial(TrialSpec.parse({"shortcut": "idenity", "dataset": "digit", "analyses": ["lesions"]}))
+        run_trial(TrainSpec.parse({"shortcut": "idenity", "dataset": "digit", "analyses": ["lesions"]}))
     assert len(caught.value.problems) == 3
     with pytest.raises(SpecError, match=r"'constant_scale' takes carried_factor, added_factor; got bias=-3.0"):
-        run_trial(TrialSpec.parse({"shortcut": "constant_scale", "shortcut_args": {"bias": -3}}))
+        run_trial(TrainSpec.parse({"shortcut": "constant_scale", "shortcut_args": {"bias": -3}}))
 
 
 def test_a_failed_result_has_its_reason_in_one_line() -> None:
@@ -169,7 +169,7 @@ def test_a_failure_on_the_way_is_named_with_its_epoch(monkeypatch: pytest.Monkey
     def fail(*args: object, generator: torch.Generator) -> None:
         raise RuntimeError("no memory")
 
-    row = Analysis(fail, examples="train", source="here", over_training=True)  # type: ignore[arg-type]
+    row = Analysis(fail, examples="train", source="here", during_training=True)  # type: ignore[arg-type]
     rows = dict(ANALYSES) | {"path_gradient": row}
     monkeypatch.setattr("resablate.dissection.ANALYSES", rows)
     result = run_trial(small(epochs=1, analysis_epochs=[0]))

@@ -23,19 +23,19 @@ ANALYSES: Registry[Analysis] = Registry(
         "reorder": Analysis(reorder, examples="test", source="Veit et al. 2016, section 4.2, Figure 5(b)"),
         "path_count": Analysis(path_count, examples="train", source="Veit et al. 2016, Figures 6(a) and 7"),
         "path_gradient": Analysis(
-            path_gradient, examples="train", source="Veit et al. 2016, section 4.3", over_training=True
+            path_gradient, examples="train", source="Veit et al. 2016, section 4.3", during_training=True
         ),
         "norm_preservation": Analysis(
             norm_preservation,
             examples="train",
             source="Zaeemzadeh et al., arXiv 1805.07477, section 4",
-            over_training=True,
+            during_training=True,
         ),
         "spectrum": Analysis(
             spectrum,
             examples="train",
             source="Sedghi, Gupta & Long 2019; Zaeemzadeh et al. 2020",
-            over_training=True,
+            during_training=True,
         ),
         "test_time_rules": Analysis(
             test_time_rules,

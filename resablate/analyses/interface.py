@@ -35,7 +35,7 @@ class Analysis:
     examples: Literal["train", "test"]
     """Which examples the paper put to the network; without augmentation."""
     source: str
-    over_training: bool = False
+    during_training: bool = False
     """Whether it also has a meaning during training, and runs at `analysis_epochs` too."""
 
 

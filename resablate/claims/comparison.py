@@ -12,7 +12,7 @@ from resablate.claims.claim import Verdict
 from resablate.datasets import DATASETS
 from resablate.result import COMPLETE, TrialResult
 from resablate.shortcuts import SHORTCUTS
-from resablate.spec import ArgumentValue, TrialSpec
+from resablate.spec import ArgumentValue, TrainSpec
 
 REPLICATE_FIELDS = ("seed", "analyses", "path_examples", "path_samples")
 """Fields that do not make another kind of network."""
@@ -40,7 +40,7 @@ class Sample:
         return (max(finite) - min(finite)) / 2 if finite else 0.0
 
 
-def arguments_of(spec: TrialSpec) -> dict[str, ArgumentValue]:
+def arguments_of(spec: TrainSpec) -> dict[str, ArgumentValue]:
     """The shortcut's arguments, those left to their defaults included."""
     if spec.shortcut not in SHORTCUTS:
         return dict(spec.shortcut_args)
@@ -48,7 +48,7 @@ def arguments_of(spec: TrialSpec) -> dict[str, ArgumentValue]:
     return {p.name: p.default for p in parameters if p.default is not p.empty} | spec.shortcut_args
 
 
-def shortcut_label(spec: TrialSpec) -> str:
+def shortcut_label(spec: TrainSpec) -> str:
     """`constant_scale carried_factor=0 added_factor=1`: whole numbers without a point, with defaults."""
     arguments = arguments_of(spec).items()
     parts = [f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in arguments]
@@ -71,7 +71,7 @@ def deepest_groups(
     results: Sequence[TrialResult],
     *,
     freely: Sequence[str],
-    name: Callable[[TrialSpec], str],
+    name: Callable[[TrainSpec], str],
     needed: Sequence[str],
 ) -> dict[Setting, dict[str, list[TrialResult]]]:
     """For every setting, at its greatest depth: name -> replicates.
@@ -99,7 +99,7 @@ def _depth(groups: Mapping[str, list[TrialResult]]) -> int:
     return next(iter(groups.values()))[0].spec.depth
 
 
-def _setting(spec: TrialSpec, freely: Sequence[str]) -> Setting:
+def _setting(spec: TrainSpec, freely: Sequence[str]) -> Setting:
     left_out = {*REPLICATE_FIELDS, *freely, "depth"}
     return tuple(
         tuple(value.items()) if isinstance(value, dict) else value
@@ -134,7 +134,7 @@ def compare(low: Sample, high: Sample, measured: str) -> Verdict:
     return Verdict("supported" if gap > 0 else "contradicted", measured)
 
 
-def chance_error(spec: TrialSpec) -> float:
+def chance_error(spec: TrainSpec) -> float:
     """The error of guessing, as a fraction; NaN for a data set that is not installed."""
     return 1 - 1 / DATASETS[spec.dataset].num_classes if spec.dataset in DATASETS else math.nan
 

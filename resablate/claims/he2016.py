@@ -27,7 +27,7 @@ from resablate.claims.comparison import (
     unregularized,
 )
 from resablate.result import TrialResult
-from resablate.spec import ArgumentValue, TrialSpec
+from resablate.spec import ArgumentValue, TrainSpec
 
 DEEP = 32
 """Layers from which "deep" is tested: in He et al. (arXiv 1512.03385), Figure 6, the shallowest plain network
@@ -80,7 +80,7 @@ IMAGENET: dict[tuple[int, str, str, int], str] = {
 """Depth, ordering, augmentation, sides of the test crop -> top-1 error in Table 5."""
 
 
-def published_row(spec: TrialSpec) -> Published | None:
+def published_row(spec: TrainSpec) -> Published | None:
     """The row of Table 1 or 2 with this shortcut, arguments and ordering, or that of Table 5, if there is one."""
     if spec.dataset == "image_folder":
         error = IMAGENET.get((spec.depth, spec.ordering, spec.augmentation, spec.test_crop))

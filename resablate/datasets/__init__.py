@@ -60,6 +60,6 @@ def _load(name: str, data_root: Path | None) -> StoredImages:
     return DATASETS[name].load(data_root)
 
 
-def hold_dataset(name: str, data_root: Path | None, dataset: StoredImages) -> None:
+def cache_dataset(name: str, data_root: Path | None, dataset: StoredImages) -> None:
     """Have `load_dataset` give what another process has read."""
     _held[name, data_root] = dataset

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from resablate.datasets.images import Dataset, ImageDataset
-from resablate.datasets.places import data_roots, download
+from resablate.datasets.locations import data_roots, download
 from resablate.errors import DatasetError
 
 _SIDE = 32

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from resablate.datasets.idx import read_idx
 from resablate.datasets.images import Dataset, ImageDataset
-from resablate.datasets.places import data_roots, download
+from resablate.datasets.locations import data_roots, download
 from resablate.errors import DatasetError
 
 _DEBIAN = Path("/usr/share/datasets/fashion-mnist")

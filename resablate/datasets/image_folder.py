@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from resablate.datasets.images import Dataset, Splits, StoredImages
-from resablate.datasets.places import data_roots
+from resablate.datasets.locations import data_roots
 from resablate.datasets.streaming import FileExamples
 from resablate.errors import DatasetError
 

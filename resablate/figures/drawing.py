@@ -143,7 +143,7 @@ def draw_curves(curves: Sequence[Curve], quantities: Mapping[str, Quantity], *, 
             curve.median,
             color=color,
             markevery=ceil(len(curve.x) / MARKED_POINTS),
-            **_look(curve.series),
+            **_style(curve.series),
         )
     for axes in canvas.axes.values():
         low, high = axes.get_ylim()
@@ -154,7 +154,7 @@ def draw_curves(curves: Sequence[Curve], quantities: Mapping[str, Quantity], *, 
     return canvas
 
 
-def draw_behind(canvas: Canvas, curves: Iterable[Curve]) -> None:
+def draw_reference(canvas: Canvas, curves: Iterable[Curve]) -> None:
     """The medians of further curves as thin dashed lines, in the axes that there are: what to compare with."""
     for curve in curves:
         if axes := canvas.axes.get((curve.panel, curve.quantity)):
@@ -162,14 +162,14 @@ def draw_behind(canvas: Canvas, curves: Iterable[Curve]) -> None:
 
 
 def key_of_behind(label: str) -> Line2D:
-    """The legend entry of what `draw_behind` drew."""
+    """The legend entry of what `draw_reference` drew."""
     return Line2D([], [], color=INK, label=label, **BEHIND)
 
 
 def series_handles(series: Iterable[Series]) -> list[Artist]:
     """One legend entry for each series, in the order of the shortcuts' table."""
     ordered = sorted(set(series), key=lambda s: (SHORTCUTS.position(s.shortcut), s.shortcut, s.style))
-    return [Line2D([], [], color=color_of(s), label=s.label, **_look(s)) for s in ordered]
+    return [Line2D([], [], color=color_of(s), label=s.label, **_style(s)) for s in ordered]
 
 
 def whole_numbers(axes: Axes) -> None:
@@ -200,7 +200,7 @@ def save(figure: Figure, file_format: str) -> bytes:
     return stream.getvalue()
 
 
-def _look(series: Series) -> dict[str, Any]:
+def _style(series: Series) -> dict[str, Any]:
     return {
         "linestyle": LINES[series.style % len(LINES)],
         "linewidth": 1.6,

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from resablate.figures.variants import sort_key, varying_fields
 from resablate.measurement import AnalysisResult
 from resablate.result import COMPLETE, TrialResult
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 
 Kind = Literal["text", "count", "percent", "points", "number"]
 """`percent` and `points` hold fractions and are shown times 100."""
@@ -68,8 +68,8 @@ def replicates(results: Sequence[TrialResult], *, axes: Sequence[str] = ()) -> l
         axes: fields to show although the results do not differ in them.
     """
     varying = varying_fields(results)
-    always = [name for name in TrialSpec.model_fields if name in ("shortcut", "depth", *axes)]
-    order = list(TrialSpec.model_fields)
+    always = [name for name in TrainSpec.model_fields if name in ("shortcut", "depth", *axes)]
+    order = list(TrainSpec.model_fields)
     names = sorted({*varying, *always} - {"seed", "shortcut_args"}, key=lambda n: (order.index(n.split(".")[0]), n))
     groups: dict[tuple[Any, ...], list[TrialResult]] = {}
     for result in results:
@@ -79,7 +79,7 @@ def replicates(results: Sequence[TrialResult], *, axes: Sequence[str] = ()) -> l
     return [Replicates(dict(zip(names, values, strict=True)), tuple(groups[values])) for values in ranked]
 
 
-def error_table(groups: Sequence[Replicates], *, published: Callable[[TrialSpec], str | None]) -> Table:
+def error_table(groups: Sequence[Replicates], *, published: Callable[[TrainSpec], str | None]) -> Table:
     """Test error of every group over its seeds, beside identity's with the same other fields.
 
     A median is infinite ("fail") where half of the trials or more diverged; mean and deviation are over those

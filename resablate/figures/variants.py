@@ -13,7 +13,7 @@ from typing import NamedTuple
 from resablate.orderings import ORDERINGS
 from resablate.result import TrialResult
 from resablate.shortcuts import SHORTCUTS
-from resablate.spec import ParamValue, TrialSpec
+from resablate.spec import ParamValue, TrainSpec
 
 PANEL_FIELDS = ("dataset", "ordering", "depth")
 NOT_SWEPT = ("seed", "analyses")
@@ -56,10 +56,10 @@ class Member(NamedTuple):
 
 
 def varying_fields(results: Sequence[TrialResult]) -> tuple[str, ...]:
-    """The flat parameters in which the results differ, seed left out, in the order of `TrialSpec`."""
+    """The flat parameters in which the results differ, seed left out, in the order of `TrainSpec`."""
     rows = [result.spec.params() for result in results]
     names = {name for row in rows for name in row}
-    order = list(TrialSpec.model_fields)
+    order = list(TrainSpec.model_fields)
     ranked = sorted(names, key=lambda name: (order.index(name.partition(".")[0]), name))
     return tuple(
         name for name in ranked if name.partition(".")[0] not in NOT_SWEPT and len({row.get(name) for row in rows}) > 1
@@ -117,13 +117,13 @@ def describe(fields: Mapping[str, Value]) -> str:
     )
 
 
-def _panel(spec: TrialSpec, varying: Collection[str]) -> Panel:
+def _panel(spec: TrainSpec, varying: Collection[str]) -> Panel:
     parts = {"dataset": spec.dataset, "ordering": spec.ordering, "depth": f"depth {spec.depth}"}
     label = ", ".join(part for field, part in parts.items() if field in varying)
     return Panel(spec.dataset, spec.ordering, spec.depth, label)
 
 
-def _series(specs: Sequence[TrialSpec], fields: Sequence[str], ranges: Sequence[str]) -> list[Series]:
+def _series(specs: Sequence[TrainSpec], fields: Sequence[str], ranges: Sequence[str]) -> list[Series]:
     """The series of every spec: within a shortcut one style per combination of arguments and `fields`."""
     rests = [_rest(spec, fields) for spec in specs]
     distinct: dict[str, list[dict[str, Value]]] = {}
@@ -141,7 +141,7 @@ def _series(specs: Sequence[TrialSpec], fields: Sequence[str], ranges: Sequence[
     return series
 
 
-def _rest(spec: TrialSpec, fields: Sequence[str]) -> dict[str, Value]:
+def _rest(spec: TrainSpec, fields: Sequence[str]) -> dict[str, Value]:
     arguments = {f"shortcut_args.{name}": value for name, value in spec.shortcut_args.items()}
     params = spec.params()
     return {**arguments, **{field: params[field] for field in fields}}

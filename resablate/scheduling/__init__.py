@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from resablate.scheduling.progress import clock
     from resablate.scheduling.run import SweepOutcome, run_sweep
     from resablate.scheduling.searching import preview
-    from resablate.scheduling.standing import STATES, Standing, sweep_standing
+    from resablate.scheduling.status import STATES, TrialStatus, sweep_status_of
     from resablate.scheduling.stopping import TERMINATED
 
 __all__ = [
     "STATES",
     "TERMINATED",
     "Scheduler",
-    "Standing",
+    "TrialStatus",
     "StoredTrial",
     "SweepOutcome",
     "analyze_trials",
@@ -28,7 +28,7 @@ __all__ = [
     "find_trials",
     "preview",
     "run_sweep",
-    "sweep_standing",
+    "sweep_status_of",
 ]
 
 _HOMES = {
@@ -37,7 +37,7 @@ _HOMES = {
     "progress": ("clock",),
     "run": ("SweepOutcome", "run_sweep"),
     "searching": ("preview",),
-    "standing": ("STATES", "Standing", "sweep_standing"),
+    "status": ("STATES", "TrialStatus", "sweep_status_of"),
     "stopping": ("TERMINATED",),
 }
 

@@ -19,7 +19,7 @@ class Failure(NamedTuple):
     """In one line."""
 
 
-def tried(attempt: Callable[[], T], *, name: str) -> T | Failure:
+def retry_once_on_oom(attempt: Callable[[], T], *, name: str) -> T | Failure:
     """What `attempt` gives, or why it gives nothing.
 
     Memory that ran out may have been held by another trial, so then there is a second attempt. Nothing else deserves

@@ -41,7 +41,7 @@ def gpu_memory_gib() -> float:
     return min(sizes, default=0) / _GIB
 
 
-def keep_to_share(share: float) -> None:
+def limit_gpu_memory(share: float) -> None:
     """Have this process run out of memory at its part of the GPU, rather than take what another trial counts on."""
     if 0 < share < 1 and torch.cuda.is_available():
         torch.cuda.set_per_process_memory_fraction(share)

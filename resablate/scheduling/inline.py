@@ -12,13 +12,13 @@ import torch
 
 from resablate.errors import ResourceError
 from resablate.result import WEIGHTS_FILE, TrialResult, failed_result
-from resablate.scheduling.failures import Failure, tried
-from resablate.scheduling.filing import Filing
-from resablate.scheduling.gpu import keep_to_share
-from resablate.scheduling.mirror import Mirror
+from resablate.scheduling.failures import Failure, retry_once_on_oom
+from resablate.scheduling.result_writer import ResultWriter
+from resablate.scheduling.gpu import limit_gpu_memory
+from resablate.storage.checkpoint_store import CheckpointStore
 from resablate.scheduling.progress import SweepProgress
 from resablate.searches.searcher import Searcher
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from resablate.sweep import Resources
 from resablate.training import thread_count
 from resablate.trial import Trial
@@ -49,12 +49,12 @@ def check_machine(resources: Resources) -> None:
 
 
 def run_inline(
-    trials: Sequence[TrialSpec] | Searcher,
+    trials: Sequence[TrainSpec] | Searcher,
     *,
     resources: Resources,
     data_root: Path | None,
     folder: Path,
-    filing: Filing,
+    filing: ResultWriter,
     progress: SweepProgress,
     store: str = "",
 ) -> None:
@@ -69,9 +69,9 @@ def run_inline(
         progress: told of everything.
         store: by `checkpoint_store`.
     """
-    mirror = Mirror(store)
+    mirror = CheckpointStore(store)
     device = torch.device("cuda" if wants_gpu(resources, there_is_one=torch.cuda.is_available()) else "cpu")
-    keep_to_share(0 if resources.gpus == "auto" else resources.gpus)
+    limit_gpu_memory(0 if resources.gpus == "auto" else resources.gpus)
     with thread_count(threads(resources)):
         for spec in iter(trials.next, None) if isinstance(trials, Searcher) else trials:
             result = _run_one(
@@ -88,37 +88,37 @@ def run_inline(
 
 
 def _run_one(
-    spec: TrialSpec,
+    spec: TrainSpec,
     *,
     device: torch.device,
     data_root: Path | None,
     folder: Path,
-    filing: Filing,
+    filing: ResultWriter,
     progress: SweepProgress,
-    mirror: Mirror,
+    mirror: CheckpointStore,
 ) -> TrialResult:
     progress.started(spec)
     filing.start_trial(spec)
 
     def train() -> TrialResult:
-        mirror.fetch(folder)
+        store.download(folder)
         trial = Trial(spec, data_root=data_root, device=device, folder=folder)
         for metrics in trial.training.history:
             filing.epoch(spec.key, metrics)
         while not trial.training.done:
             metrics = trial.run_epoch()
-            mirror.push(folder)
+            store.upload(folder)
             filing.epoch(spec.key, metrics)
             progress.epoch(spec.key, metrics.epoch, metrics.val_error)
         return trial.finish()
 
-    outcome = tried(train, name=f"trial {spec.key}")
+    outcome = retry_once_on_oom(train, name=f"trial {spec.key}")
     if isinstance(outcome, Failure):
         filed = filing.finish_trial(failed_result(spec, outcome.reason), weights=None)
     else:
         filed = filing.finish_trial(outcome, weights=(folder / WEIGHTS_FILE).read_bytes())
         if filed is outcome:
             shutil.rmtree(folder, ignore_errors=True)
-            mirror.drop(folder)
+            store.delete(folder)
     progress.ended_with(filed)
     return filed

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from resablate.result import Status, TrialResult
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from resablate.tracking import SweepStatus
 
 
@@ -37,10 +37,10 @@ class SweepProgress:
 
     def __init__(
         self,
-        trials: Sequence[TrialSpec],
+        trials: Sequence[TrainSpec],
         *,
-        label: Callable[[TrialSpec], str],
-        work: Callable[[TrialSpec], float],
+        label: Callable[[TrainSpec], str],
+        work: Callable[[TrainSpec], float],
         console: Console,
         total: Callable[[], int] | None = None,
     ) -> None:
@@ -80,7 +80,7 @@ class SweepProgress:
     ) -> None:
         self._bar.stop()
 
-    def started(self, spec: TrialSpec) -> None:
+    def started(self, spec: TrainSpec) -> None:
         """A trial began, or began again after an interruption."""
         if spec.key not in self._trials:
             self._trials[spec.key] = spec

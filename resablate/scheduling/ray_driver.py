@@ -13,10 +13,10 @@ from ray.tune.search import Searcher as TuneSearcher
 
 from resablate.measurement import EpochMetrics
 from resablate.result import TrialResult, failed_result
-from resablate.scheduling.mirror import Mirror
+from resablate.storage.checkpoint_store import CheckpointStore
 from resablate.scheduling.progress import SweepProgress
 from resablate.searches.searcher import Searcher
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from resablate.trial import trial_cost
 
 MAX_PROCESS_DEATHS = 3
@@ -40,7 +40,7 @@ class Watcher(tune.Callback):
         self._progress = progress
         self._filing = filing
         self._folder = folder
-        self._mirror = Mirror(store)
+        self._mirror = CheckpointStore(store)
         self._pruning = pruning
         self._search = search
         self._stop = stop
@@ -90,7 +90,7 @@ class Watcher(tune.Callback):
         )
         if self._file(result).status == "pruned":
             shutil.rmtree(self._folder / spec.key, ignore_errors=True)
-            self._mirror.drop(self._folder / spec.key)
+            self._store.delete(self._folder / spec.key)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial's process died more often than it is begun again."""
@@ -109,7 +109,7 @@ class Watcher(tune.Callback):
             self._search.tell(result)
 
 
-class Proposals(TuneSearcher):
+class TuneSearchAdapter(TuneSearcher):
     """The sweep's searcher as Tune asks it; `Watcher` tells it how trials end."""
 
     def __init__(self, search: Searcher) -> None:
@@ -123,7 +123,7 @@ class Proposals(TuneSearcher):
     def suggest(self, trial_id: str) -> dict[str, Any] | str:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The next trial."""
         spec = self._search.next()
-        return TuneSearcher.FINISHED if spec is None else {"asked": asked(spec)}
+        return TuneSearcher.FINISHED if spec is None else {"asked": trial_config(spec)}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Nothing: Tune does not know whether a trial was pruned, diverged or failed."""
@@ -155,7 +155,7 @@ class Stopper(tune.Stopper):
         return self._stop()
 
 
-def asked(spec: TrialSpec) -> dict[str, Any]:
+def trial_config(spec: TrainSpec) -> dict[str, Any]:
     """The trial in a Tune config."""
     return {"key": spec.key, "trial": spec.changes()}
 
@@ -168,5 +168,5 @@ def _cause_of_death(error: str) -> str:
     return died
 
 
-def _spec(trial: Any) -> TrialSpec:
-    return TrialSpec.parse(trial.config["asked"]["trial"])
+def _spec(trial: Any) -> TrainSpec:
+    return TrainSpec.parse(trial.config["asked"]["trial"])

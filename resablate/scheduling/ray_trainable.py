@@ -11,14 +11,14 @@ from typing import Any
 import ray
 from ray import tune
 
-from resablate.datasets import hold_dataset
+from resablate.datasets import cache_dataset
 from resablate.measurement import EpochMetrics
 from resablate.result import WEIGHTS_FILE, TrialResult, failed_result
-from resablate.scheduling.failures import Failure, tried
-from resablate.scheduling.gpu import keep_to_share
-from resablate.scheduling.lock import join
-from resablate.scheduling.mirror import Mirror
-from resablate.spec import TrialSpec
+from resablate.scheduling.failures import Failure, retry_once_on_oom
+from resablate.scheduling.gpu import limit_gpu_memory
+from resablate.storage.locks import hold_worker_lock
+from resablate.storage.checkpoint_store import CheckpointStore
+from resablate.spec import TrainSpec
 from resablate.trial import device_name
 from resablate.versions import versions
 
@@ -28,7 +28,7 @@ class RayTrialContext:
     """What every trial of a sweep needs besides its spec."""
 
     filing: Any
-    """Handle of the FilingActor."""
+    """Handle of the ResultWriterActor."""
     datasets: Mapping[str, Any]
     """Name -> reference to what the driver has read."""
     folder: str
@@ -56,13 +56,13 @@ class TrialTrainable(tune.Trainable):
 
         assert context is not None
         self._context = context
-        self._mirror = Mirror(context.store)
-        join(Path(context.folder).parent)
+        self._mirror = CheckpointStore(context.store)
+        hold_worker_lock(Path(context.folder).parent)
         torch.set_num_threads(context.threads)
-        keep_to_share(context.gpu_share)
+        limit_gpu_memory(context.gpu_share)
         # Once for a process, before its first trial begins.
         for name, found in context.datasets.items():
-            hold_dataset(name, Path(context.data_root) if context.data_root else None, ray.get(found))
+            cache_dataset(name, Path(context.data_root) if context.data_root else None, ray.get(found))
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -71,9 +71,9 @@ class TrialTrainable(tune.Trainable):
         return True
 
     def _begin(self, config: dict[str, Any]) -> None:
-        self._spec = TrialSpec.parse(config["asked"]["trial"])
+        self._spec = TrainSpec.parse(config["asked"]["trial"])
         self._trial: Any = None
-        self._told = 0
+        self._reported_epochs = 0
         # Building belongs to the first step, where its failure is this trial's result and not the actor's death.
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
@@ -85,7 +85,7 @@ class TrialTrainable(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """One epoch; after the last one the test, the analyses and the filing."""
-        outcome = tried(self._attempt, name=f"trial {self._spec.key}")
+        outcome = retry_once_on_oom(self._attempt, name=f"trial {self._spec.key}")
         if isinstance(outcome, Failure):
             return self._end(failed_result(self._spec, outcome.reason), weights=None)
         return outcome
@@ -104,7 +104,7 @@ class TrialTrainable(tune.Trainable):
         prunable = self._context.prunable
         if not self._trial.training.done:
             metrics = self._trial.run_epoch()
-            self._mirror.push(folder)
+            self._store.upload(folder)
             filed = self._context.filing.epoch.remote(self._spec.key, metrics)
             if prunable:  # the driver may file the end of this trial next, and that must come after its epochs
                 ray.get(filed)
@@ -113,13 +113,13 @@ class TrialTrainable(tune.Trainable):
         ended = self._end(self._trial.finish(), weights=(folder / WEIGHTS_FILE).read_bytes())
         if ended["status"] != "failed":
             shutil.rmtree(folder, ignore_errors=True)
-            self._mirror.drop(folder)
+            self._store.delete(folder)
         return ended
 
     def _epochs(self) -> dict[str, Any]:
         """Where the trial stands, and its epochs that the driver has not seen."""
         history: list[EpochMetrics] = self._trial.training.history if self._trial else []
-        new, self._told = history[self._told :], len(history)
+        new, self._reported_epochs = history[self._reported_epochs :], len(history)
         return {
             "epoch": len(history),
             "val_error": history[-1].val_error if history else float("nan"),
@@ -134,7 +134,7 @@ class TrialTrainable(tune.Trainable):
 
         self._context.filing.start_trial.remote(self._spec)
         root = self._context.data_root
-        self._mirror.fetch(folder)
+        self._store.download(folder)
         trial = Trial(
             self._spec,
             data_root=Path(root) if root else None,

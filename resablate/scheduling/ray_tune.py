@@ -21,12 +21,12 @@ from resablate.errors import ResourceError
 from resablate.scheduling.gpu import gpu_memory_gib, gpu_share
 from resablate.scheduling.inline import threads
 from resablate.scheduling.progress import SweepProgress
-from resablate.scheduling.ray_driver import MAX_PROCESS_DEATHS, Proposals, Stopper, Watcher, asked
-from resablate.scheduling.ray_filing import FilingActor
+from resablate.scheduling.ray_driver import MAX_PROCESS_DEATHS, TuneSearchAdapter, Stopper, Watcher, trial_config
+from resablate.scheduling.ray_result_writer import ResultWriterActor
 from resablate.scheduling.ray_trainable import RayTrialContext, TrialTrainable
 from resablate.searches import PRUNINGS
 from resablate.searches.searcher import Searcher
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from resablate.sweep import Resources
 from resablate.versions import CODE_VERSION_VARIABLE, code_version
 
@@ -139,10 +139,10 @@ def _smallest_gpu_gib(nodes: Sequence[Mapping[str, Any]]) -> float:
     return min(ray.get(looks))
 
 
-def start_filing(*, uri: str, spool: Path) -> Any:
-    """A FilingActor on this node."""
+def start_result_writer(*, uri: str, spool: Path) -> Any:
+    """A ResultWriterActor on this node."""
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    return FilingActor.options(scheduling_strategy=here).remote(uri, str(spool))
+    return ResultWriterActor.options(scheduling_strategy=here).remote(uri, str(spool))
 
 
 def has_failed(reference: Any) -> bool:
@@ -156,7 +156,7 @@ def has_failed(reference: Any) -> bool:
 
 
 def run_ray(
-    trials: Sequence[TrialSpec] | Searcher,
+    trials: Sequence[TrainSpec] | Searcher,
     *,
     pruning: str,
     epochs: int,
@@ -181,7 +181,7 @@ def run_ray(
         data_root: where data sets are looked for first, on every node.
         datasets: name -> what this process has read; a node gets it once, whether or not it has the files.
         folder: for checkpoints, one folder for each key; shared by the nodes if trials are to move between them.
-        filing: a FilingActor.
+        filing: a ResultWriterActor.
         progress: told of everything.
         stop: asked all the time whether to stop the trials that run and begin no other.
         store: by `checkpoint_store`.
@@ -200,7 +200,7 @@ def run_ray(
     trainable = tune.with_resources(tune.with_parameters(TrialTrainable, context=context), share)
     search = trials if isinstance(trials, Searcher) else None
     many: dict[str, Any] = (
-        {"param_space": {"asked": tune.grid_search([asked(spec) for spec in trials])}}
+        {"param_space": {"asked": tune.grid_search([trial_config(spec) for spec in trials])}}
         if not isinstance(trials, Searcher)
         else {}
     )
@@ -216,7 +216,7 @@ def run_ray(
                 reuse_actors=True,
                 # A paused trial counts as concurrent: a limit would keep its bracket from ever being filled.
                 max_concurrent_trials=None if pauses else capacity.concurrent,
-                search_alg=Proposals(search) if search else None,
+                search_alg=TuneSearchAdapter(search) if search else None,
                 num_samples=search.scheduled if search else 1,
                 scheduler=PRUNINGS[pruning](epochs),
             ),

@@ -16,15 +16,15 @@ from resablate.datasets import StoredImages, load_dataset
 from resablate.estimates import estimate_cpu_seconds
 from resablate.plan import SweepPlan
 from resablate.result import Status
-from resablate.scheduling.filing import Filing
+from resablate.scheduling.result_writer import ResultWriter
 from resablate.scheduling.inline import Scheduler, check_machine, run_inline
-from resablate.scheduling.lock import alone, wait_for_members
-from resablate.scheduling.mirror import checkpoint_store
+from resablate.storage.locks import exclusive_lock, wait_for_workers
+from resablate.storage.checkpoint_store import checkpoint_store
 from resablate.scheduling.progress import SweepProgress
-from resablate.scheduling.searching import Left, analyze_best, check_pruning_inline, what_is_left
-from resablate.scheduling.standing import SPOOL
+from resablate.scheduling.searching import PendingTrials, analyze_best, check_pruning_inline, find_pending
+from resablate.scheduling.status import SPOOL
 from resablate.scheduling.stopping import Stopping
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from resablate.tracking import Tracker, open_tracker, tracking_uri, work_folder
 
 TRIALS = "trials"
@@ -116,9 +116,9 @@ def run_sweep(
         check_machine(plan.sweep.resources)
     if scheduler == "inline":
         check_pruning_inline(plan.sweep)
-    with Stopping(time_budget) as stopping, alone(work, plan.sweep.name, parts=(SPOOL, TRIALS)):
-        wait_for_members(work, plan.sweep.name)
-        with what_is_left(plan, tracker, spool=work / SPOOL, retry=retry, limit=max_trials) as left:
+    with Stopping(time_budget) as stopping, exclusive_lock(work, plan.sweep.name, parts=(SPOOL, TRIALS)):
+        wait_for_workers(work, plan.sweep.name)
+        with find_pending(plan, tracker, spool=work / SPOOL, retry=retry, limit=max_trials) as left:
             datasets = _read_datasets(plan, left, data_root)
             _say_what_is_left_alone(console, left)
             progress = SweepProgress(
@@ -154,7 +154,7 @@ def run_sweep(
             )
 
 
-def _read_datasets(plan: SweepPlan, left: Left, data_root: Path | None) -> dict[str, StoredImages]:
+def _read_datasets(plan: SweepPlan, left: PendingTrials, data_root: Path | None) -> dict[str, StoredImages]:
     """By name, those of the trials that are to be run now, or of such as a search may propose."""
     if not left.scheduled:
         return {}
@@ -162,7 +162,7 @@ def _read_datasets(plan: SweepPlan, left: Left, data_root: Path | None) -> dict[
     return {name: load_dataset(name, data_root) for name in dict.fromkeys(spec.dataset for spec in asked)}
 
 
-def _say_what_is_left_alone(console: Console, left: Left) -> None:
+def _say_what_is_left_alone(console: Console, left: PendingTrials) -> None:
     if left.reused:
         console.print(f"{left.reused} of {left.planned} trials are complete already", highlight=False)
     if failed := left.left_alone.get("failed"):
@@ -172,14 +172,14 @@ def _say_what_is_left_alone(console: Console, left: Left) -> None:
         )
 
 
-def _recorded(plan: SweepPlan, left: Left) -> list[TrialSpec]:
+def _recorded(plan: SweepPlan, left: PendingTrials) -> list[TrainSpec]:
     """What the record of this submission begins with: all trials, or those that the search knows already."""
     return left.known if left.search else list(plan.trials)
 
 
 def _run_inline(
     plan: SweepPlan,
-    left: Left,
+    left: PendingTrials,
     *,
     tracker: Tracker,
     work: Path,
@@ -188,7 +188,7 @@ def _run_inline(
     progress: SweepProgress,
     store: str,
 ) -> list[str]:
-    filing = Filing(tracker, spool=work / SPOOL)
+    filing = ResultWriter(tracker, spool=work / SPOOL)
     filing.start(plan.sweep, trials=_recorded(plan, left), command=command)
     with progress, suppress(KeyboardInterrupt):  # the record is closed all the same, and says so
         run_inline(
@@ -207,7 +207,7 @@ def _run_inline(
 
 def _run_on_ray(
     plan: SweepPlan,
-    left: Left,
+    left: PendingTrials,
     *,
     uri: str,
     work: Path,
@@ -222,13 +222,13 @@ def _run_on_ray(
     import ray
     from ray.exceptions import RayTaskError
 
-    from resablate.scheduling.ray_tune import connect_ray, has_failed, ray_capacity, run_ray, start_filing
+    from resablate.scheduling.ray_tune import connect_ray, has_failed, ray_capacity, run_ray, start_result_writer
 
     connect_ray()
     stopping.listen()  # Ray takes SIGTERM, and has it end the process at once
     capacity = ray_capacity(plan.sweep.resources)
     console.print(f"Ray: {capacity.description}; {capacity.concurrent} trials at a time", highlight=False)
-    filing = start_filing(uri=uri, spool=work / SPOOL)
+    filing = start_result_writer(uri=uri, spool=work / SPOOL)
     # The trials' processes start meanwhile. What they send is kept until the record is open.
     opening = filing.start.remote(plan.sweep, _recorded(plan, left), command)
     try:

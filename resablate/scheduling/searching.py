@@ -14,36 +14,36 @@ from rich.console import Console
 from resablate.analyses import ANALYSES
 from resablate.errors import SpecError, UnknownSweep
 from resablate.plan import SweepPlan, point_trials
-from resablate.registry import arguments
+from resablate.registry import keyword_defaults
 from resablate.result import COMPLETE, TrialResult
 from resablate.scheduling.analyze import StoredTrial, analyze_trials
-from resablate.scheduling.filing import spooled
+from resablate.scheduling.result_writer import spooled
 from resablate.scheduling.inline import Scheduler
-from resablate.scheduling.standing import Standing, run_again, standings, to_run, with_spooled
+from resablate.scheduling.status import TrialStatus, run_again, trial_statuses, to_run, with_spooled
 from resablate.searches.objectives import objective
 from resablate.searches.points import point_of
 from resablate.searches.searcher import Searcher
 from resablate.searches.settings import analyses_of
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from resablate.sweep import SweepSpec
 from resablate.tracking import Tracker
 
 
 @dataclass(frozen=True)
-class Left:
+class PendingTrials:
     """What is left to run of a sweep."""
 
-    listed: tuple[TrialSpec, ...]
+    listed: tuple[TrainSpec, ...]
     """Canonical specs; none where a search proposes them."""
     search: Searcher | None
     """What proposes trials one by one."""
-    before: Mapping[str, Standing]
+    before: Mapping[str, TrialStatus]
     """Key -> the trials that ended before and are not run again."""
     limit: int | None
     """Trials that may be run now; all where None."""
 
     @property
-    def trials(self) -> Sequence[TrialSpec] | Searcher:
+    def trials(self) -> Sequence[TrainSpec] | Searcher:
         """What is to be run now."""
         return self.search or self.listed[: self.limit]
 
@@ -73,15 +73,15 @@ class Left:
         return dict(Counter(trial.state for trial in self.before.values() if not trial.complete))
 
     @property
-    def known(self) -> list[TrialSpec]:
+    def known(self) -> list[TrainSpec]:
         """The trials that are not run because they ended before."""
         return [*(trial.spec for trial in self.before.values()), *(self.search.reused.values() if self.search else ())]
 
 
 @contextmanager
-def what_is_left(
+def find_pending(
     plan: SweepPlan, tracker: Tracker, *, spool: Path, retry: Collection[str] = (), limit: int | None = None
-) -> Generator[Left]:
+) -> Generator[PendingTrials]:
     """The trials that have neither ended nor wait to be filed, or the searcher that knows which have.
 
     Args:
@@ -93,10 +93,10 @@ def what_is_left(
     """
     again = run_again(plan.sweep, retry)
     if not plan.adaptive:
-        found = standings(plan.trials, sweep=plan.sweep.name, tracker=tracker)
+        found = trial_statuses(plan.trials, sweep=plan.sweep.name, tracker=tracker)
         todo = {spec.key: spec for spec in to_run(found, retry=again)}
         before = {trial.spec.key: trial for trial in found if trial.spec.key not in todo}
-        yield Left(listed=tuple(todo.values()), search=None, before=before, limit=limit)
+        yield PendingTrials(listed=tuple(todo.values()), search=None, before=before, limit=limit)
         return
     complete = tracker.complete_keys()
     ended = _ended(plan.sweep, tracker, spool)
@@ -109,8 +109,8 @@ def what_is_left(
         limit=limit,
     ) as search:
         past = [ended[spec.key] for spec in search.past]
-        before = {result.key: Standing(result.spec, result.status, len(result.history), "") for result in past}
-        yield Left(listed=(), search=search, before=before, limit=limit)
+        before = {result.key: TrialStatus(result.spec, result.status, len(result.history), "") for result in past}
+        yield PendingTrials(listed=(), search=search, before=before, limit=limit)
 
 
 def _ended(sweep: SweepSpec, tracker: Tracker, spool: Path) -> dict[str, TrialResult]:
@@ -126,7 +126,7 @@ def _ended(sweep: SweepSpec, tracker: Tracker, spool: Path) -> dict[str, TrialRe
 class Preview(NamedTuple):
     """What a submission would do."""
 
-    known: list[Standing]
+    known: list[TrialStatus]
     """The trials of the sweep, as far as they are known."""
     todo: set[str]
     """Keys of those that would run."""
@@ -135,13 +135,13 @@ class Preview(NamedTuple):
 
 
 def preview(plan: SweepPlan, tracker: Tracker, *, retry: Collection[str] = (), limit: int | None = None) -> Preview:
-    """What a submission would do, without doing any of it; arguments as `what_is_left`'s."""
-    trials: Sequence[TrialSpec] = plan.trials
+    """What a submission would do, without doing any of it; arguments as `find_pending`'s."""
+    trials: Sequence[TrainSpec] = plan.trials
     if plan.adaptive:
         with suppress(UnknownSweep):
             trials = [spec for spec in tracker.submitted(plan.sweep.name)[1] if _is_of(spec, plan.sweep)]
         trials = with_spooled(trials, plan.sweep.name)
-    known = standings(trials, sweep=plan.sweep.name, tracker=tracker)
+    known = trial_statuses(trials, sweep=plan.sweep.name, tracker=tracker)
     todo = to_run(known, retry=run_again(plan.sweep, retry))[:limit]
     proposed = max(0, plan.trial_count - len(known))
     if limit is not None:
@@ -149,7 +149,7 @@ def preview(plan: SweepPlan, tracker: Tracker, *, retry: Collection[str] = (), l
     return Preview(known, {spec.key for spec in todo}, proposed)
 
 
-def _is_of(spec: TrialSpec, sweep: SweepSpec) -> bool:
+def _is_of(spec: TrainSpec, sweep: SweepSpec) -> bool:
     """Whether the sweep, as it is now, could have asked for the trial."""
     try:
         return spec.key in {asked.key for asked in point_trials(sweep, point_of(spec, sweep))}
@@ -184,7 +184,7 @@ def analyze_best(
     if not lacking:
         return ()
     # The trials were asked for no analysis, so their specs do not hold these knobs.
-    taken = {knob for name in names for knob in arguments(ANALYSES[name].run)}
+    taken = {knob for name in names for knob in keyword_defaults(ANALYSES[name].run)}
     console.print(f"analyses of the best {len(best)} of {len(finished)} finished trials", highlight=False)
     return analyze_trials(
         [StoredTrial(record.run_ids[result.key], result, sweep.label(result.spec)) for result in lacking],

@@ -12,7 +12,7 @@ from typing import Any, get_args
 from resablate.errors import ResablateError
 from resablate.result import COMPLETE, TrialResult
 from resablate.searches.objectives import objective
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from resablate.sweep import Point, Range, SweepSpec
 
 _MOST_CORNERS = 2_000
@@ -21,7 +21,7 @@ _MOST_CORNERS = 2_000
 
 def takes_whole_numbers(axis: str) -> bool:
     """Whether a trial holds a whole number on this axis."""
-    field = TrialSpec.model_fields.get(axis)
+    field = TrainSpec.model_fields.get(axis)
     kinds = (get_args(field.annotation) or (field.annotation,)) if field else ()
     return int in kinds
 
@@ -40,7 +40,7 @@ def corners(sweep: SweepSpec) -> list[Point]:
     return [first, *({**first, axis: value} for axis, listed in values.items() for value in listed[1:])]
 
 
-def point_of(spec: TrialSpec, sweep: SweepSpec) -> Point:
+def point_of(spec: TrainSpec, sweep: SweepSpec) -> Point:
     """The point of the sweep that `spec`, one of its trials, belongs to.
 
     An axis without effect under the others is back at its default in a spec; any of its values gives the same trial.

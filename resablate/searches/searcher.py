@@ -21,7 +21,7 @@ from resablate.searches.interface import Adaptive
 from resablate.searches.objectives import objective
 from resablate.searches.points import point_of
 from resablate.searches.study import distributions, opened_study, params_of, point_from, study_errors
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from resablate.sweep import Point, SweepSpec
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-KEYS, REASON, VOID = "resablate.keys", "resablate.reason", "resablate.void"
+KEYS, REASON, DISCARDED = "resablate.keys", "resablate.reason", "resablate.void"
 """User attributes: of a point, its trials and why it has no number; of the study, the points that do not count."""
 
 
@@ -43,7 +43,7 @@ class _Asked:
 
 
 @dataclass(frozen=True)
-class _Verdict:
+class _PointOutcome:
     """What the study is told of a point."""
 
     state: TrialState
@@ -82,15 +82,15 @@ class Searcher:
         self,
         sweep: SweepSpec,
         *,
-        trials_of: Callable[[Point], Sequence[TrialSpec]],
+        trials_of: Callable[[Point], Sequence[TrainSpec]],
         past: Iterable[TrialResult] = (),
         complete: Callable[[str], TrialResult | None] = lambda key: None,
         limit: int | None = None,
     ) -> None:
         method = SEARCHES[sweep.search.method]
         assert isinstance(method, Adaptive)
-        self.specs: dict[str, TrialSpec] = {}
-        self.reused: dict[str, TrialSpec] = {}
+        self.specs: dict[str, TrainSpec] = {}
+        self.reused: dict[str, TrainSpec] = {}
         self._sweep = sweep
         self._sampler = method.sampler
         self._trials_of = trials_of
@@ -100,13 +100,13 @@ class Searcher:
         self._points = sweep.search.trials or 0
         self._results: dict[str, TrialResult] = {}
         self._asked: dict[int, _Asked] = {}
-        self._queue: deque[TrialSpec] = deque()
+        self._queue: deque[TrainSpec] = deque()
         self._open = ExitStack()
         self._study: Study = self._open.enter_context(opened_study(sweep))
         self._distributions = distributions(sweep)
         try:
             with study_errors(sweep):
-                self.past = self._settle(list(past))
+                self.past = self._reconcile(list(past))
         except BaseException:
             self._open.close()
             raise
@@ -134,7 +134,7 @@ class Searcher:
         """Trials of these that are to be run now."""
         return self.total if self._limit is None else min(self._limit, self.total)
 
-    def next(self) -> TrialSpec | None:
+    def next(self) -> TrainSpec | None:
         """The next trial to run, None where all were proposed or as many were given as may be."""
         if self._given == self._limit:
             return None
@@ -194,7 +194,7 @@ class Searcher:
             self._study.tell(asked.trial, verdict.values, verdict.state)
             del self._asked[number]
 
-    def _verdict_of(self, keys: Sequence[str]) -> _Verdict:
+    def _verdict_of(self, keys: Sequence[str]) -> _PointOutcome:
         """What the trials of one point make of it; a point that is no valid trial has none and has failed."""
         results = [self._results[key] for key in keys]
         names = self._sweep.search.minimize
@@ -205,22 +205,22 @@ class Searcher:
             by_epoch = {epoch: value for epoch, value in values_by_epoch.items() if isfinite(value)}
         reason = next((result.reason for result in results if result.reason), "")
         if not results or any(result.status == "failed" for result in results):
-            return _Verdict(_state("FAIL"), reason=reason)
+            return _PointOutcome(_state("FAIL"), reason=reason)
         if any(result.status == "pruned" for result in results):
-            return _Verdict(_state("PRUNED"), reason=reason, by_epoch=by_epoch)
+            return _PointOutcome(_state("PRUNED"), reason=reason, by_epoch=by_epoch)
         try:
             values = [fmean(objective(result, name) for result in results) for name in names]
         except ResablateError as error:
-            return _Verdict(_state("FAIL"), reason=str(error))
-        return _Verdict(_state("COMPLETE"), values, reason, by_epoch)
+            return _PointOutcome(_state("FAIL"), reason=str(error))
+        return _PointOutcome(_state("COMPLETE"), values, reason, by_epoch)
 
-    def _settle(self, past: Sequence[TrialResult]) -> list[TrialSpec]:
+    def _reconcile(self, past: Sequence[TrialResult]) -> list[TrainSpec]:
         """Bring the study in line with what the tracker holds; the trials of those results that are the sweep's."""
         # Trials of an earlier wording of the sweep, whose study is gone, are none of the points of this one.
         points = {result.key: point_of(result.spec, self._sweep) for result in past}
         points = {key: point for key, point in points.items() if key in self._keys(point)}
         self._results = {result.key: result.without_tables() for result in past if result.key in points}
-        void: set[int] = set(self._study.user_attrs.get(VOID, []))
+        void: set[int] = set(self._study.user_attrs.get(DISCARDED, []))
         known: set[str] = set()
         for trial in self._study.get_trials(deepcopy=False):
             if trial.number in void or trial.state == _state("WAITING"):
@@ -235,7 +235,7 @@ class Searcher:
             void.add(trial.number)
             if trial.params and not ended:
                 self._study.enqueue_trial(trial.params)
-        self._study.set_user_attr(VOID, sorted(void))
+        self._study.set_user_attr(DISCARDED, sorted(void))
         for key, point in points.items():
             if key not in known:
                 known.update(self._add(point))

@@ -7,7 +7,7 @@ from resablate.errors import SpecError
 from resablate.searches import SEARCHES, Adaptive, is_adaptive
 from resablate.searches.objectives import TRAINED, objective_problem
 from resablate.searches.pruning import PRUNINGS
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from resablate.sweep import SweepSpec
 
 
@@ -20,7 +20,7 @@ def search_problems(sweep: SweepSpec) -> list[str]:
 def analyses_of(sweep: SweepSpec) -> tuple[str, ...]:
     """The analyses that every trial of the sweep is asked for."""
     given = sweep.axes.get("analyses")
-    lists = given if isinstance(given, tuple) else [sweep.base.get("analyses", TrialSpec().analyses)]
+    lists = given if isinstance(given, tuple) else [sweep.base.get("analyses", TrainSpec().analyses)]
     return tuple(name for name in lists[0] if all(name in names for names in lists))
 
 

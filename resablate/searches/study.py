@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resablate.addresses import shown, without_password
+from resablate.redaction import redact, without_password
 from resablate.errors import TrackingError
 from resablate.searches.points import ends, takes_whole_numbers
 from resablate.sweep import Point, Range, SweepSpec
-from resablate.tracking.location import home, sqlite_file
+from resablate.storage.locations import home, sqlite_file
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -55,7 +55,7 @@ def opened_study(sweep: SweepSpec) -> Generator[Study]:
                 directions=[optuna.study.StudyDirection.MINIMIZE] * len(sweep.search.minimize),
                 load_if_exists=True,
             )
-            _check_question(study, sweep, shown(address))
+            _check_question(study, sweep, redact(address))
         yield study
     finally:
         storage.remove_session()
@@ -73,7 +73,7 @@ def study_errors(sweep: SweepSpec) -> Generator[None]:
     except (SQLAlchemyError, OptunaError, ImportError, OSError) as error:
         reason = without_password(" ".join(str(error).split()), study_address())
         raise TrackingError(
-            f"{shown(study_address())}: the study of sweep {sweep.name!r} cannot be used: {reason}."
+            f"{redact(study_address())}: the study of sweep {sweep.name!r} cannot be used: {reason}."
             f" ${ADDRESS_VARIABLE} is an SQLAlchemy URL, with a user name and password that the database takes; without"
             " it, studies are kept in optuna.db at home"
         ) from error

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from resablate.addresses import shown
+from resablate.redaction import redact
 from resablate.errors import SubmissionError
 
 if TYPE_CHECKING:
@@ -98,9 +98,9 @@ def _check_address(address: str) -> None:
     except ValueError:  # a port that is no number
         sound, parts = False, None
     if not sound or not parts:
-        raise SubmissionError(f"{shown(address)!r}: no address of a Ray cluster, http://HOST:PORT. {_ADVICE}")
+        raise SubmissionError(f"{redact(address)!r}: no address of a Ray cluster, http://HOST:PORT. {_ADVICE}")
     if parts.username is not None or parts.query:
-        raise SubmissionError(f"{shown(address)}: a cluster's address holds no password. {_TOKEN_ADVICE}")
+        raise SubmissionError(f"{redact(address)}: a cluster's address holds no password. {_TOKEN_ADVICE}")
 
 
 def _token() -> str:

@@ -8,9 +8,9 @@ from typing import final
 from resablate.errors import TrackingError, UnknownSweep, nearest
 from resablate.measurement import EpochMetrics
 from resablate.result import COMPLETE, RESULT_FILE, WEIGHTS_FILE, Status, TrialResult
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from resablate.sweep import SweepSpec
-from resablate.tracking.points import Point, epoch_points, final_points, new_points
+from resablate.tracking.metrics import Point, epoch_points, final_points, new_points
 from resablate.tracking.tracker import SweepRecord, SweepStatus, Tracker, TrialState
 
 
@@ -20,7 +20,7 @@ class MemoryRun:
 
     run_id: str
     sweep: str
-    spec: TrialSpec
+    spec: TrainSpec
     status: Status | None = None
     """None while it is running."""
     reason: str = ""
@@ -34,7 +34,7 @@ class MemorySubmission:
     """The record of one submission of a sweep."""
 
     sweep: SweepSpec
-    trials: dict[str, TrialSpec]
+    trials: dict[str, TrainSpec]
     """By key."""
     command: str
     status: SweepStatus | None = None
@@ -53,18 +53,18 @@ class MemoryTracker(Tracker):
         self.submissions: list[MemorySubmission] = []
         self.runs: list[MemoryRun] = []
 
-    def start_sweep(self, sweep: SweepSpec, *, trials: Sequence[TrialSpec], command: str) -> None:
+    def start_sweep(self, sweep: SweepSpec, *, trials: Sequence[TrainSpec], command: str) -> None:
         """Records one submission of a sweep."""
         self.submissions.append(MemorySubmission(sweep, {trial.key: trial for trial in trials}, command))
 
     def keep_alive(self) -> None:
         """Nothing: nobody else writes here."""
 
-    def note_trial(self, spec: TrialSpec) -> None:
+    def note_trial(self, spec: TrainSpec) -> None:
         """Adds a trial to this submission's list, if it is not there."""
         self._submission().trials.setdefault(spec.key, spec)
 
-    def start_trial(self, spec: TrialSpec) -> None:
+    def start_trial(self, spec: TrainSpec) -> None:
         """Opens the trial's record: the one of this sweep that is not complete, else a new one."""
         self.note_trial(spec)
         sweep = self._submission().sweep.name
@@ -118,7 +118,7 @@ class MemoryTracker(Tracker):
         status = run.status or ("running" if latest.status is None else "interrupted")
         return TrialState(status, run.run_id, max(run.epochs, default=0), run.reason)
 
-    def submitted(self, name: str) -> tuple[SweepSpec, list[TrialSpec]]:
+    def submitted(self, name: str) -> tuple[SweepSpec, list[TrainSpec]]:
         """What the latest submission of the sweep called `name` asked for."""
         submission = self._latest(name)
         return submission.sweep, list(submission.trials.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from resablate.addresses import shown
+from resablate.redaction import redact
 from resablate.errors import TrackingError
 from resablate.tracking.mlflow_store import MlflowStore
 
@@ -28,7 +28,7 @@ def find_experiment(store: MlflowStore, name: str) -> str:
     if found.lifecycle_stage == "deleted":
         # Restoring it would bring back the runs that somebody threw away, as complete trials.
         raise TrackingError(
-            f"{shown(store.uri)}: experiment {name!r} was deleted; bring it back with `mlflow "
+            f"{redact(store.uri)}: experiment {name!r} was deleted; bring it back with `mlflow "
             f"experiments restore --experiment-id {found.experiment_id}`, remove it for good with "
             f"`mlflow gc --experiment-ids {found.experiment_id}`, or give the sweep another name"
         )

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, final
 
 from pydantic import ValidationError
 
-from resablate.addresses import shown
+from resablate.redaction import redact
 from resablate.errors import ResablateError, TrackingError, UnknownSweep, nearest
 from resablate.result import RESULT_FILE, WEIGHTS_FILE, TrialResult
-from resablate.spec import KEY_LENGTH, TrialSpec
+from resablate.spec import KEY_LENGTH, TrainSpec
 from resablate.sweep import SweepSpec, parse_sweep
 from resablate.tracking.mlflow_store import ADVICE, COMMAND, KIND, STATUS, SWEEP, MlflowStore
 from resablate.tracking.mlflow_trials import TrialRun, trial_runs
@@ -51,7 +51,7 @@ class MlflowReader:
             runs = [run for run in trial_runs(self._store) if run.complete or run.experiment_id == own]
         return {key: _state(run) for key, run in _chosen(runs).items()}
 
-    def submitted(self, name: str) -> tuple[SweepSpec, list[TrialSpec]]:
+    def submitted(self, name: str) -> tuple[SweepSpec, list[TrainSpec]]:
         """What the latest submission of the sweep called `name` asked for.
 
         Raises:
@@ -100,7 +100,7 @@ class MlflowReader:
         Raises:
             TrackingError: if there is no such run, it is no trial's, or it holds no result.
         """
-        place = shown(self._store.uri)
+        place = redact(self._store.uri)
         if not self._store.exists():
             raise TrackingError(f"{place}: no run {run!r}, there is no database there yet. {ADVICE}")
         run_id = self.complete_keys().get(run, run) if len(run) == KEY_LENGTH else run
@@ -124,13 +124,13 @@ class MlflowReader:
             run = client.get_run(run_id)
         if WEIGHTS_FILE not in stored:
             there = ", ".join(stored) or "nothing"
-            raise TrackingError(f"{shown(self._store.uri)}: run {run_id} stored no weights (it holds {there})")
+            raise TrackingError(f"{redact(self._store.uri)}: run {run_id} stored no weights (it holds {there})")
         [content] = self._store.read_files(run_id, str(run.info.artifact_uri), [WEIGHTS_FILE])
         (folder / WEIGHTS_FILE).write_bytes(content)
         return folder / WEIGHTS_FILE
 
     def _submission(self, name: str) -> Run:
-        place = shown(self._store.uri)
+        place = redact(self._store.uri)
         if not self._store.exists():
             raise UnknownSweep(f"{place}: no sweep {name!r}, there is no database there yet. {ADVICE}")
         submissions = self._store.runs(f"tags.`{KIND}` = 'sweep'")
@@ -141,12 +141,12 @@ class MlflowReader:
             raise UnknownSweep(f"{place}: no sweep called {name!r}{nearest(name, known)} (there: {there})")
         return latest
 
-    def _asked(self, submission: Run) -> tuple[SweepSpec, list[TrialSpec]]:
+    def _asked(self, submission: Run) -> tuple[SweepSpec, list[TrainSpec]]:
         run_id, files = submission.info.run_id, [SWEEP_FILE, TRIALS_FILE]
         sweep, trials = self._store.read_files(run_id, str(submission.info.artifact_uri), files)
         try:
             # Not pydantic's own reading: it leaves the lists of JSON where an axis had tuples.
-            return parse_sweep(json.loads(sweep)), [TrialSpec.parse(fields) for fields in json.loads(trials)]
+            return parse_sweep(json.loads(sweep)), [TrainSpec.parse(fields) for fields in json.loads(trials)]
         except (ResablateError, ValueError) as error:
             raise TrackingError(self._unreadable(run_id, TRIALS_FILE, error)) from error
 
@@ -163,7 +163,7 @@ class MlflowReader:
     def _unreadable(self, run_id: str, file: str, error: Exception) -> str:
         summary = str(error).strip().partition("\n")[0]
         return (
-            f"{shown(self._store.uri)}: {file} of run {run_id} is not what this version of "
+            f"{redact(self._store.uri)}: {file} of run {run_id} is not what this version of "
             f"resablate writes ({summary}); delete the run to have it made again"
         )
 

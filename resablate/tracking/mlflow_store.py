@@ -19,9 +19,9 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
-from resablate.addresses import shown
+from resablate.redaction import redact
 from resablate.errors import TrackingError
-from resablate.tracking.location import home, sqlite_file
+from resablate.storage.locations import home, sqlite_file
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -72,13 +72,13 @@ class MlflowStore:
         if self.database is not None:
             folder = self.database.parent
             if folder != home() and not folder.is_dir():
-                raise TrackingError(f"{shown(uri)}: the folder {folder} does not exist. {ADVICE}")
+                raise TrackingError(f"{redact(uri)}: the folder {folder} does not exist. {ADVICE}")
             self._check_file(self.database)
         elif uri.startswith(("http://", "https://")):
             self._probe()
         else:
             raise TrackingError(
-                f"{shown(uri)}: records are kept by an MLflow server (http://, https://), in a file "
+                f"{redact(uri)}: records are kept by an MLflow server (http://, https://), in a file "
                 f"(sqlite:///) or in memory (memory:); another database is reached through such a server. "
                 f"{ADVICE}"
             )
@@ -166,7 +166,7 @@ class MlflowStore:
             reason = " ".join(str(error).split())
             refused = isinstance(error, MlflowException) and error.get_http_status_code() in _REFUSED
             advice = f" {_LOGIN_ADVICE}" if refused else ""
-            raise TrackingError(f"{shown(self.uri)}: {doing} failed: {reason}{advice}") from error
+            raise TrackingError(f"{redact(self.uri)}: {doing} failed: {reason}{advice}") from error
 
     def _experiment_ids(self) -> list[str]:
         client: Any = self.client()  # MLflow's pages are partly untyped
@@ -186,12 +186,12 @@ class MlflowStore:
             with database.open("rb") as file:
                 head = file.read(len(SQLITE_HEAD))
         except OSError as error:
-            raise TrackingError(f"{shown(self.uri)}: not readable as a database ({error.strerror}). {ADVICE}") from None
+            raise TrackingError(f"{redact(self.uri)}: not readable as a database ({error.strerror}). {ADVICE}") from None
         if head and head != SQLITE_HEAD:
-            raise TrackingError(f"{shown(self.uri)}: there is a file, but it is no sqlite database. {ADVICE}")
+            raise TrackingError(f"{redact(self.uri)}: there is a file, but it is no sqlite database. {ADVICE}")
 
     def _probe(self) -> None:
-        place = shown(self.uri)
+        place = redact(self.uri)
         asked = self.uri.rstrip("/") + "/health"
         try:
             with urllib.request.urlopen(asked, timeout=PROBE_SECONDS):

@@ -12,20 +12,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import final
 
-from resablate.addresses import shown
+from resablate.redaction import redact
 from resablate.errors import TrackingError
 from resablate.measurement import EpochMetrics
 from resablate.result import COMPLETE, RESULT_FILE, WEIGHTS_FILE, TrialResult
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from resablate.sweep import SweepSpec
-from resablate.tracking.location import tracking_uri
+from resablate.storage.locations import tracking_uri
 from resablate.tracking.mlflow_experiments import find_experiment
 from resablate.tracking.mlflow_reader import SWEEP_FILE, TRIALS_FILE, MlflowReader
 from resablate.tracking.mlflow_store import COMMAND, KEY, KIND, REASON, STATUS, SWEEP, MlflowStore
 from resablate.tracking.mlflow_trials import trial_runs
 from resablate.tracking.mlflow_values import as_metrics, cut, cut_text, version_tags
-from resablate.tracking.ownership import ALIVE, OWNER, left_open, this_process, yield_to_others
-from resablate.tracking.points import Point, epoch_points, final_points, new_points
+from resablate.tracking.ownership import ALIVE, OWNER, abandoned_runs, this_process, abort_if_concurrent
+from resablate.tracking.metrics import Point, epoch_points, final_points, new_points
 from resablate.tracking.tracker import SweepRecord, SweepStatus, Tracker, TrialState
 from resablate.versions import versions
 
@@ -53,7 +53,7 @@ class _Submission:
     sweep: SweepSpec
     experiment_id: str
     run_id: str
-    trials: dict[str, TrialSpec]
+    trials: dict[str, TrainSpec]
     """By key."""
     reopenable: dict[str, str]
     """Key -> run id of trials of this sweep that did not come to their end."""
@@ -78,12 +78,12 @@ class MlflowTracker(Tracker):
         self._reader = MlflowReader(self._store)
         self._current: _Submission | None = None
 
-    def start_sweep(self, sweep: SweepSpec, *, trials: Sequence[TrialSpec], command: str) -> None:
+    def start_sweep(self, sweep: SweepSpec, *, trials: Sequence[TrainSpec], command: str) -> None:
         """Records one submission of a sweep as a parent run."""
         client = self._store.client()
         with self._store.errors(f"starting sweep {sweep.name!r}"):
             experiment_id = find_experiment(self._store, sweep.name)
-            left = left_open(self._store, experiment_id, sweep=sweep.name)
+            left = abandoned_runs(self._store, experiment_id, sweep=sweep.name)
             mine = list(trial_runs(self._store, experiment_id=experiment_id))
             left += [run.run_id for run in mine if run.run_status == "RUNNING"]
             for run_id in left:  # their process was killed
@@ -92,7 +92,7 @@ class MlflowTracker(Tracker):
             run = client.create_run(
                 experiment_id, tags=cut(tags), run_name=f"{sweep.name} {datetime.now():%Y-%m-%d %H:%M:%S}"
             )
-            yield_to_others(self._store, run, sweep=sweep.name)
+            abort_if_concurrent(self._store, run, sweep=sweep.name)
             self._current = _Submission(
                 sweep=sweep,
                 experiment_id=experiment_id,
@@ -110,7 +110,7 @@ class MlflowTracker(Tracker):
         with self._store.errors(f"keeping sweep {current.sweep.name!r}"):
             self._store.client().set_tag(current.run_id, ALIVE, str(time.time()))
 
-    def note_trial(self, spec: TrialSpec) -> None:
+    def note_trial(self, spec: TrainSpec) -> None:
         """Adds a trial to this submission's list, if it is not there."""
         current = self._submission()
         if spec.key not in current.trials:
@@ -118,7 +118,7 @@ class MlflowTracker(Tracker):
             with self._store.errors(f"noting trial {spec.key}"):
                 self._write_trials()
 
-    def start_trial(self, spec: TrialSpec) -> None:
+    def start_trial(self, spec: TrainSpec) -> None:
         """Opens the trial's run: this sweep's that is not complete, else a new child of the parent run."""
         self.note_trial(spec)
         client, current = self._store.client(), self._submission()
@@ -193,7 +193,7 @@ class MlflowTracker(Tracker):
         """Key -> how it stands, of the trials of a sweep and of those that are complete elsewhere."""
         return self._reader.states(name)
 
-    def submitted(self, name: str) -> tuple[SweepSpec, list[TrialSpec]]:
+    def submitted(self, name: str) -> tuple[SweepSpec, list[TrainSpec]]:
         """What the latest submission of the sweep called `name` asked for."""
         return self._reader.submitted(name)
 
@@ -224,7 +224,7 @@ class MlflowTracker(Tracker):
         """How to look at the records, in one line."""
         database = self._store.database
         if not database:
-            return f"open {shown(self._store.uri)}"
+            return f"open {redact(self._store.uri)}"
         option = "" if self._store.uri == tracking_uri() else f" --tracking-uri {self._store.uri}"
         return f"{database} (to look at them: resablate ui{option})"
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from resablate.tracking.points import Point
+from resablate.tracking.metrics import Point
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric

@@ -46,7 +46,7 @@ def this_process() -> Owner:
     return _process_here(os.getpid())
 
 
-def left_open(store: MlflowStore, experiment_id: str, *, sweep: str) -> list[str]:
+def abandoned_runs(store: MlflowStore, experiment_id: str, *, sweep: str) -> list[str]:
     """Run ids of the sweep's submissions whose process has ended without closing them.
 
     A process of this machine is looked for; one of another is listened to, for SILENT_SECONDS at most.
@@ -78,7 +78,7 @@ def left_open(store: MlflowStore, experiment_id: str, *, sweep: str) -> list[str
         time.sleep(_POLL_SECONDS)
 
 
-def yield_to_others(store: MlflowStore, run: Run, *, sweep: str) -> None:
+def abort_if_concurrent(store: MlflowStore, run: Run, *, sweep: str) -> None:
     """Close the submission `run` and raise TrackingError if another was opened at the same moment.
 
     Both may do so: rather none than both.

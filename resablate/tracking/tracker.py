@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from resablate.measurement import EpochMetrics
 from resablate.result import TrialResult
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from resablate.sweep import SweepSpec
 
 SweepStatus = Literal["finished", "failed", "interrupted"]
@@ -19,7 +19,7 @@ class SweepRecord(NamedTuple):
     sweep: SweepSpec
     results: list[TrialResult]
     """Of the trials that ended, in the order of the submission; also of those that were complete before it."""
-    missing: list[TrialSpec]
+    missing: list[TrainSpec]
     """Trials that have not ended."""
     command: str
     """What the person typed."""
@@ -47,7 +47,7 @@ class Tracker(ABC):
     """
 
     @abstractmethod
-    def start_sweep(self, sweep: SweepSpec, *, trials: Sequence[TrialSpec], command: str) -> None:
+    def start_sweep(self, sweep: SweepSpec, *, trials: Sequence[TrainSpec], command: str) -> None:
         """Records one submission of a sweep.
 
         Args:
@@ -62,14 +62,14 @@ class Tracker(ABC):
         """Tells that this process is at work on the submission; to be called every few seconds."""
 
     @abstractmethod
-    def note_trial(self, spec: TrialSpec) -> None:
+    def note_trial(self, spec: TrainSpec) -> None:
         """Adds a trial that the search proposed to this submission's list, if it is not there.
 
         `start_trial` does this too, so it is for a proposed trial that is complete and not run again.
         """
 
     @abstractmethod
-    def start_trial(self, spec: TrialSpec) -> None:
+    def start_trial(self, spec: TrainSpec) -> None:
         """Opens the trial's record: the one of this sweep that was interrupted or failed, else a new one."""
 
     @abstractmethod
@@ -106,7 +106,7 @@ class Tracker(ABC):
         """
 
     @abstractmethod
-    def submitted(self, name: str) -> tuple[SweepSpec, list[TrialSpec]]:
+    def submitted(self, name: str) -> tuple[SweepSpec, list[TrainSpec]]:
         """What the latest submission of the sweep called `name` asked for, in its order.
 
         Raises:

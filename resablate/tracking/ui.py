@@ -10,9 +10,9 @@ from contextlib import suppress
 from types import FrameType
 from urllib.parse import quote, urlencode
 
-from resablate.addresses import shown
+from resablate.redaction import redact
 from resablate.errors import TrackingError
-from resablate.tracking.location import sqlite_file, tracking_uri
+from resablate.storage.locations import sqlite_file, tracking_uri
 from resablate.tracking.mlflow_reader import MlflowReader
 from resablate.tracking.mlflow_store import KIND, MlflowStore
 
@@ -32,7 +32,7 @@ def serve_ui(uri: str | None, *, port: int, say: Callable[[str], None]) -> None:
     place = tracking_uri(uri)
     database = sqlite_file(place)
     if database is None:
-        raise TrackingError(f"{shown(place)}: the records are kept by a server; open that address in a browser")
+        raise TrackingError(f"{redact(place)}: the records are kept by a server; open that address in a browser")
     if not database.exists():
         raise TrackingError(f"{database}: no records here yet; run a sweep first, or name a --tracking-uri")
     chosen = _free_port(port)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from resablate.model import Route
-from resablate.registry import Registry, accepted
+from resablate.registry import Registry, filter_kwargs
 
 
 @dataclass(frozen=True)
@@ -78,4 +78,4 @@ BLOCK_SAMPLINGS: Registry[BlockSampling] = Registry(
 def survival_of(name: str, blocks: int, **knobs: object) -> list[float]:
     """The chance of each block under the sampling called `name`; knobs that it does not take are ignored."""
     row = BLOCK_SAMPLINGS[name]
-    return row.survival(blocks, **accepted(row.survival, knobs))
+    return row.survival(blocks, **filter_kwargs(row.survival, knobs))

@@ -13,15 +13,15 @@ from torch.nn import functional
 from resablate.datasets import ExampleSource
 from resablate.measurement import EpochMetrics
 from resablate.model import ResidualNetwork, Route
-from resablate.registry import accepted, arguments
+from resablate.registry import filter_kwargs, keyword_defaults
 from resablate.regularizers import REGULARIZERS, NoRegularizer, Regularizer, find_sites
 from resablate.training.arithmetic import MEMORY_FORMATS, PRECISIONS, float32_products, kernels_in
-from resablate.training.augmentation import AUGMENTATIONS
+from resablate.augmentations import AUGMENTATIONS
 from resablate.training.block_sampling import BLOCK_SAMPLINGS, survival_of
 from resablate.training.determinism import derived_generator, derived_seed, global_seed
 from resablate.training.evaluation import evaluate
-from resablate.training.optimizer import build_sgd
-from resablate.training.schedule import SCHEDULES
+from resablate.optimizers import build_sgd
+from resablate.schedules import SCHEDULES
 
 
 class Training:
@@ -103,8 +103,8 @@ class Training:
         self._augment = AUGMENTATIONS[augmentation]
         self._seed = seed
         self._regularizer = self._regularize(regularizer, sv_strength, knobs)
-        self._schedule_knobs = accepted(self._schedule, knobs)
-        self._augment_knobs = accepted(self._augment, knobs)
+        self._schedule_knobs = filter_kwargs(self._schedule, knobs)
+        self._augment_knobs = filter_kwargs(self._augment, knobs)
         self._sampling = BLOCK_SAMPLINGS[block_sampling]
         self._survival = survival_of(block_sampling, len(network.chain), **knobs)
         for block, survival in zip(network.chain, self._survival, strict=True):
@@ -126,7 +126,7 @@ class Training:
             return NoRegularizer([], sv_strength=0)
         images, _ = next(self._batches(torch.zeros(1, dtype=torch.int64, device=self._train.device), epoch=0))
         sites = find_sites(self.network, images, sv_layers=str(knobs.get("sv_layers", "all")))
-        return row(sites, sv_strength=sv_strength, **accepted(row, knobs))
+        return row(sites, sv_strength=sv_strength, **filter_kwargs(row, knobs))
 
     @property
     def epoch(self) -> int:
@@ -275,6 +275,6 @@ def _refuse_unknown(knobs: Iterable[str]) -> None:
         *REGULARIZERS.values(),
         *(row.survival for row in BLOCK_SAMPLINGS.values()),
     ]
-    known = {"sv_layers", *(name for row in rows for name in arguments(row))}
+    known = {"sv_layers", *(name for row in rows for name in keyword_defaults(row))}
     if unknown := sorted(set(knobs) - known):
         raise TypeError(f"no schedule, augmentation, block sampling or regularizer takes {', '.join(unknown)}")

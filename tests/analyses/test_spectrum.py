@@ -13,7 +13,7 @@ from resablate.errors import AnalysisError
 from resablate.measurement import AnalysisResult
 from resablate.model import adapt
 from resablate.regularizers import REGULARIZERS, find_sites
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from resablate.spectral import singular_values
 from resablate.trial import run_trial
 from tests.networks import make_examples, make_generator, make_images, make_network
@@ -203,7 +203,7 @@ def test_a_trial_has_it_before_and_after_training() -> None:
         "sv_frequency": 1.0,
         "sv_layers": "transitions",
     }
-    result = run_trial(TrialSpec.parse(fields))
+    result = run_trial(TrainSpec.parse(fields))
     assert result.analysis_errors == {}
     before, after = (
         [row["distance_from_target"] for row in rows(measured) if row["is_transition"]]

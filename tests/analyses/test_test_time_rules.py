@@ -10,7 +10,7 @@ from torch.nn import functional
 from resablate.analyses import ANALYSES
 from resablate.measurement import AnalysisResult
 from resablate.model import ResidualNetwork, Route, unscaled
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from resablate.training import BLOCK_SAMPLINGS, evaluate
 from resablate.trial import run_trial
 from tests.networks import SHORTCUT_NAMES, make_examples, make_generator, make_network
@@ -132,7 +132,7 @@ def test_the_curve_ends_with_all_subsets(subset_samples: int) -> None:
 def test_a_trial_measures_its_own_sampling(block_sampling: str) -> None:
     """The test error of a trial is that of the scaled rule."""
     fields = {**SMALL, "block_sampling": block_sampling, "sampled_blocks": 2, "analyses": ["test_time_rules"]}
-    result = run_trial(TrialSpec.parse({**fields, "subset_samples": 3}))
+    result = run_trial(TrainSpec.parse({**fields, "subset_samples": 3}))
     found = result.analyses["test_time_rules"]
     assert not result.analysis_errors
     scaled = (found.summary["scaled_error"], found.summary["scaled_loss"])

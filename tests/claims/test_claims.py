@@ -7,7 +7,7 @@ import pytest
 
 from resablate.claims import CLAIMS, published_row
 from resablate.result import TrialResult
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from tests.factories import make_lesion, make_path_gradient, make_result
 
 HALF = {"carried_factor": 0.5, "added_factor": 0.5}
@@ -158,7 +158,7 @@ RESNET_152 = {
     ],
 )
 def test_published_numbers_go_with_shortcut_arguments_and_ordering(fields: dict[str, Any], error: str | None) -> None:
-    row = published_row(TrialSpec.parse(fields))
+    row = published_row(TrainSpec.parse(fields))
     assert (row.error if row else None) == error
 
 

@@ -16,7 +16,7 @@ from resablate.datasets import ExampleSource, Splits, load_dataset, split_datase
 from resablate.datasets.image_folder import IMAGE_FOLDER, FolderImages
 from resablate.datasets.streaming import FileExamples
 from resablate.errors import DatasetError
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from resablate.training import thread_count
 from resablate.trial import Trial, run_trial
 from tests.datasets.image_files import CLASSES, write_folder, write_image
@@ -313,7 +313,7 @@ SMALL = {
     "fields", [{"augmentation": "scale"}, {"augmentation": "scale_aspect"}, {"network": "resnet", "depth": 8}]
 )
 def test_a_trial_from_end_to_end(fields: dict[str, object], folder: Path) -> None:
-    result = run_trial(TrialSpec.parse({**SMALL, **fields}), data_root=folder)
+    result = run_trial(TrainSpec.parse({**SMALL, **fields}), data_root=folder)
     assert result.status == "finished", result.reason
     assert not result.analysis_errors
     assert result.history[-1].train_loss < result.history[0].train_loss
@@ -321,7 +321,7 @@ def test_a_trial_from_end_to_end(fields: dict[str, object], folder: Path) -> Non
 
 
 def test_the_network_has_the_classes_that_were_found_and_a_killed_trial_continues(folder: Path, tmp_path: Path) -> None:
-    spec = TrialSpec.parse({**SMALL, "augmentation": "scale", "analyses": []})
+    spec = TrainSpec.parse({**SMALL, "augmentation": "scale", "analyses": []})
     undisturbed = run_trial(spec, data_root=folder)
     trial = Trial(spec, data_root=folder, folder=tmp_path)
     assert trial.network.eval()(torch.zeros(2, 3, 32, 32)).shape == (2, 3)

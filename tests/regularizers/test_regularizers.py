@@ -11,7 +11,7 @@ from resablate.errors import SpecError
 from resablate.model import TRANSITIONS, ResidualNetwork, build_network
 from resablate.regularizers import REGULARIZERS, SV_LAYERS, Regularizer, find_sites
 from resablate.shortcuts import SHORTCUTS
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from resablate.trial import run_trial
 from tests.networks import make_generator
 
@@ -61,7 +61,7 @@ def test_transitions_change_dimensions_themselves_and_the_check_knows_them(short
     shapes = [(site.layer.in_channels, site.layer.out_channels, site.stride) for site in sites]
     own = shortcut == "conv1x1" or (transition == "projection" and shortcut != "none")
     assert shapes == ([(4, 8, 2), (8, 16, 2)] if own or transition == "bare" else [])
-    spec = TrialSpec.parse({**fields, "regularizer": "procrustes", "sv_strength": 0.5, "sv_layers": "transitions"})
+    spec = TrainSpec.parse({**fields, "regularizer": "procrustes", "sv_strength": 0.5, "sv_layers": "transitions"})
     assert check_trial(spec).regularizer == ("procrustes" if sites else "none")
     everything = check_trial(spec.replace(sv_layers="stem+transitions"))
     assert (everything.regularizer, everything.sv_layers) == ("procrustes", "stem+transitions")
@@ -74,7 +74,7 @@ def test_a_vgg_has_convolutions_and_neither_stem_nor_transitions(sv_layers: str)
     )
     fields = {"network": "vgg", "depth": 5, "width": 2, "regularizer": "procrustes", "sv_strength": 0.5}
     assert len(sites) == (4 if sv_layers == "all" else 0)
-    assert check_trial(TrialSpec.parse({**fields, "sv_layers": sv_layers})).regularizer == (
+    assert check_trial(TrainSpec.parse({**fields, "sv_layers": sv_layers})).regularizer == (
         "procrustes" if sites else "none"
     )
 
@@ -205,8 +205,8 @@ SMALL = {
 }
 
 
-def small(**fields: Any) -> TrialSpec:
-    return TrialSpec.parse({**SMALL, **fields})
+def small(**fields: Any) -> TrainSpec:
+    return TrainSpec.parse({**SMALL, **fields})
 
 
 @pytest.mark.parametrize("name", [name for name in REGULARIZERS if name != "none"])

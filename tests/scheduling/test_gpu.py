@@ -5,7 +5,7 @@ import torch
 
 from resablate.errors import ResourceError
 from resablate.scheduling.failures import reason_of
-from resablate.scheduling.gpu import gpu_memory_gib, gpu_share, keep_to_share
+from resablate.scheduling.gpu import gpu_memory_gib, gpu_share, limit_gpu_memory
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_more_memory_than_a_gpu_has() -> None:
 @pytest.mark.gpu
 def test_a_process_runs_out_of_memory_at_its_share() -> None:
     share = 0.1
-    keep_to_share(share)
+    limit_gpu_memory(share)
     try:
         torch.empty(int(0.05 * gpu_memory_gib() * 2**30), dtype=torch.uint8, device="cuda")
         with pytest.raises(torch.OutOfMemoryError) as caught:

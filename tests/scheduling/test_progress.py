@@ -9,10 +9,10 @@ from rich.console import Console
 
 from resablate.scheduling import clock
 from resablate.scheduling.progress import SweepProgress
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from tests.factories import make_result
 
-SPECS = [TrialSpec(seed=seed, epochs=3) for seed in range(3)]
+SPECS = [TrainSpec(seed=seed, epochs=3) for seed in range(3)]
 KEYS = [spec.key for spec in SPECS]
 
 
@@ -36,7 +36,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
 def make_progress(text: io.StringIO, *, work: list[float] | None = None, terminal: bool = False) -> SweepProgress:
     console = Console(file=text, width=200, force_terminal=terminal)
     weights = dict(zip(KEYS, work or [1.0, 1.0, 2.0], strict=True))
-    return SweepProgress(SPECS, label=TrialSpec.label, work=lambda spec: weights[spec.key], console=console)
+    return SweepProgress(SPECS, label=TrainSpec.label, work=lambda spec: weights[spec.key], console=console)
 
 
 def test_a_line_for_each_trial_that_ended_where_there_is_no_terminal(watch: Watch) -> None:
@@ -108,7 +108,7 @@ def test_a_terminal_sees_the_best_of_what_has_ended(watch: Watch) -> None:
 
 def test_a_sweep_without_work_has_no_time_left_to_tell() -> None:
     with SweepProgress(
-        [], label=TrialSpec.label, work=lambda spec: 1.0, console=Console(file=io.StringIO())
+        [], label=TrainSpec.label, work=lambda spec: 1.0, console=Console(file=io.StringIO())
     ) as progress:
         assert progress.sweep_status() == "finished"
 

@@ -12,7 +12,7 @@ from resablate import datasets
 from resablate.datasets import load_dataset
 from resablate.measurement import EpochMetrics
 from resablate.result import TrialResult
-from resablate.scheduling.filing import Filing
+from resablate.scheduling.result_writer import ResultWriter
 from resablate.scheduling.ray_trainable import RayTrialContext, TrialTrainable
 from resablate.tracking import MemoryTracker
 from resablate.trial import Trial, run_trial
@@ -30,11 +30,11 @@ class Remote:
 
 
 class LocalFiling:
-    """A Filing that is called like a FilingActor."""
+    """A ResultWriter that is called like a ResultWriterActor."""
 
     def __init__(self, folder: Path) -> None:
         self.memory = MemoryTracker()
-        self.filing = Filing(self.memory, spool=folder / "spool")
+        self.filing = ResultWriter(self.memory, spool=folder / "spool")
         self.filing.start(PLAN.sweep, trials=PLAN.trials, command="")
         self.start_trial = Remote(self.filing.start_trial)
         self.epoch = Remote(self.filing.epoch)
@@ -103,7 +103,7 @@ def test_a_trial_is_its_epochs_and_an_end(steps: Callable[[], list[dict[str, Any
     assert outcome(told).test_error == expected.test_error
     assert [row.epoch for step in told for row in step["epochs"]] == [1, 2, 3], "each once"
     assert [step["val_error"] for step in told[:-1]] == [metrics.val_error for metrics in expected.history]
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["members"]
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["workers.lock"]
 
 
 def test_memory_that_was_short_for_a_moment(

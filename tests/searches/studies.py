@@ -8,9 +8,9 @@ import optuna
 
 from resablate.plan import plan_sweep, point_trials
 from resablate.result import Status, TrialResult
-from resablate.searches.searcher import KEYS, VOID, Searcher
+from resablate.searches.searcher import KEYS, DISCARDED, Searcher
 from resablate.searches.study import study_address
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from resablate.sweep import SweepSpec, parse_sweep
 from tests.factories import make_history
 
@@ -40,7 +40,7 @@ def open_search(
 
 
 def end(
-    spec: TrialSpec, error: float | None = None, *, status: Status = "finished", reason: str = "", epochs: int = 3
+    spec: TrainSpec, error: float | None = None, *, status: Status = "finished", reason: str = "", epochs: int = 3
 ) -> TrialResult:
     """A result with this validation error ; the learning rate's distance to 0.01 if not given."""
     value = abs(math.log10(spec.learning_rate) + 2) / 4 if error is None else error
@@ -53,7 +53,7 @@ def end(
     )
 
 
-def run(search: Searcher, error: Callable[[TrialSpec], float | None] = lambda spec: None) -> list[TrialResult]:
+def run(search: Searcher, error: Callable[[TrainSpec], float | None] = lambda spec: None) -> list[TrialResult]:
     """Every proposed trial, one after another, finished."""
     results: list[TrialResult] = []
     for spec in iter(search.next, None):
@@ -72,7 +72,7 @@ def states(study: optuna.Study) -> list[str]:
 
 
 def void(study: optuna.Study) -> list[int]:
-    found: list[int] = study.user_attrs[VOID]
+    found: list[int] = study.user_attrs[DISCARDED]
     return found
 
 

@@ -9,13 +9,13 @@ from resablate.errors import TrackingError
 from resablate.result import TrialResult
 from resablate.searches.searcher import REASON
 from resablate.searches.study import ADDRESS_VARIABLE
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from tests.searches.studies import AXES, end, keys, make_search, open_search, run, states, stored, void
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # of the study that a test opens beside ours
 
 
-def proposed(**search: Any) -> list[TrialSpec]:
+def proposed(**search: Any) -> list[TrainSpec]:
     with open_search(make_search(**search)) as search_:
         return [result.spec for result in run(search_)]
 
@@ -141,7 +141,7 @@ def test_what_the_study_lacks_is_added() -> None:
 
 def test_results_of_other_trials_are_not_taken_for_the_sweeps() -> None:
     sweep = make_search(trials=2)
-    foreign = [end(TrialSpec(seed=7, analyses=())), end(TrialSpec(learning_rate=0.5, depth=56, analyses=()))]
+    foreign = [end(TrainSpec(seed=7, analyses=())), end(TrainSpec(learning_rate=0.5, depth=56, analyses=()))]
     with open_search(sweep, foreign) as search:
         assert (search.past, search.left) == ([], 2)
     assert stored().trials == []

@@ -385,7 +385,7 @@ def test_another_sweep_of_the_same_name_under_way_is_told_of(refused: Any, folde
 
 def test_a_sweep_is_submitted_without_torch(folder: Path) -> None:
     blocked = "import sys\nfor name in ('torch', 'torchvision', 'mlflow', 'optuna'): sys.modules[name] = None\n"
-    code = f"{blocked}sys.argv = ['resablate', *sys.argv[1:]]\nfrom resablate.cli import main\nmain()\n"
+    code = f"{blocked}sys.argv = ['resablate', *sys.argv[1:]]\nfrom resablate.commands.cli import main\nmain()\n"
 
     def run(address: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", code, "submit", "sweeps/tiny.yaml", "--address", address, "--no-follow"]

@@ -102,14 +102,14 @@ def test_a_process_of_another_machine_that_is_silent(uri: str) -> None:
 
 def test_two_at_the_same_moment_are_none(uri: str, parent: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other one is opened after this one has looked."""
-    look = ownership.left_open
+    look = ownership.abandoned_runs
 
     def late(*arguments: Any, **words: Any) -> list[str]:
-        monkeypatch.setattr("resablate.tracking.mlflow_tracker.left_open", look)
+        monkeypatch.setattr("resablate.tracking.mlflow_tracker.abandoned_runs", look)
         found = look(*arguments, **words)
         started_by(parent, uri)
         return found
 
-    monkeypatch.setattr("resablate.tracking.mlflow_tracker.left_open", late)
+    monkeypatch.setattr("resablate.tracking.mlflow_tracker.abandoned_runs", late)
     with pytest.raises(TrackingError, match=rf"is being run by process {parent.process} on "):
         start(uri)

@@ -266,7 +266,7 @@ def test_a_trial_s_analyses_round_nothing(precision: str, monkeypatch: pytest.Mo
         seen.append(flags())
         return AnalysisResult(summary={}, table={}, units={})
 
-    row = Analysis(look, examples="test", source="here", over_training=True)
+    row = Analysis(look, examples="test", source="here", during_training=True)
     monkeypatch.setattr("resablate.dissection.ANALYSES", dict(ANALYSES) | {"path_gradient": row})
     run_trial(small(epochs=1, precision=precision, analyses=["path_gradient"], analysis_epochs=[0]))
     assert seen == [(False, False)] * 2

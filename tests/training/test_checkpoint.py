@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from resablate.errors import CheckpointError
-from resablate.files import write_bytes
+from resablate.storage.files import write_bytes
 from resablate.training import load_weights, resume, save_checkpoint, save_weights
 from tests.training.runs import make_digits_network, make_training, numbers, run, same_bits
 

@@ -14,8 +14,8 @@ from resablate.datasets import DATASETS, Examples, split_sizes
 from resablate.measurement import EpochMetrics
 from resablate.model import build_network
 from resablate.plan import load_plan
-from resablate.registry import arguments
-from resablate.spec import TrialSpec
+from resablate.registry import keyword_defaults
+from resablate.spec import TrainSpec
 from resablate.training import SCHEDULES, Training
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
@@ -85,19 +85,19 @@ OTHERS = {
 """Recipes of released code that no sweep follows: fields that give them, on all 50,000 images but one."""
 
 
-def schedule_of(spec: TrialSpec, total: int) -> list[float]:
+def schedule_of(spec: TrainSpec, total: int) -> list[float]:
     schedule = SCHEDULES[spec.schedule]
-    knobs: dict[str, Any] = {name: getattr(spec, name) for name in arguments(schedule)}
+    knobs: dict[str, Any] = {name: getattr(spec, name) for name in keyword_defaults(schedule)}
     return [schedule(step, total, learning_rate=spec.learning_rate, **knobs) for step in range(total)]
 
 
-def make_recipe_training(spec: TrialSpec) -> Training:
+def make_recipe_training(spec: TrainSpec) -> Training:
     """A training of as many examples and steps as the spec's, on images of one pixel."""
     available = DATASETS[spec.dataset].train_count
     _, count = split_sizes(available, val_fraction=spec.val_fraction, train_examples=spec.train_examples)
     examples = Examples(torch.rand(count, 1, 1, 1), torch.zeros(count, dtype=torch.int64))
     fields = {name: getattr(spec, name) for name in ("epochs", "iterations", "batch_size", "learning_rate", "schedule")}
-    knobs = {name: getattr(spec, name) for name in arguments(SCHEDULES[spec.schedule])}
+    knobs = {name: getattr(spec, name) for name in keyword_defaults(SCHEDULES[spec.schedule])}
     return Training(
         build_network(block="single", depth=5, width=1, in_channels=1, num_classes=2),
         train=examples,
@@ -136,7 +136,7 @@ def rates_of_epochs(training: Training, epochs: Sequence[int]) -> dict[int, floa
     return rates
 
 
-def check_recipe(spec: TrialSpec, recipe: Recipe) -> None:
+def check_recipe(spec: TrainSpec, recipe: Recipe) -> None:
     expected = whole_rates(recipe)
     training = make_recipe_training(spec)
     assert training.total_steps == len(expected)
@@ -152,7 +152,7 @@ def test_every_sweep_in_steps_has_a_recipe() -> None:
 @pytest.mark.parametrize("name", OF_SWEEPS)
 def test_the_rates_of_a_sweep_are_its_paper_s_at_every_step(name: str) -> None:
     """Every step, so none of a hundred epochs has a tenth of its rate: what happens where schedulers are chained."""
-    knobs = ("dataset", "epochs", "iterations", "batch_size", "learning_rate", *arguments(SCHEDULES["steps"]))
+    knobs = ("dataset", "epochs", "iterations", "batch_size", "learning_rate", *keyword_defaults(SCHEDULES["steps"]))
     different = {
         tuple(getattr(spec, knob) for knob in knobs): spec for spec in load_plan(SWEEPS / f"{name}.yaml").trials
     }
@@ -166,7 +166,7 @@ def test_the_rates_of_a_sweep_are_its_paper_s_at_every_step(name: str) -> None:
 @pytest.mark.parametrize("name", OTHERS)
 def test_recipes_of_released_code_can_be_asked_for(name: str) -> None:
     fields, recipe = OTHERS[name]
-    check_recipe(TrialSpec.parse({"dataset": "cifar10", **fields}), recipe)
+    check_recipe(TrainSpec.parse({"dataset": "cifar10", **fields}), recipe)
 
 
 @pytest.mark.parametrize("sweep", ["he_table1", "procrustes_resnet166", "veit_stochastic_depth"])

@@ -1,0 +1,134 @@
+"""Checkpoints in a store: a trial goes on where nothing but the store knows how far it was."""
+
+import logging
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from resablate.errors import ResourceError
+from resablate.storage.checkpoint_store import CheckpointStore, checkpoint_store
+from resablate.tracking import open_tracker
+from resablate.trial import Trial, run_trial
+from tests.s3 import S3Server, s3_server
+from tests.scheduling.tiny import numbers, tiny_plan
+from tests.tracking.servers import MlflowServer
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[S3Server]:
+    with s3_server() as started:
+        yield started
+
+
+@pytest.fixture(autouse=True)
+def credentials(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(params=["s3", "file"])
+def store(request: pytest.FixtureRequest, server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    address = server.uri(tmp_path.name) if request.param == "s3" else f"file://{tmp_path}/store"
+    monkeypatch.setenv("RESABLATE_CHECKPOINTS", address)
+    return checkpoint_store("tiny")
+
+
+SPEC = tiny_plan({"seed": [0]}, epochs=4, shortcut="dropout", analyses=["path_count", "norm_preservation"]).trials[0]
+SPEC = SPEC.replace(analysis_epochs=(1,))
+
+
+def test_a_trial_continues_on_another_machine_bit_for_bit(store: str, tmp_path: Path) -> None:
+    whole = run_trial(SPEC)
+    one, other = tmp_path / "one" / SPEC.key, tmp_path / "other" / SPEC.key
+    trial, mirror = Trial(SPEC, folder=one), CheckpointStore(store)
+    for _ in range(3):
+        trial.run_epoch()
+        store.upload(one)
+    assert len(mirror._stored(SPEC.key)) == 3, "the two newest checkpoints, and the analyses after the first epoch"
+
+    mirror = CheckpointStore(store)
+    store.download(other)
+    assert {path.name for path in other.iterdir()} == {path.name for path in one.iterdir()}
+    moved = Trial(SPEC, folder=other)
+    assert moved.training.epoch == 3
+    while not moved.training.done:
+        moved.run_epoch()
+    assert numbers(moved.finish()) == numbers(whole)
+    store.delete(other)
+    assert mirror._stored(SPEC.key) == {}
+
+
+def test_a_folder_that_is_further_is_left_alone(store: str, tmp_path: Path) -> None:
+    folder, mirror = tmp_path / "trials" / SPEC.key, CheckpointStore(store)
+    trial = Trial(SPEC, folder=folder)
+    trial.run_epoch()
+    store.upload(folder)
+    trial.run_epoch()
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    store.download(folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_only_checkpoints_are_read_from_a_store(tmp_path: Path) -> None:
+    (tmp_path / "store" / "key").mkdir(parents=True)
+    for name in ("result.json", "weights.safetensors", "x.py", "checkpoint-000001.safetensors"):
+        (tmp_path / "store" / "key" / name).write_bytes(b"x")
+    CheckpointStore(f"file://{tmp_path}/store").fetch(tmp_path / "trials" / "key")
+    assert [path.name for path in (tmp_path / "trials" / "key").iterdir()] == ["checkpoint-000001.safetensors"]
+
+
+def test_a_store_that_is_away_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with s3_server() as away:
+        mirror = CheckpointStore(away.uri("gone").replace("s3://", "s3://a-key:planted-word@"))
+        away.kill()
+        trial = Trial(SPEC, folder=tmp_path / SPEC.key)
+        begin = time.monotonic()
+        with caplog.at_level(logging.WARNING):
+            store.download(tmp_path / SPEC.key)
+            while not trial.training.done:
+                trial.run_epoch()
+                store.upload(tmp_path / SPEC.key)
+            store.delete(tmp_path / SPEC.key)
+    assert time.monotonic() - begin < 60
+    [record] = [record for record in caplog.records if record.name == "resablate.storage.checkpoint_store"]
+    assert "reading checkpoints failed, tried again later" in record.getMessage()
+    assert "planted-word" not in record.getMessage()
+
+
+@pytest.mark.parametrize("address", ["s4://bucket/x", "bucket/x", "http://host/x", "s3://"])
+def test_an_address_that_is_none_is_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESABLATE_CHECKPOINTS", address)
+    with pytest.raises(ResourceError, match=r"\$RESABLATE_CHECKPOINTS: .*no address of a file system, such as s3://"):
+        checkpoint_store("tiny")
+
+
+def test_artifacts_go_through_the_server_into_the_store(
+    server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server alone has the store's credentials."""
+    for name in server.environment:
+        monkeypatch.delenv(name)
+    place = f"s3://resablate/artifacts-{tmp_path.name}"
+    with MlflowServer(tmp_path / "server", artifacts=place, environment=server.environment) as mlflow:
+        tracker, plan = open_tracker(mlflow.uri), tiny_plan({"seed": [0]}, analyses=["path_count"])
+        [spec] = plan.trials
+        tracker.start_sweep(plan.sweep, trials=plan.trials, command="")
+        tracker.start_trial(spec)
+        result = run_trial(spec, folder=tmp_path / "trial")
+        tracker.finish_trial(result, weights=tmp_path / "trial" / "weights.safetensors", figures={"x": b"png"})
+        tracker.end_sweep("finished")
+        assert tracker.load_sweep("tiny").results == [result]
+        tracker.load_weights_file(tracker.complete_keys()[spec.key], tmp_path)
+        assert (tmp_path / "weights.safetensors").read_bytes() == (
+            tmp_path / "trial" / "weights.safetensors"
+        ).read_bytes()
+        os.environ.update(server.environment)
+        try:
+            names = {name.rpartition("/")[2] for name in server.files() if tmp_path.name in name}
+        finally:
+            for name in server.environment:
+                del os.environ[name]
+    assert {"result.json", "weights.safetensors", "x.png", "sweep.json", "trials.json"} <= names
