@@ -19,11 +19,27 @@ CROP_FILLS: Registry[str] = Registry(
 )
 
 
-def crop(images: Tensor, *, generator: torch.Generator, padding: Annotated[int, Interval(ge=1, le=1024)] = 4, fill: Annotated[str, CROP_FILLS] = "zero") -> Tensor:
-    """Each image shifted by up to `padding` pixels either way; `fill` says what moves in.
+def crop(
+    images: Tensor,
+    *,
+    generator: torch.Generator,
+    padding: Annotated[int, Interval(ge=1, le=1024)] = 4,
+    fill: Annotated[str, CROP_FILLS] = "zero",
+) -> Tensor:
+    """Each image shifted by up to `padding` pixels either way.
+
+    Args:
+        images: (B, C, H, W).
+        generator: draws a shift for each image.
+        padding: pixels.
+        fill: what moves in: a row of CROP_FILLS.
+
+    Raises:
+        UnknownName: if there is no such row.
 
     Source: He et al., arXiv 1512.03385, section 4.2: 4 pixels padded on each side, then a random crop.
     """
+    CROP_FILLS[fill]
     count, channels, height, width = images.shape
     padded = functional.pad(images, [padding] * 4, mode="reflect" if fill == "reflect" else "constant")
     offsets = torch.randint(2 * padding + 1, (2, count, 1), generator=generator).to(images.device)

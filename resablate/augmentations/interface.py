@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class Augmentation(Protocol):
-    """A row: `images` and a CPU `generator` to changed images; knobs are further keywords."""
+    """A row: `images` and a CPU `generator` -> changed images; arguments are further keywords with defaults."""
 
     def __call__(self, images: Tensor, *, generator: torch.Generator) -> Tensor:
         """Changed images."""

@@ -56,7 +56,12 @@ def _hashable(row: ComponentLike) -> Component:
 
 @lru_cache(maxsize=4096)
 def _cost(
-    size: tuple[int, int], network: Component, shortcut: Component, ordering: Component, in_channels: int, **keywords: Any
+    size: tuple[int, int],
+    network: Component,
+    shortcut: Component,
+    ordering: Component,
+    in_channels: int,
+    **keywords: Any,
 ) -> NetworkCost:
     with torch.device("meta"):
         built = build_network(

@@ -1,6 +1,5 @@
 """What an optimizer is: a function from a network and a learning rate to one of torch's optimizers."""
 
-from collections.abc import Iterator
 from typing import Any, Protocol
 
 import torch
@@ -19,7 +18,7 @@ WEIGHT_DECAYS: Registry[str] = Registry(
 
 
 class Optimizer(Protocol):
-    """A row: builds the optimizer of `network`; arguments are further keywords.
+    """A row: builds the optimizer of `network`; arguments are further keywords with defaults.
 
     The schedule sets the `lr` of every parameter group before each step. The whole state of the optimizer is kept in a
     checkpoint.
@@ -37,14 +36,15 @@ def parameter_groups(network: nn.Module, *, weight_decay: float, weight_decay_on
         network: what is trained.
         weight_decay: of the first group.
         weight_decay_on: a row of WEIGHT_DECAYS.
+
+    Raises:
+        UnknownName: if there is no such row.
     """
-
-    def groups() -> Iterator[dict[str, Any]]:
-        everything = list(network.parameters())
-        decayed = [p for p in everything if weight_decay_on == "all" or p.ndim > 1]
-        others = [p for p in everything if not (weight_decay_on == "all" or p.ndim > 1)]
-        for parameters, decay in ((decayed, weight_decay), (others, 0.0)):
-            if parameters:
-                yield {"params": parameters, "weight_decay": decay}
-
-    return list(groups())
+    WEIGHT_DECAYS[weight_decay_on]
+    parameters = list(network.parameters())
+    decay = [weight_decay_on == "all" or parameter.ndim > 1 for parameter in parameters]
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p, decays in zip(parameters, decay, strict=True) if decays], "weight_decay": weight_decay},
+        {"params": [p for p, decays in zip(parameters, decay, strict=True) if not decays], "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]

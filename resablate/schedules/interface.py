@@ -4,7 +4,7 @@ from typing import Protocol
 
 
 class Schedule(Protocol):
-    """A row: the rate of step `iteration`, counted from 0, of `total`; knobs are further keywords."""
+    """A row: the rate of step `iteration`, counted from 0, of `total`; arguments are further keywords with defaults."""
 
     def __call__(self, iteration: int, total: int, *, learning_rate: float) -> float:
         """The rate."""

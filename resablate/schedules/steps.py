@@ -20,6 +20,15 @@ def steps(
     A milestone is a part of the run, rounded to an iteration: with total = 64,000 the defaults fall at 32,000 and
     48,000. The first step at the lower rate is the milestone itself.
 
+    Args:
+        iteration: of the step, counted from 0.
+        total: steps of the whole run.
+        learning_rate: the highest rate.
+        milestones: parts of the run.
+        decay_factor: multiplies the rate at each milestone.
+        warmup_iterations: steps at the lower constant rate.
+        warmup_learning_rate: that rate.
+
     Source: He et al. 2016, appendix (0.01 for 400 iterations, then 0.1, divided by 10 at 32k and 48k of 64k).
     """
     if iteration < warmup_iterations:

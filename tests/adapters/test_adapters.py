@@ -1,6 +1,8 @@
-"""torchvision's networks, seen as blocks."""
+"""Networks of torchvision and timm, seen as blocks."""
 
 import copy
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -8,10 +10,11 @@ import torch
 import torchvision
 from torch import nn
 
+from resablate.adapters import ADAPTERS, adapt
 from resablate.analyses import lesion
 from resablate.datasets import Examples
 from resablate.errors import ResablateError
-from resablate.model import adapt, build_network, gradients_by_length, path_gradients
+from resablate.model import build_network, gradients_by_length, path_gradients
 from tests.networks import lesion_routes, make_images, relative_gap
 
 SHALLOW = ("resnet18", "resnet34", "resnet50", "wide_resnet50_2", "resnext50_32x4d")
@@ -123,7 +126,10 @@ def test_the_analyses_work_on_them() -> None:
 
 
 def test_what_does_not_fit_says_why() -> None:
-    with pytest.raises(ResablateError, match="VGG: not a ResNet of torchvision or timm: it has no conv1"):
+    with pytest.raises(
+        ResablateError,
+        match=r"^VGG: no adapter knows the class torchvision\.models\.vgg\.VGG; .*: ResNets, Wide",
+    ):
         adapt(torchvision.models.vgg11())
     strange = _theirs("resnet18")
     strange.get_submodule("layer2")[1] = nn.Conv2d(1, 1, 1)  # type: ignore[operator]
@@ -239,9 +245,24 @@ def test_a_network_of_ours_is_itself() -> None:
             {"preact": False},
             r"stages\.0\.blocks\.0: timm\.Bottleneck is no .* \(known: timm.PreActBasic",
         ),
-        ("regnety_002", {}, "RegNet: not a ResNet of torchvision or timm: it has no conv1, bn1"),
+        ("regnety_002", {}, r"RegNet: no adapter knows the class timm\..*RegNet; .*ResNetV2s of timm"),
     ],
 )
 def test_which_of_timm_s_do_not_fit(name: str, keywords: dict[str, Any], message: str) -> None:
     with pytest.raises(ResablateError, match=message):
         adapt(_timm(name, **keywords))
+
+
+def test_the_table_of_adapters() -> None:
+    assert list(ADAPTERS) == ["torchvision", "timm"]
+    theirs = _theirs("resnet18")
+    assert [name for name, row in ADAPTERS.items() if row.recognizes(theirs)] == ["torchvision"]
+    for name in ("resnet18", "resnetv2_18"):
+        assert [row for row, adapter in ADAPTERS.items() if adapter.recognizes(_timm(name))] == ["timm"]
+    assert not any(row.recognizes(nn.Identity()) for row in ADAPTERS.values())
+
+
+def test_an_adapter_asks_for_no_package_that_is_not_used() -> None:
+    script = "import sys, resablate.adapters; print([name for name in ('timm', 'torchvision') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

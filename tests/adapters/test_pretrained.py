@@ -12,8 +12,8 @@ import torchvision
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from resablate.adapters import adapt, load_pretrained
 from resablate.errors import CheckpointError, ResablateError, SpecError, UnknownName
-from resablate.model import adapt, load_pretrained
 
 IMAGES = torch.randn(2, 3, 40, 40, generator=torch.Generator().manual_seed(0))
 

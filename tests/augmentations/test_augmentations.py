@@ -2,8 +2,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from resablate.training import AUGMENTATIONS
-from resablate.augmentations import crop, crop_flip, flip, keep
+from resablate.augmentations import AUGMENTATIONS
+from resablate.augmentations.crop import crop
+from resablate.augmentations.crop_flip import crop_flip
+from resablate.augmentations.flip import flip
+from resablate.augmentations.none import keep
+from resablate.errors import UnknownName
 from tests.networks import make_generator
 
 
@@ -30,7 +34,7 @@ def crop_by_loop(images: Tensor, generator: torch.Generator, padding: int) -> Te
 @pytest.mark.parametrize("padding", [1, 4, 9])
 def test_crop_is_the_loop(padding: int) -> None:
     images = make_images()
-    cropped = crop(images, generator=make_generator(3), crop_padding=padding)
+    cropped = crop(images, generator=make_generator(3), padding=padding)
     assert torch.equal(cropped, crop_by_loop(images, make_generator(3), padding))
     assert not torch.equal(cropped, images)
 
@@ -39,7 +43,7 @@ def test_crop_reaches_every_shift_equally_often() -> None:
     """A single lit pixel in the middle goes to each of the 25 places that 2 pixels of padding allow."""
     images = torch.zeros(5000, 1, 9, 9)
     images[:, :, 4, 4] = 1
-    places = crop(images, generator=make_generator(), crop_padding=2).sum((0, 1))
+    places = crop(images, generator=make_generator(), padding=2).sum((0, 1))
     assert torch.equal(places.nonzero().aminmax(dim=0).min, torch.tensor([2, 2]))
     assert torch.equal(places.nonzero().aminmax(dim=0).max, torch.tensor([6, 6]))
     lit = places[2:7, 2:7]
@@ -63,8 +67,8 @@ def test_flip_preserves_values() -> None:
 
 def test_crop_flip_is_crop_then_flip() -> None:
     images, one, two = make_images(), make_generator(5), make_generator(5)
-    expected = flip(crop(images, generator=two, crop_padding=2), generator=two)
-    assert torch.equal(crop_flip(images, generator=one, crop_padding=2), expected)
+    expected = flip(crop(images, generator=two, padding=2), generator=two)
+    assert torch.equal(crop_flip(images, generator=one, padding=2), expected)
 
 
 def test_none_keeps_everything() -> None:
@@ -93,3 +97,37 @@ def test_the_generator_alone_decides(name: str) -> None:
     if name != "none":
         others = [AUGMENTATIONS[name](images, generator=make_generator(seed)) for seed in range(3, 6)]
         assert any(not torch.equal(one, other) for other in others)
+
+
+def test_a_reflected_border_is_the_image_mirrored() -> None:
+    images = make_images()
+    height, width = images.shape[2:]
+    shifts = torch.randint(5, (2, len(images), 1), generator=make_generator(3))[..., 0].tolist()
+    cropped = crop(images, generator=make_generator(3), padding=2, fill="reflect")
+    for place, image in enumerate(images):
+        rows = [_mirrored(row + shifts[0][place] - 2, height) for row in range(height)]
+        columns = [_mirrored(column + shifts[1][place] - 2, width) for column in range(width)]
+        assert torch.equal(cropped[place], image[:, rows][:, :, columns])
+    assert bool((cropped > 0).all()), "no zero moves in"
+
+
+def _mirrored(index: int, count: int) -> int:
+    return abs(index) if index < count else 2 * (count - 1) - index
+
+
+def test_a_fill_in_no_table_is_answered_with_the_rows() -> None:
+    with pytest.raises(UnknownName, match=r"^unknown crop_fill 'mirror' .known: zero, reflect"):
+        crop(make_images(), generator=make_generator(), fill="mirror")
+
+
+def test_the_arguments_of_the_rows() -> None:
+    cropping = {"padding": 4, "fill": "zero"}
+    assert {name: dict(AUGMENTATIONS.arguments(name)) for name in AUGMENTATIONS} == {
+        "none": {},
+        "flip": {},
+        "crop": cropping,
+        "crop_flip": cropping,
+        "scale": {},
+        "scale_aspect": {},
+    }
+    assert all(AUGMENTATIONS.types(name).keys() == AUGMENTATIONS.arguments(name).keys() for name in AUGMENTATIONS)

@@ -21,7 +21,7 @@ from tests.networks import ORDER_NAMES, SHORTCUT_NAMES, make_generator, make_ima
 
 
 def cost(**knobs: object) -> NetworkCost:
-    fields = {"in_channels": 3, "num_classes": 10, "size": (32, 32), "shortcut_args": {}, **knobs}
+    fields = {"in_channels": 3, "num_classes": 10, "size": (32, 32), **knobs}
     return network_cost(**fields)  # type: ignore[arg-type]
 
 

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
+from resablate.adapters import adapt
 from resablate.model import (
     BLOCKS,
     TRANSITIONS,
     ResidualNetwork,
     Route,
-    adapt,
     build_network,
     gradients_by_length,
     path_gradients,

@@ -1,11 +1,11 @@
-import inspect
 import math
 
 import pytest
 
-from resablate.spec import TrainSpec
-from resablate.training import SCHEDULES
-from resablate.schedules import constant, one_cycle, steps
+from resablate.schedules import SCHEDULES
+from resablate.schedules.constant import constant
+from resablate.schedules.one_cycle import one_cycle
+from resablate.schedules.steps import steps
 
 TOTAL = 64_000
 
@@ -72,6 +72,14 @@ def test_constant() -> None:
     assert {constant(i, 7, learning_rate=0.3) for i in range(7)} == {0.3}
 
 
-def test_defaults_are_those_of_a_trial() -> None:
-    for name in ("milestones", "decay_factor", "warmup_iterations", "warmup_learning_rate"):
-        assert inspect.signature(steps).parameters[name].default == getattr(TrainSpec(), name)
+def test_the_arguments_of_the_rows() -> None:
+    """He et al. 2016, appendix, without their warm-up."""
+    assert dict(SCHEDULES.arguments("steps")) == {
+        "milestones": (0.5, 0.75),
+        "decay_factor": 0.1,
+        "warmup_iterations": 0,
+        "warmup_learning_rate": 0.01,
+    }
+    assert not SCHEDULES.arguments("one_cycle")
+    assert not SCHEDULES.arguments("constant")
+    assert SCHEDULES.types("steps").keys() == SCHEDULES.arguments("steps").keys()

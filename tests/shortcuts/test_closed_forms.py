@@ -157,3 +157,17 @@ def test_none_carries_zero_and_connects_its_neighbors_under_a_lesion(x: Tensor, 
     assert torch.equal(added, residual)
     assert torch.equal(shortcut.bypass(x), x)
     assert not list(shortcut.parameters())
+
+
+def test_the_arguments_of_the_rows() -> None:
+    gate = {"bias": -6.0, "batch_norm": False}
+    assert {name: dict(SHORTCUTS.arguments(name)) for name in SHORTCUTS} == {
+        "identity": {},
+        "constant_scale": {"carried_factor": 0.5, "added_factor": 0.5},
+        "exclusive_gate": gate,
+        "shortcut_only_gate": gate,
+        "conv1x1": {"batch_norm": True},
+        "dropout": {"rate": 0.5},
+        "none": {},
+    }
+    assert all(SHORTCUTS.types(name).keys() == SHORTCUTS.arguments(name).keys() for name in SHORTCUTS)
