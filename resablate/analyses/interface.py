@@ -42,9 +42,7 @@ class AnalysisFunction(Protocol):
         ...
 
 
-def cut_examples(
-    data: ExampleSource, *, crop: Annotated[int | None, Interval(ge=8, le=4096)] = None
-) -> ExampleSource:
+def cut_examples(data: ExampleSource, *, crop: Annotated[int | None, Interval(ge=8, le=4096)] = None) -> ExampleSource:
     """The test examples as an analysis sees them: images of any size are cut to squares.
 
     Args:

@@ -3,6 +3,7 @@
 import copy
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from resablate.errors import ResablateError
 from resablate.model import build_network, gradients_by_length, path_gradients
 from tests.networks import lesion_routes, make_images, relative_gap
 
+ROOT = Path(__file__).parents[2]
 SHALLOW = ("resnet18", "resnet34", "resnet50", "wide_resnet50_2", "resnext50_32x4d")
 DEEP = ("resnet101", "resnet152", "wide_resnet101_2", "resnext101_32x8d", "resnext101_64x4d")
 TIMM: list[tuple[str, dict[str, Any]]] = [
@@ -264,5 +266,5 @@ def test_the_table_of_adapters() -> None:
 
 def test_an_adapter_asks_for_no_package_that_is_not_used() -> None:
     script = "import sys, resablate.adapters; print([name for name in ('timm', 'torchvision') if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

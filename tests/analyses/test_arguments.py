@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from resablate.datasets import Examples
 from resablate.errors import DatasetError
 from tests.networks import make_examples
 
+ROOT = Path(__file__).parents[2]
 CROP = {"crop": None}
 EXPECTED = {
     "test": CROP,
@@ -57,5 +59,5 @@ def test_they_are_asked_without_the_layer_of_sweeps() -> None:
         "import sys, resablate.analyses\n"
         "print([name for name in ('pydantic', 'ray', 'mlflow', 'optuna', 'matplotlib') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
