@@ -86,6 +86,12 @@ class Registry(Mapping[str, T], Generic[T]):
     def __len__(self) -> int:
         return len(self._rows)
 
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:  # a table stands in annotations, which are looked up by hash
+        return id(self)
+
     def position(self, name: str) -> int:
         """The row's place in the table, which fixes its color and legend order; unknown names come last."""
         return list(self._rows).index(name) if name in self._rows else len(self._rows)
@@ -138,9 +144,14 @@ def _annotations(row: object, given: frozenset[str]) -> Mapping[str, Any]:
 
 def filter_kwargs(function: Callable[..., object], values: Mapping[str, object]) -> dict[str, Any]:
     """Those of `values` that `function` takes as keywords."""
-    parameters = inspect.signature(function).parameters.values()
-    taken = {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
+    taken = _keywords(function)
     return {name: value for name, value in values.items() if name in taken}
+
+
+@cache
+def _keywords(function: Callable[..., object]) -> frozenset[str]:
+    parameters = inspect.signature(function).parameters.values()
+    return frozenset(parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY)
 
 
 def _package(entry: EntryPoint) -> str:

@@ -23,7 +23,7 @@ RESULT_FILE, WEIGHTS_FILE = "result.json", "weights.safetensors"
 
 def weights_file(epoch: int | None) -> str:
     """The name of the file with the weights after an epoch; those of the end where None."""
-    return WEIGHTS_FILE if epoch is None else f"weights-{epoch:06d}.safetensors"
+    return WEIGHTS_FILE if epoch is None else f"after-epoch-{epoch:06d}.safetensors"
 
 
 class TrialResult(BaseModel):

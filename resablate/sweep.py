@@ -15,10 +15,9 @@ from resablate.component import Component, shown_value
 from resablate.errors import SpecError, nearest
 from resablate.problems import problems
 from resablate.question import TEST, AskedAnalysis, Question, all_questions
-from resablate.spec import TrainSpec, merge
+from resablate.spec import TrainSpec
 from resablate.strict_yaml import parse_yaml
-from resablate.sweep_parsing import Range as Range
-from resablate.sweep_parsing import parse_analyses, parse_axis, parse_base, parse_cases
+from resablate.sweep_parsing import Range, parse_analyses, parse_axis, parse_base, parse_cases
 
 LARGEST_GRID = 100_000
 """Points of a grid: more take longer to check than anybody wants to wait."""
@@ -165,13 +164,17 @@ class SweepSpec(BaseModel):
         case = self.cases[point[CASE]] if CASE in point else {}
         return {**case, **{axis: value for axis, value in point.items() if axis != CASE}}
 
+    def fields(self, point: Point) -> dict[str, Any]:
+        """Field or `field.argument` -> value of a point: the base's, its case's and its axes'."""
+        return {**self.base, **self.values(point)}
+
     def trial(self, point: Point) -> TrainSpec:
         """The base changed to `point`.
 
         Raises:
             SpecError: if the combination is no valid trial.
         """
-        return TrainSpec.parse(merge(merge({}, self.base), self.values(point)))
+        return TrainSpec.parse(self.fields(point))
 
     def label(self, spec: TrainSpec) -> str:
         """A short name for one of the sweep's trials: its shortcut, or network, and its value on every other axis."""
@@ -179,16 +182,18 @@ class SweepSpec(BaseModel):
         if not names:
             return spec.label()
         head = "network" if spec.network.name == "vgg" else "shortcut"
+        ignored = {head, *(("shortcut", "ordering") if head == "network" else ())}
         params = spec.params()
         drawn = {axis for axis, span in self.axes.items() if isinstance(span, Range)}
-        parts = [str(getattr(spec, head))]
+        component: Component = getattr(spec, head)
+        own = {name: v for name, v in component.arguments.items() if f"{head}.{name}" not in names}
+        parts = [str(Component(component.name, own))]
         for name in names:
-            field, _, argument = name.partition(".")
-            if name == head or (field == head and argument in getattr(spec, head).arguments) or name not in params:
+            if name in ignored or name not in params:
                 continue
             value = params[name]
             shown = f"{value:.4g}" if name in drawn and isinstance(value, float) else shown_value(value)
-            parts.append(f"{argument or name} {shown}")
+            parts.append(f"{name.rpartition('.')[2]} {shown}")
         return " ".join(parts)
 
 

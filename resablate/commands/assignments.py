@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 
 from resablate.errors import SpecError
+from resablate.spec import TrainSpec
 
 
 def parse_assignments(words: Sequence[str], *, place: str) -> dict[str, Any]:
-    """`name=value` words as fields; `shortcut_args.bias=-6` sets one argument.
+    """`name=value` words by name; `shortcut.bias=-6` sets one argument.
 
     Args:
         words: one for each knob.
@@ -25,22 +26,40 @@ def parse_assignments(words: Sequence[str], *, place: str) -> dict[str, Any]:
     found: list[str] = []
     for word in words:
         name, equals, text = word.partition("=")
-        field, dot, argument = name.partition(".")
         try:
             value = yaml.safe_load(text)
         except (yaml.YAMLError, ValueError):  # ValueError: a date that there is not
             found.append(f"{word!r}: the value is no YAML")
             continue
-        holder: Any = fields.setdefault(field, {}) if dot else fields
         if not equals or not name:
             found.append(f"{word!r}: write a knob as name=value")
-        elif not isinstance(holder, dict) or (argument or field) in holder:
+        elif name in fields:
             found.append(f"{word!r}: {name} is set twice")
         else:
-            holder[argument if dot else field] = value
+            fields[name] = value
     if found:
         raise SpecError(found, place=place)
     return fields
+
+
+def split_questions(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The fields of a training, and the analyses by name with their arguments; None where none is named.
+
+    Args:
+        fields: by `parse_assignments`; `analyses` lists names, and `lesion.examples` sets an argument of one.
+    """
+    base = {name: value for name, value in fields.items() if name.partition(".")[0] in TrainSpec.model_fields}
+    rest = {name: value for name, value in fields.items() if name not in base}
+    names = rest.pop("analyses", None)
+    listed = names.split(",") if isinstance(names, str) else names
+    asked: dict[str, Any] = {str(name).strip(): {} for name in listed or ()}
+    for name, value in rest.items():
+        analysis, dot, argument = name.partition(".")
+        if dot:
+            asked.setdefault(analysis, {})[argument] = value
+        else:
+            base[name] = value  # no field: reported with those that there are
+    return base, asked if asked or names is not None else None
 
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from resablate.redaction import holds_password, redact
 from resablate.errors import SpecError
+from resablate.redaction import holds_password, redact
 
 _PLAIN_WIDTH = 160
 """Columns where the output is no terminal."""

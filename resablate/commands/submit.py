@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.core import TyperGroup
 
-from resablate.redaction import holds_password
 from resablate.commands.console import SweepFile, TrackingUri, err, out
 from resablate.errors import SpecError, SubmissionError
+from resablate.redaction import holds_password
 from resablate.sweep import load_sweep
 
 if TYPE_CHECKING:

@@ -1,62 +1,48 @@
 """Every table by name: what `resablate list` shows."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from resablate.adapters import ADAPTERS
 from resablate.analyses import ANALYSES, LESION_ARITHMETICS, LESION_DESIGNS, Analysis
+from resablate.augmentations import CROP_FILLS
 from resablate.claims import CLAIMS
 from resablate.claims.claim import Claim
-from resablate.datasets import DATASETS, NORMALIZATIONS, Dataset
+from resablate.component import shown_value
+from resablate.component_tables import TABLES as COMPONENT_TABLES
+from resablate.datasets import NORMALIZATIONS, Dataset
 from resablate.figures import FIGURES, Picture
-from resablate.model import BLOCKS, NETWORKS, STAGE_PREACTIVATIONS, TRANSITIONS
+from resablate.model import BLOCKS, STAGE_PREACTIVATIONS, TRANSITIONS
 from resablate.model.stages import BlockKind
-from resablate.orderings import ORDERINGS, Ordering
-from resablate.registry import Registry, keyword_defaults
-from resablate.regularizers import REGULARIZERS, SV_LAYERS, SV_STEMS
+from resablate.optimizers import WEIGHT_DECAYS
+from resablate.orderings import Ordering
+from resablate.registry import Registry, row_functions
+from resablate.regularizers import SV_LAYERS, SV_STEMS
 from resablate.searches import PRUNINGS, SEARCHES
-from resablate.shortcuts import SHORTCUTS
 from resablate.spec import TrainSpec
-from resablate.training import (
-    AUGMENTATIONS,
-    BLOCK_SAMPLINGS,
-    CROP_FILLS,
-    MEMORY_FORMATS,
-    PRECISIONS,
-    SCHEDULES,
-    WEIGHT_DECAYS,
-    MemoryFormat,
-    Precision,
-)
+from resablate.training import MemoryFormat, Precision
 
 TABLES: Mapping[str, Registry[Any]] = {
     table.table: table
     for table in (
-        NETWORKS,
-        SHORTCUTS,
-        ORDERINGS,
+        *COMPONENT_TABLES.values(),
+        ANALYSES,
+        SEARCHES,
+        PRUNINGS,
+        ADAPTERS,
+        FIGURES,
+        CLAIMS,
         BLOCKS,
         TRANSITIONS,
         STAGE_PREACTIVATIONS,
-        DATASETS,
         NORMALIZATIONS,
-        AUGMENTATIONS,
         CROP_FILLS,
-        SCHEDULES,
         WEIGHT_DECAYS,
-        PRECISIONS,
-        MEMORY_FORMATS,
-        BLOCK_SAMPLINGS,
-        REGULARIZERS,
         SV_LAYERS,
         SV_STEMS,
-        ANALYSES,
         LESION_ARITHMETICS,
         LESION_DESIGNS,
-        SEARCHES,
-        PRUNINGS,
-        FIGURES,
-        CLAIMS,
     )
 }
 
@@ -77,16 +63,16 @@ def describe(table: str) -> list[Description]:
     """
     if table == "fields":
         return [
-            Description(name, repr(field.get_default(call_default_factory=True)), field.description or "")
+            Description(name, str(field.default), field.description or "")
             for name, field in TrainSpec.model_fields.items()
         ]
-    return [_row(name, entry) for name, entry in TABLES[table].items()]
+    rows = TABLES[table]
+    return [_row(rows, name, entry) for name, entry in rows.items()]
 
 
-def _row(name: str, entry: object) -> Description:
-    functions = [getattr(entry, part, None) for part in ("run", "build", "survival", "sampler")]
-    function = next((part for part in functions if part), entry)
-    takes = _knobs(function) if callable(function) else ""
+def _row(table: Registry[Any], name: str, entry: object) -> Description:
+    takes = ", ".join(f"{argument}={shown_value(value)}" for argument, value in table.arguments(name).items())
+    function = next(iter(row_functions(entry)), getattr(entry, "sampler", entry))
     return Description(name, takes, _text(entry, function))
 
 
@@ -113,11 +99,6 @@ def _text(entry: object, function: object) -> str:  # noqa: PLR0911 - a return f
             return f"{_first_line(function)} ({entry.source})"
         case _:
             return _first_line(function)
-
-
-def _knobs(function: Callable[..., object]) -> str:
-    takes = {name: value for name, value in keyword_defaults(function).items() if name != "generator"}
-    return ", ".join(f"{name}={value}" for name, value in takes.items())
 
 
 def _first_line(entry: object) -> str:

@@ -8,36 +8,48 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from resablate.scheduling.analyze import StoredTrial, analyze_trials, find_trials
-    from resablate.scheduling.inline import Scheduler, check_machine
+    from resablate.scheduling.inline import Scheduler
+    from resablate.scheduling.pending import preview
     from resablate.scheduling.progress import clock
     from resablate.scheduling.run import SweepOutcome, run_sweep
-    from resablate.scheduling.searching import preview
-    from resablate.scheduling.status import STATES, TrialStatus, sweep_status_of
+    from resablate.scheduling.status import STATES, SweepStanding, TrialStatus, sweep_standing
     from resablate.scheduling.stopping import TERMINATED
 
 __all__ = [
     "STATES",
     "TERMINATED",
     "Scheduler",
-    "TrialStatus",
     "StoredTrial",
     "SweepOutcome",
+    "SweepStanding",
+    "TrialStatus",
     "analyze_trials",
-    "check_machine",
     "clock",
     "find_trials",
     "preview",
     "run_sweep",
-    "sweep_status_of",
+    "sweep_standing",
 ]
 
 _HOMES = {
-    "analyze": ("StoredTrial", "analyze_trials", "find_trials"),
-    "inline": ("Scheduler", "check_machine"),
+    "analyze": (
+        "StoredTrial",
+        "analyze_trials",
+        "find_trials",
+    ),
+    "inline": ("Scheduler",),
+    "pending": ("preview",),
     "progress": ("clock",),
-    "run": ("SweepOutcome", "run_sweep"),
-    "searching": ("preview",),
-    "status": ("STATES", "TrialStatus", "sweep_status_of"),
+    "run": (
+        "SweepOutcome",
+        "run_sweep",
+    ),
+    "status": (
+        "STATES",
+        "SweepStanding",
+        "TrialStatus",
+        "sweep_standing",
+    ),
     "stopping": ("TERMINATED",),
 }
 

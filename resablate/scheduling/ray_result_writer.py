@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,8 @@ import ray
 
 from resablate.result import Status, TrialResult
 from resablate.scheduling.result_writer import ResultWriter
-from resablate.storage.locks import hold_worker_lock
 from resablate.spec import TrainSpec
+from resablate.storage.locks import hold_worker_lock
 from resablate.sweep import SweepSpec
 from resablate.tracking import SweepStatus, open_tracker
 
@@ -26,29 +26,29 @@ class ResultWriterActor:
 
     def __init__(self, uri: str, spool: str) -> None:
         hold_worker_lock(Path(spool).parent)
-        self._filing = ResultWriter(open_tracker(uri), spool=Path(spool))
+        self._writer = ResultWriter(open_tracker(uri), spool=Path(spool))
 
     def start(self, sweep: SweepSpec, trials: Sequence[TrainSpec], command: str) -> None:
         """As `ResultWriter.start`."""
-        self._filing.start(sweep, trials=trials, command=command)
+        self._writer.start(sweep, trials=trials, command=command)
 
     def note_trial(self, spec: TrainSpec) -> None:
         """As `ResultWriter.note_trial`."""
-        self._filing.note_trial(spec)
+        self._writer.note_trial(spec)
 
     def start_trial(self, spec: TrainSpec) -> None:
         """As `ResultWriter.start_trial`."""
-        self._filing.start_trial(spec)
+        self._writer.start_trial(spec)
 
     def epoch(self, key: str, metrics: Any) -> None:
         """As `ResultWriter.epoch`."""
-        self._filing.epoch(key, metrics)
+        self._writer.epoch(key, metrics)
 
-    def finish_trial(self, result: str, weights: bytes | None) -> tuple[Status, str]:
+    def finish_trial(self, result: str, weights: Mapping[str, bytes]) -> tuple[Status, str]:
         """As `ResultWriter.finish_trial`, with the result as JSON; status and reason of what is filed."""
-        filed = self._filing.finish_trial(TrialResult.from_json(result), weights=weights)
+        filed = self._writer.finish_trial(TrialResult.from_json(result), weights=weights)
         return filed.status, filed.reason
 
     def end(self, status: SweepStatus) -> list[str]:
         """As `ResultWriter.end`."""
-        return self._filing.end(status)
+        return self._writer.end(status)

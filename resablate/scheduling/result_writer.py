@@ -7,16 +7,16 @@ import queue
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from resablate.errors import TrackingError
-from resablate.storage.files import write_bytes
+from resablate.failures import reason_of
 from resablate.measurement import EpochMetrics
-from resablate.result import RESULT_FILE, WEIGHTS_FILE, TrialResult, failed_result
-from resablate.scheduling.failures import reason_of
+from resablate.result import TrialResult, failed_result
 from resablate.spec import TrainSpec
+from resablate.storage.spool import read_spooled, spooled, write_spooled
 from resablate.sweep import SweepSpec
 from resablate.tracking import BEAT_SECONDS, SweepStatus, Tracker
 
@@ -88,25 +88,21 @@ class ResultWriter:
         # Where filing is behind, the result files the epochs in one call.
         self._jobs.put(lambda: None if key in self._ended else self._tracker.log_epoch(key, metrics))
 
-    def finish_trial(self, result: TrialResult, *, weights: bytes | None) -> TrialResult:
+    def finish_trial(self, result: TrialResult, *, weights: Mapping[str, bytes]) -> TrialResult:
         """Store a trial's outcome and have it filed.
 
         Args:
             result: everything measured.
-            weights: the content of a safetensors file.
+            weights: name -> content of each safetensors file.
 
         Returns:
             What is filed: a failure where the disk did not take the result.
         """
-        place = self._spool / result.key
         try:
-            if weights is not None:
-                write_bytes(place / WEIGHTS_FILE, weights)
-            write_bytes(place / RESULT_FILE, result.to_json().encode())
+            place = write_spooled(self._spool, result, weights=weights)
         except OSError as error:
-            shutil.rmtree(place, ignore_errors=True)  # half a result
             failed = failed_result(result.spec, reason_of(error))
-            self._jobs.put(lambda: self._tracker.finish_trial(failed, weights=None, figures={}))
+            self._jobs.put(lambda: self._tracker.finish_trial(failed, weights={}, figures={}))
             return failed
         self._ended.add(result.key)
         self._jobs.put(lambda: self._file(place))
@@ -177,26 +173,14 @@ class ResultWriter:
         self._file(place)
 
     def _file(self, place: Path) -> None:
-        result = TrialResult.from_json((place / RESULT_FILE).read_bytes())
-        weights = place / WEIGHTS_FILE
-        self._tracker.finish_trial(result, weights=weights if weights.exists() else None, figures=_pictures(result))
+        result, weights = read_spooled(place)
+        self._tracker.finish_trial(result, weights=weights, figures=_pictures(result))
         shutil.rmtree(place)
 
 
 def _pictures(result: TrialResult) -> dict[str, bytes]:
-    if not result.analyses:
+    if not result.measurements:
         return {}
     from resablate.figures import draw_all  # loads torch, which the sweep's one writer may never need
 
     return draw_all(result)
-
-
-def spooled(spool: Path) -> dict[str, TrialResult]:
-    """Key -> every result in the spool that waits to be filed; what another version wrote there is passed over."""
-    found: dict[str, TrialResult] = {}
-    for file in sorted(spool.glob(f"*/{RESULT_FILE}")):
-        try:
-            found[file.parent.name] = TrialResult.from_json(file.read_bytes())
-        except ValueError as error:
-            log.warning("%s: not a result that can be read, passed over (%s)", file, str(error).partition("\n")[0])
-    return found

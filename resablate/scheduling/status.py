@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
+from resablate.measuring import missing_questions
+from resablate.question import Question
 from resablate.result import COMPLETE
-from resablate.scheduling.result_writer import spooled
-from resablate.storage.locks import is_running
 from resablate.searches import is_adaptive
 from resablate.spec import TrainSpec
+from resablate.storage.locations import work_folder
+from resablate.storage.locks import is_running
+from resablate.storage.spool import SPOOL, spooled
 from resablate.sweep import SweepSpec
-from resablate.tracking import Tracker, TrialState, work_folder
+from resablate.tracking import Tracker, TrialState
 
 STATES = ("pending", "running", "finished", "diverged", "pruned", "failed")
-SPOOL = "spool"
-"""Where results wait to be filed, in a sweep's folder."""
+Asked = Callable[[TrainSpec], Sequence[Question]]
+"""What is asked of a trial."""
 
 
 class TrialStatus(NamedTuple):
@@ -28,6 +31,12 @@ class TrialStatus(NamedTuple):
     """Epochs that are filed."""
     reason: str
     """Why it is not `finished`, in one line."""
+    run_id: str = ""
+    """Of the run that records it, if there is one."""
+    missing: tuple[Question, ...] = ()
+    """Questions that a finished trial has not been asked."""
+    unanswered: tuple[Question, ...] = ()
+    """Questions that got no answer."""
 
     @property
     def ended(self) -> bool:
@@ -40,8 +49,8 @@ class TrialStatus(NamedTuple):
         return self.state in COMPLETE
 
 
-class SweepProgressReport(NamedTuple):
-    """The latest submission of a sweep."""
+class SweepStanding(NamedTuple):
+    """How far the latest submission of a sweep is."""
 
     sweep: SweepSpec
     trials: list[TrialStatus]
@@ -51,20 +60,35 @@ class SweepProgressReport(NamedTuple):
     """Whether a process runs it now, from this folder."""
 
 
-def trial_statuses(trials: Iterable[TrainSpec], *, sweep: str, tracker: Tracker) -> list[TrialStatus]:
-    """Where each of `trials` stands in the sweep of this name."""
+def trial_statuses(trials: Iterable[TrainSpec], *, sweep: str, tracker: Tracker, asked: Asked) -> list[TrialStatus]:
+    """Where each of `trials` stands in the sweep of this name.
+
+    Args:
+        trials: canonical specs.
+        sweep: its name.
+        tracker: holds the records.
+        asked: what is asked of a trial.
+    """
     states = tracker.states(sweep)
     for key, result in spooled(work_folder() / sweep / SPOOL).items():
         known = states.get(key)
         if known is None or known.status not in COMPLETE:
-            states[key] = TrialState(result.status, "", len(result.history), result.reason)
-    return [_standing(spec, states.get(spec.key)) for spec in trials]
+            history = len(result.history)
+            states[key] = TrialState(result.status, "", history, result.reason, result.measured, result.unmeasured)
+    return [_trial_status(spec, states.get(spec.key), asked) for spec in trials]
 
 
-def _standing(spec: TrainSpec, state: TrialState | None) -> TrialStatus:
+def _trial_status(spec: TrainSpec, state: TrialState | None, asked: Asked) -> TrialStatus:
     if state is None:
         return TrialStatus(spec, "pending", 0, "")
-    return TrialStatus(spec, "pending" if state.status == "interrupted" else state.status, state.epoch, state.reason)
+    status = "pending" if state.status == "interrupted" else state.status
+    missing: tuple[Question, ...] = ()
+    unanswered: tuple[Question, ...] = ()
+    if status == "finished":
+        questions = asked(spec)
+        missing = missing_questions(questions, measured=state.measured, unmeasured=state.unmeasured)
+        unanswered = tuple(question for question in questions if question.id in state.unmeasured)
+    return TrialStatus(spec, status, state.epoch, state.reason, state.run_id, missing, unanswered)
 
 
 def to_run(found: Sequence[TrialStatus], *, retry: Collection[str] = ()) -> list[TrainSpec]:
@@ -84,15 +108,23 @@ def with_spooled(trials: Sequence[TrainSpec], sweep: str) -> list[TrainSpec]:
     return list(known.values()) + [result.spec for key, result in waiting.items() if key not in known]
 
 
-def sweep_status_of(name: str, *, tracker: Tracker) -> SweepProgressReport:
-    """Where the latest submission of the sweep called `name` stands.
+def sweep_standing(name: str, *, tracker: Tracker) -> SweepStanding:
+    """How far the latest submission of the sweep called `name` is.
 
     Raises:
         TrackingError: if there is no such sweep.
     """
+    from resablate.answerable import check_asked, questions_for
+
     sweep, trials = tracker.submitted(name)
     adaptive = is_adaptive(sweep.search.method)
-    found = trial_statuses(with_spooled(trials, name) if adaptive else trials, sweep=name, tracker=tracker)
+    analyses = check_asked(sweep.analyses)
+    found = trial_statuses(
+        with_spooled(trials, name) if adaptive else trials,
+        sweep=name,
+        tracker=tracker,
+        asked=lambda spec: questions_for(spec, analyses) if sweep.search.analyze_best is None else (),
+    )
     proposed = (sweep.search.trials or 0) * len(sweep.search.seeds or [0])
     at_most = proposed if adaptive else len(found)
-    return SweepProgressReport(sweep, found, at_most, is_running(work_folder() / name))
+    return SweepStanding(sweep, found, at_most, is_running(work_folder() / name))

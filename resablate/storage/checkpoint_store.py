@@ -10,13 +10,13 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, final
 
-from resablate.redaction import redact, without_password
 from resablate.errors import ResourceError
+from resablate.redaction import redact, without_password
 
 log = logging.getLogger(__name__)
 
 ADDRESS_VARIABLE = "RESABLATE_CHECKPOINTS"
-_PATTERNS = ("analyses-*.json", "checkpoint-*.safetensors")
+_PATTERNS = ("after-epoch-*.safetensors", "analyses-*.json", "checkpoint-*.safetensors")
 """What a trial continues from, in the order of the alphabet and of storing: who sees a checkpoint sees the others."""
 _PAUSE_SECONDS = 60
 """After a failure: a store that is away must not hold up every epoch for as long as it takes to find out."""

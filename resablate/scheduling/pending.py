@@ -1,4 +1,4 @@
-"""What a sweep with a search needs besides its trials: what is known already, and analyses of the best."""
+"""What a submission of a sweep has to run: trainings that have not ended, and questions that were not asked."""
 
 from __future__ import annotations
 
@@ -9,29 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.console import Console
-
-from resablate.analyses import ANALYSES
 from resablate.errors import SpecError, UnknownSweep
-from resablate.plan import SweepPlan, point_trials
-from resablate.registry import keyword_defaults
+from resablate.plan import SweepPlan
 from resablate.result import COMPLETE, TrialResult
-from resablate.scheduling.analyze import StoredTrial, analyze_trials
-from resablate.scheduling.result_writer import spooled
-from resablate.scheduling.inline import Scheduler
-from resablate.scheduling.status import TrialStatus, run_again, trial_statuses, to_run, with_spooled
-from resablate.searches.objectives import objective
+from resablate.scheduling.status import TrialStatus, run_again, to_run, trial_statuses, with_spooled
 from resablate.searches.points import point_of
 from resablate.searches.searcher import Searcher
-from resablate.searches.settings import analyses_of
 from resablate.spec import TrainSpec
+from resablate.storage.spool import spooled
 from resablate.sweep import SweepSpec
 from resablate.tracking import Tracker
 
 
 @dataclass(frozen=True)
 class PendingTrials:
-    """What is left to run of a sweep."""
+    """The trials of a sweep that have not ended, and those that have."""
 
     listed: tuple[TrainSpec, ...]
     """Canonical specs; none where a search proposes them."""
@@ -41,6 +33,11 @@ class PendingTrials:
     """Key -> the trials that ended before and are not run again."""
     limit: int | None
     """Trials that may be run now; all where None."""
+
+    @property
+    def unmeasured(self) -> list[TrialStatus]:
+        """Trials that finished before and have not been asked everything."""
+        return [trial for trial in self.before.values() if trial.missing]
 
     @property
     def trials(self) -> Sequence[TrainSpec] | Searcher:
@@ -54,7 +51,7 @@ class PendingTrials:
 
     @property
     def total(self) -> int:
-        """How many trials are left, if no point that is still to be proposed repeats another."""
+        """How many trials have not ended, if no point that is still to be proposed repeats another."""
         return self.search.total if self.search else len(self.listed)
 
     @property
@@ -68,7 +65,7 @@ class PendingTrials:
         return sum(trial.complete for trial in self.before.values()) + len(self.search.reused if self.search else ())
 
     @property
-    def left_alone(self) -> dict[str, int]:
+    def not_repeated(self) -> dict[str, int]:
         """How many trials ended before without being complete, by status."""
         return dict(Counter(trial.state for trial in self.before.values() if not trial.complete))
 
@@ -93,24 +90,29 @@ def find_pending(
     """
     again = run_again(plan.sweep, retry)
     if not plan.adaptive:
-        found = trial_statuses(plan.trials, sweep=plan.sweep.name, tracker=tracker)
+        found = trial_statuses(plan.trials, sweep=plan.sweep.name, tracker=tracker, asked=plan.questions)
         todo = {spec.key: spec for spec in to_run(found, retry=again)}
-        before = {trial.spec.key: trial for trial in found if trial.spec.key not in todo}
+        before = {trial.spec.key: _asked_again(trial, again) for trial in found if trial.spec.key not in todo}
         yield PendingTrials(listed=tuple(todo.values()), search=None, before=before, limit=limit)
         return
     complete = tracker.complete_keys()
     ended = _ended(plan.sweep, tracker, spool)
     with Searcher(
         plan.sweep,
-        trials_of=lambda point: point_trials(plan.sweep, point),
+        trials_of=plan.point_trials,
         # One that failed counts as well, unless it is to be tried again: the search went on without it.
         past=[result for result in ended.values() if result.status not in again],
         complete=lambda key: tracker.load_trial(complete[key])[1] if key in complete else None,
         limit=limit,
     ) as search:
-        past = [ended[spec.key] for spec in search.past]
-        before = {result.key: TrialStatus(result.spec, result.status, len(result.history), "") for result in past}
+        known = trial_statuses(search.past, sweep=plan.sweep.name, tracker=tracker, asked=plan.questions)
+        before = {trial.spec.key: _asked_again(trial, again) for trial in known}
         yield PendingTrials(listed=(), search=search, before=before, limit=limit)
+
+
+def _asked_again(trial: TrialStatus, retry: Collection[str]) -> TrialStatus:
+    """The trial with the questions that got no answer among the missing ones, where failures are tried again."""
+    return trial._replace(missing=(*trial.missing, *trial.unanswered)) if "failed" in retry else trial
 
 
 def _ended(sweep: SweepSpec, tracker: Tracker, spool: Path) -> dict[str, TrialResult]:
@@ -130,29 +132,33 @@ class Preview(NamedTuple):
     """The trials of the sweep, as far as they are known."""
     todo: set[str]
     """Keys of those that would run."""
+    unmeasured: int
+    """Questions that would be put to trials that finished before."""
     proposed: int
     """Trials that a search has still to propose, no more than may be run."""
 
 
 def preview(plan: SweepPlan, tracker: Tracker, *, retry: Collection[str] = (), limit: int | None = None) -> Preview:
-    """What a submission would do, without doing any of it; arguments as `find_pending`'s."""
+    """What a submission would do, without doing any of it; arguments as those of `find_pending`."""
     trials: Sequence[TrainSpec] = plan.trials
     if plan.adaptive:
         with suppress(UnknownSweep):
-            trials = [spec for spec in tracker.submitted(plan.sweep.name)[1] if _is_of(spec, plan.sweep)]
+            trials = [spec for spec in tracker.submitted(plan.sweep.name)[1] if _is_of(spec, plan)]
         trials = with_spooled(trials, plan.sweep.name)
-    known = trial_statuses(trials, sweep=plan.sweep.name, tracker=tracker)
-    todo = to_run(known, retry=run_again(plan.sweep, retry))[:limit]
-    proposed = max(0, plan.trial_count - len(known))
+    again = run_again(plan.sweep, retry)
+    known = trial_statuses(trials, sweep=plan.sweep.name, tracker=tracker, asked=plan.questions)
+    todo = {spec.key for spec in to_run(known, retry=again)[:limit]}
+    unmeasured = sum(len(_asked_again(trial, again).missing) for trial in known if trial.spec.key not in todo)
+    proposed = max(0, plan.trial_count - len(known)) if plan.adaptive else 0
     if limit is not None:
         proposed = min(proposed, limit - len(todo))
-    return Preview(known, {spec.key for spec in todo}, proposed)
+    return Preview(known, todo, unmeasured, proposed)
 
 
-def _is_of(spec: TrainSpec, sweep: SweepSpec) -> bool:
+def _is_of(spec: TrainSpec, plan: SweepPlan) -> bool:
     """Whether the sweep, as it is now, could have asked for the trial."""
     try:
-        return spec.key in {asked.key for asked in point_trials(sweep, point_of(spec, sweep))}
+        return spec.key in {asked.key for asked in plan.point_trials(point_of(spec, plan.sweep))}
     except SpecError:
         return False
 
@@ -164,35 +170,3 @@ def check_pruning_inline(sweep: SweepSpec) -> None:
             f"search.pruning: {sweep.search.pruning} compares trials that run side by side, on Ray; in this process"
             " they run one after another: leave --inline out, or write pruning: none"
         )
-
-
-def analyze_best(
-    sweep: SweepSpec, tracker: Tracker, scheduler: Scheduler, data_root: Path | None, console: Console
-) -> tuple[str, ...]:
-    """Run the sweep's analyses on its `search.analyze_best` best finished trials, where they lack one.
-
-    Returns:
-        One line for everything that could not be analyzed.
-    """
-    if sweep.search.analyze_best is None:
-        return ()
-    record = tracker.load_sweep(sweep.name)
-    finished = [result for result in record.results if result.status == "finished"]
-    best = sorted(finished, key=lambda result: objective(result, sweep.search.minimize[0]))[: sweep.search.analyze_best]
-    names = analyses_of(sweep)
-    lacking = [result for result in best if any(name not in result.analyses for name in names)]
-    if not lacking:
-        return ()
-    # The trials were asked for no analysis, so their specs do not hold these knobs.
-    taken = {knob for name in names for knob in keyword_defaults(ANALYSES[name].run)}
-    console.print(f"analyses of the best {len(best)} of {len(finished)} finished trials", highlight=False)
-    return analyze_trials(
-        [StoredTrial(record.run_ids[result.key], result, sweep.label(result.spec)) for result in lacking],
-        tracker=tracker,
-        names=names,
-        knobs={knob: value for knob, value in sweep.base.items() if knob in taken},
-        resources=sweep.resources,
-        scheduler=scheduler,
-        data_root=data_root,
-        say=lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
-    ).problems
