@@ -10,6 +10,7 @@ from typing import Annotated, Any, cast, get_args, get_origin
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from resablate.component import Value
+from resablate.errors import UnknownName
 from resablate.registry import Registry
 
 
@@ -37,7 +38,7 @@ def checked_argument(hint: Any, default: object, value: Any) -> Value:
             raise ValueError("must be a finite number")
     for table in _tables(hint):
         if isinstance(checked, str) and checked not in table:
-            table[checked]  # raises UnknownName, which lists the rows
+            raise ValueError(f"must be a row of its table: {UnknownName(table.kind, checked, table)}")
     return tuple(cast(list[Any], checked)) if isinstance(checked, list) else checked
 
 

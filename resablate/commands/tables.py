@@ -18,7 +18,7 @@ from resablate.model.stages import BlockKind
 from resablate.optimizers import WEIGHT_DECAYS
 from resablate.orderings import Ordering
 from resablate.registry import Registry, row_functions
-from resablate.regularizers import SV_LAYERS, SV_STEMS
+from resablate.regularizers import SV_LAYERS, SV_STEMS, SV_TARGETS
 from resablate.searches import PRUNINGS, SEARCHES
 from resablate.spec import TrainSpec
 from resablate.training import MemoryFormat, Precision
@@ -41,6 +41,7 @@ TABLES: Mapping[str, Registry[Any]] = {
         WEIGHT_DECAYS,
         SV_LAYERS,
         SV_STEMS,
+        SV_TARGETS,
         LESION_ARITHMETICS,
         LESION_DESIGNS,
     )

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from resablate.augmentations import AUGMENTATIONS
-from resablate.component import Component, parse_component
+from resablate.component import parse_component
 from resablate.datasets import ExampleSource
 from resablate.measurement import EpochMetrics
-from resablate.model import ResidualNetwork, Route
+from resablate.model import ComponentLike, ResidualNetwork, Route
 from resablate.optimizers import OPTIMIZERS
 from resablate.registry import Registry
 from resablate.regularizers import REGULARIZERS
@@ -25,9 +25,6 @@ from resablate.training.arithmetic import MEMORY_FORMATS, PRECISIONS, float32_pr
 from resablate.training.block_sampling import BLOCK_SAMPLINGS
 from resablate.training.determinism import derived_generator, derived_seed, deterministic_kernels, global_seed
 from resablate.training.evaluation import evaluate
-
-Named = str | Mapping[str, Any] | Component
-"""A row of a table: its name, or its name with arguments."""
 
 
 class Training:
@@ -76,14 +73,14 @@ class Training:
         batch_size: int,
         learning_rate: float,
         seed: int,
-        optimizer: Named = "sgd",
-        schedule: Named = "steps",
-        augmentation: Named = "none",
-        regularizer: Named = "none",
-        block_sampling: Named = "all",
+        optimizer: ComponentLike = "sgd",
+        schedule: ComponentLike = "steps",
+        augmentation: ComponentLike = "none",
+        regularizer: ComponentLike = "none",
+        block_sampling: ComponentLike = "all",
         iterations: int | None = None,
-        precision: Named = "float32",
-        memory_format: Named = "contiguous",
+        precision: ComponentLike = "float32",
+        memory_format: ComponentLike = "contiguous",
         compile: bool = False,
     ) -> None:
         self.network = network
@@ -248,7 +245,7 @@ class Training:
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
 
-def _row_with_arguments(table: Registry[Any], component: Named) -> Callable[..., Any]:
+def _row_with_arguments(table: Registry[Any], component: ComponentLike) -> Callable[..., Any]:
     """The row that `component` names, with its arguments filled in."""
     parsed = parse_component(component)
     return partial(table[parsed.name], **parsed.values)
