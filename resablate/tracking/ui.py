@@ -8,13 +8,13 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
-from urllib.parse import quote, urlencode
 
-from resablate.redaction import redact
 from resablate.errors import TrackingError
+from resablate.redaction import redact
 from resablate.storage.locations import sqlite_file, tracking_uri
+from resablate.tracking.mlflow_pages import charts_path
 from resablate.tracking.mlflow_reader import MlflowReader
-from resablate.tracking.mlflow_store import KIND, MlflowStore
+from resablate.tracking.mlflow_store import MlflowStore
 
 
 def serve_ui(uri: str | None, *, port: int, say: Callable[[str], None]) -> None:
@@ -68,21 +68,6 @@ def serve_ui(uri: str | None, *, port: int, say: Callable[[str], None]) -> None:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
-
-
-def charts_path(experiment_id: str) -> str:
-    """The UI's page that lays the curves of an experiment's trials over each other.
-
-    Sorting by a metric makes MLflow list the trials flat, and so chart them, instead of folded under their sweep.
-    """
-    query = {
-        "compareRunsMode": "CHART",
-        "searchFilter": f"tags.`{KIND}` = 'trial'",
-        "orderByKey": "metrics.`test_error`",
-        "orderByAsc": "true",
-        "workflowType": "machine_learning",  # else MLflow's menu is that of language models
-    }
-    return f"/#/experiments/{experiment_id}/runs?{urlencode(query, quote_via=quote)}"
 
 
 def _free_port(port: int) -> int:
