@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from resablate.redaction import holds_password, redact
 from resablate.errors import SubmissionError
+from resablate.redaction import holds_password, redact
 from resablate.versions import CODE_VERSION_VARIABLE, code_version
 
 TRACKING, STUDIES, CHECKPOINTS = "MLFLOW_TRACKING_URI", "RESABLATE_STUDY_STORAGE", "RESABLATE_CHECKPOINTS"

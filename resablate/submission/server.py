@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 import requests
 
-from resablate.redaction import redact
 from resablate.errors import SubmissionError
+from resablate.redaction import redact
 
 if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from resablate.augmentations import AUGMENTATIONS
@@ -25,6 +25,7 @@ from resablate.training.arithmetic import MEMORY_FORMATS, PRECISIONS, float32_pr
 from resablate.training.block_sampling import BLOCK_SAMPLINGS
 from resablate.training.determinism import derived_generator, derived_seed, deterministic_kernels, global_seed
 from resablate.training.evaluation import evaluate
+from resablate.training.optimizer_state import optimizer_tensors, restore_optimizer
 
 
 class Training:
@@ -215,34 +216,20 @@ class Training:
     def tensors(self) -> dict[str, Tensor]:
         """The whole state of network and optimizer, for a checkpoint."""
         state = {f"network.{name}": value for name, value in self.network.state_dict().items()}
-        for index, parameter in enumerate(self._parameters()):
-            for name, value in self.optimizer.state[parameter].items():
-                if value is not None:
-                    state[f"optimizer.{index}.{name}"] = value if isinstance(value, Tensor) else torch.tensor(value)
-        return state
+        return state | optimizer_tensors(self.optimizer)
 
     def restore(self, tensors: Mapping[str, Tensor], history: list[EpochMetrics]) -> None:
         """Continue from `tensors` and `history` as if training had never stopped.
 
         Raises:
-            RuntimeError: if the tensors do not fit the network.
+            RuntimeError: if the tensors do not fit the network or its optimizer.
         """
         prefix = "network."
         self.network.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
-        parameters = self._parameters()
         # In the layout that steps compute in: where it differs from the parameters' the optimizer takes its slow way.
         with kernels_in(self.network, self._memory_format):
-            for name, value in tensors.items():
-                kind, index, *rest = name.split(".", 2)
-                if kind == "optimizer":
-                    parameter = parameters[int(index)]
-                    # What is no tensor of the parameter's shape, such as a count of steps, is kept on the CPU.
-                    kept = torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value.cpu()
-                    self.optimizer.state[parameter][rest[0]] = kept
+            restore_optimizer(self.optimizer, tensors)
         self.history = list(history)
-
-    def _parameters(self) -> list[nn.Parameter]:
-        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
 
 def _row_with_arguments(table: Registry[Any], component: ComponentLike) -> Callable[..., Any]:
