@@ -49,7 +49,7 @@ def retry_once_on_oom(
             return (yield from attempt())
         except Exception as error:  # one trial's failure is its result; the sweep goes on
             log.exception("%s failed", name)
-            _end_if_device_is_lost(error, name)
+            raise_if_device_lost(error, name)
             reason = reason_of(error)
             if is_last or not _is_out_of_memory(error):
                 return Failure(reason)
@@ -73,7 +73,7 @@ def failure_of(attempt: Callable[[], object], *, doing: str) -> Failure | None:
         attempt()
     except Exception as error:
         log.exception("%s failed", doing)
-        _end_if_device_is_lost(error, doing)
+        raise_if_device_lost(error, doing)
         return Failure(f"{doing}: {reason_of(error)}")
     return None
 
@@ -109,7 +109,16 @@ def free_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def _end_if_device_is_lost(error: Exception, name: str) -> None:
+def raise_if_device_lost(error: Exception, name: str) -> None:
+    """Raise DeviceLost if the error says that the GPU is of no more use to this process.
+
+    Args:
+        error: what was raised.
+        name: of what raised it, for the message.
+
+    Raises:
+        DeviceLost: if it does.
+    """
     from resablate.torch_errors import is_device_lost
 
     if isinstance(error, DeviceLost):

@@ -194,9 +194,15 @@ class Trial:
         return result
 
     def _not_reached(self, result: TrialResult) -> list[FailedMeasurement]:
+        """Questions that no epoch of this training can answer; one that came after its epoch was over is not asked."""
         known = result.measured | result.unmeasured
-        why = f"the training {'diverged in' if self.training.diverged else 'ended after'} epoch {self.training.epoch}"
-        return [FailedMeasurement(question=q, reason=why) for q in self.questions if q.id not in known]
+        training, end = self.training, self.training.epoch
+        why = f"the training {'diverged in' if training.diverged else 'ended after'} epoch {end}"
+        return [
+            FailedMeasurement(question=question, reason=why)
+            for question in self.questions
+            if question.id not in known and (training.diverged or (question.epoch or 0) > end)
+        ]
 
     def ask(self, questions: Sequence[Question], *, network: ResidualNetwork | None = None) -> Dissection:
         """Put questions to the trial's network, or to one of the same shape; one that fails keeps no other back."""
@@ -263,8 +269,8 @@ def run_session(
         if isinstance(outcome, Failure):
             yield sink.finish_trial(failed_result(request.spec, outcome.reason), weights={})
             continue
-        names = [weights_file(epoch) for epoch in (*outcome.kept_epochs, None)]
-        filed = sink.finish_trial(outcome, weights={name: (folder / name).read_bytes() for name in names})
+        result, weights = outcome
+        filed = sink.finish_trial(result, weights=weights)
         if filed.status != "failed":
             shutil.rmtree(folder, ignore_errors=True)
             place.store.delete(folder)
@@ -273,8 +279,8 @@ def run_session(
 
 def _train(
     request: TrialRequest, folder: Path, *, place: SessionPlace, sink: ResultSink
-) -> Generator[EpochDone, None, TrialResult]:
-    """One trial from its newest checkpoint to its end."""
+) -> Generator[EpochDone, None, tuple[TrialResult, dict[str, bytes]]]:
+    """One trial from its newest checkpoint to its end: the result, and name -> content of each file of weights."""
     place.store.download(folder)
     trial = Trial(request.spec, request.questions, data_root=place.data_root, device=place.device, folder=folder)
     for metrics in trial.training.history:
@@ -284,4 +290,6 @@ def _train(
         place.store.upload(folder)
         sink.epoch(request.spec.key, metrics)
         yield EpochDone(request.spec.key, metrics, trial.training.done)
-    return trial.finish()
+    result = trial.finish()
+    names = [weights_file(epoch) for epoch in (*result.kept_epochs, None)]
+    return result, {name: (folder / name).read_bytes() for name in names}
