@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ log = logging.getLogger(__name__)
 
 _PART_BYTES = 4096
 """Read at the start and at the end of every image: a header and what was compressed last."""
+_FINGERPRINT = re.compile(rb"[0-9a-f]{%d}" % FINGERPRINT_DIGITS)
 
 
 def folder_fingerprint(folder: Path, files: Sequence[bytes], classes: Sequence[str]) -> str:
@@ -27,7 +29,8 @@ def folder_fingerprint(folder: Path, files: Sequence[bytes], classes: Sequence[s
         files: names, as bytes.
         classes: in the order of the labels.
     """
-    listing = hashlib.sha256(os.fsencode(folder.resolve()))
+    named = "\0".join(classes).encode(errors="surrogateescape")
+    listing = hashlib.sha256(os.fsencode(folder.resolve()) + b"\0" + named)
     sizes: list[int] = []
     for name in files:
         status = os.stat(os.path.join(os.fsencode(folder), bytes(name)))  # noqa: PTH116, PTH118 - a million times
@@ -35,10 +38,12 @@ def folder_fingerprint(folder: Path, files: Sequence[bytes], classes: Sequence[s
         listing.update(b"%s\0%d\0%d\0" % (bytes(name), status.st_size, status.st_mtime_ns))
     kept = _cache_folder() / listing.hexdigest()
     try:
-        return kept.read_text(encoding="ascii")
+        known = kept.read_bytes()
     except OSError:
-        pass
-    digest = hashlib.sha256("\0".join(classes).encode(errors="surrogateescape"))
+        known = b""
+    if _FINGERPRINT.fullmatch(known):  # a machine that stops may leave an empty file
+        return known.decode()
+    digest = hashlib.sha256(named)
     for name, size in zip(files, sizes, strict=True):
         digest.update(b"\0%s\0%d\0" % (bytes(name), size))
         with open(os.path.join(os.fsencode(folder), bytes(name)), "rb") as file:  # noqa: PTH118, PTH123

@@ -175,7 +175,7 @@ class Training:
                 loss_sum += loss.double() * len(labels)
                 wrong += (logits.argmax(dim=1) != labels).sum()
                 seen += len(labels)
-        with float32_products():
+        with float32_products(), deterministic_kernels():
             held_out = evaluate(self.network, self._val)
         metrics = EpochMetrics(
             epoch=epoch + 1,

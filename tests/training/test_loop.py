@@ -7,12 +7,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from resablate.check import check_trial
 from resablate.errors import UnknownName
 from resablate.model import ResidualNetwork, Route
 from resablate.training import BLOCK_SAMPLINGS, Training, evaluate, evaluation_mode
 from resablate.training.evaluation import EVALUATION_BATCH
 from tests.networks import make_examples, make_generator, make_network
-from tests.training.runs import make_digits_network, make_splits, make_training, numbers, run, same_bits
+from tests.training.runs import make_digits_network, make_splits, make_training, numbers, run, same_bits, small_spec
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "smoke_losses.txt"
 
@@ -192,6 +193,46 @@ def test_every_module_s_own_mode_comes_back() -> None:
     assert [module.training for module in network.modules()] == modes
 
 
+def test_kernels_are_deterministic_in_steps_and_evaluations() -> None:
+    def kernels() -> tuple[bool, bool]:
+        return torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
+
+    before = kernels()
+    training = make_training(epochs=1)
+    seen: dict[str, set[tuple[bool, bool]]] = {"step": set(), "backward": set(), "evaluation": set()}
+    training.network.register_forward_pre_hook(
+        lambda module, inputs: seen["step" if module.training else "evaluation"].add(kernels())
+    )
+    next(training.network.parameters()).register_hook(lambda gradient: seen["backward"].add(kernels()))
+    training.run_epoch()
+    assert seen == {"step": {(True, False)}, "backward": {(True, False)}, "evaluation": {(True, False)}}
+    assert kernels() == before
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "kind"), [("sgd", torch.optim.SGD), ({"name": "adamw", "beta1": 0.8}, torch.optim.AdamW)]
+)
+def test_an_optimizer_is_a_component(optimizer: Any, kind: type[torch.optim.Optimizer]) -> None:
+    training = make_training(optimizer=optimizer, learning_rate=0.01)
+    assert type(training.optimizer) is kind
+    assert [group["lr"] for group in training.optimizer.param_groups] == [0.01]
+    if kind is torch.optim.AdamW:
+        assert training.optimizer.param_groups[0]["betas"] == (0.8, 0.999)
+    history = run(training).history
+    assert history[-1].train_loss < history[0].train_loss
+    one_seed, other = (run(make_training(optimizer=optimizer, learning_rate=0.01, seed=seed)) for seed in (0, 1))
+    assert same_bits(training, one_seed)
+    assert not same_bits(training, other)
+
+
+def test_a_record_of_a_component_is_one_too() -> None:
+    """What a spec holds once it is checked: every argument, defaults included."""
+    by_name = make_training(optimizer="sgd", schedule="steps")
+    checked = check_trial(small_spec(schedule="steps"))
+    assert checked.optimizer.defaults
+    assert same_bits(run(by_name), run(make_training(optimizer=checked.optimizer, schedule=checked.schedule)))
+
+
 def test_the_validation_error_is_the_network_s_after_the_epoch() -> None:
     training = make_training(epochs=1)
     row = training.run_epoch()
@@ -218,7 +259,9 @@ def test_the_penalty_is_trained_and_not_reported() -> None:
 
 
 def test_no_strength_is_no_regularizer() -> None:
-    assert same_bits(run(make_training()), run(make_training(regularizer={"name": "orthogonal_penalty", "strength": 0.0})))
+    assert same_bits(
+        run(make_training()), run(make_training(regularizer={"name": "orthogonal_penalty", "strength": 0.0}))
+    )
 
 
 @pytest.mark.parametrize(
