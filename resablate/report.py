@@ -8,7 +8,7 @@ import itertools
 import math
 import re
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,6 +40,8 @@ from resablate.sweep import SweepSpec
 RESULTS = "results.jsonl"
 PAGE = "index.html"
 SECONDS_PER_MINUTE = 60
+_LARGEST_SVG = 300_000
+"""Bytes of an SVG in the page; of a picture of many panels the PNG is smaller, and the SVG lies beside the page."""
 _LONGEST_NAME = 150
 """Characters of a file name, so that it fits wherever it is copied."""
 
@@ -51,8 +53,8 @@ class Drawing:
     name: str
     title: str
     caption: str
-    svg: str
-    """Base64, for an image with a text of its own: the ids of SVGs in one page would clash."""
+    address: str
+    """`data:...`, for an image with a text of its own: the ids of SVGs in one page would clash."""
 
 
 def write_report(
@@ -140,9 +142,15 @@ def _write_figures(
         for file_format, content in files.items():
             (folder / f"{name}.{file_format}").write_bytes(content)
         if files:
-            encoded = base64.b64encode(files["svg"]).decode()
-            drawings.append(Drawing(name, picture.title, picture.caption, encoded))
+            drawings.append(Drawing(name, picture.title, picture.caption, _data_address(files)))
     return drawings
+
+
+def _data_address(files: Mapping[str, bytes]) -> str:
+    """The picture as an address that holds it: the SVG, or the PNG where that is smaller and the SVG large."""
+    svg = len(files["svg"]) <= max(_LARGEST_SVG, len(files["png"]))
+    kind, content = ("svg+xml", files["svg"]) if svg else ("png", files["png"])
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _write_results(file: Path, results: Iterable[TrialResult], *, order: Sequence[str]) -> None:

@@ -11,8 +11,8 @@ from resablate.figures.curves import Curve, column, median_curves, positive
 from resablate.figures.drawing import (
     Quantity,
     add_legend,
-    draw_reference,
     draw_curves,
+    draw_reference,
     key_of_behind,
     series_handles,
     whole_numbers,

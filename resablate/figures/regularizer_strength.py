@@ -1,4 +1,4 @@
-"""Test error against the strength of the singular-value regularizer."""
+"""Test error against the strength of the regularizer of singular values."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from resablate.component import Component
 from resablate.figures.curves import Curve, Points, median_curves
 from resablate.figures.drawing import Canvas, Quantity, add_legend, color_of, draw_curves, series_handles
 from resablate.figures.picture import Picture
-from resablate.figures.variants import Panel, Series, arrange
+from resablate.figures.variants import DISTINGUISHABLE, Panel, Series, arrange
 from resablate.result import TrialResult
 from resablate.sweep import SweepSpec
 
+STRENGTH = "regularizer.strength"
 LOG_FROM = 20.0
 """Strengths whose largest is more than this many times the smallest are drawn on a logarithmic axis."""
 NEIGHBORS = 5
@@ -49,21 +51,24 @@ def data(results: Sequence[TrialResult]) -> Strengths | None:
     """The medians at every strength; None where one strength was tried."""
     if _strengths(results) < 2:  # noqa: PLR2004
         return None
-    curves = median_curves(results, {"test_error": _point}, pooled=("sv_strength",))
+    curves = median_curves(_with_zero_strengths(results), {"test_error": _point}, pooled=(STRENGTH,))
+    curves = tuple(curve for curve in curves if max(curve.x) > 0)
     return Strengths(curves) if curves else None
 
 
 def search_data(results: Sequence[TrialResult], sweep: SweepSpec) -> Strengths | None:
     """Every trial, the mean of each one's neighbors, and where that is best; None where one strength was tried."""
-    if "sv_strength" not in sweep.axes or _strengths(results) < 2:  # noqa: PLR2004
+    if STRENGTH not in sweep.axes or _strengths(results) < 2:  # noqa: PLR2004
         return data(results)
     groups: dict[tuple[Panel, Series], list[tuple[float, float]]] = {}
-    for panel, series, result in arrange(results, pooled=("sv_strength",)):
+    for panel, series, result in arrange(_with_zero_strengths(results), pooled=(STRENGTH,)):
         if math.isfinite(result.test_error):
             groups.setdefault((panel, series), []).extend(_point(result))
     curves: list[Curve] = []
     trials: list[Trials] = []
     for (panel, series), points in groups.items():
+        if max(points, default=(0.0, 0.0))[0] == 0:
+            continue  # no regularizer was tried here
         errors: dict[float, list[float]] = {}
         for strength, error in sorted(points):
             errors.setdefault(strength, []).append(error)
@@ -75,7 +80,40 @@ def search_data(results: Sequence[TrialResult], sweep: SweepSpec) -> Strengths |
 
 
 def _strengths(results: Sequence[TrialResult]) -> int:
-    return len({result.spec.sv_strength for result in results if math.isfinite(result.test_error)})
+    return len({_strength(result) for result in results if math.isfinite(result.test_error)})
+
+
+def _strength(result: TrialResult) -> float:
+    """0 where there is no regularizer; NaN for one that has no strength."""
+    regularizer = result.spec.regularizer
+    return float(regularizer.values.get("strength", 0.0 if regularizer.name == "none" else math.nan))
+
+
+def _with_zero_strengths(results: Sequence[TrialResult]) -> list[TrialResult]:
+    """The results, those without a regularizer once for each regularizer, as its strength of 0.
+
+    A canonical training of strength 0 has no regularizer, and so does not tell which one it was meant for.
+    """
+    kinds: dict[Component, None] = {}
+    for result in results:
+        regularizer = result.spec.regularizer
+        if regularizer.name != "none" and "strength" in regularizer.values:
+            kinds[_with_strength(regularizer, 0.0)] = None
+    if len(kinds) > DISTINGUISHABLE:  # those of one name share a series
+        kinds = dict.fromkeys({kind.name: kind for kind in kinds}.values())
+    found: list[TrialResult] = []
+    for result in results:
+        if result.spec.regularizer.name != "none":
+            found.append(result)
+            continue
+        specs = (result.spec.model_copy(update={"regularizer": kind}) for kind in kinds)
+        found += [result.model_copy(update={"spec": spec}) for spec in specs]
+    return found
+
+
+def _with_strength(regularizer: Component, strength: float) -> Component:
+    others = {name: value for name, value in regularizer.defaults.items() if name != "strength"}
+    return Component(regularizer.name, {**regularizer.arguments, "strength": strength}, others, regularizer.identity)
 
 
 def _neighbor_means(errors: Sequence[float]) -> list[float]:
@@ -102,9 +140,7 @@ def _best(x: Sequence[float], errors: Sequence[float], means: Sequence[float]) -
 def draw(strengths: Strengths) -> Figure:
     """One line for each series; zero strength stands at the left end of a logarithmic axis."""
     curves = strengths.curves
-    canvas = draw_curves(
-        curves, {"test_error": Quantity("test error (%)")}, x_label="sv_strength (regularizer's strength)"
-    )
+    canvas = draw_curves(curves, {"test_error": Quantity("test error (%)")}, x_label=STRENGTH)
     positive = sorted({x for curve in curves for x in curve.x if x > 0})
     wide = positive[-1] > LOG_FROM * positive[0]
     for axes in canvas.axes.values():
@@ -129,19 +165,20 @@ def _draw_trials(canvas: Canvas, trials: Sequence[Trials]) -> list[Artist]:
             low, high = tried.best
             axes.axvspan(low, high, color=color, alpha=0.12, linewidth=0, zorder=0)
             place = f", {tried.panel.label}" if tried.panel.label else ""
-            label = f"best for {tried.series.shortcut}{place}: {low:.2g} to {high:.2g}"
+            label = f"best for {tried.series.label}{place}: {low:.2g} to {high:.2g}"
             keys.append(Patch(color=color, alpha=0.12, label=label))
     return keys
 
 
 def _point(result: TrialResult) -> Points:
-    return [(result.spec.sv_strength, 100 * result.test_error)]
+    strength = _strength(result)
+    return [(strength, 100 * result.test_error)] if math.isfinite(strength) else []
 
 
 PICTURE = Picture(
-    title="Singular-value strength",
+    title="Strength of the regularizer",
     caption=(
-        "Test error against sv_strength, the strength of the regularizer that acts on the convolutions' "
+        "Test error against regularizer.strength, the strength of the regularizer that acts on the convolutions' "
         "singular values; 0 is none. Of a grid, lines are medians and bands the range of the trials. Of a search, "
         "points are trials, lines the mean over the five strengths nearest in rank, and a shaded interval reaches "
         "from the lowest to the highest strength that cannot be told from the best: its mean is higher than the lowest "
