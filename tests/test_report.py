@@ -323,12 +323,12 @@ def test_what_was_asked_besides_the_sweeps_questions_is_in_the_commands(tmp_path
     assert item.get_text() == "lesion(examples=50)"
     commands = section(page, "reproduce").find("code")
     assert isinstance(commands, Tag)
-    assert commands.get_text().splitlines() == [COMMAND, "resablate analyze small lesion examples=50"]
+    assert commands.get_text().splitlines() == [COMMAND, "resablate analyze small lesion lesion.examples=50"]
     assert "* lesion(examples=50)\n" in path.with_name("index.md").read_text(encoding="utf-8")
     one = [with_lesions(0, None, 50), with_lesions(1, None)]
     path = report.write_report(one, sweep=asked(lesion={}), command=COMMAND, folder=tmp_path / "one")
     text = path.with_name("index.md").read_text(encoding="utf-8")
-    assert f"resablate analyze {one[0].key} lesion examples=50" in text
+    assert f"resablate analyze {one[0].key} lesion lesion.examples=50" in text
     assert "* lesion(examples=50) (1 trial alone)\n" in text
     none = report.write_report(one[1:], sweep=asked(lesion={}), command=COMMAND, folder=tmp_path / "none")
     assert "resablate analyze" not in none.read_text(encoding="utf-8")
@@ -339,9 +339,9 @@ def test_a_question_after_other_epochs_is_one_of_its_own(tmp_path: Path) -> None
     results = [make_result(analyses=gradient, analyses_by_epoch={0: gradient, 2: gradient, 5: gradient})]
     sweep = asked(path_gradient={"epochs": [0]})
     page = report.write_report(results, sweep=sweep, command=COMMAND, folder=tmp_path / "r")
-    assert "resablate analyze small path_gradient &#39;epochs=[2, 5]&#39;" in page.read_text(encoding="utf-8")
+    assert "resablate analyze small path_gradient &#39;path_gradient.epochs=[2, 5]&#39;" in page.read_text(encoding="utf-8")
     text = page.with_name("index.md").read_text(encoding="utf-8")
-    assert "resablate analyze small path_gradient 'epochs=[2, 5]'" in text
+    assert "resablate analyze small path_gradient 'path_gradient.epochs=[2, 5]'" in text
     assert "* path_gradient, also after epochs 2 and 5\n" in text
 
 

@@ -29,9 +29,9 @@ class Additional(NamedTuple):
 
     def commands(self, sweep: str) -> list[str]:
         """What a person types to measure it again: one line, or one for each trial if not all have it."""
-        words = [self.analysis.name, *(_assignment(name, value) for name, value in self.analysis.arguments.items())]
-        if self.epochs:
-            words.append(_assignment("epochs", self.epochs))
+        name, epochs = self.analysis.name, {"epochs": self.epochs} if self.epochs else {}
+        given = {**self.analysis.arguments, **epochs}
+        words = [name, *(_assignment(f"{name}.{argument}", value) for argument, value in given.items())]
         return [f"resablate analyze {target} {' '.join(words)}" for target in self.keys or [sweep]]
 
     def __str__(self) -> str:

@@ -9,8 +9,6 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"```(?:python|toml|yaml)\n# ([^\n]+)\n(.*?)```", re.DOTALL)
 ROWS = {"rezero": "shortcuts", "weight_norm": "analyses", "rmsprop": "optimizers", "stripes": "datasets"}
@@ -39,11 +37,24 @@ def build_package(folder: Path, *, version: str = "1.0", changes: Mapping[str, s
     (metadata / "entry_points.txt").write_text("\n".join(lines) + "\n")
 
 
-def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """What a person who installed the package sees."""
-    environment = {**os.environ, "PYTHONPATH": str(folder), "RESABLATE_HOME": str(folder)}
-    command = [sys.executable, "-m", "resablate", *words]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+COMMANDS = """
+import json, sys
+from resablate.commands.cli import app
+for words in json.loads(sys.argv[1]):
+    app(words, standalone_mode=False)
+"""
+
+
+def run(folder: Path, *commands: list[str]) -> subprocess.CompletedProcess[str]:
+    """What a person who installed the package sees of some commands, one after another in one process."""
+    return subprocess.run(
+        [sys.executable, "-c", COMMANDS, json.dumps(commands)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", "RESABLATE_HOME": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 PLAN = """
@@ -51,7 +62,7 @@ import json, sys
 from pathlib import Path
 from resablate.plan import load_plan
 plan = load_plan(Path("extras.yaml")).identified(None)
-print(json.dumps([[spec.key, spec.params(), [question.id for question in plan.questions(spec)]] for spec in plan.trials]))
+print(json.dumps([[spec.key, spec.params(), [q.id for q in plan.questions(spec)]] for spec in plan.trials]))
 """
 
 
@@ -92,18 +103,17 @@ def test_its_sweep_runs_and_its_table_is_listed(tmp_path: Path) -> None:
     build_package(tmp_path)
     small = _recipes()["extras.yaml"].replace("[{name: stripes, noise: 0.3}, {name: stripes, noise: 0.6}]", "[stripes]")
     (tmp_path / "extras.yaml").write_text(small.replace("[sgd, rmsprop]", "[rmsprop]"))
-    ran = run(tmp_path, "sweep", "extras.yaml", "--inline", "--max-trials", "2")
+    lists = [["list", table] for table in ROWS.values()]
+    ran = run(tmp_path, ["sweep", "extras.yaml", "--inline", "--max-trials", "2"], *lists)
     assert ran.returncode == 0, ran.stderr
     assert "2 finished" in ran.stdout
-    for row, table in ROWS.items():
-        assert row in run(tmp_path, "list", table).stdout
+    assert all(f"\n{row} " in ran.stdout for row in ROWS)
 
 
-@pytest.mark.parametrize("file", ["rezero.py", "weight_norm.py"])
-def test_a_change_of_its_source_is_noticed(tmp_path: Path, file: str) -> None:
-    """Trainings with its shortcut are others, and its analysis is another question; what has neither stays."""
+def test_a_change_of_its_source_is_noticed(tmp_path: Path) -> None:
+    """Trainings with its rows are others, and its analysis is another question; the test stays the same one."""
     before, after = tmp_path / "before", tmp_path / "after"
-    name = f"resablate_extras/{file}"
+    name = "resablate_extras/weight_norm.py"
     build_package(before)
     build_package(after, changes={name: _recipes()[name] + "\n# changed\n"})
     one, other = plan(before), plan(after)
@@ -133,7 +143,7 @@ def test_it_changes_nothing_that_does_not_name_it(tmp_path: Path) -> None:
 
 def test_a_row_that_cannot_be_loaded_is_named_and_the_others_stay(tmp_path: Path) -> None:
     build_package(tmp_path, changes={"resablate_extras/rezero.py": "raise RuntimeError('broken on purpose')\n"})
-    listed = run(tmp_path, "list", "shortcuts")
+    listed = run(tmp_path, ["list", "shortcuts"])
     assert listed.returncode == 0
     assert "exclusive_gate" in listed.stdout
     assert "rezero" not in listed.stdout
