@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from resablate.redaction import holds_password, redact, without_password
 from resablate.commands.console import command_line
+from resablate.redaction import holds_password, redact, without_password
 
 SHOWN = {
     "https://me:secret@host:5000/a@b": "https://***@host:5000/a@b",
@@ -39,7 +39,7 @@ def test_what_holds_none_is_shown_as_it_is(uri: str) -> None:
 
 def test_a_user_name_is_no_password() -> None:
     assert not holds_password("postgresql://me@host/db")
-    assert shown("postgresql://me@host/db") == "postgresql://***@host/db"
+    assert redact("postgresql://me@host/db") == "postgresql://***@host/db"
 
 
 def test_the_command_that_is_kept_holds_no_password(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ import pytest
 import ray
 import yaml
 
-from resablate import cli
+from resablate.commands import cli
 from resablate.errors import SubmissionError
 from resablate.submission import job as job_module
 from resablate.submission import package as package_module
