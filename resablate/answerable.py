@@ -23,7 +23,8 @@ def check_asked(asked: Iterable[AskedAnalysis], *, place: str = "analyses") -> t
         place: where, for error messages.
 
     Raises:
-        SpecError: with every unknown analysis and argument, and every analysis that has no meaning during training.
+        SpecError: with every unknown analysis and argument, and every analysis that has no meaning during training;
+            its `valid_part` are the other analyses.
     """
     found: list[str] = []
     checked: dict[tuple[Component, tuple[int, ...]], AskedAnalysis] = {}
@@ -38,9 +39,10 @@ def check_asked(asked: Iterable[AskedAnalysis], *, place: str = "analyses") -> t
                 f"{place}.{component.name}.epochs: {component.name} is asked of the trained network alone (during"
                 f" training: {able}), got {list(analysis.epochs)}"
             )
+            continue
         checked[component, analysis.epochs] = AskedAnalysis(component, analysis.epochs)
     if found:
-        raise SpecError(found)
+        raise SpecError(found, valid_part=tuple(checked.values()))
     return tuple(checked.values())
 
 

@@ -32,7 +32,8 @@ def check_trial(spec: TrainSpec) -> TrainSpec:
 
     Raises:
         SpecError: with every name that is in no table, every argument that a component does not take, and everything
-            that does not go together.
+            that does not go together; its `valid_part` is the trial where its data set is right, and tells what
+            questions could be answered.
     """
     resolved = {field: resolve(component, field) for field, component in spec.components().items()}
     found = [problem for part in resolved.values() for problem in part.problems]
@@ -43,6 +44,8 @@ def check_trial(spec: TrainSpec) -> TrainSpec:
         found.append(f"shortcut {filled.shortcut.name!r}: {refused}")
     if not resolved["dataset"].problems and not resolved["schedule"].problems:
         found += _split_problems(filled)
+    if not resolved["schedule"].problems:
+        found += _milestone_problems(filled)
     if not resolved["dataset"].problems and not resolved["augmentation"].problems:
         found += _view_problems(filled)
     if filled.compile and filled.block_sampling.name != "all":
@@ -53,7 +56,7 @@ def check_trial(spec: TrainSpec) -> TrainSpec:
     if not found:
         found += _build_problems(filled)
     if found:
-        raise SpecError(found)
+        raise SpecError(found, valid_part=None if resolved["dataset"].problems else filled)
     return _canonical(filled)
 
 
@@ -108,6 +111,14 @@ def _split_problems(spec: TrainSpec) -> list[str]:
             f" warm-up; got {warmup}"
         )
     return found
+
+
+def _milestone_problems(spec: TrainSpec) -> list[str]:
+    """In another order they would be the same training with another key."""
+    milestones = list(spec.schedule.values.get("milestones", ()))
+    if milestones == sorted(set(milestones)):
+        return []
+    return [f"schedule.milestones: must be rising parts of the run, each once; got {milestones}"]
 
 
 def planned_steps(spec: TrainSpec) -> int:

@@ -115,11 +115,14 @@ def parse_component(value: Any) -> Component:
     if not isinstance(value, Mapping):
         raise ValueError(f"a name, or {{name: NAME, argument: value}}, got {value!r}")
     given: dict[str, Any] = {str(key): part for key, part in cast(Mapping[Any, Any], value).items()}
-    name = given.pop("name", None)
+    if "name" not in given:
+        raise ValueError(f"the name is missing: write {{name: NAME, argument: value}}, got {value!r}")
+    name = given.pop("name")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(f"name must be a name of letters, digits and _, got {name!r}")
     record = {key: given.pop(key) for key in RECORD_KEYS if key in given}
-    if record and (given or not all(isinstance(record.get(k, {}), Mapping) for k in ("arguments", "defaults"))):
+    parts = [record[key] for key in ("arguments", "defaults") if key in record]
+    if (parts and given) or not all(isinstance(part, Mapping) for part in parts):
         raise ValueError(f"no argument of {name} may be called {' or '.join(RECORD_KEYS)}, got {value!r}")
     arguments = {**given, **record.get("arguments", {})}
     defaults = record.get("defaults", {})

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from resablate.argument_types import argument_problem, checked_argument
+from resablate.argument_types import checked_argument
 from resablate.augmentations import AUGMENTATIONS
 from resablate.component import Component
 from resablate.datasets import DATASETS
@@ -79,7 +79,7 @@ def resolve_in(component: Component, table: Registry[Any]) -> Resolved:
         try:
             values[name] = checked_argument(types.get(name), defaults[name], value)
         except ValueError as error:
-            found.append(f"{named}: {name} {argument_problem(error)}, got {value!r}")
+            found.append(f"{named}: {name} {error}")
     if found:
         return Resolved(component, tuple(found))
     return Resolved(

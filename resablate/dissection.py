@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 from resablate.analyses import ANALYSES, Analysis, TrainedWith
 from resablate.datasets import ExampleSource
@@ -23,8 +22,6 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Dissection:
     """The answers of one network at one moment."""
-
-    __pydantic_config__: ClassVar[Mapping[str, str]] = {"ser_json_inf_nan": "strings"}
 
     done: list[Measurement] = field(default_factory=list[Measurement])
     failed: list[FailedMeasurement] = field(default_factory=list[FailedMeasurement])

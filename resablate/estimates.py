@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from math import comb
 from typing import Any
 
@@ -21,6 +22,7 @@ _SECONDS_PER_LAYER_PASS = 1.0e-4
 _MULTIPLY_ADDS_PER_SECOND = 6.5e10
 _SHARE_OF_A_SET = 0.35
 """Of a forward pass, for each set of blocks removed: part is removed, and beginnings are shared."""
+_CACHED = 65_536
 _SPECTRUM_MULTIPLY_ADDS_PER_SECOND = 6.5e7  # each convolution about a hundred times, in float64
 
 
@@ -28,12 +30,24 @@ def trial_cost(spec: TrainSpec) -> NetworkCost:
     """Parameters and multiply-adds (of one image) of the trial's network, without building it in memory."""
     dataset = DATASETS[spec.dataset.name]
     side = int(spec.dataset.values.get("train_crop", 0))
+    shape: dict[str, Any] = {name: _shaping(value) for name, value in network_fields(spec).items()}
     return network_cost(
-        **network_fields(spec),
+        **shape,
         in_channels=dataset.channels,
         num_classes=dataset.num_classes,
         size=(side, side) if dataset.streamed else dataset.size,
     )
+
+
+@lru_cache(maxsize=_CACHED)
+def _shaping(value: Component | int) -> Component | int:
+    """A component without its fractions, which scale what a network of ours computes and leave its shape as it is.
+
+    So that networks that differ in the bias of their gates are counted once.
+    """
+    if not isinstance(value, Component) or value.identity:
+        return value
+    return Component(value.name, {name: part for name, part in value.values.items() if not isinstance(part, float)})
 
 
 def estimate_cpu_seconds(spec: TrainSpec, questions: Sequence[Question]) -> float:

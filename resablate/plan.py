@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple, cast
 
 from resablate.answerable import check_asked, questions_for, unanswerable
+from resablate.argument_takers import ArgumentTakers
 from resablate.check import check_trial, unknown_names
-from resablate.component import Component, parse_component
-from resablate.component_tables import takes
+from resablate.component import Component
 from resablate.datasets import load_dataset
 from resablate.errors import SpecError
 from resablate.model import NETWORKS
 from resablate.question import TEST, AskedAnalysis, Question
 from resablate.registry import keyword_defaults
 from resablate.searches import SEARCHES, Adaptive, is_adaptive
+from resablate.searches.objectives import objective_note
 from resablate.searches.points import corners
 from resablate.searches.random import draw
 from resablate.searches.settings import search_problems
 from resablate.session import TrialRequest
 from resablate.spec import TrainSpec
-from resablate.sweep import LARGEST_GRID, Point, SweepSpec, load_sweep
+from resablate.sweep import LARGEST_GRID, Point, SweepSpec, ValidPart, load_sweep
 from resablate.trial import DATA_MARK
 
 _SHOWN_PROBLEMS = 20
@@ -99,7 +100,7 @@ class SweepPlan:
         Raises:
             SpecError: if the point is no valid trial.
         """
-        found = _point_trials(self.sweep, point, _Takers(self.sweep))
+        found = _point_trials(self.sweep, point, ArgumentTakers(self.sweep))
         return tuple(_with_fingerprint(spec, self.fingerprints) for spec in found)
 
 
@@ -128,18 +129,21 @@ def checked_plan(read: Callable[[], SweepSpec], *, place: str) -> SweepPlan:
     try:
         sweep = read()
     except SpecError as error:
-        if not isinstance(error.valid_part, SweepSpec):
+        if not isinstance(error.valid_part, ValidPart):
             raise
-        raise SpecError([*error.problems, *_further_problems(error.valid_part)], place=place) from None
+        found = dict.fromkeys([*error.problems, *_further_problems(error.valid_part)])
+        raise SpecError(found, place=place) from None
     return plan_sweep(sweep, place=place)
 
 
-def _further_problems(valid: SweepSpec) -> list[str]:
+def _further_problems(part: ValidPart) -> list[str]:
     """What is wrong with the names, the questions and the search of a sweep without its other mistakes."""
-    lists = {axis: values for axis, values in valid.axes.items() if isinstance(values, tuple)}
-    listed = valid.model_copy(update={"axes": lists})
+    valid = part.sweep
+    if part.whole:
+        return list(_survey(valid).problems)
+    listed = valid.model_copy(update={"axes": {a: v for a, v in valid.axes.items() if isinstance(v, tuple)}})
     points = listed.points() if listed.grid_size <= LARGEST_GRID else ()
-    takers = _Takers(valid)
+    takers = ArgumentTakers(valid)
     found: dict[str, None] = {}
     for point in points:
         try:
@@ -153,6 +157,49 @@ def _further_problems(valid: SweepSpec) -> list[str]:
         except SpecError as error:
             found.update(dict.fromkeys(error.problems))
     return list(found)
+
+
+class _Survey(NamedTuple):
+    """What a sweep consists of, and everything that is wrong with it."""
+
+    points: list[Point]
+    trials: tuple[TrainSpec, ...]
+    asked: tuple[AskedAnalysis, ...]
+    takers: ArgumentTakers
+    problems: dict[str, None]
+
+
+def _survey(sweep: SweepSpec) -> _Survey:
+    problems = dict.fromkeys(search_problems(sweep))
+    points: list[Point] = []
+    try:
+        asked = check_asked(sweep.analyses)
+    except SpecError as error:
+        problems.update(dict.fromkeys(error.problems))
+        asked = cast(tuple[AskedAnalysis, ...], error.valid_part)
+    try:
+        points = _known_points(sweep)
+        if not points:
+            problems["axes: there is no point in this sweep"] = None
+    except SpecError as error:
+        problems.update(dict.fromkeys(error.problems))
+    takers = ArgumentTakers(sweep)
+    trials: dict[str, TrainSpec] = {}
+    others: dict[str, TrainSpec | None] = {}
+    for point in points:
+        try:
+            for spec in _point_trials(sweep, point, takers):
+                trials.setdefault(spec.key, spec)
+        except SpecError as error:
+            problems.update(dict.fromkeys(error.problems))
+            others[str(error)] = error.valid_part if isinstance(error.valid_part, TrainSpec) else None
+    listed = tuple(trials.values())
+    problems.update(dict.fromkeys(takers.problems() if points else []))
+    # A trial that is wrong in something else tells by its data what it could have answered.
+    known = [spec for spec in others.values() if spec is not None]
+    if len(known) == len(others):
+        problems.update(dict.fromkeys(unanswerable([*listed, *known], asked)))
+    return _Survey(points, listed, asked, takers, problems)
 
 
 def plan_sweep(sweep: SweepSpec, *, place: str = "") -> SweepPlan:
@@ -169,30 +216,7 @@ def plan_sweep(sweep: SweepSpec, *, place: str = "") -> SweepPlan:
         SpecError: with every unknown name, every argument that no component of the sweep takes, every question that no
             trial can answer, and every point that is no valid trial.
     """
-    problems = dict.fromkeys(search_problems(sweep))
-    points: list[Point] = []
-    asked: tuple[AskedAnalysis, ...] = ()
-    try:
-        asked = check_asked(sweep.analyses)
-    except SpecError as error:
-        problems.update(dict.fromkeys(error.problems))
-    try:
-        points = _known_points(sweep)
-        if not points:
-            problems["axes: there is no point in this sweep"] = None
-    except SpecError as error:
-        problems.update(dict.fromkeys(error.problems))
-    takers = _Takers(sweep)
-    trials: dict[str, TrainSpec] = {}
-    for point in points:
-        try:
-            for spec in _point_trials(sweep, point, takers):
-                trials.setdefault(spec.key, spec)
-        except SpecError as error:
-            problems.update(dict.fromkeys(error.problems))
-    listed = tuple(trials.values())
-    problems.update(dict.fromkeys(takers.problems() if points else []))
-    problems.update(dict.fromkeys(unanswerable(listed, asked) if not problems else []))
+    points, listed, asked, takers, problems = _survey(sweep)
     if problems:
         hidden = len(problems) - _SHOWN_PROBLEMS
         shown = list(problems)[:_SHOWN_PROBLEMS] + ([f"... and {hidden} more"] if hidden > 0 else [])
@@ -209,7 +233,7 @@ def plan_sweep(sweep: SweepSpec, *, place: str = "") -> SweepPlan:
     )
 
 
-def _point_trials(sweep: SweepSpec, point: Point, takers: _Takers) -> Iterator[TrainSpec]:
+def _point_trials(sweep: SweepSpec, point: Point, takers: ArgumentTakers) -> Iterator[TrainSpec]:
     for seed in sweep.search.seeds or [None]:
         fields = sweep.fields(point) if seed is None else {**sweep.fields(point), "seed": seed}
         yield check_trial(TrainSpec.parse(takers.effective(fields)))
@@ -221,60 +245,16 @@ def _known_points(sweep: SweepSpec) -> list[Point]:
     return [*corners(sweep), *draw(sweep, _PROBED_POINTS)] if isinstance(method, Adaptive) else method(sweep)
 
 
-class _Takers:
-    """Which components take the arguments that a sweep gives by `field.argument`, for whoever takes them."""
-
-    def __init__(self, sweep: SweepSpec) -> None:
-        names = dict.fromkeys(name for name in (*sweep.base, *sweep.swept) if "." in name)
-        self.takers: dict[str, dict[str, None]] = {name: {} for name in names}
-        self.others: dict[str, dict[str, None]] = {name: {} for name in names}
-        """Argument -> components that do not take it and occur in the sweep."""
-
-    def effective(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """`fields` without the arguments that their components do not take."""
-        kept = dict(fields)
-        for name in self.takers:
-            if name not in fields:
-                continue
-            field, _, argument = name.partition(".")
-            component = parse_component(fields.get(field, TrainSpec.model_fields[field].default)).name
-            if argument in takes(field, component):
-                self.takers[name][component] = None
-            else:
-                self.others[name][component] = None
-                del kept[name]
-        return kept
-
-    def problems(self) -> list[str]:
-        """One line for each argument that no component of the sweep takes."""
-        found: list[str] = []
-        for name, takers in self.takers.items():
-            if takers:
-                continue
-            field = name.partition(".")[0]
-            choices = "; ".join(
-                f"{component} takes {', '.join(takes(field, component)) or 'none'}" for component in self.others[name]
-            )
-            found.append(f"{name}: no {field} of this sweep takes it ({choices})")
-        return found
-
-    def notes(self) -> list[str]:
-        """One line for each argument that some components of the sweep do not take."""
-        return [
-            f"{name} has no effect on {', '.join(others)}, which run once, without it"
-            for name, others in self.others.items()
-            if others
-        ]
-
-
-def _notes(sweep: SweepSpec, takers: _Takers, trials: Sequence[TrainSpec], *, points: int) -> list[str]:
+def _notes(sweep: SweepSpec, takers: ArgumentTakers, trials: Sequence[TrainSpec], *, points: int) -> list[str]:
     notes = takers.notes()
     if points > len(trials):
         notes.append(f"{points} points make {len(trials)} different trials; the others would repeat one of these")
     if is_adaptive(sweep.search.method):
         notes.append(f"{sweep.search.method} proposes the trials one by one, such as these")
+    if sweep.search.method != "grid":
+        notes += [note for name in sweep.search.minimize if (note := objective_note(name, sweep.analyses))]
     if best := sweep.search.analyze_best:
-        notes.append(f"analyses are run on the best {best} trials alone, by {sweep.search.minimize[0]}, at the end")
+        notes.append(f"analyses are asked of the best {best} points alone, by {sweep.search.minimize[0]}, at the end")
     networks = dict.fromkeys(spec.network.name for spec in trials)
     return notes + [note for network in networks if (note := _unlike_published(sweep, network))]
 

@@ -147,15 +147,18 @@ def merge(base: Mapping[str, Any], point: Mapping[str, Any]) -> dict[str, Any]:
     A component that `point` names by itself takes the place of the base's, arguments included.
     """
     fields = dict(base)
+    point = {str(name): value for name, value in point.items()}
     # A whole field comes before its single arguments, in whatever order they are written.
     for axis, value in sorted(point.items(), key=lambda item: "." in item[0]):
         name, _, argument = axis.partition(".")
         if not argument:
             fields[name] = value
             continue
-        held = fields.get(name, _default_component(name))
+        if name not in component_fields():
+            fields[axis] = value  # no field: reported with those that there are
+            continue
         try:
-            component = parse_component(held)
+            component = parse_component(fields.get(name, TrainSpec.model_fields[name].default))
         except ValueError:
             continue  # the field itself is reported
         fields[name] = {"name": component.name, **component.arguments, argument: value}
@@ -164,14 +167,10 @@ def merge(base: Mapping[str, Any], point: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def component_fields() -> list[str]:
+@cache
+def component_fields() -> tuple[str, ...]:
     """The fields that take a row of an open table."""
-    return [name for name, field in TrainSpec.model_fields.items() if field.annotation is Component]
-
-
-def _default_component(name: str) -> Any:
-    field = TrainSpec.model_fields.get(name)
-    return field.default if field is not None else None
+    return tuple(name for name, field in TrainSpec.model_fields.items() if field.annotation is Component)
 
 
 @cache

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator
 
@@ -17,7 +17,7 @@ from resablate.problems import problems
 from resablate.question import TEST, AskedAnalysis, Question, all_questions
 from resablate.spec import TrainSpec
 from resablate.strict_yaml import parse_yaml
-from resablate.sweep_parsing import Range, parse_analyses, parse_axis, parse_base, parse_cases
+from resablate.sweep_parsing import Range, clashes, parse_analyses, parse_axis, parse_base, parse_cases
 
 LARGEST_GRID = 100_000
 """Points of a grid: more take longer to check than anybody wants to wait."""
@@ -47,7 +47,7 @@ class Search(BaseModel):
     pruning: str = "none"
     """Which trials are stopped before their last epoch: a row of `resablate list prunings`."""
     analyze_best: int | None = Field(default=None, ge=1)
-    """Run the analyses on so many trials, the best of the sweep, once all have ended; on every trial where null."""
+    """Ask the analyses of so many points, the best of the sweep, once all have ended; of every trial where null."""
 
     @field_validator("minimize", mode="before")
     @classmethod
@@ -210,6 +210,14 @@ def _plain_values(values: Any) -> Any:
     return values
 
 
+class ValidPart(NamedTuple):
+    """A sweep without what is wrong in it, so that a later check can add what it finds."""
+
+    sweep: SweepSpec
+    whole: bool
+    """Whether the trainings are those that were meant: what is wrong stands elsewhere, or is written twice."""
+
+
 def load_sweep(path: str | Path) -> SweepSpec:
     """The sweep in a YAML file.
 
@@ -234,7 +242,7 @@ def parse_sweep(content: Mapping[str, Any], *, place: str = "sweep") -> SweepSpe
     """A sweep from plain values, as `load_sweep` does it.
 
     Raises:
-        SpecError: all mistakes at once; its `valid_part` is the sweep without them where the rest makes a sweep.
+        SpecError: all mistakes at once; its `valid_part` is a ValidPart.
     """
     found: list[str] = []
     content = {str(name): value for name, value in content.items()}
@@ -253,11 +261,12 @@ def parse_sweep(content: Mapping[str, Any], *, place: str = "sweep") -> SweepSpe
     for name in ("base", "axes"):
         content[name] = {str(field): value for field, value in content[name].items()}
     base = parse_base(content["base"], found)
-    axes = {axis: parse_axis(axis, values, base, found) for axis, values in content["axes"].items()}
-    cases = parse_cases(content.get("cases"), base, axes, found)
-    found += [f"axes.{axis}: also set in base; write it in one place" for axis in axes if axis in content["base"]]
-    content |= {"base": base, "cases": cases}
-    content["axes"] = {axis: values for axis, values in axes.items() if values is not None}
+    axes = {axis: parse_axis(axis, values, found) for axis, values in content["axes"].items()}
+    axes = {axis: values for axis, values in axes.items() if values is not None}
+    cases = parse_cases(content.get("cases"), found)
+    whole = not found
+    found += clashes(base, axes, cases)
+    content |= {"base": base, "axes": axes, "cases": cases}
     content["analyses"] = parse_analyses(content.get("analyses", DEFAULT_ANALYSES), found)
     try:
         sweep = SweepSpec.model_validate(content)
@@ -269,9 +278,10 @@ def parse_sweep(content: Mapping[str, Any], *, place: str = "sweep") -> SweepSpe
     rest = {name: content[name] for name in ("base", "axes", "cases", "analyses")}
     try:
         valid = SweepSpec.model_validate({"name": "valid", **rest, "search": content["search"]})
-    except ValidationError:
-        valid = SweepSpec.model_validate({"name": "valid", **rest})
-    raise SpecError(found, place=place, valid_part=valid)
+    except ValidationError:  # without its search a sweep has no use for ranges
+        lists = {axis: values for axis, values in axes.items() if not isinstance(values, Range)}
+        valid, whole = SweepSpec.model_validate({"name": "valid", **rest, "axes": lists}), False
+    raise SpecError(found, place=place, valid_part=ValidPart(valid, whole))
 
 
 def _neighbors(path: Path) -> str:

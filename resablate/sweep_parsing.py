@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -27,15 +27,10 @@ class Range(BaseModel):
 def parse_base(base: Mapping[str, Any], found: list[str]) -> dict[str, Any]:
     """The fields and arguments of `base` that are right; problems are added to `found`."""
     parsed = {name: _parsed(name, value, "base", found) for name, value in base.items()}
-    for name in parsed:
-        if "." in name and isinstance(base.get(name.partition(".")[0]), dict):
-            field, _, argument = name.partition(".")
-            if argument in base[field]:
-                found.append(f"base.{name}: also set in base.{field}; write it in one place")
     return {name: value for name, value in parsed.items() if value is not _WRONG}
 
 
-def parse_axis(axis: str, values: Any, base: Mapping[str, Any], found: list[str]) -> tuple[Any, ...] | Range | None:
+def parse_axis(axis: str, values: Any, found: list[str]) -> tuple[Any, ...] | Range | None:
     """The axis with every value as the trial will hold it; its problems are added to `found`."""
     if not _known(axis, "axes", found):
         return None
@@ -54,35 +49,68 @@ def parse_axis(axis: str, values: Any, base: Mapping[str, Any], found: list[str]
     return tuple(distinct) or None
 
 
-def parse_cases(
-    cases: Any, base: Mapping[str, Any], axes: Mapping[str, Any], found: list[str]
-) -> tuple[dict[str, Any], ...]:
-    """The cases that are right; problems are added to `found`."""
+def parse_cases(cases: Any, found: list[str]) -> tuple[dict[str, Any], ...]:
+    """The cases with the values that are right; problems are added to `found`."""
     if cases is None or cases == []:
         return ()
     if not isinstance(cases, list | tuple) or not all(isinstance(case, dict) and case for case in cases):  # pyright: ignore[reportUnknownVariableType]
-        found.append(f"cases: a list of mappings from field to value, one mapping for each case, got {cases!r}")
+        found.append(f"cases: must be a list of mappings from field to value, one for each case, got {cases!r}")
         return ()
     parsed: list[dict[str, Any]] = []
     for place, case in enumerate(cast(list[dict[Any, Any]], cases)):
         values = {str(name): _parsed(str(name), value, f"cases[{place}]", found) for name, value in case.items()}
-        kept = {name: value for name, value in values.items() if value is not _WRONG}
-        if kept in parsed:
-            found.append(f"cases[{place}]: the same as cases[{parsed.index(kept)}]; remove one of the two")
-        parsed.append(kept)
-    named = dict.fromkeys(name for case in parsed for name in case)
-    found += [
-        f"cases: {name} is an axis too ({clash}); write its values in one place"
-        for name in named
-        for clash in axes
-        if clash == name or (name.startswith(f"{clash}.") and "." not in clash)
-    ]
+        parsed.append({name: value for name, value in values.items() if value is not _WRONG})
+    return tuple(parsed)
+
+
+def clashes(base: Mapping[str, Any], axes: Mapping[str, Any], cases: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One line for each value that is written in two places, and for each case that is equal to another.
+
+    Args:
+        base: as `parse_base` returned it, and so are the other two.
+        axes: name -> its values, or a range.
+        cases: one mapping for each.
+    """
+    found = [f"axes.{axis}: also set in base; write it in one place" for axis in axes if axis in base]
+    named = dict.fromkeys(name for case in cases for name in case)
+    found += [f"cases: {name} is also an axis; write its values in one place" for name in named if name in axes]
     found += [
         f"cases: every case sets {name}, so base.{name} has no effect; remove it there"
         for name in named
-        if name in base and all(name in case for case in parsed)
+        if name in base and all(name in case for case in cases)
     ]
-    return tuple(case for case in parsed if case)
+    found += [
+        f"cases[{place}]: the same as cases[{cases.index(case)}]; remove one of the two"
+        for place, case in enumerate(cases)
+        if case and cases.index(case) < place
+    ]
+    shared = {"base": {name: [value] for name, value in base.items()}, "axes": axes}
+    found += _argument_clashes(shared)
+    for place, case in enumerate(cases):
+        listed = {name: [value] for name, value in case.items()}
+        others = {name: {n: v for n, v in part.items() if n not in case} for name, part in shared.items()}
+        found += _argument_clashes({**others, f"cases[{place}]": listed})
+    return list(dict.fromkeys(found))
+
+
+def _argument_clashes(places: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """One line for each argument that is set by itself and also inside a component that it goes with.
+
+    Args:
+        places: where -> name -> its values, or a range.
+    """
+    inside: dict[str, str] = {}
+    for place, parts in places.items():
+        for name, values in parts.items():
+            for value in () if isinstance(values, Range) else values:
+                if isinstance(value, Component):
+                    inside |= {f"{name}.{argument}": f"{place}.{name}" for argument in value.arguments}
+    return [
+        f"{place}.{name}: also set inside {inside[name]}; write it in one place"
+        for place, parts in places.items()
+        for name in parts
+        if name in inside
+    ]
 
 
 def parse_analyses(analyses: Any, found: list[str]) -> tuple[AskedAnalysis, ...]:
@@ -97,7 +125,9 @@ def parse_analyses(analyses: Any, found: list[str]) -> tuple[AskedAnalysis, ...]
     if isinstance(analyses, list | tuple) and all(isinstance(name, str) for name in analyses):  # pyright: ignore[reportUnknownVariableType]
         analyses = dict.fromkeys(cast(list[str], analyses), None)
     if not isinstance(analyses, dict):
-        found.append(f"analyses: a mapping from analysis to its arguments, or a list of names, got {analyses!r}")
+        found.append(
+            f"analyses: must be a mapping from analysis to its arguments, or a list of names, got {analyses!r}"
+        )
         return ()
     asked: list[AskedAnalysis] = []
     for name, given in cast(dict[Any, Any], analyses).items():
@@ -113,14 +143,16 @@ def parse_analyses(analyses: Any, found: list[str]) -> tuple[AskedAnalysis, ...]
 def _asked(name: str, arguments: Any, found: list[str]) -> AskedAnalysis | None:
     given = {} if arguments is None else arguments
     if not isinstance(given, dict):
-        found.append(f"analyses.{name}: a mapping from argument to value, such as {{examples: 2000}}, got {given!r}")
+        found.append(
+            f"analyses.{name}: must be a mapping from argument to value, such as {{examples: 2000}}, got {given!r}"
+        )
         return None
     known = {str(key): value for key, value in cast(dict[Any, Any], given).items()}
     epochs = known.pop("epochs", [])
     listed = cast(list[Any], epochs) if isinstance(epochs, list | tuple) else [epochs]
     whole = all(isinstance(epoch, int) and not isinstance(epoch, bool) and epoch >= 0 for epoch in listed)
     if not whole or listed != sorted(set(listed)):
-        found.append(f"analyses.{name}.epochs: rising whole numbers from 0 on, got {epochs!r}")
+        found.append(f"analyses.{name}.epochs: must be rising whole numbers from 0 on, got {epochs!r}")
         listed = []
     try:
         component = parse_component({"name": name, **known})
@@ -144,9 +176,11 @@ def _known(name: str, place: str, found: list[str]) -> bool:
     if field == "analyses":
         found.append(f"{place}.{name}: questions stand under `analyses`, beside {place.partition('[')[0]}")
     elif field not in fields:
-        listed = f"fields: {', '.join(fields)}; arguments as FIELD.ARGUMENT"
+        listed = f"fields: {', '.join(fields)}; their arguments: FIELD.ARGUMENT"
         found.append(f"{place}.{name}: no such field{nearest(field, fields)} ({listed})")
-    elif dot and (not argument or field not in component_fields()):
+    elif dot and not argument:
+        found.append(f"{place}.{name}: the name of an argument must follow the dot")
+    elif dot and field not in component_fields():
         takes = ", ".join(component_fields())
         found.append(f"{place}.{name}: {field} takes no arguments (those that do: {takes})")
     else:
@@ -189,7 +223,7 @@ def _range(axis: str, values: dict[str, Any], found: list[str]) -> Range | None:
     if "." in axis:
         return span
     if axis in component_fields():
-        found.append(f"axes.{axis}: takes names, which have no range; write a list")
+        found.append(f"axes.{axis}: names have no range; write a list of them")
         return None
     before = len(found)
     for end in (span.low, span.high):

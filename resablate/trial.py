@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from resablate.analyses import TrainedWith
 from resablate.check import check_trial
@@ -42,7 +42,8 @@ from resablate.training import (
 from resablate.versions import versions
 
 log = logging.getLogger(__name__)
-_DISSECTION = TypeAdapter(Dissection)
+# The list alone takes a setting that reaches every number: one of the class itself leaves NaN in tables as null.
+_DISSECTIONS = TypeAdapter(list[Dissection], config=ConfigDict(ser_json_inf_nan="strings"))
 DATA_MARK = "data:"
 """Before the fingerprint of the data in the identity of a trial's data set."""
 
@@ -96,7 +97,7 @@ class Trial:
             log.warning(warning)
         for epoch in range(self.training.epoch + 1):
             if folder and (file := folder / f"analyses-{epoch:06d}.json").is_file():
-                self._epoch_analyses[epoch] = _DISSECTION.validate_json(file.read_bytes())
+                [self._epoch_analyses[epoch]] = _DISSECTIONS.validate_json(file.read_bytes())
 
     def _load(self, data_root: Path | None) -> Splits:
         spec = self.spec
@@ -162,7 +163,7 @@ class Trial:
         if self.folder:  # before the checkpoint: a trial that continues after this epoch has what was due in it
             if epoch:
                 save_weights(self.folder / weights_file(epoch), self.network)
-            content = _DISSECTION.dump_json(self._epoch_analyses[epoch])
+            content = _DISSECTIONS.dump_json([self._epoch_analyses[epoch]])
             write_bytes(self.folder / f"analyses-{epoch:06d}.json", content)
 
     @float32_products()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -51,8 +51,8 @@ def split_questions(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str
     base = {name: value for name, value in fields.items() if name.partition(".")[0] in TrainSpec.model_fields}
     rest = {name: value for name, value in fields.items() if name not in base}
     names = rest.pop("analyses", None)
-    listed = names.split(",") if isinstance(names, str) else names
-    asked: dict[str, Any] = {str(name).strip(): {} for name in listed or ()}
+    listed = cast(list[Any], names) if isinstance(names, list) else str(names).split(",") if names is not None else []
+    asked: dict[str, Any] = {str(name).strip(): {} for name in listed}
     for name, value in rest.items():
         analysis, dot, argument = name.partition(".")
         if dot:
