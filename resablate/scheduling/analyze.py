@@ -13,6 +13,7 @@ from resablate.answerable import check_asked, questions_for
 from resablate.component import parse_component
 from resablate.devices import check_machine, choose_device, threads
 from resablate.errors import CheckpointError, ResablateError
+from resablate.failures import raise_if_device_lost
 from resablate.figures import draw_all
 from resablate.measuring import failed_measurements, measure_stored, missing_questions, needed_weights
 from resablate.question import AskedAnalysis, Question
@@ -141,6 +142,7 @@ def analyze_trials(
 
     Raises:
         ResourceError: if a trial asks for what does not exist.
+        DeviceLost: if the GPU is of no more use to this process; what was answered is filed.
     """
     order = _Order(str(data_root) if data_root else None, threads(resources.cpus), gpus=0.0)
     on_ray = scheduler == "ray_tune"
@@ -177,6 +179,7 @@ def _in_this_process(
             answered = _analyze(_bare(trial.result), _plain(trial.questions), _weights(trial, tracker), here)
             yield trial, TrialResult.from_json(answered)
         except Exception as error:  # one trial's failure keeps no other from being analyzed
+            raise_if_device_lost(error, f"analyses of trial {trial.result.key}")
             yield trial, _as_ours(error)
 
 

@@ -47,7 +47,9 @@ class PendingTrials:
     @property
     def scheduled(self) -> int:
         """How many trials are to be run now."""
-        return self.search.scheduled if self.search else len(self.listed[: self.limit])
+        if self.search:
+            return self.search.scheduled
+        return len(self.listed) if self.limit is None else min(self.limit, len(self.listed))
 
     @property
     def total(self) -> int:

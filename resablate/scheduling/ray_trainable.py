@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import ray
+import torch
 from ray import tune
 
-from resablate.component import Component
+from resablate.component import Component, parse_component
 from resablate.datasets import cache_dataset
+from resablate.devices import choose_device, device_name, limit_gpu_memory
 from resablate.failures import Failure, failure_of
 from resablate.measurement import EpochMetrics
 from resablate.question import Question
 from resablate.result import TrialResult, failed_result
+from resablate.session import EpochDone, SessionPlace, TrialRequest
 from resablate.spec import TrainSpec
 from resablate.storage.checkpoint_store import CheckpointStore
 from resablate.storage.locks import hold_worker_lock
+from resablate.trial import run_session
 from resablate.versions import versions
-
-if TYPE_CHECKING:
-    from resablate.session import EpochDone, TrialRequest
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,6 @@ def trial_config(request: TrialRequest) -> dict[str, Any]:
 
 def request_of(config: Mapping[str, Any]) -> TrialRequest:
     """The trial that `trial_config` put into a Tune config."""
-    from resablate.component import parse_component
-    from resablate.session import TrialRequest
-
     asked: Mapping[str, Any] = config["trial"]
     questions = [Question(parse_component(analysis), epoch) for analysis, epoch in asked["questions"]]
     return TrialRequest(TrainSpec.parse(asked["spec"]), tuple(questions))
@@ -108,17 +106,20 @@ class TrialTrainable(tune.Trainable):
         self._begin(config)
 
     def _prepare(self) -> None:
-        import torch
-
-        from resablate.devices import limit_gpu_memory
-
         context = self._context
+        data_root = Path(context.data_root) if context.data_root else None
         hold_worker_lock(Path(context.folder).parent)
         torch.set_num_threads(context.threads)
         limit_gpu_memory(context.gpu_share)
         # Once for a process, before its first trial begins.
         for dataset, found in context.datasets.items():
-            cache_dataset(dataset, Path(context.data_root) if context.data_root else None, ray.get(found))
+            cache_dataset(dataset, data_root, ray.get(found))
+        self._place = SessionPlace(
+            device=choose_device(context.gpu_share),
+            folder=Path(context.folder),
+            data_root=data_root,
+            store=CheckpointStore(context.store),
+        )
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Prepare the next trial in this process."""
@@ -149,38 +150,21 @@ class TrialTrainable(tune.Trainable):
             self._sink.start_trial(spec)
             return self._end(self._sink.finish_trial(failed_result(spec, self._failure.reason), weights={}))
         if self._session is None:
-            self._session = self._start()
+            self._session = run_session([request_of(self._config)], place=self._place, sink=self._sink)
         event = next(self._session)
         if not isinstance(event, TrialResult) and event.last and self._context.prunable:
             event = next(self._session)  # nobody stops a trial that only has to be tested
         return self._end(event) if isinstance(event, TrialResult) else {**self._epochs(), "done": False}
 
-    def _start(self) -> Iterator[EpochDone | TrialResult]:
-        from resablate.devices import choose_device
-        from resablate.session import SessionPlace
-        from resablate.trial import run_session
-
-        context = self._context
-        self._device = choose_device(context.gpu_share)
-        place = SessionPlace(
-            device=self._device,
-            folder=Path(context.folder),
-            data_root=Path(context.data_root) if context.data_root else None,
-            store=CheckpointStore(context.store),
-        )
-        return run_session([request_of(self._config)], place=place, sink=self._sink)
-
     def _epochs(self) -> dict[str, Any]:
         """Where the trial stands, and its epochs that the driver has not seen."""
-        from resablate.devices import device_name
-
         history = self._sink.history
         new, self._reported_epochs = history[self._reported_epochs :], len(history)
         return {
             "epoch": len(history),
             "val_error": history[-1].val_error if history else float("nan"),
             "epochs": new,
-            "versions": versions(device_name(self._device)) if self._session else {},
+            "versions": versions(device_name(self._place.device)) if self._session else {},
         }
 
     def _end(self, filed: TrialResult) -> dict[str, Any]:

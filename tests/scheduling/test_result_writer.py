@@ -4,7 +4,7 @@ import errno
 import shutil
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,9 +12,10 @@ import pytest
 from resablate.errors import TrackingError
 from resablate.measurement import EpochMetrics
 from resablate.result import TrialResult
-from resablate.scheduling import filing as filing_module
-from resablate.scheduling.result_writer import ResultWriter, spooled
+from resablate.scheduling import result_writer as module
+from resablate.scheduling.result_writer import ResultWriter
 from resablate.spec import TrainSpec
+from resablate.storage.spool import spooled
 from resablate.sweep import SweepSpec, parse_sweep
 from resablate.tracking import MemoryTracker, Tracker
 from resablate.tracking.tracker import SweepRecord, SweepStatus, TrialState
@@ -62,7 +63,7 @@ class FaultyTracker(Tracker):
         self._called("log_epoch", metrics.epoch)
         self.kept.log_epoch(spec_key, metrics)
 
-    def finish_trial(self, result: TrialResult, *, weights: Path | None, figures: Mapping[str, bytes]) -> None:
+    def finish_trial(self, result: TrialResult, *, weights: Mapping[str, Path], figures: Mapping[str, bytes]) -> None:
         self._called("finish_trial", result.spec.seed)
         self.kept.finish_trial(result, weights=weights, figures=figures)
 
@@ -88,11 +89,21 @@ class FaultyTracker(Tracker):
     def load_trial(self, run: str) -> tuple[str, TrialResult]:
         return self.kept.load_trial(run)
 
-    def load_weights_file(self, run_id: str, folder: Path) -> Path:
-        return self.kept.load_weights_file(run_id, folder)
+    def iter_results(self, name: str) -> Iterator[tuple[str, TrialResult]]:
+        return self.kept.iter_results(name)
 
-    def amend_trial(self, run_id: str, result: TrialResult, *, figures: Mapping[str, bytes]) -> None:
-        self.kept.amend_trial(run_id, result, figures=figures)
+    def load_weights_file(self, run_id: str, folder: Path, *, epoch: int | None = None) -> Path:
+        return self.kept.load_weights_file(run_id, folder, epoch=epoch)
+
+    def amend_trial(
+        self,
+        run_id: str,
+        result: TrialResult,
+        *,
+        weights: Mapping[str, Path] = {},
+        figures: Mapping[str, bytes],
+    ) -> None:
+        self.kept.amend_trial(run_id, result, weights=weights, figures=figures)
 
     def ui_hint(self) -> str:
         return self.kept.ui_hint()
@@ -110,21 +121,26 @@ def spool(tmp_path: Path) -> Path:
 
 
 def started(tracker: Tracker, spool: Path) -> ResultWriter:
-    filing = ResultWriter(tracker, spool=spool)
-    filing.start(SWEEP, trials=[SWEEP.trial(point) for point in SWEEP.points()], command="resablate sweep")
-    return filing
+    writer = ResultWriter(tracker, spool=spool)
+    writer.start(SWEEP, trials=[SWEEP.trial(point) for point in SWEEP.points()], command="resablate sweep")
+    return writer
 
 
-def run(filing: ResultWriter, result: TrialResult, *, weights: bytes | None = b"weights", keeps_up: bool = False) -> None:
+WEIGHTS = {"weights.safetensors": b"weights"}
+
+
+def run(
+    writer: ResultWriter, result: TrialResult, *, weights: Mapping[str, bytes] = WEIGHTS, keeps_up: bool = False
+) -> None:
     """Send everything of a trial; all before its end is filed by then where filing `keeps_up`."""
-    filing.start_trial(result.spec)
+    writer.start_trial(result.spec)
     for metrics in result.history:
-        filing.epoch(result.key, metrics)
+        writer.epoch(result.key, metrics)
     if keeps_up:
         all_filed = threading.Event()
-        filing._jobs.put(all_filed.set)
+        writer._jobs.put(all_filed.set)
         assert all_filed.wait(10)
-    filing.finish_trial(result, weights=weights)
+    writer.finish_trial(result, weights=weights)
 
 
 def files(folder: Path) -> list[str]:
@@ -133,29 +149,39 @@ def files(folder: Path) -> list[str]:
 
 def test_a_result_lies_in_the_spool_before_it_is_filed_and_not_afterwards(spool: Path) -> None:
     tracker = FaultyTracker()
-    filing = started(tracker, spool)
+    writer = started(tracker, spool)
     tracker.gate.clear()
     result = make_result(seed=1)
-    run(filing, result)  # returns although the tracker does not
+    run(writer, result)  # returns although the tracker does not
 
     assert files(spool) == [f"{result.key}/result.json", f"{result.key}/weights.safetensors"]
     assert spooled(spool)[result.key].to_json() == result.to_json()
     assert tracker.kept.runs == []
 
     tracker.gate.set()
-    assert filing.end("finished") == []
+    assert writer.end("finished") == []
     assert files(spool) == []
     [kept] = tracker.kept.runs
     assert kept.files["weights.safetensors"] == b"weights"
     assert kept.files["result.json"] == result.to_json().encode()
 
 
+def test_the_weights_of_every_epoch_that_was_asked_about_are_filed(spool: Path) -> None:
+    memory = MemoryTracker()
+    writer = started(memory, spool)
+    weights = {"after-epoch-000002.safetensors": b"early", **WEIGHTS}
+    run(writer, make_result().model_copy(update={"kept_epochs": (2,)}), weights=weights)
+    assert writer.end("finished") == []
+    assert {name: memory.runs[0].files[name] for name in weights} == weights
+    assert files(spool) == []
+
+
 def test_everything_reaches_the_tracker_in_the_order_in_which_it_was_sent(spool: Path) -> None:
     tracker = FaultyTracker()
-    filing = started(tracker, spool)
+    writer = started(tracker, spool)
     for seed in (2, 0, 1):
-        run(filing, make_result(seed=seed, losses=[2.0, 1.0]), keeps_up=True)
-    filing.end("finished")
+        run(writer, make_result(seed=seed, losses=[2.0, 1.0]), keeps_up=True)
+    writer.end("finished")
     trials = [
         call
         for seed in (2, 0, 1)
@@ -169,11 +195,11 @@ def test_a_tracker_that_raises_is_reported_at_the_end_and_the_result_is_filed_ne
     broken: str, spool: Path
 ) -> None:
     memory = MemoryTracker()
-    filing = started(FaultyTracker(broken, kept=memory), spool)
+    writer = started(FaultyTracker(broken, kept=memory), spool)
     results = [make_result(seed=0), make_result(seed=1, status="failed", reason="no more memory")]
     for result in results:
-        run(filing, result, keeps_up=True)
-    problems = filing.end("failed")
+        run(writer, result, keeps_up=True)
+    problems = writer.end("failed")
     assert any(f"OSError: {broken}: the tracker is gone" in line for line in problems)
 
     lost = broken in ("start_trial", "finish_trial")
@@ -197,9 +223,9 @@ def test_a_sweep_that_cannot_be_opened_raises_and_starts_no_thread(spool: Path) 
 
 def test_a_failed_trial_is_filed_with_its_reason(spool: Path) -> None:
     memory = MemoryTracker()
-    filing = started(memory, spool)
-    run(filing, make_result(status="failed", reason="OutOfMemoryError: 3 GiB", losses=[]), weights=None)
-    assert filing.end("failed") == []
+    writer = started(memory, spool)
+    run(writer, make_result(status="failed", reason="OutOfMemoryError: 3 GiB", losses=[]), weights={})
+    assert writer.end("failed") == []
     [result] = memory.load_sweep("seeds").results
     assert (result.status, result.reason) == ("failed", "OutOfMemoryError: 3 GiB")
     assert "weights.safetensors" not in memory.runs[0].files
@@ -211,11 +237,11 @@ def test_a_result_that_was_filed_but_not_taken_out_of_the_spool_makes_no_second_
     spool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory = MemoryTracker()
-    filing = started(memory, spool)
+    writer = started(memory, spool)
     with monkeypatch.context() as patch:  # the process ends between filing and taking out
         patch.setattr(shutil, "rmtree", lambda *_, **__: None)
-        run(filing, make_result())
-        filing.end("finished")
+        run(writer, make_result())
+        writer.end("finished")
     assert spooled(spool)
 
     assert started(memory, spool).end("finished") == []
@@ -226,15 +252,15 @@ def test_a_result_that_was_filed_but_not_taken_out_of_the_spool_makes_no_second_
 def test_a_failed_result_in_the_spool_is_out_of_the_way_when_its_trial_runs_again(spool: Path) -> None:
     memory = MemoryTracker()
     broken = started(FaultyTracker("finish_trial", kept=memory), spool)
-    run(broken, make_result(status="failed", reason="no more memory"), weights=None)
+    run(broken, make_result(status="failed", reason="no more memory"), weights={})
     broken.end("failed")
 
     slow = FaultyTracker(kept=memory)
-    filing = started(slow, spool)
+    writer = started(slow, spool)
     slow.gate.clear()
-    run(filing, make_result(error=0.25))
+    run(writer, make_result(error=0.25))
     slow.gate.set()
-    assert filing.end("finished") == []
+    assert writer.end("finished") == []
     assert [result.test_error for result in memory.load_sweep("seeds").results] == [0.25]
     assert files(spool) == []
 
@@ -248,9 +274,9 @@ def test_half_a_file_and_a_file_of_another_version_are_passed_over(
     (spool / "old").mkdir()
     (spool / "old" / "result.json").write_text('{"another": "version"}')
     memory = MemoryTracker()
-    filing = started(memory, spool)
-    run(filing, make_result())
-    assert filing.end("finished") == []
+    writer = started(memory, spool)
+    run(writer, make_result())
+    assert writer.end("finished") == []
     assert len(memory.runs) == 1
     assert "old/result.json: not a result that can be read" in caplog.text
 
@@ -259,9 +285,9 @@ def test_a_disk_that_is_full_fails_the_trial_and_leaves_no_half_result(
     spool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory = MemoryTracker()
-    filing = started(memory, spool)
+    writer = started(memory, spool)
     result = make_result()
-    filing.start_trial(result.spec)
+    writer.start_trial(result.spec)
 
     def full(path: Path, content: bytes) -> int:
         with path.open("wb") as file:
@@ -270,11 +296,11 @@ def test_a_disk_that_is_full_fails_the_trial_and_leaves_no_half_result(
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)
-        filed = filing.finish_trial(result, weights=b"weights")
+        filed = writer.finish_trial(result, weights=WEIGHTS)
     assert (filed.status, filed.key) == ("failed", result.key)
     assert filed.reason == "disk full: OSError: [Errno 28] No space left on device"
     assert files(spool) == [], "whole or absent"
-    assert filing.end("failed") == []
+    assert writer.end("failed") == []
     [stored] = memory.load_sweep("seeds").results
     assert stored.to_json() == filed.to_json()
 
@@ -282,19 +308,19 @@ def test_a_disk_that_is_full_fails_the_trial_and_leaves_no_half_result(
 def test_what_the_tracker_does_not_take_while_it_is_away_is_filed_when_it_is_back(
     spool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filing_module, "_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(module, "_RETRY_SECONDS", 0.01)
     tracker = FaultyTracker()
-    filing = started(tracker, spool)
+    writer = started(tracker, spool)
     tracker.away = True
     results = [make_result(seed=seed) for seed in (0, 1)]
     for result in results:
-        run(filing, result)
+        run(writer, result)
     time.sleep(0.2)
     assert set(spooled(spool)) == {result.key for result in results}
     assert tracker.kept.runs == []
 
     tracker.away = False
-    assert filing.end("finished") == []
+    assert writer.end("finished") == []
     trials = [f"{call} {seed}" for seed in (0, 1) for call in ("start_trial", "finish_trial")]
     assert tracker.calls == ["start_sweep", *trials, "end_sweep finished"], (
         "each once, in order, epochs with the result"
@@ -304,16 +330,16 @@ def test_what_the_tracker_does_not_take_while_it_is_away_is_filed_when_it_is_bac
 
 
 def test_the_end_waits_only_so_long_for_a_tracker_that_is_away(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filing_module, "_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(module, "_RETRY_SECONDS", 0.05)
     tracker = FaultyTracker()
-    filing = ResultWriter(tracker, spool=spool, grace_seconds=0.3)
-    filing.start(SWEEP, trials=[SWEEP.trial(point) for point in SWEEP.points()], command="")
+    writer = ResultWriter(tracker, spool=spool, grace_seconds=0.3)
+    writer.start(SWEEP, trials=[SWEEP.trial(point) for point in SWEEP.points()], command="")
     tracker.away = True
     results = [make_result(seed=seed) for seed in (0, 1, 2)]
     for result in results:
-        run(filing, result)
+        run(writer, result)
     begun = time.monotonic()
-    assert filing.end("finished") == [
+    assert writer.end("finished") == [
         f"the tracker does not answer; results wait in {spool} and are filed when the same command is run again"
         " (TrackingError: start_trial: no server answers)"
     ]
@@ -338,10 +364,10 @@ def test_what_fails_at_a_server_that_answers_is_tried_twice(spool: Path, monkeyp
 
     monkeypatch.setattr(FaultyTracker, "start_trial", start_trial)
     tracker = FaultyTracker()
-    filing = started(tracker, spool)
-    filing.start_trial(make_result(seed=0).spec)
-    filing.start_trial(make_result(seed=1).spec)
-    assert filing.end("finished") == ["TrackingError: refused"]
+    writer = started(tracker, spool)
+    writer.start_trial(make_result(seed=0).spec)
+    writer.start_trial(make_result(seed=1).spec)
+    assert writer.end("finished") == ["TrackingError: refused"]
     assert tracker.calls == ["start_sweep", *["start_trial"] * 4, "end_sweep finished"]
 
 
@@ -349,13 +375,13 @@ def test_what_fails_at_a_server_that_answers_is_tried_twice(spool: Path, monkeyp
 def test_the_tracker_hears_that_somebody_is_at_work_until_the_end(
     spool: Path, monkeypatch: pytest.MonkeyPatch, broken: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr(filing_module, "BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(module, "BEAT_SECONDS", 0.01)
     tracker = FaultyTracker(*broken)
-    filing = started(tracker, spool)
+    writer = started(tracker, spool)
     deadline = time.monotonic() + 10
     while tracker.calls.count("keep_alive") < 3 and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert filing.end("finished") == []
+    assert writer.end("finished") == []
     heard = tracker.calls.count("keep_alive")
     assert heard >= 3
     time.sleep(0.1)
@@ -369,8 +395,8 @@ def test_a_figure_that_cannot_be_drawn_is_a_problem_of_filing_alone(
         raise ZeroDivisionError("nothing to scale by")
 
     monkeypatch.setattr("resablate.figures.draw_all", draw)
-    filing = started(MemoryTracker(), spool)
+    writer = started(MemoryTracker(), spool)
     for seed in range(2):
-        run(filing, make_result(seed=seed, analyses={"lesion": make_lesion([0.1, 0.2], baseline=0.1)}))
-    assert filing.end("finished") == ["ZeroDivisionError: nothing to scale by"]
+        run(writer, make_result(seed=seed, analyses={"lesion": make_lesion([0.1, 0.2], baseline=0.1)}))
+    assert writer.end("finished") == ["ZeroDivisionError: nothing to scale by"]
     assert len(spooled(spool)) == 2

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from resablate.tracking import MemoryTracker, home, open_tracker, tracking_uri, work_folder
+from resablate.storage.locations import home, sqlite_file, tracking_uri, work_folder
+from resablate.tracking import MemoryTracker, open_tracker
 
 
 @pytest.fixture(autouse=True)
@@ -43,3 +44,18 @@ def test_the_environment_names_the_server_and_an_argument_goes_before(
 
 def test_memory_is_an_address() -> None:
     assert isinstance(open_tracker("memory:"), MemoryTracker)
+
+
+@pytest.mark.parametrize(
+    ("address", "file"),
+    [
+        ("sqlite:///mine.db", "mine.db"),
+        ("sqlite:////data/mine.db", "/data/mine.db"),
+        ("sqlite+pysqlite:///mine.db?timeout=5", "mine.db"),
+        ("sqlite:///:memory:", None),
+        ("postgresql://host/records", None),
+        ("http://tracking:5000", None),
+    ],
+)
+def test_the_file_of_an_address(address: str, file: str | None) -> None:
+    assert sqlite_file(address) == (None if file is None else Path(file))
