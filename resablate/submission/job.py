@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from resablate.errors import SubmissionError
 from resablate.submission.package import Package
+from resablate.submission.ray_private import may_pass
 from resablate.submission.server import server_errors, stop_command
 from resablate.sweep import SweepSpec
 
@@ -79,9 +80,7 @@ def submit_sweep(
                 return Job(chosen, attached=False)
             except RuntimeError as error:
                 # Somebody else may have submitted it since the jobs were listed.
-                if "already exists" not in str(error) and "No available agent" not in str(error):
-                    raise
-                if time.monotonic() > deadline:
+                if not may_pass(error) or time.monotonic() > deadline:
                     raise
         if not told:
             say("the cluster has nobody to give the job to yet; trying again")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import tempfile
 import zipfile
 from collections.abc import Generator, Mapping
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resablate.errors import SubmissionError
+from resablate.submission.ray_private import travelling_files
 
 LIMIT_BYTES = 100 * 2**20
 """What a dashboard takes in one request: its DASHBOARD_CLIENT_MAX_SIZE, which nobody but its owner can raise."""
@@ -70,15 +70,8 @@ def packed(folder: Path) -> Generator[Package]:
 
 def _sizes(folder: Path) -> Mapping[str, int]:
     """Relative path -> bytes of every file that travels, by Ray's own rules for a working directory."""
-    from ray._private.runtime_env.packaging import (
-        _dir_travel,  # pyright: ignore[reportPrivateUsage] - so .gitignore means what it does to `ray job submit`
-        _get_excludes,  # pyright: ignore[reportPrivateUsage]
-    )
-
     environments = [f"/{mark.parent.relative_to(folder)}" for mark in folder.glob("*/pyvenv.cfg")]
-    found: list[Path] = []
-    excluded = _get_excludes(folder, [*EXCLUDED, *environments])
-    _dir_travel(folder, [excluded], found.append, include_gitignore=True, logger=logging.getLogger(__name__))
+    found = travelling_files(folder, [*EXCLUDED, *environments])
     if outside := [path for path in sorted(found) if not path.resolve().is_relative_to(folder.resolve())]:
         raise SubmissionError(
             f"{outside[0].relative_to(folder)}: a link leads out of {folder}, to {outside[0].resolve()}; nothing from"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 import os
-import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -17,6 +16,7 @@ import requests
 
 from resablate.errors import SubmissionError
 from resablate.redaction import redact
+from resablate.submission.ray_private import refusal
 
 if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient
@@ -72,11 +72,10 @@ def stop_command(job: str, address: str) -> str:
 
 
 def _refusal(error: Exception) -> str:
-    text = str(error)
-    refused = re.match(r"Request failed with status code (\d+): (.*)", text, re.DOTALL)
-    if not refused:
+    refused = refusal(error)
+    if refused is None:
         return f"the cluster does not answer as it should: {_reason(error)}. {_ADVICE}"
-    code, body = int(refused[1]), refused[2].strip().rstrip(".")
+    code, body = refused.code, refused.body.strip().rstrip(".")
     why = (body.splitlines() or ["no reason given"])[-1].strip()  # of a traceback, the error
     said = f"the cluster refused it (HTTP {code}: {why})"
     if code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:

@@ -90,10 +90,13 @@ class Bench:
     def network(self, block: str, ordering: str = "full_preactivation") -> ResidualNetwork:
         """ResNet-110 of basic blocks, or ResNet-164 of bottlenecks."""
         network = build_network(
-            block=block,
+            network={
+                "name": "resnet",
+                "block": block,
+                "transition": "projection" if block == "bottleneck" else "pad",
+            },
             depth=self.sizes.depths[block],
             ordering=ordering,
-            transition="projection" if block == "bottleneck" else "pad",
             in_channels=DATASETS[self.sizes.dataset].channels,
             generator=derived_generator(0, "weights"),
         )
@@ -172,12 +175,8 @@ def _train(bench: Bench, block: str, ordering: str, regime: dict[str, Any]) -> R
         epochs=sizes.epochs,
         batch_size=sizes.batch_size,
         learning_rate=0.1,
-        momentum=0.9,
-        weight_decay=1e-4,
         schedule="one_cycle",
         augmentation="flip",
-        regularizer="none",
-        sv_strength=0.0,
         seed=0,
         **regime,
     )
@@ -370,13 +369,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error("no CUDA device here; --dry-run needs none")
     sizes = replace(DRY if asked.dry_run else REAL, blocks=asked.blocks, orderings=asked.orderings)
     device = torch.device("cpu" if asked.dry_run else "cuda")
-    splits = split_dataset(
-        load_dataset(sizes.dataset, asked.data_root),
-        val_fraction=0.1,
-        train_examples=None,
-        generator=derived_generator(0, "split"),
-        device=device,
-    )
+    data = load_dataset(sizes.dataset, asked.data_root)
+    splits = split_dataset(sizes.dataset, data, generator=derived_generator(0, "split"), device=device)
     asked.folder.mkdir(parents=True, exist_ok=True)
     file = asked.folder / "gpu.jsonl"
     for part in asked.parts:

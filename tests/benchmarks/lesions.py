@@ -79,7 +79,7 @@ def nested_sets() -> Row:
         run = partial(run_variants, network, variants=variants)
         return score_variants(network, examples, run, count=len(variants))
 
-    def exclusive_lock() -> ResampledScores:
+    def alone() -> ResampledScores:
         return score_variants(network, examples, partial(_alone, network, sample), count=len(sample))
 
     baseline, ours = interleaved(alone, shared)
@@ -116,7 +116,8 @@ def _alone(
 
 
 def _network(depth: int) -> ResidualNetwork:
-    bottlenecks = {"block": "bottleneck", "ordering": "full_preactivation", "transition": "projection"}
+    network = {"name": "resnet", "block": "bottleneck", "transition": "projection"}
+    bottlenecks = {"network": network, "ordering": "full_preactivation"}
     keywords: dict[str, Any] = bottlenecks if depth > 200 else {}
     return make_network(depth=depth, width=16, in_channels=3, num_classes=10, dtype=torch.float32, **keywords)
 

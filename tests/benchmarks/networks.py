@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import torch
 import torchvision
 
-from resablate.model import NetworkCost, adapt, count_multiply_adds, count_parameters, network_cost
+from resablate.adapters import adapt
+from resablate.model import NetworkCost, count_multiply_adds, count_parameters, network_cost
 
 REPORT = Path(__file__).parents[2] / "reports" / "benchmarks" / "networks.md"
 
@@ -33,9 +34,9 @@ _TABLE6 = "arXiv 1512.03385, Table 6"
 _HE2016 = "He et al. 2016, Table 4"
 _CHAINER = "README of zaeemzadeh/ProcResNet"
 _TORCH = "README of zaeemzadeh/ProcResNet_PyTorch"
-_BOTTLENECK = {"block": "bottleneck", "transition": "projection"}
+_BOTTLENECK = {"network": {"name": "resnet", "block": "bottleneck", "transition": "projection"}}
 _PREACTIVATED = {**_BOTTLENECK, "ordering": "full_preactivation"}
-_BARE = {**_PREACTIVATED, "transition": "bare"}
+_BARE = {**_PREACTIVATED, "network": {"name": "resnet", "block": "bottleneck", "transition": "bare"}}
 
 CIFAR: Sequence[Published] = (
     *(
@@ -44,7 +45,10 @@ CIFAR: Sequence[Published] = (
     ),
     Published("ResNet-110, pre-activated", {"depth": 110, "ordering": "full_preactivation"}, "", _HE2016),
     Published(
-        "ResNet-110, one convolution per block", {"depth": 110, "block": "single"}, "", "He et al. 2016, Table 3"
+        "ResNet-110, one convolution per block",
+        {"depth": 110, "network": {"name": "resnet", "block": "single"}},
+        "",
+        "He et al. 2016, Table 3",
     ),
     Published("ResNet-164", {"depth": 164, **_BOTTLENECK}, "1.7", _HE2016),
     Published("ResNet-164, pre-activated", {"depth": 164, **_PREACTIVATED}, "1.71", _CHAINER),
@@ -60,7 +64,7 @@ CIFAR: Sequence[Published] = (
         "VGG, 15 layers of 128", {"network": "vgg", "depth": 15, "width": 128}, "", "Veit et al. 2016, section 4.1"
     ),
 )
-_IMAGENET = {"network": "imagenet_resnet", "width": 64, "transition": "projection"}
+_IMAGENET = {"network": {"name": "imagenet_resnet", "transition": "projection"}, "width": 64}
 IMAGENET_200 = Published(
     "ResNet-200, pre-activated",
     {**_IMAGENET, "depth": 200, "ordering": "full_preactivation"},
@@ -76,12 +80,12 @@ TORCHVISION = (
 
 def cifar_cost(knobs: dict[str, Any]) -> NetworkCost:
     """For one image of CIFAR-10."""
-    return network_cost(size=(32, 32), in_channels=3, num_classes=10, shortcut_args={}, **knobs)
+    return network_cost(size=(32, 32), in_channels=3, num_classes=10, **knobs)
 
 
 def imagenet_cost(knobs: dict[str, Any]) -> NetworkCost:
     """For one image of ImageNet."""
-    return network_cost(size=(224, 224), in_channels=3, num_classes=1000, shortcut_args={}, **knobs)
+    return network_cost(size=(224, 224), in_channels=3, num_classes=1000, **knobs)
 
 
 class Theirs(NamedTuple):

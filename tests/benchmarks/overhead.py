@@ -23,7 +23,9 @@ from typing import Any
 
 from rich.console import Console
 
+from resablate.component import Component
 from resablate.plan import plan_sweep
+from resablate.question import TEST, Question
 from resablate.result import Status
 from resablate.scheduling import run_sweep
 from resablate.scheduling.progress import SweepProgress
@@ -36,7 +38,8 @@ from tests.tracking.databases import make_database
 from tests.tracking.servers import MlflowServer
 
 SLOTS = 2
-TINY = {"train_examples": 64, "depth": 8, "width": 4, "epochs": 5, "batch_size": 32, "analyses": []}
+TINY = {"dataset.train_examples": 64, "depth": 8, "width": 4, "epochs": 5, "batch_size": 32}
+ASKED = Question(Component(TEST))
 WARM_UP, WINDOW = 100, 100
 """Trials of a long sweep that are not looked at, and over which its pace is averaged."""
 _OTHERS = 1_000_000
@@ -83,7 +86,8 @@ def specs(seeds: Sequence[int]) -> list[TrainSpec]:
 
 def ours(seeds: Sequence[int], *, name: str, uri: str) -> Spent:
     """The trials as one sweep of ours, from the request to its end."""
-    sweep = parse_sweep({"name": name, "base": TINY, "axes": {"seed": list(seeds)}, "resources": {"gpus": 0}})
+    fields = {"name": name, "base": TINY, "axes": {"seed": list(seeds)}}
+    sweep = parse_sweep({**fields, "analyses": {}, "resources": {"gpus": 0}})
     start = time.perf_counter()
     outcome = run_sweep(
         plan_sweep(sweep), scheduler="ray_tune", command="", console=Console(file=io.StringIO()), uri=uri
@@ -101,7 +105,7 @@ def stock_trial(config: dict[str, Any]) -> None:
 
     from resablate.trial import Trial
 
-    trial = Trial(TrainSpec.parse(config["trial"]))
+    trial = Trial(TrainSpec.parse(config["trial"]), [ASKED])
     seconds = 0.0
     while not trial.training.done:
         metrics = trial.run_epoch()

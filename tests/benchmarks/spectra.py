@@ -5,6 +5,7 @@ import torch
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
+from resablate.component import Component
 from resablate.model import build_network
 from resablate.regularizers import REGULARIZERS, Site, find_sites
 from resablate.spectral import singular_values
@@ -24,7 +25,7 @@ def whole_network_spectrum(rounds: int = 3) -> list[Row]:
     is given here. All others are compared, value by value.
     """
     network = build_network(depth=110, generator=make_generator())
-    sites = find_sites(network, IMAGE, sv_layers="all")
+    sites = find_sites(network, IMAGE, layers="all")
     kernels = [site.layer.weight.detach().double() for site in sites]
 
     def published() -> list[np.ndarray]:
@@ -69,11 +70,15 @@ def procrustes_step(rounds: int = 3) -> list[Row]:
     the input channels, with a ninth of the arithmetic; its ratio would be so much smaller.
     """
     network = build_network(
-        depth=166, block="bottleneck", transition="bare", ordering="full_preactivation", generator=make_generator()
+        network={"name": "resnet", "block": "bottleneck", "transition": "bare"},
+        depth=166,
+        ordering="full_preactivation",
+        generator=make_generator(),
     )
-    sites = find_sites(network, IMAGE, sv_layers="stem+transitions")
+    step = Component("procrustes", {"strength": 1.0, "frequency": 1.0, "layers": "stem+transitions"})
+    regularizer = REGULARIZERS[step.name](network, IMAGE, **step.values)
+    sites = regularizer.sites
     kernels = [site.layer.weight.detach().clone() for site in sites]
-    regularizer = REGULARIZERS["procrustes"](sites, sv_strength=1.0, sv_frequency=1.0)  # type: ignore[call-arg]
 
     projected: list[Tensor] = []
 

@@ -25,9 +25,9 @@ from resablate.local_cluster.cluster import POOL
 from resablate.measurement import EpochMetrics
 from resablate.spec import TrainSpec
 from resablate.sweep import SweepSpec, parse_sweep
+from resablate.tracking.metrics import epoch_points
 from resablate.tracking.mlflow_store import KEY, KIND
 from resablate.tracking.mlflow_tracker import MlflowTracker
-from resablate.tracking.metrics import epoch_points
 from tests.benchmarks.analyses import FOLDER, machine
 from tests.tracking.password_servers import served
 

@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from resablate.sweep import SweepSpec
 from resablate.tracking import open_tracker
+from resablate.tracking.metrics import metric_group
 from resablate.tracking.mlflow_reader import MlflowReader
 from resablate.tracking.mlflow_store import MlflowStore
 from resablate.tracking.ui import charts_path
@@ -63,7 +65,7 @@ class SweepPages:
         self.page.goto(f"{self.server}{charts_path(self.experiment)}")
         trials = len(self.record.results)
         self.page.wait_for_function(f"() => document.body.innerText.includes('{trials} matching runs')")
-        self._reconcile()
+        self._wait_for_charts()
 
     def curves(self, metric: str) -> dict[str, tuple[list[float], list[float]]]:
         """Name -> x and y of the lines that the chart of this metric draws."""
@@ -81,12 +83,12 @@ class SweepPages:
         """Draw the curves of every trial: by itself MLflow draws those of the first ten."""
         self.page.get_by_role("button", name="Toggle visibility of runs").click()
         self.page.get_by_text("Show all runs").click()
-        self._reconcile()
+        self._wait_for_charts()
 
     def enlarge(self, metric: str) -> None:
         """One chart over the whole window."""
         self.card(metric).locator("[data-component-id=fullscreen_button_chartcard]").click()
-        self._reconcile()
+        self._wait_for_charts()
 
     def compare(self) -> None:
         """The page that lays the trials side by side."""
@@ -96,7 +98,7 @@ class SweepPages:
             f"{self.server}/#/compare-runs?runs={runs}&experiments={experiments}&workflowType=machine_learning"
         )
         self.page.get_by_text("Run details").first.wait_for()
-        self._reconcile()
+        self._wait_for_charts()
 
     def compare_by(self, metric: str) -> None:
         """Draw this metric beside the parameters that differ: by itself MLflow takes the first of the alphabet."""
@@ -106,9 +108,9 @@ class SweepPages:
         box.press("Enter")
         box.press("Escape")
         self.page.get_by_role("switch").first.click()  # show diff only
-        self._reconcile()
+        self._wait_for_charts()
 
-    def _reconcile(self) -> None:
+    def _wait_for_charts(self) -> None:
         """A chart is drawn some time after its frame, and the page goes on asking for new numbers for ever."""
         self.page.locator(".js-plotly-plot").first.wait_for()
         self.page.wait_for_timeout(1000 * SETTLE_SECONDS)
@@ -144,16 +146,23 @@ def signed_in(browser: Browser, *, height: int = 1200) -> Page:
     return page
 
 
+def lesion_chart(sweep: SweepSpec) -> str:
+    """The name of the chart of single lesions, which holds the arguments that the sweep gives them."""
+    [asked] = [question for question in sweep.questions if question.analysis.name == "lesion"]
+    return f"{metric_group(asked)}/error"
+
+
 def take_pictures(browser: Browser, sweep: str, folder: Path) -> None:
     """Pictures of the pages of a sweep."""
     folder.mkdir(parents=True, exist_ok=True)
     pages = SweepPages(signed_in(browser), sweep)
     pages.experiments()
     pages.page.screenshot(path=folder / "experiments.png")
+    lesion = lesion_chart(pages.record.sweep)
     pages.charts()
     pages.show_all()
     pages.page.screenshot(path=folder / "charts.png")
-    pages.enlarge("lesion/error")
+    pages.enlarge(lesion)
     pages.page.screenshot(path=folder / "lesion.png")
     pages.compare()
     pages.compare_by("test_error")

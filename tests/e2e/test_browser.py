@@ -18,7 +18,7 @@ from resablate.plan import plan_sweep
 from resablate.report import write_report
 from resablate.scheduling import run_sweep
 from resablate.tracking import open_tracker
-from tests.e2e.mlflow_pages import CHROMIUM, chromium
+from tests.e2e.mlflow_pages import CHROMIUM, chromium, lesion_chart
 from tests.scheduling.tiny import tiny_sweep
 from tests.tracking.databases import make_database
 
@@ -161,7 +161,7 @@ def test_mlflow_lists_the_sweep_and_lays_its_lesion_curves_over_each_other(
 
     seen.page.goto(charts)
     card = seen.page.get_by_test_id("experiment-view-compare-runs-card").filter(
-        has=seen.page.get_by_role("heading", name="lesion/error", exact=True)
+        has=seen.page.get_by_role("heading", name=lesion_chart(SWEEP), exact=True)
     )
     plot = card.locator(".js-plotly-plot")
     plot.wait_for()

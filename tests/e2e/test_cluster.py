@@ -21,17 +21,18 @@ from resablate.processes import process_start
 from resablate.sweep import SweepSpec, parse_sweep
 from resablate.tracking import open_tracker
 from tests.e2e.local_clusters import SERVICES, TestedCluster, command_lines, marked, own_environment, started
-from tests.faults.sweeps import SLOW, runs_of
+from tests.e2e.slow import SLOW
+from tests.faults.sweeps import runs_of
 from tests.scheduling.tiny import BASE, numbers, tiny_sweep
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(900)]
 
-SWEEP = tiny_sweep({"shortcut": ["identity", "dropout"], "seed": [0, 1]}, name="halves", **{**SLOW, "epochs": 12})
+SWEEP = tiny_sweep({"shortcut": ["identity", "dropout"], "seed": [0, 1]}, name="halves", **SLOW, epochs=12)
 SEARCH = parse_sweep(
     {
         "name": "searched",
         "base": dict(BASE),
-        "axes": {"momentum": {"low": 0.5, "high": 0.95}},
+        "axes": {"optimizer.momentum": {"low": 0.5, "high": 0.95}},
         "search": {"method": "tpe", "trials": 3, "minimize": "val_error"},
     }
 )
@@ -131,7 +132,7 @@ def test_a_sweep_that_loses_a_node_gives_what_an_undisturbed_one_does(
     runs = [run for run in runs_of(uri) if run.data.tags["resablate.sweep"] == SWEEP.name]
     assert {run.info.status for run in runs} == {"FINISHED"}
     keys = Counter(run.data.tags["resablate.key"] for run in runs if "resablate.key" in run.data.tags)
-    assert keys == dict.fromkeys((spec.key for spec in plan_sweep(SWEEP).trials), 1)
+    assert keys == dict.fromkeys((spec.key for spec in plan_sweep(SWEEP).identified(None).trials), 1)
 
 
 def test_a_search_keeps_its_study_in_postgres(

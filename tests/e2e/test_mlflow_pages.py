@@ -13,7 +13,7 @@ from resablate.errors import ResourceError
 from resablate.local_cluster.postgres import find_programs
 from resablate.plan import plan_sweep
 from resablate.scheduling import run_sweep
-from tests.e2e.mlflow_pages import CHROMIUM, SECONDS, SweepPages, chromium, signed_in, take_pictures
+from tests.e2e.mlflow_pages import CHROMIUM, SECONDS, SweepPages, chromium, lesion_chart, signed_in, take_pictures
 from tests.scheduling.tiny import tiny_sweep
 from tests.tracking.password_servers import served
 
@@ -51,9 +51,9 @@ def test_who_signs_in_sees_the_sweep_its_lesion_curves_and_its_trials_side_by_si
         lesions = [(result, result.analyses["lesion"].table) for result in pages.record.results]
         expected = {SWEEP.label(result.spec): (table["block"], table["error"]) for result, table in lesions}
         deadline = time.monotonic() + SECONDS
-        while pages.curves("lesion/error") != expected and time.monotonic() < deadline:
+        while pages.curves(lesion_chart(SWEEP)) != expected and time.monotonic() < deadline:
             pages.page.wait_for_timeout(200)
-        assert pages.curves("lesion/error") == expected
+        assert pages.curves(lesion_chart(SWEEP)) == expected
         pages.compare()
         for shown in (*expected, "shortcut", "constant_scale"):
             assert shown in pages.page.inner_text("body")

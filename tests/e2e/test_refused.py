@@ -14,7 +14,7 @@ from tests.scheduling.tiny import BASE
 from tests.tracking.servers import MlflowServer
 
 PASSWORD = "right-Horse-7"
-TINY = {"name": "tiny", "base": {**BASE, "analyses": []}}
+TINY = {"name": "tiny", "base": dict(BASE), "analyses": {}}
 SEARCH = {
     **TINY,
     "axes": {"learning_rate": {"low": 0.01, "high": 0.1}},
