@@ -339,7 +339,9 @@ def test_a_question_after_other_epochs_is_one_of_its_own(tmp_path: Path) -> None
     results = [make_result(analyses=gradient, analyses_by_epoch={0: gradient, 2: gradient, 5: gradient})]
     sweep = asked(path_gradient={"epochs": [0]})
     page = report.write_report(results, sweep=sweep, command=COMMAND, folder=tmp_path / "r")
-    assert "resablate analyze small path_gradient &#39;path_gradient.epochs=[2, 5]&#39;" in page.read_text(encoding="utf-8")
+    assert "resablate analyze small path_gradient &#39;path_gradient.epochs=[2, 5]&#39;" in page.read_text(
+        encoding="utf-8"
+    )
     text = page.with_name("index.md").read_text(encoding="utf-8")
     assert "resablate analyze small path_gradient 'path_gradient.epochs=[2, 5]'" in text
     assert "* path_gradient, also after epochs 2 and 5\n" in text
