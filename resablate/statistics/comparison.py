@@ -1,0 +1,212 @@
+"""A claim about cells: what was estimated, and what it comes to at a given level."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+
+from resablate.statistics.cell import Cell
+from resablate.statistics.conjunction import every
+from resablate.statistics.contrasts import Pairing, difference
+from resablate.statistics.estimate import Array, Estimate, Interval
+from resablate.statistics.planning import seeds_from_estimate
+from resablate.statistics.scales import Scale
+from resablate.statistics.step_down import holm_levels
+from resablate.statistics.verdict import Evidence, Verdict, decide, evidence_of_difference, evidence_of_equivalence
+
+Side = Literal["lower", "higher"]
+
+ONE_SEED = "one seed: the noise of seeds is unknown, and a second training has to run"
+
+
+class Estimated(Protocol):
+    """Anything with a value and an interval at every level: an `Estimate`, a `Rate`."""
+
+    @property
+    def value(self) -> Array:
+        """The number."""
+        ...
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The number of trainings in each cell."""
+        ...
+
+    @property
+    def method(self) -> str:
+        """How, in words."""
+        ...
+
+    @property
+    def correlation(self) -> Array | None:
+        """Of cells over shared seeds."""
+        ...
+
+    def interval(self, level: float = 0.05) -> Interval:
+        """At an error rate of `level`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A verdict and everything it stands on.
+
+    Attributes:
+        verdict: one of five.
+        difference: positive where the claim is right; against several rivals, that to the one least clearly beaten.
+        low: the lower end of its interval at `level`, in the units of the outcomes or of the scale.
+        high: the upper end.
+        level: the error rate of this decision, corrected for the other claims of the report.
+        seeds: the number of trainings in each cell.
+        p_value: the least level at which anything would have been decided.
+        method: how, in words.
+        correlation: of the cells' errors over shared seeds, if they share any.
+        seeds_needed: where undecided, the trainings of each cell that would decide a difference of the published size
+            with 80 % power; None where that is unknown, or the test set is too small for any number.
+        missing: where not tested, what would have to run.
+        parts: the same for each rival or setting, corrected for their number.
+    """
+
+    verdict: Verdict
+    difference: float
+    low: float
+    high: float
+    level: float
+    seeds: tuple[int, ...]
+    p_value: float
+    method: str
+    correlation: float | None = None
+    seeds_needed: int | None = None
+    missing: str = ""
+    parts: "Mapping[str, Decision]" = field(default_factory=dict[str, "Decision"])
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What was estimated for one claim; a verdict comes with the level that the report has left for it.
+
+    Attributes:
+        estimate: the claimed difference, positive where the claim is right.
+        evidence: its p-values.
+        published: the published size of the difference, on the scale of the estimate; None if there is none.
+        missing: what would have to run before anything is said; empty if nothing.
+        parts: the same for each rival or setting of a claim about several.
+    """
+
+    estimate: Estimated
+    evidence: Evidence
+    published: float | None = None
+    missing: str = ""
+    parts: "Mapping[str, Comparison]" = field(default_factory=dict[str, "Comparison"])
+
+    def decide(self, level: float = 0.05) -> Decision:
+        """The verdict at an error rate of `level`."""
+        count = max(len(self.parts), 1)
+        ends = self.estimate.interval(level / count)
+        verdict = Verdict.NOT_TESTED if self.missing else Verdict(str(decide(self.evidence, level)))
+        needed = None
+        if verdict is Verdict.UNDECIDED and self.published is not None and isinstance(self.estimate, Estimate):
+            needed = seeds_from_estimate(self.estimate, abs(self.published), level=level)
+        correlation = self.estimate.correlation
+        return Decision(
+            verdict=verdict,
+            difference=float(self.estimate.value),
+            low=float(ends.low),
+            high=float(ends.high),
+            level=level,
+            seeds=self.estimate.seeds,
+            p_value=1.0 if self.missing else float(self.evidence.p_value),
+            method=self.estimate.method + (f", each of {count}, corrected" if self.parts else ""),
+            correlation=None if correlation is None else float(correlation),
+            seeds_needed=needed,
+            missing=self.missing,
+            parts=self._decided_parts(level),
+        )
+
+    def _decided_parts(self, level: float) -> dict[str, Decision]:
+        if not self.parts:
+            return {}
+        values = [1.0 if part.missing else float(part.evidence.p_value) for part in self.parts.values()]
+        levels = holm_levels(values, level=level)
+        return {name: part.decide(float(own)) for (name, part), own in zip(self.parts.items(), levels, strict=True)}
+
+
+def compare(
+    claimed: Cell,
+    rival: Cell,
+    *,
+    margin: float,
+    side: Side = "lower",
+    published: float | None = None,
+    pairing: Pairing = "auto",
+    scale: Scale = "identity",
+) -> Comparison:
+    """The claim that the mean outcome of `claimed` lies on `side` of that of `rival`.
+
+    Args:
+        claimed: the cell that is claimed to be better.
+        rival: the one that was named before anything was measured.
+        margin: differences below it do not matter (`default_margin`); on `scale`.
+        side: on which `claimed` is claimed to lie: errors and losses "lower".
+        published: the published size of the difference, on `scale`.
+        pairing: by seed, as in `contrast`.
+        scale: on which means are compared.
+    """
+    pair = (rival, claimed) if side == "lower" else (claimed, rival)
+    estimate = difference(*pair, pairing=pairing, scale=scale)
+    evidence = evidence_of_difference(estimate, margin=margin)
+    return Comparison(estimate, evidence, published, ONE_SEED if estimate.one_seed else "")
+
+
+def compare_equivalent(
+    cell: Cell, other: Cell, *, margin: float, pairing: Pairing = "auto", scale: Scale = "identity"
+) -> Comparison:
+    """The claim that two cells differ by less than `margin`: supported, contradicted or undecided."""
+    estimate = difference(cell, other, pairing=pairing, scale=scale)
+    evidence = evidence_of_equivalence(estimate, margin=margin)
+    return Comparison(estimate, evidence, None, ONE_SEED if estimate.one_seed else "")
+
+
+def compare_with_every(
+    claimed: Cell,
+    rivals: Mapping[str, Cell],
+    *,
+    margin: float,
+    side: Side = "lower",
+    published: float | None = None,
+    pairing: Pairing = "auto",
+    scale: Scale = "identity",
+) -> Comparison:
+    """The claim that `claimed` is better than every one of `rivals`.
+
+    Args:
+        claimed: the cell that is claimed to be best.
+        rivals: all others by name: every one of them, whatever it came to.
+        margin: as in `compare`.
+        side: as in `compare`.
+        published: the smallest published difference.
+        pairing: as in `compare`.
+        scale: as in `compare`.
+
+    Raises:
+        ValueError: if there is no rival.
+    """
+    return in_every(
+        {
+            name: compare(claimed, rival, margin=margin, side=side, published=published, pairing=pairing, scale=scale)
+            for name, rival in rivals.items()
+        }
+    )
+
+
+def in_every(parts: Mapping[str, Comparison]) -> Comparison:
+    """The claim that each of `parts` holds, such as one claim in each of several settings.
+
+    Raises:
+        ValueError: if there is no part.
+    """
+    evidence = every([part.evidence for part in parts.values()])
+    nearest = max(parts.values(), key=lambda part: float(np.asarray(part.evidence.supported)))
+    missing = "; ".join(f"{name}: {part.missing}" for name, part in parts.items() if part.missing)
+    return Comparison(nearest.estimate, evidence, nearest.published, missing, parts)

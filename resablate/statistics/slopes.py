@@ -1,0 +1,65 @@
+"""Slopes of a measured number over what was varied (depth, disorder, deletions), with an interval.
+
+A slope is a weighted sum of cells, so that seeds and examples count as in any contrast. If the points do not lie on a
+line, that is another noise, which more seeds do not lower: `noise="points"` takes the scatter about the line instead.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from resablate.statistics.cell import Cell
+from resablate.statistics.contrasts import Pairing, contrast
+from resablate.statistics.estimate import MANY, Array, Estimate
+
+FEWEST_POINTS = 3
+"""A line through two points has no scatter."""
+
+
+def slope(
+    positions: ArrayLike,
+    cells: Sequence[Cell],
+    *,
+    noise: Literal["seeds", "points"] = "points",
+    pairing: Pairing = "auto",
+) -> Estimate:
+    """The least-squares slope of the cells' means over `positions`.
+
+    Args:
+        positions: (cells,) where each cell stands, such as ln[ln(2 L) / L] of its depth L.
+        cells: their numbers, such as ln(mean l) of each training.
+        noise: "seeds" takes the line as exact; "points" takes the scatter of means about it, with cells - 2 degrees of
+            freedom, or the seeds' variance if that is the larger one.
+        pairing: by seed, as in `contrast`.
+
+    Raises:
+        ValueError: if positions and cells differ in number, are fewer than three, or all positions are equal.
+    """
+    places = np.asarray(positions, dtype=np.float64)
+    if places.shape != (len(cells),) or len(cells) < FEWEST_POINTS or np.ptp(places) == 0:
+        raise ValueError(
+            f"a slope needs one position for each of three cells or more, not all equal, but got {len(cells)} cells "
+            f"at {places.tolist()}"
+        )
+    centered = places - places.mean()
+    weights = centered / np.square(centered).sum()
+    of_seeds = contrast(cells, weights.tolist(), pairing=pairing)
+    if noise == "seeds":
+        return of_seeds
+    means = np.stack([cell.mean for cell in cells], axis=-1)
+    left = means - means.mean(axis=-1, keepdims=True) - of_seeds.value[..., None] * centered
+    variance = np.square(left).sum(axis=-1) / (len(cells) - 2) / np.square(centered).sum()
+    return _of_points(of_seeds, variance, len(cells) - 2.0)
+
+
+def _of_points(of_seeds: Estimate, variance: Array, df: float) -> Estimate:
+    inner = of_seeds.seed_variance + of_seeds.example_variance
+    total = np.maximum(variance, np.where(of_seeds.seed_df > 0, inner, 0.0))
+    few = np.full(total.shape, df)
+    words = f"scatter of {len(of_seeds.seeds)} points about the line"
+    return Estimate(
+        of_seeds.value, total, few, few, np.ones(total.shape), np.zeros(total.shape), MANY, of_seeds.seeds,
+        of_seeds.examples, words, of_seeds.correlation,
+    )  # fmt: skip
