@@ -1,6 +1,6 @@
 """A claim about cells: what was estimated, and what it comes to at a given level."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from resablate.statistics.cell import Cell
 from resablate.statistics.conjunction import every
-from resablate.statistics.contrasts import Pairing, difference
+from resablate.statistics.contrasts import FEW_SEEDS, Pairing, difference
 from resablate.statistics.estimate import Array, Estimate, Interval
 from resablate.statistics.planning import seeds_from_estimate
 from resablate.statistics.scales import Scale
@@ -18,6 +18,8 @@ from resablate.statistics.verdict import Evidence, Verdict, decide, evidence_of_
 Side = Literal["lower", "higher"]
 
 ONE_SEED = "one seed: the noise of seeds is unknown, and a second training has to run"
+
+_OPEN = (Verdict.UNDECIDED, Verdict.NOT_TESTED)
 
 
 class Estimated(Protocol):
@@ -62,8 +64,9 @@ class Decision:
         p_value: the least level at which anything would have been decided.
         method: how, in words.
         correlation: of the cells' errors over shared seeds, if they share any.
-        seeds_needed: where undecided, the trainings of each cell that would decide a difference of the published size
-            with 80 % power; None where that is unknown, or the test set is too small for any number.
+        seeds_needed: where undecided or of one seed, the trainings of each cell that would decide a difference of the
+            published size with 80 % power; None where that is unknown, or the test set is too small for any number.
+        plan: what that number stands on, in words.
         missing: where not tested, what would have to run.
         parts: the same for each rival or setting, corrected for their number.
     """
@@ -78,6 +81,7 @@ class Decision:
     method: str
     correlation: float | None = None
     seeds_needed: int | None = None
+    plan: str = ""
     missing: str = ""
     parts: "Mapping[str, Decision]" = field(default_factory=dict[str, "Decision"])
 
@@ -91,6 +95,7 @@ class Comparison:
         evidence: its p-values.
         published: the published size of the difference, on the scale of the estimate; None if there is none.
         missing: what would have to run before anything is said; empty if nothing.
+        planned: the estimate that a plan stands on, where cells of fewer than three seeds lean on a prior; else None.
         parts: the same for each rival or setting of a claim about several.
     """
 
@@ -98,6 +103,7 @@ class Comparison:
     evidence: Evidence
     published: float | None = None
     missing: str = ""
+    planned: Estimate | None = None
     parts: "Mapping[str, Comparison]" = field(default_factory=dict[str, "Comparison"])
 
     def decide(self, level: float = 0.05) -> Decision:
@@ -105,9 +111,7 @@ class Comparison:
         count = max(len(self.parts), 1)
         ends = self.estimate.interval(level / count)
         verdict = Verdict.NOT_TESTED if self.missing else Verdict(str(decide(self.evidence, level)))
-        needed = None
-        if verdict is Verdict.UNDECIDED and self.published is not None and isinstance(self.estimate, Estimate):
-            needed = seeds_from_estimate(self.estimate, abs(self.published), level=level)
+        needed, plan = self._plan(level) if verdict in _OPEN else (None, "")
         correlation = self.estimate.correlation
         return Decision(
             verdict=verdict,
@@ -120,9 +124,18 @@ class Comparison:
             method=self.estimate.method + (f", each of {count}, corrected" if self.parts else ""),
             correlation=None if correlation is None else float(correlation),
             seeds_needed=needed,
+            plan=plan,
             missing=self.missing,
             parts=self._decided_parts(level),
         )
+
+    def _plan(self, level: float) -> tuple[int | None, str]:
+        """The seeds that would decide the published size, and what that stands on."""
+        basis = self.planned or self.estimate
+        if self.published is None or not isinstance(basis, Estimate):
+            return None, ""
+        needed = seeds_from_estimate(basis, abs(self.published), level=level)
+        return needed, basis.method if needed else ""
 
     def _decided_parts(self, level: float) -> dict[str, Decision]:
         if not self.parts:
@@ -156,7 +169,12 @@ def compare(
     pair = (rival, claimed) if side == "lower" else (claimed, rival)
     estimate = difference(*pair, pairing=pairing, scale=scale)
     evidence = evidence_of_difference(estimate, margin=margin)
-    return Comparison(estimate, evidence, published, ONE_SEED if estimate.one_seed else "")
+    planned = difference(*pair, pairing=pairing, scale=scale, prior="test_set") if _few(pair) else None
+    return Comparison(estimate, evidence, published, ONE_SEED if estimate.one_seed else "", planned)
+
+
+def _few(cells: Sequence[Cell]) -> bool:
+    return any(cell.outcomes is not None and cell.count < FEW_SEEDS for cell in cells)
 
 
 def compare_equivalent(
@@ -209,4 +227,4 @@ def in_every(parts: Mapping[str, Comparison]) -> Comparison:
     evidence = every([part.evidence for part in parts.values()])
     nearest = max(parts.values(), key=lambda part: float(np.asarray(part.evidence.supported)))
     missing = "; ".join(f"{name}: {part.missing}" for name, part in parts.items() if part.missing)
-    return Comparison(nearest.estimate, evidence, nearest.published, missing, parts)
+    return Comparison(nearest.estimate, evidence, nearest.published, missing, nearest.planned, parts)

@@ -55,6 +55,7 @@ class Estimate:
         examples: the number of test examples; None where there are only numbers per seed.
         method: how the variance is estimated, in words.
         correlation: of the cells' means over shared seeds; None where they share none.
+        paired: whether the seeds' part is that of differences by seed.
     """
 
     value: Array
@@ -68,6 +69,7 @@ class Estimate:
     examples: int | None
     method: str
     correlation: Array | None = None
+    paired: bool = False
 
     @property
     def one_seed(self) -> bool:

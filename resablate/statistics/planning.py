@@ -92,8 +92,7 @@ def seeds_from_estimate(
     """
     if estimate.one_seed or difference <= 0:
         return None
-    paired = estimate.method.startswith("paired by seed") or len(estimate.seeds) == 1
-    cells = 1 if paired else 2
+    cells = 1 if estimate.paired or len(estimate.seeds) == 1 else 2
     # What the seeds of this estimate are worth, as equal numbers in each cell.
     worth = len(estimate.seeds) / sum(1 / count for count in estimate.seeds)
     sd = float(np.sqrt(np.asarray(estimate.seed_variance, dtype=np.float64) * worth / cells))

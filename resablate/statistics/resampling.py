@@ -20,6 +20,8 @@ from resablate.statistics.estimate import Array, Estimate
 
 RESAMPLES = 400
 """The sd of a variance from so many is 7 %."""
+BLOCK = 2**22
+"""Numbers that are resampled at once."""
 
 Statistic = Callable[[Array], Array]
 
@@ -51,12 +53,13 @@ def resampled(
     examples = stacked[0].shape[-1]
     per_seed = [Cell.of_numbers(statistic(own), seeds=cell.seeds) for cell, own in zip(cells, stacked, strict=True)]
     base = contrast(per_seed, weights, pairing="none")
+    at_once = max(1, BLOCK // max(own.size for own in stacked))
     draws: list[list[Array]] = [[] for _ in cells]
-    for _ in range(resamples):
-        places = generator.integers(examples, size=examples)
+    for start in range(0, resamples, at_once):
+        places = generator.integers(examples, size=(min(at_once, resamples - start), examples))
         for own, outcomes in zip(draws, stacked, strict=True):
-            own.append(statistic(outcomes[..., places]))
-    own_variance = _own_variance([np.stack(own) for own in draws], weights)
+            own.append(statistic(outcomes[:, places]).T)
+    own_variance = _own_variance([np.concatenate(own) for own in draws], weights)
     return Estimate(
         base.value, base.seed_variance, base.seed_df, base.pooled_df, base.seed_mix, own_variance, examples - 1.0,
         base.seeds, examples, f"{resamples} resamples of the test examples, {base.method.split(',')[0]}",

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from resablate.statistics.cell import Cell
 from resablate.statistics.contrasts import Pairing, contrast
-from resablate.statistics.estimate import MANY, Array, Estimate
+from resablate.statistics.estimate import MANY, Estimate
 
 FEWEST_POINTS = 3
 """A line through two points has no scatter."""
@@ -30,8 +30,8 @@ def slope(
     Args:
         positions: (cells,) where each cell stands, such as ln[ln(2 L) / L] of its depth L.
         cells: their numbers, such as ln(mean l) of each training.
-        noise: "seeds" takes the line as exact; "points" takes the scatter of means about it, with cells - 2 degrees of
-            freedom, or the seeds' variance if that is the larger one.
+        noise: "seeds" takes the line as exact; "points" takes the scatter of means about it, of which the
+            noise of seeds is a part, with cells - 2 degrees of freedom; one seed per cell will do.
         pairing: by seed, as in `contrast`.
 
     Raises:
@@ -51,15 +51,17 @@ def slope(
     means = np.stack([cell.mean for cell in cells], axis=-1)
     left = means - means.mean(axis=-1, keepdims=True) - of_seeds.value[..., None] * centered
     variance = np.square(left).sum(axis=-1) / (len(cells) - 2) / np.square(centered).sum()
-    return _of_points(of_seeds, variance, len(cells) - 2.0)
-
-
-def _of_points(of_seeds: Estimate, variance: Array, df: float) -> Estimate:
-    inner = of_seeds.seed_variance + of_seeds.example_variance
-    total = np.maximum(variance, np.where(of_seeds.seed_df > 0, inner, 0.0))
-    few = np.full(total.shape, df)
-    words = f"scatter of {len(of_seeds.seeds)} points about the line"
+    few = np.full(variance.shape, len(cells) - 2.0)
     return Estimate(
-        of_seeds.value, total, few, few, np.ones(total.shape), np.zeros(total.shape), MANY, of_seeds.seeds,
-        of_seeds.examples, words, of_seeds.correlation,
-    )  # fmt: skip
+        value=of_seeds.value,
+        seed_variance=variance,
+        seed_df=few,
+        pooled_df=few,
+        seed_mix=np.ones(variance.shape),
+        example_variance=np.zeros(variance.shape),
+        example_df=MANY,
+        seeds=of_seeds.seeds,
+        examples=of_seeds.examples,
+        method=f"scatter of {len(cells)} points about the line",
+        correlation=of_seeds.correlation,
+    )
