@@ -15,7 +15,7 @@ from resablate.statistics.comparison import (
     in_every,
 )
 from resablate.statistics.conjunction import every
-from resablate.statistics.contrasts import contrast, difference, interaction, mean, test_set_sd
+from resablate.statistics.contrasts import contrast, difference, interaction, mean, sd_of_test_set
 from resablate.statistics.estimate import Estimate, Interval
 from resablate.statistics.family import decide_family
 from resablate.statistics.orders import OrderAgreement, order_agreement
@@ -78,8 +78,8 @@ __all__ = [
     "plan_rounds",
     "power",
     "resampled",
+    "sd_of_test_set",
     "seeds_from_estimate",
     "seeds_needed",
     "slope",
-    "test_set_sd",
 ]

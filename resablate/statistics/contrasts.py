@@ -32,7 +32,7 @@ PRICE = 1.0
 """With n shared seeds, a paired interval that was chosen for being narrow is 1 + PRICE / n times as wide."""
 
 
-def test_set_sd(error: float | Array, examples: int) -> Array:
+def sd_of_test_set(error: float | Array, examples: int) -> Array:
     """The sd over seeds of an error (a fraction) that one finite test set gives by itself.
 
     Source: Jordan, "Calibrated Chaos: Variance Between Runs of Neural Network Training is Harmless and Inevitable",
@@ -76,7 +76,7 @@ def contrast(
         weights: one for each cell.
         pairing: by seed: where it helps ("auto"), always ("seeds", over the seeds that all cells have), or never.
         scale: on which means are compared: "identity", "logit" (of fractions) or "log" (of positive numbers).
-        prior: "test_set" lets cells with fewer than three seeds lean on `test_set_sd`; the method says so.
+        prior: "test_set" lets cells with fewer than three seeds lean on `sd_of_test_set`; the method says so.
 
     Raises:
         ValueError: if pairing is "seeds" and fewer than two seeds are shared.
@@ -193,7 +193,7 @@ def _leans(cell: Cell) -> bool:
 
 
 def _prior_variance(cell: Cell) -> Array:
-    return test_set_sd(cell.mean, _outcomes(cell).shape[-1]) ** 2 / cell.count
+    return sd_of_test_set(cell.mean, _outcomes(cell).shape[-1]) ** 2 / cell.count
 
 
 def _pooled(variance: Array, df: Array, guess: Array) -> tuple[Array, Array]:

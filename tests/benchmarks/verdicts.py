@@ -459,8 +459,8 @@ TABLES: tuple[tuple[str, Callable[[int], Table], str], ...] = (
     (
         "Coverage",
         coverage,
-        "Intervals of 95 %. Rows with an error in percent have 1,000 examples, whose hardness differs between them, and "
-        "two networks on the same examples, one with 0.8 of the other's error; the others have one number per "
+        "Intervals of 95 %. Rows with an error in percent have 1,000 examples, whose hardness differs between them, "
+        "and two networks on the same examples, one with 0.8 of the other's error; the others have one number per "
         "training. Heavy-tailed seeds follow Student's law with 3 degrees of freedom. Asked: 93 to 97 %.",
     ),
     (
@@ -479,8 +479,8 @@ TABLES: tuple[tuple[str, Callable[[int], Table], str], ...] = (
         "The plan from a pilot",
         lambda worlds: from_a_pilot(max(worlds // 10, 1)),
         "The same where the spread (0.16 points; the difference is 0.24) is estimated from trainings that have run, in "
-        "a tenth of the worlds. No method knows a spread better than its trainings show it: the sd of an sd from n seeds "
-        "in each of two cells is about 1 / (2 sqrt(n)) of it, and the number of seeds goes with its square.",
+        "a tenth of the worlds. No method knows a spread better than its trainings show it: the sd of an sd from n "
+        "seeds in each of two cells is about 1 / (2 sqrt(n)) of it, and the number of seeds goes with its square.",
     ),
     (
         "Seeds in rounds until decided",
