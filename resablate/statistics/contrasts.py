@@ -23,6 +23,8 @@ PRIOR_DF = 2.0
 """The prior's sd counts as much as an sd from three seeds."""
 FEW_SEEDS = 3
 """A cell with fewer may lean on the prior."""
+FEWEST_SHARED = 2
+"""Seeds that cells must share to be paired by seed."""
 ALWAYS_PAIRED = 8
 """From so many shared seeds on, cells are paired by seed whether it helps or not: where it does not, the interval is at
 most a tenth wider, and it is exact."""
@@ -82,16 +84,15 @@ def contrast(
         ValueError: if pairing is "seeds" and fewer than two seeds are shared.
     """
     shared = _shared_seeds(cells)
-    if pairing == "seeds" and len(shared) < FEW_SEEDS - 1:
+    if pairing == "seeds" and len(shared) < FEWEST_SHARED:
         raise ValueError(f"cells are paired by two shared seeds or more, but share {len(shared)}")
-    if pairing == "none" or len(shared) < FEW_SEEDS - 1 or len(cells) == 1:
+    if pairing == "none" or len(shared) < FEWEST_SHARED or len(cells) == 1:
         return _unpaired(cells, weights, scale=scale, prior=prior, lift=LIFT)
     unpaired = _unpaired(cells, weights, scale=scale, prior=prior, lift=1.0)
     restricted = [cell.restricted(shared) for cell in cells]
     paired = _paired(restricted, weights, scale=scale, prior=prior)
-    if len(cells) == FEW_SEEDS - 1:
-        correlation = _correlation(restricted[0].numbers, restricted[1].numbers)
-        paired, unpaired = replace(paired, correlation=correlation), replace(unpaired, correlation=correlation)
+    correlation = _correlation(restricted)
+    paired, unpaired = replace(paired, correlation=correlation), replace(unpaired, correlation=correlation)
     whole = len(shared) == max(cell.count for cell in cells)
     settled = pairing == "seeds" or (whole and len(shared) >= ALWAYS_PAIRED)
     return paired if settled else _narrower(paired, unpaired, shared=len(shared))
@@ -110,8 +111,15 @@ def _unpaired(cells: Sequence[Cell], weights: Sequence[float], *, scale: Scale, 
     examples, example_df, words = _examples_of(cells, slopes)
     leaning = prior == "test_set" and any(_leans(cell) for cell in cells)
     method = ", ".join(["unpaired seeds" if len(cells) > 1 else "over seeds", words, *_prior_words(leaning)])
-    own = np.maximum(examples - common, 0.0)
-    return Estimate(value, *seeds, own, example_df, _counts(cells), _example_count(cells), method)
+    return Estimate(
+        value,
+        *seeds,
+        example_variance=np.maximum(examples - common, 0.0),
+        example_df=example_df,
+        seeds=_counts(cells),
+        examples=_example_count(cells),
+        method=method,
+    )
 
 
 def _paired(cells: Sequence[Cell], weights: Sequence[float], *, scale: Scale, prior: Prior) -> Estimate:
@@ -152,25 +160,24 @@ def _narrower(paired: Estimate, unpaired: Estimate, *, shared: int) -> Estimate:
     Without a price 5.7 % of intervals at 5 % miss with 3 uncorrelated seeds; with it 5.0 % do, and 3 % where the
     correlation is 0.9 (simulated).
     """
-    # A half-width of infinity is beaten by none.
     chosen = paired.half_width() < NARROWER * unpaired.half_width()
-    price = (1 + PRICE / shared) ** 2
     if not np.any(chosen):
         return unpaired
-    ours, theirs = paired, unpaired
+    price = (1 + PRICE / shared) ** 2
+    everywhere = bool(np.all(chosen))
     return Estimate(
-        np.where(chosen, ours.value, theirs.value),
-        np.where(chosen, price * ours.seed_variance, theirs.seed_variance),
-        np.where(chosen, ours.seed_df, theirs.seed_df),
-        np.where(chosen, ours.pooled_df, theirs.pooled_df),
-        np.where(chosen, ours.seed_mix, theirs.seed_mix),
-        np.where(chosen, ours.example_variance, theirs.example_variance),
-        min(ours.example_df, theirs.example_df),
-        ours.seeds if np.all(chosen) else theirs.seeds,
-        ours.examples,
-        ours.method if np.all(chosen) else theirs.method if not np.any(chosen) else "paired by seed where narrower",
-        ours.correlation,
-        bool(np.all(chosen)),
+        value=np.where(chosen, paired.value, unpaired.value),
+        seed_variance=np.where(chosen, price * paired.seed_variance, unpaired.seed_variance),
+        seed_df=np.where(chosen, paired.seed_df, unpaired.seed_df),
+        pooled_df=np.where(chosen, paired.pooled_df, unpaired.pooled_df),
+        seed_mix=np.where(chosen, paired.seed_mix, unpaired.seed_mix),
+        example_variance=np.where(chosen, paired.example_variance, unpaired.example_variance),
+        example_df=min(paired.example_df, unpaired.example_df),
+        seeds=paired.seeds if everywhere else unpaired.seeds,
+        examples=paired.examples,
+        method=paired.method if everywhere else "paired by seed in the worlds where that is narrower",
+        correlation=paired.correlation,
+        paired=everywhere,
     )
 
 
@@ -230,12 +237,16 @@ def _shared_seeds(cells: Sequence[Cell]) -> list[int]:
     return [seed for seed in sets[0] if all(seed in others for others in sets[1:])]
 
 
-def _correlation(numbers: Array, others: Array) -> Array:
-    """(...) Pearson's, over shared seeds; 0 where one of the cells has no spread."""
-    ours = numbers - numbers.mean(axis=-1, keepdims=True)
-    theirs = others - others.mean(axis=-1, keepdims=True)
+def _correlation(cells: Sequence[Cell]) -> Array | None:
+    """(...) Pearson's of two cells over shared seeds, 0 where one has no spread; None for more cells."""
+    if len(cells) != _TWO:
+        return None
+    ours, theirs = (cell.numbers - cell.numbers.mean(axis=-1, keepdims=True) for cell in cells)
     scale = np.sqrt((ours**2).sum(axis=-1) * (theirs**2).sum(axis=-1))
     return np.where(scale > 0, (ours * theirs).sum(axis=-1) / np.where(scale > 0, scale, 1.0), 0.0)
+
+
+_TWO = 2
 
 
 def _has(cell: Cell) -> bool:
