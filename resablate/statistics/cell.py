@@ -35,11 +35,13 @@ class Cell:
         """A cell of (..., seeds, examples) outcomes. Without a name, its examples are paired with nobody's.
 
         Raises:
-            ValueError: if there are fewer than two dimensions or two examples, or `seeds` has another length.
+            ValueError: if there are fewer than two dimensions or two examples, `seeds` has another length, or an outcome is
+                not finite: a training that diverged is counted by a `Rate`.
         """
         array = np.asarray(outcomes, dtype=np.float64)
         if array.ndim < _OUTCOME_DIMENSIONS or array.shape[-2] < 1 or array.shape[-1] < _FEWEST_EXAMPLES:
             raise ValueError(f"outcomes must have the shape (seeds >= 1, examples >= 2), but got {array.shape}")
+        _check_finite(array)
         return cls(array.mean(axis=-1), array, _named(seeds, array.shape[-2]), examples or None)
 
     @classmethod
@@ -47,11 +49,12 @@ class Cell:
         """A cell of (..., seeds) numbers: the test examples, if there are any, are taken as fixed.
 
         Raises:
-            ValueError: if there is no number, or `seeds` has another length.
+            ValueError: if there is no number, `seeds` has another length, or a number is not finite.
         """
         array = np.asarray(numbers, dtype=np.float64)
         if array.ndim < 1 or array.shape[-1] < 1:
             raise ValueError(f"numbers must have the shape (seeds >= 1,), but got {array.shape}")
+        _check_finite(array)
         return cls(array, None, _named(seeds, array.shape[-1]), None)
 
     @property
@@ -74,6 +77,11 @@ class Cell:
 
 _OUTCOME_DIMENSIONS = 2
 _FEWEST_EXAMPLES = 2
+
+
+def _check_finite(array: Array) -> None:
+    if count := int(np.count_nonzero(~np.isfinite(array))):
+        raise ValueError(f"numbers must be finite, a training that diverged is a failure, but got {count} that are not")
 
 
 def _named(seeds: Sequence[int] | None, count: int) -> tuple[int, ...] | None:

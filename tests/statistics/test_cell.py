@@ -14,6 +14,8 @@ def test_shapes_and_names_are_checked() -> None:
         Cell.of_numbers(1.0)
     with pytest.raises(ValueError, match=r"3 different ones, .* but got \[0, 1, 1\]"):
         Cell.of_numbers([1.0, 2.0, 3.0], seeds=[0, 1, 1])
+    with pytest.raises(ValueError, match="a training that diverged is a failure, but got 1"):
+        Cell.of_numbers([0.1, np.nan])
 
 
 def test_a_cell_of_outcomes_has_its_means() -> None:
