@@ -35,7 +35,7 @@ class Cell:
         """A cell of (..., seeds, examples) outcomes. Without a name, its examples are paired with nobody's.
 
         Raises:
-            ValueError: if there are fewer than two dimensions or two examples, `seeds` has another length, or an outcome is
+            ValueError: if there are fewer than two dimensions or examples, `seeds` has another length, or an outcome is
                 not finite: a training that diverged is counted by a `Rate`.
         """
         array = np.asarray(outcomes, dtype=np.float64)

@@ -43,9 +43,9 @@ def decide(evidence: Evidence, level: float | Array = 0.05) -> NDArray[np.str_]:
     """The verdict in each world, with at most `level` false ones.
 
     A side is called where the interval at `level` lies on it, equivalence where that at twice the level lies within the
-    margin. A difference of 0 is called one by both sides together in `level` of the worlds; one of the margin or more is called
-    equivalent in at most `level`, and then all worlds that would be called contradicted or supported on the wrong side
-    are among these. A difference that is certain and yet within the margin is called by its side.
+    margin. A difference of 0 is called one by both sides together in `level` of the worlds; one of the margin or more
+    is called equivalent in at most `level`, and then all worlds that would be called contradicted or supported on the
+    wrong side are among these. A difference that is certain and yet within the margin is called by its side.
     """
     half = np.asarray(level) / 2
     found = np.where(evidence.equivalent <= np.asarray(level), Verdict.EQUIVALENT, Verdict.UNDECIDED)
