@@ -106,11 +106,27 @@ class Comparison:
     planned: Estimate | None = None
     parts: "Mapping[str, Comparison]" = field(default_factory=dict[str, "Comparison"])
 
+    @property
+    def testable(self) -> bool:
+        """Whether anything can be decided with what has run, whatever it came to."""
+        return not self.missing or any(part.testable for part in self.parts.values())
+
+    @property
+    def p_value(self) -> float:
+        """The least level at which something is decided; with a part missing, another may still contradict."""
+        found = 2 * self.evidence.contradicted if self.missing else self.evidence.p_value
+        return min(float(found), 1.0)
+
     def decide(self, level: float = 0.05) -> Decision:
-        """The verdict at an error rate of `level`."""
+        """The verdict at an error rate of `level`.
+
+        A claim of which a part is missing is not tested, unless another part contradicts it.
+        """
         count = max(len(self.parts), 1)
         ends = self.estimate.interval(level / count)
-        verdict = Verdict.NOT_TESTED if self.missing else Verdict(str(decide(self.evidence, level)))
+        verdict = Verdict(str(decide(self.evidence, level)))
+        if self.missing and verdict is not Verdict.CONTRADICTED:
+            verdict = Verdict.NOT_TESTED
         needed, plan = self._plan(level) if verdict in _OPEN else (None, "")
         correlation = self.estimate.correlation
         return Decision(
@@ -120,7 +136,7 @@ class Comparison:
             high=float(ends.high),
             level=level,
             seeds=self.estimate.seeds,
-            p_value=1.0 if self.missing else float(self.evidence.p_value),
+            p_value=self.p_value,
             method=self.estimate.method + (f", each of {count}, corrected" if self.parts else ""),
             correlation=None if correlation is None else float(correlation),
             seeds_needed=needed,
@@ -140,8 +156,7 @@ class Comparison:
     def _decided_parts(self, level: float) -> dict[str, Decision]:
         if not self.parts:
             return {}
-        values = [1.0 if part.missing else float(part.evidence.p_value) for part in self.parts.values()]
-        levels = holm_levels(values, level=level)
+        levels = holm_levels([part.p_value for part in self.parts.values()], level=level)
         return {name: part.decide(float(own)) for (name, part), own in zip(self.parts.items(), levels, strict=True)}
 
 

@@ -98,6 +98,14 @@ def test_a_rival_of_one_seed_is_named() -> None:
     assert found.parts["gate"].verdict is Verdict.SUPPORTED
 
 
+def test_a_rival_that_is_better_contradicts_whatever_is_missing() -> None:
+    rivals = {"better": cell(0.05, seed=1), "once": cell(0.1, seeds=1)}
+    found = compare_with_every(cell(0.0661), rivals, margin=0.001).decide()
+    assert found.verdict is Verdict.CONTRADICTED
+    assert found.missing.startswith("once: one seed")
+    assert found.p_value < 0.05
+
+
 def test_settings_are_a_claim_each() -> None:
     better = {depth: compare(cell(0.06, seed=n), cell(0.08, seed=n + 9), margin=0.001) for n, depth in enumerate("ab")}
     assert in_every(better).decide().verdict is Verdict.SUPPORTED

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from resablate.statistics import Cell, Comparison, Verdict, compare, decide_family
+from resablate.statistics import Cell, Comparison, Verdict, compare, decide_family, in_every
 
 
 def claim(gap: float, *, seed: int, seeds: int = 4) -> Comparison:
@@ -21,6 +21,13 @@ def test_claims_share_the_level() -> None:
     # Two are tested; the second has the whole level once the first is decided.
     assert found["sure"].level == pytest.approx(0.025)
     assert found["unsure"].level == pytest.approx(0.05)
+
+
+def test_a_claim_of_which_a_part_is_missing_takes_its_share_of_the_level() -> None:
+    half = in_every({"ran": claim(0.0, seed=3), "once": claim(5.0, seed=2, seeds=1)})
+    found = decide_family({"half": half, "sure": claim(20.0, seed=0)})
+    assert found["half"].verdict is Verdict.NOT_TESTED
+    assert found["sure"].level == pytest.approx(0.025)
 
 
 def test_a_report_of_nothing_tested_is_one_too() -> None:
