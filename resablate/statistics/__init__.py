@@ -1,11 +1,10 @@
 """How a verdict is reached: from the outcomes of trainings to one of five words, at one error rate for a whole report.
 
-A `Cell` holds the trainings that differ in their seed alone. A `contrast` of cells (a mean, a difference, a slope) is
-an `Estimate`, whose interval counts both another seed and another test set. A claim is a `Comparison`; `decide_family`
+A `Sample` holds the outcomes of one cell's trainings. A `contrast` of cells (a mean, a difference, a slope) is an
+`Estimate`, whose interval counts both another seed and another test set. A claim is a `Comparison`; `decide_family`
 makes a `Decision` of each claim of a report. Everything works on plain arrays, of one report or of many worlds.
 """
 
-from resablate.statistics.cell import Cell
 from resablate.statistics.comparison import (
     Comparison,
     Decision,
@@ -23,6 +22,7 @@ from resablate.statistics.planning import power, seeds_from_estimate, seeds_need
 from resablate.statistics.printed_error import error_interval
 from resablate.statistics.rates import Rate, compare_rate
 from resablate.statistics.resampling import resampled
+from resablate.statistics.sample import Sample
 from resablate.statistics.sequential import NextRound, Rounds, first_decisions, next_round, plan_rounds
 from resablate.statistics.shapes import aicc, compare_shapes, curvature
 from resablate.statistics.slopes import slope
@@ -38,7 +38,6 @@ from resablate.statistics.verdict import (
 )
 
 __all__ = [
-    "Cell",
     "Comparison",
     "Decision",
     "Estimate",
@@ -48,6 +47,7 @@ __all__ = [
     "OrderAgreement",
     "Rate",
     "Rounds",
+    "Sample",
     "Verdict",
     "aicc",
     "compare",

@@ -6,11 +6,11 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from resablate.statistics.cell import Cell
 from resablate.statistics.conjunction import every
 from resablate.statistics.contrasts import FEW_SEEDS, Pairing, difference
 from resablate.statistics.estimate import Array, Estimate, Interval
 from resablate.statistics.planning import seeds_from_estimate
+from resablate.statistics.sample import Sample
 from resablate.statistics.scales import Scale
 from resablate.statistics.step_down import holm_levels
 from resablate.statistics.verdict import Evidence, Verdict, decide, evidence_of_difference, evidence_of_equivalence
@@ -161,8 +161,8 @@ class Comparison:
 
 
 def compare(
-    claimed: Cell,
-    rival: Cell,
+    claimed: Sample,
+    rival: Sample,
     *,
     margin: float,
     side: Side = "lower",
@@ -188,12 +188,12 @@ def compare(
     return Comparison(estimate, evidence, published, ONE_SEED if estimate.one_seed else "", planned)
 
 
-def _few(cells: Sequence[Cell]) -> bool:
+def _few(cells: Sequence[Sample]) -> bool:
     return any(cell.outcomes is not None and cell.count < FEW_SEEDS for cell in cells)
 
 
 def compare_equivalent(
-    cell: Cell, other: Cell, *, margin: float, pairing: Pairing = "auto", scale: Scale = "identity"
+    cell: Sample, other: Sample, *, margin: float, pairing: Pairing = "auto", scale: Scale = "identity"
 ) -> Comparison:
     """The claim that two cells differ by less than `margin`: supported, contradicted or undecided."""
     estimate = difference(cell, other, pairing=pairing, scale=scale)
@@ -202,8 +202,8 @@ def compare_equivalent(
 
 
 def compare_with_every(
-    claimed: Cell,
-    rivals: Mapping[str, Cell],
+    claimed: Sample,
+    rivals: Mapping[str, Sample],
     *,
     margin: float,
     side: Side = "lower",

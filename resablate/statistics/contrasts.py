@@ -1,8 +1,8 @@
 """Means, differences, interactions and slopes are one thing: a weighted sum of the means of cells.
 
-Its variance has a part of seeds and a part of examples (`cell`). Cells on the same test examples are paired by example.
-Cells with the same seeds are paired by seed if they share eight or more, or where that makes the interval less than
-half as wide: a seed fixes split and order, and in arms of one architecture the initial weights.
+Its variance has a part of seeds and a part of examples (`sample`). Cells on the same test examples are paired by
+example. Cells with the same seeds are paired by seed if they share eight or more, or where that makes the interval less
+than half as wide: a seed fixes split and order, and in arms of one architecture the initial weights.
 """
 
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ from typing import Literal, cast
 
 import numpy as np
 
-from resablate.statistics.cell import Cell, example_variance, overlap, seed_variance
 from resablate.statistics.degrees import LIFT, welch
 from resablate.statistics.estimate import MANY, Array, Estimate
+from resablate.statistics.sample import Sample, example_variance, overlap, seed_variance
 from resablate.statistics.scales import Scale, derivative, transformed
 
 Pairing = Literal["auto", "seeds", "none"]
@@ -43,20 +43,20 @@ def sd_of_test_set(error: float | Array, examples: int) -> Array:
     return np.sqrt(np.asarray(error, dtype=np.float64) / (2 * examples))
 
 
-def mean(cell: Cell, *, scale: Scale = "identity", prior: Prior = "none") -> Estimate:
+def mean(cell: Sample, *, scale: Scale = "identity", prior: Prior = "none") -> Estimate:
     """The cell's mean outcome, over other seeds and other examples."""
     return contrast([cell], [1.0], pairing="none", scale=scale, prior=prior)
 
 
 def difference(
-    cell: Cell, other: Cell, *, pairing: Pairing = "auto", scale: Scale = "identity", prior: Prior = "none"
+    cell: Sample, other: Sample, *, pairing: Pairing = "auto", scale: Scale = "identity", prior: Prior = "none"
 ) -> Estimate:
     """The mean of `cell` less that of `other`; on the scale "logit" of log odds, on "log" the log of their ratio."""
     return contrast([cell, other], [1.0, -1.0], pairing=pairing, scale=scale, prior=prior)
 
 
 def interaction(
-    cell: Cell, other: Cell, cell_elsewhere: Cell, other_elsewhere: Cell, *, pairing: Pairing = "auto"
+    cell: Sample, other: Sample, cell_elsewhere: Sample, other_elsewhere: Sample, *, pairing: Pairing = "auto"
 ) -> Estimate:
     """The difference (cell - other) less the same difference elsewhere, such as at another depth."""
     cells = [cell, other, cell_elsewhere, other_elsewhere]
@@ -64,7 +64,7 @@ def interaction(
 
 
 def contrast(
-    cells: Sequence[Cell],
+    cells: Sequence[Sample],
     weights: Sequence[float],
     *,
     pairing: Pairing = "auto",
@@ -98,7 +98,9 @@ def contrast(
     return paired if settled else _narrower(paired, unpaired, shared=len(shared))
 
 
-def _unpaired(cells: Sequence[Cell], weights: Sequence[float], *, scale: Scale, prior: Prior, lift: float) -> Estimate:
+def _unpaired(
+    cells: Sequence[Sample], weights: Sequence[float], *, scale: Scale, prior: Prior, lift: float
+) -> Estimate:
     value, slopes = _value(cells, weights, scale)
     parts = [_seeds_of(cell, slope, prior) for cell, slope in zip(cells, slopes, strict=True)]
     variances = np.stack([variance for variance, _ in parts])
@@ -122,7 +124,7 @@ def _unpaired(cells: Sequence[Cell], weights: Sequence[float], *, scale: Scale, 
     )
 
 
-def _paired(cells: Sequence[Cell], weights: Sequence[float], *, scale: Scale, prior: Prior) -> Estimate:
+def _paired(cells: Sequence[Sample], weights: Sequence[float], *, scale: Scale, prior: Prior) -> Estimate:
     """As a cell whose outcomes are the weighted sums, seed by seed."""
     value, slopes = _value(cells, weights, scale)
     pairs = list(zip(cells, slopes, strict=True))
@@ -181,25 +183,25 @@ def _narrower(paired: Estimate, unpaired: Estimate, *, shared: int) -> Estimate:
     )
 
 
-def _value(cells: Sequence[Cell], weights: Sequence[float], scale: Scale) -> tuple[Array, list[Array]]:
+def _value(cells: Sequence[Sample], weights: Sequence[float], scale: Scale) -> tuple[Array, list[Array]]:
     """The contrast, and the weight of each cell's outcomes in it (delta method)."""
     pairs = list(zip(cells, weights, strict=True))
     value = sum((weight * transformed(cell, scale) for cell, weight in pairs), start=np.zeros(()))
     return np.asarray(value, dtype=np.float64), [weight * derivative(cell, scale) for cell, weight in pairs]
 
 
-def _seeds_of(cell: Cell, slope: Array, prior: Prior) -> tuple[Array, Array]:
+def _seeds_of(cell: Sample, slope: Array, prior: Prior) -> tuple[Array, Array]:
     variance, df = slope**2 * seed_variance(cell.numbers), np.asarray(cell.count - 1.0)
     if prior == "test_set" and _leans(cell):
         return _pooled(variance, df, slope**2 * _prior_variance(cell))
     return variance, df
 
 
-def _leans(cell: Cell) -> bool:
+def _leans(cell: Sample) -> bool:
     return cell.count < FEW_SEEDS and cell.outcomes is not None
 
 
-def _prior_variance(cell: Cell) -> Array:
+def _prior_variance(cell: Sample) -> Array:
     return sd_of_test_set(cell.mean, _outcomes(cell).shape[-1]) ** 2 / cell.count
 
 
@@ -211,7 +213,7 @@ def _prior_words(leaning: bool) -> list[str]:
     return ["prior sd sqrt(error / 2m) of a test set for fewer than three seeds"] if leaning else []
 
 
-def _examples_of(cells: Sequence[Cell], slopes: Sequence[Array]) -> tuple[Array, float, str]:
+def _examples_of(cells: Sequence[Sample], slopes: Sequence[Array]) -> tuple[Array, float, str]:
     """The examples' part with what it shares with seeds, its degrees of freedom, and words."""
     with_outcomes = [(cell, slope) for cell, slope in zip(cells, slopes, strict=True) if _has(cell)]
     if not with_outcomes:
@@ -225,19 +227,19 @@ def _examples_of(cells: Sequence[Cell], slopes: Sequence[Array]) -> tuple[Array,
     return np.asarray(sum(parts, start=np.zeros(()))), example_df, "unpaired examples"
 
 
-def _same_examples(cells: Sequence[Cell]) -> bool:
+def _same_examples(cells: Sequence[Sample]) -> bool:
     names = {(cell.examples, _outcomes(cell).shape[-1]) if _has(cell) else (None, 0) for cell in cells}
     return (len(cells) == 1 and _has(cells[0])) or (len(names) == 1 and next(iter(names))[0] is not None)
 
 
-def _shared_seeds(cells: Sequence[Cell]) -> list[int]:
+def _shared_seeds(cells: Sequence[Sample]) -> list[int]:
     if any(cell.seeds is None for cell in cells):
         return []
     sets = [cast(tuple[int, ...], cell.seeds) for cell in cells]
     return [seed for seed in sets[0] if all(seed in others for others in sets[1:])]
 
 
-def _correlation(cells: Sequence[Cell]) -> Array | None:
+def _correlation(cells: Sequence[Sample]) -> Array | None:
     """(...) Pearson's of two cells over shared seeds, 0 where one has no spread; None for more cells."""
     if len(cells) != _TWO:
         return None
@@ -249,17 +251,17 @@ def _correlation(cells: Sequence[Cell]) -> Array | None:
 _TWO = 2
 
 
-def _has(cell: Cell) -> bool:
+def _has(cell: Sample) -> bool:
     return cell.outcomes is not None
 
 
-def _outcomes(cell: Cell) -> Array:
+def _outcomes(cell: Sample) -> Array:
     return cast(Array, cell.outcomes)
 
 
-def _counts(cells: Sequence[Cell]) -> tuple[int, ...]:
+def _counts(cells: Sequence[Sample]) -> tuple[int, ...]:
     return tuple(cell.count for cell in cells)
 
 
-def _example_count(cells: Sequence[Cell]) -> int | None:
+def _example_count(cells: Sequence[Sample]) -> int | None:
     return min((_outcomes(cell).shape[-1] for cell in cells if _has(cell)), default=None)

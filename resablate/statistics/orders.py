@@ -13,8 +13,8 @@ from itertools import combinations
 
 import numpy as np
 
-from resablate.statistics.cell import Cell
 from resablate.statistics.contrasts import Pairing, difference
+from resablate.statistics.sample import Sample
 from resablate.statistics.step_down import holm
 from resablate.statistics.verdict import Verdict
 
@@ -45,7 +45,7 @@ class OrderAgreement:
 
 
 def order_agreement(
-    cells: Mapping[str, Cell],
+    cells: Mapping[str, Sample],
     published: Mapping[str, float],
     *,
     level: float = 0.05,

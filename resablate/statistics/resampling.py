@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from resablate.statistics.cell import Cell
 from resablate.statistics.contrasts import contrast
 from resablate.statistics.estimate import Array, Estimate
+from resablate.statistics.sample import Sample
 
 RESAMPLES = 400
 """The sd of a variance from so many is 7 %."""
@@ -27,7 +27,7 @@ Statistic = Callable[[Array], Array]
 
 
 def resampled(
-    cells: Sequence[Cell],
+    cells: Sequence[Sample],
     weights: Sequence[float],
     statistic: Statistic,
     *,
@@ -51,7 +51,7 @@ def resampled(
     if len(names) > 1 or (len(cells) > 1 and next(iter(names))[0] is None):
         raise ValueError(f"cells are resampled on the same test examples, but got {sorted(map(str, names))}")
     examples = stacked[0].shape[-1]
-    per_seed = [Cell.of_numbers(statistic(own), seeds=cell.seeds) for cell, own in zip(cells, stacked, strict=True)]
+    per_seed = [Sample.of_numbers(statistic(own), seeds=cell.seeds) for cell, own in zip(cells, stacked, strict=True)]
     base = contrast(per_seed, weights, pairing="none")
     at_once = max(1, BLOCK // max(own.size for own in stacked))
     draws: list[list[Array]] = [[] for _ in cells]
@@ -80,7 +80,7 @@ def _own_variance(draws: Sequence[Array], weights: Sequence[float]) -> Array:
     return np.asarray(max(whole - shared, 0.0))
 
 
-def _outcomes(cell: Cell) -> Array:
+def _outcomes(cell: Sample) -> Array:
     if cell.outcomes is None or cell.outcomes.ndim != _ONE_REPORT:
         raise ValueError("resampling needs outcomes of the shape (seeds, examples)")
     return cell.outcomes

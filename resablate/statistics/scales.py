@@ -9,13 +9,13 @@ from typing import Literal
 import numpy as np
 from scipy.special import expit
 
-from resablate.statistics.cell import Cell
 from resablate.statistics.estimate import Array
+from resablate.statistics.sample import Sample
 
 Scale = Literal["identity", "logit", "log"]
 
 
-def transformed(cell: Cell, scale: Scale) -> Array:
+def transformed(cell: Sample, scale: Scale) -> Array:
     """(...) the mean on that scale."""
     if scale == "identity":
         return cell.mean
@@ -25,7 +25,7 @@ def transformed(cell: Cell, scale: Scale) -> Array:
     return np.log(_positive(cell))
 
 
-def derivative(cell: Cell, scale: Scale) -> Array:
+def derivative(cell: Sample, scale: Scale) -> Array:
     """(...) of the mean on that scale by the mean."""
     if scale == "identity":
         return np.ones(cell.mean.shape)
@@ -35,7 +35,7 @@ def derivative(cell: Cell, scale: Scale) -> Array:
     return 1 / _positive(cell)
 
 
-def _fraction(cell: Cell) -> Array:
+def _fraction(cell: Sample) -> Array:
     """The mean, half an outcome away from 0 and 1, where log odds are infinite (Haldane 1956).
 
     Raises:
@@ -52,7 +52,7 @@ def _fraction(cell: Cell) -> Array:
     return mean
 
 
-def _positive(cell: Cell) -> Array:
+def _positive(cell: Sample) -> Array:
     """The mean.
 
     Raises:

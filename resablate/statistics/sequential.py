@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from resablate.statistics.cell import Cell
 from resablate.statistics.comparison import Comparison, Side, compare
 from resablate.statistics.contrasts import Pairing
 from resablate.statistics.estimate import Array
+from resablate.statistics.sample import Sample
 from resablate.statistics.scales import Scale
 from resablate.statistics.verdict import Evidence, Verdict, decide
 
@@ -113,8 +113,8 @@ class NextRound:
 
 
 def next_round(
-    claimed: Cell,
-    rivals: Mapping[str, Cell],
+    claimed: Sample,
+    rivals: Mapping[str, Sample],
     rounds: Rounds,
     *,
     margin: float,
@@ -165,8 +165,8 @@ def _decided(found: Sequence[Comparison], rounds: Rounds, *, rivals: int, level:
     return Verdict(str(verdict)), int(look)
 
 
-def _first(cell: Cell, count: int) -> Cell:
+def _first(cell: Sample, count: int) -> Sample:
     outcomes = None if cell.outcomes is None else cell.outcomes[..., :count, :]
     seeds = None if cell.seeds is None else cell.seeds[:count]
     numbers: Array = cell.numbers[..., :count]
-    return Cell(numbers, outcomes, seeds, cell.examples)
+    return Sample(numbers, outcomes, seeds, cell.examples)

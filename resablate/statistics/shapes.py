@@ -15,10 +15,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from resablate.statistics.cell import Cell
 from resablate.statistics.comparison import Comparison, in_every
 from resablate.statistics.contrasts import mean
 from resablate.statistics.estimate import Array, Estimate
+from resablate.statistics.sample import Sample
 from resablate.statistics.thresholds import compare_with_threshold
 
 Shape = Literal["exponential", "power_law", "gaussian", "flat"]
@@ -69,7 +69,7 @@ def compare_shapes(
     """
     scores = aicc(positions, values)
     leads = {
-        shape: mean(Cell.of_numbers(np.atleast_1d(scores[shape] - scores[claimed]), seeds=seeds))
+        shape: mean(Sample.of_numbers(np.atleast_1d(scores[shape] - scores[claimed]), seeds=seeds))
         for shape in rivals
         if shape != claimed
     }
@@ -85,7 +85,7 @@ def curvature(positions: ArrayLike, values: ArrayLike) -> Estimate:
     x, y = _checked(positions, values)
     columns = np.column_stack([np.ones(x.size), x, x**2])
     fitted = np.linalg.lstsq(columns, y.T, rcond=None)[0]
-    return mean(Cell.of_numbers(2 * fitted[2]))
+    return mean(Sample.of_numbers(2 * fitted[2]))
 
 
 def _checked(positions: ArrayLike, values: ArrayLike) -> tuple[Array, Array]:

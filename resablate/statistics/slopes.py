@@ -10,9 +10,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from resablate.statistics.cell import Cell
 from resablate.statistics.contrasts import Pairing, contrast
 from resablate.statistics.estimate import MANY, Estimate
+from resablate.statistics.sample import Sample
 
 FEWEST_POINTS = 3
 """A line through two points has no scatter."""
@@ -20,7 +20,7 @@ FEWEST_POINTS = 3
 
 def slope(
     positions: ArrayLike,
-    cells: Sequence[Cell],
+    cells: Sequence[Sample],
     *,
     noise: Literal["seeds", "points"] = "points",
     pairing: Pairing = "auto",

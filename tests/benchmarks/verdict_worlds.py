@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 from scipy.stats import t as student
 
-from resablate.statistics import Cell, Estimate
+from resablate.statistics import Estimate, Sample
 from resablate.statistics.estimate import Array
 
 HE_SD = 0.16
@@ -69,12 +69,12 @@ class Classifier:
         inner = (self.threshold + self.seed_spread * quantiles) / np.sqrt(1 + EXAMPLE_SPREAD**2)
         return float(ndtr(inner).mean())
 
-    def outcomes(self, hardness: Array, seeds: int, draw: Draw, generator: np.random.Generator) -> Cell:
+    def outcomes(self, hardness: Array, seeds: int, draw: Draw, generator: np.random.Generator) -> Sample:
         """(worlds, 1, examples) hardness -> a cell of (worlds, seeds, examples) outcomes, paired by example."""
         worlds, _, examples = hardness.shape
         effects = (self.threshold + self.seed_spread * draw((worlds, seeds, 1))).astype(np.float32)
         noise = generator.standard_normal((worlds, seeds, examples), dtype=np.float32)
-        return Cell.of_outcomes(noise < effects + hardness, seeds=range(seeds), examples="test")
+        return Sample.of_outcomes(noise < effects + hardness, seeds=range(seeds), examples="test")
 
 
 def chunks(worlds: int, *, each: int) -> Iterator[int]:

@@ -13,9 +13,9 @@ import numpy as np
 from scipy.stats import ttest_ind
 
 from resablate.statistics import (
-    Cell,
     Estimate,
     Evidence,
+    Sample,
     compare,
     compare_equivalent,
     contrast,
@@ -60,7 +60,7 @@ Table = tuple[list[str], list[list[str]]]
 
 def _lower(claimed: Array, rival: Array, *, seeds: Sequence[int] | None = None) -> Evidence:
     """That `claimed` has the lower error: as a claim of the report asks it."""
-    cells = (Cell.of_numbers(claimed, seeds=seeds), Cell.of_numbers(rival, seeds=seeds))
+    cells = (Sample.of_numbers(claimed, seeds=seeds), Sample.of_numbers(rival, seeds=seeds))
     return compare(*cells, margin=MARGIN).evidence
 
 
@@ -192,7 +192,7 @@ def _coverage_on_examples(worlds: int, error: float, kind: str) -> list[list[str
             held.setdefault("a difference", []).append(hits(difference(one, other, pairing="none"), gap))
             held.setdefault("a difference, pairing chosen", []).append(hits(difference(one, other), gap))
             some = np.flatnonzero((one.mean > 0) & (other.mean > 0))
-            one, other = (Cell.of_outcomes(cell.outcomes[some], examples="test") for cell in (one, other))
+            one, other = (Sample.of_outcomes(cell.outcomes[some], examples="test") for cell in (one, other))
             held.setdefault("a difference of log odds", []).append(hits(difference(one, other, scale="logit"), odds))
             held.setdefault("a ratio", []).append(hits(difference(one, other, scale="log"), ratio))
         for name, results in held.items():
@@ -203,27 +203,27 @@ def _coverage_on_examples(worlds: int, error: float, kind: str) -> list[list[str
 def _coverage_of_numbers(worlds: int, kind: str) -> list[list[str]]:
     """Intervals that stand on one number per training."""
     makers: dict[str, Callable[[Callable[..., Array], int], Estimate]] = {
-        "a mean": lambda draw, n: mean(Cell.of_numbers(draw((worlds, n)))),
-        "a difference": lambda draw, n: difference(*(Cell.of_numbers(draw((worlds, n))) for _ in range(2))),
+        "a mean": lambda draw, n: mean(Sample.of_numbers(draw((worlds, n)))),
+        "a difference": lambda draw, n: difference(*(Sample.of_numbers(draw((worlds, n))) for _ in range(2))),
         "a difference, spreads 1 : 3": lambda draw, n: difference(
-            Cell.of_numbers(draw((worlds, n))), Cell.of_numbers(3 * draw((worlds, n)))
+            Sample.of_numbers(draw((worlds, n))), Sample.of_numbers(3 * draw((worlds, n)))
         ),
         "a difference, n against 10 seeds": lambda draw, n: difference(
-            Cell.of_numbers(draw((worlds, n))), Cell.of_numbers(draw((worlds, 10)))
+            Sample.of_numbers(draw((worlds, n))), Sample.of_numbers(draw((worlds, 10)))
         ),
         "a difference, n against 10 seeds, spreads 3 : 1": lambda draw, n: difference(
-            Cell.of_numbers(3 * draw((worlds, n))), Cell.of_numbers(draw((worlds, 10)))
+            Sample.of_numbers(3 * draw((worlds, n))), Sample.of_numbers(draw((worlds, 10)))
         ),
         "paired by seed, correlation 0.9": lambda draw, n: _pair(draw, worlds, n, 0.9, "seeds"),
         "pairing chosen, correlation 0": lambda draw, n: _pair(draw, worlds, n, 0.0, "auto"),
         "pairing chosen, correlation 0.5": lambda draw, n: _pair(draw, worlds, n, 0.5, "auto"),
         "pairing chosen, correlation 0.9": lambda draw, n: _pair(draw, worlds, n, 0.9, "auto"),
-        "an interaction": lambda draw, n: interaction(*(Cell.of_numbers(draw((worlds, n))) for _ in range(4))),
+        "an interaction": lambda draw, n: interaction(*(Sample.of_numbers(draw((worlds, n))) for _ in range(4))),
         "a slope over 5 points, noise of seeds": lambda draw, n: slope(
-            range(5), [Cell.of_numbers(draw((worlds, n))) for _ in range(5)], noise="seeds"
+            range(5), [Sample.of_numbers(draw((worlds, n))) for _ in range(5)], noise="seeds"
         ),
         "a slope over 5 points, scatter of points": lambda draw, n: slope(
-            range(5), [Cell.of_numbers(draw((worlds, n)) + draw((worlds, 1))) for _ in range(5)]
+            range(5), [Sample.of_numbers(draw((worlds, n)) + draw((worlds, 1))) for _ in range(5)]
         ),
     }
     rows: list[list[str]] = []
@@ -245,7 +245,7 @@ def _coverage_where_skewed(worlds: int) -> list[list[str]]:
     for seeds in (2, 3, 5, 10):
         generator = np.random.default_rng([15, seeds])
         one, other = (
-            Cell.of_numbers(generator.normal(size=(worlds, seeds)) + 5 * (generator.random((worlds, seeds)) < 0.1))
+            Sample.of_numbers(generator.normal(size=(worlds, seeds)) + 5 * (generator.random((worlds, seeds)) < 0.1))
             for _ in range(2)
         )
         rows[0].append(percent(float(hits(mean(one), 0.5).mean()), worlds))
@@ -255,7 +255,7 @@ def _coverage_where_skewed(worlds: int) -> list[list[str]]:
 
 def _pair(draw: Callable[..., Array], worlds: int, seeds: int, correlation: float, pairing: str) -> Estimate:
     one, other = correlated(draw, worlds, seeds, correlation)
-    cells = (Cell.of_numbers(one, seeds=range(seeds)), Cell.of_numbers(other, seeds=range(seeds)))
+    cells = (Sample.of_numbers(one, seeds=range(seeds)), Sample.of_numbers(other, seeds=range(seeds)))
     return difference(*cells, pairing=pairing)  # type: ignore[arg-type]
 
 
@@ -268,7 +268,7 @@ def _coverage_of_medians(worlds: int, kind: str) -> list[str]:
         for _ in range(worlds):
             common = generator.normal(size=(1, 200))
             values = np.exp(0.1 * draw((seeds, 1)) + common + generator.normal(size=(seeds, 200)))
-            cell = Cell.of_outcomes(np.log(values), examples="test")
+            cell = Sample.of_outcomes(np.log(values), examples="test")
             estimate = resampled([cell], [1.0], lambda x: np.median(x, axis=-1), generator=generator, resamples=100)
             held += int(hits(estimate, 0.0))
         shares.append(percent(held / worlds, worlds))
@@ -284,7 +284,7 @@ def equivalence(worlds: int) -> Table:
         for seeds in sizes:
             draw = draw_of(kind, np.random.default_rng([9, round(100 * sd), seeds]))
             one, near, far = (sd * draw((worlds, seeds)) for _ in range(3))
-            cells = [Cell.of_numbers(each) for each in (one, near, far + MARGIN)]
+            cells = [Sample.of_numbers(each) for each in (one, near, far + MARGIN)]
             single = decide(compare(cells[0], cells[2], margin=MARGIN).evidence) == "equivalent"
             claimed = compare_equivalent(cells[0], cells[2], margin=MARGIN).evidence
             parts = [compare(cells[2], other, margin=MARGIN).evidence for other in cells[:2]]
@@ -351,7 +351,7 @@ def the_plan(worlds: int) -> Table:
 def _power(worlds: int, gap: float, sds: tuple[float, ...], *, noise: float, level: float, seeds: int) -> float:
     """How often the difference is supported; `noise` is put in as the examples' known part."""
     generator = np.random.default_rng([11, round(1000 * gap), seeds, len(sds)])
-    cells = [Cell.of_numbers(sd * generator.normal(size=(worlds, seeds))) for sd in sds]
+    cells = [Sample.of_numbers(sd * generator.normal(size=(worlds, seeds))) for sd in sds]
     estimate = contrast(cells, [1.0, -1.0][: len(cells)], pairing="none")
     moved = estimate.value + gap + np.sqrt(noise) * generator.normal(size=worlds)
     shifted = Estimate(
@@ -379,7 +379,7 @@ def from_a_pilot(worlds: int) -> Table:
         generator = np.random.default_rng([12, seeds])
         planned: list[int] = []
         for _ in range(worlds):
-            pair = [Cell.of_numbers(HE_SD * generator.normal(size=seeds)) for _ in range(2)]
+            pair = [Sample.of_numbers(HE_SD * generator.normal(size=seeds)) for _ in range(2)]
             planned.append(seeds_from_estimate(difference(*pair), 0.24) or 1000)
         near = np.mean(np.abs(np.array(planned) / true - 1) <= 0.25)
         low, middle, high = np.percentile(planned, [10, 50, 90])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from resablate.statistics import (
-    Cell,
+    Sample,
     Verdict,
     compare,
     compare_equivalent,
@@ -16,13 +16,13 @@ SD = 0.0016
 """Of He et al.'s errors, as a fraction."""
 
 
-def cell(error: float, *, seeds: int = 5, seed: int = 0, named: bool = False) -> Cell:
+def cell(error: float, *, seeds: int = 5, seed: int = 0, named: bool = False) -> Sample:
     numbers = error + SD * np.random.default_rng(seed).normal(size=seeds)
-    return Cell.of_numbers(numbers, seeds=range(seeds) if named else None)
+    return Sample.of_numbers(numbers, seeds=range(seeds) if named else None)
 
 
-def outcome_cell(error: float, *, seeds: int, seed: int) -> Cell:
-    return Cell.of_outcomes(np.random.default_rng(seed).random((seeds, 2_000)) < error, examples="test")
+def outcome_cell(error: float, *, seeds: int, seed: int) -> Sample:
+    return Sample.of_outcomes(np.random.default_rng(seed).random((seeds, 2_000)) < error, examples="test")
 
 
 def test_a_decision_holds_all_it_stands_on() -> None:

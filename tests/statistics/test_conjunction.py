@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from resablate.statistics import Cell, Evidence, decide, difference, every, evidence_of_difference
+from resablate.statistics import Evidence, Sample, decide, difference, every, evidence_of_difference
 
 
 def part(supported: float, contradicted: float, equivalent: float = 1.0) -> Evidence:
@@ -33,7 +33,7 @@ def test_a_claim_about_nothing_is_none() -> None:
 @pytest.mark.parametrize("rivals", [1, 6, 11])
 def test_equal_cells_are_told_apart_in_at_most_one_world_of_twenty(rivals: int) -> None:
     generator = np.random.default_rng(rivals)
-    cells = [Cell.of_numbers(generator.normal(size=(10_000, 3))) for _ in range(rivals + 1)]
+    cells = [Sample.of_numbers(generator.normal(size=(10_000, 3))) for _ in range(rivals + 1)]
     parts = [evidence_of_difference(difference(rival, cells[0]), margin=0.1) for rival in cells[1:]]
     found = decide(every(parts))
     # Four standard errors of this simulation are 0.9 %; the rule of 0.1 decided 52 % of such worlds.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from resablate.statistics import Cell, contrast, difference, interaction, mean, sd_of_test_set
+from resablate.statistics import Sample, contrast, difference, interaction, mean, sd_of_test_set
 
 
 def numbers(seed: int, *, seeds: int = 6, loc: float = 0.0, shape: tuple[int, ...] = ()) -> np.ndarray:
@@ -19,7 +19,7 @@ def outcomes(seed: int, *, seeds: int, examples: int = 400, error: float = 0.1) 
 def test_unpaired_numbers_give_welch_s_test(seeds: int) -> None:
     one, other = numbers(0, seeds=seeds), numbers(1, seeds=seeds, loc=1.0)
     expected = stats.ttest_ind(one, other, equal_var=False)
-    found = difference(Cell.of_numbers(one), Cell.of_numbers(other))
+    found = difference(Sample.of_numbers(one), Sample.of_numbers(other))
     assert 2 * float(found.p_below()) == pytest.approx(expected.pvalue)
     ends = expected.confidence_interval()
     assert [found.interval().low, found.interval().high] == pytest.approx([ends.low, ends.high])
@@ -28,7 +28,7 @@ def test_unpaired_numbers_give_welch_s_test(seeds: int) -> None:
 
 def test_pairing_by_seed_gives_the_paired_test() -> None:
     one, other = numbers(0), numbers(1)
-    cells = [Cell.of_numbers(values, seeds=range(6)) for values in (one, other)]
+    cells = [Sample.of_numbers(values, seeds=range(6)) for values in (one, other)]
     found = difference(*cells, pairing="seeds")
     two_sided = 2 * min(float(found.p_above()), float(found.p_below()))
     assert two_sided == pytest.approx(stats.ttest_rel(one, other).pvalue)
@@ -38,22 +38,22 @@ def test_pairing_by_seed_gives_the_paired_test() -> None:
 
 def test_pairing_uses_the_seeds_that_both_have() -> None:
     one, other = numbers(0), numbers(1, seeds=5)
-    cells = Cell.of_numbers(one, seeds=[0, 1, 2, 3, 4, 5]), Cell.of_numbers(other, seeds=[9, 5, 4, 3, 2])
+    cells = Sample.of_numbers(one, seeds=[0, 1, 2, 3, 4, 5]), Sample.of_numbers(other, seeds=[9, 5, 4, 3, 2])
     found = difference(*cells, pairing="seeds")
     expected = stats.ttest_rel(one[[5, 4, 3, 2]], other[1:])
     assert float(found.value) == pytest.approx((one[[5, 4, 3, 2]] - other[1:]).mean())
     assert 2 * min(float(found.p_above()), float(found.p_below())) == pytest.approx(expected.pvalue)
     with pytest.raises(ValueError, match="share 0"):
-        difference(cells[0], Cell.of_numbers(other), pairing="seeds")
+        difference(cells[0], Sample.of_numbers(other), pairing="seeds")
 
 
 def test_pairing_is_chosen_where_it_helps() -> None:
     common, noise = numbers(0), 0.05 * numbers(1)
-    cells = [Cell.of_numbers(values, seeds=range(6)) for values in (common, common + noise)]
-    alone = [Cell.of_numbers(cell.numbers) for cell in cells]
+    cells = [Sample.of_numbers(values, seeds=range(6)) for values in (common, common + noise)]
+    alone = [Sample.of_numbers(cell.numbers) for cell in cells]
     assert difference(*cells).paired
     assert difference(*cells).half_width() < 0.5 * difference(*alone).half_width()
-    strangers = [Cell.of_numbers(numbers(seed), seeds=range(6)) for seed in (2, 3)]
+    strangers = [Sample.of_numbers(numbers(seed), seeds=range(6)) for seed in (2, 3)]
     assert not difference(*strangers).paired
 
 
@@ -62,7 +62,7 @@ def test_pairing_is_chosen_where_it_helps() -> None:
 def test_choosing_the_pairing_keeps_the_level(seeds: int, correlation: float) -> None:
     common, one, other = (numbers(seed, seeds=seeds, shape=(20_000,)) for seed in (4, 5, 6))
     shared, own = np.sqrt(correlation), np.sqrt(1 - correlation)
-    cells = [Cell.of_numbers(shared * common + own * each, seeds=range(seeds)) for each in (one, other)]
+    cells = [Sample.of_numbers(shared * common + own * each, seeds=range(seeds)) for each in (one, other)]
     ends = difference(*cells).interval()
     missed = 1 - np.mean((ends.low < 0) & (ends.high > 0))
     # 5 % is asked; four standard errors of this simulation are 0.6 %.
@@ -73,8 +73,8 @@ def test_pairing_by_example_takes_off_what_examples_share() -> None:
     hardness = np.random.default_rng(0).random(400)
     noise = [0.05 * np.random.default_rng(seed).normal(size=(3, 400)) for seed in (1, 2)]
     wrong = [(hardness + each > 0.8).astype(float) for each in noise]
-    paired = difference(*(Cell.of_outcomes(each, examples="test") for each in wrong))
-    unpaired = difference(*(Cell.of_outcomes(each) for each in wrong))
+    paired = difference(*(Sample.of_outcomes(each, examples="test") for each in wrong))
+    unpaired = difference(*(Sample.of_outcomes(each) for each in wrong))
     assert paired.value == unpaired.value
     assert float(paired.example_variance) < 0.3 * float(unpaired.example_variance)
     assert "paired by example" in paired.method
@@ -83,7 +83,7 @@ def test_pairing_by_example_takes_off_what_examples_share() -> None:
 
 def test_a_mean_has_the_parts_of_seeds_and_examples() -> None:
     wrong = outcomes(0, seeds=4)
-    found = mean(Cell.of_outcomes(wrong, examples="test"))
+    found = mean(Sample.of_outcomes(wrong, examples="test"))
     assert float(found.value) == pytest.approx(wrong.mean())
     assert float(found.seed_variance) == pytest.approx(wrong.mean(axis=1).var(ddof=1) / 4)
     assert 0 <= float(found.example_variance) < wrong.mean(axis=0).var(ddof=1) / 400
@@ -93,15 +93,18 @@ def test_a_mean_has_the_parts_of_seeds_and_examples() -> None:
 def test_many_worlds_are_many_reports() -> None:
     worlds = np.random.default_rng(0).random((5, 3, 50)) < np.array(0.3)
     others = np.random.default_rng(1).random((5, 4, 50)) < np.array(0.4)
-    together = difference(*(Cell.of_outcomes(each, examples="test") for each in (worlds, others)))
+    together = difference(*(Sample.of_outcomes(each, examples="test") for each in (worlds, others)))
     for place in range(5):
-        alone = difference(*(Cell.of_outcomes(each[place], examples="test") for each in (worlds, others)))
+        alone = difference(*(Sample.of_outcomes(each[place], examples="test") for each in (worlds, others)))
         assert together.p_above()[place] == pytest.approx(float(alone.p_above()))
         assert together.interval().low[place] == pytest.approx(float(alone.interval().low))
 
 
 def test_one_seed_has_no_interval_unless_a_prior_stands_in() -> None:
-    cells = Cell.of_outcomes(outcomes(0, seeds=1), examples="t"), Cell.of_outcomes(outcomes(1, seeds=5), examples="t")
+    cells = (
+        Sample.of_outcomes(outcomes(0, seeds=1), examples="t"),
+        Sample.of_outcomes(outcomes(1, seeds=5), examples="t"),
+    )
     bare, leaning = difference(*cells), difference(*cells, prior="test_set")
     assert bare.one_seed
     assert np.isinf(bare.half_width())
@@ -117,7 +120,7 @@ def test_the_prior_is_the_published_one() -> None:
 
 
 def test_an_interaction_is_a_difference_of_differences() -> None:
-    cells = [Cell.of_numbers(numbers(seed, loc=seed)) for seed in range(4)]
+    cells = [Sample.of_numbers(numbers(seed, loc=seed)) for seed in range(4)]
     found = interaction(*cells)
     first, second = difference(*cells[:2]), difference(*cells[2:])
     assert float(found.value) == pytest.approx(float(first.value - second.value))
@@ -125,7 +128,7 @@ def test_an_interaction_is_a_difference_of_differences() -> None:
 
 
 def test_weights_scale_values_and_widths() -> None:
-    cells = [Cell.of_numbers(numbers(seed)) for seed in range(2)]
+    cells = [Sample.of_numbers(numbers(seed)) for seed in range(2)]
     once, thrice = contrast(cells, [1.0, -1.0]), contrast(cells, [3.0, -3.0])
     assert float(thrice.value) == pytest.approx(3 * float(once.value))
     assert float(thrice.half_width()) == pytest.approx(3 * float(once.half_width()))

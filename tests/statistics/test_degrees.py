@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from resablate.statistics import Cell, difference
+from resablate.statistics import Sample, difference
 from resablate.statistics.degrees import welch
 
 
@@ -31,6 +31,6 @@ def test_a_cell_of_one_seed_leaves_no_degrees_of_freedom() -> None:
 def test_two_against_ten_seeds_are_covered(spread: float) -> None:
     generator = np.random.default_rng(round(10 * spread))
     few, many = spread * generator.normal(size=(20_000, 2)), generator.normal(size=(20_000, 10))
-    ends = difference(Cell.of_numbers(few), Cell.of_numbers(many)).interval()
+    ends = difference(Sample.of_numbers(few), Sample.of_numbers(many)).interval()
     # Welch's covers 88 % where the two have the larger spread; four standard errors here are 0.7 %.
     assert 0.923 < np.mean((ends.low < 0) & (ends.high > 0)) < 0.987

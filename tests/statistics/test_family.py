@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from resablate.statistics import Cell, Comparison, Verdict, compare, decide_family, in_every
+from resablate.statistics import Comparison, Sample, Verdict, compare, decide_family, in_every
 
 
 def claim(gap: float, *, seed: int, seeds: int = 4) -> Comparison:
     generator = np.random.default_rng(seed)
-    cells = [Cell.of_numbers(shift + generator.normal(size=seeds)) for shift in (0.0, gap)]
+    cells = [Sample.of_numbers(shift + generator.normal(size=seeds)) for shift in (0.0, gap)]
     return compare(*cells, margin=0.1)
 
 

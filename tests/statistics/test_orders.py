@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from resablate.statistics import Cell, Verdict, order_agreement
+from resablate.statistics import Sample, Verdict, order_agreement
 
 PUBLISHED = {"identity": 6.61, "gate": 8.70, "scale": 12.35, "shallow gate": 12.86}
 
 
-def measured(order: list[str], *, sd: float = 0.16, seeds: int = 5) -> dict[str, Cell]:
+def measured(order: list[str], *, sd: float = 0.16, seeds: int = 5) -> dict[str, Sample]:
     generator = np.random.default_rng(0)
     levels = dict(zip(order, sorted(PUBLISHED.values()), strict=True))
-    return {name: Cell.of_numbers(levels[name] + sd * generator.normal(size=seeds)) for name in PUBLISHED}
+    return {name: Sample.of_numbers(levels[name] + sd * generator.normal(size=seeds)) for name in PUBLISHED}
 
 
 def test_the_published_order_is_found() -> None:
@@ -50,7 +50,7 @@ def test_pairs_that_were_published_as_equal_claim_nothing() -> None:
 def test_the_interval_holds_the_true_order() -> None:
     generator, held = np.random.default_rng(1), 0
     for _ in range(200):
-        cells = {name: Cell.of_numbers(generator.normal(size=3)) for name in "abc"}
+        cells = {name: Sample.of_numbers(generator.normal(size=3)) for name in "abc"}
         found = order_agreement(cells, {"a": 0.0, "b": 1.0, "c": 2.0})
         held += found.low <= 0 <= found.high and found.verdict is not Verdict.SUPPORTED
     # All are equal: 190 of 200 or more are expected, and four standard errors are 12.

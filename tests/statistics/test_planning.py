@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from resablate.statistics import Cell, difference, power, seeds_from_estimate, seeds_needed
+from resablate.statistics import Sample, difference, power, seeds_from_estimate, seeds_needed
 
 
 @pytest.mark.parametrize(("seeds", "gap"), [(2, 1.0), (3, 0.5), (8, 0.24), (20, 0.15)])
 def test_predicted_power_is_simulated_power(seeds: int, gap: float) -> None:
     generator = np.random.default_rng(seeds)
     better, worse = (0.16 * generator.normal(size=(20_000, seeds)) for _ in range(2))
-    found = difference(Cell.of_numbers(worse + gap), Cell.of_numbers(better))
+    found = difference(Sample.of_numbers(worse + gap), Sample.of_numbers(better))
     # Four standard errors of this simulation are at most 1.5 %; the chi-square's nodes add 0.2 %.
     assert power(gap, seed_sds=(0.16, 0.16), seeds=seeds) == pytest.approx(np.mean(found.p_above() <= 0.025), abs=0.017)
 
@@ -43,11 +43,11 @@ def test_no_number_of_seeds_mends_a_small_test_set() -> None:
 
 def test_the_plan_from_trainings_is_that_of_their_spread() -> None:
     one, other = 0.16 * np.array([-1.0, 0, 1]), 0.16 * np.array([-1.0, 0, 1])
-    estimate = difference(Cell.of_numbers(one), Cell.of_numbers(other))
+    estimate = difference(Sample.of_numbers(one), Sample.of_numbers(other))
     assert seeds_from_estimate(estimate, 0.24) == seeds_needed(0.24, seed_sds=(0.16, 0.16))
     paired = difference(
-        Cell.of_numbers(one, seeds=range(3)), Cell.of_numbers(np.roll(other, 1), seeds=range(3)), pairing="seeds"
+        Sample.of_numbers(one, seeds=range(3)), Sample.of_numbers(np.roll(other, 1), seeds=range(3)), pairing="seeds"
     )
     sd = float(np.std(one - np.roll(other, 1), ddof=1))
     assert seeds_from_estimate(paired, 0.24) == seeds_needed(0.24, seed_sds=(sd,))
-    assert seeds_from_estimate(difference(Cell.of_numbers([1.0]), Cell.of_numbers(one)), 0.24) is None
+    assert seeds_from_estimate(difference(Sample.of_numbers([1.0]), Sample.of_numbers(one)), 0.24) is None

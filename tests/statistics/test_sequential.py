@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from resablate.statistics import (
-    Cell,
     Evidence,
     Rounds,
+    Sample,
     Verdict,
     compare,
     decide,
@@ -45,7 +45,7 @@ def test_equal_cells_are_told_apart_in_at_most_one_sequence_of_twenty() -> None:
     generator, rounds = np.random.default_rng(0), plan_rounds(8)
     claimed, rival = generator.normal(size=(2, 20_000, 8))
     looks = [
-        compare(Cell.of_numbers(claimed[:, :n]), Cell.of_numbers(rival[:, :n]), margin=0.01).evidence
+        compare(Sample.of_numbers(claimed[:, :n]), Sample.of_numbers(rival[:, :n]), margin=0.01).evidence
         for n in rounds.seeds
     ]
     verdict, _ = first_decisions(looks, rounds)
@@ -60,7 +60,7 @@ def test_rounds_take_fewer_trainings_than_a_fixed_number() -> None:
     verdicts, seeds = [], []
     for rival in numbers[1:]:
         looks = [
-            compare(Cell.of_numbers(numbers[0, :, :n]), Cell.of_numbers(rival[:, :n]), margin=0.1).evidence
+            compare(Sample.of_numbers(numbers[0, :, :n]), Sample.of_numbers(rival[:, :n]), margin=0.1).evidence
             for n in rounds.seeds
         ]
         verdict, look = first_decisions(looks, rounds, rivals=3)
@@ -69,7 +69,7 @@ def test_rounds_take_fewer_trainings_than_a_fixed_number() -> None:
     fixed = decide(
         every(
             [
-                compare(Cell.of_numbers(numbers[0, :, :6]), Cell.of_numbers(rival[:, :6]), margin=0.1).evidence
+                compare(Sample.of_numbers(numbers[0, :, :6]), Sample.of_numbers(rival[:, :6]), margin=0.1).evidence
                 for rival in numbers[1:]
             ]
         )
@@ -79,9 +79,9 @@ def test_rounds_take_fewer_trainings_than_a_fixed_number() -> None:
     assert np.mean(np.sum(seeds, axis=0) + np.max(seeds, axis=0)) < 19
 
 
-def cells(*errors: float, seeds: int) -> list[Cell]:
+def cells(*errors: float, seeds: int) -> list[Sample]:
     generator = np.random.default_rng(2)
-    return [Cell.of_numbers(error + 0.16 * generator.normal(size=seeds)) for error in errors]
+    return [Sample.of_numbers(error + 0.16 * generator.normal(size=seeds)) for error in errors]
 
 
 def test_decided_rivals_get_no_more_trainings() -> None:
@@ -96,7 +96,7 @@ def test_decided_rivals_get_no_more_trainings() -> None:
 
 def test_an_earlier_decision_outlives_a_cell_that_stopped() -> None:
     claimed, near, far = cells(6.61, 6.7, 60.0, seeds=9)
-    stopped = Cell.of_numbers(far.numbers[:3])
+    stopped = Sample.of_numbers(far.numbers[:3])
     rounds = Rounds((3, 5, 9), (0.3, 0.3, 0.4))
     found = next_round(claimed, {"near": near, "far": stopped}, rounds, margin=0.01)
     assert found.verdicts["far"] is Verdict.SUPPORTED

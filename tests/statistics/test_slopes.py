@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from resablate.statistics import Cell, Verdict, compare_with_threshold, compare_with_value, slope
+from resablate.statistics import Sample, Verdict, compare_with_threshold, compare_with_value, slope
 
 DEPTHS = np.array([8, 20, 32, 56, 110])
 PLACES = np.log(np.log(2 * DEPTHS) / DEPTHS)
 
 
-def cells(steepness: float, *, sd: float = 0.05, seeds: int = 4, seed: int = 0) -> list[Cell]:
+def cells(steepness: float, *, sd: float = 0.05, seeds: int = 4, seed: int = 0) -> list[Sample]:
     generator = np.random.default_rng(seed)
-    return [Cell.of_numbers(steepness * place + sd * generator.normal(size=seeds)) for place in PLACES]
+    return [Sample.of_numbers(steepness * place + sd * generator.normal(size=seeds)) for place in PLACES]
 
 
 def test_the_scatter_of_points_is_that_of_ordinary_least_squares() -> None:
@@ -37,7 +37,7 @@ def test_z2_a_slope_that_excludes_zero_and_is_one() -> None:
 def test_intervals_cover(noise: str) -> None:
     generator = np.random.default_rng(1)
     bend = 0.3 * generator.normal(size=(10_000, 5)) if noise == "points" else np.zeros((10_000, 5))
-    measured = [Cell.of_numbers(bend[:, n, None] + generator.normal(size=(10_000, 3))) for n in range(5)]
+    measured = [Sample.of_numbers(bend[:, n, None] + generator.normal(size=(10_000, 3))) for n in range(5)]
     ends = slope(range(5), measured, noise=noise).interval()  # type: ignore[arg-type]
     # 93 to 97 % is asked; four standard errors are 0.9 %.
     assert 0.921 < np.mean((ends.low < 0) & (ends.high > 0)) < 0.979

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from resablate.statistics import Cell, Verdict, compare_with_threshold, compare_with_value, mean
+from resablate.statistics import Sample, Verdict, compare_with_threshold, compare_with_value, mean
 
-NUMBERS = Cell.of_numbers([0.93, 0.95, 0.94, 0.96])
+NUMBERS = Sample.of_numbers([0.93, 0.95, 0.94, 0.96])
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_a_plan_decides_the_distance_from_the_threshold() -> None:
 
 
 def test_one_seed_is_not_tested() -> None:
-    once = mean(Cell.of_numbers([0.95]))
+    once = mean(Sample.of_numbers([0.95]))
     assert compare_with_threshold(once, 0.5, side="above").decide().verdict is Verdict.NOT_TESTED
     assert compare_with_value(once, 0.5, margin=0.1).decide().verdict is Verdict.NOT_TESTED
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from resablate.statistics import (
-    Cell,
     Evidence,
+    Sample,
     Verdict,
     decide,
     default_margin,
@@ -42,7 +42,7 @@ def test_the_p_value_is_where_something_is_decided_first() -> None:
 
 def test_a_verdict_is_where_the_interval_lies() -> None:
     generator = np.random.default_rng(0)
-    cells = [Cell.of_numbers(generator.normal(shift, 1.0, size=(500, 5))) for shift in (0.0, 0.8)]
+    cells = [Sample.of_numbers(generator.normal(shift, 1.0, size=(500, 5))) for shift in (0.0, 0.8)]
     estimate = difference(*cells)
     ends, inner = estimate.interval(0.05), estimate.interval(0.10)
     found = decide(evidence_of_difference(estimate, margin=1.0))
@@ -54,7 +54,7 @@ def test_a_verdict_is_where_the_interval_lies() -> None:
 
 def test_a_claim_of_equivalence_is_supported_inside_and_contradicted_outside() -> None:
     generator = np.random.default_rng(1)
-    narrow = [Cell.of_numbers(0.01 * generator.normal(size=4) + shift) for shift in (0.0, 0.0, 1.0)]
+    narrow = [Sample.of_numbers(0.01 * generator.normal(size=4) + shift) for shift in (0.0, 0.0, 1.0)]
     assert decide(evidence_of_equivalence(difference(narrow[0], narrow[1]), margin=0.1)) == "supported"
     assert decide(evidence_of_equivalence(difference(narrow[0], narrow[2]), margin=0.1)) == "contradicted"
     assert decide(evidence_of_equivalence(difference(narrow[0], narrow[1]), margin=0.001)) == "undecided"
@@ -63,7 +63,7 @@ def test_a_claim_of_equivalence_is_supported_inside_and_contradicted_outside() -
 @pytest.mark.parametrize("seeds", [2, 3, 10])
 def test_equivalence_is_wrong_in_at_most_one_world_of_twenty(seeds: int) -> None:
     generator = np.random.default_rng(seeds)
-    cells = [Cell.of_numbers(0.3 * generator.normal(size=(20_000, seeds)) + shift) for shift in (0.0, 1.0)]
+    cells = [Sample.of_numbers(0.3 * generator.normal(size=(20_000, seeds)) + shift) for shift in (0.0, 1.0)]
     found = decide(evidence_of_equivalence(difference(*cells), margin=1.0))
     # Four standard errors of this simulation are 0.6 %.
     assert np.mean(found == "supported") < 0.056

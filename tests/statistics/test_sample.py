@@ -3,23 +3,23 @@
 import numpy as np
 import pytest
 
-from resablate.statistics import Cell
-from resablate.statistics.cell import example_variance, overlap, seed_variance
+from resablate.statistics import Sample
+from resablate.statistics.sample import example_variance, overlap, seed_variance
 
 
 def test_shapes_and_names_are_checked() -> None:
     with pytest.raises(ValueError, match=r"outcomes must have the shape .* but got \(3,\)"):
-        Cell.of_outcomes([0, 1, 1])
+        Sample.of_outcomes([0, 1, 1])
     with pytest.raises(ValueError, match="numbers must have the shape"):
-        Cell.of_numbers(1.0)
+        Sample.of_numbers(1.0)
     with pytest.raises(ValueError, match=r"3 different ones, .* but got \[0, 1, 1\]"):
-        Cell.of_numbers([1.0, 2.0, 3.0], seeds=[0, 1, 1])
+        Sample.of_numbers([1.0, 2.0, 3.0], seeds=[0, 1, 1])
     with pytest.raises(ValueError, match="a training that diverged is a failure, but got 1"):
-        Cell.of_numbers([0.1, np.nan])
+        Sample.of_numbers([0.1, np.nan])
 
 
 def test_a_cell_of_outcomes_has_its_means() -> None:
-    cell = Cell.of_outcomes([[0, 1, 1, 0], [1, 1, 1, 0]], seeds=[4, 7], examples="test")
+    cell = Sample.of_outcomes([[0, 1, 1, 0], [1, 1, 1, 0]], seeds=[4, 7], examples="test")
     assert cell.numbers.tolist() == [0.5, 0.75]
     assert float(cell.mean) == 0.625
     assert cell.count == 2

@@ -15,8 +15,8 @@ from resablate.statistics.estimate import Array
 
 
 @dataclass(frozen=True, eq=False)
-class Cell:
-    """Trainings that are equal but for their seed.
+class Sample:
+    """The outcomes of one cell: of trainings that are equal but for their seed.
 
     Attributes:
         numbers: (..., seeds) one number per training: its mean outcome, or whatever a claim is about.
@@ -31,7 +31,7 @@ class Cell:
     examples: str | None = None
 
     @classmethod
-    def of_outcomes(cls, outcomes: ArrayLike, *, seeds: Sequence[int] | None = None, examples: str = "") -> "Cell":
+    def of_outcomes(cls, outcomes: ArrayLike, *, seeds: Sequence[int] | None = None, examples: str = "") -> "Sample":
         """A cell of (..., seeds, examples) outcomes. Without a name, its examples are paired with nobody's.
 
         Raises:
@@ -45,7 +45,7 @@ class Cell:
         return cls(array.mean(axis=-1), array, _named(seeds, array.shape[-2]), examples or None)
 
     @classmethod
-    def of_numbers(cls, numbers: ArrayLike, *, seeds: Sequence[int] | None = None) -> "Cell":
+    def of_numbers(cls, numbers: ArrayLike, *, seeds: Sequence[int] | None = None) -> "Sample":
         """A cell of (..., seeds) numbers: the test examples, if there are any, are taken as fixed.
 
         Raises:
@@ -67,12 +67,12 @@ class Cell:
         """(...) over seeds and examples."""
         return self.numbers.mean(axis=-1)
 
-    def restricted(self, seeds: Sequence[int]) -> "Cell":
+    def restricted(self, seeds: Sequence[int]) -> "Sample":
         """The trainings of these seeds alone, in this order."""
         assert self.seeds is not None
         places = [self.seeds.index(seed) for seed in seeds]
         outcomes = None if self.outcomes is None else self.outcomes[..., places, :]
-        return Cell(self.numbers[..., places], outcomes, tuple(seeds), self.examples)
+        return Sample(self.numbers[..., places], outcomes, tuple(seeds), self.examples)
 
 
 _OUTCOME_DIMENSIONS = 2
