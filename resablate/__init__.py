@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from resablate.adapters import adapt, load_pretrained
     from resablate.analyses import (
         lesion,
         multi_lesion,
@@ -22,20 +23,20 @@ if TYPE_CHECKING:
         spectrum,
         test_time_rules,
     )
+    from resablate.component import Component
     from resablate.datasets import Examples, load_dataset
     from resablate.measurement import AnalysisResult
     from resablate.model import (
         Block,
         ResidualNetwork,
         Route,
-        adapt,
         build_network,
         gradients_by_length,
-        load_pretrained,
         path_gradients,
     )
+    from resablate.question import Question
     from resablate.result import TrialResult
-    from resablate.spec import TrialSpec
+    from resablate.spec import TrainSpec
     from resablate.sweep import SweepSpec, load_sweep
     from resablate.training import evaluate, load_weights
     from resablate.trial import Trial, run_trial
@@ -43,13 +44,15 @@ if TYPE_CHECKING:
 __all__ = [
     "AnalysisResult",
     "Block",
+    "Component",
     "Examples",
+    "Question",
     "ResidualNetwork",
     "Route",
     "SweepSpec",
+    "TrainSpec",
     "Trial",
     "TrialResult",
-    "TrialSpec",
     "adapt",
     "build_network",
     "evaluate",
@@ -71,6 +74,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "resablate.adapters": ("adapt", "load_pretrained"),
     "resablate.analyses": (
         "lesion",
         "multi_lesion",
@@ -81,20 +85,20 @@ _HOMES = {
         "spectrum",
         "test_time_rules",
     ),
+    "resablate.component": ("Component",),
     "resablate.datasets": ("Examples", "load_dataset"),
     "resablate.measurement": ("AnalysisResult",),
     "resablate.model": (
         "Block",
         "ResidualNetwork",
         "Route",
-        "adapt",
         "build_network",
         "gradients_by_length",
-        "load_pretrained",
         "path_gradients",
     ),
+    "resablate.question": ("Question",),
     "resablate.result": ("TrialResult",),
-    "resablate.spec": ("TrialSpec",),
+    "resablate.spec": ("TrainSpec",),
     "resablate.sweep": ("SweepSpec", "load_sweep"),
     "resablate.training": ("evaluate", "load_weights"),
     "resablate.trial": ("Trial", "run_trial"),

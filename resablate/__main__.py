@@ -1,5 +1,5 @@
 """`python -m resablate`."""
 
-from resablate.cli import main
+from resablate.commands.cli import main
 
 main()

@@ -1,285 +1,264 @@
-"""A trial's names and arguments against the tables, and its canonical form."""
+"""A trial's components against the tables, and its canonical form."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from functools import cache, lru_cache
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import torch
 
-from resablate.analyses import ANALYSES, LESION_ARITHMETICS, LESION_DESIGNS
-from resablate.datasets import DATASETS, NORMALIZATIONS, VIEWS, split_sizes
-from resablate.errors import SpecError, nearest
-from resablate.model import BLOCKS, NETWORKS, STAGE_PREACTIVATIONS, TRANSITIONS, build_network
+from resablate.augmentations import AUGMENTATIONS
+from resablate.component import Component
+from resablate.component_tables import resolve, takes
+from resablate.datasets import DATASETS, VIEWS, split_sizes
+from resablate.errors import SpecError
+from resablate.model import NETWORKS, ResidualNetwork, build_network
 from resablate.orderings import ORDERINGS
-from resablate.registry import Registry, accepted, arguments
-from resablate.regularizers import REGULARIZERS, SV_LAYERS, SV_STEMS, chosen_convolutions
+from resablate.registry import filter_kwargs
+from resablate.regularizers import chosen_convolutions
 from resablate.shortcuts import SHORTCUTS
-from resablate.spec import TrialSpec
-from resablate.training import (
-    AUGMENTATIONS,
-    BLOCK_SAMPLINGS,
-    CROP_FILLS,
-    MEMORY_FORMATS,
-    PRECISIONS,
-    SCHEDULES,
-    WEIGHT_DECAYS,
-    survival_of,
-)
+from resablate.spec import TrainSpec
+from resablate.training import BLOCK_SAMPLINGS
 
-_TABLES: Mapping[str, Registry[Any]] = {
-    "network": NETWORKS,
-    "shortcut": SHORTCUTS,
-    "ordering": ORDERINGS,
-    "block": BLOCKS,
-    "transition": TRANSITIONS,
-    "stage_preactivation": STAGE_PREACTIVATIONS,
-    "dataset": DATASETS,
-    "augmentation": AUGMENTATIONS,
-    "crop_fill": CROP_FILLS,
-    "normalization": NORMALIZATIONS,
-    "weight_decay_on": WEIGHT_DECAYS,
-    "precision": PRECISIONS,
-    "memory_format": MEMORY_FORMATS,
-    "block_sampling": BLOCK_SAMPLINGS,
-    "schedule": SCHEDULES,
-    "regularizer": REGULARIZERS,
-    "sv_layers": SV_LAYERS,
-    "sv_stem": SV_STEMS,
-    "lesion_arithmetic": LESION_ARITHMETICS,
-    "multi_lesion_design": LESION_DESIGNS,
-}
-"""Field of TrialSpec -> the table that its value is a row of."""
 _FEWEST_EXAMPLES = 2
-_DEFAULT = TrialSpec()
+_CACHED = 65_536
 
 
-def check_trial(spec: TrialSpec) -> TrialSpec:
-    """`spec` in its canonical form: knobs that have no effect under the others are back at their defaults.
+def check_trial(spec: TrainSpec) -> TrainSpec:
+    """`spec` in its canonical form: every argument filled in, and what has no effect back at its default.
 
     Raises:
-        SpecError: with every name that is in no table and every argument that its shortcut does not take.
+        SpecError: with every name that is in no table, every argument that a component does not take, and everything
+            that does not go together; its `valid_part` is the trial where its data set is right, and tells what
+            questions could be answered.
     """
-    found = unknown_names(spec)
-    if spec.shortcut in SHORTCUTS:
-        found += argument_problems(spec)
-    if spec.dataset in DATASETS:
-        found += _split_problems(spec) + _view_problems(spec)
-    if spec.regularizer == "procrustes" and spec.sv_strength > 1:
-        found.append(f"sv_strength: procrustes moves by a part of the way, at most 1; got {spec.sv_strength:g}")
-    if late := [epoch for epoch in spec.analysis_epochs if epoch > spec.epochs]:
-        found.append(f"analysis_epochs: the trial has {spec.epochs} epochs, so nothing is analyzed after {late}")
-    if spec.compile and spec.block_sampling != "all":
+    resolved = {field: resolve(component, field) for field, component in spec.components().items()}
+    found = [problem for part in resolved.values() for problem in part.problems]
+    filled = spec.model_copy(update={field: part.component for field, part in resolved.items()})
+    if not resolved["network"].problems:
+        found += _depth_problems(filled)
+    if not resolved["shortcut"].problems and (refused := _refused(filled.shortcut)):
+        found.append(f"shortcut {filled.shortcut.name!r}: {refused}")
+    if not resolved["dataset"].problems and not resolved["schedule"].problems:
+        found += _split_problems(filled)
+    if not resolved["schedule"].problems:
+        found += _milestone_problems(filled)
+    if not resolved["dataset"].problems and not resolved["augmentation"].problems:
+        found += _view_problems(filled)
+    if filled.compile and filled.block_sampling.name != "all":
         found.append(
             "compile: with block_sampling all alone, since other samplings give every batch another network;"
-            f" got {spec.block_sampling!r}"
+            f" got {filled.block_sampling.name!r}"
         )
-    if not found and spec.block_sampling != "all":
-        found += _sampling_problems(spec)
+    if not found:
+        found += _build_problems(filled)
     if found:
-        raise SpecError(found)
-    return _canonical(spec)
+        raise SpecError(found, valid_part=None if resolved["dataset"].problems else filled)
+    return _canonical(filled)
 
 
-def unknown_names(spec: TrialSpec) -> list[str]:
-    """One line for each name in `spec` that is in no table, and for a depth that its network cannot have."""
-    found = [problem for field, table in _TABLES.items() for problem in _unknown(table, [getattr(spec, field)])]
-    if not _unknown(NETWORKS, [spec.network]) + _unknown(BLOCKS, [spec.block]):
-        found += _depth_problems(spec)
-    return found + _unknown(ANALYSES, spec.analyses)
+def unknown_names(spec: TrainSpec) -> list[str]:
+    """One line for each name and argument that is in no table, and for a depth that its network cannot have."""
+    resolved = {field: resolve(component, field) for field, component in spec.components().items()}
+    found = [problem for part in resolved.values() for problem in part.problems]
+    if not resolved["network"].problems:
+        found += _depth_problems(spec.model_copy(update={"network": resolved["network"].component}))
+    return found
 
 
-def _depth_problems(spec: TrialSpec) -> list[str]:
-    check = NETWORKS[spec.network].check_depth
+def _depth_problems(spec: TrainSpec) -> list[str]:
+    check = NETWORKS[spec.network.name].check_depth
     try:
-        check(depth=spec.depth, **accepted(check, dict(spec)))
+        check(depth=spec.depth, **filter_kwargs(check, spec.network.values))
     except ValueError as error:
         return [f"depth: {error}"]
     return []
 
 
-def _unknown(table: Registry[Any], names: Iterable[str]) -> list[str]:
-    problems: list[str] = []
-    for name in names:
-        try:
-            table[name]
-        except SpecError as error:
-            problems += error.problems
-    return problems
-
-
-def argument_problems(spec: TrialSpec) -> list[str]:
-    """One line for each argument that the trial's shortcut does not take, or takes with other values."""
-    module = SHORTCUTS[spec.shortcut]
-    takes = arguments(module)
-    choices = f"takes {', '.join(takes)}" if takes else "takes no argument"
-    problems = [
-        f"shortcut {spec.shortcut!r} {choices}; got {name}={value!r}{nearest(name, takes)}"
-        for name, value in spec.shortcut_args.items()
-        if name not in takes
-    ]
-    for name, value in spec.shortcut_args.items():
-        if name in takes and not _same_kind(value, takes[name]):
-            kind = "true or false" if isinstance(takes[name], bool) else "a number"
-            problems.append(f"shortcut {spec.shortcut!r}: {name} must be {kind}; got {value!r}")
-    if not problems and (refused := _refused(module, tuple(spec.shortcut_args.items()))):
-        problems.append(f"shortcut {spec.shortcut!r}: {refused}")
-    return problems
-
-
-@lru_cache(maxsize=4096)
-def _refused(module: Callable[..., object], given: tuple[tuple[str, object], ...]) -> str:
-    """Why the shortcut does not take these values; empty if it does. To build it takes longer than all else here."""
-    known: dict[str, Any] = dict(given)
+@lru_cache(maxsize=_CACHED)
+def _refused(shortcut: Component) -> str:
+    """Why the shortcut does not take these values together; empty if it does."""
     try:
         with torch.device("meta"):
-            module(in_channels=1, out_channels=1, stride=1, **known)
+            SHORTCUTS[shortcut.name](in_channels=1, out_channels=1, stride=1, **shortcut.values)
     except ValueError as error:
         return str(error)
     return ""
 
 
-def _split_problems(spec: TrialSpec) -> list[str]:
+def _split_problems(spec: TrainSpec) -> list[str]:
     """Batch norm needs two examples to train on, and a step a whole batch."""
-    available = DATASETS[spec.dataset].train_count
-    held_out, kept = split_sizes(available, val_fraction=spec.val_fraction, train_examples=spec.train_examples)
+    available = DATASETS[spec.dataset.name].train_count
+    given = {name: spec.dataset.values.get(name) for name in ("val_fraction", "train_examples")}
+    held_out, kept = split_sizes(
+        available, val_fraction=given["val_fraction"] or 0.0, train_examples=given["train_examples"]
+    )
     if kept < _FEWEST_EXAMPLES:
         return [
-            f"train_examples: at least {_FEWEST_EXAMPLES} must be left to train on, but of {held_out + kept} images"
-            f" val_fraction={spec.val_fraction} holds out {held_out}"
+            f"dataset.train_examples: at least {_FEWEST_EXAMPLES} must be left to train on, but of {held_out + kept}"
+            f" images val_fraction={given['val_fraction']} holds out {held_out}"
         ]
     found: list[str] = []
     if kept < spec.batch_size:
         found.append(f"batch_size: at most the {kept} images that are left to train on; got {spec.batch_size}")
-    steps = min(spec.epochs * -(-kept // spec.batch_size), spec.iterations or sys.maxsize)
-    if spec.schedule == "steps" and spec.warmup_iterations >= steps:
+    warmup = spec.schedule.values.get("warmup_iterations", 0)
+    if warmup and warmup >= planned_steps(spec):
         found.append(
-            f"warmup_iterations: fewer than the run's {steps} steps, or nothing follows the warm-up;"
-            f" got {spec.warmup_iterations}"
+            f"schedule.warmup_iterations: fewer than the run's {planned_steps(spec)} steps, or nothing follows the"
+            f" warm-up; got {warmup}"
         )
     return found
 
 
-def _sampling_problems(spec: TrialSpec) -> list[str]:
-    """More blocks in a batch than the network has."""
-    with torch.device("meta"):
-        network = build_network(network=spec.network, **accepted(NETWORKS[spec.network].build, dict(spec)))
-    try:
-        survival_of(spec.block_sampling, len(network.chain), **dict(spec))
-    except ValueError as error:
-        return [str(error)]
-    return []
+def _milestone_problems(spec: TrainSpec) -> list[str]:
+    """In another order they would be the same training with another key."""
+    milestones = list(spec.schedule.values.get("milestones", ()))
+    if milestones == sorted(set(milestones)):
+        return []
+    return [f"schedule.milestones: must be rising parts of the run, each once; got {milestones}"]
 
 
-def _view_problems(spec: TrialSpec) -> list[str]:
-    """Images of one size are not cut from larger ones, and images of many sizes have no mean of each pixel."""
+def planned_steps(spec: TrainSpec) -> int:
+    """Optimizer steps of the whole run, by the number of images that the table tells."""
+    return min(spec.epochs * steps_per_epoch(spec), spec.iterations or sys.maxsize)
+
+
+def planned_epochs(spec: TrainSpec) -> int:
+    """Epochs of the whole run, the last of which `iterations` may cut off."""
+    return -(-planned_steps(spec) // steps_per_epoch(spec))
+
+
+def steps_per_epoch(spec: TrainSpec) -> int:
+    """Optimizer steps in an epoch, by the number of images that the table tells."""
+    values = spec.dataset.values
+    _, kept = split_sizes(
+        DATASETS[spec.dataset.name].train_count,
+        val_fraction=values.get("val_fraction", 0.0),
+        train_examples=values.get("train_examples"),
+    )
+    full, rest = divmod(kept, spec.batch_size)
+    return max(1, full + (rest > 1))
+
+
+def _view_problems(spec: TrainSpec) -> list[str]:
+    """Images of one size are not cut from larger ones."""
     streamed = [name for name, row in DATASETS.items() if row.streamed]
-    if spec.dataset in streamed and spec.normalization == "per_pixel":
-        return [f"normalization: {spec.dataset} has images of many sizes and so none by per_pixel; use per_channel"]
-    if spec.dataset not in streamed and spec.augmentation in VIEWS:
+    name = spec.augmentation.name
+    if spec.dataset.name not in streamed and name in VIEWS:
         return [
-            f"augmentation: {spec.augmentation} cuts its crops from images of many sizes, which {spec.dataset} does not"
+            f"augmentation: {name} cuts its crops from images of many sizes, which {spec.dataset.name} does not"
             f" have (it goes with {', '.join(streamed)}; with all data sets go"
-            f" {', '.join(name for name in AUGMENTATIONS if name not in VIEWS)})"
+            f" {', '.join(other for other in AUGMENTATIONS if other not in VIEWS)})"
         ]
     return []
 
 
-def _same_kind(value: object, default: object) -> bool:
-    if isinstance(default, bool) or isinstance(value, bool):
-        return isinstance(default, bool) and isinstance(value, bool)
-    return isinstance(value, int | float) or not isinstance(default, int | float)
+def _build_problems(spec: TrainSpec) -> list[str]:
+    """What the network refuses as a whole, and more blocks in a batch than it has."""
+    if spec.block_sampling.name == "all":
+        return []
+    try:
+        blocks = _block_count(_Shape.of(spec))
+        BLOCK_SAMPLINGS[spec.block_sampling.name].survival(blocks, **spec.block_sampling.values)
+    except ValueError as error:
+        return [f"block_sampling: {error}"]
+    return []
 
 
-def _canonical(spec: TrialSpec) -> TrialSpec:
-    defaults = arguments(SHORTCUTS[spec.shortcut])
-    # Each analysis has its own generator, so their order has no effect.
-    form: dict[str, Any] = {
-        "shortcut_args": {name: value for name, value in spec.shortcut_args.items() if value != defaults[name]},
-        "analyses": tuple(sorted(spec.analyses, key=ANALYSES.position)),
-        **{name: getattr(_DEFAULT, name) for name in _without_effect(spec)},
+def _canonical(spec: TrainSpec) -> TrainSpec:
+    """What has no effect under the rest back at its default."""
+    changed: dict[str, Any] = {}
+    build = NETWORKS[spec.network.name].build
+    given = filter_kwargs(build, dict.fromkeys(("shortcut", "ordering"), None))
+    for field in ("shortcut", "ordering"):
+        if field not in given:
+            changed[field] = _default(field)
+    if _regularizes_nothing(spec):
+        changed["regularizer"] = _default("regularizer")
+    for field, names in unused_arguments(spec).items():
+        component = changed.get(field, getattr(spec, field))
+        if used := [name for name in names if name in component.arguments]:
+            changed[field] = _without(component, field, used)
+    return spec.model_copy(update=changed) if changed else spec
+
+
+@lru_cache(maxsize=64)
+def _default(field: str) -> Component:
+    """The default of a field, with its arguments filled in."""
+    return resolve(TrainSpec.model_fields[field].default, field).component
+
+
+def _without(component: Component, field: str, names: Iterable[str]) -> Component:
+    """`component` with these arguments back at their defaults."""
+    defaults = takes(field, component.name)
+    kept = {name: value for name, value in component.arguments.items() if name not in set(names)}
+    return replace(component, arguments=kept, defaults={**component.defaults, **{n: defaults[n] for n in names}})
+
+
+def unused_arguments(spec: TrainSpec) -> dict[str, list[str]]:
+    """Field -> its arguments that the values of others leave without effect."""
+    network, schedule, optimizer = spec.network.values, spec.schedule.values, spec.optimizer.values
+    own_start = network.get("stage_preactivation") == "own" and network.get("transition") != "projection"
+    ordering = ORDERINGS[spec.ordering.name]
+    unused: dict[str, list[tuple[bool, str]]] = {
+        "network": [(not ordering.preactivation or own_start, "stage_preactivation")],
+        "optimizer": [
+            (not optimizer.get("momentum", 1), "nesterov"),
+            (not optimizer.get("weight_decay", 1), "weight_decay_on"),
+        ],
+        "schedule": [
+            (not schedule.get("warmup_iterations", 1), "warmup_learning_rate"),
+            (schedule.get("decay_factor") == 1, "milestones"),
+            (schedule.get("decay_factor") != 1 and not schedule.get("milestones", [0]), "decay_factor"),
+        ],
+        "regularizer": [(spec.regularizer.values.get("layers") == "transitions", "stem")],
+        "dataset": [(_takes_all(spec.dataset), "train_examples")],
     }
-    # Most points of a sweep are canonical as they are, and validating is half of what a point costs.
-    return spec if all(getattr(spec, name) == value for name, value in form.items()) else spec.replace(**form)
+    return {field: [name for idle, name in rules if idle] for field, rules in unused.items()}
 
 
-def _without_effect(spec: TrialSpec) -> frozenset[str]:
-    """Knobs that no chosen row of a table takes, and those that the values of others make idle."""
-    regularizers = [] if _regularizes_nothing(spec) else [REGULARIZERS[spec.regularizer]]
-    tables: dict[str, tuple[Iterable[Callable[..., object]], Iterable[Callable[..., object]]]] = {
-        "network": ([row.build for row in NETWORKS.values()], [NETWORKS[spec.network].build]),
-        "schedule": (SCHEDULES.values(), [SCHEDULES[spec.schedule]]),
-        "augmentation": (AUGMENTATIONS.values(), [AUGMENTATIONS[spec.augmentation]]),
-        "block_sampling": (
-            [row.survival for row in BLOCK_SAMPLINGS.values()],
-            [BLOCK_SAMPLINGS[spec.block_sampling].survival],
-        ),
-        "regularizer": (REGULARIZERS.values(), regularizers),
-        "analyses": ([row.run for row in ANALYSES.values()], [ANALYSES[name].run for name in spec.analyses]),
-    }
-    taken_by_some = _knobs(row for rows, _ in tables.values() for row in rows)
-    taken = _knobs(row for _, chosen in tables.values() for row in chosen)
-    # An analysis may take a field that chooses a row, which then counts without it too.
-    return (taken_by_some - taken - set(tables)) | _idle(spec)
+def _takes_all(dataset: Component) -> bool:
+    row = DATASETS[dataset.name]  # how many images a streamed one has is not known before the folder is read
+    return not row.streamed and (dataset.values.get("train_examples") or 0) >= row.train_count
 
 
-def _idle(spec: TrialSpec) -> set[str]:
-    """Knobs that the values of others make idle."""
-    own_start = spec.stage_preactivation == "own" and spec.transition != "projection"
-    idle: list[tuple[bool, Iterable[str]]] = [
-        (not ORDERINGS[spec.ordering].preactivation or own_start, ["stage_preactivation"]),
-        (not spec.momentum, ["nesterov"]),
-        (not spec.weight_decay, ["weight_decay_on"]),
-        (not spec.warmup_iterations, ["warmup_learning_rate"]),
-        (_regularizes_nothing(spec), ["regularizer", "sv_strength", "sv_layers"]),
-        (spec.sv_layers == "transitions", ["sv_stem"]),
-        (spec.decay_factor == 1, ["milestones"]),
-        (spec.decay_factor != 1 and not spec.milestones, ["decay_factor"]),
-        (not any(ANALYSES[name].over_training for name in spec.analyses), ["analysis_epochs"]),
-    ]
-    return {name for condition, names in idle if condition for name in names} | _idle_with_data(spec)
-
-
-def _idle_with_data(spec: TrialSpec) -> set[str]:
-    dataset = DATASETS[spec.dataset]
-    if dataset.streamed:  # how many images there are is not known before the folder is read
-        return set()
-    inert = {"train_crop", "test_crop"}
-    if (spec.train_examples or 0) >= dataset.train_count:
-        inert.add("train_examples")
-    tested = {
-        name: getattr(spec, name) or 0 for name in ("lesion_examples", "multi_lesion_examples", "reorder_examples")
-    }
-    return inert | {name for name, count in tested.items() if count >= dataset.test_count}
-
-
-def _regularizes_nothing(spec: TrialSpec) -> bool:
-    if spec.regularizer == "none" or spec.sv_strength == 0:
+def _regularizes_nothing(spec: TrainSpec) -> bool:
+    values = spec.regularizer.values
+    if spec.regularizer.name == "none" or not values.get("strength", 1) or not values.get("frequency", 1):
         return True
-    if spec.sv_frequency == 0 and "sv_frequency" in arguments(REGULARIZERS[spec.regularizer]):
-        return True
-    if spec.sv_layers == "all":
+    if values.get("layers", "all") == "all":
         return False
-    names = arguments(NETWORKS[spec.network].build)
-    knobs = {name: value for name, value in dict(spec).items() if name in names and name != "shortcut_args"}
-    return not _has_convolutions(spec.network, spec.sv_layers, tuple(sorted(spec.shortcut_args.items())), **knobs)
+    return not _has_convolutions(_Shape.of(spec), values["layers"])
 
 
-@lru_cache(maxsize=4096)
-def _has_convolutions(
-    network: str, sv_layers: str, shortcut_args: tuple[tuple[str, object], ...], **knobs: Any
-) -> bool:
-    with torch.device("meta"):
-        built = build_network(network=network, in_channels=1, shortcut_args=dict(shortcut_args), **knobs)
-    return bool(chosen_convolutions(built, sv_layers=sv_layers))
+class _Shape(NamedTuple):
+    """What a network is built from."""
+
+    network: Component
+    shortcut: Component
+    ordering: Component
+    depth: int
+    width: int
+
+    @classmethod
+    def of(cls, spec: TrainSpec) -> _Shape:
+        """That of a trial."""
+        return cls(spec.network, spec.shortcut, spec.ordering, spec.depth, spec.width)
+
+    def build(self) -> ResidualNetwork:
+        """The network, without memory for its weights."""
+        with torch.device("meta"):
+            return build_network(**self._asdict(), in_channels=1)
 
 
-def _knobs(functions: Iterable[Callable[..., object]]) -> frozenset[str]:
-    return frozenset[str]().union(*(_knobs_of(function) for function in functions))
+@lru_cache(maxsize=_CACHED)
+def _block_count(shape: _Shape) -> int:
+    return len(shape.build().chain)
 
 
-@cache
-def _knobs_of(function: Callable[..., object]) -> frozenset[str]:
-    return frozenset(arguments(function)) & frozenset(TrialSpec.model_fields)
+@lru_cache(maxsize=_CACHED)
+def _has_convolutions(shape: _Shape, layers: str) -> bool:
+    return bool(chosen_convolutions(shape.build(), layers=layers))

@@ -1,18 +1,19 @@
-"""Several analyses of one network: what each measured, and why some measured nothing."""
+"""Several questions to one network: what each gave, and why some gave nothing."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import ClassVar
 
-from resablate.analyses import ANALYSES
+from resablate.analyses import ANALYSES, Analysis, TrainedWith
 from resablate.datasets import ExampleSource
-from resablate.measurement import AnalysisResult
+from resablate.measurement import AnalysisResult, FailedMeasurement, Measurement
 from resablate.model import ResidualNetwork
-from resablate.registry import accepted
+from resablate.question import Question
+from resablate.registry import filter_kwargs
+from resablate.torch_errors import is_device_lost
 from resablate.training import derived_generator, float32_products
 
 log = logging.getLogger(__name__)
@@ -20,51 +21,67 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Dissection:
-    """The outcome of some analyses of one network at one moment."""
+    """The answers of one network at one moment."""
 
-    __pydantic_config__: ClassVar[Mapping[str, str]] = {"ser_json_inf_nan": "strings"}
-
-    done: dict[str, AnalysisResult] = field(default_factory=dict[str, AnalysisResult])
-    """Name -> what it measured."""
-    errors: dict[str, str] = field(default_factory=dict[str, str])
-    """Name -> why it measured nothing."""
+    done: list[Measurement] = field(default_factory=list[Measurement])
+    failed: list[FailedMeasurement] = field(default_factory=list[FailedMeasurement])
+    wall_seconds: float = 0.0
 
 
 @float32_products()
 def dissect(
     network: ResidualNetwork,
-    names: Sequence[str],
+    questions: Sequence[Question],
     *,
     train: ExampleSource,
     test: ExampleSource,
     seed: int,
-    epoch: int | None = None,
-    knobs: Mapping[str, object] | None = None,
+    trained_with: TrainedWith | None = None,
 ) -> Dissection:
-    """Run analyses in plain float32; one that fails does not keep the others from running.
+    """Put questions to a network, in plain float32; one that fails does not keep the others from being answered.
 
     Args:
         network: left as it is.
-        names: rows of ANALYSES.
+        questions: their analyses are rows of ANALYSES.
         train: for the analyses that ask for training examples.
         test: for the others.
-        seed: with an analysis's name, what it draws from.
-        epoch: drawn from as well, where there is one.
-        knobs: keywords of any analysis; each gets those that it takes.
+        seed: with an analysis's name and the epoch, what it draws from.
+        trained_with: what analyses may need to know of the training.
 
     Raises:
-        UnknownName: if there is no analysis of that name.
+        UnknownName: if there is no analysis of a name.
     """
-    rows = {name: ANALYSES[name] for name in names}
-    outcome = Dissection()
-    for name, row in rows.items():
-        run = partial(row.run, **accepted(row.run, knobs or {}))
-        purpose = (name,) if epoch is None else (name, epoch)
+    rows = {question.analysis.name: ANALYSES[question.analysis.name] for question in questions}
+    start = time.perf_counter()
+    done: list[Measurement] = []
+    failed: list[FailedMeasurement] = []
+    for question in questions:
+        row = rows[question.analysis.name]
+        data = train if row.examples == "train" else test
         try:
-            outcome.done[name] = run(
-                network, train if row.examples == "train" else test, generator=derived_generator(seed, *purpose)
-            )
-        except Exception as error:
-            log.exception("analysis %s failed", name)
-            outcome.errors[name] = f"{type(error).__name__}: {error}"
-    return outcome
+            result = _answer(network, question, row, data, seed=seed, trained_with=trained_with)
+        except Exception as error:  # whatever an analysis raises, the other questions are answered
+            if is_device_lost(error):
+                raise  # no other question gets an answer from this process
+            log.exception("analysis %s failed", question)
+            failed.append(FailedMeasurement(question=question, reason=f"{type(error).__name__}: {error}"))
+        else:
+            done.append(Measurement(question=question, result=result))
+    return Dissection(done, failed, time.perf_counter() - start)
+
+
+def _answer(
+    network: ResidualNetwork,
+    question: Question,
+    row: Analysis,
+    data: ExampleSource,
+    *,
+    seed: int,
+    trained_with: TrainedWith | None,
+) -> AnalysisResult:
+    arguments = question.analysis.values
+    if row.examples == "test":
+        data = data.cropped(arguments.pop("crop", None))
+    purpose = (question.analysis.name,) if question.epoch is None else (question.analysis.name, question.epoch)
+    told = filter_kwargs(row.run, {"trained_with": trained_with})
+    return row.run(network, data, generator=derived_generator(seed, *purpose), **arguments, **told)

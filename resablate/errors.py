@@ -10,6 +10,7 @@ ResablateError
 │   └── UnknownSweep         it holds no sweep of that name
 ├── SubmissionError          a cluster cannot be reached or does not take a job
 └── ResourceError            the resources asked for exist nowhere
+    └── DeviceLost           a GPU is of no more use to its process (failures.py)
 
 A message states the rule, the value, the choices and the place. `ResablateError`s are the user's to mend: the
 command line prints their text alone and exits with 2.
@@ -28,12 +29,12 @@ class SpecError(ResablateError):
 
     Attributes:
         problems: one line each, so that all of them can be mended in one go.
-        sound: what is left when the mistakes are taken out, if that makes sense, so that a later check can add its own.
+        valid_part: the request without its mistakes, if that makes sense, so that a later check can add its own.
     """
 
-    def __init__(self, problems: str | Iterable[str], *, place: str = "", sound: object = None) -> None:
+    def __init__(self, problems: str | Iterable[str], *, place: str = "", valid_part: object = None) -> None:
         self.problems: list[str] = [problems] if isinstance(problems, str) else list(problems)
-        self.sound = sound
+        self.valid_part = valid_part
         if place:
             count = len(self.problems)
             head = f"{place}: {count} problem{'s' if count > 1 else ''}"

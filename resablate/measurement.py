@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from resablate.question import Question
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
@@ -66,3 +68,29 @@ class AnalysisResult:
         from resablate.figures.curves_of import curves_of
 
         return curves_of(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """What a question to one network gave.
+
+    Args:
+        question: the analysis with its arguments, and when.
+        result: the numbers.
+    """
+
+    question: Question
+    result: AnalysisResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailedMeasurement:
+    """A question that got no answer.
+
+    Args:
+        question: the analysis with its arguments, and when.
+        reason: why, in one line.
+    """
+
+    question: Question
+    reason: str

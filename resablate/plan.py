@@ -1,22 +1,30 @@
-"""From a sweep to the trials it really needs, with everything checked before anything is scheduled."""
+"""From a sweep to the trainings and questions it really needs, with everything checked before anything is scheduled."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple, cast
 
+from resablate.answerable import check_asked, questions_for, unanswerable
+from resablate.argument_takers import ArgumentTakers
 from resablate.check import check_trial, unknown_names
+from resablate.component import Component
+from resablate.datasets import load_dataset
 from resablate.errors import SpecError
 from resablate.model import NETWORKS
-from resablate.registry import arguments
+from resablate.question import TEST, AskedAnalysis, Question
+from resablate.registry import keyword_defaults
 from resablate.searches import SEARCHES, Adaptive, is_adaptive
+from resablate.searches.objectives import objective_note
 from resablate.searches.points import corners
 from resablate.searches.random import draw
 from resablate.searches.settings import search_problems
-from resablate.shortcuts import SHORTCUTS
-from resablate.spec import TrialSpec
-from resablate.sweep import LARGEST_GRID, Point, SweepSpec, load_sweep, merge
+from resablate.session import TrialRequest
+from resablate.spec import TrainSpec
+from resablate.sweep import LARGEST_GRID, Point, SweepSpec, ValidPart, load_sweep
+from resablate.trial import DATA_MARK
 
 _SHOWN_PROBLEMS = 20
 _PROBED_POINTS = 16
@@ -25,17 +33,21 @@ _PROBED_POINTS = 16
 
 @dataclass(frozen=True)
 class SweepPlan:
-    """A checked sweep: its different trials, in the order of its points."""
+    """A checked sweep: its different trainings, in the order of its points, and what is asked of them."""
 
     sweep: SweepSpec
-    trials: tuple[TrialSpec, ...]
+    trials: tuple[TrainSpec, ...]
     """Canonical, each key once; none where a search proposes them one by one."""
     point_count: int
-    """Points asked for; more than trials where some ask the same question."""
-    notes: tuple[str, ...]
+    """Points asked for; more than trials where some are the same training."""
+    asked: tuple[AskedAnalysis, ...]
+    """What is asked of every network that can answer, with every argument filled in."""
+    notes: tuple[str, ...] = ()
     """What a reader of the sweep should know, one line each."""
-    samples: tuple[TrialSpec, ...] = ()
+    samples: tuple[TrainSpec, ...] = ()
     """Trials like those that the search will propose: the ends of the axes and some between."""
+    fingerprints: Mapping[Component, str] = field(default_factory=dict[Component, str])
+    """Data set as it is written -> the fingerprint of its content, once it was loaded."""
 
     @property
     def adaptive(self) -> bool:
@@ -46,6 +58,57 @@ class SweepPlan:
     def trial_count(self) -> int:
         """Trials that the sweep consists of, if no proposed point repeats another."""
         return self.point_count * len(self.sweep.search.seeds or [0]) if self.adaptive else len(self.trials)
+
+    @property
+    def asked_of_all(self) -> tuple[AskedAnalysis, ...]:
+        """What is asked of every trial; where only the best are analyzed, the test alone."""
+        if self.sweep.search.analyze_best is None:
+            return self.asked
+        return tuple(analysis for analysis in self.asked if analysis.analysis.name == TEST)
+
+    @property
+    def asked_names(self) -> list[str]:
+        """What is asked, in words: `lesion(examples=2000)`, `spectrum, also after epochs 0, 5`."""
+        return [
+            f"{asked.analysis}" + (f", also after epochs {', '.join(map(str, asked.epochs))}" if asked.epochs else "")
+            for asked in self.asked
+        ]
+
+    def questions(self, spec: TrainSpec) -> tuple[Question, ...]:
+        """What is asked of a trial."""
+        return questions_for(spec, self.asked_of_all)
+
+    def request(self, spec: TrainSpec) -> TrialRequest:
+        """A trial with what is asked of it."""
+        return TrialRequest(spec, self.questions(spec))
+
+    def identified(self, data_root: Path | None) -> SweepPlan:
+        """The plan with the fingerprint of its data in every trial, which makes the keys final.
+
+        Raises:
+            DatasetError: if a data set is missing or broken.
+        """
+        datasets = dict.fromkeys(spec.dataset for spec in (*self.trials, *self.samples))
+        found = {dataset: load_dataset(dataset, data_root).fingerprint() for dataset in datasets}
+        trials = {spec.key: spec for spec in (_with_fingerprint(spec, found) for spec in self.trials)}
+        samples = tuple(_with_fingerprint(spec, found) for spec in self.samples)
+        return replace(self, trials=tuple(trials.values()), samples=samples, fingerprints=found)
+
+    def point_trials(self, point: Point) -> tuple[TrainSpec, ...]:
+        """The trials of a point, canonical: one, or one for each of the search's seeds.
+
+        Raises:
+            SpecError: if the point is no valid trial.
+        """
+        found = _point_trials(self.sweep, point, ArgumentTakers(self.sweep))
+        return tuple(_with_fingerprint(spec, self.fingerprints) for spec in found)
+
+
+def _with_fingerprint(spec: TrainSpec, fingerprints: Mapping[Component, str]) -> TrainSpec:
+    if (fingerprint := fingerprints.get(spec.dataset)) is None:
+        return spec
+    identity = f"{spec.dataset.identity} {DATA_MARK}{fingerprint}".strip()
+    return spec.model_copy(update={"dataset": replace(spec.dataset, identity=identity)})
 
 
 def load_plan(file: Path) -> SweepPlan:
@@ -58,7 +121,7 @@ def load_plan(file: Path) -> SweepPlan:
 
 
 def checked_plan(read: Callable[[], SweepSpec], *, place: str) -> SweepPlan:
-    """The checked sweep that `read` gives; its mistakes and those in the names of what is sound, together.
+    """The checked sweep that `read` returns; its mistakes and those in the names of its valid part, together.
 
     Raises:
         SpecError: if there are any.
@@ -66,97 +129,114 @@ def checked_plan(read: Callable[[], SweepSpec], *, place: str) -> SweepPlan:
     try:
         sweep = read()
     except SpecError as error:
-        if not isinstance(error.sound, SweepSpec):
+        if not isinstance(error.valid_part, ValidPart):
             raise
-        raise SpecError([*error.problems, *_further_problems(error.sound)], place=place) from None
+        found = dict.fromkeys([*error.problems, *_further_problems(error.valid_part)])
+        raise SpecError(found, place=place) from None
     return plan_sweep(sweep, place=place)
 
 
-def _further_problems(sound: SweepSpec) -> list[str]:
-    """What is wrong with the names and the search of a sweep whose other mistakes were taken out."""
-    lists = {axis: values for axis, values in sound.axes.items() if isinstance(values, tuple)}
-    listed = sound.model_copy(update={"axes": lists})
+def _further_problems(part: ValidPart) -> list[str]:
+    """What is wrong with the names, the questions and the search of a sweep without its other mistakes."""
+    valid = part.sweep
+    if part.whole:
+        return list(_survey(valid).problems)
+    listed = valid.model_copy(update={"axes": {a: v for a, v in valid.axes.items() if isinstance(v, tuple)}})
     points = listed.points() if listed.grid_size <= LARGEST_GRID else ()
-    found = dict.fromkeys(problem for point in points for problem in unknown_names(listed.trial(point)))
-    found.update(dict.fromkeys(search_problems(sound)))
-    try:
-        _known_points(sound)
-    except SpecError as error:
-        found.update(dict.fromkeys(error.problems))
+    takers = ArgumentTakers(valid)
+    found: dict[str, None] = {}
+    for point in points:
+        try:
+            found.update(dict.fromkeys(unknown_names(TrainSpec.parse(takers.effective(listed.fields(point))))))
+        except SpecError as error:
+            found.update(dict.fromkeys(error.problems))
+    found.update(dict.fromkeys(search_problems(valid)))
+    for look in (lambda: check_asked(valid.analyses), lambda: _known_points(valid)):
+        try:
+            look()
+        except SpecError as error:
+            found.update(dict.fromkeys(error.problems))
     return list(found)
 
 
-def plan_sweep(sweep: SweepSpec, *, place: str = "") -> SweepPlan:
-    """The trials of `sweep`.
+class _Survey(NamedTuple):
+    """What a sweep consists of, and everything that is wrong with it."""
 
-    A point whose changed knobs have no effect under its others (an argument that its shortcut does not take, the
-    strength of no regularizer) is the same trial as another point and is run once.
+    points: list[Point]
+    trials: tuple[TrainSpec, ...]
+    asked: tuple[AskedAnalysis, ...]
+    takers: ArgumentTakers
+    problems: dict[str, None]
+
+
+def _survey(sweep: SweepSpec) -> _Survey:
+    problems = dict.fromkeys(search_problems(sweep))
+    points: list[Point] = []
+    try:
+        asked = check_asked(sweep.analyses)
+    except SpecError as error:
+        problems.update(dict.fromkeys(error.problems))
+        asked = cast(tuple[AskedAnalysis, ...], error.valid_part)
+    try:
+        points = _known_points(sweep)
+        if not points:
+            problems["axes: there is no point in this sweep"] = None
+    except SpecError as error:
+        problems.update(dict.fromkeys(error.problems))
+    takers = ArgumentTakers(sweep)
+    trials: dict[str, TrainSpec] = {}
+    others: dict[str, TrainSpec | None] = {}
+    for point in points:
+        try:
+            for spec in _point_trials(sweep, point, takers):
+                trials.setdefault(spec.key, spec)
+        except SpecError as error:
+            problems.update(dict.fromkeys(error.problems))
+            others[str(error)] = error.valid_part if isinstance(error.valid_part, TrainSpec) else None
+    listed = tuple(trials.values())
+    problems.update(dict.fromkeys(takers.problems() if points else []))
+    # A trial that is wrong in something else tells by its data what it could have answered.
+    known = [spec for spec in others.values() if spec is not None]
+    if len(known) == len(others):
+        problems.update(dict.fromkeys(unanswerable([*listed, *known], asked)))
+    return _Survey(points, listed, asked, takers, problems)
+
+
+def plan_sweep(sweep: SweepSpec, *, place: str = "") -> SweepPlan:
+    """The trainings and questions of `sweep`.
+
+    A point whose changed values have no effect under its others (an argument that its component does not take, the
+    strength of no regularizer) is the same training as another point and is run once.
 
     Args:
         sweep: as `load_sweep` read it.
         place: where it was written, for error messages.
 
     Raises:
-        SpecError: with every unknown name, every argument that no shortcut of the sweep takes, and every point that
-            is no valid trial.
+        SpecError: with every unknown name, every argument that no component of the sweep takes, every question that no
+            trial can answer, and every point that is no valid trial.
     """
-    problems = search_problems(sweep)
-    points: list[Point] = []
-    try:
-        points = _known_points(sweep)
-        if not points:
-            problems.append("axes: there is no point in this sweep")
-    except SpecError as error:
-        problems = list(dict.fromkeys([*problems, *error.problems]))
+    points, listed, asked, takers, problems = _survey(sweep)
     if problems:
-        raise SpecError(problems, place=place)
-    adaptive = is_adaptive(sweep.search.method)
-    found: dict[str, None] = {}
-    named = _argument_names(sweep)
-    taken: dict[str, set[str]] = {name: set() for name in named}
-    trials: dict[str, TrialSpec] = {}
-    for point in points:
-        try:
-            for spec in _point_trials(sweep, point, taken):
-                trials.setdefault(spec.key, spec)
-        except SpecError as error:
-            found.update(dict.fromkeys(error.problems))
-    shortcuts = list(dict.fromkeys(str(merge(sweep.base, point).get("shortcut", "identity")) for point in points))
-    for name, takers in taken.items():
-        if not takers and all(shortcut in SHORTCUTS for shortcut in shortcuts):
-            found[_nobody_takes(name, shortcuts)] = None
-    if found:
-        problems = list(found)
         hidden = len(problems) - _SHOWN_PROBLEMS
-        shown = problems[:_SHOWN_PROBLEMS] + ([f"... and {hidden} more"] if hidden > 0 else [])
+        shown = list(problems)[:_SHOWN_PROBLEMS] + ([f"... and {hidden} more"] if hidden > 0 else [])
         raise SpecError(shown, place=place)
-    listed = tuple(trials.values())
-    asked = len(points) * len(sweep.search.seeds or [0])
+    adaptive = is_adaptive(sweep.search.method)
+    count = len(points) * len(sweep.search.seeds or [0])
     return SweepPlan(
         sweep=sweep,
         trials=() if adaptive else listed,
-        point_count=(sweep.search.trials or 0) if adaptive else asked,
-        notes=tuple(_notes(sweep, taken, listed, points=len(listed) if adaptive else asked)),
+        point_count=(sweep.search.trials or 0) if adaptive else count,
+        asked=asked,
+        notes=tuple(_notes(sweep, takers, listed, points=len(listed) if adaptive else count)),
         samples=listed if adaptive else (),
     )
 
 
-def point_trials(sweep: SweepSpec, point: Point) -> tuple[TrialSpec, ...]:
-    """The trials of a point, canonical: one, or one for each of the search's seeds.
-
-    Raises:
-        SpecError: if the point is no valid trial.
-    """
-    taken: dict[str, set[str]] = {name: set() for name in _argument_names(sweep)}
-    return tuple(_point_trials(sweep, point, taken))
-
-
-def _point_trials(sweep: SweepSpec, point: Point, taken: dict[str, set[str]]) -> Iterator[TrialSpec]:
+def _point_trials(sweep: SweepSpec, point: Point, takers: ArgumentTakers) -> Iterator[TrainSpec]:
     for seed in sweep.search.seeds or [None]:
-        replicate = point if seed is None else {**point, "seed": seed}
-        spec = check_trial(sweep.trial(_effective(sweep, replicate, taken)))
-        # Analyses that only the best trials get are no part of what a trial is asked: its key would promise them.
-        yield spec if sweep.search.analyze_best is None else check_trial(spec.replace(analyses=()))
+        fields = sweep.fields(point) if seed is None else {**sweep.fields(point), "seed": seed}
+        yield check_trial(TrainSpec.parse(takers.effective(fields)))
 
 
 def _known_points(sweep: SweepSpec) -> list[Point]:
@@ -165,62 +245,25 @@ def _known_points(sweep: SweepSpec) -> list[Point]:
     return [*corners(sweep), *draw(sweep, _PROBED_POINTS)] if isinstance(method, Adaptive) else method(sweep)
 
 
-def _argument_names(sweep: SweepSpec) -> list[str]:
-    in_base = sweep.base.get("shortcut_args") or {}
-    on_axes = [axis.partition(".")[2] for axis in sweep.axes if axis.startswith("shortcut_args.")]
-    whole = [value for value in _listed(sweep, "shortcut_args") if isinstance(value, dict)]
-    return list(dict.fromkeys([*in_base, *on_axes, *(name for value in whole for name in value)]))
-
-
-def _listed(sweep: SweepSpec, axis: str) -> list[object]:
-    values = sweep.axes.get(axis, ())
-    return list(values) if isinstance(values, tuple) else []
-
-
-def _effective(sweep: SweepSpec, point: Point, taken: dict[str, set[str]]) -> Point:
-    """`point` without the arguments that its shortcut does not take; who takes what is noted in `taken`."""
-    fields = merge(sweep.base, point)
-    shortcut = str(fields.get("shortcut", "identity"))
-    given: dict[str, object] = fields.get("shortcut_args") or {}
-    if shortcut not in SHORTCUTS or not given:
-        return point
-    takes = arguments(SHORTCUTS[shortcut])
-    for name in given:
-        if name in takes:
-            taken[name].add(shortcut)
-    kept = {name: value for name, value in given.items() if name in takes}
-    plain = {axis: value for axis, value in point.items() if not axis.startswith("shortcut_args")}
-    return {**plain, "shortcut_args": kept}
-
-
-def _nobody_takes(name: str, shortcuts: list[str]) -> str:
-    choices = "; ".join(
-        f"{shortcut} takes {', '.join(arguments(SHORTCUTS[shortcut])) or 'none'}" for shortcut in shortcuts
-    )
-    return f"shortcut_args.{name}: no shortcut of this sweep takes it ({choices})"
-
-
-def _notes(sweep: SweepSpec, taken: dict[str, set[str]], trials: Sequence[TrialSpec], *, points: int) -> list[str]:
-    shortcuts = dict.fromkeys(spec.shortcut for spec in trials)
-    notes = [
-        f"shortcut_args.{name} has no effect on {', '.join(others)}, which run once, without it"
-        for name, takers in taken.items()
-        if (others := [shortcut for shortcut in shortcuts if shortcut not in takers])
-    ]
+def _notes(sweep: SweepSpec, takers: ArgumentTakers, trials: Sequence[TrainSpec], *, points: int) -> list[str]:
+    notes = takers.notes()
     if points > len(trials):
         notes.append(f"{points} points make {len(trials)} different trials; the others would repeat one of these")
     if is_adaptive(sweep.search.method):
         notes.append(f"{sweep.search.method} proposes the trials one by one, such as these")
+    if sweep.search.method != "grid":
+        notes += [note for name in sweep.search.minimize if (note := objective_note(name, sweep.analyses))]
     if best := sweep.search.analyze_best:
-        notes.append(f"analyses are run on the best {best} trials alone, by {sweep.search.minimize[0]}, at the end")
-    networks = dict.fromkeys(spec.network for spec in trials)
+        notes.append(f"analyses are asked of the best {best} points alone, by {sweep.search.minimize[0]}, at the end")
+    networks = dict.fromkeys(spec.network.name for spec in trials)
     return notes + [note for network in networks if (note := _unlike_published(sweep, network))]
 
 
 def _unlike_published(sweep: SweepSpec, network: str) -> str:
     """What the sweep does not write and would not be as in the network's papers; empty where all is."""
-    unwritten = TrialSpec().params().keys() - sweep.base.keys() - sweep.axes.keys() - {"shortcut_args"}
-    own = {name: value for name, value in arguments(NETWORKS[network].build).items() if name in unwritten}
-    other = {name: getattr(TrialSpec(), name) for name in own if getattr(TrialSpec(), name) != own[name]}
-    told = ", ".join(f"{name} {value} (published: {own[name]})" for name, value in other.items())
+    build = keyword_defaults(NETWORKS[network].build)
+    unwritten = {"depth", "width"} - sweep.base.keys() - set(sweep.swept)
+    defaults = {name: TrainSpec.model_fields[name].default for name in sorted(unwritten) if name in build}
+    other = {name: value for name, value in defaults.items() if value != build[name]}
+    told = ", ".join(f"{name} {value} (published: {build[name]})" for name, value in other.items())
     return f"{network} is built with {told}, as the sweep writes nothing else" if told else ""

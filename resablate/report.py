@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import csv
+import itertools
 import math
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,14 +16,15 @@ from typing import Any, get_args
 from uuid import uuid4
 
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from resablate.claims import CLAIMS, published_row
 from resablate.errors import ResablateError
 from resablate.figures import FIGURES, draw_files
 from resablate.figures.analysis_tables import analysis_tables, summaries
+from resablate.figures.naming import Additional, name_analyses
 from resablate.figures.tables import (
     Replicates,
+    Table,
     error_table,
     median_error,
     raw_table,
@@ -30,14 +32,18 @@ from resablate.figures.tables import (
     show,
     trial_table,
 )
+from resablate.report_pages import render_page
 from resablate.result import Status, TrialResult
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from resablate.sweep import SweepSpec
 
 RESULTS = "results.jsonl"
 PAGE = "index.html"
-TEMPLATES = Path(__file__).parent
 SECONDS_PER_MINUTE = 60
+_LARGEST_SVG = 300_000
+"""Bytes of an SVG in the page; of a picture of many panels the PNG is smaller, and the SVG lies beside the page."""
+_LONGEST_NAME = 150
+"""Characters of a file name, so that it fits wherever it is copied."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +53,8 @@ class Drawing:
     name: str
     title: str
     caption: str
-    svg: str
-    """Base64, for an image with a text of its own: the ids of SVGs in one page would clash."""
+    address: str
+    """`data:...`, for an image with a text of its own: the ids of SVGs in one page would clash."""
 
 
 def write_report(
@@ -57,15 +63,15 @@ def write_report(
     sweep: SweepSpec,
     command: str,
     folder: Path,
-    missing: Sequence[TrialSpec] = (),
+    missing: Sequence[TrainSpec] = (),
 ) -> Path:
     """Writes the report of a sweep and returns the path of its page.
 
     Everything is built in a folder beside `folder` and then put in its place: a report is never half new.
 
     Args:
-        results: of the sweep's trials, in the order in which a search proposed them, else in any; those that failed
-            are listed with their reasons.
+        results: of the sweep's trials with all their measurements, in the order in which a search proposed them, else
+            in any; those that failed are listed with their reasons.
         sweep: the question.
         command: what a person types to get the same again.
         folder: `reports/<sweep>`; an earlier report in it is replaced.
@@ -78,19 +84,21 @@ def write_report(
         raise ResablateError(f"sweep {sweep.name}: a report needs at least one trial that has ended, got none")
     folder = folder.resolve()
     _check_replaceable(folder)
-    ordered = sorted(results, key=lambda result: (result.spec.seed, result.key))
-    groups = replicates(ordered, axes=list(sweep.axes))
+    named = name_analyses(results, sweep.analyses)
+    ordered = sorted(named.results, key=lambda result: (result.spec.seed, result.key))
+    groups = replicates(ordered, axes=sweep.swept)
     ordered = [result for group in groups for result in group.results]
     built = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}")
     built.mkdir(parents=True)
     try:
-        drawings = _write_figures(built / "figures", ordered, results, sweep)
+        drawings = _write_figures(built / "figures", ordered, named.results, sweep)
         _write_tables(built / "tables", groups)
-        lines = [result.to_json() + "\n" for result in ordered]
-        (built / RESULTS).write_text("".join(lines), encoding="utf-8")
-        content = _content(groups, sweep=sweep, command=command, drawings=drawings, missing=missing)
+        _write_results(built / RESULTS, results, order=[result.key for result in ordered])
+        content = _content(
+            groups, sweep=sweep, command=command, drawings=drawings, missing=missing, additional=named.additional
+        )
         for page in (PAGE, "index.md"):
-            text = _render(f"report.{page.split('.')[1]}.jinja", content)
+            text = render_page(f"report.{page.split('.')[1]}.jinja", content)
             (built / page).write_text(text, encoding="utf-8")
         _swap(built, folder)
     finally:
@@ -134,28 +142,53 @@ def _write_figures(
         for file_format, content in files.items():
             (folder / f"{name}.{file_format}").write_bytes(content)
         if files:
-            encoded = base64.b64encode(files["svg"]).decode()
-            drawings.append(Drawing(name, picture.title, picture.caption, encoded))
+            drawings.append(Drawing(name, picture.title, picture.caption, _data_address(files)))
     return drawings
+
+
+def _data_address(files: Mapping[str, bytes]) -> str:
+    """The picture as an address that holds it: the SVG, or the PNG where that is smaller and the SVG large."""
+    svg = len(files["svg"]) <= max(_LARGEST_SVG, len(files["png"]))
+    kind, content = ("svg+xml", files["svg"]) if svg else ("png", files["png"])
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _write_results(file: Path, results: Iterable[TrialResult], *, order: Sequence[str]) -> None:
+    """The results as they were filed, one a line, in the order of their keys."""
+    by_key = {result.key: result for result in results}
+    with file.open("w", encoding="utf-8") as lines:
+        lines.writelines(by_key[key].to_json() + "\n" for key in order)
 
 
 def _write_tables(folder: Path, groups: Sequence[Replicates]) -> None:
     folder.mkdir()
-    tables = {
-        "errors": error_table(groups, published=_published),
-        "trials": trial_table([result for group in groups for result in group.results]),
-        "history": raw_table(groups, lambda result: [vars(epoch) for epoch in result.history]),
-        **analysis_tables(groups),
-    }
-    for name, table in tables.items():
-        with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+    taken: set[str] = set()
+    # One table at a time: all of a thousand trials would not fit into memory.
+    for name, table in _tables(groups):
+        file_name = _file_name(name, taken)
+        taken.add(file_name)
+        with (folder / f"{file_name}.csv").open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(table.columns)
             writer.writerows(table.rows)
 
 
-def _published(spec: TrialSpec) -> str | None:
-    row = published_row(spec)
+def _file_name(name: str, taken: Collection[str]) -> str:
+    """A table's name as that of a file; numbered if another table has it."""
+    safe = re.sub(r"[^\w.+-]+", "_", name)[:_LONGEST_NAME]
+    names = itertools.chain([safe], (f"{safe}_{number}" for number in itertools.count(2)))
+    return next(one for one in names if one not in taken)
+
+
+def _tables(groups: Sequence[Replicates]) -> Iterator[tuple[str, Table]]:
+    yield "errors", error_table(groups, published=_published)
+    yield "trials", trial_table([result for group in groups for result in group.results])
+    yield "history", raw_table(groups, lambda result: (vars(epoch) for epoch in result.history))
+    yield from analysis_tables(groups)
+
+
+def _published(result: TrialResult) -> str | None:
+    row = published_row(result)
     return row.error if row else None
 
 
@@ -165,17 +198,17 @@ def _content(
     sweep: SweepSpec,
     command: str,
     drawings: Sequence[Drawing],
-    missing: Sequence[TrialSpec],
+    missing: Sequence[TrainSpec],
+    additional: Sequence[Additional],
 ) -> dict[str, Any]:
     """What both pages say, as plain values."""
     results = [result for group in groups for result in group.results]
     verdicts = [(claim, claim.check(results)) for claim in CLAIMS.values()]
     depths = sorted({result.spec.depth for result in results})
-    repeated = [(sweep.label(r.spec), r.key, asked) for r in results for asked in r.repeated]
     return {
         "sweep": sweep,
         "question": _question(sweep),
-        "datasets": sorted({result.spec.dataset for result in results}),
+        "datasets": sorted({str(result.spec.dataset) for result in results}),
         "depths": depths,
         "epochs": sorted({result.spec.epochs for result in results}),
         "counts": {status: sum(r.status == status for r in results) for status in get_args(Status)},
@@ -192,8 +225,8 @@ def _content(
         "analysis_failures": [
             (sweep.label(r.spec), r.key, name, why) for r in results for name, why in r.analysis_errors.items()
         ],
-        "repeated": repeated,
-        "command": "\n".join([command, *(f"resablate analyze {key} {asked}" for _, key, asked in repeated)]),
+        "additional": [(str(asked), len(asked.keys)) for asked in additional],
+        "command": "\n".join([command, *(line for asked in additional for line in asked.commands(sweep.name))]),
         "yaml": _sweep_yaml(sweep),
         "versions": _versions(results),
         "seeds": sorted({result.spec.seed for result in results}),
@@ -210,7 +243,7 @@ def _content(
 def _question(sweep: SweepSpec) -> str:
     if sweep.question:
         return sweep.question
-    axes = [axis for axis in sweep.axes if axis != "seed"]
+    axes = [name for name in sweep.swept if name != "seed"]
     if not axes:
         return "How large is the test error of one kind of network?"
     listed = axes[0] if len(axes) == 1 else f"{', '.join(axes[:-1])} and {axes[-1]}"
@@ -224,12 +257,13 @@ def _best(groups: Sequence[Replicates]) -> tuple[str, str] | None:
     if not finite:
         return None
     error, number = min(finite)
-    shortcut, *others = [(name, value) for name, value in groups[number].fields.items() if value is not None]
-    return ", ".join([str(shortcut[1]), *(f"{name} {value}" for name, value in others)]), show(error, "percent")
+    fields = [(name, show(value, "text")) for name, value in groups[number].fields.items() if value is not None]
+    parts = [value if name in ("network", "shortcut") else f"{name} {value}" for name, value in fields]
+    return ", ".join(parts), show(error, "percent")
 
 
 def _tally(outcomes: Sequence[str]) -> tuple[str, str]:
-    """How many claims are supported, and what became of the others."""
+    """How many claims are supported, and how many have each of the other verdicts."""
     others = [f"{outcomes.count(o)} {o}" for o in ("contradicted", "undecided", "not tested") if o in outcomes]
     return f"{outcomes.count('supported')} of {len(outcomes)} supported", ", ".join(others)
 
@@ -251,27 +285,3 @@ def _duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     hours, minutes = divmod(round(seconds / SECONDS_PER_MINUTE), 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
-
-
-def _markdown(text: object) -> str:
-    """`text` as one line without Markdown or table markup; the template escapes HTML."""
-    line = " ".join(str(text).split())
-    return re.sub(r"([\\`*\[\]|~#!]|\b_|_\b)", r"\\\1", line)
-
-
-def _words(name: object) -> str:
-    """A column's or analysis's name as a heading."""
-    return str(name).removeprefix("shortcut_args.").replace("_", " ")
-
-
-def _render(template: str, content: Mapping[str, Any]) -> str:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(markdown=_markdown, words=_words)
-    return environment.get_template(template).render(content)

@@ -5,31 +5,28 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, NamedTuple, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator
 
+from resablate.component import Component, shown_value
 from resablate.errors import SpecError, nearest
 from resablate.problems import problems
-from resablate.spec import TrialSpec
+from resablate.question import TEST, AskedAnalysis, Question, all_questions
+from resablate.spec import TrainSpec
 from resablate.strict_yaml import parse_yaml
+from resablate.sweep_parsing import Range, clashes, parse_analyses, parse_axis, parse_base, parse_cases
 
 LARGEST_GRID = 100_000
-"""Points of a grid: more would take longer to look at than anybody means to wait."""
+"""Points of a grid: more take longer to check than anybody wants to wait."""
+CASE = "case"
+"""The axis of tied values: a point holds the place of one of the sweep's cases."""
 Point = dict[str, Any]
-"""One value for each axis."""
-
-
-class Range(BaseModel):
-    """A continuous axis, ends included."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    low: float
-    high: float
-    log: bool = False
+"""One value for each axis, and the place of a case where the sweep has cases."""
+DEFAULT_ANALYSES: Mapping[str, Any] = {"lesion": {}, "path_gradient": {}}
+"""What a sweep asks that says nothing of analyses, besides the test."""
 
 
 class Search(BaseModel):
@@ -50,7 +47,7 @@ class Search(BaseModel):
     pruning: str = "none"
     """Which trials are stopped before their last epoch: a row of `resablate list prunings`."""
     analyze_best: int | None = Field(default=None, ge=1)
-    """Run the analyses on so many trials, the best of the sweep, once all have ended; on every trial where null."""
+    """Ask the analyses of so many points, the best of the sweep, once all have ended; of every trial where null."""
 
     @field_validator("minimize", mode="before")
     @classmethod
@@ -92,15 +89,21 @@ class Resources(BaseModel):
 
 
 class SweepSpec(BaseModel):
-    """One question: a base trial and the axes along which it is changed."""
+    """One question: a base trial, the axes along which it is changed, and what is asked of the trained networks."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)
     question: str = ""
     """What the sweep asks, in one sentence; the report's second line."""
     base: dict[str, Any] = Field(default_factory=dict[str, Any])
+    """Field or `field.argument` -> value, of every trial."""
     axes: dict[str, tuple[Any, ...] | Range] = Field(default_factory=dict[str, tuple[Any, ...] | Range])
+    """Field or `field.argument` -> its values; every combination is a point."""
+    cases: tuple[dict[str, Any], ...] = ()
+    """Values that belong together, crossed with the axes: a ResNet of 110 layers and a VGG of 15."""
+    analyses: tuple[AskedAnalysis, ...] = ()
+    """What is asked of every trained network; the test always, first."""
     search: Search = Field(default_factory=Search)
     resources: Resources = Field(default_factory=Resources)
 
@@ -111,48 +114,108 @@ class SweepSpec(BaseModel):
             raise ValueError(f"Windows has no folder of this name, and a report is one; got {name!r}")
         return name
 
+    @field_validator("analyses", mode="before")
+    @classmethod
+    def _with_the_test(cls, asked: Any) -> Any:
+        if not isinstance(asked, tuple):
+            raise ValueError(f"a sweep is read by parse_sweep, got {asked!r}")
+        given = cast(tuple[AskedAnalysis, ...], asked)
+        tests = tuple(a for a in given if a.analysis.name == TEST) or (AskedAnalysis(Component(TEST)),)
+        return (*tests, *(a for a in given if a.analysis.name != TEST))
+
+    @field_serializer("base", "axes", "cases")
+    def _plain(self, values: Any) -> Any:
+        return _plain_values(values)
+
+    @field_serializer("analyses")
+    def _plain_analyses(self, asked: tuple[AskedAnalysis, ...]) -> dict[str, Any]:
+        found: dict[str, list[Any]] = {}
+        for analysis in asked:
+            found.setdefault(analysis.analysis.name, []).append(analysis.plain())
+        return {name: sets[0] if len(sets) == 1 else sets for name, sets in found.items()}
+
+    @property
+    def space(self) -> dict[str, tuple[Any, ...] | Range]:
+        """The axes, and that of the cases first where there are any."""
+        return {**({CASE: tuple(range(len(self.cases)))} if self.cases else {}), **self.axes}
+
+    @property
+    def swept(self) -> list[str]:
+        """Names of the fields and arguments that change: those of the cases, then those of the axes."""
+        return list(dict.fromkeys([*(name for case in self.cases for name in case), *self.axes]))
+
     def points(self) -> Iterator[Point]:
         """Every combination of the listed values, the last axis fastest."""
-        lists = [values for values in self.axes.values() if not isinstance(values, Range)]
-        return (dict(zip(self.axes, values, strict=True)) for values in itertools.product(*lists))
+        lists = {axis: values for axis, values in self.space.items() if not isinstance(values, Range)}
+        return (dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values()))
 
     @property
     def grid_size(self) -> int:
         """How many points the listed values make."""
-        return math.prod(len(values) for values in self.axes.values() if not isinstance(values, Range))
+        return math.prod(len(values) for values in self.space.values() if not isinstance(values, Range))
 
-    def label(self, spec: TrialSpec) -> str:
-        """A short name for one of the sweep's trials: its shortcut, or network, and its value on every other axis."""
-        if not self.axes and not self.search.seeds:
-            return spec.label()
-        head = "shortcut" if spec.network == "resnet" else "network"
-        values = {**spec.params(), "shortcut_args": spec.shortcut_args}
-        axes = [*self.axes, *(["seed"] if self.search.seeds else [])]
-        swept = {axis: values[axis] for axis in axes if axis != head and axis in values}
-        drawn = {axis for axis, span in self.axes.items() if isinstance(span, Range)}
-        parts = [
-            f"{axis.removeprefix('shortcut_args.')} {f'{value:.4g}' if axis in drawn else value}"
-            for axis, value in swept.items()
-        ]
-        return " ".join([str(values[head]), *parts])
+    @property
+    def questions(self) -> list[Question]:
+        """What is asked of every trained network, as far as it can answer."""
+        return all_questions(self.analyses)
 
-    def trial(self, point: Point) -> TrialSpec:
+    def values(self, point: Point) -> dict[str, Any]:
+        """The values of a point by field or argument; those of its case are written out."""
+        case = self.cases[point[CASE]] if CASE in point else {}
+        return {**case, **{axis: value for axis, value in point.items() if axis != CASE}}
+
+    def fields(self, point: Point) -> dict[str, Any]:
+        """Field or `field.argument` -> value of a point: the base's, its case's and its axes'."""
+        return {**self.base, **self.values(point)}
+
+    def trial(self, point: Point) -> TrainSpec:
         """The base changed to `point`.
 
         Raises:
             SpecError: if the combination is no valid trial.
         """
-        return TrialSpec.parse(merge(self.base, point))
+        return TrainSpec.parse(self.fields(point))
+
+    def label(self, spec: TrainSpec) -> str:
+        """A short name for one of the sweep's trials: its shortcut, or network, and its value on every other axis."""
+        names = [*self.swept, *(["seed"] if self.search.seeds else [])]
+        if not names:
+            return spec.label()
+        head = "network" if spec.network.name == "vgg" else "shortcut"
+        ignored = {head, *(("shortcut", "ordering") if head == "network" else ())}
+        params = spec.params()
+        drawn = {axis for axis, span in self.axes.items() if isinstance(span, Range)}
+        component: Component = getattr(spec, head)
+        own = {name: v for name, v in component.arguments.items() if f"{head}.{name}" not in names}
+        parts = [str(Component(component.name, own))]
+        for name in names:
+            if name in ignored or name not in params:
+                continue
+            value = params[name]
+            shown = f"{value:.4g}" if name in drawn and isinstance(value, float) else shown_value(value)
+            parts.append(f"{name.rpartition('.')[2]} {shown}")
+        return " ".join(parts)
 
 
-def merge(base: Mapping[str, Any], point: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with the values of `point`; `shortcut_args.bias` sets one argument and leaves the others."""
-    fields = dict(base)
-    # A field's whole value comes before its single arguments, in whatever order they are written.
-    for axis, value in sorted(point.items(), key=lambda item: "." in item[0]):
-        field, _, argument = axis.partition(".")
-        fields[field] = {**fields.get(field, {}), argument: value} if argument else value
-    return fields
+def _plain_values(values: Any) -> Any:
+    """Components as people write them, and tuples as lists, all the way down."""
+    if isinstance(values, Component):
+        return values.brief()
+    if isinstance(values, Range):
+        return values.model_dump()
+    if isinstance(values, Mapping):
+        return {name: _plain_values(value) for name, value in cast(Mapping[str, Any], values).items()}
+    if isinstance(values, tuple | list):
+        return [_plain_values(value) for value in cast(list[Any], values)]
+    return values
+
+
+class ValidPart(NamedTuple):
+    """A sweep without what is wrong in it, so that a later check can add what it finds."""
+
+    sweep: SweepSpec
+    whole: bool
+    """Whether the trainings are those that were meant: what is wrong stands elsewhere, or is written twice."""
 
 
 def load_sweep(path: str | Path) -> SweepSpec:
@@ -179,7 +242,7 @@ def parse_sweep(content: Mapping[str, Any], *, place: str = "sweep") -> SweepSpe
     """A sweep from plain values, as `load_sweep` does it.
 
     Raises:
-        SpecError: all mistakes at once; its `sound` is the sweep without them where the rest makes a sweep.
+        SpecError: all mistakes at once; its `valid_part` is a ValidPart.
     """
     found: list[str] = []
     content = {str(name): value for name, value in content.items()}
@@ -197,96 +260,28 @@ def parse_sweep(content: Mapping[str, Any], *, place: str = "sweep") -> SweepSpe
     # YAML reads `on` as true and `1` as a number, also where a name should be.
     for name in ("base", "axes"):
         content[name] = {str(field): value for field, value in content[name].items()}
-    base = cast(dict[str, Any], content["base"])
-    axes = cast(dict[str, Any], content["axes"])
-    found += _base_problems(base)
-    sound = {name: value for name, value in base.items() if not _field_problems(name, value)}
-    checked = {axis: _axis(axis, values, sound, found) for axis, values in axes.items()}
-    found += [f"axes.{axis}: also set in base; write it in one place" for axis in axes if axis in base]
-    content["axes"] = {axis: values for axis, values in checked.items() if values is not None}
+    base = parse_base(content["base"], found)
+    axes = {axis: parse_axis(axis, values, found) for axis, values in content["axes"].items()}
+    axes = {axis: values for axis, values in axes.items() if values is not None}
+    cases = parse_cases(content.get("cases"), found)
+    whole = not found
+    found += clashes(base, axes, cases)
+    content |= {"base": base, "axes": axes, "cases": cases}
+    content["analyses"] = parse_analyses(content.get("analyses", DEFAULT_ANALYSES), found)
     try:
-        SweepSpec.model_validate(content)
+        sweep = SweepSpec.model_validate(content)
     except ValidationError as error:
         found += problems(error, known=SweepSpec.model_fields)
-    if not found:
-        return SweepSpec.model_validate(content)
-    rest = {"name": "sound", "base": sound, "axes": content["axes"]}
+    else:
+        if not found:
+            return sweep
+    rest = {name: content[name] for name in ("base", "axes", "cases", "analyses")}
     try:
-        sweep = SweepSpec.model_validate({**rest, "search": content["search"]})
-    except ValidationError:
-        sweep = SweepSpec.model_validate(rest)
-    raise SpecError(found, place=place, sound=sweep)
-
-
-def _base_problems(base: Mapping[str, Any]) -> list[str]:
-    try:
-        TrialSpec.model_validate(dict(base))
-    except ValidationError as error:
-        return problems(error, known=TrialSpec.model_fields, prefix="base.")
-    return []
-
-
-def _field_problems(name: str, value: Any) -> list[str]:
-    try:
-        TrialSpec.model_validate({name: value})
-    except ValidationError as error:
-        return problems(error, known=TrialSpec.model_fields, prefix="axes.")
-    return []
-
-
-def _axis(axis: str, values: Any, base: Mapping[str, Any], found: list[str]) -> tuple[Any, ...] | Range | None:
-    """The axis with every value as the trial will hold it; its problems are added to `found`."""
-    field, _, argument = axis.partition(".")
-    known_field = axis in TrialSpec.model_fields or (field == "shortcut_args" and argument)
-    if not known_field:
-        known = [*TrialSpec.model_fields, "shortcut_args.<argument>"]
-        found.append(f"axes.{axis}: not a trial field{nearest(axis, known)} (fields: {', '.join(known)})")
-        return None
-    if isinstance(values, dict):
-        return _range(axis, cast(dict[str, Any], values), base, found)
-    if not isinstance(values, list) or not values:
-        what = "an empty list" if values == [] else repr(values)
-        found.append(f"axes.{axis}: an axis is a list of values or a range {{low, high, log}}, got {what}")
-        return None
-    kept: list[Any] = []
-    for value in cast(list[Any], values):
-        fields = merge(base, {axis: value})
-        mistakes = _field_problems(field, fields[field])
-        found.extend(mistakes)
-        if not mistakes:
-            parsed = getattr(TrialSpec.model_validate({field: fields[field]}), field)
-            kept.append(parsed[argument] if argument else parsed)
-    if repeated := _repeated(kept):
-        found.append(f"axes.{axis}: every value once; {', '.join(map(repr, repeated))} is there again")
-    return tuple(kept) or None
-
-
-def _repeated(values: list[Any]) -> list[Any]:
-    seen: set[Hashable] = set()
-    again: list[Any] = []
-    for value in values:
-        mark = tuple(sorted(value.items())) if isinstance(value, dict) else value
-        if mark in seen:
-            again.append(value)
-        seen.add(mark)
-    return again
-
-
-def _range(axis: str, values: dict[str, Any], base: Mapping[str, Any], found: list[str]) -> Range | None:
-    try:
-        span = Range.model_validate(values)
-    except ValidationError as error:
-        found.extend(problems(error, known=Range.model_fields, prefix=f"axes.{axis}."))
-        return None
-    if not span.low < span.high or (span.log and span.low <= 0):
-        rule = "0 < low < high (log)" if span.log else "low < high"
-        found.append(f"axes.{axis}: {rule} must hold, but got low={span.low}, high={span.high}")
-        return None
-    field = axis.partition(".")[0]
-    ends = [merge(base, {axis: end})[field] for end in (span.low, span.high)]
-    mistakes = [line for end in ends for line in _field_problems(field, end)]
-    found.extend(mistakes)
-    return None if mistakes else span
+        valid = SweepSpec.model_validate({"name": "valid", **rest, "search": content["search"]})
+    except ValidationError:  # without its search a sweep has no use for ranges
+        lists = {axis: values for axis, values in axes.items() if not isinstance(values, Range)}
+        valid, whole = SweepSpec.model_validate({"name": "valid", **rest, "axes": lists}), False
+    raise SpecError(found, place=place, valid_part=ValidPart(valid, whole))
 
 
 def _neighbors(path: Path) -> str:

@@ -1,30 +1,39 @@
-"""One trial: build, train, dissect. Read this first."""
+"""One trial: build, train, ask. Read this first.
+
+`Trial` is one training in progress; `run_session` is the one lifecycle of trials, wherever they run.
+"""
 
 from __future__ import annotations
 
 import logging
+import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
-from resablate.analyses import ANALYSES
+from resablate.analyses import TrainedWith
 from resablate.check import check_trial
 from resablate.datasets import DATASETS, Splits, load_dataset, split_dataset
+from resablate.devices import choose_device, device_name
 from resablate.dissection import Dissection, dissect
-from resablate.files import write_bytes
-from resablate.measurement import EpochMetrics
-from resablate.model import NetworkCost, ResidualNetwork, build_network, count_parameters, network_cost
-from resablate.result import RESULT_FILE, WEIGHTS_FILE, TrialResult
-from resablate.spec import TrialSpec
+from resablate.errors import DatasetError
+from resablate.failures import Failure, retry_once_on_oom
+from resablate.measurement import EpochMetrics, FailedMeasurement
+from resablate.model import ResidualNetwork, build_network, count_parameters
+from resablate.question import Question
+from resablate.result import RESULT_FILE, TrialResult, failed_result, weights_file
+from resablate.session import EpochDone, ResultSink, SessionPlace, TrialRequest
+from resablate.spec import TrainSpec
+from resablate.storage.files import write_bytes
 from resablate.training import (
     Training,
     calibrated,
     derived_generator,
-    evaluate,
     float32_products,
     resume,
     save_checkpoint,
@@ -33,93 +42,79 @@ from resablate.training import (
 from resablate.versions import versions
 
 log = logging.getLogger(__name__)
+# The list alone takes a setting that reaches every number: one of the class itself leaves NaN in tables as null.
+_DISSECTIONS = TypeAdapter(list[Dissection], config=ConfigDict(ser_json_inf_nan="strings"))
+DATA_MARK = "data:"
+"""Before the fingerprint of the data in the identity of a trial's data set."""
 
 
-def trial_cost(spec: TrialSpec) -> NetworkCost:
-    """Parameters and multiply-adds (of one image) of the trial's network, without building it in memory."""
-    dataset = DATASETS[spec.dataset]
-    return network_cost(
-        **_network_knobs(spec),
-        shortcut_args=spec.shortcut_args,
-        in_channels=dataset.channels,
-        num_classes=dataset.num_classes,
-        size=(spec.train_crop, spec.train_crop) if dataset.streamed else dataset.size,
-    )
-
-
-def _network_knobs(spec: TrialSpec) -> dict[str, Any]:
+def network_fields(spec: TrainSpec) -> dict[str, Any]:
+    """What `build_network` takes of a trial."""
     return dict(
         network=spec.network,
         shortcut=spec.shortcut,
         ordering=spec.ordering,
-        block=spec.block,
-        transition=spec.transition,
-        stage_preactivation=spec.stage_preactivation,
         depth=spec.depth,
         width=spec.width,
-        batch_norm=spec.batch_norm,
     )
 
 
-_DISSECTION = TypeAdapter(Dissection)
-
-
 class Trial:
-    """One trial in progress: call `run_epoch` until `training.done`, then `finish`.
+    """One training in progress: call `run_epoch` until `training.done`, then `finish`.
 
     With a folder it leaves a checkpoint there after every epoch and starts from the newest one, so that a trial killed
     at any moment continues with the same numbers.
 
     Args:
-        spec: what is asked, as `check_trial` returned it.
+        spec: what is trained, as `check_trial` returned it.
+        questions: what is asked of the network, during training or at its end.
         data_root: where data sets are looked for first.
         device: where to compute; the GPU if there is one where None.
         folder: for checkpoints, weights and the result; nothing is written where None.
 
     Raises:
-        DatasetError: if the data set is missing or broken.
+        DatasetError: if the data set is missing, broken, or not the one that the spec names by its fingerprint.
     """
 
     def __init__(
         self,
-        spec: TrialSpec,
+        spec: TrainSpec,
+        questions: Sequence[Question] = (),
         *,
         data_root: Path | None = None,
         device: torch.device | None = None,
         folder: Path | None = None,
     ) -> None:
         self.spec = spec
+        self.questions = tuple(questions)
         self.folder = folder
-        self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = device or choose_device()
         self.splits = self._load(data_root)
         self.network = self._build()
         self.training = self._prepare()
-        self._early: dict[int, Dissection] = {}
+        self._epoch_analyses: dict[int, Dissection] = {}
         for warning in resume(folder, self.training) if folder else []:
             log.warning(warning)
         for epoch in range(self.training.epoch + 1):
             if folder and (file := folder / f"analyses-{epoch:06d}.json").is_file():
-                self._early[epoch] = _DISSECTION.validate_json(file.read_bytes())
+                [self._epoch_analyses[epoch]] = _DISSECTIONS.validate_json(file.read_bytes())
 
     def _load(self, data_root: Path | None) -> Splits:
         spec = self.spec
-        return split_dataset(
-            load_dataset(spec.dataset, data_root),
-            val_fraction=spec.val_fraction,
-            train_examples=spec.train_examples,
-            generator=derived_generator(spec.seed, "split"),
-            device=self.device,
-            normalization=spec.normalization,
-            train_crop=spec.train_crop,
-            test_crop=spec.test_crop,
-        )
+        loaded = load_dataset(spec.dataset, data_root)
+        _, marked, known = spec.dataset.identity.partition(DATA_MARK)
+        if marked and known != loaded.fingerprint():
+            raise DatasetError(
+                f"{spec.dataset.name}: the data found have the fingerprint {loaded.fingerprint()}, but the trial"
+                f" {spec.key} is of data with {known}; name the folder of those with --data-root or $RESABLATE_DATA"
+            )
+        return split_dataset(spec.dataset, loaded, generator=derived_generator(spec.seed, "split"), device=self.device)
 
     def _build(self) -> ResidualNetwork:
         spec = self.spec
-        dataset = DATASETS[spec.dataset]
+        dataset = DATASETS[spec.dataset.name]
         return build_network(
-            **_network_knobs(spec),
-            shortcut_args=spec.shortcut_args,
+            **network_fields(spec),
             in_channels=dataset.channels,
             num_classes=self.splits.num_classes or dataset.num_classes,
             generator=derived_generator(spec.seed, "weights"),
@@ -135,165 +130,167 @@ class Trial:
             iterations=spec.iterations,
             batch_size=spec.batch_size,
             learning_rate=spec.learning_rate,
-            momentum=spec.momentum,
-            nesterov=spec.nesterov,
-            weight_decay=spec.weight_decay,
-            weight_decay_on=spec.weight_decay_on,
+            optimizer=spec.optimizer,
             schedule=spec.schedule,
-            milestones=spec.milestones,
-            decay_factor=spec.decay_factor,
-            warmup_iterations=spec.warmup_iterations,
-            warmup_learning_rate=spec.warmup_learning_rate,
             augmentation=spec.augmentation,
-            crop_padding=spec.crop_padding,
-            crop_fill=spec.crop_fill,
             precision=spec.precision,
             memory_format=spec.memory_format,
             compile=spec.compile,
             block_sampling=spec.block_sampling,
-            final_survival=spec.final_survival,
-            sampled_blocks=spec.sampled_blocks,
             regularizer=spec.regularizer,
-            sv_strength=spec.sv_strength,
-            sv_layers=spec.sv_layers,
-            sv_target=spec.sv_target,
-            sv_frequency=spec.sv_frequency,
-            sv_stem=spec.sv_stem,
             seed=spec.seed,
         )
 
     def run_epoch(self) -> EpochMetrics:
-        """Train one epoch and store a checkpoint; before the first and after any, the analyses that are due."""
+        """Train one epoch and store a checkpoint; before the first and after any, answer the questions that are due."""
         if not self.training.epoch:
-            self._follow()
+            self._run_due_analyses()
         metrics = self.training.run_epoch()
         if not self.training.diverged:
-            self._follow()
+            self._run_due_analyses()
         if self.folder:
             save_checkpoint(self.folder, self.training)
         return metrics
 
-    def _follow(self) -> None:
-        """Run the analyses that follow training, where they are due after the epochs done."""
-        spec, epoch = self.spec, self.training.epoch
-        followed = [name for name in spec.analyses if ANALYSES[name].over_training]
-        if epoch not in spec.analysis_epochs or not followed:
+    def _run_due_analyses(self) -> None:
+        """Answer the questions about the epochs done, and keep the weights that they are about."""
+        epoch = self.training.epoch
+        due = [question for question in self.questions if question.epoch == epoch]
+        if not due:
             return
         network = self.network if epoch else calibrated(self.network, self.splits.train)
-        self._early[epoch] = self.analyze(followed, network=network, epoch=epoch)
-        if self.folder:  # before the checkpoint: a trial that is continued after this epoch has what was due in it
-            write_bytes(self.folder / f"analyses-{epoch:06d}.json", _DISSECTION.dump_json(self._early[epoch]))
+        self._epoch_analyses[epoch] = self.ask(due, network=network)
+        if self.folder:  # before the checkpoint: a trial that continues after this epoch has what was due in it
+            if epoch:
+                save_weights(self.folder / weights_file(epoch), self.network)
+            content = _DISSECTIONS.dump_json([self._epoch_analyses[epoch]])
+            write_bytes(self.folder / f"analyses-{epoch:06d}.json", content)
 
     @float32_products()
     def finish(self) -> TrialResult:
-        """Measure the test error, run the analyses, and store weights and result.
+        """Answer the questions about the trained network, and store weights and result.
 
-        An analysis that fails is named in the result; the others run all the same.
+        A question that gets no answer is named in the result; the others are answered all the same.
         """
-        start = time.perf_counter()
-        tested = evaluate(self.network, self.splits.test)
-        dissection = self.analyze([] if self.training.diverged else self.spec.analyses)
-        trained = sum(metrics.wall_seconds for metrics in self.training.history)
-        result = TrialResult(
+        start, training = time.perf_counter(), self.training
+        last = self.ask([] if training.diverged else [q for q in self.questions if q.epoch is None])
+        during = [dissection for _, dissection in sorted(self._epoch_analyses.items())]
+        trained = sum(metrics.wall_seconds for metrics in training.history)
+        answered = TrialResult(
             spec=self.spec,
-            status="diverged" if self.training.diverged else "finished",
-            reason=self.training.divergence,
-            history=tuple(self.training.history),
-            test_error=tested.error,
-            test_loss=tested.loss,
-            analyses=dissection.done,
-            analyses_by_epoch={epoch: early.done for epoch, early in sorted(self._early.items())},
-            analysis_errors={
-                **dissection.errors,
-                **{f"{n} at epoch {e}": why for e, early in self._early.items() for n, why in early.errors.items()},
-            },
+            status="diverged" if training.diverged else "finished",
+            reason=training.divergence,
+            history=tuple(training.history),
+            kept_epochs=tuple(sorted(epoch for epoch in self._epoch_analyses if epoch and self.folder)),
             parameter_count=count_parameters(self.network),
-            wall_seconds=trained + time.perf_counter() - start,
+            wall_seconds=trained + sum(d.wall_seconds for d in during) + time.perf_counter() - start,
             versions=versions(device_name(self.device)),
         )
+        for dissection in (*during, last):
+            answered = answered.with_measurements(dissection.done, dissection.failed)
+        result = answered.with_measurements((), self._not_reached(answered)).in_order_of(self.questions)
         if self.folder:
-            save_weights(self.folder / WEIGHTS_FILE, self.network)
+            save_weights(self.folder / weights_file(None), self.network)
             write_bytes(self.folder / RESULT_FILE, result.to_json().encode())
         return result
 
-    def analyze(
-        self,
-        names: Sequence[str],
-        *,
-        network: ResidualNetwork | None = None,
-        epoch: int | None = None,
-        **knobs: object,
-    ) -> Dissection:
-        """Run analyses with the spec's knobs; one that fails does not keep the others from running.
+    def _not_reached(self, result: TrialResult) -> list[FailedMeasurement]:
+        """Questions that no epoch of this training can answer; one that came after its epoch was over is not asked."""
+        known = result.measured | result.unmeasured
+        training, end = self.training, self.training.epoch
+        why = f"the training {'diverged in' if training.diverged else 'ended after'} epoch {end}"
+        return [
+            FailedMeasurement(question=question, reason=why)
+            for question in self.questions
+            if question.id not in known and (training.diverged or (question.epoch or 0) > end)
+        ]
 
-        Args:
-            names: rows of ANALYSES.
-            network: the trial's own where None.
-            epoch: when; the end where None. Examples and paths are drawn anew for every epoch.
-            **knobs: instead of the spec's.
-        """
+    def ask(self, questions: Sequence[Question], *, network: ResidualNetwork | None = None) -> Dissection:
+        """Put questions to the trial's network, or to one of the same shape; one that fails keeps no other back."""
+        spec = self.spec
         return dissect(
             self.network if network is None else network,
-            names,
+            questions,
             train=self.splits.train,
             test=self.splits.test,
-            seed=self.spec.seed,
-            epoch=epoch,
-            knobs={**analysis_knobs(self.spec), **knobs},
+            seed=spec.seed,
+            trained_with=TrainedWith(block_sampling=spec.block_sampling, regularizer=spec.regularizer),
         )
 
-
-def analysis_knobs(spec: TrialSpec) -> dict[str, Any]:
-    """The fields that analyses take, by name."""
-    return dict(
-        block_sampling=spec.block_sampling,
-        sv_target=spec.sv_target,
-        lesion_examples=spec.lesion_examples,
-        lesion_arithmetic=spec.lesion_arithmetic,
-        multi_lesion_largest=spec.multi_lesion_largest,
-        multi_lesion_subsets=spec.multi_lesion_subsets,
-        multi_lesion_design=spec.multi_lesion_design,
-        multi_lesion_examples=spec.multi_lesion_examples,
-        reorder_swaps=spec.reorder_swaps,
-        reorder_samples=spec.reorder_samples,
-        reorder_examples=spec.reorder_examples,
-        path_examples=spec.path_examples,
-        path_samples=spec.path_samples,
-        path_signs=spec.path_signs,
-        norm_examples=spec.norm_examples,
-        subset_samples=spec.subset_samples,
-    )
+    def dissections_before(self, epoch: int) -> list[Dissection]:
+        """The answers to questions about earlier epochs."""
+        return [dissection for at, dissection in sorted(self._epoch_analyses.items()) if at < epoch]
 
 
 def run_trial(
-    spec: TrialSpec,
+    spec: TrainSpec,
+    questions: Sequence[Question] = (),
     *,
     data_root: Path | None = None,
     device: torch.device | None = None,
     folder: Path | None = None,
-    on_epoch: Callable[[EpochMetrics], None] | None = None,
 ) -> TrialResult:
-    """Build, train and dissect one network.
-
-    Args:
-        spec: what is asked.
-        data_root: where data sets are looked for first.
-        device: where to compute; the GPU if there is one where None.
-        folder: for checkpoints, weights and the result; nothing is written where None.
-        on_epoch: called with each epoch's metrics.
+    """Build and train one network and put questions to it; arguments as `Trial`'s.
 
     Raises:
         SpecError: if a name or an argument is unknown.
         DatasetError: if the data set is missing or broken.
     """
-    trial = Trial(check_trial(spec), data_root=data_root, device=device, folder=folder)
+    trial = Trial(check_trial(spec), questions, data_root=data_root, device=device, folder=folder)
     while not trial.training.done:
-        metrics = trial.run_epoch()
-        if on_epoch:
-            on_epoch(metrics)
+        trial.run_epoch()
     return trial.finish()
 
 
-def device_name(device: torch.device) -> str:
-    """`cpu`, or the GPU's product name."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+def run_session(
+    requests: Sequence[TrialRequest], *, place: SessionPlace, sink: ResultSink
+) -> Iterator[EpochDone | TrialResult]:
+    """Train a list of networks of one shape, put the questions to them, and tell `sink` of everything.
+
+    The trials run one after the other. Each continues from its newest checkpoint, here or in the store. One that fails
+    is filed as failed, and the next one runs; where memory ran out, it is tried once more.
+
+    Args:
+        requests: the trials.
+        place: where to compute.
+        sink: told of everything; also of epochs from before an interruption.
+
+    Yields:
+        After each epoch an EpochDone, at the end of each trial what is filed of it.
+
+    Raises:
+        DeviceLost: if the GPU is of no more use to this process.
+    """
+    for request in requests:
+        folder = place.folder / request.spec.key
+        sink.start_trial(request.spec)
+        outcome = yield from retry_once_on_oom(
+            partial(_train, request, folder, place=place, sink=sink), name=f"trial {request.spec.key}"
+        )
+        if isinstance(outcome, Failure):
+            yield sink.finish_trial(failed_result(request.spec, outcome.reason), weights={})
+            continue
+        result, weights = outcome
+        filed = sink.finish_trial(result, weights=weights)
+        if filed.status != "failed":
+            shutil.rmtree(folder, ignore_errors=True)
+            place.store.delete(folder)
+        yield filed
+
+
+def _train(
+    request: TrialRequest, folder: Path, *, place: SessionPlace, sink: ResultSink
+) -> Generator[EpochDone, None, tuple[TrialResult, dict[str, bytes]]]:
+    """One trial from its newest checkpoint to its end: the result, and name -> content of each file of weights."""
+    place.store.download(folder)
+    trial = Trial(request.spec, request.questions, data_root=place.data_root, device=place.device, folder=folder)
+    for metrics in trial.training.history:
+        sink.epoch(request.spec.key, metrics)
+    while not trial.training.done:
+        metrics = trial.run_epoch()
+        place.store.upload(folder)
+        sink.epoch(request.spec.key, metrics)
+        yield EpochDone(request.spec.key, metrics, trial.training.done)
+    result = trial.finish()
+    names = [weights_file(epoch) for epoch in (*result.kept_epochs, None)]
+    return result, {name: (folder / name).read_bytes() for name in names}

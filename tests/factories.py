@@ -4,11 +4,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from resablate.measurement import AnalysisResult, EpochMetrics
+from resablate.component import Component
+from resablate.component_tables import resolve
+from resablate.measurement import AnalysisResult, EpochMetrics, FailedMeasurement, Measurement
+from resablate.question import TEST, Question
 from resablate.result import Status, TrialResult
-from resablate.spec import ArgumentValue, TrialSpec
+from resablate.spec import TrainSpec
 
-VERSIONS = {"resablate": "0.1.0", "torch": "2.11.0", "python": "3.11.2", "commit": "0" * 40, "device": "cpu"}
+VERSIONS = {"resablate": "0.2.0", "torch": "2.11.0", "python": "3.11.2", "commit": "0" * 40, "device": "cpu"}
 
 
 def make_history(losses: Sequence[float], *, val_error: float = 0.1) -> tuple[EpochMetrics, ...]:
@@ -204,6 +207,25 @@ def make_spectrum(medians: Sequence[float], *, target: float = 1.0) -> AnalysisR
     )
 
 
+def make_test(error: float, *, classes: int | None = None) -> AnalysisResult:
+    """A test with this error; the loss is three times the error."""
+    summary = {"error": error, "loss": 3 * error, **({} if classes is None else {"classes": float(classes)})}
+    units = {"error": "fraction", "loss": "nats", "classes": "1"}
+    return AnalysisResult(summary=summary, table={}, units={name: units[name] for name in summary})
+
+
+def make_spec(fields: Mapping[str, Any]) -> TrainSpec:
+    """The training with these fields, `shortcut.bias` among them, every argument filled in as a check does it.
+
+    Names that are in no table are left as they are, which a check refuses.
+    """
+    spec = TrainSpec.parse(fields)
+    parts = {name: resolve(part, name).component for name, part in spec.components().items()}
+    if parts["regularizer"].values.get("strength") == 0:
+        parts["regularizer"] = Component("none")
+    return spec.replace(**parts)
+
+
 def make_result(
     *,
     error: float = 0.1,
@@ -213,25 +235,51 @@ def make_result(
     analyses: Mapping[str, AnalysisResult] | None = None,
     analyses_by_epoch: Mapping[int, Mapping[str, AnalysisResult]] | None = None,
     analysis_errors: Mapping[str, str] | None = None,
+    classes: int | None = None,
     wall_seconds: float = 60.0,
-    shortcut_args: Mapping[str, ArgumentValue] | None = None,
-    **fields: Any,
+    fields: Mapping[str, Any] | None = None,
+    **more_fields: Any,
 ) -> TrialResult:
-    """A result of the trial with these fields; errors of trials that did not finish are NaN."""
+    """A result of the training with these fields; trials that did not finish have no test.
+
+    Args:
+        error: on the test set.
+        status: how the trial ended.
+        reason: why it is not finished.
+        losses: of training, by epoch.
+        analyses: what was measured at the end besides the test, each with its default arguments.
+        analyses_by_epoch: the same after other epochs.
+        analysis_errors: analyses that failed at the end, and why.
+        classes: what the test tells of the number of classes.
+        wall_seconds: of the whole trial.
+        fields: of the training, where a name has a dot.
+        more_fields: of the training.
+    """
+    tested = {TEST: make_test(error, classes=classes)} if status == "finished" else {}
+    measured = {None: {**tested, **(analyses or {})}, **(analyses_by_epoch or {})}
     return TrialResult(
-        spec=TrialSpec.parse({**fields, "shortcut_args": dict(shortcut_args or {})}),
+        spec=make_spec({**more_fields, **(fields or {})}),
         status=status,
         reason=reason,
         history=make_history(losses),
-        test_error=error if status == "finished" else math.nan,
-        test_loss=3 * error if status == "finished" else math.nan,
-        analyses=dict(analyses or {}),
-        analyses_by_epoch={epoch: dict(early) for epoch, early in (analyses_by_epoch or {}).items()},
-        analysis_errors=dict(analysis_errors or {}),
+        measurements=tuple(
+            make_measurement(name, result, epoch=epoch)
+            for epoch, results in measured.items()
+            for name, result in results.items()
+        ),
+        failed_measurements=tuple(
+            FailedMeasurement(question=Question(Component(name)), reason=why)
+            for name, why in (analysis_errors or {}).items()
+        ),
         parameter_count=100_000,
         wall_seconds=wall_seconds,
         versions=VERSIONS,
     )
+
+
+def make_measurement(name: str, result: AnalysisResult, *, epoch: int | None = None, **arguments: Any) -> Measurement:
+    """The answer to an analysis with these arguments after an epoch, or at the end."""
+    return Measurement(question=Question(Component(name, arguments), epoch), result=result)
 
 
 SHORTCUT_ERRORS = {

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from resablate.component import Component, parse_component
 from resablate.datasets import Examples
 from resablate.model import Block, ResidualNetwork, Route, build_network
 from resablate.shortcuts import Addends
@@ -46,9 +47,10 @@ def make_network(
 
     Gates are half open, so that both of a block's addends matter.
     """
-    if keywords.get("shortcut", "identity").endswith("gate"):
-        keywords.setdefault("shortcut_args", {"bias": -0.5})
-    fields = {"depth": 8, "in_channels": 1, **keywords}
+    shortcut = parse_component(keywords.get("shortcut", "identity"))
+    if shortcut.name.endswith("gate"):
+        shortcut = Component(shortcut.name, {"bias": -0.5, **shortcut.arguments})
+    fields = {"depth": 8, "in_channels": 1, **keywords, "shortcut": shortcut}
     network = build_network(width=width, num_classes=num_classes, generator=make_generator(seed), **fields).to(dtype)
     draw_batch_norms(network, seed=seed + 1000)
     return network.eval()

@@ -1,12 +1,14 @@
+import re
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from annotated_types import Interval
 
 import resablate.registry
 from resablate.errors import SpecError, UnknownName, nearest
-from resablate.registry import Registry, accepted, arguments
+from resablate.registry import Registry, filter_kwargs, keyword_defaults
 
 
 def make_table() -> Registry[int]:
@@ -46,24 +48,100 @@ def test_a_part_of_a_name_is_near() -> None:
     )
 
 
-def test_other_packages_add_rows_but_replace_none(monkeypatch: pytest.MonkeyPatch) -> None:
+OWN = {"one": 1, "two": 2, "three": 3}
+
+
+def with_entries(monkeypatch: pytest.MonkeyPatch, **entries: str) -> None:
+    """Another package adds these rows, name -> module:thing, to the table of numbers."""
+
     def entry_points(group: str) -> list[EntryPoint]:
         assert group == "resablate.numbers"
-        return [EntryPoint("one", "math:tau", group), EntryPoint("pi", "math:pi", group)]
+        return [EntryPoint(name, value, group) for name, value in entries.items()]
 
     monkeypatch.setattr(resablate.registry, "entry_points", entry_points)
+
+
+def test_other_packages_add_rows_but_replace_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_entries(monkeypatch, one="math:tau", pi="math:pi")
     table: Registry[Any] = make_table()
     assert list(table) == ["one", "two", "three", "pi"]
     assert table["pi"] == pytest.approx(3.14159, abs=1e-5)
     assert table["one"] == 1
 
 
-def row(positional: int, *, needed: int, knob: int = 3, other: str = "x") -> None: ...
+def test_a_row_that_cannot_be_loaded_leaves_the_others(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with_entries(monkeypatch, gone="no_such_module:row", lacks="math:no_such_name", pi="math:pi")
+    table: Registry[Any] = make_table()
+    assert list(table) == [*OWN, "pi"]
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        "number 'gone' of no_such_module is left out",
+        "number 'lacks' of math is left out",
+    ]
 
 
-def test_knobs_are_the_keywords_with_a_default() -> None:
-    assert arguments(row) == {"knob": 3, "other": "x"}
-    assert accepted(row, {"knob": 5, "needed": 1, "positional": 2, "elsewhere": 0}) == {"knob": 5}
+def test_a_row_whose_argument_would_be_taken_for_a_record_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with_entries(monkeypatch, bad=f"{__name__}:misnamed")
+    assert list(make_table()) == list(OWN)
+    assert "no argument may be called defaults, name" in caplog.text
+
+
+def test_only_rows_of_other_packages_have_an_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a key says which version of a package and which source a trial was run with."""
+    with_entries(monkeypatch, pi=f"{__name__}:row")
+    table: Registry[Any] = make_table()
+    assert table.identity("one") == ""
+    assert re.fullmatch(rf"{re.escape(__name__)} [0-9a-f]{{12}}", table.identity("pi"))
+    assert make_table().identity("pi") == table.identity("pi")
+
+
+def misnamed(*, name: str = "x", defaults: int = 3) -> None: ...
+
+
+def row(positional: int, *, needed: int, knob: int = 3, other: str = "x", told: float = 0.5) -> None: ...
+
+
+class Row:
+    """A row that is a class."""
+
+    def __init__(self, *, factor: Annotated[float, Interval(gt=0)] = 0.5, flag: bool = False) -> None: ...
+
+
+class Several:
+    """A row that is several functions."""
+
+    functions = (row, Row)
+
+
+def test_arguments_are_the_keywords_with_a_default() -> None:
+    assert keyword_defaults(row) == {"knob": 3, "other": "x", "told": 0.5}
+    assert filter_kwargs(row, {"knob": 5, "needed": 1, "positional": 2, "elsewhere": 0}) == {"knob": 5, "needed": 1}
+
+
+def test_a_table_tells_arguments_types_and_what_its_caller_gives() -> None:
+    table: Registry[Any] = Registry(
+        "row", "rows", {"function": row, "class": Row, "several": Several(), "text": "a description"}, given=["told"]
+    )
+    assert table.arguments("function") == {"knob": 3, "other": "x"}
+    assert table.types("function") == {"knob": int, "other": str}
+    assert table.arguments("class") == {"factor": 0.5, "flag": False}
+    assert table.types("class") == {"factor": Annotated[float, Interval(gt=0)], "flag": bool}
+    assert table.arguments("several") == {"knob": 3, "other": "x", "factor": 0.5, "flag": False}
+    assert table.types("several") == {**table.types("function"), **table.types("class")}
+    assert table.arguments("text") == table.types("text") == {}
+    with pytest.raises(UnknownName):
+        table.arguments("nothing")
+
+
+def test_types_that_cannot_be_told_are_left_out() -> None:
+    def unknown(*, knob: "NoSuchType" = 3) -> None: ...  # type: ignore[name-defined]  # noqa: F821
+
+    table: Registry[Any] = Registry("row", "rows", {"unknown": unknown})
+    assert table.arguments("unknown") == {"knob": 3}
+    assert table.types("unknown") == {}
 
 
 def test_a_spec_error_counts_its_problems() -> None:

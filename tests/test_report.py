@@ -5,6 +5,7 @@ import math
 import re
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup, Tag
@@ -13,9 +14,10 @@ from resablate import report
 from resablate.errors import ResablateError
 from resablate.figures.analysis_tables import with_standard_errors
 from resablate.figures.tables import Kind, Table
+from resablate.report_pages import markdown_text
 from resablate.result import TrialResult
 from resablate.sweep import SweepSpec, parse_sweep
-from tests.factories import make_lesion, make_path_gradient, make_result
+from tests.factories import make_lesion, make_measurement, make_path_gradient, make_result
 
 HOSTILE = "RuntimeError: <script>alert(1)</script> | `x` [y](javascript:z) \"'&"
 COMMAND = "resablate sweep sweeps/small.yaml && resablate report small"
@@ -231,7 +233,7 @@ def test_a_crash_leaves_the_old_report_whole(tmp_path: Path, monkeypatch: pytest
     def crash(*_: object, **__: object) -> str:
         raise OSError("disk full")
 
-    monkeypatch.setattr(report, "_render", crash)
+    monkeypatch.setattr(report, "render_page", crash)
     with pytest.raises(OSError, match="disk full"):
         write(tmp_path / "small", small_results())
     assert page.read_bytes() == before
@@ -260,12 +262,9 @@ def test_only_failures_make_a_report_too(tmp_path: Path) -> None:
 
 
 def test_analyses_that_followed_training_have_their_tables(tmp_path: Path) -> None:
-    results = [
-        result.model_copy(
-            update={"analyses_by_epoch": {0: {"lesion": make_lesion([0.8, 0.9], baseline=0.7)}, 3: result.analyses}}
-        )
-        for result in small_results()[:3]
-    ]
+    after = {"lesion": make_lesion([0.2, 0.4], baseline=0.1), "path_gradient": make_path_gradient([1, 0.5, 0.1])}
+    early = {0: {"lesion": make_lesion([0.8, 0.9], baseline=0.7)}, 3: after}
+    results = [make_result(seed=seed, width=8, analyses=after, analyses_by_epoch=early) for seed in range(3)]
     page = BeautifulSoup(write(tmp_path / "r", results).read_text(encoding="utf-8"), "html.parser")
     headings = [heading.get_text() for heading in section(page, "analyses").find_all("h3")]
     assert headings == [
@@ -281,13 +280,130 @@ def test_analyses_that_followed_training_have_their_tables(tmp_path: Path) -> No
     assert lines[0].startswith("key,shortcut,depth,seed,epoch,block,error")
 
 
-def test_analyses_repeated_with_other_knobs_are_named(tmp_path: Path) -> None:
-    first, *others = small_results()[:3]
-    changed = first.model_copy(update={"analysis_knobs": {"lesion": {"lesion_examples": 50}}})
-    path = write(tmp_path / "r", [changed, *others])
+FEW = {"examples": 50}
+
+
+def asked(**analyses: Any) -> SweepSpec:
+    return parse_sweep({"name": "small", "axes": {"shortcut": ["identity"]}, "analyses": analyses})
+
+
+def with_lesions(seed: int, *examples: int | None) -> TrialResult:
+    """A trial whose lesions were measured on so many test examples; the mean error tells on how many."""
+    measured = [
+        make_measurement("lesion", make_lesion([(n or 900) / 1000], baseline=0.01), **({"examples": n} if n else {}))
+        for n in examples
+    ]
+    return make_result(seed=seed).with_measurements(measured)
+
+
+def test_the_sweeps_own_question_has_the_plain_name_in_whatever_order_it_was_answered(tmp_path: Path) -> None:
+    results = [with_lesions(0, 50, None), with_lesions(1, None, 50), with_lesions(2, 50)]
+    for number, (question, plain, longer, trials) in enumerate(
+        [(FEW, "5.00", "90.0", ["3", "2"]), ({}, "90.0", "5.00", ["2", "3"])]
+    ):
+        path = report.write_report(results, sweep=asked(lesion=question), command="", folder=tmp_path / str(number))
+        page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        headings = [heading.get_text() for heading in section(page, "analyses").find_all("h3")]
+        assert headings == ["Lesion", "Lesion defaults" if question else "Lesion examples 50"]
+        rows = [rows_of(section(page, "analyses"), table=place)[0] for place in (0, 1)]
+        assert [row["trials"] for row in rows] == trials, "no median is over answers to different questions"
+        assert rows[0]["mean error"].startswith(plain)
+        assert rows[1]["mean error"].startswith(longer)
+        name = "lesion_defaults" if question else "lesion_examples_50"
+        assert {f"{name}.csv", f"{name}_summary.csv", "lesion.csv"} <= {
+            p.name for p in (path.parent / "tables").iterdir()
+        }
+
+
+def test_what_was_asked_besides_the_sweeps_questions_is_in_the_commands(tmp_path: Path) -> None:
+    results = [with_lesions(0, None, 50), with_lesions(1, None, 50)]
+    path = report.write_report(results, sweep=asked(lesion={}), command=COMMAND, folder=tmp_path / "all")
     page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
     [item] = section(page, "analyses").find_all("li")
-    assert item.get_text().endswith(f"({first.key}): lesion lesion_examples=50")
-    assert f"resablate analyze {first.key} lesion lesion_examples=50" in section(page, "reproduce").get_text()
-    assert f"({first.key}): lesion lesion" in path.with_name("index.md").read_text(encoding="utf-8")
-    assert "repeated" not in write(tmp_path / "s", others).read_text(encoding="utf-8")
+    assert item.get_text() == "lesion(examples=50)"
+    commands = section(page, "reproduce").find("code")
+    assert isinstance(commands, Tag)
+    assert commands.get_text().splitlines() == [COMMAND, "resablate analyze small lesion lesion.examples=50"]
+    assert "* lesion(examples=50)\n" in path.with_name("index.md").read_text(encoding="utf-8")
+    one = [with_lesions(0, None, 50), with_lesions(1, None)]
+    path = report.write_report(one, sweep=asked(lesion={}), command=COMMAND, folder=tmp_path / "one")
+    text = path.with_name("index.md").read_text(encoding="utf-8")
+    assert f"resablate analyze {one[0].key} lesion lesion.examples=50" in text
+    assert "* lesion(examples=50) (1 trial alone)\n" in text
+    none = report.write_report(one[1:], sweep=asked(lesion={}), command=COMMAND, folder=tmp_path / "none")
+    assert "resablate analyze" not in none.read_text(encoding="utf-8")
+
+
+def test_a_question_after_other_epochs_is_one_of_its_own(tmp_path: Path) -> None:
+    gradient = {"path_gradient": make_path_gradient([1, 0.5])}
+    results = [make_result(analyses=gradient, analyses_by_epoch={0: gradient, 2: gradient, 5: gradient})]
+    sweep = asked(path_gradient={"epochs": [0]})
+    page = report.write_report(results, sweep=sweep, command=COMMAND, folder=tmp_path / "r")
+    assert "resablate analyze small path_gradient &#39;path_gradient.epochs=[2, 5]&#39;" in page.read_text(encoding="utf-8")
+    text = page.with_name("index.md").read_text(encoding="utf-8")
+    assert "resablate analyze small path_gradient 'path_gradient.epochs=[2, 5]'" in text
+    assert "* path_gradient, also after epochs 2 and 5\n" in text
+
+
+def test_results_are_kept_as_they_were_filed(tmp_path: Path) -> None:
+    results = [with_lesions(0, 50, None), with_lesions(1, 50)]
+    path = report.write_report(results, sweep=asked(lesion={}), command="", folder=tmp_path / "r")
+    lines = path.with_name("results.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [TrialResult.from_json(line) for line in lines] == results
+
+
+def test_markdown_has_quotes_as_they_are_and_nothing_else_of_html(folder: Path) -> None:
+    text = (folder / "index.md").read_text(encoding="utf-8")
+    assert "He et al. 2016" in text
+    assert "identity's" in text
+    assert set(re.findall(r"&[#\w]+;", text)) <= {"&lt;", "&gt;", "&amp;"}
+    assert r"""RuntimeError: &lt;script&gt;alert(1)&lt;/script&gt; \| \`x\` \[y\](javascript:z) "'&amp;""" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ('it\'s 3 < 4 & "so"', 'it\'s 3 &lt; 4 &amp; "so"'),
+        ("- a\n- b", "\\- a - b"),
+        ("1. a", "1\\. a"),
+        ("+0.27", "+0.27"),
+        ("-", "-"),
+        ("a_b _c_ *d*", "a_b \\_c\\_ \\*d\\*"),
+    ],
+)
+def test_text_is_text_in_markdown(text: str, escaped: str) -> None:
+    assert markdown_text(text) == escaped
+
+
+def test_swept_values_are_shown_where_they_are_defaults(tmp_path: Path) -> None:
+    results = [
+        make_result(),
+        *(make_result(shortcut={"name": "exclusive_gate", "bias": b}, error=0.2) for b in (0, -6)),
+    ]
+    axes = {"shortcut": ["identity", "exclusive_gate"], "shortcut.bias": [0, -6]}
+    page = report.write_report(
+        results, sweep=parse_sweep({"name": "g", "axes": axes}), command="", folder=tmp_path / "g"
+    )
+    rows = rows_of(section(BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser"), "errors"))
+    assert [(row["shortcut"], row["shortcut.bias"]) for row in rows] == [
+        ("identity", "-"),
+        ("exclusive_gate", "-6"),
+        ("exclusive_gate", "0"),
+    ]
+
+
+def test_networks_of_different_kinds_stand_in_one_report(tmp_path: Path) -> None:
+    cases = [{"network": "resnet", "depth": 110}, {"network": "vgg", "depth": 15}]
+    results = [make_result(network="resnet", depth=110, error=0.1), make_result(network="vgg", depth=15, error=0.05)]
+    page = report.write_report(
+        results, sweep=parse_sweep({"name": "n", "cases": cases}), command="", folder=tmp_path / "n"
+    )
+    parsed = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+    rows = rows_of(section(parsed, "errors"))
+    assert [(row["network"], row["shortcut"], row["depth"]) for row in rows] == [
+        ("resnet", "identity", "110"),
+        ("vgg", "-", "15"),
+    ]
+    header = parsed.find("header")
+    assert isinstance(header, Tag)
+    assert "5.00 % vgg, depth 15" in " ".join(header.get_text(" ").split())

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from resablate.check import check_trial
+from resablate.component import Component
 from resablate.errors import SpecError
-from resablate.spec import TrialSpec
-from resablate.sweep import Range, SweepSpec, load_sweep, merge, parse_sweep
+from resablate.spec import TrainSpec
+from resablate.sweep import Range, SweepSpec, ValidPart, load_sweep, parse_sweep
 
 
 def write(folder: Path, text: str, name: str = "x.yaml") -> Path:
@@ -26,8 +28,8 @@ name: shapes
 base: {ordering: full_preactivation, learning_rate: 1e-4}
 axes:
   shortcut: [identity, exclusive_gate]
-  shortcut_args.bias: [-3, -6.0, 1e-2]
-  sv_strength: [0, 1e-3]
+  shortcut.bias: [-3, -6.0, 0.01]
+  regularizer.strength: [0, 1e-3]
 search: {method: grid}
 resources: {cpus: 2, gpus: 0.25}
 """
@@ -37,36 +39,33 @@ def test_a_file_becomes_points_with_the_last_axis_fastest(tmp_path: Path) -> Non
     sweep = load_sweep(write(tmp_path, FILE))
     points = list(sweep.points())
     assert len(points) == sweep.grid_size == 2 * 3 * 2
-    assert points[0] == {"shortcut": "identity", "shortcut_args.bias": -3.0, "sv_strength": 0.0}
-    assert points[1] == {"shortcut": "identity", "shortcut_args.bias": -3.0, "sv_strength": 0.001}
-    assert points[-1] == {"shortcut": "exclusive_gate", "shortcut_args.bias": 0.01, "sv_strength": 0.001}
+    identity, gate = Component("identity"), Component("exclusive_gate")
+    assert points[0] == {"shortcut": identity, "shortcut.bias": -3, "regularizer.strength": 0}
+    assert points[1] == {"shortcut": identity, "shortcut.bias": -3, "regularizer.strength": "1e-3"}
+    assert points[-1] == {"shortcut": gate, "shortcut.bias": 0.01, "regularizer.strength": "1e-3"}
 
 
 def test_a_number_that_yaml_reads_as_text_is_a_number(tmp_path: Path) -> None:
     sweep = load_sweep(write(tmp_path, FILE))
-    values = [value for name in ("shortcut_args.bias", "sv_strength") for value in sweep.axes[name]]
-    assert all(type(value) is float for value in values)
     assert sweep.trial({}).learning_rate == 1e-4
+    fields = {"regularizer": "procrustes", **list(sweep.points())[-1]}
+    checked = check_trial(TrainSpec.parse(fields)).regularizer
+    assert checked.values["strength"] == 1e-3, "the type of an argument is known once its row is"
 
 
 def test_a_point_changes_the_base() -> None:
-    sweep = make_sweep(base={"depth": 56, "shortcut_args": {"carried_factor": 0.3}}, axes={"seed": [1, 2]})
-    trial = sweep.trial({"seed": 2, "shortcut_args.added_factor": 1.0})
+    base = {"depth": 56, "shortcut": {"name": "constant_scale", "carried_factor": 0.3}}
+    sweep = make_sweep(base=base, axes={"seed": [1, 2]})
+    trial = sweep.trial({"seed": 2, "shortcut.added_factor": 1.0})
     assert (trial.depth, trial.seed) == (56, 2)
-    assert trial.shortcut_args == {"carried_factor": 0.3, "added_factor": 1.0}
-    assert sweep.base["shortcut_args"] == {"carried_factor": 0.3}, "the base itself is left alone"
-
-
-def test_merge_leaves_its_arguments_alone() -> None:
-    base: dict[str, Any] = {"shortcut_args": {"a": 1}, "depth": 20}
-    assert merge(base, {"shortcut_args.b": 2, "depth": 26}) == {"shortcut_args": {"a": 1, "b": 2}, "depth": 26}
-    assert base == {"shortcut_args": {"a": 1}, "depth": 20}
+    assert trial.shortcut == Component("constant_scale", {"carried_factor": 0.3, "added_factor": 1.0})
+    assert sweep.base["shortcut"] == Component("constant_scale", {"carried_factor": 0.3}), "the base is left alone"
 
 
 def test_a_sweep_without_axes_is_one_trial() -> None:
     sweep = make_sweep()
     assert list(sweep.points()) == [{}]
-    assert sweep.trial({}) == TrialSpec()
+    assert sweep.trial({}) == TrainSpec()
 
 
 def test_empty_blocks_of_yaml_mean_nothing(tmp_path: Path) -> None:
@@ -77,34 +76,43 @@ def test_empty_blocks_of_yaml_mean_nothing(tmp_path: Path) -> None:
     "content",
     [
         {},
-        {"axes": {"seed": [0, 1], "milestones": [[0.5], []], "train_examples": [None, 5]}},
+        {"axes": {"seed": [0, 1], "schedule.milestones": [[0.5], []], "dataset.train_examples": [None, 5]}},
+        {"axes": {"shortcut": ["identity", {"name": "exclusive_gate", "bias": -6}]}, "base": {"schedule": "constant"}},
+        {
+            "cases": [
+                {"network": "resnet", "depth": 110},
+                {"network": {"name": "vgg", "batch_norm": False}, "depth": 15},
+            ]
+        },
+        {"analyses": {"lesion": [{"examples": 20}, {}], "spectrum": {"epochs": [0, 2]}, "test": {"crop": 320}}},
+        {"analyses": {}},
         {"axes": {"learning_rate": {"low": 1e-3, "high": 1, "log": True}}, "search": {"method": "random", "trials": 3}},
         {"base": {"depth": 26}, "resources": {"cpus": 0.5, "gpus": 1}},
     ],
 )
 def test_a_sweep_survives_json(content: dict[str, Any]) -> None:
     sweep = make_sweep(**content)
-    again = SweepSpec.model_validate_json(sweep.model_dump_json())
+    again = parse_sweep(json.loads(sweep.model_dump_json()))
+    assert again == sweep
     assert again.model_dump(mode="json") == sweep.model_dump(mode="json")
+    assert again.questions == sweep.questions
     if not any(isinstance(values, Range) for values in sweep.axes.values()):
         assert [again.trial(point) for point in again.points()] == [sweep.trial(point) for point in sweep.points()]
 
 
 def test_one_mistake_in_one_value_is_one_line() -> None:
     with pytest.raises(SpecError) as caught:
-        make_sweep(axes={"shortcut_args.bias": [-3, [1]]}, resources={"gpus": "lots"})
+        make_sweep(axes={"shortcut.bias": [-3, {"a": 1}]}, resources={"gpus": "lots"})
     assert len(caught.value.problems) == 2
 
 
 def test_a_sweep_from_json_can_be_parsed_again() -> None:
-    sweep = make_sweep(axes={"shortcut_args.bias": [-3, -6], "milestones": [[0.5], [0.2, 0.4]]})
+    sweep = make_sweep(axes={"shortcut.bias": [-3, -6], "schedule.milestones": [[0.5], [0.2, 0.4]]})
     assert parse_sweep(json.loads(sweep.model_dump_json())) == sweep
 
 
 def test_a_range_may_be_an_argument() -> None:
-    assert make_sweep(axes={"shortcut_args.bias": {"low": -6, "high": "0"}}).axes == {
-        "shortcut_args.bias": Range(low=-6, high=0)
-    }
+    assert make_sweep(axes={"shortcut.bias": {"low": -6, "high": "0"}}).axes == {"shortcut.bias": Range(low=-6, high=0)}
 
 
 def test_resources_auto() -> None:
@@ -112,18 +120,25 @@ def test_resources_auto() -> None:
 
 
 MISTAKES: list[tuple[dict[str, Any], str]] = [
-    ({"axes": {"sv_strenght": [1]}}, r"axes.sv_strenght: not a trial field; did you mean 'sv_strength'.*\? \(fields: "),
+    ({"axes": {"learnin_rate": [1]}}, r"axes.learnin_rate: no such field; did you mean 'learning_rate'\? \(fields: "),
     ({"axes": {"depth": [20, 0]}}, "axes.depth: input should be greater than or equal to 1, got 0"),
     ({"axes": {"seed": []}}, "axes.seed: .*list of values or a range {low, high, log}, got an empty list"),
     ({"axes": {"seed": None}}, "axes.seed: .*got None"),
     ({"axes": {"shortcut": "identity"}}, "axes.shortcut: .*got 'identity'"),
-    ({"axes": {"seed": [0, 1, 0]}}, "axes.seed: every value once; 0 is there again"),
-    ({"axes": {"shortcut_args.bias": [-6, -6.0, "-6e0"]}}, "axes.shortcut_args.bias: every value once; -6.0, -6.0"),
-    ({"axes": {"shortcut_args.bias": [[1]]}}, r"axes.shortcut_args.bias: .*number.*got \[1\]"),
-    ({"axes": {"depth.bias": [1]}}, "axes.depth.bias: not a trial field"),
-    ({"axes": {"shortcut_args.": [1]}}, "axes.shortcut_args.: not a trial field"),
-    ({"axes": {1: [1]}}, "axes.1: not a trial field"),
-    ({"axes": {True: [1]}}, "axes.True: not a trial field"),
+    (
+        {"axes": {"shortcut": {"name": "dropout"}}},
+        r"axes.shortcut: an axis is a list; write \[{'name': 'dropout'}\] for",
+    ),
+    ({"axes": {"seed": [0, 1, 0]}}, "axes.seed: duplicate value 0"),
+    ({"axes": {"shortcut": ["dropout", {"name": "dropout"}]}}, "axes.shortcut: duplicate value dropout"),
+    ({"axes": {"shortcut.bias": [-6, -6.0, -3]}}, "axes.shortcut.bias: duplicate value -6.0"),
+    ({"axes": {"shortcut.bias": [{"a": 1}]}}, r"axes.shortcut.bias: bias must be a number, .*got {'a': 1}"),
+    ({"axes": {"shortcut": [3]}}, "axes.shortcut: a name, or {name: NAME, argument: value}, got 3"),
+    ({"axes": {"depth.bias": [1]}}, r"axes.depth.bias: depth takes no arguments \(those that do: network, shortcut, "),
+    ({"axes": {"shortcut.": [1]}}, "axes.shortcut.: the name of an argument must follow the dot"),
+    ({"axes": {1: [1]}}, "axes.1: no such field"),
+    ({"axes": {True: [1]}}, "axes.True: no such field"),
+    ({"axes": {"analyses": [["lesion"]]}}, "axes.analyses: questions stand under `analyses`, beside axes"),
     ({"axes": {"seed": [1]}, "base": {"seed": 2}}, "axes.seed: also set in base; write it in one place"),
     ({"axes": [1]}, r"axes: must be a mapping from field to value, got \[1\]"),
     ({"base": "x"}, "base: must be a mapping from field to value, got 'x'"),
@@ -131,14 +146,63 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"base": {"float": 1}}, "base.float: no such field"),
     ({"base": {"depth": 0}}, "base.depth: input should be"),
     ({"base": {3: 1}}, "base.3: no such field"),
+    ({"base": {"lesion.examples": 1}}, "base.lesion.examples: no such field"),
+    ({"base": {"analyses": ["lesion"]}}, "base.analyses: questions stand under `analyses`, beside base"),
     ({"axes": {"learning_rate": {"low": 1, "high": 1}}}, "axes.learning_rate: low < high must hold, .*low=1.0, high=1"),
     ({"axes": {"learning_rate": {"low": 2, "high": 1}}}, "axes.learning_rate: low < high must hold"),
-    ({"axes": {"sv_strength": {"low": 0, "high": 1, "log": True}}}, r"axes.sv_strength: 0 < low < high \(log\)"),
+    ({"axes": {"shortcut.bias": {"low": 0, "high": 1, "log": True}}}, r"axes.shortcut.bias: 0 < low < high \(log\)"),
     ({"axes": {"learning_rate": {"low": 0.1}}}, "axes.learning_rate.high: field required"),
     ({"axes": {"learning_rate": {"low": 0.1, "high": 1, "lg": True}}}, "axes.learning_rate.lg: no such field"),
     ({"axes": {"learning_rate": {"low": 0.1, "high": math.inf}}}, "axes.learning_rate.high: .*finite.*got inf"),
-    ({"axes": {"momentum": {"low": 0, "high": 1}}}, "axes.momentum: .*less than 1, got 1.0"),
-    ({"axes": {"shortcut": {"low": 0, "high": 1}}}, "axes.shortcut: .*string"),
+    ({"axes": {"learning_rate": {"low": 0, "high": 1}}}, "axes.learning_rate: .*greater than 0, got 0"),
+    ({"axes": {"shortcut": {"low": 0, "high": 1}}}, "axes.shortcut: names have no range; write a list of them"),
+    ({"cases": {"depth": 20}}, "cases: must be a list of mappings from field to value, .*got {'depth': 20}"),
+    ({"cases": [{"depth": 20}, {}]}, "cases: must be a list of mappings from field to value"),
+    ({"cases": [{"depth": 20}, {"dept": 26}]}, r"cases\[1\].dept: no such field; did you mean 'depth'"),
+    ({"cases": [{"depth": 0}, {"depth": 26}]}, r"cases\[0\].depth: input should be .*got 0"),
+    (
+        {"cases": [{"depth": 20}, {"analyses": 26}]},
+        r"cases\[1\].analyses: questions stand under `analyses`, beside cases",
+    ),
+    ({"cases": [{"depth": 20}, {"depth": 26}, {"depth": 20}]}, r"cases\[2\]: the same as cases\[0\]; remove one"),
+    (
+        {"cases": [{"depth": 20}, {"depth": 26}], "axes": {"depth": [8, 14]}},
+        "cases: depth is also an axis; write its values in one place",
+    ),
+    (
+        {"cases": [{"depth": 20}, {"depth": 26}], "base": {"depth": 8}},
+        "cases: every case sets depth, so base.depth has no effect; remove it there",
+    ),
+    (
+        {"base": {"shortcut": {"name": "dropout", "rate": 0.1}}, "axes": {"shortcut.rate": [0, 0.5]}},
+        "axes.shortcut.rate: also set inside base.shortcut; write it in one place",
+    ),
+    (
+        {"axes": {"shortcut": ["none", {"name": "dropout", "rate": 0.1}], "shortcut.rate": [0, 0.5]}},
+        "axes.shortcut.rate: also set inside axes.shortcut; write it in one place",
+    ),
+    (
+        {"base": {"shortcut": {"name": "dropout", "rate": 0.1}, "shortcut.rate": 0.5}},
+        "base.shortcut.rate: also set inside base.shortcut; write it in one place",
+    ),
+    (
+        {"cases": [{"shortcut": {"name": "dropout", "rate": 0.1}}, {"depth": 8}], "axes": {"shortcut.rate": [0, 0.5]}},
+        r"axes.shortcut.rate: also set inside cases\[0\].shortcut; write it in one place",
+    ),
+    (
+        {"cases": [{"shortcut": {"name": "dropout", "rate": 0.1}}], "base": {"shortcut.rate": 0.5}},
+        r"base.shortcut.rate: also set inside cases\[0\].shortcut; write it in one place",
+    ),
+    ({"analyses": 3}, "analyses: must be a mapping from analysis to its arguments, or a list of names, got 3"),
+    ({"analyses": {"lesion": 3}}, "analyses.lesion: must be a mapping from argument to value, .*got 3"),
+    ({"analyses": {"lesion": []}}, r"analyses.lesion: must be a mapping from argument to value, .*got \[\]"),
+    ({"analyses": {"lesion": {"examples": {"a": 1}}}}, "analyses.lesion: examples must be a number, .*got {'a': 1}"),
+    ({"analyses": {"lesion": [{}, {"examples": 5}, {}]}}, "analyses.lesion: the same arguments twice: lesion"),
+    ({"analyses": {"spectrum": {"epochs": [5, 1]}}}, r"analyses.spectrum.epochs: must be rising .*, got \[5, 1\]"),
+    ({"analyses": {"spectrum": {"epochs": [1, 1]}}}, r"analyses.spectrum.epochs: must be rising .*, got \[1, 1\]"),
+    ({"analyses": {"spectrum": {"epochs": [-1]}}}, r"analyses.spectrum.epochs: must be rising .*, got \[-1\]"),
+    ({"analyses": {"spectrum": {"epochs": "all"}}}, "analyses.spectrum.epochs: must be rising .*, got 'all'"),
+    ({"analyses": {"a b": {}}}, "analyses.a b: name must be a name of letters, digits and _, got 'a b'"),
     ({"serch": {}}, "serch: no such field; did you mean 'search'"),
     ({"search": {"method": "grid", "trails": 3}}, "search.trails: no such field"),
     ({"search": {"trials": 0}}, "search.trials: .*greater than or equal to 1, got 0"),
@@ -175,12 +239,41 @@ def test_a_name_is_needed() -> None:
 def test_all_mistakes_at_once() -> None:
     with pytest.raises(SpecError) as caught:
         parse_sweep(
-            {"nam": "x", "base": {"depth": 0, "shorcut": "a"}, "axes": {"sed": [1], "width": [], "epochs": [0, -1]}},
+            {
+                "nam": "x",
+                "base": {"depth": 0, "shorcut": "a", "seed": 3},
+                "axes": {"sed": [1], "width": [], "epochs": [0, -1], "seed": [1]},
+                "cases": [{"with": 1}, {"seed": 5}],
+                "analyses": {"lesion": 3},
+            },
             place="sweeps/x.yaml",
         )
-    starts = ["base.depth", "base.shorcut", "axes.sed", "axes.width", "axes.epochs", "axes.epochs", "name", "nam"]
+    starts = [
+        *("base.depth", "base.shorcut", "axes.sed", "axes.width", "axes.epochs", "axes.epochs", "cases[0].with"),
+        *("axes.seed", "cases", "analyses.lesion", "name", "nam"),
+    ]
     assert [problem.partition(":")[0] for problem in caught.value.problems] == starts
-    assert str(caught.value).startswith("sweeps/x.yaml: 8 problems\n  base.depth: input")
+    assert str(caught.value).startswith("sweeps/x.yaml: 12 problems\n  base.depth: input")
+
+
+@pytest.mark.parametrize(
+    ("content", "whole"),
+    [
+        ({"axes": {"seed": [1]}, "base": {"seed": 2}}, True),
+        ({"analyses": {"lesion": 3}}, True),
+        ({"cases": [{"depth": 20}, {"depth": 20}]}, True),
+        ({"nam": 3}, True),
+        ({"base": {"shorcut": "none"}}, False),
+        ({"axes": {"depth": [20, 0]}}, False),
+        ({"axes": {"learning_rate": {"low": 0.1, "high": 1}}, "search": {"method": "random", "trails": 3}}, False),
+    ],
+)
+def test_what_is_left_without_the_mistakes(content: dict[str, Any], whole: bool) -> None:
+    with pytest.raises(SpecError) as caught:
+        make_sweep(**content)
+    assert isinstance(caught.value.valid_part, ValidPart)
+    assert caught.value.valid_part.whole == whole
+    assert not any(isinstance(values, Range) for values in caught.value.valid_part.sweep.axes.values())
 
 
 @pytest.mark.parametrize(
@@ -225,21 +318,91 @@ def test_a_label_names_every_axis() -> None:
     sweep = make_sweep(
         base={"depth": 56}, axes={"shortcut": ["identity", "dropout"], "learning_rate": [0.1, 0.2], "seed": [0, 1]}
     )
-    labels = [sweep.label(sweep.trial(point)) for point in sweep.points()]
+    labels = [sweep.label(check_trial(sweep.trial(point))) for point in sweep.points()]
     assert len(set(labels)) == 8
     assert labels[0] == "identity learning_rate 0.1 seed 0"
-    arguments = make_sweep(base={"shortcut": "dropout"}, axes={"shortcut_args.rate": [0.1, 0.2]})
+    arguments = make_sweep(base={"shortcut": "dropout"}, axes={"shortcut.rate": [0.1, 0.2]})
     assert [arguments.label(arguments.trial(point)) for point in arguments.points()] == [
         "dropout rate 0.1",
         "dropout rate 0.2",
+    ]
+    written = make_sweep(axes={"shortcut": ["identity", {"name": "dropout", "rate": 0.1}], "schedule": ["steps"]})
+    assert [written.label(written.trial(point)) for point in written.points()] == [
+        "identity schedule steps",
+        "dropout(rate=0.1) schedule steps",
     ]
     alone = make_sweep()
     assert alone.label(alone.trial({})) == alone.trial({}).label()
 
 
-def test_a_whole_value_comes_before_its_arguments() -> None:
-    point = {"shortcut_args.b": 2, "shortcut_args": {"a": 1}}
-    assert merge({}, point) == {"shortcut_args": {"a": 1, "b": 2}}
+def test_a_label_is_short_where_a_value_was_drawn() -> None:
+    drawn = make_sweep(axes={"learning_rate": {"low": 1e-3, "high": 1, "log": True}}, search="tpe")
+    assert drawn.label(drawn.trial({"learning_rate": 0.0029668862880239543})) == "identity learning_rate 0.002967"
+
+
+def test_cases_tie_values_together() -> None:
+    cases = [{"network": "resnet", "depth": 110}, {"network": "vgg", "depth": 15}]
+    sweep = make_sweep(base={"width": 8}, cases=cases, axes={"seed": [0, 1]})
+    points = list(sweep.points())
+    assert points == [{"case": 0, "seed": 0}, {"case": 0, "seed": 1}, {"case": 1, "seed": 0}, {"case": 1, "seed": 1}]
+    assert sweep.grid_size == 4
+    assert sweep.swept == ["network", "depth", "seed"]
+    assert sweep.values(points[2]) == {"network": Component("vgg"), "depth": 15, "seed": 0}
+    assert sweep.fields(points[0]) == {"width": 8, "network": Component("resnet"), "depth": 110, "seed": 0}
+    trial = sweep.trial(points[1])
+    assert (trial.network.name, trial.depth, trial.width, trial.seed) == ("resnet", 110, 8, 1)
+    labels = [sweep.label(sweep.trial(point)) for point in points]
+    assert labels[0] == "identity network resnet depth 110 seed 0"
+    assert labels[2] == "vgg depth 15 seed 0"
+
+
+def test_cases_need_not_set_the_same_fields() -> None:
+    sweep = make_sweep(base={"depth": 20}, cases=[{"depth": 56}, {"width": 8}])
+    assert [(sweep.trial(point).depth, sweep.trial(point).width) for point in sweep.points()] == [(56, 16), (20, 8)]
+
+
+def test_a_case_may_set_an_argument_of_a_swept_component() -> None:
+    cases = [{"shortcut.bias": -3, "width": 8}, {"shortcut.bias": -6, "width": 16}]
+    sweep = make_sweep(cases=cases, axes={"shortcut": ["exclusive_gate", "shortcut_only_gate"]})
+    biases = [sweep.trial(point).shortcut.arguments["bias"] for point in sweep.points()]
+    assert biases == [-3, -3, -6, -6]
+
+
+# --- questions
+
+
+def asked(**content: Any) -> list[str]:
+    return [str(question) for question in make_sweep(**content).questions]
+
+
+def test_the_test_is_always_asked_first() -> None:
+    assert asked() == ["test", "lesion", "path_gradient"]
+    assert asked(analyses=None) == ["test"]
+    assert asked(analyses={}) == ["test"]
+    assert asked(analyses=["spectrum"]) == ["test", "spectrum"]
+    assert asked(analyses={"lesion": None, "test": {"crop": 320}}) == ["test(crop=320)", "lesion"]
+    assert asked(analyses={"test": [{"crop": 224}, {"crop": 320}]}) == ["test(crop=224)", "test(crop=320)"]
+
+
+def test_arguments_and_epochs_of_questions() -> None:
+    analyses = {"lesion": [{"examples": 20}, {"examples": 20, "arithmetic": "folded"}], "spectrum": {"epochs": [0, 5]}}
+    assert asked(analyses=analyses) == [
+        "test",
+        "lesion(examples=20)",
+        "lesion(arithmetic=folded, examples=20)",
+        "spectrum after epoch 0",
+        "spectrum after epoch 5",
+        "spectrum",
+    ]
+    assert asked(analyses={"spectrum": {"epochs": 3}})[1:] == ["spectrum after epoch 3", "spectrum"]
+
+
+def test_questions_are_no_part_of_what_is_trained() -> None:
+    one, other = make_sweep(analyses={"lesion": {"examples": 5}}), make_sweep(analyses=None)
+    assert one.trial({}).key == other.trial({}).key
+
+
+# --- what else can be wrong
 
 
 def test_yaml_anchors_can_be_merged(tmp_path: Path) -> None:

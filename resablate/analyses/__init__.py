@@ -1,7 +1,9 @@
 """The analyses: questions put to a trained network. One file each."""
 
 from resablate.analyses.interface import Analysis as Analysis
+from resablate.analyses.interface import TrainedWith as TrainedWith
 from resablate.analyses.interface import check_dissectable as check_dissectable
+from resablate.analyses.interface import cut_examples as cut_examples
 from resablate.analyses.lesion import LESION_ARITHMETICS as LESION_ARITHMETICS
 from resablate.analyses.lesion import lesion as lesion
 from resablate.analyses.multi_lesion import LESION_DESIGNS as LESION_DESIGNS
@@ -11,6 +13,7 @@ from resablate.analyses.path_count import path_count as path_count
 from resablate.analyses.path_gradient import path_gradient as path_gradient
 from resablate.analyses.reorder import reorder as reorder
 from resablate.analyses.spectrum import spectrum as spectrum
+from resablate.analyses.test import score_test as score_test
 from resablate.analyses.test_time_rules import test_time_rules as test_time_rules
 from resablate.registry import Registry
 
@@ -18,24 +21,25 @@ ANALYSES: Registry[Analysis] = Registry(
     "analysis",
     "analyses",
     {
+        "test": Analysis(score_test, examples="test", source="every paper reports it"),
         "lesion": Analysis(lesion, examples="test", source="Veit et al. 2016, section 4.1"),
         "multi_lesion": Analysis(multi_lesion, examples="test", source="Veit et al. 2016, section 4.2, Figure 5(a)"),
         "reorder": Analysis(reorder, examples="test", source="Veit et al. 2016, section 4.2, Figure 5(b)"),
         "path_count": Analysis(path_count, examples="train", source="Veit et al. 2016, Figures 6(a) and 7"),
         "path_gradient": Analysis(
-            path_gradient, examples="train", source="Veit et al. 2016, section 4.3", over_training=True
+            path_gradient, examples="train", source="Veit et al. 2016, section 4.3", during_training=True
         ),
         "norm_preservation": Analysis(
             norm_preservation,
             examples="train",
             source="Zaeemzadeh et al., arXiv 1805.07477, section 4",
-            over_training=True,
+            during_training=True,
         ),
         "spectrum": Analysis(
             spectrum,
             examples="train",
             source="Sedghi, Gupta & Long 2019; Zaeemzadeh et al. 2020",
-            over_training=True,
+            during_training=True,
         ),
         "test_time_rules": Analysis(
             test_time_rules,
@@ -43,4 +47,5 @@ ANALYSES: Registry[Analysis] = Registry(
             source="Huang et al., arXiv 1603.09382, eq. 5; Veit et al. 2016, section 4.3",
         ),
     },
+    given=("generator", "trained_with"),
 )

@@ -1,11 +1,14 @@
 """What an analysis is: a function from a network and examples to data."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
 import torch
+from annotated_types import Interval
 from torch import nn
 
+from resablate.component import Component
 from resablate.datasets import ExampleSource
 from resablate.errors import AnalysisError
 from resablate.measurement import AnalysisResult
@@ -14,33 +17,65 @@ from resablate.model import ResidualNetwork, evaluation_mode
 QUARTILES = {"lower_quartile": 0.25, "median": 0.5, "upper_quartile": 0.75}
 
 
-class AnalysisFunction(Protocol):
-    """A question put to a trained network; knobs are further keywords.
+@dataclass(frozen=True, kw_only=True)
+class TrainedWith:
+    """What an analysis may have to know of a network's training.
 
-    It leaves the network as found (parameters, buffers, modes), also when it fails, and draws from `generator` alone.
+    Args:
+        block_sampling: a row of BLOCK_SAMPLINGS with its arguments.
+        regularizer: a row of REGULARIZERS with its arguments.
     """
 
-    def __call__(
-        self, network: ResidualNetwork, examples: ExampleSource, *, generator: torch.Generator
-    ) -> AnalysisResult:
+    block_sampling: Component
+    regularizer: Component
+
+
+class AnalysisFunction(Protocol):
+    """A question put to a trained network; its arguments are further keywords with defaults.
+
+    It leaves the network as found (parameters, buffers, modes), also when it fails, and draws from `generator` alone.
+    One that has a keyword `trained_with` is told how the network trained, as `TrainedWith`, where that is known.
+    """
+
+    def __call__(self, network: ResidualNetwork, data: ExampleSource, *, generator: torch.Generator) -> AnalysisResult:
         """The numbers."""
         ...
 
 
+def cut_examples(data: ExampleSource, *, crop: Annotated[int | None, Interval(ge=8, le=4096)] = None) -> ExampleSource:
+    """The test examples as an analysis sees them: images of any size are cut to squares.
+
+    Args:
+        data: the test examples.
+        crop: sides in pixels of what an image_folder network is tested on; 224 where null.
+    """
+    return data.cropped(crop)
+
+
 @dataclass(frozen=True)
 class Analysis:
-    """A row of the table."""
+    """A row of the table.
+
+    Args:
+        run: the analysis.
+        examples: which examples the paper put to the network; without augmentation.
+        source: who asked first.
+        during_training: whether it also has a meaning during training.
+    """
 
     run: AnalysisFunction
     examples: Literal["train", "test"]
-    """Which examples the paper put to the network; without augmentation."""
     source: str
-    over_training: bool = False
-    """Whether it also has a meaning during training, and runs at `analysis_epochs` too."""
+    during_training: bool = False
+
+    @property
+    def functions(self) -> tuple[Callable[..., object], ...]:
+        """The functions whose keywords are the row's arguments; `crop` is for `cut_examples`, all others for `run`."""
+        return (self.run, cut_examples) if self.examples == "test" else (self.run,)
 
 
 def at_least_one(**numbers: int | None) -> None:
-    """Look whether these arguments, by name, are positive; None stands for all there are.
+    """Check that these arguments, by name, are positive; None stands for all there are.
 
     Raises:
         ValueError: if one is less than 1.
@@ -50,12 +85,12 @@ def at_least_one(**numbers: int | None) -> None:
             raise ValueError(f"{name} must be at least 1, but got {number}")
 
 
-def check_dissectable(network: nn.Module, examples: ExampleSource) -> None:
-    """Look whether there is something to dissect, and whether the labels are the network's.
+def check_dissectable(network: nn.Module, data: ExampleSource) -> None:
+    """Check that there is something to dissect, and that the labels are the network's.
 
     Args:
         network: in whatever mode; one image is put through it, which tells its classes.
-        examples: what the analysis is about to use.
+        data: what the analysis is about to use.
 
     Raises:
         AnalysisError: if the network is not one of blocks, has none, or a label is none of its classes.
@@ -67,13 +102,13 @@ def check_dissectable(network: nn.Module, examples: ExampleSource) -> None:
         )
     if not network.chain:
         raise AnalysisError("a network must have at least one block to be dissected, but this one has none")
-    images, _ = next(examples.take(slice(1)).batches(1))
+    images, _ = next(data.take(slice(1)).batches(1))
     with evaluation_mode(network), torch.inference_mode():
         classes = network(images).shape[1]
-    outside = (examples.labels < 0) | (examples.labels >= classes)
+    outside = (data.labels < 0) | (data.labels >= classes)
     if outside.any():
         place = int(outside.int().argmax())
         raise AnalysisError(
             f"labels must be the network's classes, 0 to {classes - 1}, but {int(outside.sum())} of"
-            f" {len(examples)} are not: example {place} (counted from 0) has label {int(examples.labels[place])}"
+            f" {len(data)} are not: example {place} (counted from 0) has label {int(data.labels[place])}"
         )

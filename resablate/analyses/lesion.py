@@ -5,8 +5,10 @@ Source: Veit et al. 2016, section 4.1, Figures 3 and 4.
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Annotated
 
 import torch
+from annotated_types import Ge
 from torch import Tensor
 
 from resablate.analyses.interface import at_least_one, check_dissectable
@@ -70,11 +72,11 @@ LESION_ARITHMETICS: Registry[Callable[[ResidualNetwork], Lesions]] = Registry(
 
 def lesion(
     network: ResidualNetwork,
-    examples: ExampleSource,
+    data: ExampleSource,
     *,
     generator: torch.Generator | None = None,
-    lesion_examples: int | None = None,
-    lesion_arithmetic: str = "exact",
+    examples: Annotated[int | None, Ge(1)] = None,
+    arithmetic: Annotated[str, LESION_ARITHMETICS] = "exact",
 ) -> AnalysisResult:
     """Error and loss of the network with each block's branch removed in turn.
 
@@ -83,10 +85,10 @@ def lesion(
 
     Args:
         network: in whatever mode; evaluated in eval mode.
-        examples: usually the test examples.
+        data: usually the test examples.
         generator: not used; the analysis draws nothing.
-        lesion_examples: use only the first so many.
-        lesion_arithmetic: a row of LESION_ARITHMETICS.
+        examples: use only the first so many; all where None.
+        arithmetic: a row of LESION_ARITHMETICS.
 
     Returns:
         A row per block: `error` (fraction) and `loss` (nats) against `block` with their standard errors, and whether
@@ -103,11 +105,11 @@ def lesion(
 
     Source: Veit et al. 2016, section 4.1.
     """
-    at_least_one(lesion_examples=lesion_examples)
-    chosen = examples.take(slice(lesion_examples))
+    at_least_one(examples=examples)
+    chosen = data.take(slice(examples))
     check_dissectable(network, chosen)
-    arithmetic = LESION_ARITHMETICS[lesion_arithmetic]
-    scores = score_variants(network, chosen, arithmetic(network), count=len(network.chain) + 1)
+    lesions = LESION_ARITHMETICS[arithmetic](network)
+    scores = score_variants(network, chosen, lesions, count=len(network.chain) + 1)
     changes = [block.changes_dimension for block in network.chain]
     errors, losses = scores.errors(), scores.losses()
     summary = _summary(errors, losses, torch.tensor(changes))

@@ -6,8 +6,10 @@ Source: Veit et al. 2016, section 4.2, Figure 5(a).
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Annotated
 
 import torch
+from annotated_types import Ge
 from torch import Tensor
 
 from resablate.analyses.interface import QUARTILES, at_least_one, check_dissectable
@@ -39,13 +41,13 @@ LESION_DESIGNS: Registry[Callable[[int, int, Callable[[], Order]], list[list[Ord
 
 def multi_lesion(
     network: ResidualNetwork,
-    examples: ExampleSource,
+    data: ExampleSource,
     *,
     generator: torch.Generator,
-    multi_lesion_largest: int = 20,
-    multi_lesion_subsets: int = 100,
-    multi_lesion_design: str = "independent",
-    multi_lesion_examples: int | None = None,
+    largest: Annotated[int, Ge(1)] = 20,
+    subsets: Annotated[int, Ge(1)] = 100,
+    design: Annotated[str, LESION_DESIGNS] = "independent",
+    examples: Annotated[int | None, Ge(1)] = None,
 ) -> AnalysisResult:
     """Error of the network with random sets of 1, 2, ... blocks removed.
 
@@ -56,13 +58,13 @@ def multi_lesion(
 
     Args:
         network: in whatever mode; evaluated in eval mode.
-        examples: usually the test examples.
+        data: usually the test examples.
         generator: draws the sets.
-        multi_lesion_largest: the largest number of blocks removed at once; all blocks where there are fewer.
-        multi_lesion_subsets: random sets of each size.
-        multi_lesion_design: a row of LESION_DESIGNS. Both give sets of one size the same distribution; the errors of
+        largest: the largest number of blocks removed at once; all blocks where there are fewer.
+        subsets: random sets of each size.
+        design: a row of LESION_DESIGNS. Both give sets of one size the same distribution; the errors of
             a nested design move together over the sizes.
-        multi_lesion_examples: use only the first so many.
+        examples: use only the first so many; all where None.
 
     Returns:
         A row for each number of blocks `removed`: quartiles, minimum and maximum of the error (fraction) over the
@@ -78,20 +80,16 @@ def multi_lesion(
 
     Source: Veit et al. 2016, section 4.2 and Figure 5(a), sizes 1 to 20; the number of sets is not published.
     """
-    at_least_one(
-        multi_lesion_largest=multi_lesion_largest,
-        multi_lesion_subsets=multi_lesion_subsets,
-        multi_lesion_examples=multi_lesion_examples,
-    )
-    chosen = examples.take(slice(multi_lesion_examples))
+    at_least_one(largest=largest, subsets=subsets, examples=examples)
+    chosen = data.take(slice(examples))
     check_dissectable(network, chosen)
     chain = network.chain
-    sizes = range(1, min(multi_lesion_largest, len(chain)) + 1)
+    sizes = range(1, min(largest, len(chain)) + 1)
 
     def draw() -> Order:
         return torch.randperm(len(chain), generator=generator, device=generator.device).tolist()
 
-    orders = LESION_DESIGNS[multi_lesion_design](len(sizes), multi_lesion_subsets, draw)
+    orders = LESION_DESIGNS[design](len(sizes), subsets, draw)
     every = [[frozenset(order[:size]) for order in row] for size, row in zip(sizes, orders, strict=True)]
     kept = [
         [frozenset([block for block in order if not chain[block].changes_dimension][:size]) for order in row]
@@ -122,13 +120,13 @@ def multi_lesion(
 
 
 def _errors(
-    network: ResidualNetwork, examples: ExampleSource, removed: Sequence[frozenset[int]]
+    network: ResidualNetwork, data: ExampleSource, removed: Sequence[frozenset[int]]
 ) -> dict[frozenset[int], Tensor]:
     """Error without each set of blocks, (1 + resamples,)."""
     different = list(dict.fromkeys(removed))
     variants = [without(network, list(blocks)) for blocks in different]
     run = partial(run_variants, network, variants=variants)
-    scores = score_variants(network, examples, run, count=len(variants))
+    scores = score_variants(network, data, run, count=len(variants))
     return dict(zip(different, scores.errors(), strict=True))
 
 

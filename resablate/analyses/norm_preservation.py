@@ -4,8 +4,10 @@ Source: Zaeemzadeh et al., arXiv 1805.07477.
 """
 
 import math
+from typing import Annotated
 
 import torch
+from annotated_types import Ge
 from torch import Tensor
 from torch.nn import functional
 
@@ -16,15 +18,15 @@ from resablate.model import ResidualNetwork, evaluation_mode
 from resablate.training.bootstrap import REPLICATES, standard_error
 
 _BATCH = 32
-"""ExampleSource whose gradients at all blocks are in memory at once."""
+"""Examples whose gradients at all blocks are in memory at once."""
 
 
 def norm_preservation(
     network: ResidualNetwork,
-    examples: ExampleSource,
+    data: ExampleSource,
     *,
     generator: torch.Generator,
-    norm_examples: int = 256,
+    examples: Annotated[int, Ge(1)] = 256,
 ) -> AnalysisResult:
     """Norm of the gradient before each block over its norm behind the block.
 
@@ -34,9 +36,9 @@ def norm_preservation(
 
     Args:
         network: in whatever mode.
-        examples: usually the training examples.
+        data: usually the training examples.
         generator: draws the examples, and resamples them for the standard error.
-        norm_examples: examples measured; all where there are fewer.
+        examples: examples measured; all where there are fewer.
 
     Returns:
         A row per `block`: `ratio` of the norms over all examples together, `mean_ratio` and `median_ratio` over the
@@ -47,11 +49,11 @@ def norm_preservation(
 
     Source: Zaeemzadeh et al., arXiv 1805.07477, experiments on the gradient norm ratio.
     """
-    at_least_one(norm_examples=norm_examples)
-    check_dissectable(network, examples)
-    chosen = torch.randperm(len(examples), generator=generator)[:norm_examples].to(examples.device)
+    at_least_one(examples=examples)
+    check_dissectable(network, data)
+    chosen = torch.randperm(len(data), generator=generator)[:examples].to(data.device)
     with evaluation_mode(network):
-        batches = [_gradient_norms(network, *batch) for batch in examples.take(chosen).batches(_BATCH)]
+        batches = [_gradient_norms(network, *batch) for batch in data.take(chosen).batches(_BATCH)]
     norms = torch.cat(batches, dim=1).cpu()
     measured = _resampled(norms, generator)
     changing = torch.tensor([block.changes_dimension for block in network.chain])

@@ -18,7 +18,7 @@ DELETIONS = (1, 10, 20)
 
 
 def path_count(
-    network: ResidualNetwork, examples: ExampleSource, *, generator: torch.Generator | None = None
+    network: ResidualNetwork, data: ExampleSource, *, generator: torch.Generator | None = None
 ) -> AnalysisResult:
     """Number of paths by length, and the share of them that is left after some blocks are deleted.
 
@@ -28,7 +28,7 @@ def path_count(
 
     Args:
         network: in whatever mode; only its blocks are counted.
-        examples: not used.
+        data: not used but for a check of its labels.
         generator: not used; the analysis draws nothing.
 
     Returns:
@@ -39,7 +39,7 @@ def path_count(
 
     Source: Veit et al. 2016, Figures 6(a) and 7.
     """
-    check_dissectable(network, examples)
+    check_dissectable(network, data)
     lengths = range(len(network.chain) + 1)
     counts = log10_path_counts(network.chain)
     branches = sum(block.adds for block in network.chain)

@@ -13,9 +13,10 @@ The first differs from the others because the paths of a length cancel.
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from annotated_types import Ge
 from torch import Tensor
 
 from resablate.analyses.interface import at_least_one, check_dissectable
@@ -30,12 +31,12 @@ _NORM = "nats per unit of input"
 
 def path_gradient(
     network: ResidualNetwork,
-    examples: ExampleSource,
+    data: ExampleSource,
     *,
     generator: torch.Generator,
-    path_examples: int = 32,
-    path_samples: int = 4,
-    path_signs: int = 4,
+    examples: Annotated[int, Ge(1)] = 32,
+    samples: Annotated[int, Ge(1)] = 4,
+    signs: Annotated[int, Ge(0)] = 4,
 ) -> AnalysisResult:
     """Gradient of each example's loss with respect to its pixels, by path length.
 
@@ -44,11 +45,11 @@ def path_gradient(
 
     Args:
         network: in whatever mode.
-        examples: usually the training examples.
+        data: usually the training examples.
         generator: draws examples, paths and signs.
-        path_examples: examples followed at once; all where there are fewer.
-        path_samples: sampled paths (each with a fresh draw of examples) per length.
-        path_signs: draws of random signs for each example, all lengths at once; 0 leaves `rms_norm` NaN.
+        examples: examples followed at once; all where there are fewer.
+        samples: sampled paths (each with a fresh draw of examples) per length.
+        signs: draws of random signs for each example, all lengths at once; 0 leaves `rms_norm` NaN.
 
     Returns:
         A row per `length` from 0 to n: `norm` of the sum over all paths; `sampled_norm` of a single path;
@@ -63,22 +64,22 @@ def path_gradient(
     Source: Veit et al. 2016, section 4.3 and Figure 6 (sampled paths, contribution); the exact sum and the random
         signs are this project's.
     """
-    at_least_one(path_examples=path_examples, path_samples=path_samples)
-    check_dissectable(network, examples)
+    at_least_one(examples=examples, samples=samples)
+    check_dissectable(network, data)
     blocks = len(network.chain)
     counts = log10_path_counts(network.chain)
-    images, labels = examples.draw(path_examples, generator)
+    images, labels = data.draw(examples, generator)
     sampled = [
         [
-            float(_norms(path_gradients(network, *examples.draw(path_examples, generator), routes=routes)).mean())
-            for routes in (_random_path(network.chain, length, generator) for _ in range(path_samples))
+            float(_norms(path_gradients(network, *data.draw(examples, generator), routes=routes)).mean())
+            for routes in (_random_path(network.chain, length, generator) for _ in range(samples))
         ]
         if math.isfinite(count)
-        else [0.0] * path_samples
+        else [0.0] * samples
         for length, count in enumerate(counts)
     ]
-    signs = torch.randint(2, (blocks, path_signs, len(images)), generator=generator) * 2 - 1
-    norms = path_norms(network, images, labels, signs=signs).cpu()
+    drawn = torch.randint(2, (blocks, signs, len(images)), generator=generator) * 2 - 1
+    norms = path_norms(network, images, labels, signs=drawn).cpu()
     rms, rms_errors = _root_mean_squares(norms[:, 1:], counts)
     columns = {
         "norm": norms[:, 0].mean(dim=1).tolist(),

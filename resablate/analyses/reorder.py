@@ -6,8 +6,10 @@ Source: Veit et al. 2016, section 4.2, Figure 5(b).
 from collections.abc import Sequence
 from functools import partial
 from itertools import combinations
+from typing import Annotated
 
 import torch
+from annotated_types import Ge
 from torch import Tensor
 
 from resablate.analyses.interface import QUARTILES, at_least_one, check_dissectable
@@ -22,12 +24,12 @@ BINS = 50
 
 def reorder(
     network: ResidualNetwork,
-    examples: ExampleSource,
+    data: ExampleSource,
     *,
     generator: torch.Generator,
-    reorder_swaps: int = 20,
-    reorder_samples: int = 20,
-    reorder_examples: int | None = None,
+    swaps: Annotated[int, Ge(1)] = 20,
+    samples: Annotated[int, Ge(1)] = 20,
+    examples: Annotated[int | None, Ge(1)] = None,
 ) -> AnalysisResult:
     """Error of the network with blocks in another order, against how much of the order is left.
 
@@ -37,11 +39,11 @@ def reorder(
 
     Args:
         network: in whatever mode; evaluated in eval mode, its own order left as it is.
-        examples: usually the test examples.
+        data: usually the test examples.
         generator: draws the swaps.
-        reorder_swaps: the largest number of swaps.
-        reorder_samples: random orders for each number of swaps.
-        reorder_examples: use only the first so many.
+        swaps: the largest number of swaps.
+        samples: random orders for each number of swaps.
+        examples: use only the first so many; all where None.
 
     Returns:
         A row for each `bin` of tau that an order falls into: its middle `tau` = 1 - 0.02 `bin`, the `count` of orders
@@ -56,17 +58,13 @@ def reorder(
 
     Source: Veit et al. 2016, section 4.2 and Figure 5(b); the numbers of swaps and orders are not published.
     """
-    at_least_one(reorder_swaps=reorder_swaps, reorder_samples=reorder_samples, reorder_examples=reorder_examples)
-    chosen = examples.take(slice(reorder_examples))
+    at_least_one(swaps=swaps, samples=samples, examples=examples)
+    chosen = data.take(slice(examples))
     check_dissectable(network, chosen)
     chain = network.chain
     pairs = swappable_pairs(chain)
     itself = tuple(range(len(chain)))
-    orders = [
-        shuffled(len(chain), pairs, swaps, generator)
-        for swaps in range(1, reorder_swaps + 1)
-        for _ in range(reorder_samples)
-    ]
+    orders = [shuffled(len(chain), pairs, count, generator) for count in range(1, swaps + 1) for _ in range(samples)]
     errors = _errors(network, chosen, [itself, *orders])
     bins: dict[int, list[Tensor]] = {}
     for order in orders:
@@ -138,11 +136,11 @@ def _inversions(order: Sequence[int]) -> int:
 
 
 def _errors(
-    network: ResidualNetwork, examples: ExampleSource, orders: Sequence[tuple[int, ...]]
+    network: ResidualNetwork, data: ExampleSource, orders: Sequence[tuple[int, ...]]
 ) -> dict[tuple[int, ...], Tensor]:
     """Error in each order of blocks, (1 + resamples,)."""
     different = list(dict.fromkeys(orders))
     variants = [[(block, Route.BOTH) for block in order] for order in different]
     run = partial(run_variants, network, variants=variants)
-    scores = score_variants(network, examples, run, count=len(variants))
+    scores = score_variants(network, data, run, count=len(variants))
     return dict(zip(different, scores.errors(), strict=True))

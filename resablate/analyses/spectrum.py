@@ -9,23 +9,26 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean, median
-from typing import cast
+from typing import Annotated, cast
 
 import torch
+from annotated_types import Gt
 from torch import Tensor
 
-from resablate.analyses.interface import check_dissectable
+from resablate.analyses.interface import TrainedWith, check_dissectable
 from resablate.datasets import ExampleSource
 from resablate.errors import AnalysisError
 from resablate.measurement import AnalysisResult
 from resablate.model import ResidualNetwork
-from resablate.regularizers import Site, find_sites
+from resablate.regularizers import SV_TARGETS, Site, find_sites
 from resablate.spectral import OperatorTooLarge, largest_singular_value_zero_padded, singular_values
 
 QUANTILES = {"quantile_05": 0.05, "quantile_25": 0.25, "median": 0.5, "quantile_75": 0.75, "quantile_95": 0.95}
 """Column -> the part of the singular values below it."""
 _ZERO = 1e-13
 """Singular values below this part of a layer's largest are rounding errors of zero."""
+_TARGET = "backward"
+"""The default of every regularizer, and the paper's."""
 _PLACES = ("layer", "block", "is_stem", "is_transition", "changes_dimension")
 _CIRCULAR = (
     "largest",
@@ -41,10 +44,11 @@ _SHAPES = ("in_channels", "out_channels", "kernel_size", "stride", "height", "wi
 
 def spectrum(
     network: ResidualNetwork,
-    examples: ExampleSource,
+    data: ExampleSource,
     *,
     generator: torch.Generator | None = None,
-    sv_target: str | float = "backward",
+    trained_with: TrainedWith | None = None,
+    target: Annotated[str | Annotated[float, Gt(0)] | None, SV_TARGETS] = None,
 ) -> AnalysisResult:
     """How far the singular values of every convolution lie from one another and from a regularizer's target.
 
@@ -55,10 +59,11 @@ def spectrum(
 
     Args:
         network: in whatever mode; only its weights matter.
-        examples: one tells the size of the images at every convolution.
+        data: one tells the size of the images at every convolution.
         generator: draws where the search for `zero_padded_largest` starts, which changes it by less than 1e-4.
-        sv_target: the singular value to compare with, as the regularizers take it: `backward` keeps the norm of
-            gradients on average, `forward` that of activations; or the number itself.
+        trained_with: tells the target of the regularizer that the network trained with.
+        target: the singular value to compare with: a row of SV_TARGETS or the number itself; where None, that of the
+            regularizer that the network trained with, and `backward` where there was none.
 
     Returns:
         A row per convolution from the input on, numbered by `layer`: its `block` (-1 outside the blocks) and whether
@@ -79,13 +84,14 @@ def spectrum(
 
     Source: Sedghi, Gupta & Long 2019; Zaeemzadeh et al. 2020 for the target.
     """
-    check_dissectable(network, examples)
-    images, _ = next(examples.take(slice(1)).batches(1))
-    sites = find_sites(network, images, sv_layers="all")
+    check_dissectable(network, data)
+    images, _ = next(data.take(slice(1)).batches(1))
+    sites = find_sites(network, images, layers="all")
     if not sites:
         raise AnalysisError("a network must have a convolution to have a spectrum, but this one has none")
+    compared = _target_of(trained_with) if target is None else target
     rows = [
-        {**_place(network, index, site), **_shape(site), **_values(site, sv_target, generator)}
+        {**_place(network, index, site), **_shape(site), **_values(site, compared, generator)}
         for index, site in enumerate(sites)
     ]
     table = {name: [row[name] for row in rows] for name in rows[0]}
@@ -96,6 +102,13 @@ def spectrum(
         units={name: "pixels" if name in ("height", "width") else "1" for name in (*summary, *table)},
         axes=dict.fromkeys([name for name in table if name not in (*_PLACES, *_SHAPES)], "layer"),
     )
+
+
+def _target_of(trained_with: TrainedWith | None) -> str | float:
+    target = trained_with.regularizer.values.get("target", _TARGET) if trained_with else _TARGET
+    # A regularizer of another package may mean something else by an argument of that name.
+    known = target in SV_TARGETS if isinstance(target, str) else isinstance(target, int | float)
+    return target if known else _TARGET
 
 
 def _summary(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -131,14 +144,14 @@ def _shape(site: Site) -> dict[str, float]:
     return dict(zip(_SHAPES, shape, strict=True))
 
 
-def _values(site: Site, sv_target: str | float, generator: torch.Generator | None) -> dict[str, float]:
+def _values(site: Site, target: str | float, generator: torch.Generator | None) -> dict[str, float]:
     layer = site.layer
     if isinstance(layer.padding, str):
         raise ValueError(f"{site.name}: the padding must be given in pixels, got {layer.padding!r}")
-    target = site.target(sv_target)
+    value = site.target(target)
     return {
-        **_circular_values(site, target),
-        "target": target,
+        **_circular_values(site, value),
+        "target": value,
         "zero_padded_largest": largest_singular_value_zero_padded(
             layer.weight,
             size=site.size,

@@ -5,11 +5,13 @@ Source: Huang et al., arXiv 1603.09382, equation 5; Veit et al. 2016, section 4.
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Annotated
 
 import torch
+from annotated_types import Ge
 from torch import Tensor
 
-from resablate.analyses.interface import at_least_one, check_dissectable
+from resablate.analyses.interface import TrainedWith, at_least_one, check_dissectable
 from resablate.datasets import ExampleSource
 from resablate.measurement import AnalysisResult
 from resablate.model import ResidualNetwork, Route, unscaled
@@ -19,24 +21,24 @@ from resablate.training.bootstrap import score_variants, standard_error
 
 def test_time_rules(
     network: ResidualNetwork,
-    examples: ExampleSource,
+    data: ExampleSource,
     *,
     generator: torch.Generator,
-    block_sampling: str = "all",
-    subset_samples: int = 20,
+    trained_with: TrainedWith | None = None,
+    subsets: Annotated[int, Ge(1)] = 20,
 ) -> AnalysisResult:
     """Error and loss under three rules: branches scaled by their survival, unscaled, or averaged over subsets.
 
-    `scaled` is eval mode as ever. `averaged` is the mean of the softmax over `subset_samples` networks, each made of
+    `scaled` is eval mode as ever. `averaged` is the mean of the softmax over `subsets` networks, each made of
     blocks that a training batch might have had, unscaled as there, and the same for every example. A network that
     trained on all blocks has but one such subset, and the three agree.
 
     Args:
         network: in whatever mode; its blocks' `survival` are the chances in training.
-        examples: usually the test examples.
+        data: usually the test examples.
         generator: draws the subsets.
-        block_sampling: a row of BLOCK_SAMPLINGS: how training drew the blocks of a batch.
-        subset_samples: networks averaged over.
+        trained_with: tells how training drew the blocks of a batch; all of them where None.
+        subsets: networks averaged over.
 
     Returns:
         The summary has error (fraction) and loss (nats) under each rule, each with its `..._standard_error`, by
@@ -47,13 +49,13 @@ def test_time_rules(
         AnalysisError: if the network has no block, or a label is none of its classes.
         ValueError: if a number is less than 1.
     """
-    at_least_one(subset_samples=subset_samples)
-    check_dissectable(network, examples)
-    draw = BLOCK_SAMPLINGS[block_sampling].draw
+    at_least_one(subsets=subsets)
+    check_dissectable(network, data)
+    draw = BLOCK_SAMPLINGS[trained_with.block_sampling.name if trained_with else "all"].draw
     survival = [block.survival for block in network.chain]
-    drawn = [tuple(draw(survival, generator)) for _ in range(subset_samples)]
-    counts = _curve(subset_samples)
-    scores = score_variants(network, examples, partial(_logits, network, drawn, counts), count=2 + len(counts))
+    drawn = [tuple(draw(survival, generator)) for _ in range(subsets)]
+    counts = _curve(subsets)
+    scores = score_variants(network, data, partial(_logits, network, drawn, counts), count=2 + len(counts))
     errors, losses = scores.errors(), scores.losses()
     places = {"scaled": 0, "unscaled": 1, "averaged": -1}
     summary = {

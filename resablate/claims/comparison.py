@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from resablate.claims.claim import Verdict
+from resablate.component import shown_value
 from resablate.datasets import DATASETS
 from resablate.result import COMPLETE, TrialResult
-from resablate.shortcuts import SHORTCUTS
-from resablate.spec import ArgumentValue, TrialSpec
+from resablate.spec import TrainSpec
+from resablate.statistics.chance import chance_error
+from resablate.statistics.replicates import cells
 
-REPLICATE_FIELDS = ("seed", "analyses", "path_examples", "path_samples")
-"""Fields that do not make another kind of network."""
-SHORTCUT_FIELDS = ("shortcut", "shortcut_args")
-
-Setting = tuple[Hashable, ...]
 Measure = Callable[[TrialResult], float]
+_DEFAULT = TrainSpec()
 
 
 @dataclass(frozen=True)
@@ -35,24 +32,15 @@ class Sample:
 
     @property
     def half_range(self) -> float:
-        """Half the distance from lowest to highest: 0 for one seed or where no finite one is left."""
+        """Half the distance from the lowest to the highest finite value: 0 for one seed, or if no value is finite."""
         finite = [value for value in self.values if math.isfinite(value)]
         return (max(finite) - min(finite)) / 2 if finite else 0.0
 
 
-def arguments_of(spec: TrialSpec) -> dict[str, ArgumentValue]:
-    """The shortcut's arguments, those left to their defaults included."""
-    if spec.shortcut not in SHORTCUTS:
-        return dict(spec.shortcut_args)
-    parameters = inspect.signature(SHORTCUTS[spec.shortcut]).parameters.values()
-    return {p.name: p.default for p in parameters if p.default is not p.empty} | spec.shortcut_args
-
-
-def shortcut_label(spec: TrialSpec) -> str:
-    """`constant_scale carried_factor=0 added_factor=1`: whole numbers without a point, with defaults."""
-    arguments = arguments_of(spec).items()
-    parts = [f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in arguments]
-    return " ".join([spec.shortcut, *parts])
+def shortcut_label(spec: TrainSpec) -> str:
+    """`constant_scale added_factor=1 carried_factor=0`: every argument, those at their defaults included."""
+    arguments = sorted(spec.shortcut.values.items())
+    return " ".join([spec.shortcut.name, *(f"{name}={shown_value(value)}" for name, value in arguments)])
 
 
 def unregularized(results: Sequence[TrialResult]) -> list[TrialResult]:
@@ -61,9 +49,9 @@ def unregularized(results: Sequence[TrialResult]) -> list[TrialResult]:
         result
         for result in results
         if result.status in COMPLETE
-        and result.spec.network == "resnet"
-        and result.spec.block_sampling == "all"
-        and (result.spec.regularizer == "none" or result.spec.sv_strength == 0)
+        and result.spec.network.name == "resnet"
+        and result.spec.block_sampling.name == "all"
+        and (result.spec.regularizer.name == "none" or result.spec.regularizer.values.get("strength") == 0)
     ]
 
 
@@ -71,22 +59,25 @@ def deepest_groups(
     results: Sequence[TrialResult],
     *,
     freely: Sequence[str],
-    name: Callable[[TrialSpec], str],
+    name: Callable[[TrainSpec], str],
     needed: Sequence[str],
-) -> dict[Setting, dict[str, list[TrialResult]]]:
+) -> dict[str, dict[str, list[TrialResult]]]:
     """For every setting, at its greatest depth: name -> replicates.
+
+    A setting is everything that the compared trials have in common.
 
     Args:
         results: completed trials.
-        freely: the fields in which the compared trials may differ; all others make the setting.
-        name: what a trial is in the comparison.
-        needed: names without which a depth says nothing and a shallower one is taken.
+        freely: the fields in which the compared trials may differ, besides the seed.
+        name: what a cell is called in the comparison.
+        needed: depths at which one of these names is missing are passed over.
     """
-    by_setting: dict[Setting, dict[int, dict[str, list[TrialResult]]]] = {}
-    for result in results:
-        by_depth = by_setting.setdefault(_setting(result.spec, freely), {})
-        by_depth.setdefault(result.spec.depth, {}).setdefault(name(result.spec), []).append(result)
-    chosen: dict[Setting, dict[str, list[TrialResult]]] = {}
+    by_setting: dict[str, dict[int, dict[str, list[TrialResult]]]] = {}
+    for cell in cells(results):
+        spec = cell.results[0].spec
+        by_depth = by_setting.setdefault(_setting(spec, freely), {})
+        by_depth.setdefault(spec.depth, {}).setdefault(name(spec), []).extend(cell.results)
+    chosen: dict[str, dict[str, list[TrialResult]]] = {}
     for setting, by_depth in by_setting.items():
         depths = [depth for depth, groups in by_depth.items() if set(needed) <= set(groups)]
         if depths:
@@ -99,13 +90,9 @@ def _depth(groups: Mapping[str, list[TrialResult]]) -> int:
     return next(iter(groups.values()))[0].spec.depth
 
 
-def _setting(spec: TrialSpec, freely: Sequence[str]) -> Setting:
-    left_out = {*REPLICATE_FIELDS, *freely, "depth"}
-    return tuple(
-        tuple(value.items()) if isinstance(value, dict) else value
-        for name, value in dict(spec).items()
-        if name not in left_out
-    )
+def _setting(spec: TrainSpec, freely: Sequence[str]) -> str:
+    """The cell of the training with the depth, and the fields that may differ, at their defaults."""
+    return spec.model_copy(update={name: getattr(_DEFAULT, name) for name in (*freely, "depth")}).cell
 
 
 def sample(trials: Sequence[TrialResult], measure: Measure) -> Sample:
@@ -134,32 +121,32 @@ def compare(low: Sample, high: Sample, measured: str) -> Verdict:
     return Verdict("supported" if gap > 0 else "contradicted", measured)
 
 
-def chance_error(spec: TrialSpec) -> float:
-    """The error of guessing, as a fraction; NaN for a data set that is not installed."""
-    return 1 - 1 / DATASETS[spec.dataset].num_classes if spec.dataset in DATASETS else math.nan
+def guessing_error(trial: TrialResult) -> float:
+    """The error of guessing, as a fraction; NaN where the number of classes is not known."""
+    return chance_error(trial, DATASETS)
 
 
 TRAINED = 0.5
-"""A network whose error is more than half of guessing's has not learned enough to say anything."""
+"""A network whose error is above this part of the error of guessing has not learned enough to test a claim."""
 
 
 def has_learned(trial: TrialResult) -> bool:
-    """Whether the trial's test error is at most half of guessing's."""
-    return trial.test_error <= TRAINED * chance_error(trial.spec)
+    """Whether the trial's test error is at most half of the error of guessing."""
+    return trial.test_error <= TRAINED * guessing_error(trial)
 
 
 def percent(value: float) -> str:
-    """`6.61 %`; `fail` for what diverged."""
+    """`6.61 %`; `fail` for trials that diverged."""
     return f"{100 * value:.2f} %" if math.isfinite(value) else "fail"
 
 
 def nats(value: float) -> str:
-    """`0.0123 nats`; `fail` for what diverged."""
+    """`0.0123 nats`; `fail` for trials that diverged."""
     return f"{value:.4f} nats" if math.isfinite(value) else "fail"
 
 
-def place(trials: Sequence[TrialResult]) -> str:
-    """Where a number was measured: `digits, 20 layers, original, 3 trials each`."""
+def describe_setting(trials: Sequence[TrialResult]) -> str:
+    """What a number was measured on: `digits, 20 layers, original, 3 trials each`."""
     spec = trials[0].spec
     count = len(trials)
     return f"{spec.dataset}, {spec.depth} layers, {spec.ordering}, {count} trial{'s' if count > 1 else ''} each"

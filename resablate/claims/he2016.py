@@ -12,22 +12,21 @@ from dataclasses import dataclass, field
 
 from resablate.claims.claim import Claim, Verdict, combine
 from resablate.claims.comparison import (
-    SHORTCUT_FIELDS,
-    arguments_of,
     compare,
     deepest_groups,
+    describe_setting,
     has_learned,
     nats,
     percent,
-    place,
     sample,
     shortcut_label,
     test_error,
     train_loss,
     unregularized,
 )
+from resablate.question import TEST
 from resablate.result import TrialResult
-from resablate.spec import ArgumentValue, TrialSpec
+from resablate.spec import TrainSpec
 
 DEEP = 32
 """Layers from which "deep" is tested: in He et al. (arXiv 1512.03385), Figure 6, the shallowest plain network
@@ -44,7 +43,7 @@ class Published:
     shortcut: str
     error: str
     source: str
-    arguments: dict[str, ArgumentValue] = field(default_factory=dict[str, ArgumentValue])
+    arguments: dict[str, float] = field(default_factory=dict[str, float])
     """Those the row fixes."""
     ordering: str = "original"
 
@@ -80,24 +79,51 @@ IMAGENET: dict[tuple[int, str, str, int], str] = {
 """Depth, ordering, augmentation, sides of the test crop -> top-1 error in Table 5."""
 
 
-def published_row(spec: TrialSpec) -> Published | None:
-    """The row of Table 1 or 2 with this shortcut, arguments and ordering, or that of Table 5, if there is one."""
-    if spec.dataset == "image_folder":
-        error = IMAGENET.get((spec.depth, spec.ordering, spec.augmentation, spec.test_crop))
-        theirs = {"network": "imagenet_resnet", "shortcut": "identity", "width": 64, "train_crop": 224}
-        same = all(getattr(spec, name) == value for name, value in theirs.items())
-        return Published(spec.shortcut, error, "Table 5", ordering=spec.ordering) if error and same else None
-    arguments = arguments_of(spec)
+IMAGENET_WIDTH = 64
+IMAGENET_CROP = 224
+"""Sides of their training crops, in pixels; the default of `image_folder`."""
+
+
+def published_row(result: TrialResult) -> Published | None:
+    """The row of Table 1 or 2 with this shortcut, arguments and ordering, or that of Table 5, if there is one.
+
+    Table 5 is compared with what `test_error` was measured on: its crop is that of the test.
+    """
+    spec = result.spec
+    if spec.dataset.name == "image_folder":
+        return _imagenet_row(spec, test_crop=_test_crop(result))
+    arguments = spec.shortcut.values
     return next(
         (
             row
             for row in PUBLISHED
-            if row.shortcut == spec.shortcut
-            and row.ordering == spec.ordering
+            if row.shortcut == spec.shortcut.name
+            and row.ordering == spec.ordering.name
             and all(arguments.get(name) == value for name, value in row.arguments.items())
         ),
         None,
     )
+
+
+def _imagenet_row(spec: TrainSpec, *, test_crop: int) -> Published | None:
+    ordering = spec.ordering.name
+    error = IMAGENET.get((spec.depth, ordering, spec.augmentation.name, test_crop))
+    names = (spec.network.name, spec.shortcut.name)
+    sizes = (spec.width, _train_crop(spec))
+    same = names == ("imagenet_resnet", "identity") and sizes == (IMAGENET_WIDTH, IMAGENET_CROP)
+    return Published(spec.shortcut.name, error, "Table 5", ordering=ordering) if error and same else None
+
+
+def _train_crop(spec: TrainSpec) -> int:
+    return int(spec.dataset.values.get("train_crop", IMAGENET_CROP))
+
+
+def _test_crop(result: TrialResult) -> int:
+    """The crop that `test_error` was measured on, which is that of training unless the question says otherwise."""
+    tests = (m.question for m in result.measurements if m.question.analysis.name == TEST and m.question.epoch is None)
+    question = next(tests, None)
+    crop = question.analysis.values.get("crop") if question else None
+    return int(crop or _train_crop(result.spec))
 
 
 def identity_best(results: Sequence[TrialResult]) -> Verdict:
@@ -105,24 +131,24 @@ def identity_best(results: Sequence[TrialResult]) -> Verdict:
 
     Supported if identity has the lowest median test error of all shortcuts compared; contradicted if another
     one's median is lower by more than the larger half-range over seeds of the two; undecided in between. A
-    diverged trial counts as infinitely bad. Where the error with identity is more than half of guessing's, the
-    claim is not tested.
+    diverged trial counts as infinitely bad. Where the error with identity is more than half of the error of guessing,
+    the claim is not tested.
     """
     verdicts: list[Verdict] = []
-    groups = deepest_groups(unregularized(results), freely=SHORTCUT_FIELDS, name=shortcut_label, needed=["identity"])
+    groups = deepest_groups(unregularized(results), freely=["shortcut"], name=shortcut_label, needed=["identity"])
     for group in groups.values():
         best = sample(group["identity"], test_error)
         others = {name: sample(trials, test_error) for name, trials in group.items() if name != "identity"}
         if not others or math.isinf(best.median):
             continue
         if not any(has_learned(trial) for trial in group["identity"]):
-            why = f"the network has not learned enough: {percent(best.median)} ({place(group['identity'])})"
+            why = f"the network has not learned enough: {percent(best.median)} ({describe_setting(group['identity'])})"
             verdicts.append(Verdict("not tested", why))
             continue
         rival = min(others, key=lambda name: others[name].median)
         measured = (
             f"identity: {percent(best.median)}, best of {len(others)} others,"
-            f" {rival}: {percent(others[rival].median)} ({place(group['identity'])})"
+            f" {rival}: {percent(others[rival].median)} ({describe_setting(group['identity'])})"
         )
         verdict = compare(best, others[rival], measured)
         lowest = best.median <= others[rival].median
@@ -137,7 +163,7 @@ def scaling_trains_worse(results: Sequence[TrialResult]) -> Verdict:
     identity's by more than the larger half-range over seeds of the two; contradicted if lower by more than
     that; else undecided.
     """
-    scaled = "constant_scale carried_factor=0.5 added_factor=0.5"
+    scaled = "constant_scale added_factor=0.5 carried_factor=0.5"
     return _two_training_losses(results, "identity", scaled)
 
 
@@ -149,15 +175,15 @@ def plain_fails(results: Sequence[TrialResult]) -> Verdict:
     or more; not failing at fewer layers does not test the claim.
     """
     verdicts: list[Verdict] = []
-    for plain in ("none", "constant_scale carried_factor=0 added_factor=1"):
+    for plain in ("none", "constant_scale added_factor=1 carried_factor=0"):
         groups = deepest_groups(
-            unregularized(results), freely=SHORTCUT_FIELDS, name=shortcut_label, needed=["identity", plain]
+            unregularized(results), freely=["shortcut"], name=shortcut_label, needed=["identity", plain]
         )
         for group in groups.values():
             depth = group[plain][0].spec.depth
             error = sample(group[plain], test_error).median
             identity = sample(group["identity"], test_error).median
-            measured = f"{plain}: {percent(error)}, identity: {percent(identity)} ({place(group[plain])})"
+            measured = f"{plain}: {percent(error)}, identity: {percent(identity)} ({describe_setting(group[plain])})"
             if depth < DEEP or identity > FAIL_ERROR:
                 why = f"fewer than {DEEP} layers" if depth < DEEP else "identity fails as well"
                 verdicts.append(Verdict("not tested", f"{why}: {measured}"))
@@ -194,10 +220,10 @@ def bn_after_add_worse(results: Sequence[TrialResult]) -> Verdict:
 
 def _two_training_losses(results: Sequence[TrialResult], low: str, high: str) -> Verdict:
     verdicts: list[Verdict] = []
-    groups = deepest_groups(unregularized(results), freely=SHORTCUT_FIELDS, name=shortcut_label, needed=[low, high])
+    groups = deepest_groups(unregularized(results), freely=["shortcut"], name=shortcut_label, needed=[low, high])
     for group in groups.values():
         left, right = sample(group[low], train_loss), sample(group[high], train_loss)
-        measured = f"{low}: {nats(left.median)}, {high}: {nats(right.median)} ({place(group[low])})"
+        measured = f"{low}: {nats(left.median)}, {high}: {nats(right.median)} ({describe_setting(group[low])})"
         if group[low][0].spec.depth < DEEP:
             verdicts.append(Verdict("not tested", f"fewer than {DEEP} layers: {measured}"))
         else:
@@ -206,8 +232,8 @@ def _two_training_losses(results: Sequence[TrialResult], low: str, high: str) ->
 
 
 def _two_orderings(results: Sequence[TrialResult], low: str, high: str) -> Verdict:
-    identity = [result for result in unregularized(results) if result.spec.shortcut == "identity"]
-    groups = deepest_groups(identity, freely=["ordering"], name=lambda spec: spec.ordering, needed=[low, high])
+    identity = [result for result in unregularized(results) if result.spec.shortcut.name == "identity"]
+    groups = deepest_groups(identity, freely=["ordering"], name=lambda spec: spec.ordering.name, needed=[low, high])
     verdicts: list[Verdict] = []
     for group in groups.values():
         left, right = sample(group[low], test_error), sample(group[high], test_error)

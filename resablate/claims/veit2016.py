@@ -10,7 +10,14 @@ from collections.abc import Callable, Sequence
 from statistics import median
 
 from resablate.claims.claim import Claim, Verdict, combine
-from resablate.claims.comparison import chance_error, deepest_groups, has_learned, percent, place, unregularized
+from resablate.claims.comparison import (
+    deepest_groups,
+    describe_setting,
+    guessing_error,
+    has_learned,
+    percent,
+    unregularized,
+)
 from resablate.measurement import AnalysisResult
 from resablate.result import TrialResult
 
@@ -27,9 +34,9 @@ def residual_robust(results: Sequence[TrialResult]) -> Verdict:
     """At the greatest depth at which networks have learned, identity shortcuts.
 
     The increase of test error, as the mean over all blocks removed one at a time and the median over trials,
-    is set against the distance from the whole network's error to guessing. Supported if it is less than 10 %
-    of that distance, contradicted otherwise. Networks whose error is more than half of guessing's are left out;
-    those of fewer than 32 layers in which one block does matter do not test the claim.
+    is compared with the distance from the whole network's error to the error of guessing. Supported if it is less
+    than 10 % of that distance, contradicted otherwise. Networks whose error is more than half of the error of guessing
+    are left out. Networks of fewer than 32 layers in which one block does matter do not test the claim.
     """
     return _lesioned(results, "identity", lambda share: share < BARELY, at_least=DEEP)
 
@@ -37,8 +44,9 @@ def residual_robust(results: Sequence[TrialResult]) -> Verdict:
 def plain_collapses(results: Sequence[TrialResult]) -> Verdict:
     """At the greatest depth at which networks have learned, networks without shortcuts.
 
-    The same share as for residual networks: supported if the mean increase is at least 80 % of the distance
-    to guessing, contradicted otherwise. Networks whose error is more than half of guessing's are left out.
+    The same share as for residual networks: supported if the mean increase is at least 80 % of the distance to the
+    error of guessing, contradicted otherwise. Networks whose error is more than half of the error of guessing are left
+    out.
     """
     return _lesioned(results, "none", lambda share: share >= COLLAPSED, at_least=0)
 
@@ -54,9 +62,9 @@ def norm_decays(results: Sequence[TrialResult]) -> Verdict:
     def verdict(trials: Sequence[TrialResult]) -> Verdict:
         fits = [fit for trial in trials if (fit := _decay(trial.analyses["path_gradient"]))]
         if not fits:
-            return Verdict("not tested", f"fewer than three lengths have a gradient ({place(trials)})")
+            return Verdict("not tested", f"fewer than three lengths have a gradient ({describe_setting(trials)})")
         slope, explained = (median(values) for values in zip(*fits, strict=True))
-        measured = f"factor {10**slope:.3g} per block, {100 * explained:.0f} % explained ({place(trials)})"
+        measured = f"factor {10**slope:.3g} per block, {100 * explained:.0f} % explained ({describe_setting(trials)})"
         if slope >= 0:
             return Verdict("contradicted", measured)
         return Verdict("supported" if explained >= FIT else "undecided", measured)
@@ -79,8 +87,10 @@ def short_paths(results: Sequence[TrialResult]) -> Verdict:
             for name in ("median_length", "effective_low", "effective_high")
         )
         if math.isnan(found[0].table["contribution"][0]):
-            return Verdict("not tested", f"no path has a gradient ({place(trials)})")
-        measured = f"half by length {half:g}, 95 % at {low:g} to {high:g} of {blocks} blocks ({place(trials)})"
+            return Verdict("not tested", f"no path has a gradient ({describe_setting(trials)})")
+        measured = (
+            f"half by length {half:g}, 95 % at {low:g} to {high:g} of {blocks} blocks ({describe_setting(trials)})"
+        )
         return Verdict("supported" if half <= SHORT * blocks else "contradicted", measured)
 
     return _analyzed(results, "identity", "path_gradient", verdict)
@@ -93,12 +103,12 @@ def _analyzed(
     verdict: Callable[[Sequence[TrialResult]], Verdict],
 ) -> Verdict:
     """The verdict over the deepest networks with this shortcut and analysis, combined over settings."""
-    analyzed = [r for r in unregularized(results) if r.spec.shortcut == shortcut and analysis in r.analyses]
+    analyzed = [r for r in unregularized(results) if r.spec.shortcut.name == shortcut and analysis in r.analyses]
     chosen = [result for result in analyzed if has_learned(result)]
-    groups = deepest_groups(chosen, freely=["shortcut_args"], name=lambda spec: spec.shortcut, needed=[shortcut])
+    groups = deepest_groups(chosen, freely=(), name=lambda spec: spec.shortcut.name, needed=[shortcut])
     missing = f"needs the analysis {analysis} of networks with shortcut {shortcut}"
     if analyzed and not chosen:
-        missing = f"no network with shortcut {shortcut} has learned enough: at most half of guessing's error"
+        missing = f"no network with shortcut {shortcut} has learned enough: its error exceeds half of that of guessing"
     return combine([verdict(group[shortcut]) for group in groups.values()], missing=missing)
 
 
@@ -110,10 +120,10 @@ def _lesioned(
         baseline, increase = (
             median(summary[name] for summary in lesions) for name in ("baseline_error", "mean_increase")
         )
-        chance = chance_error(trials[0].spec)
+        chance = guessing_error(trials[0])
         measured = (
             f"{percent(baseline)} whole, {percent(baseline + increase)} on average with one block removed,"
-            f" {percent(chance)} by guessing ({place(trials)})"
+            f" {percent(chance)} by guessing ({describe_setting(trials)})"
         )
         if holds(increase / (chance - baseline)):
             return Verdict("supported", measured)

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from resablate.datasets.images import Dataset, ImageDataset
-from resablate.datasets.places import data_roots, download
+from resablate.datasets.images import Dataset, ImageDataset, split_images
+from resablate.datasets.locations import data_roots, download
 from resablate.errors import DatasetError
 
 _SIDE = 32
@@ -65,7 +65,7 @@ def _read(path: Path, layout: CifarLayout) -> tuple[Tensor, Tensor]:
     return images, labels
 
 
-def _load(data_root: Path | None, *, layout: CifarLayout) -> ImageDataset:
+def _load(layout: CifarLayout, data_root: Path | None) -> ImageDataset:
     """The copy in `data_root`, $RESABLATE_DATA or the cache, else torchvision's download.
 
     Raises:
@@ -100,7 +100,8 @@ def _download(root: Path, layout: CifarLayout, *, looked: Sequence[Path]) -> Pat
 def cifar_dataset(layout: CifarLayout) -> Dataset:
     """The row of the table for `layout`."""
     return Dataset(
-        load=partial(_load, layout=layout),
+        load=partial(_load, layout),
+        split=split_images,
         channels=3,
         size=(_SIDE, _SIDE),
         num_classes=layout.classes,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from resablate.datasets.images import Dataset, ImageDataset
+from resablate.datasets.images import Dataset, ImageDataset, split_images
 
 _TEST_COUNT = 360
 _SPLIT_SEED = 1797
@@ -25,6 +25,7 @@ def _load(data_root: Path | None) -> ImageDataset:
 
 DIGITS = Dataset(
     load=_load,
+    split=split_images,
     channels=1,
     size=(8, 8),
     num_classes=10,

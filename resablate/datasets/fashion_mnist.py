@@ -6,8 +6,8 @@ from pathlib import Path
 from torch import Tensor
 
 from resablate.datasets.idx import read_idx
-from resablate.datasets.images import Dataset, ImageDataset
-from resablate.datasets.places import data_roots, download
+from resablate.datasets.images import Dataset, ImageDataset, split_images
+from resablate.datasets.locations import data_roots, download
 from resablate.errors import DatasetError
 
 _DEBIAN = Path("/usr/share/datasets/fashion-mnist")
@@ -73,6 +73,7 @@ def _download(roots: Sequence[Path]) -> list[Path]:
 
 FASHION_MNIST = Dataset(
     load=_load,
+    split=split_images,
     channels=1,
     size=(28, 28),
     num_classes=10,

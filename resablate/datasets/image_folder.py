@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
+from annotated_types import Ge, Interval
 from numpy.typing import NDArray
 from torch import Tensor
 
-from resablate.datasets.images import Dataset, Splits, StoredImages
-from resablate.datasets.places import data_roots
+from resablate.datasets.fingerprints import folder_fingerprint
+from resablate.datasets.images import Dataset, Splits, StoredImages, split_order
+from resablate.datasets.locations import data_roots
 from resablate.datasets.streaming import FileExamples
 from resablate.errors import DatasetError
 
@@ -43,35 +47,52 @@ class FolderImages(StoredImages):
     test_files: NDArray[np.bytes_]
     test_labels: Tensor
 
-    def splits(
-        self,
-        *,
-        train: Tensor,
-        val: Tensor,
-        device: torch.device,
-        normalization: str,
-        train_crop: int,
-        test_crop: int,
-    ) -> Splits:
-        """The examples at `train` and at `val`, and those of `val/` in a fixed order of their own.
+    def fingerprint(self) -> str:
+        """Of the classes, and of name, size and content of every image; computed once."""
+        return self._content_hash
 
-        Raises:
-            DatasetError: if too few are left to train on, or for the normalization by pixels.
-        """
-        if normalization != "per_channel":
-            raise DatasetError(f"image_folder: images of many sizes have no mean of each pixel; got {normalization!r}")
-        if len(train) < _FEWEST_EXAMPLES:
-            raise DatasetError(
-                f"{self.folder / 'train'}: at least {_FEWEST_EXAMPLES} images must be left to train on, but of"
-                f" {len(train) + len(val)} {len(val)} are held out"
-            )
-        whole = FileExamples(self.folder, self.train_files, self.train_labels.to(device), train_crop, test_crop)
-        test = FileExamples(self.folder, self.test_files, self.test_labels.to(device), train_crop, test_crop)
-        # Mixed, as other data sets are: the first few of them are then of many classes.
-        mixed = torch.randperm(len(test), generator=torch.Generator().manual_seed(_TEST_SEED)).to(device)
-        return Splits(
-            whole.take(train.to(device)), whole.take(val.to(device)), test.take(mixed), num_classes=len(self.classes)
+    @cached_property
+    def _content_hash(self) -> str:
+        return folder_fingerprint(self.folder, [*self.train_files, *self.test_files], self.classes)
+
+
+def split_files(
+    dataset: FolderImages,
+    *,
+    generator: torch.Generator,
+    device: torch.device,
+    train_examples: Annotated[int, Ge(1)] | None = None,
+    val_fraction: Annotated[float, Interval(gt=0, lt=1)] = 0.1,
+    train_crop: Annotated[int, Interval(ge=8, le=4096)] = 224,
+) -> Splits:
+    """Training and validation examples drawn by `generator`, and those of `val/` in a fixed order of their own.
+
+    Args:
+        dataset: what was loaded.
+        generator: decides which images are held out.
+        device: where batches will lie.
+        train_examples: use only so many training images, the held-out ones included; all where None.
+        val_fraction: share of the training images held out; at least one image.
+        train_crop: sides in pixels of what is trained on, and tested on unless a question says otherwise.
+
+    Raises:
+        DatasetError: if too few are left to train on.
+    """
+    train, val = split_order(
+        len(dataset.train_labels), val_fraction=val_fraction, train_examples=train_examples, generator=generator
+    )
+    if len(train) < _FEWEST_EXAMPLES:
+        raise DatasetError(
+            f"{dataset.folder / 'train'}: at least {_FEWEST_EXAMPLES} images must be left to train on, but of"
+            f" {len(train) + len(val)} {len(val)} are held out"
         )
+    whole = FileExamples(dataset.folder, dataset.train_files, dataset.train_labels.to(device), train_crop, train_crop)
+    test = FileExamples(dataset.folder, dataset.test_files, dataset.test_labels.to(device), train_crop, train_crop)
+    # Mixed, as other data sets are: the first few of them are then of many classes.
+    mixed = torch.randperm(len(test), generator=torch.Generator().manual_seed(_TEST_SEED)).to(device)
+    return Splits(
+        whole.take(train.to(device)), whole.take(val.to(device)), test.take(mixed), num_classes=len(dataset.classes)
+    )
 
 
 def _load(data_root: Path | None) -> FolderImages:
@@ -131,6 +152,7 @@ def _images(folder: Path, part: str, classes: tuple[str, ...]) -> tuple[NDArray[
 
 IMAGE_FOLDER = Dataset(
     load=_load,
+    split=split_files,
     channels=3,
     size=(224, 224),
     num_classes=1000,

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import cached_property
+from typing import Annotated, Any
 
 import torch
+from annotated_types import Ge, Interval
 from torch import Tensor
 
+from resablate.errors import DatasetError
 from resablate.registry import Registry
+
+FINGERPRINT_DIGITS = 16
+"""Hexadecimal digits of a data set's fingerprint."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A row of the table: the shape, known without loading, and how to load."""
+    """A row of the table: the shape, known without loading, how to load, and how to split.
 
-    load: Callable[[Path | None], StoredImages]
-    """From `data_root`, or where the data set usually lies; raises DatasetError."""
+    The keyword arguments of `load` and `split` that have a default are the data set's arguments.
+    """
+
+    load: Callable[..., StoredImages]
+    """From `data_root` (a Path or None), or where the data set usually lies; raises DatasetError."""
+    split: Callable[..., Splits]
+    """Stored images, and keywords generator and device -> what is trained on, held out and tested on."""
     channels: int
     size: tuple[int, int]
     """(H, W) in pixels."""
@@ -27,7 +39,12 @@ class Dataset:
     test_count: int
     source: str
     streamed: bool = False
-    """Whether images are of any size and decoded when needed: cut to `train_crop` and `test_crop` pixels."""
+    """Whether images are of any size and decoded when needed, cut to squares by the arguments of training and test."""
+
+    @property
+    def functions(self) -> tuple[Callable[..., Any], ...]:
+        """Those whose keywords are the data set's arguments."""
+        return (self.load, self.split)
 
 
 class ExampleSource(ABC):
@@ -64,6 +81,19 @@ class ExampleSource(ABC):
             augmentation: what is done with each image before there is a batch, if it is a row of VIEWS.
             seed: of that, together with an example's index.
         """
+
+    def cropped(self, side: int | None) -> ExampleSource:
+        """The examples as they are tested at another crop; themselves where `side` is None.
+
+        Args:
+            side: of the square that is cut out, in pixels.
+
+        Raises:
+            DatasetError: if all images have one size, and so none is cut.
+        """
+        if side is None:
+            return self
+        raise DatasetError(f"crop: images of one size are not cut, got {side}; a crop goes with image_folder")
 
     def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Normalized images and labels of `count` examples drawn without replacement; of all where there are fewer."""
@@ -137,6 +167,16 @@ class Splits:
     """What was found; None: as the row of the table says."""
 
 
+NORMALIZATIONS: Registry[str] = Registry(
+    "normalization",
+    "normalizations",
+    {
+        "per_channel": "mean and standard deviation of each channel: the released code of all three papers",
+        "per_pixel": "the mean of each pixel, and one standard deviation: arXiv 1512.03385, section 4.2",
+    },
+)
+
+
 class StoredImages(ABC):
     """A data set as it is stored, with the test set that everybody uses."""
 
@@ -144,26 +184,8 @@ class StoredImages(ABC):
     """(N,), int64, from 0."""
 
     @abstractmethod
-    def splits(
-        self,
-        *,
-        train: Tensor,
-        val: Tensor,
-        device: torch.device,
-        normalization: str,
-        train_crop: int,
-        test_crop: int,
-    ) -> Splits:
-        """The training examples at `train` and at `val`, and the test examples.
-
-        Args:
-            train: indices of training images, whose mean and standard deviation are used.
-            val: indices of training images.
-            device: where batches will lie.
-            normalization: a row of NORMALIZATIONS.
-            train_crop: sides in pixels of what a streamed data set trains on.
-            test_crop: sides in pixels of what a streamed data set is tested on.
-        """
+    def fingerprint(self) -> str:
+        """A hash of the content: equal for equal data, wherever they lie."""
 
 
 @dataclass(frozen=True)
@@ -176,36 +198,17 @@ class ImageDataset(StoredImages):
     test_images: Tensor
     test_labels: Tensor
 
-    def splits(
-        self,
-        *,
-        train: Tensor,
-        val: Tensor,
-        device: torch.device,
-        normalization: str,
-        train_crop: int,
-        test_crop: int,
-    ) -> Splits:
-        """The examples at `train` and at `val`, and the test examples; crops have no meaning here."""
-        sample = self.train_images[train].float() / 255
-        if normalization == "per_pixel":
-            mean, std = sample.mean(dim=0), sample.std().view(1, 1, 1)
-        else:
-            mean, std = sample.mean(dim=(0, 2, 3)).view(-1, 1, 1), sample.std(dim=(0, 2, 3)).view(-1, 1, 1)
-        std = std.clamp_min(1e-6)
-        everything = Examples(self.train_images, self.train_labels, mean, std)
-        test = Examples(self.test_images, self.test_labels, mean, std)
-        return Splits(everything.take(train).to(device), everything.take(val).to(device), test.to(device))
+    def fingerprint(self) -> str:
+        """Of the shapes and bytes of all images and labels; computed once."""
+        return self._content_hash
 
-
-NORMALIZATIONS: Registry[str] = Registry(
-    "normalization",
-    "normalizations",
-    {
-        "per_channel": "mean and standard deviation of each channel: the released code of all three papers",
-        "per_pixel": "the mean of each pixel, and one standard deviation: arXiv 1512.03385, section 4.2",
-    },
-)
+    @cached_property
+    def _content_hash(self) -> str:
+        digest = hashlib.sha256()
+        for part in (self.train_images, self.train_labels, self.test_images, self.test_labels):
+            digest.update(f"{part.dtype} {tuple(part.shape)}\0".encode())
+            digest.update(part.contiguous().numpy().tobytes())
+        return digest.hexdigest()[:FINGERPRINT_DIGITS]
 
 
 def split_sizes(available: int, *, val_fraction: float, train_examples: int | None) -> tuple[int, int]:
@@ -215,41 +218,52 @@ def split_sizes(available: int, *, val_fraction: float, train_examples: int | No
     return held_out, used - held_out
 
 
-def split_dataset(
-    dataset: StoredImages,
+def split_order(
+    available: int, *, val_fraction: float, train_examples: int | None, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Indices of the images to train on, and of those held out, drawn by `generator`.
+
+    Args:
+        available: training images that there are.
+        val_fraction: share of the used ones that is held out; at least one image.
+        train_examples: use only so many, the held-out ones included; all where None.
+        generator: decides which.
+    """
+    order = torch.randperm(available, generator=generator)[:train_examples]
+    held_out, _ = split_sizes(available, val_fraction=val_fraction, train_examples=train_examples)
+    return order[held_out:], order[:held_out]
+
+
+def split_images(
+    dataset: ImageDataset,
     *,
-    val_fraction: float,
-    train_examples: int | None,
     generator: torch.Generator,
     device: torch.device,
-    normalization: str = "per_channel",
-    train_crop: int = 224,
-    test_crop: int = 224,
+    train_examples: Annotated[int, Ge(1)] | None = None,
+    val_fraction: Annotated[float, Interval(gt=0, lt=1)] = 0.1,
+    normalization: Annotated[str, NORMALIZATIONS] = "per_channel",
 ) -> Splits:
     """Training and validation examples drawn by `generator`, and the data set's own test examples.
 
-    Mean and standard deviation are taken over the training examples; of files they are ImageNet's.
+    Mean and standard deviation are taken over the training examples.
 
     Args:
         dataset: what was loaded.
-        val_fraction: share of the training images held out; at least one image.
-        train_examples: use only so many training images, the held-out ones included.
-        generator: decides which.
+        generator: decides which images are held out.
         device: where the bytes will lie.
+        train_examples: use only so many training images, the held-out ones included; all where None.
+        val_fraction: share of the training images held out; at least one image.
         normalization: a row of NORMALIZATIONS.
-        train_crop: sides in pixels of what a streamed data set trains on.
-        test_crop: sides in pixels of what a streamed data set is tested on.
-
-    Raises:
-        DatasetError: if a streamed data set has too few images.
     """
-    order = torch.randperm(len(dataset.train_labels), generator=generator)[:train_examples]
-    held_out, _ = split_sizes(len(order), val_fraction=val_fraction, train_examples=train_examples)
-    return dataset.splits(
-        train=order[held_out:],
-        val=order[:held_out],
-        device=device,
-        normalization=normalization,
-        train_crop=train_crop,
-        test_crop=test_crop,
+    train, val = split_order(
+        len(dataset.train_labels), val_fraction=val_fraction, train_examples=train_examples, generator=generator
     )
+    sample = dataset.train_images[train].float() / 255
+    if normalization == "per_pixel":
+        mean, std = sample.mean(dim=0), sample.std().view(1, 1, 1)
+    else:
+        mean, std = sample.mean(dim=(0, 2, 3)).view(-1, 1, 1), sample.std(dim=(0, 2, 3)).view(-1, 1, 1)
+    std = std.clamp_min(1e-6)
+    everything = Examples(dataset.train_images, dataset.train_labels, mean, std)
+    test = Examples(dataset.test_images, dataset.test_labels, mean, std)
+    return Splits(everything.take(train).to(device), everything.take(val).to(device), test.to(device))

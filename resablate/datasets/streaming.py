@@ -60,6 +60,10 @@ class FileExamples(ExampleSource):
         files = self.files[chosen if isinstance(chosen, slice) else chosen.cpu().numpy()]
         return replace(self, files=files, labels=self.labels[chosen])
 
+    def cropped(self, side: int | None) -> FileExamples:
+        """The examples as they are tested at another crop; themselves where None."""
+        return self if side is None else replace(self, test_crop=side)
+
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Normalized images (B, 3, `test_crop`, `test_crop`) and labels (B,) in order.
 

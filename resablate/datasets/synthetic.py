@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from resablate.datasets.images import Dataset, ImageDataset
+from resablate.datasets.images import Dataset, ImageDataset, split_images
 
 _SEED = 20160316
 _TRAIN_COUNT, _TEST_COUNT, _CLASSES = 2000, 500, 10
@@ -34,6 +34,7 @@ def _draw(patterns: Tensor, count: int, generator: torch.Generator) -> tuple[Ten
 
 SYNTHETIC = Dataset(
     load=_load,
+    split=split_images,
     channels=3,
     size=(32, 32),
     num_classes=_CLASSES,

@@ -13,9 +13,9 @@ from resablate.figures import (
     path_contribution,
     path_count,
     path_gradient,
+    regularizer_strength,
     reorder,
     spectrum,
-    sv_strength,
     training_curves,
 )
 from resablate.figures.drawing import save, styled
@@ -31,7 +31,7 @@ FIGURES: Registry[Picture[Any]] = Registry(
         "errors": errors.PICTURE,
         "optimization_history": optimization_history.PICTURE,
         "parameter_importance": parameter_importance.PICTURE,
-        "sv_strength": sv_strength.PICTURE,
+        "regularizer_strength": regularizer_strength.PICTURE,
         "training_curves": training_curves.PICTURE,
         "lesion": lesion.PICTURE,
         "multi_lesion": multi_lesion.PICTURE,
@@ -68,7 +68,9 @@ def draw_files(
         return {}
     with styled():
         figure = picture.draw(drawn)
-    return {file_format: save(figure, file_format) for file_format in formats}
+    files = {file_format: save(figure, file_format) for file_format in formats}
+    figure.clear()  # its parts refer to each other, and a picture of many panels takes a hundred MB
+    return files
 
 
 def draw_png(name: str, results: Sequence[TrialResult]) -> bytes | None:

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from resablate.figures.tables import Cell, Kind, Replicates, Table, raw_table, show, summary_table
 from resablate.measurement import AnalysisResult
+from resablate.question import TEST
 from resablate.result import TrialResult
 
 _ERROR = "_standard_error"
 
 
-def analysis_tables(groups: Sequence[Replicates]) -> dict[str, Table]:
-    """File name -> all numbers of every analysis, and their summaries."""
-    tables: dict[str, Table] = {}
+def analysis_tables(groups: Sequence[Replicates]) -> Iterator[tuple[str, Table]]:
+    """Name and table, one after another: all numbers of every analysis, and their summaries."""
     for name in _names(groups):
-        tables[name] = raw_table(groups, _rows(name))
-        tables[f"{name}_summary"] = summary_table(groups, name)
+        yield name, raw_table(groups, _rows(name))
+        yield f"{name}_summary", summary_table(groups, name)
         if _epochs(groups, name):
-            tables[f"{name}_by_epoch"] = raw_table(groups, _rows_by_epoch(name))
-    return tables
+            yield f"{name}_by_epoch", raw_table(groups, _rows_by_epoch(name))
 
 
 def summaries(groups: Sequence[Replicates]) -> dict[str, Table]:
@@ -64,7 +63,9 @@ def _with_error(value: Cell, error: Cell, kind: Kind) -> Cell:
 
 
 def _names(groups: Sequence[Replicates]) -> list[str]:
-    return list(dict.fromkeys(name for result in _results(groups) for name in result.analyses))
+    """The analyses in the order of their first results; the test's numbers are in the table of errors."""
+    names = dict.fromkeys(name for result in _results(groups) for name in result.analyses)
+    return [name for name in names if name != TEST]
 
 
 def _epochs(groups: Sequence[Replicates], name: str) -> list[int]:
@@ -76,21 +77,22 @@ def _results(groups: Sequence[Replicates]) -> Iterator[TrialResult]:
     return (result for group in groups for result in group.results)
 
 
-def _rows(name: str) -> Callable[[TrialResult], Sequence[Mapping[str, float]]]:
-    def rows(result: TrialResult) -> Sequence[Mapping[str, float]]:
-        return _table_rows(result.analyses[name]) if name in result.analyses else []
+def _rows(name: str) -> Callable[[TrialResult], Iterable[Mapping[str, float]]]:
+    def rows(result: TrialResult) -> Iterable[Mapping[str, float]]:
+        analyses = result.analyses
+        return _table_rows(analyses[name]) if name in analyses else iter(())
 
     return rows
 
 
-def _rows_by_epoch(name: str) -> Callable[[TrialResult], Sequence[Mapping[str, float]]]:
-    def rows(result: TrialResult) -> Sequence[Mapping[str, float]]:
+def _rows_by_epoch(name: str) -> Callable[[TrialResult], Iterable[Mapping[str, float]]]:
+    def rows(result: TrialResult) -> Iterable[Mapping[str, float]]:
         measured = {epoch: done[name] for epoch, done in result.analyses_by_epoch.items() if name in done}
-        return [{"epoch": epoch, **row} for epoch, table in measured.items() for row in _table_rows(table)]
+        return ({"epoch": epoch, **row} for epoch, table in measured.items() for row in _table_rows(table))
 
     return rows
 
 
-def _table_rows(measured: AnalysisResult) -> list[dict[str, float]]:
+def _table_rows(measured: AnalysisResult) -> Iterator[dict[str, float]]:
     table = measured.table
-    return [dict(zip(table, values, strict=True)) for values in zip(*table.values(), strict=True)]
+    return (dict(zip(table, values, strict=True)) for values in zip(*table.values(), strict=True))

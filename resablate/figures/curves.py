@@ -18,7 +18,7 @@ QUARTILES = ("median", "lower_quartile", "upper_quartile")
 
 @dataclass(frozen=True)
 class Curve:
-    """One quantity of one series in one panel: at each x the median, lowest and highest of the trials."""
+    """One quantity of one series in one panel: at each x the median, lowest and highest of the replicates."""
 
     panel: Panel
     series: Series
@@ -41,7 +41,7 @@ def median_curves(
     Args:
         results: what to compare; a result without the quantity yields no points.
         quantities: name -> the points of one trial.
-        pooled: fields that do not separate series.
+        pooled: flat parameters that do not separate series.
     """
     groups: dict[tuple[Panel, Series], list[Member]] = {}
     for member in arrange(results, pooled=pooled):
@@ -63,13 +63,15 @@ def quartile_curves(
         results: what to compare.
         quantities: name -> each of QUARTILES -> the points of one trial.
     """
+    every = {f"{name} {part}": parts[part] for name, parts in quantities.items() for part in QUARTILES}
+    curves = {(curve.panel, curve.series, curve.quantity): curve for curve in median_curves(results, every)}
+    groups = list(dict.fromkeys((panel, series) for panel, series, _ in curves))
     drawn: list[Curve] = []
-    for name, parts in quantities.items():
-        middles, lows, highs = (median_curves(results, {name: parts[part]}) for part in QUARTILES)
-        drawn += [
-            replace(middle, low=low.median, high=high.median)
-            for middle, low, high in zip(middles, lows, highs, strict=True)
-        ]
+    for name in quantities:
+        for group in groups:
+            middle, low, high = (curves.get((*group, f"{name} {part}")) for part in QUARTILES)
+            if middle and low and high:
+                drawn.append(replace(middle, quantity=name, low=low.median, high=high.median))
     return tuple(drawn)
 
 

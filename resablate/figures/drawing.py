@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
+from PIL import Image
 
 from resablate.figures.curves import Curve
 from resablate.figures.variants import Panel, Series, in_order
@@ -61,6 +62,10 @@ ONE_PANEL_HEIGHT = 3.4
 LEGEND_ROW = 0.2
 NARROW = 10.0
 """A logarithmic axis over less than this ratio is labeled with plain numbers."""
+PNG_COLORS = 256
+PNG_DPI = 150
+MOST_PNG_PIXELS = 6_000
+"""Of height; a picture of many panels has fewer pixels to the inch."""
 MARKED_POINTS = 60
 """A curve of more points carries a marker at some of them only."""
 
@@ -80,12 +85,12 @@ class Canvas(NamedTuple):
 
 
 def color_of(series: Series) -> str:
-    """A series' color: its shortcut's in every picture, or its own where all have one shortcut."""
+    """A series' color: that of its name in every picture of a report, or its own where all have one name."""
     return PALETTE[series.color % len(PALETTE)]
 
 
 def color_of_shortcut(shortcut: str) -> str:
-    """A shortcut's color, where there are others beside it."""
+    """A shortcut's color where there are others beside it; whatever is no shortcut has the first color after those."""
     return PALETTE[SHORTCUTS.position(shortcut) % len(PALETTE)]
 
 
@@ -143,7 +148,7 @@ def draw_curves(curves: Sequence[Curve], quantities: Mapping[str, Quantity], *, 
             curve.median,
             color=color,
             markevery=ceil(len(curve.x) / MARKED_POINTS),
-            **_look(curve.series),
+            **_style(curve.series),
         )
     for axes in canvas.axes.values():
         low, high = axes.get_ylim()
@@ -154,7 +159,7 @@ def draw_curves(curves: Sequence[Curve], quantities: Mapping[str, Quantity], *, 
     return canvas
 
 
-def draw_behind(canvas: Canvas, curves: Iterable[Curve]) -> None:
+def draw_reference(canvas: Canvas, curves: Iterable[Curve]) -> None:
     """The medians of further curves as thin dashed lines, in the axes that there are: what to compare with."""
     for curve in curves:
         if axes := canvas.axes.get((curve.panel, curve.quantity)):
@@ -162,14 +167,14 @@ def draw_behind(canvas: Canvas, curves: Iterable[Curve]) -> None:
 
 
 def key_of_behind(label: str) -> Line2D:
-    """The legend entry of what `draw_behind` drew."""
+    """The legend entry of what `draw_reference` drew."""
     return Line2D([], [], color=INK, label=label, **BEHIND)
 
 
 def series_handles(series: Iterable[Series]) -> list[Artist]:
-    """One legend entry for each series, in the order of the shortcuts' table."""
-    ordered = sorted(set(series), key=lambda s: (SHORTCUTS.position(s.shortcut), s.shortcut, s.style))
-    return [Line2D([], [], color=color_of(s), label=s.label, **_look(s)) for s in ordered]
+    """One legend entry for each series, in the order of the tables."""
+    ordered = sorted(set(series), key=lambda one: one.place)
+    return [Line2D([], [], color=color_of(s), label=s.label, **_style(s)) for s in ordered]
 
 
 def whole_numbers(axes: Axes) -> None:
@@ -195,12 +200,23 @@ def save(figure: Figure, file_format: str) -> bytes:
     """The figure as the content of a file: `svg` or `png`."""
     stream = BytesIO()
     metadata = {"Date": None} if file_format == "svg" else {}
+    dpi = min(PNG_DPI, MOST_PNG_PIXELS / figure.get_figheight())
     with styled():
-        figure.savefig(stream, format=file_format, dpi=150, metadata=metadata)
-    return stream.getvalue()
+        figure.savefig(stream, format=file_format, dpi=dpi, metadata=metadata)
+    # Arranging the panels takes most of the time, and the next format has the same arrangement.
+    figure.set_layout_engine("none")
+    return _with_palette(stream) if file_format == "png" else stream.getvalue()
 
 
-def _look(series: Series) -> dict[str, Any]:
+def _with_palette(stream: BytesIO) -> bytes:
+    """The PNG with a palette: a third of the size, and looks the same with so few colors."""
+    smaller = BytesIO()
+    with Image.open(stream) as image:
+        image.convert("RGB").quantize(PNG_COLORS, method=Image.Quantize.FASTOCTREE).save(smaller, "PNG")
+    return smaller.getvalue()
+
+
+def _style(series: Series) -> dict[str, Any]:
     return {
         "linestyle": LINES[series.style % len(LINES)],
         "linewidth": 1.6,

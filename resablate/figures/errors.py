@@ -1,9 +1,9 @@
-"""Test error of every shortcut, one point per trial, and the median."""
+"""Test error of every series, one point per trial, and the median."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -18,6 +18,7 @@ from resablate.figures.drawing import FAINT, INK, Quantity, add_legend, color_of
 from resablate.figures.picture import Picture
 from resablate.figures.variants import Panel, Series, arrange
 from resablate.result import TrialResult
+from resablate.statistics.chance import chance_error
 
 ROW_HEIGHT = 0.34
 LABEL_WIDTH = 1.2
@@ -41,10 +42,11 @@ class ErrorRow:
 
 @dataclass(frozen=True)
 class Errors:
-    """All rows and, for each panel, the error of guessing."""
+    """All rows, and the error of guessing."""
 
     rows: tuple[ErrorRow, ...]
     chance: dict[Panel, float]
+    """In %, for the panels in which the number of classes is known."""
 
 
 def data(results: Sequence[TrialResult]) -> Errors | None:
@@ -58,9 +60,16 @@ def data(results: Sequence[TrialResult]) -> Errors | None:
         diverged = sum(t.status == "diverged" for t in trials)
         if errors or diverged:
             rows.append(ErrorRow(panel, series, errors, median(errors) if errors else math.nan, diverged))
-    known = {row.panel: DATASETS[row.panel.dataset] for row in rows if row.panel.dataset in DATASETS}
-    chance = {panel: 100 * (1 - 1 / dataset.num_classes) for panel, dataset in known.items()}
-    return Errors(tuple(rows), chance) if rows else None
+    return Errors(tuple(rows), _chance(groups)) if rows else None
+
+
+def _chance(groups: Mapping[tuple[Panel, Series], Sequence[TrialResult]]) -> dict[Panel, float]:
+    """The error of guessing in %, of the panels in which it is known and the same for all trials."""
+    found: dict[Panel, set[float]] = {}
+    for (panel, _), trials in groups.items():
+        errors = (chance_error(trial, DATASETS) for trial in trials)
+        found.setdefault(panel, set()).update(100 * error for error in errors if math.isfinite(error))
+    return {panel: errors.pop() for panel, errors in found.items() if len(errors) == 1}
 
 
 def draw(errors: Errors) -> Figure:
@@ -75,11 +84,13 @@ def draw(errors: Errors) -> Figure:
         axes.set_xlabel("test error (%)")
         if panel in errors.chance:
             axes.axvline(errors.chance[panel], color=FAINT, linestyle=(0, (4, 2)), linewidth=1.2, zorder=1)
+    places = {series: place for place, series in enumerate(order)}
+    values: dict[Panel, list[float]] = {panel: [error] for panel, error in errors.chance.items()}
     for row in errors.rows:
-        _draw_row(canvas.axes[row.panel, "error"], row, order.index(row.series))
+        _draw_row(canvas.axes[row.panel, "error"], row, places[row.series])
+        values.setdefault(row.panel, []).extend(row.errors)
     for (panel, _), axes in canvas.axes.items():
-        values = [e for row in errors.rows if row.panel == panel for e in row.errors]
-        _scale(axes, [*values, *([errors.chance[panel]] if panel in errors.chance else [])])
+        _scale(axes, values[panel])
     canvas.figure.set_figwidth(canvas.figure.get_figwidth() + LABEL_WIDTH)
     add_legend(canvas.figure, _legend(errors))
     return canvas.figure
@@ -121,8 +132,8 @@ def _legend(errors: Errors) -> list[Artist]:
 PICTURE = Picture(
     title="Test error",
     caption=(
-        "Test error of every shortcut: a point for each trial, a bar for the median. A cross marks trials "
-        "that diverged; the dashed line is the error of guessing. Note where an axis is logarithmic."
+        "Test error of each kind of network that was trained: a point for each trial, a bar for the median. A cross "
+        "marks trials that diverged; the dashed line is the error of guessing. Note where an axis is logarithmic."
     ),
     data=data,
     draw=draw,

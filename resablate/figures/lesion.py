@@ -22,7 +22,7 @@ from resablate.figures.drawing import (
     whole_numbers,
 )
 from resablate.figures.picture import Picture
-from resablate.figures.variants import Panel
+from resablate.figures.variants import Panel, arrange
 from resablate.result import TrialResult
 
 
@@ -44,11 +44,10 @@ def data(results: Sequence[TrialResult]) -> Lesions | None:
     if not errors:
         return None
     changing: dict[Panel, tuple[float, ...]] = {}
-    for result in results:
+    for panel, _, result in arrange(results):
         if "lesion" in result.analyses:
             table = result.analyses["lesion"].table
             blocks = zip(table["block"], table["changes_dimension"], strict=True)
-            panel = next(c.panel for c in errors if c.panel[:3] == _place(result))
             changing[panel] = tuple(block for block, changes in blocks if changes)
     return Lesions(errors, tuple(curve for curve in curves if curve.quantity == "baseline"), changing)
 
@@ -65,7 +64,7 @@ def draw(lesions: Lesions) -> Figure:
         color = color_of(curve.series)
         axes.axhline(curve.median[0], color=color, linestyle=(0, (4, 3)), linewidth=1.0, alpha=0.8)
     for panel, blocks in lesions.changing.items():
-        for block in blocks:
+        for block in blocks if (panel, "error") in canvas.axes else ():
             canvas.axes[panel, "error"].axvspan(block - 0.4, block + 0.4, color=CHANGE_COLOR, zorder=0)
     for axes in canvas.axes.values():
         axes.set_ylim(bottom=0)
@@ -80,10 +79,6 @@ def draw(lesions: Lesions) -> Figure:
 def _baseline(result: TrialResult) -> Points:
     measured = result.analyses.get("lesion")
     return [(0, 100 * measured.summary["baseline_error"])] if measured else []
-
-
-def _place(result: TrialResult) -> tuple[str, str, int]:
-    return (result.spec.dataset, result.spec.ordering, result.spec.depth)
 
 
 PICTURE = Picture(

@@ -20,9 +20,10 @@ from resablate.figures.drawing import (
     color_of_shortcut,
     whole_numbers,
 )
+from resablate.figures.parameters import flat_row
 from resablate.figures.picture import Picture
 from resablate.result import TrialResult
-from resablate.searches.points import outcomes
+from resablate.searches.outcomes import outcomes
 from resablate.sweep import SweepSpec
 
 
@@ -32,7 +33,8 @@ class Progress:
 
     name: str
     ended: tuple[tuple[int, float, str], ...]
-    """Number, value and shortcut of the points that ran to their end; those with an infinite value are left out."""
+    """Number, value and shortcut of the points that ran to their end; those with an infinite value are left out. A
+    network that has no choice of shortcuts stands by its own name."""
     best: tuple[float, ...]
     """The lowest value up to each point, NaN before the first."""
     without: tuple[int, ...]
@@ -50,12 +52,17 @@ def search_data(results: Sequence[TrialResult], sweep: SweepSpec) -> tuple[Progr
         values = [point.values[place] if point.values else math.inf for point in points]
         best = [value if math.isfinite(value) else math.nan for value in itertools.accumulate(values, min)]
         ended = [
-            (number, value, point.results[0].spec.shortcut)
+            (number, value, _name(point.results[0]))
             for number, (value, point) in enumerate(zip(values, points, strict=True), start=1)
             if math.isfinite(value)
         ]
         found.append(Progress(name, tuple(ended), tuple(best), without))
     return tuple(found)
+
+
+def _name(result: TrialResult) -> str:
+    row = flat_row(result.spec)
+    return str(row.get("shortcut", row["network"]))
 
 
 def draw(progress: Sequence[Progress]) -> Figure:

@@ -10,7 +10,7 @@ from resablate.figures.drawing import ONE_PANEL_WIDTH, PALETTE
 from resablate.figures.picture import Picture
 from resablate.result import TrialResult
 from resablate.searches.importance import importances
-from resablate.searches.points import outcomes
+from resablate.searches.outcomes import outcomes
 from resablate.sweep import SweepSpec
 
 ROW_HEIGHT = 0.34
@@ -34,7 +34,7 @@ def draw(shares: Mapping[str, Mapping[str, float]]) -> Figure:
         axes = figure.add_subplot(len(shares), 1, place)
         rows = range(len(axis_shares))
         axes.barh(rows, [100 * share for share in axis_shares.values()], color=PALETTE[0], height=0.6)
-        axes.set_yticks(rows, [axis.removeprefix("shortcut_args.") for axis in axis_shares])
+        axes.set_yticks(rows, list(axis_shares))
         axes.invert_yaxis()
         axes.set_xlim(0, 100)
         axes.set_xlabel(f"share of the variance of {name} (%)")

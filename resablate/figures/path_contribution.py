@@ -13,8 +13,8 @@ from resablate.figures.drawing import (
     FAINT,
     Quantity,
     add_legend,
-    draw_behind,
     draw_curves,
+    draw_reference,
     key_of_behind,
     series_handles,
     whole_numbers,
@@ -52,7 +52,7 @@ def data(results: Sequence[TrialResult]) -> Contributions | None:
 def draw(shares: Contributions) -> Figure:
     """Where the gradient comes from, beside where the paths are."""
     canvas = draw_curves(shares.gradient, QUANTITIES, x_label="path length (branches)")
-    draw_behind(canvas, shares.initial)
+    draw_reference(canvas, shares.initial)
     for (panel, _), axes in canvas.axes.items():
         paths = shares.paths[panel]
         axes.plot(range(len(paths)), paths, color=FAINT, linestyle=":", linewidth=1.8)

@@ -60,17 +60,17 @@ def draw(counts: dict[Panel, Counts]) -> Figure:
             lengths, [100 * share / largest for share in count.share], color=FAINT, alpha=0.2, linewidth=0
         )
         for deleted, left in count.left.items():
-            axes.plot(lengths, left, **_look(counts, deleted))
+            axes.plot(lengths, left, **_style(counts, deleted))
         axes.set_xlabel("path length (branches)")
         axes.set_ylim(0, 102)
         whole_numbers(axes)
     numbers = sorted({deleted for count in counts.values() for deleted in count.left})
-    keys = [Line2D([], [], label=f"{deleted} deleted", **_look(counts, deleted)) for deleted in numbers]
+    keys = [Line2D([], [], label=f"{deleted} deleted", **_style(counts, deleted)) for deleted in numbers]
     add_legend(canvas.figure, [*keys, Line2D([], [], color=FAINT, alpha=0.4, linewidth=6, label="where the paths are")])
     return canvas.figure
 
 
-def _look(counts: dict[Panel, Counts], deleted: int) -> dict[str, Any]:
+def _style(counts: dict[Panel, Counts], deleted: int) -> dict[str, Any]:
     place = sorted({number for count in counts.values() for number in count.left}).index(deleted)
     return {
         "color": PALETTE[place % len(PALETTE)],

@@ -11,8 +11,8 @@ from resablate.figures.curves import Curve, column, median_curves, positive
 from resablate.figures.drawing import (
     Quantity,
     add_legend,
-    draw_behind,
     draw_curves,
+    draw_reference,
     key_of_behind,
     series_handles,
     whole_numbers,
@@ -48,7 +48,7 @@ def data(results: Sequence[TrialResult]) -> Norms | None:
 def draw(norms: Norms) -> Figure:
     """The exact sum over all paths of each length, and below it a single path, by sampling and by random signs."""
     canvas = draw_curves(norms.trained, QUANTITIES, x_label="path length (branches)")
-    draw_behind(canvas, norms.initial)
+    draw_reference(canvas, norms.initial)
     for axes in canvas.axes.values():
         whole_numbers(axes)
     keys = [key_of_behind("before training")] if norms.initial else []

@@ -31,6 +31,7 @@ from resablate.figures.variants import Panel, Series
 from resablate.measurement import AnalysisResult
 from resablate.result import TrialResult
 
+MOST_PANELS = 24
 TITLE_WIDTH = 42
 """Characters in a line above a panel."""
 SHOWN = 1e-3
@@ -79,7 +80,8 @@ def data(results: Sequence[TrialResult]) -> tuple[Spectrum, ...] | None:
 
 
 def draw(spectra: Sequence[Spectrum]) -> Figure:
-    """One panel for each series: gray before training, colored after."""
+    """One panel for each series, as far as a reader can look at so many: gray before training, colored after."""
+    count, spectra = len(spectra), spectra[:MOST_PANELS]
     columns = min(len(spectra), COLUMNS)
     rows = ceil(len(spectra) / columns)
     size = (PANEL_WIDTH * columns, PANEL_HEIGHT * rows) if columns > 1 else (ONE_PANEL_WIDTH, ONE_PANEL_HEIGHT)
@@ -105,6 +107,8 @@ def draw(spectra: Sequence[Spectrum]) -> Figure:
         Patch(color=FAINT, alpha=0.3, label="5 % to 95 %; darker: 25 % to 75 %"),
         Line2D([], [], color=INK, linestyle="", marker="_", label="target of a regularizer"),
     ]
+    if count > len(spectra):
+        keys.append(Line2D([], [], linestyle="", label=f"the first {len(spectra)} of {count}; all are in the tables"))
     add_legend(figure, keys)
     return figure
 

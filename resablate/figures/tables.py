@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median, stdev
 from typing import Any, Literal
 
-from resablate.figures.variants import sort_key, varying_fields
+from resablate.component import shown_value
+from resablate.figures.parameters import flat_row, parameter_order, sort_key, varying
 from resablate.measurement import AnalysisResult
 from resablate.result import COMPLETE, TrialResult
-from resablate.spec import TrialSpec
+from resablate.statistics.replicates import cells
 
 Kind = Literal["text", "count", "percent", "points", "number"]
 """`percent` and `points` hold fractions and are shown times 100."""
@@ -38,10 +39,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Replicates:
-    """Trials that differ in nothing but their seed."""
+    """The replicates of one cell."""
 
     fields: Mapping[str, Any]
-    """The fields that tell them from the others."""
+    """The flat parameters that tell them from the others; None for one that this cell does not take."""
     results: tuple[TrialResult, ...]
 
 
@@ -57,44 +58,44 @@ def show(value: Cell, kind: Kind) -> str:
         return f"{100 * value:.{1 if abs(value) >= 0.1 else 2}f} %"  # noqa: PLR2004 - three digits
     if kind == "points":
         return f"{100 * value:+.2f}"
-    return f"{value:g}" if kind in ("count", "text") else f"{value:.3g}"
+    return shown_value(value) if kind in ("count", "text") else f"{value:.3g}"
 
 
 def replicates(results: Sequence[TrialResult], *, axes: Sequence[str] = ()) -> list[Replicates]:
-    """The results grouped by everything but the seed, in the order of the tables.
+    """The cells of the results in the order of the tables, each with the parameters that tell it from the others.
 
     Args:
         results: what to group.
-        axes: fields to show although the results do not differ in them.
+        axes: flat parameters to show although the results do not differ in them.
     """
-    varying = varying_fields(results)
-    always = [name for name in TrialSpec.model_fields if name in ("shortcut", "depth", *axes)]
-    order = list(TrialSpec.model_fields)
-    names = sorted({*varying, *always} - {"seed", "shortcut_args"}, key=lambda n: (order.index(n.split(".")[0]), n))
-    groups: dict[tuple[Any, ...], list[TrialResult]] = {}
-    for result in results:
-        params = result.spec.params()
-        groups.setdefault(tuple(params.get(name) for name in names), []).append(result)
-    ranked = sorted(groups, key=lambda values: [sort_key(n, v) for n, v in zip(names, values, strict=True)])
-    return [Replicates(dict(zip(names, values, strict=True)), tuple(groups[values])) for values in ranked]
+    found = cells(results)
+    specs = [cell.results[0].spec for cell in found]
+    rows = [flat_row(spec) for spec in specs]
+    known = {name for row in rows for name in row}
+    names = sorted({*varying(specs), *known.intersection(["shortcut", "depth", *axes])}, key=parameter_order)
+    groups = [
+        Replicates({name: row.get(name) for name in names}, cell.results) for row, cell in zip(rows, found, strict=True)
+    ]
+    return sorted(groups, key=lambda group: [sort_key(name, value) for name, value in group.fields.items()])
 
 
-def error_table(groups: Sequence[Replicates], *, published: Callable[[TrialSpec], str | None]) -> Table:
-    """Test error of every group over its seeds, beside identity's with the same other fields.
+def error_table(groups: Sequence[Replicates], *, published: Callable[[TrialResult], str | None]) -> Table:
+    """Test error of every group over its seeds, and its difference to identity with the other parameters equal.
 
     A median is infinite ("fail") where half of the trials or more diverged; mean and deviation are over those
     that finished.
 
     Args:
         groups: what `replicates` found.
-        published: the published error of a trial's shortcut and ordering, where there is one.
+        published: the published error of a trial's kind of network, where there is one.
     """
-    references = {_other(group): median_error(group) for group in groups if _is_identity(group)}
+    references = {_without_shortcut(group): median_error(group) for group in groups if _is_identity(group)}
     rows: list[list[Cell]] = []
     for group in groups:
-        finished = [r.test_error for r in group.results if r.status == "finished"]
+        tested = [r.test_error for r in group.results if r.status == "finished"]
+        finished = [error for error in tested if math.isfinite(error)]
         middle = median_error(group)
-        reference = references.get(_other(group), math.nan)
+        reference = references.get(_without_shortcut(group), math.nan)
         known = not _is_identity(group) and math.isfinite(middle) and math.isfinite(reference)
         rows.append(
             [
@@ -106,7 +107,7 @@ def error_table(groups: Sequence[Replicates], *, published: Callable[[TrialSpec]
                 stdev(finished) if len(finished) > 1 else None,
                 middle - reference if known else None,
                 _middle(group, _train_loss),
-                published(group.results[0].spec),
+                published(group.results[0]),
             ]
         )
     columns: dict[str, Kind] = {
@@ -138,20 +139,24 @@ def summary_table(groups: Sequence[Replicates], analysis: str, *, epoch: int | N
     """
     rows: list[list[Cell]] = []
     names: dict[str, Kind] = {}
-    for group in groups:
-        for result in measured_at(group.results, epoch):
-            if analysis in result:
-                names |= {n: _kind(result[analysis].units[n]) for n in result[analysis].summary}
-    for group in groups:
-        found = [result[analysis].summary for result in measured_at(group.results, epoch) if analysis in result]
+    measured = [
+        (group, [done[analysis] for done in measured_at(group.results, epoch) if analysis in done]) for group in groups
+    ]
+    for _, taken in measured:
+        for one in taken:
+            names |= {name: _kind(one.units[name]) for name in one.summary}
+    for group, taken in measured:
+        found = [one.summary for one in taken]
         if found:
             medians = [median(s[n] for s in found if n in s) if any(n in s for s in found) else None for n in names]
             rows.append([*group.fields.values(), len(found), *medians])
-    return Table({**_field_columns(groups), "trials": "count", **names}, rows)
+    heads: dict[str, Kind] = {**_field_columns(groups), "trials": "count"}
+    columns: dict[str, Kind] = {_apart(name, heads): kind for name, kind in names.items()}
+    return Table({**heads, **columns}, rows)
 
 
 def measured_at(results: Sequence[TrialResult], epoch: int | None) -> list[Mapping[str, AnalysisResult]]:
-    """The analyses of every result, by name: those after an epoch, or those of the end where it is None."""
+    """The analyses of every result by name, after an epoch, or at the end if it is None."""
     return [r.analyses if epoch is None else r.analyses_by_epoch.get(epoch, {}) for r in results]
 
 
@@ -164,32 +169,44 @@ def trial_table(results: Sequence[TrialResult]) -> Table:
         [r.key, r.status, r.reason, *(getattr(r, end) for end in ends), *(row.get(name) for name in names)]
         for r, row in zip(results, params, strict=True)
     ]
-    return Table(dict.fromkeys(["key", "status", "reason", *ends, *names], "text"), rows)
+    columns: dict[str, Kind] = dict.fromkeys(["key", "status", "reason", *ends, *names], "text")
+    return Table(columns, rows)
 
 
-def raw_table(groups: Sequence[Replicates], read: Callable[[TrialResult], Sequence[Mapping[str, float]]]) -> Table:
+def raw_table(groups: Sequence[Replicates], read: Callable[[TrialResult], Iterable[Mapping[str, float]]]) -> Table:
     """One row per trial and whatever `read` finds in it: epochs, blocks or path lengths."""
-    records = [
-        ({"key": r.key, **group.fields, "seed": r.spec.seed}, measured)
-        for group in groups
-        for r in group.results
-        for measured in read(r)
-    ]
-    names = list(dict.fromkeys(name for head, measured in records for name in (*head, *measured)))
-    rows = [[{**head, **measured}.get(name) for name in names] for head, measured in records]
-    return Table(dict.fromkeys(names, "text"), rows)
+    heads = ["key", *(groups[0].fields if groups else []), "seed"]
+    names: dict[str, int] = {}
+    rows: list[list[Cell]] = []
+    for group in groups:
+        for result in group.results:
+            head = [result.key, *group.fields.values(), result.spec.seed]
+            for measured in read(result):
+                for name in measured:
+                    names.setdefault(name, len(names))
+                rows.append([*head, *(measured.get(name) for name in names)])
+    width = len(heads) + len(names)  # rows that were read before a column first appeared are shorter
+    for row in rows:
+        row.extend([None] * (width - len(row)))
+    columns: dict[str, Kind] = dict.fromkeys([*heads, *(_apart(name, heads) for name in names)], "text")
+    return Table(columns, rows)
+
+
+def _apart(name: str, taken: Collection[str]) -> str:
+    """A name for a measured number that is none of the columns before it."""
+    return f"measured_{name}" if name in taken else name
 
 
 def _field_columns(groups: Sequence[Replicates]) -> dict[str, Kind]:
     return dict.fromkeys(groups[0].fields, "text")
 
 
-def _other(group: Replicates) -> tuple[Any, ...]:
-    return tuple(value for name, value in group.fields.items() if not name.startswith("shortcut"))
+def _without_shortcut(group: Replicates) -> tuple[Any, ...]:
+    return tuple(value for name, value in group.fields.items() if name.partition(".")[0] != "shortcut")
 
 
 def _is_identity(group: Replicates) -> bool:
-    return group.fields["shortcut"] == "identity"
+    return group.fields.get("shortcut") == "identity"
 
 
 def _train_loss(result: TrialResult) -> float:
@@ -197,9 +214,10 @@ def _train_loss(result: TrialResult) -> float:
 
 
 def _middle(group: Replicates, measure: Callable[[TrialResult], float]) -> float:
-    """The median of the completed trials, those that diverged infinite; NaN where there is none."""
+    """The median of the completed trials, infinite for those that diverged; NaN where nothing was measured."""
     completed = [r for r in group.results if r.status in COMPLETE]
-    return median(math.inf if r.status == "diverged" else measure(r) for r in completed) if completed else math.nan
+    measured = [math.inf if r.status == "diverged" else measure(r) for r in completed]
+    return median(known) if (known := [value for value in measured if not math.isnan(value)]) else math.nan
 
 
 def _kind(unit: str) -> Kind:

@@ -1,28 +1,28 @@
-"""Which results belong together: what varies between them, legend entries and panels.
+"""Which results belong together: legend entries and panels.
 
-A *series* is one legend entry: a shortcut with its arguments and whatever else was swept. A *panel* is one
-small multiple: data set, ordering and depth. Trials of one panel and series differ in their seed alone.
+A *series* is one legend entry: a shortcut, or a network where networks are compared, and whatever else was swept. A
+*panel* is one small multiple: data set, ordering and depth. The trials of one panel and series are the replicates of
+one cell, unless a parameter between them is pooled.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from resablate.orderings import ORDERINGS
+from resablate.component import Scalar, shown_value
+from resablate.figures.parameters import Flat, flat_row, sort_key, varying
 from resablate.result import TrialResult
 from resablate.shortcuts import SHORTCUTS
-from resablate.spec import ParamValue, TrialSpec
+from resablate.statistics.replicates import cells
 
 PANEL_FIELDS = ("dataset", "ordering", "depth")
-NOT_SWEPT = ("seed", "analyses")
-"""Fields that make replicates or ask more of the same network, not another kind of network."""
-DISTINGUISHABLE = 6
-"""A field with more values than this, as searches try, is not told apart: its trials share a series."""
-
-Value = ParamValue | None
-"""A flat parameter; None where the trial's shortcut takes no such argument."""
+HEAD_FIELDS = ("network", "shortcut")
+"""What a legend entry begins with."""
+DISTINGUISHABLE = 8
+"""A parameter with more values than this, as searches try, is pooled: its trials share a series. He et al. (2016),
+Table 1, have eight biases of a gate."""
 
 
 class Panel(NamedTuple):
@@ -30,6 +30,7 @@ class Panel(NamedTuple):
 
     dataset: str
     ordering: str
+    """Empty for a network that has no choice of orderings."""
     depth: int
     label: str
     """The fields that vary between panels, empty if there is one panel only."""
@@ -39,12 +40,17 @@ class Panel(NamedTuple):
 class Series:
     """One legend entry."""
 
-    shortcut: str
+    name: str
+    """The shortcut; the network where networks are compared, or where it has no choice of shortcuts."""
     label: str
+    """The name, and the value of every other parameter that varies."""
+    place: int
+    """Among all series, from 0, in the order of the tables."""
     style: int
-    """Place among the series of the same shortcut, from 0; fixes the marker and the line style."""
+    """Place among the series of the same name, from 0; fixes the marker and the line style."""
     color: int
-    """Place in the palette: that of the shortcut in its table, or of the series where all have one shortcut."""
+    """Place in the palette: that of the shortcut in its table, of the name where networks are compared, or of the
+    series where all have one name."""
 
 
 class Member(NamedTuple):
@@ -55,102 +61,113 @@ class Member(NamedTuple):
     result: TrialResult
 
 
-def varying_fields(results: Sequence[TrialResult]) -> tuple[str, ...]:
-    """The flat parameters in which the results differ, seed left out, in the order of `TrialSpec`."""
-    rows = [result.spec.params() for result in results]
-    names = {name for row in rows for name in row}
-    order = list(TrialSpec.model_fields)
-    ranked = sorted(names, key=lambda name: (order.index(name.partition(".")[0]), name))
-    return tuple(
-        name for name in ranked if name.partition(".")[0] not in NOT_SWEPT and len({row.get(name) for row in rows}) > 1
-    )
-
-
-def sort_key(field: str, value: Value) -> tuple[int, float, str]:
-    """Orders the values of one field: tables in their row order, numbers by size, missing values first."""
-    if value is None:
-        return (0, 0.0, "")
-    if field == "shortcut":
-        return (1, SHORTCUTS.position(str(value)), str(value))
-    if field == "ordering":
-        return (1, ORDERINGS.position(str(value)), str(value))
-    return (2, 0.0, value) if isinstance(value, str) else (1, float(value), "")
-
-
 def arrange(results: Sequence[TrialResult], *, pooled: Collection[str] = ()) -> list[Member]:
-    """Every result with its panel and series, in the order of the `SHORTCUTS` table.
+    """Every result with its panel and series, in the order of the tables.
+
+    Takes time in proportion to the number of results.
 
     Args:
         results: what to compare.
-        pooled: fields that do not separate series, because they are the picture's horizontal axis.
+        pooled: flat parameters that do not separate series, because they are the picture's horizontal axis.
     """
-    varying = varying_fields(results)
-    panels = [_panel(result.spec, varying) for result in results]
-    fields = [f for f in varying if f not in (*PANEL_FIELDS, "shortcut", *pooled) and "shortcut_args" not in f]
-    values = {f: sorted({r.spec.params()[f] for r in results}, key=lambda v, f=f: sort_key(f, v)) for f in fields}
-    ranges = [f"{f}={_text(v[0])} to {_text(v[-1])}" for f, v in values.items() if len(v) > DISTINGUISHABLE]
-    styled = [f for f in fields if len(values[f]) <= DISTINGUISHABLE]
-    series = _series([result.spec for result in results], styled, ranges)
-    members = [Member(*parts) for parts in zip(panels, series, results, strict=True)]
-    order = ORDERINGS.position
-    return sorted(
-        members,
-        key=lambda m: (
-            SHORTCUTS.position(m.series.shortcut),
-            m.series.shortcut,
-            m.series.style,
-            (m.panel.dataset, order(m.panel.ordering), m.panel.depth),
-            m.result.spec.seed,
-        ),
+    found = cells(results)
+    specs = [cell.results[0].spec for cell in found]
+    rows = [flat_row(spec) for spec in specs]
+    names = varying(specs)
+    panels = [_panel(row, names) for row in rows]
+    series = _series(rows, [name for name in names if name not in (*PANEL_FIELDS, *HEAD_FIELDS, *pooled)])
+    placed = sorted(
+        zip(series, panels, found, strict=True),
+        key=lambda part: (part[0].place, _panel_order(part[1])),
     )
+    return [Member(panel, one, result) for one, panel, cell in placed for result in cell.results]
 
 
 def in_order(panels: Iterable[Panel]) -> list[Panel]:
     """The distinct panels, by data set, ordering and depth."""
-    return sorted(set(panels), key=lambda p: (p.dataset, ORDERINGS.position(p.ordering), p.depth))
+    return sorted(set(panels), key=_panel_order)
 
 
-def describe(fields: Mapping[str, Value]) -> str:
-    """`bias=-6, sv_strength=0.5`: the fields that have a value."""
+def describe(parameters: Mapping[str, Scalar]) -> str:
+    """`bias=-6, regularizer.strength=0.5`: the parameters that have a value, behind a network's or shortcut's name."""
+    prefixes = tuple(f"{field}." for field in HEAD_FIELDS)
     return ", ".join(
-        f"{name.removeprefix('shortcut_args.')}={_text(value)}" for name, value in fields.items() if value is not None
+        f"{name.partition('.')[2] if name.startswith(prefixes) else name}={shown_value(value)}"
+        for name, value in parameters.items()
+        if value is not None
     )
 
 
-def _panel(spec: TrialSpec, varying: Collection[str]) -> Panel:
-    parts = {"dataset": spec.dataset, "ordering": spec.ordering, "depth": f"depth {spec.depth}"}
-    label = ", ".join(part for field, part in parts.items() if field in varying)
-    return Panel(spec.dataset, spec.ordering, spec.depth, label)
+def _panel_order(panel: Panel) -> tuple[Any, ...]:
+    return (sort_key("dataset", panel.dataset), sort_key("ordering", panel.ordering), panel.depth, panel.label)
 
 
-def _series(specs: Sequence[TrialSpec], fields: Sequence[str], ranges: Sequence[str]) -> list[Series]:
-    """The series of every spec: within a shortcut one style per combination of arguments and `fields`."""
-    rests = [_rest(spec, fields) for spec in specs]
-    distinct: dict[str, list[dict[str, Value]]] = {}
-    for spec, rest in zip(specs, rests, strict=True):
-        known = distinct.setdefault(spec.shortcut, [])
-        if rest not in known:
-            known.append(rest)
-    for known in distinct.values():
-        known.sort(key=lambda rest: [(name, sort_key(name, value)) for name, value in rest.items()])
-    series: list[Series] = []
-    for spec, rest in zip(specs, rests, strict=True):
-        style = distinct[spec.shortcut].index(rest)
-        color = SHORTCUTS.position(spec.shortcut) if len(distinct) > 1 else style
-        series.append(Series(spec.shortcut, _label(spec.shortcut, rest, ranges), style, color))
-    return series
+def _panel(row: Flat, names: Collection[str]) -> Panel:
+    dataset, ordering, depth = str(row["dataset"]), str(row.get("ordering", "")), row["depth"]
+    assert isinstance(depth, int)
+    parts = {"dataset": dataset, "ordering": ordering, "depth": f"depth {depth}"}
+    return Panel(dataset, ordering, depth, ", ".join(part for name, part in parts.items() if part and name in names))
 
 
-def _rest(spec: TrialSpec, fields: Sequence[str]) -> dict[str, Value]:
-    arguments = {f"shortcut_args.{name}": value for name, value in spec.shortcut_args.items()}
-    params = spec.params()
-    return {**arguments, **{field: params[field] for field in fields}}
+def _series(rows: Sequence[Flat], names: Sequence[str]) -> list[Series]:
+    """The series of every row.
+
+    Args:
+        rows: the parameters of the cells.
+        names: those that separate series, or are pooled if they have too many values.
+    """
+    values = {name: _in_order(name, {row[name] for row in rows if name in row}) for name in names}
+    ranges = {
+        name: f"{shown_value(found[0])} to {shown_value(found[-1])}"
+        for name, found in values.items()
+        if len(found) > DISTINGUISHABLE
+    }
+    separating = [name for name in names if name not in ranges]
+    heads = _heads(rows)
+    entries = [
+        (head, tuple(row.get(name) for name in separating), tuple(name for name in ranges if name in row))
+        for head, row in zip(heads, rows, strict=True)
+    ]
+
+    def order(entry: tuple[str, tuple[Scalar, ...], tuple[str, ...]]) -> tuple[Any, ...]:
+        head, parts, pooled = entry
+        return (*places[head], [sort_key(name, part) for name, part in zip(separating, parts, strict=True)], pooled)
+
+    places = {head: _head_order(row) for head, row in zip(heads, rows, strict=True)}
+    networks = {row["network"] for row in rows}
+    ordered_heads = sorted(places, key=lambda head: places[head])
+    styles: dict[str, int] = {}
+    series: dict[Any, Series] = {}
+    for place, entry in enumerate(sorted(set(entries), key=order)):
+        head, parts, pooled = entry
+        style = styles.setdefault(head, 0)
+        styles[head] += 1
+        by_name = ordered_heads.index(head) if len(networks) > 1 else SHORTCUTS.position(head)
+        told = dict(zip(separating, parts, strict=True)) | {name: ranges[name] for name in pooled}
+        label = f"{head} ({tail})" if (tail := describe(told)) else head
+        series[entry] = Series(head, label, place, style, by_name if len(places) > 1 else style)
+    return [series[entry] for entry in entries]
 
 
-def _label(shortcut: str, rest: Mapping[str, Value], ranges: Sequence[str]) -> str:
-    tail = ", ".join([part for part in (describe(rest), *ranges) if part])
-    return f"{shortcut} ({tail})" if tail else shortcut
+def _heads(rows: Sequence[Flat]) -> list[str]:
+    """The name of every row's series: what tells networks apart, and shortcuts within a network."""
+    shortcuts: dict[Scalar, set[Scalar]] = {}
+    for row in rows:
+        shortcuts.setdefault(row["network"], set()).add(row.get("shortcut"))
+    compared = len(shortcuts) > 1
+    heads: list[str] = []
+    for row in rows:
+        network, shortcut = row["network"], row.get("shortcut")
+        shown = shortcut is not None and not (compared and len(shortcuts[network]) == 1)
+        parts = ([network] if compared or not shown else []) + ([shortcut] if shown else [])
+        heads.append(" ".join(map(str, parts)))
+    return heads
 
 
-def _text(value: Value) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _head_order(row: Flat) -> tuple[Any, ...]:
+    return (sort_key("network", row["network"]), sort_key("shortcut", row.get("shortcut")))
+
+
+def _in_order(name: str, values: Iterable[Scalar]) -> list[Scalar]:
+    keys = {value: sort_key(name, value) for value in values}
+    return sorted(keys, key=lambda value: keys[value])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import importlib.util
 import os
 import shutil
@@ -23,6 +22,7 @@ from resablate.errors import ResourceError
 from resablate.local_cluster.postgres import database_url, find_programs, postgres_service
 from resablate.local_cluster.service import Service, runs, start, stop
 from resablate.local_cluster.settings import FILES, FOLDERS, HOST, MLFLOW_PASSWORD, MLFLOW_USER, RAY_TOKEN, Settings
+from resablate.storage.locks import file_lock
 
 _FOREIGN = ("MLFLOW_", "RAY_", "RESABLATE_", "PG")
 """Variables of the caller's shell that may say where another cluster is."""
@@ -101,8 +101,7 @@ class LocalCluster:
     @contextmanager
     def _alone(self) -> Generator[None]:
         """Two commands at once would start everything twice."""
-        with (self.processes / "lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with file_lock(self.processes / "lock"):
             yield
 
 

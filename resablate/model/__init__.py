@@ -3,10 +3,11 @@
 Shapes: B examples, C channels, H height, W width, in that order.
 """
 
-from resablate.model.adapters import adapt as adapt
 from resablate.model.block import Block as Block
 from resablate.model.block import ShortcutBlock as ShortcutBlock
 from resablate.model.building import NETWORKS as NETWORKS
+from resablate.model.building import ComponentLike as ComponentLike
+from resablate.model.building import NetworkKind as NetworkKind
 from resablate.model.building import build_network as build_network
 from resablate.model.cost import NetworkCost as NetworkCost
 from resablate.model.cost import count_multiply_adds as count_multiply_adds
@@ -19,8 +20,6 @@ from resablate.model.network import ResidualNetwork as ResidualNetwork
 from resablate.model.paths import gradients_by_length as gradients_by_length
 from resablate.model.paths import path_gradients as path_gradients
 from resablate.model.paths import path_norms as path_norms
-from resablate.model.pretrained import load_pretrained as load_pretrained
-from resablate.model.pretrained import pretrained_builder as pretrained_builder
 from resablate.model.route import Route as Route
 from resablate.model.stages import BLOCKS as BLOCKS
 from resablate.model.stages import STAGE_PREACTIVATIONS as STAGE_PREACTIVATIONS

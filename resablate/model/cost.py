@@ -1,6 +1,5 @@
 """What a network costs: parameters and multiply-adds, counted without computing anything."""
 
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -8,7 +7,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from resablate.model.building import build_network
+from resablate.component import Component, parse_component
+from resablate.model.building import ComponentLike, build_network
 
 
 class NetworkCost(NamedTuple):
@@ -21,27 +21,54 @@ class NetworkCost(NamedTuple):
     blocks: int
 
 
-def network_cost(*, size: tuple[int, int], shortcut_args: Mapping[str, object], **knobs: Any) -> NetworkCost:
+def network_cost(
+    *,
+    size: tuple[int, int],
+    network: ComponentLike = "resnet",
+    shortcut: ComponentLike = "identity",
+    ordering: ComponentLike = "original",
+    in_channels: int = 3,
+    **keywords: Any,
+) -> NetworkCost:
     """The cost of the network that `build_network` would build, for one image of `size` = (H, W).
 
     Args:
         size: of the images.
-        shortcut_args: as `build_network` takes them.
-        **knobs: everything else that it takes.
+        network: as `build_network` takes it, and so are the next three.
+        shortcut: a row of SHORTCUTS.
+        ordering: a row of ORDERINGS.
+        in_channels: channels of the images.
+        **keywords: everything else that `build_network` takes.
 
     Raises:
         UnknownName: for a name that is in no table.
+        TypeError: for an argument that the network, the shortcut or the ordering does not take.
         ValueError: for a depth that does not fit.
     """
-    return _cost(size, tuple(sorted(shortcut_args.items())), **knobs)
+    return _cost(size, *map(_hashable, (network, shortcut, ordering)), in_channels, **keywords)
+
+
+def _hashable(row: ComponentLike) -> Component:
+    """The component with all that it knows as arguments, because defaults are no part of its hash."""
+    component = parse_component(row)
+    return Component(component.name, component.values)
 
 
 @lru_cache(maxsize=4096)
-def _cost(size: tuple[int, int], shortcut_args: tuple[tuple[str, object], ...], **knobs: Any) -> NetworkCost:
+def _cost(
+    size: tuple[int, int],
+    network: Component,
+    shortcut: Component,
+    ordering: Component,
+    in_channels: int,
+    **keywords: Any,
+) -> NetworkCost:
     with torch.device("meta"):
-        network = build_network(shortcut_args=dict(shortcut_args), **knobs).eval()
-        image = torch.empty(1, knobs["in_channels"], *size)
-    return NetworkCost(count_parameters(network), count_multiply_adds(network, image), len(network.chain))
+        built = build_network(
+            network=network, shortcut=shortcut, ordering=ordering, in_channels=in_channels, **keywords
+        ).eval()
+        image = torch.empty(1, in_channels, *size)
+    return NetworkCost(count_parameters(built), count_multiply_adds(built, image), len(built.chain))
 
 
 def count_parameters(network: nn.Module) -> int:

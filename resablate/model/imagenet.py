@@ -1,14 +1,15 @@
 """Residual networks in the shapes that are used on ImageNet."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated
 
 import torch
 from torch import nn
 
+from resablate.component import Component
 from resablate.model.layers import Convolution, layers
 from resablate.model.network import ResidualNetwork, initialize, pooling_head
-from resablate.model.stages import BLOCKS, Plan, build_stages
+from resablate.model.stages import BLOCKS, TRANSITIONS, StagePlan, build_stages
 from resablate.orderings import ORDERINGS
 
 STAGES: Mapping[int, tuple[str, tuple[int, int, int, int]]] = {
@@ -33,12 +34,11 @@ def build_imagenet_resnet(
     in_channels: int,
     num_classes: int,
     generator: torch.Generator | None,
-    shortcut: str = "identity",
-    shortcut_args: Mapping[str, Any] | None = None,
-    ordering: str = "original",
+    shortcut: Component,
+    ordering: Component,
     depth: int = 50,
     width: int = 64,
-    transition: str = "projection",
+    transition: Annotated[str, TRANSITIONS] = "projection",
 ) -> ResidualNetwork:
     """A residual network of four stages behind a strided 7x7 convolution and a 3x3 maximum.
 
@@ -48,12 +48,11 @@ def build_imagenet_resnet(
         in_channels: channels of the images.
         num_classes: number of logits.
         generator: source of the initial weights; torch's global one where None.
-        shortcut: a row of SHORTCUTS.
-        shortcut_args: keywords of that shortcut.
+        shortcut: a row of SHORTCUTS with its arguments.
         ordering: a row of ORDERINGS.
         depth: 18, 34, 50, 101, 152 or 200.
         width: channels inside the first stage's blocks.
-        transition: how x gets the shape of a stage: `projection` (the paper's option B) or `pad`.
+        transition: how x gets the shape of a stage: a row of TRANSITIONS; the paper has `projection`, its option B.
 
     Raises:
         UnknownName: for a name that is in no table.
@@ -63,11 +62,10 @@ def build_imagenet_resnet(
     """
     check_imagenet_depth(depth=depth)
     block, counts = STAGES[depth]
-    order = ORDERINGS[ordering]
+    order = ORDERINGS[ordering.name]
     kind = BLOCKS[block]
-    plan = Plan(
+    plan = StagePlan(
         shortcut=shortcut,
-        shortcut_args=shortcut_args or {},
         ordering=order,
         block=kind,
         transition=transition,

@@ -1,13 +1,13 @@
 """The CIFAR-type residual networks of the three papers."""
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Annotated
 
 import torch
 
+from resablate.component import Component
 from resablate.model.layers import Convolution, layers
 from resablate.model.network import ResidualNetwork, initialize, pooling_head
-from resablate.model.stages import BLOCKS, Plan, build_stages
+from resablate.model.stages import BLOCKS, STAGE_PREACTIVATIONS, TRANSITIONS, StagePlan, build_stages
 from resablate.orderings import ORDERINGS
 
 _STAGES = 3
@@ -18,8 +18,9 @@ def stage_length(*, depth: int, block: str = "basic", transition: str = "pad") -
 
     Raises:
         ValueError: if no network of these blocks has that depth; the message names the nearest two that do.
-        UnknownName: for a block that is in no table.
+        UnknownName: for a block or a transition that is in no table.
     """
+    TRANSITIONS[transition]
     per_block = _STAGES * len(BLOCKS[block].kernels)
     # The first convolution and the classifier; bare transitions are layers of their own.
     rest = 4 if transition == "bare" else 2
@@ -39,14 +40,13 @@ def build_resnet(
     in_channels: int,
     num_classes: int,
     generator: torch.Generator | None,
-    shortcut: str = "identity",
-    shortcut_args: Mapping[str, Any] | None = None,
-    ordering: str = "original",
+    shortcut: Component,
+    ordering: Component,
     depth: int = 20,
     width: int = 16,
-    block: str = "basic",
-    transition: str = "pad",
-    stage_preactivation: str = "projected",
+    block: Annotated[str, BLOCKS] = "basic",
+    transition: Annotated[str, TRANSITIONS] = "pad",
+    stage_preactivation: Annotated[str, STAGE_PREACTIVATIONS] = "projected",
 ) -> ResidualNetwork:
     """A residual network of three stages with a 3x3 convolution before them.
 
@@ -57,17 +57,16 @@ def build_resnet(
         in_channels: channels of the images.
         num_classes: number of logits.
         generator: source of the initial weights; torch's global one where None.
-        shortcut: a row of SHORTCUTS.
-        shortcut_args: keywords of that shortcut.
+        shortcut: a row of SHORTCUTS with its arguments.
         ordering: a row of ORDERINGS.
         depth: weighted layers: 6n+2 for basic blocks, 9n+2 for bottlenecks, 3n+2 for single convolutions; two more
             with bare transitions.
         width: channels of the first stage.
         block: a row of BLOCKS.
-        transition: how x gets the shape of a stage, one of TRANSITIONS. With `bare` the network is a Procrustes
+        transition: how x gets the shape of a stage: a row of TRANSITIONS. With `bare` the network is a Procrustes
             ResNet: the first convolution has the first stage's width already and is followed by neither batch norm
             nor ReLU.
-        stage_preactivation: one of STAGE_PREACTIVATIONS.
+        stage_preactivation: a row of STAGE_PREACTIVATIONS.
 
     Raises:
         UnknownName: for a name that is in no table.
@@ -77,10 +76,9 @@ def build_resnet(
         2020 and its released code for `bare`.
     """
     count = stage_length(depth=depth, block=block, transition=transition)
-    order = ORDERINGS[ordering]
-    plan = Plan(
+    order = ORDERINGS[ordering.name]
+    plan = StagePlan(
         shortcut=shortcut,
-        shortcut_args=shortcut_args or {},
         ordering=order,
         block=BLOCKS[block],
         transition=transition,

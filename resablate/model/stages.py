@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from torch import nn
 
+from resablate.component import Component
 from resablate.model.block import Block, ShortcutBlock
 from resablate.model.layers import Convolution, layers
 from resablate.orderings import Ordering
@@ -66,11 +66,14 @@ STAGE_PREACTIVATIONS: Registry[str] = Registry(
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What is the same for every block of a network."""
+class StagePlan:
+    """What is the same for every block of a network.
 
-    shortcut: str
-    shortcut_args: Mapping[str, Any]
+    Raises:
+        UnknownName: if the shortcut, the transition or the pre-activation of stages is in no table.
+    """
+
+    shortcut: Component
     ordering: Ordering
     block: BlockKind
     transition: str
@@ -78,8 +81,16 @@ class Plan:
     stride_at: int = 0
     """Place of the branch's convolution that takes the stride."""
 
+    def __post_init__(self) -> None:
+        for table, name in (
+            (SHORTCUTS, self.shortcut.name),
+            (TRANSITIONS, self.transition),
+            (STAGE_PREACTIVATIONS, self.stage_preactivation),
+        ):
+            table[name]
 
-def build_stages(plan: Plan, *, in_channels: int, widths: Sequence[int], counts: Sequence[int]) -> list[Block]:
+
+def build_stages(plan: StagePlan, *, in_channels: int, widths: Sequence[int], counts: Sequence[int]) -> list[Block]:
     """The blocks of all stages; every stage but the first halves the resolution.
 
     Args:
@@ -98,14 +109,14 @@ def build_stages(plan: Plan, *, in_channels: int, widths: Sequence[int], counts:
     return blocks
 
 
-def _block(plan: Plan, *, in_channels: int, width: int, stride: int, place: tuple[int, int]) -> Block:
+def _block(plan: StagePlan, *, in_channels: int, width: int, stride: int, place: tuple[int, int]) -> Block:
     out_channels = width * plan.block.expansion
     changes = stride > 1 or in_channels != out_channels
     entry: list[nn.Module] = []
     if plan.transition == "bare" and changes:
         entry.append(nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False))
         in_channels, stride = out_channels, 1
-    kind = SHORTCUTS[plan.shortcut]
+    kind = SHORTCUTS[plan.shortcut.name]
     projected = plan.transition == "projection" and changes and kind.projects
     words = plan.ordering.words(len(plan.block.kernels))
     before = plan.ordering.preactivation
@@ -115,7 +126,7 @@ def _block(plan: Plan, *, in_channels: int, width: int, stride: int, place: tupl
     if shared or (place == (0, 0) and plan.transition != "bare"):
         # The stem, or the shared entry, has pre-activated x already (He et al. 2016, appendix).
         words = words[len(before) :].strip()
-    shortcut = kind(in_channels=in_channels, out_channels=out_channels, stride=stride, **plan.shortcut_args)
+    shortcut = kind(in_channels=in_channels, out_channels=out_channels, stride=stride, **plan.shortcut.values)
     if projected:
         shortcut.match = _projection(plan, in_channels, out_channels, stride)
     convolutions = plan.block.convolutions(width, stride=stride, stride_at=plan.stride_at)
@@ -128,11 +139,11 @@ def _block(plan: Plan, *, in_channels: int, width: int, stride: int, place: tupl
     )
 
 
-def _shares(plan: Plan, *, projected: bool) -> bool:
+def _shares(plan: StagePlan, *, projected: bool) -> bool:
     return plan.stage_preactivation == "shared" or (plan.stage_preactivation == "projected" and projected)
 
 
-def _projection(plan: Plan, in_channels: int, out_channels: int, stride: int) -> nn.Module:
+def _projection(plan: StagePlan, in_channels: int, out_channels: int, stride: int) -> nn.Module:
     """Option B: with batch norm, except before a pre-activated branch, where the authors' code has none."""
     words = "conv" if plan.ordering.preactivation else "conv bn"
     return layers(words, in_channels=in_channels, convolutions=[Convolution(1, out_channels, stride)])

@@ -12,14 +12,15 @@ from resablate.regularizers.sites import Site
 class Regularizer(ABC):
     """Draws the singular values of some convolutions to a target while the network trains.
 
+    A row of the table is built from a network and at least one of the images that it trains on, `Row(network, images)`;
+    its own arguments are keyword-only and have defaults. It finds its convolutions with `find_sites`.
+
     Args:
         sites: the convolutions.
-        sv_strength: how strongly; 0 changes nothing.
     """
 
-    def __init__(self, sites: Sequence[Site], *, sv_strength: float) -> None:
-        self.sites = sites
-        self.sv_strength = sv_strength
+    def __init__(self, sites: Sequence[Site]) -> None:
+        self.sites = tuple(sites)
 
     @abstractmethod
     def penalty(self) -> Tensor | None:

@@ -1,19 +1,20 @@
 """The Procrustes step: convolutions moved towards the nearest operator with equal singular values."""
 
-from collections.abc import Sequence
-from typing import final
+from typing import Annotated, final
 
 import torch
+from annotated_types import Gt, Interval
 from torch import Tensor
 
+from resablate.model import ResidualNetwork
 from resablate.registry import Registry
 from resablate.regularizers.interface import Regularizer
-from resablate.regularizers.sites import Site
+from resablate.regularizers.sites import SV_LAYERS, SV_TARGETS, find_sites
 from resablate.spectral import polar_kernel
 
 SV_STEMS: Registry[str] = Registry(
-    "sv_stem",
-    "sv_stems",
+    "regularizer_stem",
+    "regularizer_stems",
     {
         "corrected": "the first convolution is projected through its operator's spectrum",
         "published": "as by the released code, which conjugates that spectrum: the kernel shrinks to one tap",
@@ -24,41 +25,52 @@ SV_STEMS: Registry[str] = Registry(
 
 @final
 class Procrustes(Regularizer):
-    """After an optimizer step, with probability `sv_frequency`: W <- (1 - s) W + s * target * polar(W).
+    """After an optimizer step, with probability `frequency`: W <- (1 - s) W + s * target * polar(W).
 
-    s is sv_strength; polar(W) is the nearest operator whose singular values are all 1. A 1x1 convolution is moved
+    s is the strength; polar(W) is the nearest operator whose singular values are all 1. A 1x1 convolution is moved
     exactly; a larger one is projected through its spectrum and cropped to its size, wrapped around where its image is
-    smaller. One draw decides for all.
+    smaller. Convolutions that have no symbol (`Site.has_symbol`) are left alone. One draw decides for all.
 
     Args:
-        sites: the convolutions; those that have no symbol (`Site.has_symbol`) are left alone.
-        sv_strength: s in [0, 1]; 1 is the paper's.
-        sv_target: as `Site.target` takes it; `backward` is the paper's.
-        sv_frequency: probability of a step; the paper's code has 0.5.
-        sv_stem: a row of SV_STEMS.
+        network: what is trained.
+        images: (B, C, H, W) as it trains on them; one is enough.
+        strength: s; 1, the whole way, is the paper's.
+        layers: a row of SV_LAYERS: which convolutions.
+        target: the singular value that all are drawn to: a row of SV_TARGETS, of which `backward` is the paper's, or
+            the number itself.
+        frequency: probability of a step; the paper's code has 0.5.
+        stem: a row of SV_STEMS.
 
     Raises:
-        ValueError: if sv_strength is above 1.
+        UnknownName: for a name that is in no table.
+        ValueError: if `strength` is not in [0, 1].
+        AnalysisError: for a convolution that `find_sites` refuses.
 
     Source: Zaeemzadeh et al. 2020 and its released code.
     """
 
     def __init__(
         self,
-        sites: Sequence[Site],
+        network: ResidualNetwork,
+        images: Tensor,
         *,
-        sv_strength: float,
-        sv_target: str | float = "backward",
-        sv_frequency: float = 0.5,
-        sv_stem: str = "corrected",
+        strength: Annotated[float, Interval(ge=0, le=1)] = 1.0,
+        layers: Annotated[str, SV_LAYERS] = "all",
+        target: Annotated[str | Annotated[float, Gt(0)], SV_TARGETS] = "backward",
+        frequency: Annotated[float, Interval(ge=0, le=1)] = 0.5,
+        stem: Annotated[str, SV_STEMS] = "corrected",
     ) -> None:
-        if sv_strength > 1:
-            raise ValueError(f"procrustes moves by a part of the way: sv_strength <= 1 must hold, got {sv_strength}")
-        kept = [site for site in sites if site.has_symbol and (sv_stem != "off" or not site.is_stem)]
-        super().__init__(kept, sv_strength=sv_strength)
-        self._targets = [site.target(sv_target) for site in kept]
-        self._frequency = sv_frequency
-        self._conjugate_stem = sv_stem == "published"
+        if not 0 <= strength <= 1:
+            raise ValueError(
+                f"procrustes moves by a part of the way: 0 <= strength <= 1 must hold, but got strength={strength}"
+            )
+        SV_STEMS[stem]
+        found = find_sites(network, images, layers=layers)
+        super().__init__([site for site in found if site.has_symbol and (stem != "off" or not site.is_stem)])
+        self._strength = strength
+        self._targets = [site.target(target) for site in self.sites]
+        self._frequency = frequency
+        self._conjugate_stem = stem == "published"
 
     def penalty(self) -> Tensor | None:
         """Nothing: the step does it."""
@@ -77,4 +89,4 @@ class Procrustes(Regularizer):
                     stride=site.stride,
                     conjugate=self._conjugate_stem and site.is_stem,
                 )
-                weight.lerp_(target * nearest, self.sv_strength)
+                weight.lerp_(target * nearest, self._strength)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -41,31 +41,37 @@ class Site:
         """
         return self.layer.kernel_size == (1, 1) or not any(side % self.stride for side in self.size)
 
-    def target(self, sv_target: str | float) -> float:
+    def target(self, target: str | float) -> float:
         """The singular value that all are drawn to.
 
         Args:
-            sv_target: `backward` keeps the norm of gradients on average, sqrt(out / in), as the paper; `forward` that
-                of activations, the stride times sqrt(in / min(in, out)); or the number itself.
+            target: a row of SV_TARGETS, or the number itself.
 
         Raises:
-            ValueError: for another name.
-
-        Source: Zaeemzadeh et al. 2020 and its released code for `backward`.
+            UnknownName: for another name.
         """
-        if not isinstance(sv_target, str):
-            return float(sv_target)
-        if sv_target not in ("backward", "forward"):
-            raise ValueError(f"sv_target must be backward, forward or a number, got {sv_target!r}")
-        entering, leaving = self.layer.in_channels, self.layer.out_channels
-        if sv_target == "backward":
-            return (leaving / entering) ** 0.5
-        return self.stride * (entering / min(entering, leaving)) ** 0.5
+        return SV_TARGETS[target](self) if isinstance(target, str) else float(target)
 
+
+def _backward(site: Site) -> float:
+    """sqrt(out / in), which keeps the norm of gradients on average: Zaeemzadeh et al. 2020 and its released code."""
+    return (site.layer.out_channels / site.layer.in_channels) ** 0.5
+
+
+def _forward(site: Site) -> float:
+    """The stride times sqrt(in / min(in, out)), which keeps the norm of activations on average."""
+    entering, leaving = site.layer.in_channels, site.layer.out_channels
+    return site.stride * (entering / min(entering, leaving)) ** 0.5
+
+
+SV_TARGETS: Registry[Callable[[Site], float]] = Registry(
+    "regularizer_target", "regularizer_targets", {"backward": _backward, "forward": _forward}
+)
+"""A convolution -> the singular value that all of its own are drawn to."""
 
 SV_LAYERS: Registry[str] = Registry(
-    "choice of sv_layers",
-    "sv_layers",
+    "choice of layers",
+    "regularizer_layers",
     {
         "all": "every convolution",
         "transitions": "those that change dimensions outside the branches: projections and bare transitions",
@@ -74,42 +80,47 @@ SV_LAYERS: Registry[str] = Registry(
 )
 
 
-def find_sites(network: ResidualNetwork, images: Tensor, *, sv_layers: str) -> list[Site]:
-    """The convolutions called `sv_layers`, from the input on, and the sizes of what enters them.
+def find_sites(network: ResidualNetwork, images: Tensor, *, layers: str) -> list[Site]:
+    """The convolutions called `layers`, from the input on, and the sizes of what enters them.
 
     Args:
         network: left as it is.
         images: (B, C, H, W), what the network takes; one image is enough.
-        sv_layers: a row of SV_LAYERS.
+        layers: a row of SV_LAYERS.
 
     Raises:
+        UnknownName: for a name that is not in SV_LAYERS.
         AnalysisError: for a convolution that applies something else than its weights on zero-padded images, equally
             along both sides: a subclass, another padding mode, two strides or two dilations.
     """
     sizes = _input_sizes(network, images)
     stem, moving = _stem(network), set(_transitions(network))
-    for name, layer in chosen_convolutions(network, sv_layers=sv_layers):
+    for name, layer in chosen_convolutions(network, layers=layers):
         _check_plain(name, layer)
     return [
         Site(name, layer, sizes[layer], is_stem=layer is stem, is_transition=layer in moving)
-        for name, layer in chosen_convolutions(network, sv_layers=sv_layers)
+        for name, layer in chosen_convolutions(network, layers=layers)
         if layer in sizes
     ]
 
 
-def chosen_convolutions(network: ResidualNetwork, *, sv_layers: str) -> list[tuple[str, nn.Conv2d]]:
-    """Name and layer of the convolutions called `sv_layers`, from the input on; the network may be on `meta`.
+def chosen_convolutions(network: ResidualNetwork, *, layers: str) -> list[tuple[str, nn.Conv2d]]:
+    """Name and layer of the convolutions called `layers`, from the input on; the network may be on `meta`.
 
     Args:
         network: left as it is.
-        sv_layers: a row of SV_LAYERS.
+        layers: a row of SV_LAYERS.
+
+    Raises:
+        UnknownName: for a name that is not in SV_LAYERS.
     """
+    SV_LAYERS[layers]
     stem, moving = _stem(network), set(_transitions(network))
     return [
         (name, layer)
         for name, layer in network.named_modules()
         if isinstance(layer, nn.Conv2d)
-        and (sv_layers == "all" or layer in moving or (sv_layers == "stem+transitions" and layer is stem))
+        and (layers == "all" or layer in moving or (layers == "stem+transitions" and layer is stem))
     ]
 
 

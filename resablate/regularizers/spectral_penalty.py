@@ -1,42 +1,58 @@
 """A penalty on the singular values of the operators themselves."""
 
-from collections.abc import Sequence
-from typing import final
+from typing import Annotated, final
 
 import torch
+from annotated_types import Ge, Gt
 from torch import Tensor
 
+from resablate.model import ResidualNetwork
 from resablate.regularizers.interface import Regularizer
-from resablate.regularizers.sites import Site
+from resablate.regularizers.sites import SV_LAYERS, SV_TARGETS, find_sites
 from resablate.spectral import half_symbol
 
 
 @final
 class SpectralPenalty(Regularizer):
-    """sv_strength * sum over convolutions and their singular values of (value - target)^2.
+    """strength * sum over convolutions and their singular values of (value - target)^2.
 
-    The singular values are those of the convolution as an operator on circular images, stride included.
+    The singular values are those of the convolution as an operator on circular images, stride included. Convolutions
+    that have no symbol (`Site.has_symbol`) are left alone.
 
     Args:
-        sites: the convolutions; those that have no symbol (`Site.has_symbol`) are left alone.
-        sv_strength: the factor.
-        sv_target: as `Site.target` takes it.
+        network: what is trained.
+        images: (B, C, H, W) as it trains on them; one is enough.
+        strength: the factor; its default is this package's choice, for no paper trains with this penalty.
+        layers: a row of SV_LAYERS: which convolutions.
+        target: the singular value that all are drawn to: a row of SV_TARGETS, or the number itself.
+
+    Raises:
+        UnknownName: for a name that is in no table.
+        AnalysisError: for a convolution that `find_sites` refuses.
     """
 
-    def __init__(self, sites: Sequence[Site], *, sv_strength: float, sv_target: str | float = "backward") -> None:
-        kept = [site for site in sites if site.has_symbol]
-        super().__init__(kept, sv_strength=sv_strength)
-        self._targets = [site.target(sv_target) for site in kept]
+    def __init__(
+        self,
+        network: ResidualNetwork,
+        images: Tensor,
+        *,
+        strength: Annotated[float, Ge(0)] = 1e-3,
+        layers: Annotated[str, SV_LAYERS] = "all",
+        target: Annotated[str | Annotated[float, Gt(0)], SV_TARGETS] = "backward",
+    ) -> None:
+        super().__init__([site for site in find_sites(network, images, layers=layers) if site.has_symbol])
+        self._strength = strength
+        self._targets = [site.target(target) for site in self.sites]
 
     def penalty(self) -> Tensor | None:
         """The penalty, or None where there is no convolution."""
         gaps: list[Tensor] = []
         for site, target in zip(self.sites, self._targets, strict=True):
             matrices, weights = half_symbol(site.layer.weight, size=site.size, stride=site.stride)
-            # LAPACK refuses what is not finite; of weights that are not the loss tells.
+            # LAPACK refuses numbers that are not finite; where the weights are not, the loss shows it.
             values = torch.linalg.svdvals(matrices.where(matrices.isfinite(), 0))
             gaps.append(((values - target).square().sum(-1) * weights).sum())
-        return self.sv_strength * torch.stack(gaps).sum() if gaps else None
+        return self._strength * torch.stack(gaps).sum() if gaps else None
 
     def after_step(self, generator: torch.Generator) -> None:
         """Nothing: the gradient does it."""

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from resablate.scheduling.analyze import StoredTrial, analyze_trials, find_trials
-    from resablate.scheduling.inline import Scheduler, check_machine
+    from resablate.scheduling.inline import Scheduler
+    from resablate.scheduling.pending import preview
     from resablate.scheduling.progress import clock
     from resablate.scheduling.run import SweepOutcome, run_sweep
-    from resablate.scheduling.searching import preview
-    from resablate.scheduling.standing import STATES, Standing, sweep_standing
+    from resablate.scheduling.status import STATES, SweepStanding, TrialStatus, sweep_standing
     from resablate.scheduling.stopping import TERMINATED
 
 __all__ = [
     "STATES",
     "TERMINATED",
     "Scheduler",
-    "Standing",
     "StoredTrial",
     "SweepOutcome",
+    "SweepStanding",
+    "TrialStatus",
     "analyze_trials",
-    "check_machine",
     "clock",
     "find_trials",
     "preview",
@@ -32,12 +32,24 @@ __all__ = [
 ]
 
 _HOMES = {
-    "analyze": ("StoredTrial", "analyze_trials", "find_trials"),
-    "inline": ("Scheduler", "check_machine"),
+    "analyze": (
+        "StoredTrial",
+        "analyze_trials",
+        "find_trials",
+    ),
+    "inline": ("Scheduler",),
+    "pending": ("preview",),
     "progress": ("clock",),
-    "run": ("SweepOutcome", "run_sweep"),
-    "searching": ("preview",),
-    "standing": ("STATES", "Standing", "sweep_standing"),
+    "run": (
+        "SweepOutcome",
+        "run_sweep",
+    ),
+    "status": (
+        "STATES",
+        "SweepStanding",
+        "TrialStatus",
+        "sweep_standing",
+    ),
     "stopping": ("TERMINATED",),
 }
 

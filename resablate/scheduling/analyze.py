@@ -1,22 +1,24 @@
-"""Analyses of trials that are complete, from their stored weights: in this process or on Ray."""
+"""Questions to trials that are complete, from their stored weights: in this process or on Ray."""
 
 from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-
-from resablate.datasets import load_dataset
+from resablate.answerable import check_asked, questions_for
+from resablate.component import parse_component
+from resablate.devices import check_machine, choose_device, threads
 from resablate.errors import CheckpointError, ResablateError
+from resablate.failures import raise_if_device_lost
 from resablate.figures import draw_all
-from resablate.reanalysis import check_analyses, failed_analyses, repeat_analyses
-from resablate.result import WEIGHTS_FILE, TrialResult
-from resablate.scheduling.inline import Scheduler, check_machine, threads, wants_gpu
+from resablate.measuring import failed_measurements, measure_stored, missing_questions, needed_weights
+from resablate.question import AskedAnalysis, Question
+from resablate.result import TrialResult, weights_file
+from resablate.scheduling.inline import Scheduler
 from resablate.sweep import Resources
 from resablate.tracking import Tracker
 from resablate.training import thread_count
@@ -26,10 +28,12 @@ _RUN = re.compile(r"[0-9a-f]{16}|[0-9a-f]{32}")
 
 
 class StoredTrial(NamedTuple):
-    """A trial and the run that holds its record."""
+    """A complete trial, the run that holds its record, and what is asked of it now."""
 
     run_id: str
     result: TrialResult
+    """At least spec, status, history and kept_epochs."""
+    questions: tuple[Question, ...]
     label: str = ""
     """What a reader calls it; the trial's own where empty."""
 
@@ -49,84 +53,98 @@ class FoundTrials:
 
 @dataclass(frozen=True)
 class AnalysisOutcome:
-    """How repeating the analyses of some trials went."""
+    """How measuring some trials went."""
 
     results: tuple[TrialResult, ...]
-    """As they are filed now."""
+    """With the new answers alone."""
     problems: tuple[str, ...]
-    """One line for every trial, and every analysis of one, that could not be analyzed."""
+    """One line for every trial that could not be analyzed, and every question that got no answer."""
 
 
 class _Order(NamedTuple):
-    """What is asked for every trial."""
+    """What is the same for every trial."""
 
-    names: tuple[str, ...]
-    knobs: Mapping[str, Any]
     data_root: str | None
     threads: int
-    gpu: bool
+    gpus: float
+    """Of one trial, or the part of one; 0 for the CPU."""
 
 
-def find_trials(tracker: Tracker, target: str) -> FoundTrials:
-    """The finished trials called `target`.
+def find_trials(tracker: Tracker, target: str, *, asked: Sequence[AskedAnalysis], again: bool) -> FoundTrials:
+    """The finished trials called `target`, with the questions that they have not answered yet.
 
     Args:
         tracker: where their records are.
         target: a run id, the key of a trial, or the name of a sweep.
+        asked: what is asked of them; what their sweep asks, or a single one was asked, where empty.
+        again: put questions that were answered once more, and those that got no answer.
 
     Raises:
+        SpecError: if an analysis or an argument is unknown.
         TrackingError: if there is nothing of that name.
         ResablateError: if none of its trials has finished.
     """
+    checked = check_asked(asked, place="analyze")
     if _RUN.fullmatch(target):
-        return FoundTrials((StoredTrial(*tracker.load_trial(target)),), Resources(), is_one=True)
+        run_id, result = tracker.load_trial(target)
+        known = [measurement.question for measurement in result.measurements]
+        questions = questions_for(result.spec, checked) if checked else tuple(known)
+        return FoundTrials((_stored(run_id, result, questions, again=again),), Resources(), is_one=True)
     record = tracker.load_sweep(target)
     finished = [result for result in record.results if result.status == "finished"]
     if not finished:
         raise ResablateError(
             f"sweep {target!r}: none of its {len(record.results) + len(record.missing)} trials has finished"
         )
-    left = len(record.results) + len(record.missing) - len(finished)
+    checked = checked or check_asked(record.sweep.analyses)
+    others = len(record.results) + len(record.missing) - len(finished)
+    trials = [
+        _stored(record.run_ids[r.key], r, questions_for(r.spec, checked), again=again, label=record.sweep.label(r.spec))
+        for r in finished
+    ]
+    done = sum(not trial.questions for trial in trials)
     return FoundTrials(
-        tuple(StoredTrial(record.run_ids[result.key], result, record.sweep.label(result.spec)) for result in finished),
+        tuple(trial for trial in trials if trial.questions),
         record.sweep.resources,
         is_one=False,
-        notes=(f"{left} trials have not finished and are left out",) if left else (),
+        notes=(
+            *((f"{others} trials have not finished and are left out",) if others else ()),
+            *((f"{done} trials have answered everything that is asked (--again asks once more)",) if done else ()),
+        ),
     )
+
+
+def _stored(
+    run_id: str, result: TrialResult, questions: Sequence[Question], *, again: bool, label: str = ""
+) -> StoredTrial:
+    missing = missing_questions(questions, measured=() if again else result.measured)
+    return StoredTrial(run_id, result, missing, label)
 
 
 def analyze_trials(
     trials: Sequence[StoredTrial],
     *,
     tracker: Tracker,
-    names: Sequence[str],
-    knobs: Mapping[str, Any],
     resources: Resources,
     scheduler: Scheduler,
     data_root: Path | None,
     say: Callable[[str], None],
 ) -> AnalysisOutcome:
-    """Run analyses on the stored weights of `trials` and file the outcome under the same runs.
+    """Put the questions of `trials` to their networks, and file the answers under the same runs.
 
     Args:
-        trials: with what their records hold now.
+        trials: with what their records hold now, and what is asked.
         tracker: where these records are.
-        names: rows of ANALYSES; each trial's own where empty.
-        knobs: fields that the analyses take, instead of each trial's own.
         resources: of one trial.
         scheduler: `ray_tune` for Ray, as many trials at a time as fit, or `inline` for this process.
         data_root: where data sets are looked for first.
         say: told of every trial, in one line.
 
     Raises:
-        SpecError: if a name or a knob is unknown.
-        DatasetError: if a data set is missing.
         ResourceError: if a trial asks for what does not exist.
+        DeviceLost: if the GPU is of no more use to this process; what was answered is filed.
     """
-    check_analyses(names, knobs)
-    for name in dict.fromkeys(trial.result.spec.dataset for trial in trials):
-        load_dataset(name, data_root)
-    order = _Order(tuple(names), dict(knobs), str(data_root) if data_root else None, threads(resources), gpu=False)
+    order = _Order(str(data_root) if data_root else None, threads(resources.cpus), gpus=0.0)
     on_ray = scheduler == "ray_tune"
     run = _on_ray(trials, tracker, resources, order) if on_ray else _in_this_process(trials, tracker, resources, order)
     results: list[TrialResult] = []
@@ -135,29 +153,33 @@ def analyze_trials(
         place = f"{trial.label or trial.result.spec.label()} (run {trial.run_id})"
         if isinstance(outcome, ResablateError):
             found = [str(outcome)]
-            tracker.amend_trial(trial.run_id, failed_analyses(trial.result, names, found[0]), figures={})
+            failed = failed_measurements(trial.result, trial.questions, found[0])
+            tracker.amend_trial(trial.run_id, failed, figures={})
         else:
             tracker.amend_trial(trial.run_id, outcome, figures=draw_all(outcome))
             results.append(outcome)
-            asked = names or outcome.spec.analyses
-            found = [f"{name}: {outcome.analysis_errors[name]}" for name in asked if name in outcome.analysis_errors]
+            found = [f"{question}: {why}" for question, why in outcome.analysis_errors.items()]
         problems += [f"{place}: {line}" for line in found]
         say(f"[{count}/{len(trials)}] {place}: {'; '.join(found) or 'analyzed'}")
     return AnalysisOutcome(tuple(results), tuple(problems))
 
 
 _Outcome = tuple[StoredTrial, TrialResult | ResablateError]
+_Asked = list[tuple[Any, int | None]]
+"""Questions as plain values: record of the analysis, epoch."""
 
 
 def _in_this_process(
     trials: Sequence[StoredTrial], tracker: Tracker, resources: Resources, order: _Order
 ) -> Iterator[_Outcome]:
-    check_machine(resources)
-    here = order._replace(gpu=wants_gpu(resources, there_is_one=torch.cuda.is_available()))
+    check_machine(cpus=resources.cpus, gpus=resources.gpus)
+    here = order._replace(gpus=1.0 if choose_device(resources.gpus).type == "cuda" else 0.0)
     for trial in trials:
         try:
-            yield trial, TrialResult.from_json(_analyze(trial.result.to_json(), _weights(trial, tracker), here))
+            answered = _analyze(_bare(trial.result), _plain(trial.questions), _weights(trial, tracker), here)
+            yield trial, TrialResult.from_json(answered)
         except Exception as error:  # one trial's failure keeps no other from being analyzed
+            raise_if_device_lost(error, f"analyses of trial {trial.result.key}")
             yield trial, _as_ours(error)
 
 
@@ -166,11 +188,12 @@ def _on_ray(trials: Sequence[StoredTrial], tracker: Tracker, resources: Resource
     import ray
     from ray.exceptions import RayError
 
-    from resablate.scheduling.ray_tune import connect_ray, ray_capacity
+    from resablate.scheduling.ray_capacity import ray_capacity
+    from resablate.scheduling.ray_tune import connect_ray
 
     connect_ray()
     capacity = ray_capacity(resources)
-    there = order._replace(gpu=capacity.gpus_per_trial > 0)
+    there = order._replace(gpus=capacity.gpus_per_trial)
     task: Any = ray.remote(num_cpus=resources.cpus, num_gpus=capacity.gpus_per_trial)(_analyze)
     waiting = list(reversed(trials))
     running: dict[Any, StoredTrial] = {}
@@ -182,7 +205,7 @@ def _on_ray(trials: Sequence[StoredTrial], tracker: Tracker, resources: Resource
             except ResablateError as error:
                 yield trial, error
                 continue
-            running[task.remote(trial.result.to_json(), weights, there)] = trial
+            running[task.remote(_bare(trial.result), _plain(trial.questions), weights, there)] = trial
         ended, _ = ray.wait(list(running), num_returns=1) if running else ([], [])
         for reference in ended:
             trial = running.pop(reference)
@@ -196,24 +219,38 @@ def _as_ours(error: Exception) -> ResablateError:
     return error if isinstance(error, ResablateError) else ResablateError(f"{type(error).__name__}: {error}")
 
 
-def _weights(trial: StoredTrial, tracker: Tracker) -> bytes:
+def _bare(result: TrialResult) -> str:
+    """The result without what was measured, as JSON."""
+    return result.model_copy(update={"measurements": (), "failed_measurements": ()}).to_json()
+
+
+def _plain(questions: Sequence[Question]) -> _Asked:
+    return [(question.analysis.record(), question.epoch) for question in questions]
+
+
+def _weights(trial: StoredTrial, tracker: Tracker) -> dict[int | None, bytes]:
     with tempfile.TemporaryDirectory() as folder:
-        return tracker.load_weights_file(trial.run_id, Path(folder)).read_bytes()
+        return {
+            epoch: tracker.load_weights_file(trial.run_id, Path(folder), epoch=epoch).read_bytes()
+            for epoch in needed_weights(trial.result, trial.questions)
+        }
 
 
-def _analyze(result: str, weights: bytes, order: _Order) -> str:
-    """The amended result as JSON; runs wherever a trial may run."""
+def _analyze(result: str, asked: _Asked, weights: dict[int | None, bytes], order: _Order) -> str:
+    """The new answers as JSON; runs wherever a trial may run."""
+    questions = [Question(parse_component(analysis), epoch) for analysis, epoch in asked]
     with tempfile.TemporaryDirectory() as folder, thread_count(order.threads):
-        file = Path(folder) / WEIGHTS_FILE
-        file.write_bytes(weights)
+        files: dict[int | None, Path] = {}
+        for epoch, content in weights.items():
+            files[epoch] = Path(folder) / weights_file(epoch)
+            files[epoch].write_bytes(content)
         try:
-            return repeat_analyses(
+            return measure_stored(
                 TrialResult.from_json(result),
-                file,
-                names=order.names,
-                knobs=order.knobs,
+                questions,
+                weights=files,
                 data_root=Path(order.data_root) if order.data_root else None,
-                device=torch.device("cuda" if order.gpu else "cpu"),
+                device=choose_device(order.gpus),
             ).to_json()
         except CheckpointError as error:  # the copy is gone when somebody reads its path
-            raise CheckpointError(str(error).replace(str(file), f"the run's {WEIGHTS_FILE}")) from None
+            raise CheckpointError(str(error).replace(f"{folder}/", "the run's ")) from None

@@ -2,59 +2,34 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-import torch
-
-from resablate.errors import ResourceError
-from resablate.result import WEIGHTS_FILE, TrialResult, failed_result
-from resablate.scheduling.failures import Failure, tried
-from resablate.scheduling.filing import Filing
-from resablate.scheduling.gpu import keep_to_share
-from resablate.scheduling.mirror import Mirror
+from resablate.devices import take_device, threads
+from resablate.result import TrialResult
 from resablate.scheduling.progress import SweepProgress
+from resablate.scheduling.result_writer import ResultWriter
 from resablate.searches.searcher import Searcher
-from resablate.spec import TrialSpec
+from resablate.session import SessionPlace, TrialRequest
+from resablate.spec import TrainSpec
+from resablate.storage.checkpoint_store import CheckpointStore
 from resablate.sweep import Resources
 from resablate.training import thread_count
-from resablate.trial import Trial
+from resablate.trial import run_session
 
 Scheduler = Literal["ray_tune", "inline"]
 """Where trials run: on Ray, or one after another in this process."""
 
 
-def threads(resources: Resources) -> int:
-    """CPU threads of one trial: its CPUs, at least one."""
-    return max(1, int(resources.cpus))
-
-
-def wants_gpu(resources: Resources, *, there_is_one: bool) -> bool:
-    """Whether a trial computes on a GPU."""
-    return there_is_one if resources.gpus == "auto" else resources.gpus > 0
-
-
-def check_machine(resources: Resources) -> None:
-    """Raise ResourceError if this machine cannot give what one trial asks for."""
-    cpus, gpus = os.cpu_count() or 1, torch.cuda.device_count()
-    asked = 0 if resources.gpus == "auto" else resources.gpus
-    if resources.cpus > cpus or asked > gpus:
-        raise ResourceError(
-            f"resources: a trial asks for {resources.cpus:g} CPUs and {asked:g} GPUs,"
-            f" but this machine has {cpus} CPUs and {gpus} GPUs"
-        )
-
-
 def run_inline(
-    trials: Sequence[TrialSpec] | Searcher,
+    trials: Sequence[TrainSpec] | Searcher,
     *,
+    request: Callable[[TrainSpec], TrialRequest],
     resources: Resources,
     data_root: Path | None,
     folder: Path,
-    filing: Filing,
+    writer: ResultWriter,
     progress: SweepProgress,
     store: str = "",
 ) -> None:
@@ -62,63 +37,30 @@ def run_inline(
 
     Args:
         trials: canonical specs, or what proposes them one by one.
+        request: what is asked of a trial.
         resources: CPUs become threads.
         data_root: where data sets are looked for first.
         folder: for checkpoints, one folder for each key.
-        filing: told of everything.
+        writer: told of everything.
         progress: told of everything.
         store: by `checkpoint_store`.
+
+    Raises:
+        DeviceLost: if the GPU is of no more use to this process.
     """
-    mirror = Mirror(store)
-    device = torch.device("cuda" if wants_gpu(resources, there_is_one=torch.cuda.is_available()) else "cpu")
-    keep_to_share(0 if resources.gpus == "auto" else resources.gpus)
-    with thread_count(threads(resources)):
-        for spec in iter(trials.next, None) if isinstance(trials, Searcher) else trials:
-            result = _run_one(
-                spec,
-                device=device,
-                data_root=data_root,
-                folder=folder / spec.key,
-                filing=filing,
-                progress=progress,
-                mirror=mirror,
-            )
-            if isinstance(trials, Searcher):
-                trials.tell(result)
+    device = take_device(resources.gpus, memory_gib=resources.gpu_memory_gib)
+    place = SessionPlace(device=device, folder=folder, data_root=data_root, store=CheckpointStore(store))
+    with thread_count(threads(resources.cpus)):
+        for spec in _proposed(trials) if isinstance(trials, Searcher) else trials:
+            progress.started(spec)
+            for event in run_session([request(spec)], place=place, sink=writer):
+                if isinstance(event, TrialResult):
+                    progress.ended_with(event)
+                    if isinstance(trials, Searcher):
+                        trials.tell(event)
+                else:
+                    progress.epoch(event.key, event.metrics.epoch, event.metrics.val_error)
 
 
-def _run_one(
-    spec: TrialSpec,
-    *,
-    device: torch.device,
-    data_root: Path | None,
-    folder: Path,
-    filing: Filing,
-    progress: SweepProgress,
-    mirror: Mirror,
-) -> TrialResult:
-    progress.started(spec)
-    filing.start_trial(spec)
-
-    def train() -> TrialResult:
-        mirror.fetch(folder)
-        trial = Trial(spec, data_root=data_root, device=device, folder=folder)
-        for metrics in trial.training.history:
-            filing.epoch(spec.key, metrics)
-        while not trial.training.done:
-            metrics = trial.run_epoch()
-            mirror.push(folder)
-            filing.epoch(spec.key, metrics)
-            progress.epoch(spec.key, metrics.epoch, metrics.val_error)
-        return trial.finish()
-
-    outcome = tried(train, name=f"trial {spec.key}")
-    if isinstance(outcome, Failure):
-        filed = filing.finish_trial(failed_result(spec, outcome.reason), weights=None)
-    else:
-        filed = filing.finish_trial(outcome, weights=(folder / WEIGHTS_FILE).read_bytes())
-        if filed is outcome:
-            shutil.rmtree(folder, ignore_errors=True)
-            mirror.drop(folder)
-    progress.ended_with(filed)
-    return filed
+def _proposed(search: Searcher) -> Iterator[TrainSpec]:
+    return iter(search.next, None)

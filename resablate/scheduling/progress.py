@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from resablate.result import Status, TrialResult
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from resablate.tracking import SweepStatus
 
 
@@ -33,22 +33,27 @@ class SweepProgress:
 
     Attributes:
         counts: trials that ended, by status.
+        unanswered: one line for each question that got no answer.
     """
 
     def __init__(
         self,
-        trials: Sequence[TrialSpec],
+        trials: Sequence[TrainSpec],
         *,
-        label: Callable[[TrialSpec], str],
-        work: Callable[[TrialSpec], float],
+        label: Callable[[TrainSpec], str],
+        work: Callable[[TrainSpec], float],
         console: Console,
         total: Callable[[], int] | None = None,
     ) -> None:
         self.counts: Counter[Status] = Counter()
+        self.unanswered: list[str] = []
         self._trials = {spec.key: spec for spec in trials}
         self._label = label
         self._estimate = work
         self._work = {spec.key: work(spec) for spec in trials}
+        self._known_work = sum(self._work.values())
+        self._done_work = 0.0
+        """Sums over all trials, kept up to date: an event costs the same however many trials there are."""
         self._total = total or (lambda: len(self._trials))
         self._console = console
         self._part: dict[str, float] = {}
@@ -80,11 +85,12 @@ class SweepProgress:
     ) -> None:
         self._bar.stop()
 
-    def started(self, spec: TrialSpec) -> None:
+    def started(self, spec: TrainSpec) -> None:
         """A trial began, or began again after an interruption."""
         if spec.key not in self._trials:
             self._trials[spec.key] = spec
             self._work[spec.key] = self._estimate(spec)
+            self._known_work += self._work[spec.key]
         self._running[spec.key] = self._label(spec)
         self._part.setdefault(spec.key, 0.0)
         self._refresh()
@@ -94,7 +100,7 @@ class SweepProgress:
         spec = self._trials[key]
         self._val_error[key] = val_error
         # The test and the analyses after the last epoch count as one epoch more.
-        self._part[key] = epoch / (spec.epochs + 1)
+        self._advance(key, epoch / (spec.epochs + 1))
         if not self._rate_from:
             self._rate_from, self._rate_fraction = time.monotonic(), self._fraction()
         self._running[key] = f"{self._label(spec)} {epoch}/{spec.epochs} val {100 * val_error:.1f} %"
@@ -102,7 +108,7 @@ class SweepProgress:
 
     def ended(self, key: str, *, status: Status, test_error: float, reason: str) -> None:
         """A trial ended."""
-        self._part[key] = 1.0
+        self._advance(key, 1.0)
         self._running.pop(key, None)
         self.counts[status] += 1
         if status == "finished":
@@ -120,6 +126,8 @@ class SweepProgress:
 
     def ended_with(self, result: TrialResult) -> None:
         """A trial ended with this result."""
+        label = self._label(result.spec)
+        self.unanswered += [f"{label}: {question}: {why}" for question, why in result.analysis_errors.items()]
         self.ended(result.key, status=result.status, test_error=result.test_error, reason=result.reason)
 
     @property
@@ -133,11 +141,15 @@ class SweepProgress:
             return "interrupted"
         return "failed" if self.counts["failed"] else "finished"
 
+    def _advance(self, key: str, part: float) -> None:
+        self._done_work += self._work[key] * (part - self._part.get(key, 0.0))
+        self._part[key] = part
+
     def _fraction(self) -> float:
-        total = sum(self._work.values())
+        total = self._known_work
         if self._work:  # a trial that is not proposed yet counts as the mean of those that are
             total *= max(1.0, self.total / len(self._work))
-        return sum(self._work[key] * part for key, part in self._part.items()) / total if total else 1.0
+        return self._done_work / total if total else 1.0
 
     def _time(self) -> str:
         now, fraction = time.monotonic(), self._fraction()

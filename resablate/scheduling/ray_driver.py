@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,13 +12,16 @@ import ray
 from ray import tune
 from ray.tune.search import Searcher as TuneSearcher
 
+from resablate.estimates import trial_cost
+from resablate.failures import DeviceLost
 from resablate.measurement import EpochMetrics
 from resablate.result import TrialResult, failed_result
-from resablate.scheduling.mirror import Mirror
 from resablate.scheduling.progress import SweepProgress
+from resablate.scheduling.ray_trainable import request_of, trial_config
 from resablate.searches.searcher import Searcher
-from resablate.spec import TrialSpec
-from resablate.trial import trial_cost
+from resablate.session import TrialRequest
+from resablate.spec import TrainSpec
+from resablate.storage.checkpoint_store import CheckpointStore
 
 MAX_PROCESS_DEATHS = 3
 """How often a trial whose process died is begun again, from its last checkpoint."""
@@ -29,7 +33,7 @@ class Watcher(tune.Callback):
     def __init__(
         self,
         progress: SweepProgress,
-        filing: Any,
+        writer: Any,
         *,
         folder: Path,
         pruning: str,
@@ -38,9 +42,9 @@ class Watcher(tune.Callback):
         store: str,
     ) -> None:
         self._progress = progress
-        self._filing = filing
+        self._writer = writer
         self._folder = folder
-        self._mirror = Mirror(store)
+        self._store = CheckpointStore(store)
         self._pruning = pruning
         self._search = search
         self._stop = stop
@@ -55,13 +59,13 @@ class Watcher(tune.Callback):
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial began, or began again."""
         self._progress.started(_spec(trial))
-        self._histories.setdefault(trial.config["asked"]["key"], [])
+        self._histories.setdefault(trial.config["trial"]["key"], [])
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         """A trial made a step."""
-        key = trial.config["asked"]["key"]
+        key = trial.config["trial"]["key"]
         # Taken out: Tune keeps the last result of every trial.
         new: list[EpochMetrics] = result.pop("epochs")
         seen = [row for row in self._histories[key] if not new or row.epoch < new[0].epoch]
@@ -82,7 +86,7 @@ class Watcher(tune.Callback):
         result = TrialResult(
             spec=spec,
             status="pruned",
-            reason=f"pruned by {self._pruning} after epoch {len(history)}; not tested, not analyzed",
+            reason=f"pruned by {self._pruning} after epoch {len(history)}; no question was put to it",
             history=tuple(history),
             parameter_count=trial_cost(spec).parameters,
             wall_seconds=sum(metrics.wall_seconds for metrics in history),
@@ -90,14 +94,14 @@ class Watcher(tune.Callback):
         )
         if self._file(result).status == "pruned":
             shutil.rmtree(self._folder / spec.key, ignore_errors=True)
-            self._mirror.drop(self._folder / spec.key)
+            self._store.delete(self._folder / spec.key)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial's process died more often than it is begun again."""
         self._file(failed_result(_spec(trial), _cause_of_death(str(trial.get_error() or ""))))
 
     def _file(self, result: TrialResult) -> TrialResult:
-        status, reason = ray.get(self._filing.finish_trial.remote(result.to_json(), None))
+        status, reason = ray.get(self._writer.finish_trial.remote(result.to_json(), {}))
         filed = result.model_copy(update={"status": status, "reason": reason})
         self._ended(filed)
         return filed
@@ -109,12 +113,13 @@ class Watcher(tune.Callback):
             self._search.tell(result)
 
 
-class Proposals(TuneSearcher):
+class TuneSearchAdapter(TuneSearcher):
     """The sweep's searcher as Tune asks it; `Watcher` tells it how trials end."""
 
-    def __init__(self, search: Searcher) -> None:
+    def __init__(self, search: Searcher, *, request: Callable[[TrainSpec], TrialRequest]) -> None:
         super().__init__(metric="val_error", mode="min")
         self._search = search
+        self._request = request
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing, as `Watcher`'s: the study lies in a database."""
@@ -123,7 +128,7 @@ class Proposals(TuneSearcher):
     def suggest(self, trial_id: str) -> dict[str, Any] | str:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The next trial."""
         spec = self._search.next()
-        return TuneSearcher.FINISHED if spec is None else {"asked": asked(spec)}
+        return TuneSearcher.FINISHED if spec is None else {"trial": trial_config(self._request(spec))}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Nothing: Tune does not know whether a trial was pruned, diverged or failed."""
@@ -155,18 +160,15 @@ class Stopper(tune.Stopper):
         return self._stop()
 
 
-def asked(spec: TrialSpec) -> dict[str, Any]:
-    """The trial in a Tune config."""
-    return {"key": spec.key, "trial": spec.changes()}
-
-
 def _cause_of_death(error: str) -> str:
     """The reason of a trial whose processes died, by what Ray says of one of them."""
     died = f"its process died {MAX_PROCESS_DEATHS + 1} times"
     if "OutOfMemoryError" in error or "low on memory" in error:  # Ray's memory monitor
         return f"out of memory: {died}, ended by Ray as the node ran low; ask for more, or for fewer at a time"
+    if lost := re.search(rf"{DeviceLost.__name__}: (.+)", error):
+        return f"{died}, the last time because {lost[1].strip()}"
     return died
 
 
-def _spec(trial: Any) -> TrialSpec:
-    return TrialSpec.parse(trial.config["asked"]["trial"])
+def _spec(trial: Any) -> TrainSpec:
+    return request_of(trial.config).spec

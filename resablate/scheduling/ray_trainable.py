@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import ray
+import torch
 from ray import tune
 
-from resablate.datasets import hold_dataset
+from resablate.component import Component, parse_component
+from resablate.datasets import cache_dataset
+from resablate.devices import choose_device, device_name, limit_gpu_memory
+from resablate.failures import Failure, failure_of
 from resablate.measurement import EpochMetrics
-from resablate.result import WEIGHTS_FILE, TrialResult, failed_result
-from resablate.scheduling.failures import Failure, tried
-from resablate.scheduling.gpu import keep_to_share
-from resablate.scheduling.lock import join
-from resablate.scheduling.mirror import Mirror
-from resablate.spec import TrialSpec
-from resablate.trial import device_name
+from resablate.question import Question
+from resablate.result import TrialResult, failed_result
+from resablate.session import EpochDone, SessionPlace, TrialRequest
+from resablate.spec import TrainSpec
+from resablate.storage.checkpoint_store import CheckpointStore
+from resablate.storage.locks import hold_worker_lock
+from resablate.trial import run_session
 from resablate.versions import versions
 
 
 @dataclass(frozen=True)
 class RayTrialContext:
-    """What every trial of a sweep needs besides its spec."""
+    """What every trial of a sweep needs besides its spec and questions."""
 
-    filing: Any
-    """Handle of the FilingActor."""
-    datasets: Mapping[str, Any]
-    """Name -> reference to what the driver has read."""
+    writer: Any
+    """Handle of the ResultWriterActor."""
+    datasets: Mapping[Component, Any]
+    """Data set -> reference to what the driver has read."""
     folder: str
     data_root: str | None
     threads: int
@@ -42,8 +45,53 @@ class RayTrialContext:
     """Whether a trial may be stopped between its epochs."""
 
 
+def trial_config(request: TrialRequest) -> dict[str, Any]:
+    """The trial in a Tune config."""
+    questions = [[question.analysis.record(), question.epoch] for question in request.questions]
+    return {"key": request.spec.key, "spec": request.spec.model_dump(mode="json"), "questions": questions}
+
+
+def request_of(config: Mapping[str, Any]) -> TrialRequest:
+    """The trial that `trial_config` put into a Tune config."""
+    asked: Mapping[str, Any] = config["trial"]
+    questions = [Question(parse_component(analysis), epoch) for analysis, epoch in asked["questions"]]
+    return TrialRequest(TrainSpec.parse(asked["spec"]), tuple(questions))
+
+
+@final
+class RemoteSink:
+    """Passes what a session tells to the sweep's one writer, and keeps the epochs for the driver.
+
+    Args:
+        writer: handle of the ResultWriterActor.
+        waits: whether an epoch counts only once the writer has it: needed where the driver may file the end of the
+            trial, which must come after its epochs.
+    """
+
+    def __init__(self, writer: Any, *, waits: bool) -> None:
+        self._writer = writer
+        self._waits = waits
+        self.history: list[EpochMetrics] = []
+
+    def start_trial(self, spec: TrainSpec) -> None:
+        """As `ResultSink.start_trial`."""
+        self._writer.start_trial.remote(spec)
+
+    def epoch(self, key: str, metrics: EpochMetrics) -> None:
+        """As `ResultSink.epoch`."""
+        self.history = [*(row for row in self.history if row.epoch < metrics.epoch), metrics]
+        filed = self._writer.epoch.remote(key, metrics)
+        if self._waits:
+            ray.get(filed)
+
+    def finish_trial(self, result: TrialResult, *, weights: Mapping[str, bytes]) -> TrialResult:
+        """As `ResultSink.finish_trial`: waits until the result lies in the spool, not until it is filed."""
+        status, reason = ray.get(self._writer.finish_trial.remote(result.to_json(), dict(weights)))
+        return result.model_copy(update={"status": status, "reason": reason})
+
+
 class TrialTrainable(tune.Trainable):
-    """One trial as Tune sees it: an epoch per step, and a last step for test and analyses.
+    """A session of one trial as Tune sees it: an epoch per step, and a last step for the questions at the end.
 
     Tune's own checkpoints are not used: the trial keeps its own under its key, so it continues whoever starts it.
     Every step's result holds the epochs that are new to the driver, as `epochs`; the last one's also the `outcome`,
@@ -52,18 +100,26 @@ class TrialTrainable(tune.Trainable):
 
     def setup(self, config: dict[str, Any], context: RayTrialContext | None = None) -> None:
         """Prepare the trial that `config` holds."""
-        import torch
-
         assert context is not None
         self._context = context
-        self._mirror = Mirror(context.store)
-        join(Path(context.folder).parent)
-        torch.set_num_threads(context.threads)
-        keep_to_share(context.gpu_share)
-        # Once for a process, before its first trial begins.
-        for name, found in context.datasets.items():
-            hold_dataset(name, Path(context.data_root) if context.data_root else None, ray.get(found))
+        self._failure: Failure | None = Failure("not prepared yet")
         self._begin(config)
+
+    def _prepare(self) -> None:
+        context = self._context
+        data_root = Path(context.data_root) if context.data_root else None
+        hold_worker_lock(Path(context.folder).parent)
+        torch.set_num_threads(context.threads)
+        limit_gpu_memory(context.gpu_share)
+        # Once for a process, before its first trial begins.
+        for dataset, found in context.datasets.items():
+            cache_dataset(dataset, data_root, ray.get(found))
+        self._place = SessionPlace(
+            device=choose_device(context.gpu_share),
+            folder=Path(context.folder),
+            data_root=data_root,
+            store=CheckpointStore(context.store),
+        )
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Prepare the next trial in this process."""
@@ -71,9 +127,13 @@ class TrialTrainable(tune.Trainable):
         return True
 
     def _begin(self, config: dict[str, Any]) -> None:
-        self._spec = TrialSpec.parse(config["asked"]["trial"])
-        self._trial: Any = None
-        self._told = 0
+        if self._failure:
+            # An error that leaves `setup` looks like the death of the process: it is the trial's failure instead.
+            self._failure = failure_of(self._prepare, doing="preparing the trial's process")
+        self._config = config
+        self._session: Iterator[EpochDone | TrialResult] | None = None
+        self._sink = RemoteSink(self._context.writer, waits=self._context.prunable)
+        self._reported_epochs = 0
         # Building belongs to the first step, where its failure is this trial's result and not the actor's death.
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
@@ -84,70 +144,29 @@ class TrialTrainable(tune.Trainable):
         """Nothing, as in `save_checkpoint`."""
 
     def step(self) -> dict[str, Any]:
-        """One epoch; after the last one the test, the analyses and the filing."""
-        outcome = tried(self._attempt, name=f"trial {self._spec.key}")
-        if isinstance(outcome, Failure):
-            return self._end(failed_result(self._spec, outcome.reason), weights=None)
-        return outcome
-
-    def _attempt(self) -> dict[str, Any]:
-        try:
-            return self._step()
-        except Exception:
-            self._trial = None  # the next attempt continues from the checkpoint
-            raise
-
-    def _step(self) -> dict[str, Any]:
-        folder = Path(self._context.folder) / self._spec.key
-        if self._trial is None:
-            self._trial = self._build(folder)
-        prunable = self._context.prunable
-        if not self._trial.training.done:
-            metrics = self._trial.run_epoch()
-            self._mirror.push(folder)
-            filed = self._context.filing.epoch.remote(self._spec.key, metrics)
-            if prunable:  # the driver may file the end of this trial next, and that must come after its epochs
-                ray.get(filed)
-            if not (prunable and self._trial.training.done):  # nobody stops a trial that only has to be tested
-                return {**self._epochs(), "done": False}
-        ended = self._end(self._trial.finish(), weights=(folder / WEIGHTS_FILE).read_bytes())
-        if ended["status"] != "failed":
-            shutil.rmtree(folder, ignore_errors=True)
-            self._mirror.drop(folder)
-        return ended
+        """One epoch; after the last one the questions and the filing."""
+        if self._failure:
+            spec = request_of(self._config).spec
+            self._sink.start_trial(spec)
+            return self._end(self._sink.finish_trial(failed_result(spec, self._failure.reason), weights={}))
+        if self._session is None:
+            self._session = run_session([request_of(self._config)], place=self._place, sink=self._sink)
+        event = next(self._session)
+        if not isinstance(event, TrialResult) and event.last and self._context.prunable:
+            event = next(self._session)  # nobody stops a trial that only has to be tested
+        return self._end(event) if isinstance(event, TrialResult) else {**self._epochs(), "done": False}
 
     def _epochs(self) -> dict[str, Any]:
         """Where the trial stands, and its epochs that the driver has not seen."""
-        history: list[EpochMetrics] = self._trial.training.history if self._trial else []
-        new, self._told = history[self._told :], len(history)
+        history = self._sink.history
+        new, self._reported_epochs = history[self._reported_epochs :], len(history)
         return {
             "epoch": len(history),
             "val_error": history[-1].val_error if history else float("nan"),
             "epochs": new,
-            "versions": versions(device_name(self._trial.device)) if self._trial else {},
+            "versions": versions(device_name(self._place.device)) if self._session else {},
         }
 
-    def _build(self, folder: Path) -> Any:
-        import torch
-
-        from resablate.trial import Trial
-
-        self._context.filing.start_trial.remote(self._spec)
-        root = self._context.data_root
-        self._mirror.fetch(folder)
-        trial = Trial(
-            self._spec,
-            data_root=Path(root) if root else None,
-            device=torch.device("cuda" if self._context.gpu_share else "cpu"),
-            folder=folder,
-        )
-        for metrics in trial.training.history:
-            self._context.filing.epoch.remote(self._spec.key, metrics)
-        return trial
-
-    def _end(self, result: TrialResult, *, weights: bytes | None) -> dict[str, Any]:
-        # Waits until the result lies in the spool, which takes milliseconds, not until it is filed.
-        status, reason = ray.get(self._context.filing.finish_trial.remote(result.to_json(), weights))
-        told = {"status": status, "reason": reason, "history": ()}
-        outcome = result.without_tables().model_copy(update=told)
-        return {**self._epochs(), "outcome": outcome.to_json(), "status": status, "done": True}
+    def _end(self, filed: TrialResult) -> dict[str, Any]:
+        outcome = filed.without_tables().model_copy(update={"history": ()})
+        return {**self._epochs(), "outcome": outcome.to_json(), "status": filed.status, "done": True}

@@ -1,4 +1,4 @@
-"""Running a planned sweep: what is complete is left alone, the rest goes to the scheduler."""
+"""Running a planned sweep: trainings and questions that are missing go to the scheduler, nothing else."""
 
 from __future__ import annotations
 
@@ -12,20 +12,25 @@ from typing import Any
 
 from rich.console import Console
 
+from resablate.check import planned_epochs
+from resablate.component import Component
 from resablate.datasets import StoredImages, load_dataset
+from resablate.devices import check_machine
 from resablate.estimates import estimate_cpu_seconds
 from resablate.plan import SweepPlan
 from resablate.result import Status
-from resablate.scheduling.filing import Filing
-from resablate.scheduling.inline import Scheduler, check_machine, run_inline
-from resablate.scheduling.lock import alone, wait_for_members
-from resablate.scheduling.mirror import checkpoint_store
+from resablate.scheduling.inline import Scheduler, run_inline
+from resablate.scheduling.measure import measure_best, measure_missing
+from resablate.scheduling.pending import PendingTrials, check_pruning_inline, find_pending
 from resablate.scheduling.progress import SweepProgress
-from resablate.scheduling.searching import Left, analyze_best, check_pruning_inline, what_is_left
-from resablate.scheduling.standing import SPOOL
+from resablate.scheduling.result_writer import ResultWriter
 from resablate.scheduling.stopping import Stopping
-from resablate.spec import TrialSpec
-from resablate.tracking import Tracker, open_tracker, tracking_uri, work_folder
+from resablate.spec import TrainSpec
+from resablate.storage.checkpoint_store import checkpoint_store
+from resablate.storage.locations import tracking_uri, work_folder
+from resablate.storage.locks import exclusive_lock, wait_for_workers
+from resablate.storage.spool import SPOOL
+from resablate.tracking import Tracker, open_tracker
 
 TRIALS = "trials"
 """Where a sweep keeps checkpoints, in its folder."""
@@ -38,8 +43,8 @@ class SweepOutcome:
     planned: int
     reused: int
     """Trials that were complete before."""
-    left: dict[str, int]
-    """Trials that ended before without being complete, and were left as they are, by status."""
+    not_repeated: dict[str, int]
+    """Trials that ended before without being complete, and were not run again, by status."""
     scheduled: int
     """Trials that were to run now."""
     counts: dict[Status, int]
@@ -47,8 +52,10 @@ class SweepOutcome:
     stopped_by: str
     """What ended the sweep early; empty if nothing did."""
     filing_problems: tuple[str, ...]
+    measured: int
+    """Trials of before that answered questions now."""
     analysis_problems: tuple[str, ...]
-    """Of the best trials, where `analyze_best` asks for them."""
+    """One line for each question that got no answer."""
     records: str
     """Where they are, and how to look at them."""
     wall_seconds: float
@@ -61,7 +68,7 @@ class SweepOutcome:
     @property
     def remaining(self) -> int:
         """Trials that have not ended."""
-        return self.planned - self.reused - sum(self.left.values()) - self.ended
+        return self.planned - self.reused - sum(self.not_repeated.values()) - self.ended
 
     @property
     def interrupted(self) -> bool:
@@ -71,7 +78,7 @@ class SweepOutcome:
     @property
     def failed(self) -> bool:
         """Whether a trial failed, now or before, did not end, or could not be filed or analyzed."""
-        failed = self.counts.get("failed") or self.left.get("failed")
+        failed = self.counts.get("failed") or self.not_repeated.get("failed")
         return bool(failed or self.filing_problems or self.analysis_problems) or self.interrupted
 
 
@@ -87,7 +94,7 @@ def run_sweep(
     max_trials: int | None = None,
     time_budget: float | None = None,
 ) -> SweepOutcome:
-    """Run the trials of `plan` that have not ended yet.
+    """Run the trials of `plan` that have not ended, and put to those that have what they were not asked.
 
     Everything that can be wrong with the request is found before the first trial is scheduled.
 
@@ -113,73 +120,84 @@ def run_sweep(
     tracker = open_tracker(place)
     work, store = work_folder() / plan.sweep.name, checkpoint_store(plan.sweep.name)
     if scheduler == "inline" or not os.environ.get("RAY_ADDRESS"):
-        check_machine(plan.sweep.resources)
+        check_machine(cpus=plan.sweep.resources.cpus, gpus=plan.sweep.resources.gpus)
     if scheduler == "inline":
         check_pruning_inline(plan.sweep)
-    with Stopping(time_budget) as stopping, alone(work, plan.sweep.name, parts=(SPOOL, TRIALS)):
-        wait_for_members(work, plan.sweep.name)
-        with what_is_left(plan, tracker, spool=work / SPOOL, retry=retry, limit=max_trials) as left:
-            datasets = _read_datasets(plan, left, data_root)
-            _say_what_is_left_alone(console, left)
+    plan = plan.identified(data_root)
+    with Stopping(time_budget) as stopping, exclusive_lock(work, plan.sweep.name, parts=(SPOOL, TRIALS)):
+        wait_for_workers(work, plan.sweep.name)
+        with find_pending(plan, tracker, spool=work / SPOOL, retry=retry, limit=max_trials) as pending:
+            datasets = _read_datasets(plan, pending, data_root)
+            _say_what_ended_before(console, pending)
             progress = SweepProgress(
-                left.listed[:max_trials],
+                pending.listed[:max_trials],
                 label=plan.sweep.label,
-                work=estimate_cpu_seconds,
+                work=lambda spec: estimate_cpu_seconds(spec, plan.questions(spec)),
                 console=console,
-                total=lambda: left.scheduled,
+                total=lambda: pending.scheduled,
             )
             knobs: dict[str, Any] = dict(
                 work=work, command=command, data_root=data_root, progress=progress, store=store
             )
-            if not left.scheduled or scheduler == "inline":
-                problems = _run_inline(plan, left, tracker=tracker, **knobs)
+            if not pending.scheduled or scheduler == "inline":
+                problems = _run_inline(plan, pending, tracker=tracker, **knobs)
             else:
                 problems = _run_on_ray(
-                    plan, left, uri=place, datasets=datasets, stopping=stopping, console=console, **knobs
+                    plan, pending, uri=place, datasets=datasets, stopping=stopping, console=console, **knobs
                 )
-            unanalyzed: tuple[str, ...] = ()
-            if not problems and progress.counts.total() == left.total:
-                unanalyzed = analyze_best(plan.sweep, tracker, scheduler, data_root, console)
+            unanswered, measured = list(progress.unanswered), 0
+            if not problems and not stopping.reason and progress.counts.total() == pending.scheduled:
+                measure: dict[str, Any] = dict(scheduler=scheduler, data_root=data_root, console=console)
+                late = measure_missing(plan, pending.unmeasured, tracker, **measure)
+                if progress.counts.total() == pending.total:
+                    late = late + measure_best(plan, tracker, **measure)
+                measured = late.measured
+                unanswered += late.problems
             return SweepOutcome(
-                planned=left.planned,
-                reused=left.reused,
-                left=left.left_alone,
-                scheduled=left.scheduled,
+                planned=pending.planned,
+                reused=pending.reused,
+                not_repeated=pending.not_repeated,
+                scheduled=pending.scheduled,
                 counts=dict(progress.counts),
                 stopped_by=stopping.reason,
                 filing_problems=tuple(problems),
-                analysis_problems=unanalyzed,
+                measured=measured,
+                analysis_problems=tuple(unanswered),
                 records=tracker.ui_hint(),
                 wall_seconds=time.monotonic() - start,
             )
 
 
-def _read_datasets(plan: SweepPlan, left: Left, data_root: Path | None) -> dict[str, StoredImages]:
-    """By name, those of the trials that are to be run now, or of such as a search may propose."""
-    if not left.scheduled:
+def _read_datasets(plan: SweepPlan, pending: PendingTrials, data_root: Path | None) -> dict[Component, StoredImages]:
+    """Those of the trials that are to be run now, or of such as a search may propose; each content once."""
+    if not pending.scheduled:
         return {}
-    asked = plan.samples if left.search else left.listed[: left.scheduled]
-    return {name: load_dataset(name, data_root) for name in dict.fromkeys(spec.dataset for spec in asked)}
+    asked = plan.samples if pending.search else pending.listed[: pending.scheduled]
+    found: dict[int, tuple[Component, StoredImages]] = {}
+    for dataset in dict.fromkeys(spec.dataset for spec in asked):
+        loaded = load_dataset(dataset, data_root)
+        found.setdefault(id(loaded), (dataset, loaded))
+    return dict(found.values())
 
 
-def _say_what_is_left_alone(console: Console, left: Left) -> None:
-    if left.reused:
-        console.print(f"{left.reused} of {left.planned} trials are complete already", highlight=False)
-    if failed := left.left_alone.get("failed"):
+def _say_what_ended_before(console: Console, pending: PendingTrials) -> None:
+    if pending.reused:
+        console.print(f"{pending.reused} of {pending.planned} trials are complete already", highlight=False)
+    if failed := pending.not_repeated.get("failed"):
         console.print(
-            f"{failed} of {left.planned} trials failed before and are left as they are; --retry failed runs them again",
+            f"{failed} of {pending.planned} trials failed before and are not run again; --retry failed runs them",
             highlight=False,
         )
 
 
-def _recorded(plan: SweepPlan, left: Left) -> list[TrialSpec]:
+def _recorded(plan: SweepPlan, pending: PendingTrials) -> list[TrainSpec]:
     """What the record of this submission begins with: all trials, or those that the search knows already."""
-    return left.known if left.search else list(plan.trials)
+    return pending.known if pending.search else list(plan.trials)
 
 
 def _run_inline(
     plan: SweepPlan,
-    left: Left,
+    pending: PendingTrials,
     *,
     tracker: Tracker,
     work: Path,
@@ -188,32 +206,36 @@ def _run_inline(
     progress: SweepProgress,
     store: str,
 ) -> list[str]:
-    filing = Filing(tracker, spool=work / SPOOL)
-    filing.start(plan.sweep, trials=_recorded(plan, left), command=command)
-    with progress, suppress(KeyboardInterrupt):  # the record is closed all the same, and says so
-        run_inline(
-            left.trials,
-            resources=plan.sweep.resources,
-            data_root=data_root,
-            folder=work / TRIALS,
-            filing=filing,
-            progress=progress,
-            store=store,
-        )
-    for spec in left.search.reused.values() if left.search else ():
-        filing.note_trial(spec)
-    return filing.end(progress.sweep_status())
+    writer = ResultWriter(tracker, spool=work / SPOOL)
+    writer.start(plan.sweep, trials=_recorded(plan, pending), command=command)
+    try:
+        with progress, suppress(KeyboardInterrupt):
+            run_inline(
+                pending.trials,
+                request=plan.request,
+                resources=plan.sweep.resources,
+                data_root=data_root,
+                folder=work / TRIALS,
+                writer=writer,
+                progress=progress,
+                store=store,
+            )
+        for spec in pending.search.reused.values() if pending.search else ():
+            writer.note_trial(spec)
+    finally:  # the record is closed whatever happened, and says so
+        problems = writer.end(progress.sweep_status())
+    return problems
 
 
 def _run_on_ray(
     plan: SweepPlan,
-    left: Left,
+    pending: PendingTrials,
     *,
     uri: str,
     work: Path,
     command: str,
     data_root: Path | None,
-    datasets: Mapping[str, StoredImages],
+    datasets: Mapping[Component, StoredImages],
     progress: SweepProgress,
     store: str,
     stopping: Stopping,
@@ -222,28 +244,30 @@ def _run_on_ray(
     import ray
     from ray.exceptions import RayTaskError
 
-    from resablate.scheduling.ray_tune import connect_ray, has_failed, ray_capacity, run_ray, start_filing
+    from resablate.scheduling.ray_capacity import ray_capacity
+    from resablate.scheduling.ray_tune import connect_ray, has_failed, run_ray, start_result_writer
 
     connect_ray()
     stopping.listen()  # Ray takes SIGTERM, and has it end the process at once
     capacity = ray_capacity(plan.sweep.resources)
     console.print(f"Ray: {capacity.description}; {capacity.concurrent} trials at a time", highlight=False)
-    filing = start_filing(uri=uri, spool=work / SPOOL)
+    writer = start_result_writer(uri=uri, spool=work / SPOOL)
     # The trials' processes start meanwhile. What they send is kept until the record is open.
-    opening = filing.start.remote(plan.sweep, _recorded(plan, left), command)
+    opening = writer.start.remote(plan.sweep, _recorded(plan, pending), command)
     try:
         # A second Ctrl-C raises; then too the record is closed and says so.
         with progress, suppress(KeyboardInterrupt), stopping.polled():
             run_ray(
-                left.trials,
+                pending.trials,
+                request=plan.request,
                 pruning=plan.sweep.search.pruning,
-                epochs=max(spec.epochs for spec in (*plan.trials, *plan.samples)),
+                epochs=max(planned_epochs(spec) for spec in (*plan.trials, *plan.samples)),
                 resources=plan.sweep.resources,
                 capacity=capacity,
                 data_root=data_root,
                 datasets=datasets,
                 folder=work / TRIALS,
-                filing=filing,
+                writer=writer,
                 progress=progress,
                 stop=lambda: bool(stopping.reason) or has_failed(opening),
                 store=store,
@@ -253,7 +277,7 @@ def _run_on_ray(
             ray.get(opening)
         except RayTaskError as error:
             raise error.cause from None
-        for spec in left.search.reused.values() if left.search else ():
-            filing.note_trial.remote(spec)
-        problems: list[str] = ray.get(filing.end.remote(progress.sweep_status()))
+        for spec in pending.search.reused.values() if pending.search else ():
+            writer.note_trial.remote(spec)
+        problems: list[str] = ray.get(writer.end.remote(progress.sweep_status()))
     return problems

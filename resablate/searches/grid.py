@@ -1,11 +1,11 @@
-"""Every combination of the axes' values."""
+"""Every combination of the values of the axes and the cases."""
 
 from resablate.errors import SpecError
 from resablate.sweep import LARGEST_GRID, Point, Range, SweepSpec
 
 
 def grid(sweep: SweepSpec) -> list[Point]:
-    """Every combination of the listed values, the last axis fastest.
+    """Every combination of cases and listed values, the last axis fastest.
 
     Raises:
         SpecError: if an axis is a range, a number of trials is given, or there are more than LARGEST_GRID points.
@@ -18,7 +18,7 @@ def grid(sweep: SweepSpec) -> list[Point]:
     if sweep.search.trials is not None:
         problems.append(f"search.trials: grid runs every point; remove trials: {sweep.search.trials}")
     if sweep.grid_size > LARGEST_GRID:
-        sizes = " x ".join(f"{axis} {len(values)}" for axis, values in sweep.axes.items() if isinstance(values, tuple))
+        sizes = " x ".join(f"{axis} {len(values)}" for axis, values in sweep.space.items() if isinstance(values, tuple))
         problems.append(
             f"axes: a grid has at most {LARGEST_GRID:,} points, but {sizes} makes {sweep.grid_size:,}; shorten an axis,"
             " or draw from it with method: random"

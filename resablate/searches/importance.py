@@ -21,7 +21,7 @@ def importances(points: Sequence[Point], values: Sequence[float], sweep: SweepSp
     Args:
         points: of the sweep.
         values: what each gave.
-        sweep: whose axes they are on.
+        sweep: whose axes they are on; its cases are one axis, `case`.
 
     Source: fANOVA of Hutter, Hoos & Leyton-Brown, ICML 2014, as Optuna has it.
     """
@@ -39,7 +39,7 @@ def importances(points: Sequence[Point], values: Sequence[float], sweep: SweepSp
     for axis, span in logs.items():
         axes[axis] = FloatDistribution(math.log(span.low), math.log(span.high))
     for point, value in finite:
-        params = {axis: math.log(part) if axis in logs else part for axis, part in params_of(point).items()}
+        params = {axis: math.log(part) if axis in logs else part for axis, part in params_of(point, sweep).items()}
         study.add_trial(optuna.create_trial(params=params, distributions=axes, value=value))
     found = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
     return {axis: float(share) for axis, share in sorted(found.items(), key=lambda item: -item[1])}

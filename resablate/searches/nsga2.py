@@ -21,7 +21,7 @@ def _sampler(seed: int, trials: int) -> BaseSampler:
     """
     from optuna.samplers import NSGAIISampler
 
-    # The first generation is random: with Optuna's 50 points in each, a search of 40 trials would be nothing else.
+    # The first generation is random, and with Optuna's 50 points in each a search of 40 trials would be random alone.
     population = min(_LARGEST_POPULATION, max(_SMALLEST_POPULATION, trials // _GENERATIONS))
     return NSGAIISampler(population_size=population, seed=seed)
 

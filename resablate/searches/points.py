@@ -1,29 +1,21 @@
-"""Points of a sweep: where its axes end, and which point a trial belongs to."""
+"""Points of a sweep: how they are drawn, where its axes end, and which point a trial belongs to."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from statistics import fmean
-from typing import Any, get_args
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
-from resablate.errors import ResablateError
-from resablate.result import COMPLETE, TrialResult
-from resablate.searches.objectives import objective
-from resablate.spec import TrialSpec
-from resablate.sweep import Point, Range, SweepSpec
+from resablate.component import Component
+from resablate.component_tables import takes_whole_numbers
+from resablate.spec import TrainSpec
+from resablate.sweep import CASE, Point, Range, SweepSpec
 
 _MOST_CORNERS = 2_000
 """Checking so many takes a second."""
-
-
-def takes_whole_numbers(axis: str) -> bool:
-    """Whether a trial holds a whole number on this axis."""
-    field = TrialSpec.model_fields.get(axis)
-    kinds = (get_args(field.annotation) or (field.annotation,)) if field else ()
-    return int in kinds
+_UNKNOWN = object()
+"""Stands for an argument that the component of a spec does not take."""
 
 
 def ends(axis: str, span: Range) -> tuple[float, float]:
@@ -31,60 +23,134 @@ def ends(axis: str, span: Range) -> tuple[float, float]:
     return (math.ceil(span.low), math.floor(span.high)) if takes_whole_numbers(axis) else (span.low, span.high)
 
 
+def points_at(sweep: SweepSpec, rows: Iterable[Sequence[float]]) -> list[Point]:
+    """The points at these places of the sweep's space, so that uniform places give fair points.
+
+    Listed values are equally likely. A range is uniform, or uniform in its logarithm. Whole numbers are those inside
+    the range, all equally likely; on a logarithmic range n has the share of the interval from n - 1/2 to n + 1/2, as in
+    Optuna's samplers.
+
+    Args:
+        sweep: whose points they are.
+        rows: places in [0, 1), one for each axis in the order of `sweep.space`.
+    """
+    value_at = [(axis, _placed(axis, values)) for axis, values in sweep.space.items()]
+    return [{axis: value(place) for (axis, value), place in zip(value_at, row, strict=True)} for row in rows]
+
+
+def _placed(axis: str, values: tuple[Any, ...] | Range) -> Callable[[float], Any]:
+    """Place in [0, 1) -> the value of the axis there."""
+    if not isinstance(values, Range):
+        return lambda place: values[int(place * len(values))]
+    low, high = ends(axis, values)
+    if takes_whole_numbers(axis):
+        first, last = int(low), int(high)
+        if values.log:
+            start, ratio = low - 0.5, (high + 0.5) / (low - 0.5)
+            return lambda place: min(max(round(start * ratio**place), first), last)
+        return lambda place: min(first + int(place * (last - first + 1)), last)
+    # Rounding may lead beyond the ends.
+    if values.log:
+        return lambda place: min(max(low * (high / low) ** place, low), high)
+    return lambda place: min(max(low + place * (high - low), low), high)
+
+
 def corners(sweep: SweepSpec) -> list[Point]:
     """Every combination of listed values and ends of ranges; where these are too many, each on its own."""
-    values = {axis: ends(axis, span) if isinstance(span, Range) else span for axis, span in sweep.axes.items()}
+    values = {axis: _ends_or_list(axis, span) for axis, span in sweep.space.items()}
     if math.prod(len(listed) for listed in values.values()) <= _MOST_CORNERS:
         return [dict(zip(values, point, strict=True)) for point in itertools.product(*values.values())]
     first: Point = {axis: listed[0] for axis, listed in values.items()}
     return [first, *({**first, axis: value} for axis, listed in values.items() for value in listed[1:])]
 
 
-def point_of(spec: TrialSpec, sweep: SweepSpec) -> Point:
+def point_of(spec: TrainSpec, sweep: SweepSpec) -> Point:
     """The point of the sweep that `spec`, one of its trials, belongs to.
 
-    An axis without effect under the others is back at its default in a spec; any of its values gives the same trial.
+    An axis that has no effect on the trial is back at its default in a canonical spec, or its component does not take
+    the argument. Where none of its values stands in the spec, the first one, or the low end, is taken.
+
+    Args:
+        spec: canonical, so that its components hold every default.
+        sweep: whose point it is.
     """
     point: Point = {}
-    for axis, span in sweep.axes.items():
-        field, _, argument = axis.partition(".")
-        value: Any = getattr(spec, field)
-        value = value.get(argument) if argument else value
-        if isinstance(span, Range):
+    single = _single_arguments([*sweep.base, *sweep.axes])
+    for axis, span in sweep.space.items():
+        if axis == CASE:
+            point[axis] = _nearest_case(spec, sweep)
+        elif isinstance(span, Range):
             low, high = ends(axis, span)
-            point[axis] = value if isinstance(value, int | float) and low <= value <= high else low
+            held = _held(spec, axis)
+            point[axis] = held if isinstance(held, int | float) and low <= held <= high else low
         else:
-            point[axis] = value if value in span else span[0]
+            point[axis] = _nearest(span, lambda value, axis=axis: _distance(spec, {axis: value}, single))
     return point
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """A point and what came of it."""
-
-    point: Point
-    results: tuple[TrialResult, ...]
-    """One for each of the search's seeds."""
-    values: tuple[float, ...] | None
-    """The means of what the search minimizes; None where a trial was pruned or failed."""
+def _ends_or_list(axis: str, span: tuple[Any, ...] | Range) -> tuple[Any, ...]:
+    """The values of an axis that are checked ahead: all that are listed, the ends of a range."""
+    return tuple(dict.fromkeys(ends(axis, span))) if isinstance(span, Range) else span
 
 
-def outcomes(results: Sequence[TrialResult], sweep: SweepSpec) -> list[Outcome]:
-    """The points of the sweep in the order of their first results."""
-    groups: dict[str, list[TrialResult]] = {}
-    for result in results:
-        key = result.spec.replace(seed=0).key if sweep.search.seeds else result.key
-        groups.setdefault(key, []).append(result)
-    return [
-        Outcome(point_of(group[0].spec, sweep), tuple(group), _values(group, sweep.search.minimize))
-        for group in groups.values()
-    ]
+def _nearest_case(spec: TrainSpec, sweep: SweepSpec) -> int:
+    """The place of the case that the spec belongs to."""
+    defaults = {name: field.default for name, field in TrainSpec.model_fields.items()}
+    # What one case sets and another does not is as in the base there.
+    others = {name: {**defaults, **sweep.base}.get(name) for case in sweep.cases for name in case if "." not in name}
+
+    def distance(place: int) -> tuple[int, int]:
+        case = sweep.cases[place]
+        return _distance(spec, {**others, **case}, _single_arguments([*sweep.base, *sweep.axes, *case]))
+
+    return _nearest(range(len(sweep.cases)), distance)
 
 
-def _values(results: Sequence[TrialResult], names: Sequence[str]) -> tuple[float, ...] | None:
-    if any(result.status not in COMPLETE for result in results):
-        return None
-    try:
-        return tuple(fmean(objective(result, name) for result in results) for name in names)
-    except ResablateError:
-        return None
+def _nearest(choices: Iterable[Any], distance: Callable[[Any], tuple[int, int]]) -> Any:
+    """The choice of the smallest distance, the first of equals; looks no further than one of distance 0."""
+    best, smallest = None, None
+    for choice in choices:
+        found = distance(choice)
+        if smallest is None or found < smallest:
+            best, smallest = choice, found
+        if found == (0, 0):
+            break
+    return best
+
+
+def _single_arguments(names: Iterable[str]) -> dict[str, set[str]]:
+    """Field -> the arguments that are given as `field.argument`, whatever component stands there."""
+    found: dict[str, set[str]] = {}
+    for name in names:
+        field, dot, argument = name.partition(".")
+        if dot:
+            found.setdefault(field, set()).add(argument)
+    return found
+
+
+def _distance(spec: TrainSpec, values: Mapping[str, Any], single: Mapping[str, set[str]]) -> tuple[int, int]:
+    """How many of `values` the spec does not hold, and how many arguments of its components nobody gave.
+
+    The second tells `exclusive_gate` from `exclusive_gate` with a bias where both are values of one axis.
+    """
+    missing, unasked = 0, 0
+    for name, value in values.items():
+        held = _held(spec, name)
+        if not isinstance(value, Component) or not isinstance(held, Component):
+            missing += held != value
+            continue
+        elsewhere = single.get(name, set())
+        given = {argument: part for argument, part in value.arguments.items() if argument not in elsewhere}
+        known = held.values
+        if value.name == held.name and all(known.get(argument, _UNKNOWN) == part for argument, part in given.items()):
+            unasked += len(held.arguments.keys() - given.keys() - elsewhere)
+        else:
+            missing += 1
+    return missing, unasked
+
+
+def _held(spec: TrainSpec, axis: str) -> Any:
+    """What the spec holds on an axis: a field's value, or that of an argument."""
+    name, dot, argument = axis.partition(".")
+    value: Any = getattr(spec, name)
+    return value.values.get(argument, _UNKNOWN) if dot else value

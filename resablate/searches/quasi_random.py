@@ -1,10 +1,11 @@
 """Points spread evenly over the whole space: a Sobol sequence."""
 
-import math
+import numpy as np
+import torch
 
 from resablate.errors import SpecError
-from resablate.searches.points import ends, takes_whole_numbers
-from resablate.sweep import Point, Range, SweepSpec
+from resablate.searches.points import points_at
+from resablate.sweep import Point, SweepSpec
 
 
 def quasi_random(sweep: SweepSpec) -> list[Point]:
@@ -17,27 +18,11 @@ def quasi_random(sweep: SweepSpec) -> list[Point]:
 
     Source: Owen, Journal of Complexity 14, 1998; Bergstra & Bengio, JMLR 2012, on searching this way.
     """
-    if sweep.search.trials is None or not sweep.axes:
+    axes = len(sweep.space)
+    if sweep.search.trials is None or not axes:
         missing = "search.trials: method: quasi_random needs the number of trials"
-        raise SpecError(missing if sweep.axes else "axes: method: quasi_random needs at least one axis")
-    # scipy takes half a second to import.
-    from scipy.stats import qmc
-
-    count = sweep.search.trials
-    sequence = qmc.Sobol(len(sweep.axes), rng=sweep.search.seed).random_base2(math.ceil(math.log2(count)))
-    return [
-        {axis: _at(axis, values, float(part)) for (axis, values), part in zip(sweep.axes.items(), row, strict=True)}
-        for row in sequence[:count]
-    ]
-
-
-def _at(axis: str, values: object, part: float) -> object:
-    """The value that `part`, in [0, 1), of the axis lies below."""
-    if isinstance(values, Range):
-        low, high = ends(axis, values)
-        whole = takes_whole_numbers(axis)
-        high = high + 1 if whole else high
-        value = low * (high / low) ** part if values.log else low + part * (high - low)
-        return min(math.floor(value), int(high) - 1) if whole else min(value, high)
-    assert isinstance(values, tuple)
-    return values[int(part * len(values))]
+        raise SpecError(missing if axes else "axes: method: quasi_random needs at least one axis")
+    # Mixed, because torch takes no seed of more than 64 bits.
+    seed = int(np.random.SeedSequence(sweep.search.seed).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    engine = torch.quasirandom.SobolEngine(axes, scramble=True, seed=seed)
+    return points_at(sweep, engine.draw(sweep.search.trials, dtype=torch.float64).tolist())

@@ -6,72 +6,73 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from math import isfinite
-from statistics import fmean
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
 
-from resablate.errors import ResablateError, SpecError
+from resablate.errors import SpecError
 from resablate.result import TrialResult
 from resablate.searches import SEARCHES
 from resablate.searches.interface import Adaptive
-from resablate.searches.objectives import objective
+from resablate.searches.objectives import is_measured
 from resablate.searches.points import point_of
-from resablate.searches.study import distributions, opened_study, params_of, point_from, study_errors
-from resablate.spec import TrialSpec
+from resablate.searches.study import (
+    PointOutcome,
+    distributions,
+    opened_study,
+    params_of,
+    point_from,
+    point_outcome,
+    study_errors,
+    trial_state,
+)
+from resablate.spec import TrainSpec
 from resablate.sweep import Point, SweepSpec
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
-    from optuna.trial import TrialState
+    from optuna.trial import FrozenTrial
 
 log = logging.getLogger(__name__)
 
-KEYS, REASON, VOID = "resablate.keys", "resablate.reason", "resablate.void"
+KEYS, REASON, DISCARDED = "resablate.keys", "resablate.reason", "resablate.discarded"
 """User attributes: of a point, its trials and why it has no number; of the study, the points that do not count."""
 
 
-@dataclass
-class _Asked:
+@dataclass(frozen=True)
+class _AskedPoint:
     """A point whose trials have not all ended."""
 
     trial: Trial
     keys: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Verdict:
-    """What the study is told of a point."""
-
-    state: TrialState
-    values: list[float] | None = None
-    reason: str = ""
-    by_epoch: dict[int, float] = field(default_factory=dict[int, float])
-    """What a pruning went by."""
+    running: set[str]
+    """Those of `keys` that have not ended."""
 
 
 @final
 class Searcher:
     """Drives the sweep's Optuna study by ask and tell. Use it in a `with`.
 
-    The tracker's results are the truth, and the study is brought in line with them at the start: points that it
-    believes to run are told as failed, those that the tracker lacks are proposed again, before any new one, and
-    results that it lacks are added. Each point is drawn with a seed of its own, so that a search that was interrupted
-    proposes the same as one that was not.
+    The tracker's results are the truth, and the study is brought in line with them at the start: points that the study
+    believes to be running are told as failed, points whose results the tracker lacks are proposed again, before any new
+    one, and results that the study lacks are added. Each point is drawn with a seed of its own, so that a search that
+    was interrupted proposes the same as one that was not.
+
+    Apart from what Optuna does, `next` and `tell` take the same time however many points there are.
 
     Args:
         sweep: with an adaptive search.
         trials_of: the trials of a point.
         past: results of the sweep's trials that ended before.
-        complete: key -> the result of a trial that some other sweep completed, None where there is none.
-        limit: gives no more trials to run than so many; all where None.
+        complete: key -> the result of a trial that some other sweep completed, None where there is none; a result
+            without what this sweep minimizes does not count, and the trial is given to run, to be measured.
+        limit: the most trials that are given to run; all where None.
 
     Attributes:
-        specs: by key, every trial that was to be run.
-        reused: by key, trials that a point asked for and some other sweep had completed.
+        specs: key -> every trial that was given to run or waits for it.
+        reused: key -> the trials of points that some other sweep had completed, with what is minimized.
         past: the trials of those results that belong to the sweep as it is now.
 
     Raises:
@@ -82,15 +83,15 @@ class Searcher:
         self,
         sweep: SweepSpec,
         *,
-        trials_of: Callable[[Point], Sequence[TrialSpec]],
+        trials_of: Callable[[Point], Sequence[TrainSpec]],
         past: Iterable[TrialResult] = (),
         complete: Callable[[str], TrialResult | None] = lambda key: None,
         limit: int | None = None,
     ) -> None:
         method = SEARCHES[sweep.search.method]
         assert isinstance(method, Adaptive)
-        self.specs: dict[str, TrialSpec] = {}
-        self.reused: dict[str, TrialSpec] = {}
+        self.specs: dict[str, TrainSpec] = {}
+        self.reused: dict[str, TrainSpec] = {}
         self._sweep = sweep
         self._sampler = method.sampler
         self._trials_of = trials_of
@@ -99,14 +100,14 @@ class Searcher:
         self._given = 0
         self._points = sweep.search.trials or 0
         self._results: dict[str, TrialResult] = {}
-        self._asked: dict[int, _Asked] = {}
-        self._queue: deque[TrialSpec] = deque()
+        self._waiting: dict[str, list[_AskedPoint]] = {}
+        self._queue: deque[TrainSpec] = deque()
         self._open = ExitStack()
         self._study: Study = self._open.enter_context(opened_study(sweep))
         self._distributions = distributions(sweep)
         try:
             with study_errors(sweep):
-                self.past = self._settle(list(past))
+                self.past = self._reconcile(list(past))
         except BaseException:
             self._open.close()
             raise
@@ -121,21 +122,21 @@ class Searcher:
 
     @property
     def left(self) -> int:
-        """Points that are still to be proposed."""
+        """How many points are still to be proposed."""
         return max(0, self._points - self._count)
 
     @property
     def total(self) -> int:
-        """Trials that were to be run and may still be, if no point repeats another."""
+        """How many trials have been or may still be given to run, if no point repeats another."""
         return len(self.specs) + self.left * len(self._sweep.search.seeds or [0])
 
     @property
     def scheduled(self) -> int:
-        """Trials of these that are to be run now."""
+        """How many of these are to be run now."""
         return self.total if self._limit is None else min(self._limit, self.total)
 
-    def next(self) -> TrialSpec | None:
-        """The next trial to run, None where all were proposed or as many were given as may be."""
+    def next(self) -> TrainSpec | None:
+        """The next trial to run; None once all have been proposed, or as many as `limit` allows."""
         if self._given == self._limit:
             return None
         while not self._queue and self.left:
@@ -150,7 +151,10 @@ class Searcher:
         """Note how a proposed trial ended."""
         self._results[result.key] = result.without_tables()
         with study_errors(self._sweep):
-            self._tell_ended()
+            for asked in self._waiting.pop(result.key, ()):
+                asked.running.discard(result.key)
+                if not asked.running:
+                    self._tell_ended(asked)
 
     def _ask(self) -> None:
         seed = np.random.SeedSequence([self._sweep.search.seed, self._count]).generate_state(1)[0]
@@ -163,85 +167,86 @@ class Searcher:
             log.warning("point %s of sweep %s is no valid trial: %s", trial.params, self._sweep.name, error)
             trial.set_user_attr(KEYS, [])
             trial.set_user_attr(REASON, str(error))
-            self._study.tell(trial, state=_state("FAIL"))
+            self._study.tell(trial, state=trial_state("FAIL"))
             return
         trial.set_user_attr(KEYS, list(specs))
-        self._asked[trial.number] = _Asked(trial, tuple(specs))
         for key, spec in specs.items():
             if key not in self._results and key not in self.specs and not self._reuse(key):
                 self.specs[key] = spec
                 self._queue.append(spec)
-        self._tell_ended()
+        asked = _AskedPoint(trial, tuple(specs), {key for key in specs if key not in self._results})
+        for key in asked.running:
+            self._waiting.setdefault(key, []).append(asked)
+        if not asked.running:
+            self._tell_ended(asked)
 
     def _reuse(self, key: str) -> bool:
-        """Whether some other sweep has completed the trial, which is not run again then."""
-        if (known := self._complete(key)) is None:
+        """Whether some other sweep has completed the trial; then its result is taken."""
+        known = self._complete(key)
+        if known is None or not is_measured(known, self._sweep.search.minimize, self._sweep.analyses):
             return False
         self._results[key] = known.without_tables()
         self.reused[key] = known.spec
         return True
 
-    def _tell_ended(self) -> None:
-        """Tell the study of every point whose trials have all ended."""
-        for number, asked in list(self._asked.items()):
-            if not all(key in self._results for key in asked.keys):
-                continue
-            verdict = self._verdict_of(asked.keys)
-            for epoch, value in verdict.by_epoch.items():
-                asked.trial.report(value, epoch)
-            if verdict.reason:
-                asked.trial.set_user_attr(REASON, verdict.reason)
-            self._study.tell(asked.trial, verdict.values, verdict.state)
-            del self._asked[number]
+    def _tell_ended(self, asked: _AskedPoint) -> None:
+        """Tell the study of a point whose trials have all ended."""
+        outcome = self._outcome_of(asked.keys)
+        for epoch, value in outcome.by_epoch.items():
+            asked.trial.report(value, epoch)
+        if outcome.reason:
+            asked.trial.set_user_attr(REASON, outcome.reason)
+        self._study.tell(asked.trial, outcome.values, outcome.state)
 
-    def _verdict_of(self, keys: Sequence[str]) -> _Verdict:
-        """What the trials of one point make of it; a point that is no valid trial has none and has failed."""
-        results = [self._results[key] for key in keys]
-        names = self._sweep.search.minimize
-        by_epoch: dict[int, float] = {}
-        if self._sweep.search.pruning != "none" and results:
-            name = "val_loss" if names == ("val_loss",) else "val_error"
-            values_by_epoch = {row.epoch: float(getattr(row, name)) for row in results[0].history}
-            by_epoch = {epoch: value for epoch, value in values_by_epoch.items() if isfinite(value)}
-        reason = next((result.reason for result in results if result.reason), "")
-        if not results or any(result.status == "failed" for result in results):
-            return _Verdict(_state("FAIL"), reason=reason)
-        if any(result.status == "pruned" for result in results):
-            return _Verdict(_state("PRUNED"), reason=reason, by_epoch=by_epoch)
-        try:
-            values = [fmean(objective(result, name) for result in results) for name in names]
-        except ResablateError as error:
-            return _Verdict(_state("FAIL"), reason=str(error))
-        return _Verdict(_state("COMPLETE"), values, reason, by_epoch)
+    def _outcome_of(self, keys: Sequence[str]) -> PointOutcome:
+        """What came of a point with these trials, all of which have ended."""
+        return point_outcome([self._results[key] for key in keys], self._sweep)
 
-    def _settle(self, past: Sequence[TrialResult]) -> list[TrialSpec]:
-        """Bring the study in line with what the tracker holds; the trials of those results that are the sweep's."""
-        # Trials of an earlier wording of the sweep, whose study is gone, are none of the points of this one.
-        points = {result.key: point_of(result.spec, self._sweep) for result in past}
-        points = {key: point for key, point in points.items() if key in self._keys(point)}
+    def _reconcile(self, past: Sequence[TrialResult]) -> list[TrainSpec]:
+        """Bring the study in line with the tracker's results, and return the trials of those that are the sweep's."""
+        discarded: set[int] = set(self._study.user_attrs.get(DISCARDED, []))
+        counted = [
+            trial
+            for trial in self._study.get_trials(deepcopy=False)
+            if trial.number not in discarded and trial.state != trial_state("WAITING")
+        ]
+        points = self._points_of(past, counted)
         self._results = {result.key: result.without_tables() for result in past if result.key in points}
-        void: set[int] = set(self._study.user_attrs.get(VOID, []))
         known: set[str] = set()
-        for trial in self._study.get_trials(deepcopy=False):
-            if trial.number in void or trial.state == _state("WAITING"):
-                continue
+        for trial in counted:
             keys: list[str] | None = trial.user_attrs.get(KEYS)
             ended = keys is not None and all(key in self._results or self._reuse(key) for key in keys)
-            if keys is not None and ended and trial.state == self._verdict_of(keys).state:
+            if keys is not None and ended and trial.state == self._outcome_of(keys).state:
                 known.update(keys)
                 continue
             if not trial.state.is_finished():
-                self._study.tell(trial.number, state=_state("FAIL"))
-            void.add(trial.number)
+                self._study.tell(trial.number, state=trial_state("FAIL"))
+            discarded.add(trial.number)
             if trial.params and not ended:
                 self._study.enqueue_trial(trial.params)
-        self._study.set_user_attr(VOID, sorted(void))
+        self._study.set_user_attr(DISCARDED, sorted(discarded))
         for key, point in points.items():
             if key not in known:
                 known.update(self._add(point))
-        waiting = len(self._study.get_trials(deepcopy=False, states=[_state("WAITING")]))
-        self._count = len(self._study.get_trials(deepcopy=False)) - len(void) - waiting
+        waiting = len(self._study.get_trials(deepcopy=False, states=[trial_state("WAITING")]))
+        self._count = len(self._study.get_trials(deepcopy=False)) - len(discarded) - waiting
         return [result.spec for result in past if result.key in points]
+
+    def _points_of(self, past: Sequence[TrialResult], counted: Sequence[FrozenTrial]) -> dict[str, Point]:
+        """Key -> point, of the results that are the sweep's and hold what it minimizes."""
+        asked = {key: trial.params for trial in counted for key in trial.user_attrs.get(KEYS, ())}
+        points: dict[str, Point] = {}
+        for result in past:
+            if not is_measured(result, self._sweep.search.minimize, self._sweep.analyses):
+                continue  # it is proposed again, and what it lacks is measured
+            if result.key in asked:
+                points[result.key] = point_from(asked[result.key], self._sweep)
+                continue
+            # A trial of an earlier wording of the sweep, whose study is gone, belongs to no point of this one.
+            point = point_of(result.spec, self._sweep)
+            if result.key in self._keys(point):
+                points[result.key] = point
+        return points
 
     def _keys(self, point: Point) -> list[str]:
         try:
@@ -250,31 +255,25 @@ class Searcher:
             return []
 
     def _add(self, point: Point) -> set[str]:
-        """Add a point that has ended to the study; the keys of its trials, none where some have not ended."""
+        """Add a point to the study and return the keys of its trials; nothing where some of them have not ended."""
         from optuna.trial import create_trial
 
         keys = self._keys(point)
         if not all(key in self._results for key in keys):
             return set()
-        verdict = self._verdict_of(keys)
-        fields: dict[str, Any] = {"values": verdict.values} if verdict.values is not None else {}
-        last = list(verdict.by_epoch.values())[-1:]
-        if verdict.state == _state("PRUNED") and last and len(self._study.directions) == 1:
+        outcome = self._outcome_of(keys)
+        fields: dict[str, Any] = {"values": outcome.values} if outcome.values is not None else {}
+        last = list(outcome.by_epoch.values())[-1:]
+        if outcome.state == trial_state("PRUNED") and last and len(self._study.directions) == 1:
             fields["values"] = last  # as `tell` does it
         self._study.add_trial(
             create_trial(
-                state=verdict.state,
-                params=params_of(point),
+                state=outcome.state,
+                params=params_of(point, self._sweep),
                 distributions=self._distributions,
-                user_attrs={KEYS: keys, **({REASON: verdict.reason} if verdict.reason else {})},
-                intermediate_values=verdict.by_epoch,
+                user_attrs={KEYS: keys, **({REASON: outcome.reason} if outcome.reason else {})},
+                intermediate_values=outcome.by_epoch,
                 **fields,
             )
         )
         return set(keys)
-
-
-def _state(name: str) -> TrialState:
-    from optuna.trial import TrialState
-
-    return TrialState[name]

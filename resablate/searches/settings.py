@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Collection
+
 from resablate.analyses import ANALYSES
 from resablate.errors import SpecError
+from resablate.question import TEST
 from resablate.searches import SEARCHES, Adaptive, is_adaptive
 from resablate.searches.objectives import TRAINED, objective_problem
+from resablate.searches.points import ends
 from resablate.searches.pruning import PRUNINGS
-from resablate.spec import TrialSpec
-from resablate.sweep import SweepSpec
+from resablate.sweep import Range, SweepSpec
 
 
 def search_problems(sweep: SweepSpec) -> list[str]:
-    """One line for each mistake in the names and numbers of `search`, and for what does not go together."""
-    found = [*_method_problems(sweep), *_objective_problems(sweep), *_seed_problems(sweep)]
+    """One line for each mistake in `search`, and for each of its settings that does not fit the rest of the sweep."""
+    found = [*_method_problems(sweep), *_range_problems(sweep), *_objective_problems(sweep), *_seed_problems(sweep)]
     return [*found, *_pruning_problems(sweep), *_best_problems(sweep)]
-
-
-def analyses_of(sweep: SweepSpec) -> tuple[str, ...]:
-    """The analyses that every trial of the sweep is asked for."""
-    given = sweep.axes.get("analyses")
-    lists = given if isinstance(given, tuple) else [sweep.base.get("analyses", TrialSpec().analyses)]
-    return tuple(name for name in lists[0] if all(name in names for names in lists))
 
 
 def _method_problems(sweep: SweepSpec) -> list[str]:
@@ -34,7 +31,7 @@ def _method_problems(sweep: SweepSpec) -> list[str]:
     if isinstance(method, Adaptive):
         if search.trials is None:
             found.append(f"search.trials: method: {search.method} needs the number of trials")
-        if not sweep.axes:
+        if not sweep.space:
             found.append(f"axes: method: {search.method} needs at least one axis")
     if len(search.minimize) > 1 and not (isinstance(method, Adaptive) and method.many_objectives):
         able = [name for name, row in SEARCHES.items() if isinstance(row, Adaptive) and row.many_objectives]
@@ -45,10 +42,17 @@ def _method_problems(sweep: SweepSpec) -> list[str]:
     return found
 
 
+def _range_problems(sweep: SweepSpec) -> list[str]:
+    return [
+        f"axes.{axis}: takes whole numbers, and there is none from {span.low} to {span.high}"
+        for axis, span in sweep.axes.items()
+        if isinstance(span, Range) and operator.gt(*ends(axis, span))
+    ]
+
+
 def _objective_problems(sweep: SweepSpec) -> list[str]:
-    names = sweep.search.minimize
-    analyses = analyses_of(sweep)
-    found = [f"search.minimize: {problem}" for name in names if (problem := objective_problem(name, analyses))]
+    names, asked = sweep.search.minimize, sweep.analyses
+    found = [f"search.minimize: {problem}" for name in names if (problem := objective_problem(name, asked))]
     if len(set(names)) < len(names):
         found.append(f"search.minimize: every objective once, got {_listed(names)}")
     return found
@@ -61,7 +65,7 @@ def _seed_problems(sweep: SweepSpec) -> list[str]:
     found: list[str] = []
     if len(set(seeds)) < len(seeds):
         found.append(f"search.seeds: every seed once, got {list(seeds)}")
-    if place := next((place for place in ("axes", "base") if "seed" in getattr(sweep, place)), None):
+    if place := next((place for place, names in _places(sweep).items() if "seed" in names), None):
         found.append(f"search.seeds: {place}.seed is set too; write the seeds in one place")
     return found
 
@@ -81,6 +85,11 @@ def _pruning_problems(sweep: SweepSpec) -> list[str]:
         found.append(
             f"search.pruning: {search.pruning} stops single trials, and search.seeds asks for a mean over whole ones;"
             " remove one of the two"
+        )
+    if lengths := [name for name in ("epochs", "iterations") if name in sweep.swept]:
+        found.append(
+            f"search.pruning: {search.pruning} compares trials after the same parts of their epochs, which must be as"
+            f" many for all; {' and '.join(lengths)} is swept"
         )
     if search.method == "gp":
         found.append(
@@ -102,13 +111,23 @@ def _best_problems(sweep: SweepSpec) -> list[str]:
     found: list[str] = []
     if needed := [name for name in search.minimize if name not in TRAINED]:
         found.append(f"search.analyze_best: minimize needs {_listed(needed)} of every trial; remove one of the two")
-    if not analyses_of(sweep) or "analyses" in sweep.axes:
+    if all(asked.analysis.name == TEST for asked in sweep.analyses):
         found.append(
-            f"search.analyze_best: needs base.analyses, one list for every trial (known: {', '.join(ANALYSES)})"
+            f"search.analyze_best: the sweep asks no analysis but {TEST}, which every trial is asked; add one to"
+            f" analyses (known: {', '.join(ANALYSES)})"
         )
-    if "analysis_epochs" in {**sweep.base, **sweep.axes}:
-        found.append("search.analyze_best: analysis_epochs asks for analyses during training, of every trial")
+    found += [
+        f"search.analyze_best: {asked.analysis.name} is asked after epochs {', '.join(map(str, asked.epochs))}, and"
+        " which trials are the best is known at the end alone; remove one of the two"
+        for asked in sweep.analyses
+        if asked.epochs and asked.analysis.name != TEST
+    ]
     return found
+
+
+def _places(sweep: SweepSpec) -> dict[str, Collection[str]]:
+    """The fields and arguments that each part of the file sets."""
+    return {"axes": sweep.axes, "cases": {name for case in sweep.cases for name in case}, "base": sweep.base}
 
 
 def _listed(names: tuple[str, ...] | list[str]) -> str:

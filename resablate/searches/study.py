@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from resablate.addresses import shown, without_password
-from resablate.errors import TrackingError
-from resablate.searches.points import ends, takes_whole_numbers
-from resablate.sweep import Point, Range, SweepSpec
-from resablate.tracking.location import home, sqlite_file
+from resablate.component import Component
+from resablate.component_tables import takes_whole_numbers
+from resablate.errors import ResablateError, TrackingError
+from resablate.redaction import redact, without_password
+from resablate.result import TrialResult
+from resablate.searches.objectives import objective, objective_names
+from resablate.searches.points import ends
+from resablate.storage.locations import home, sqlite_file
+from resablate.storage.locks import file_lock
+from resablate.sweep import CASE, Point, Range, SweepSpec
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.distributions import BaseDistribution
+    from optuna.trial import TrialState
 
 ADDRESS_VARIABLE = "RESABLATE_STUDY_STORAGE"
 _ASKED = "resablate.asked"
-"""What the study's numbers are an answer to: its user attribute of this name."""
+"""User attribute of the study: the part of the sweep that its numbers depend on."""
 _BUSY_SECONDS = 60
-"""How long a write waits for a dashboard or another sweep that writes to the same sqlite file."""
-_Simple = (bool, int, float, str, type(None))
+"""How long a write waits for a dashboard or another sweep that is writing to the same sqlite file."""
+_SIMPLE = (bool, int, float, str, type(None))
 
 
 def study_address() -> str:
@@ -35,7 +43,7 @@ def study_address() -> str:
 
 @contextmanager
 def opened_study(sweep: SweepSpec) -> Generator[Study]:
-    """The sweep's study, made where there is none.
+    """The sweep's study; it is created where there is none.
 
     Raises:
         TrackingError: if the database cannot be used, or holds a study of another question under this name.
@@ -45,7 +53,7 @@ def opened_study(sweep: SweepSpec) -> Generator[Study]:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     address = study_address()
     options = {"connect_args": {"timeout": _BUSY_SECONDS}} if sqlite_file(address) else None
-    with study_errors(sweep), _alone(address):
+    with study_errors(sweep), _table_lock(address):
         storage = optuna.storages.RDBStorage(address, engine_kwargs=options)
     try:
         with study_errors(sweep):
@@ -55,7 +63,7 @@ def opened_study(sweep: SweepSpec) -> Generator[Study]:
                 directions=[optuna.study.StudyDirection.MINIMIZE] * len(sweep.search.minimize),
                 load_if_exists=True,
             )
-            _check_question(study, sweep, shown(address))
+            _check_question(study, sweep, redact(address))
         yield study
     finally:
         storage.remove_session()
@@ -64,7 +72,7 @@ def opened_study(sweep: SweepSpec) -> Generator[Study]:
 
 @contextmanager
 def study_errors(sweep: SweepSpec) -> Generator[None]:
-    """What the database raises inside, as a `TrackingError`."""
+    """Raises what the database raises inside as a `TrackingError`."""
     from optuna.exceptions import OptunaError
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -73,20 +81,20 @@ def study_errors(sweep: SweepSpec) -> Generator[None]:
     except (SQLAlchemyError, OptunaError, ImportError, OSError) as error:
         reason = without_password(" ".join(str(error).split()), study_address())
         raise TrackingError(
-            f"{shown(study_address())}: the study of sweep {sweep.name!r} cannot be used: {reason}."
+            f"{redact(study_address())}: the study of sweep {sweep.name!r} cannot be used: {reason}."
             f" ${ADDRESS_VARIABLE} is an SQLAlchemy URL, with a user name and password that the database takes; without"
             " it, studies are kept in optuna.db at home"
         ) from error
 
 
 def distributions(sweep: SweepSpec) -> dict[str, BaseDistribution]:
-    """The axes in Optuna's words: a list is a choice, a range a number."""
+    """The axes and the cases as Optuna's distributions: a list is a choice, a range a number."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     found: dict[str, BaseDistribution] = {}
-    for axis, span in sweep.axes.items():
+    for axis, span in sweep.space.items():
         if not isinstance(span, Range):
-            found[axis] = CategoricalDistribution([_choice(value) for value in span])
+            found[axis] = CategoricalDistribution([_choice(axis, value, sweep) for value in span])
         elif takes_whole_numbers(axis):
             low, high = ends(axis, span)
             found[axis] = IntDistribution(int(low), int(high), log=span.log)
@@ -95,48 +103,101 @@ def distributions(sweep: SweepSpec) -> dict[str, BaseDistribution]:
     return found
 
 
-def params_of(point: Point) -> dict[str, Any]:
+def params_of(point: Point, sweep: SweepSpec) -> dict[str, Any]:
     """A point as Optuna holds it."""
-    return {axis: _choice(value) for axis, value in point.items()}
+    return {axis: _choice(axis, value, sweep) for axis, value in point.items()}
 
 
 def point_from(params: Mapping[str, Any], sweep: SweepSpec) -> Point:
-    """The point that Optuna's parameters stand for."""
+    """The point that Optuna's parameters stand for, its axes in the sweep's order."""
     point: Point = {}
-    for axis, value in params.items():
-        span = sweep.axes[axis]
-        point[axis] = value if isinstance(span, Range) else next(v for v in span if _choice(v) == value)
+    for axis, span in sweep.space.items():
+        value = params[axis]
+        point[axis] = value if isinstance(span, Range) else next(v for v in span if _choice(axis, v, sweep) == value)
     return point
 
 
-def _choice(value: Any) -> Any:
-    """A listed value as Optuna's database takes it: lists and mappings as JSON."""
-    return value if isinstance(value, _Simple) else json.dumps(value, sort_keys=True)
+@dataclass(frozen=True)
+class PointOutcome:
+    """What a study is told of a point."""
+
+    state: TrialState
+    values: list[float] | None = None
+    reason: str = ""
+    by_epoch: dict[int, float] = field(default_factory=dict[int, float])
+    """Epoch -> what the study compares pruned trials by."""
+
+
+def point_outcome(results: Sequence[TrialResult], sweep: SweepSpec) -> PointOutcome:
+    """What a study is told of a point with these results; a point that is no valid trial has none and has failed."""
+    names = sweep.search.minimize
+    by_epoch: dict[int, float] = {}
+    if sweep.search.pruning != "none" and results:
+        name = "val_loss" if names == ("val_loss",) else "val_error"
+        values_by_epoch = {row.epoch: float(getattr(row, name)) for row in results[0].history}
+        by_epoch = {epoch: value for epoch, value in values_by_epoch.items() if isfinite(value)}
+    reason = next((result.reason for result in results if result.reason), "")
+    if not results or any(result.status == "failed" for result in results):
+        return PointOutcome(trial_state("FAIL"), reason=reason)
+    if any(result.status == "pruned" for result in results):
+        return PointOutcome(trial_state("PRUNED"), reason=reason, by_epoch=by_epoch)
+    try:
+        values = [fmean(objective(result, name, sweep.analyses) for result in results) for name in names]
+    except ResablateError as error:
+        return PointOutcome(trial_state("FAIL"), reason=str(error))
+    return PointOutcome(trial_state("COMPLETE"), values, reason, by_epoch)
+
+
+def trial_state(name: str) -> TrialState:
+    """Optuna's state of a trial."""
+    from optuna.trial import TrialState
+
+    return TrialState[name]
+
+
+def _choice(axis: str, value: Any, sweep: SweepSpec) -> Any:
+    """A listed value as Optuna's database takes it: a component by its name, or as JSON with its arguments.
+
+    A case is written out as JSON, so that optuna-dashboard shows what it sets.
+    """
+    if axis == CASE:
+        return json.dumps({name: _plain(part) for name, part in sweep.cases[value].items()}, sort_keys=True)
+    plain = _plain(value)
+    return plain if isinstance(plain, _SIMPLE) else json.dumps(plain)
+
+
+def _plain(value: Any) -> Any:
+    """As a sweep file holds it."""
+    return value.brief() if isinstance(value, Component) else value
 
 
 def _check_question(study: Study, sweep: SweepSpec, place: str) -> None:
-    asked: dict[str, Any] = sweep.model_dump(mode="json", include={"base", "axes"})
+    """Raise TrackingError if the study answers another question than the sweep asks."""
+    asked: dict[str, Any] = sweep.model_dump(mode="json", include={"base", "axes", "cases"})
     asked["minimize"] = list(sweep.search.minimize)
     asked["seeds"] = sweep.search.seeds and list(sweep.search.seeds)
+    # Other analyses may be asked later; those that are minimized are part of the question.
+    names = objective_names(sweep.analyses)
+    measured = [name.partition("/")[0] for name in sweep.search.minimize]
+    asked["analyses"] = {name: names[name].brief() for name in measured if name in names}
     if not study.trials and _ASKED not in study.user_attrs:
         study.set_user_attr(_ASKED, asked)
     before: dict[str, Any] = study.user_attrs.get(_ASKED, {})
     if changed := [name for name, value in asked.items() if before.get(name) != value]:
         raise TrackingError(
-            f"{place}: the study {sweep.name!r} was begun with other {', '.join(changed)}, and its numbers are no"
-            " answer to this sweep; give the sweep another name"
+            f"{place}: the study {sweep.name!r} was begun with other {', '.join(changed)}, so its numbers do not answer"
+            " this sweep; give the sweep another name"
         )
 
 
 @contextmanager
-def _alone(address: str) -> Generator[None]:
-    """Holds the database's lock file: processes that make the tables of one sqlite file at once fail."""
+def _table_lock(address: str) -> Generator[None]:
+    """Holds a lock beside the database's file: processes that make the tables of one sqlite file at once fail."""
     database = sqlite_file(address)
     if database is None:
         yield
         return
     if database.parent == home():
         home().mkdir(parents=True, exist_ok=True)
-    with Path(f"{database}.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with file_lock(Path(f"{database}.lock")):
         yield

@@ -17,7 +17,7 @@ def _sampler(seed: int, trials: int) -> BaseSampler:
     """
     from optuna.samplers import TPESampler
 
-    # A trial that runs counts as a bad one: so trials at the same time are not near each other.
+    # A running trial counts as a bad one, so that trials proposed at the same time are not near each other.
     return TPESampler(seed=seed, constant_liar=True)
 
 

@@ -1,5 +1,8 @@
 """The dropout shortcut."""
 
+from typing import Annotated
+
+from annotated_types import Interval
 from torch import Tensor
 from torch.nn import functional
 
@@ -23,7 +26,14 @@ class Dropout(Shortcut):
     Source: He et al. 2016, Figure 2(f), section 3.1.
     """
 
-    def __init__(self, *, in_channels: int, out_channels: int, stride: int, rate: float = 0.5) -> None:
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        out_channels: int,
+        stride: int,
+        rate: Annotated[float, Interval(ge=0, lt=1)] = 0.5,
+    ) -> None:
         super().__init__(in_channels=in_channels, out_channels=out_channels, stride=stride)
         if not 0 <= rate < 1:
             raise ValueError(f"0 <= rate < 1 must hold, but got rate={rate}")

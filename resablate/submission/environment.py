@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from resablate.addresses import holds_password, shown
 from resablate.errors import SubmissionError
+from resablate.redaction import holds_password, redact
 from resablate.versions import CODE_VERSION_VARIABLE, code_version
 
 TRACKING, STUDIES, CHECKPOINTS = "MLFLOW_TRACKING_URI", "RESABLATE_STUDY_STORAGE", "RESABLATE_CHECKPOINTS"
@@ -32,7 +32,7 @@ def job_environment(
     for name, value in sent.items():
         if holds_password(value) and name not in send:
             raise SubmissionError(
-                f"{name}: {shown(value)} holds a password, and a job's variables can be read by whoever may use the"
+                f"{name}: {redact(value)} holds a password, and a job's variables can be read by whoever may use the"
                 " cluster. Leave it out of the address and set it on the head node (MLFLOW_TRACKING_USERNAME and"
                 " MLFLOW_TRACKING_PASSWORD or ~/.mlflow/credentials; PGPASSWORD or ~/.pgpass), or accept that:"
                 f" --send {name}"
@@ -47,7 +47,7 @@ def job_environment(
         if here.get(name) and name not in send
     ]
     if TRACKING in sent:
-        notes.append(f"records: {shown(sent[TRACKING])}, as the head node reaches it")
+        notes.append(f"records: {redact(sent[TRACKING])}, as the head node reaches it")
     else:
         notes.append("records: on the head node, in its $RESABLATE_HOME or ~/resablate; MLFLOW_TRACKING_URI is not set")
     return {**sent, **{name: given[name] for name in send}, CODE_VERSION_VARIABLE: code_version()}, notes

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 import requests
 
-from resablate.addresses import shown
 from resablate.errors import SubmissionError
+from resablate.redaction import redact
 
 if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient
@@ -98,9 +98,9 @@ def _check_address(address: str) -> None:
     except ValueError:  # a port that is no number
         sound, parts = False, None
     if not sound or not parts:
-        raise SubmissionError(f"{shown(address)!r}: no address of a Ray cluster, http://HOST:PORT. {_ADVICE}")
+        raise SubmissionError(f"{redact(address)!r}: no address of a Ray cluster, http://HOST:PORT. {_ADVICE}")
     if parts.username is not None or parts.query:
-        raise SubmissionError(f"{shown(address)}: a cluster's address holds no password. {_TOKEN_ADVICE}")
+        raise SubmissionError(f"{redact(address)}: a cluster's address holds no password. {_TOKEN_ADVICE}")
 
 
 def _token() -> str:

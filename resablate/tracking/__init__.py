@@ -1,8 +1,8 @@
 """Where trials and their results are filed: MLflow, or memory."""
 
-from resablate.tracking.location import home as home
-from resablate.tracking.location import tracking_uri as tracking_uri
-from resablate.tracking.location import work_folder as work_folder
+from resablate.storage.locations import home as home
+from resablate.storage.locations import tracking_uri as tracking_uri
+from resablate.storage.locations import work_folder as work_folder
 from resablate.tracking.memory_tracker import MemoryTracker as MemoryTracker
 from resablate.tracking.mlflow_tracker import MlflowTracker as MlflowTracker
 from resablate.tracking.opening import open_tracker as open_tracker

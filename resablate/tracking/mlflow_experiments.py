@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from resablate.addresses import shown
 from resablate.errors import TrackingError
-from resablate.tracking.mlflow_store import MlflowStore
+from resablate.redaction import redact
+from resablate.tracking.mlflow_store import KIND, SCHEMA, SCHEMA_VERSION, MlflowStore
+
+_OURS = f"tags.`{KIND}` != ''"
+"""In MLflow's search: the run has the tag."""
 
 
 def find_experiment(store: MlflowStore, name: str) -> str:
@@ -28,11 +31,35 @@ def find_experiment(store: MlflowStore, name: str) -> str:
     if found.lifecycle_stage == "deleted":
         # Restoring it would bring back the runs that somebody threw away, as complete trials.
         raise TrackingError(
-            f"{shown(store.uri)}: experiment {name!r} was deleted; bring it back with `mlflow "
+            f"{redact(store.uri)}: experiment {name!r} was deleted; bring it back with `mlflow "
             f"experiments restore --experiment-id {found.experiment_id}`, remove it for good with "
             f"`mlflow gc --experiment-ids {found.experiment_id}`, or give the sweep another name"
         )
     return found.experiment_id
+
+
+def refuse_other_versions(store: MlflowStore, name: str) -> None:
+    """Raise TrackingError if the experiment called `name` holds records of another version, such as 0.1."""
+    found = store.client().get_experiment_by_name(name)
+    if found is None or found.lifecycle_stage == "deleted":
+        return
+    place = [found.experiment_id]
+    # Records of two versions come to be in one experiment only by turns, so the first and the last run tell, without
+    # reading what lies between: a search cannot ask for a tag that is missing before MLflow 3.11.
+    for order in ("ASC", "DESC"):
+        run = next(store.runs(_OURS, experiment_ids=place, order=f"attributes.start_time {order}", page=1), None)
+        if run is not None and SCHEMA not in run.data.tags:
+            break
+    else:
+        return
+    there = store.runs(_OURS, experiment_ids=place)
+    count = sum(run.data.tags.get(SCHEMA) != SCHEMA_VERSION for run in there)
+    raise TrackingError(
+        f"{redact(store.uri)}: experiment {name!r} holds {count} run{'s' if count > 1 else ''} of resablate 0.1, which"
+        " this version does not read; give the sweep another name, set MLFLOW_TRACKING_URI to another database, or"
+        f" delete the experiment with `mlflow experiments delete --experiment-id {place[0]}` and `mlflow gc"
+        f" --experiment-ids {place[0]}`"
+    )
 
 
 def _artifact_location(store: MlflowStore, name: str) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import re
@@ -19,14 +18,18 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
-from resablate.addresses import shown
 from resablate.errors import TrackingError
-from resablate.tracking.location import home, sqlite_file
+from resablate.redaction import redact
+from resablate.storage.locations import home, sqlite_file
+from resablate.storage.locks import file_lock
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
+SCHEMA, SCHEMA_VERSION = "resablate.schema", "2"
+"""The form of the records, on every run; one of another form, or of resablate 0.1, which has no such tag, counts
+nowhere."""
 KIND = "resablate.kind"
 """`sweep` or `trial`; a sweep's run has it once its files are there."""
 SWEEP = "resablate.sweep"
@@ -72,13 +75,13 @@ class MlflowStore:
         if self.database is not None:
             folder = self.database.parent
             if folder != home() and not folder.is_dir():
-                raise TrackingError(f"{shown(uri)}: the folder {folder} does not exist. {ADVICE}")
+                raise TrackingError(f"{redact(uri)}: the folder {folder} does not exist. {ADVICE}")
             self._check_file(self.database)
         elif uri.startswith(("http://", "https://")):
             self._probe()
         else:
             raise TrackingError(
-                f"{shown(uri)}: records are kept by an MLflow server (http://, https://), in a file "
+                f"{redact(uri)}: records are kept by an MLflow server (http://, https://), in a file "
                 f"(sqlite:///) or in memory (memory:); another database is reached through such a server. "
                 f"{ADVICE}"
             )
@@ -93,7 +96,7 @@ class MlflowStore:
             _prepare()
             from mlflow import MlflowClient
 
-            with self.errors("opening the store"), self._alone():
+            with self.errors("opening the store"), self.exclusive():
                 self._client = MlflowClient(tracking_uri=self.uri)
         return self._client
 
@@ -110,12 +113,21 @@ class MlflowStore:
         """Whether there is something to read: a sqlite file comes to be when the first sweep is started."""
         return self.database is None or self.database.is_file()
 
-    def runs(self, filter_string: str, *, experiment_ids: list[str] | None = None) -> Iterator[Run]:
+    def runs(
+        self,
+        filter_string: str,
+        *,
+        experiment_ids: list[str] | None = None,
+        order: str = "attributes.start_time DESC",
+        page: int = PAGE,
+    ) -> Iterator[Run]:
         """Every run that passes the filter, the latest started first, by one paged query.
 
         Args:
             filter_string: in MLflow's search language.
             experiment_ids: where to look; all experiments where None.
+            order: of the runs, in MLflow's search language.
+            page: how many runs are asked for at once.
         """
         client: Any = self.client()
         if experiment_ids is None:
@@ -125,8 +137,8 @@ class MlflowStore:
             found = client.search_runs(
                 experiment_ids,
                 filter_string,
-                max_results=PAGE,
-                order_by=["attributes.start_time DESC"],
+                max_results=page,
+                order_by=[order],
                 page_token=token,
             )
             yield from found
@@ -166,7 +178,21 @@ class MlflowStore:
             reason = " ".join(str(error).split())
             refused = isinstance(error, MlflowException) and error.get_http_status_code() in _REFUSED
             advice = f" {_LOGIN_ADVICE}" if refused else ""
-            raise TrackingError(f"{shown(self.uri)}: {doing} failed: {reason}{advice}") from error
+            raise TrackingError(f"{redact(self.uri)}: {doing} failed: {reason}{advice}") from error
+
+    @contextmanager
+    def exclusive(self) -> Generator[None]:
+        """Holds the lock file of a database in a file; a server has none, so that processes may come between there.
+
+        Processes that make one sqlite file at once leave it unusable. Not to be entered twice.
+        """
+        if self.database is None:
+            yield
+            return
+        if self.database.parent == home():
+            home().mkdir(parents=True, exist_ok=True)
+        with file_lock(Path(f"{self.database}.lock")):
+            yield
 
     def _experiment_ids(self) -> list[str]:
         client: Any = self.client()  # MLflow's pages are partly untyped
@@ -186,12 +212,14 @@ class MlflowStore:
             with database.open("rb") as file:
                 head = file.read(len(SQLITE_HEAD))
         except OSError as error:
-            raise TrackingError(f"{shown(self.uri)}: not readable as a database ({error.strerror}). {ADVICE}") from None
+            raise TrackingError(
+                f"{redact(self.uri)}: not readable as a database ({error.strerror}). {ADVICE}"
+            ) from None
         if head and head != SQLITE_HEAD:
-            raise TrackingError(f"{shown(self.uri)}: there is a file, but it is no sqlite database. {ADVICE}")
+            raise TrackingError(f"{redact(self.uri)}: there is a file, but it is no sqlite database. {ADVICE}")
 
     def _probe(self) -> None:
-        place = shown(self.uri)
+        place = redact(self.uri)
         asked = self.uri.rstrip("/") + "/health"
         try:
             with urllib.request.urlopen(asked, timeout=PROBE_SECONDS):
@@ -208,18 +236,6 @@ class MlflowStore:
                 return  # it is there: MLflow's own settings say which certificates are trusted
             problem = f"no MLflow server answers (asked for /health, waited at most {PROBE_SECONDS} s: {reason})"
         raise TrackingError(f"{place}: {problem}. {ADVICE}")
-
-    @contextmanager
-    def _alone(self) -> Generator[None]:
-        """Holds the database's lock file: processes that make one sqlite file at once leave it unusable."""
-        if self.database is None:
-            yield
-            return
-        if self.database.parent == home():
-            home().mkdir(parents=True, exist_ok=True)
-        with Path(f"{self.database}.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
 
 def _without_login(uri: str) -> str:

@@ -2,36 +2,48 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import final
 
-from resablate.addresses import shown
 from resablate.errors import TrackingError
 from resablate.measurement import EpochMetrics
-from resablate.result import COMPLETE, RESULT_FILE, WEIGHTS_FILE, TrialResult
-from resablate.spec import TrialSpec
+from resablate.redaction import redact
+from resablate.result import COMPLETE, TrialResult
+from resablate.spec import TrainSpec
+from resablate.storage.locations import tracking_uri
 from resablate.sweep import SweepSpec
-from resablate.tracking.location import tracking_uri
-from resablate.tracking.mlflow_experiments import find_experiment
-from resablate.tracking.mlflow_reader import SWEEP_FILE, TRIALS_FILE, MlflowReader
-from resablate.tracking.mlflow_store import COMMAND, KEY, KIND, REASON, STATUS, SWEEP, MlflowStore
-from resablate.tracking.mlflow_trials import trial_runs
-from resablate.tracking.mlflow_values import as_metrics, cut, cut_text, version_tags
-from resablate.tracking.ownership import ALIVE, OWNER, left_open, this_process, yield_to_others
-from resablate.tracking.points import Point, epoch_points, final_points, new_points
+from resablate.tracking.amending import amended_result
+from resablate.tracking.measured_tags import is_measured_tag, measured_tags
+from resablate.tracking.metrics import MetricPoint, epoch_points, final_points, new_points
+from resablate.tracking.mlflow_experiments import find_experiment, refuse_other_versions
+from resablate.tracking.mlflow_reader import SWEEP_FILE, MlflowReader
+from resablate.tracking.mlflow_runs import log_tags_last, log_values, write_files
+from resablate.tracking.mlflow_store import (
+    COMMAND,
+    KEY,
+    KIND,
+    REASON,
+    SCHEMA,
+    SCHEMA_VERSION,
+    STATUS,
+    SWEEP,
+    MlflowStore,
+)
+from resablate.tracking.mlflow_trials import RUNNING, trial_runs
+from resablate.tracking.mlflow_values import as_texts, cut_text, version_tags
+from resablate.tracking.ownership import ALIVE, OWNER, abandoned_runs, abort_if_concurrent, this_process
 from resablate.tracking.tracker import SweepRecord, SweepStatus, Tracker, TrialState
+from resablate.tracking.trial_lists import TRIALS_FILE, TrialList
 from resablate.versions import versions
 
 PARENT = "mlflow.parentRunId"
-_POINTS_AT_ONCE = 900
-"""A call takes 1000 points, params and tags together."""
+"""A system tag of MLflow's: its UI shows a run below its parent."""
+_NOTE_SECONDS = 5.0
+"""Between two writings of the list of trials for trials that are noted alone."""
 RUN_STATUS = {
     "finished": "FINISHED",
     "diverged": "FINISHED",
@@ -53,13 +65,16 @@ class _Submission:
     sweep: SweepSpec
     experiment_id: str
     run_id: str
-    trials: dict[str, TrialSpec]
-    """By key."""
+    trials: TrialList
     reopenable: dict[str, str]
     """Key -> run id of trials of this sweep that did not come to their end."""
     asked: set[str] = field(default_factory=set[str])
     """Keys that a new run was asked for."""
     open: dict[str, _OpenRun] = field(default_factory=dict[str, _OpenRun])
+    listed_at: float = 0.0
+    """When the list of trials was written, by the monotonic clock."""
+    counted: int = -1
+    """How many trials the metric says there are; -1 before it is there."""
 
 
 @final
@@ -78,26 +93,29 @@ class MlflowTracker(Tracker):
         self._reader = MlflowReader(self._store)
         self._current: _Submission | None = None
 
-    def start_sweep(self, sweep: SweepSpec, *, trials: Sequence[TrialSpec], command: str) -> None:
+    def start_sweep(self, sweep: SweepSpec, *, trials: Sequence[TrainSpec], command: str) -> None:
         """Records one submission of a sweep as a parent run."""
         client = self._store.client()
         with self._store.errors(f"starting sweep {sweep.name!r}"):
             experiment_id = find_experiment(self._store, sweep.name)
-            left = left_open(self._store, experiment_id, sweep=sweep.name)
+            refuse_other_versions(self._store, sweep.name)
+            left = abandoned_runs(self._store, experiment_id, sweep=sweep.name)
             mine = list(trial_runs(self._store, experiment_id=experiment_id))
             left += [run.run_id for run in mine if run.run_status == "RUNNING"]
             for run_id in left:  # their process was killed
                 client.set_terminated(run_id, RUN_STATUS["interrupted"])
-            tags = {SWEEP: sweep.name, COMMAND: command, OWNER: this_process().tag} | version_tags(versions())
+            tags = {SCHEMA: SCHEMA_VERSION, SWEEP: sweep.name, COMMAND: command, OWNER: this_process().tag}
             run = client.create_run(
-                experiment_id, tags=cut(tags), run_name=f"{sweep.name} {datetime.now():%Y-%m-%d %H:%M:%S}"
+                experiment_id,
+                tags=as_texts(tags | version_tags(versions())),
+                run_name=f"{sweep.name} {datetime.now():%Y-%m-%d %H:%M:%S}",
             )
-            yield_to_others(self._store, run, sweep=sweep.name)
+            abort_if_concurrent(self._store, run, sweep=sweep.name)
             self._current = _Submission(
                 sweep=sweep,
                 experiment_id=experiment_id,
                 run_id=run.info.run_id,
-                trials={trial.key: trial for trial in trials},
+                trials=TrialList(trials),
                 reopenable={run.key: run.run_id for run in mine[::-1]},
             )
             client.log_text(run.info.run_id, sweep.model_dump_json(indent=1), SWEEP_FILE)
@@ -110,30 +128,34 @@ class MlflowTracker(Tracker):
         with self._store.errors(f"keeping sweep {current.sweep.name!r}"):
             self._store.client().set_tag(current.run_id, ALIVE, str(time.time()))
 
-    def note_trial(self, spec: TrialSpec) -> None:
-        """Adds a trial to this submission's list, if it is not there."""
+    def note_trial(self, spec: TrainSpec) -> None:
+        """Adds a trial to this submission's list, which is written every few seconds."""
         current = self._submission()
-        if spec.key not in current.trials:
-            current.trials[spec.key] = spec
+        current.trials.add(spec)
+        if current.trials.unwritten and time.monotonic() - current.listed_at > _NOTE_SECONDS:
             with self._store.errors(f"noting trial {spec.key}"):
                 self._write_trials()
 
-    def start_trial(self, spec: TrialSpec) -> None:
+    def start_trial(self, spec: TrainSpec) -> None:
         """Opens the trial's run: this sweep's that is not complete, else a new child of the parent run."""
-        self.note_trial(spec)
         client, current = self._store.client(), self._submission()
+        current.trials.add(spec)
         tags = {
             PARENT: current.run_id,
+            SCHEMA: SCHEMA_VERSION,
             KIND: "trial",
             KEY: spec.key,
-            STATUS: "running",
+            STATUS: RUNNING,
             SWEEP: current.sweep.name,
         }
-        params = cut(spec.params())
+        params = dict(spec.params())
         with self._store.errors(f"starting trial {spec.key}"):
+            if current.trials.unwritten:  # before the run, so that no run is without its trial in the list
+                self._write_trials()
             if spec.key in current.asked and spec.key not in current.reopenable:
                 # The server may have made the run and fallen silent before it said so.
-                made = f"tags.`{KEY}` = '{spec.key}' AND tags.`{STATUS}` = 'running'"
+                made = f"tags.`{KEY}` = '{spec.key}' AND tags.`{STATUS}` = '{RUNNING}'"
+                made += f" AND tags.`{SCHEMA}` = '{SCHEMA_VERSION}'"
                 for run in self._store.runs(made, experiment_ids=[current.experiment_id]):
                     current.reopenable[spec.key] = run.info.run_id
             current.asked.add(spec.key)
@@ -144,12 +166,13 @@ class MlflowTracker(Tracker):
                 logged = client.get_metric_history(run.info.run_id, "learning_rate")
                 opened = _OpenRun(run.info.run_id, {metric.step for metric in logged})
                 params = {name: value for name, value in params.items() if name not in run.data.params}
-                self._log(opened.run_id, params=params, tags=tags | {REASON: ""})
+                cleared = {name: "" for name in run.data.tags if name == REASON or is_measured_tag(name)}
+                log_values(self._store, opened.run_id, params=params, tags=tags | cleared)
             else:
                 run = client.create_run(current.experiment_id, tags=tags, run_name=cut_text(current.sweep.label(spec)))
                 opened = _OpenRun(run.info.run_id)
                 current.reopenable[spec.key] = opened.run_id
-                self._log(opened.run_id, params=params)
+                log_values(self._store, opened.run_id, params=params)
         current.open[spec.key] = opened
 
     def log_epoch(self, spec_key: str, metrics: EpochMetrics) -> None:
@@ -157,29 +180,54 @@ class MlflowTracker(Tracker):
         run = self._open(spec_key)
         if metrics.epoch not in run.epochs:
             with self._store.errors(f"logging epoch {metrics.epoch} of trial {spec_key}"):
-                self._log(run.run_id, epoch_points(metrics))
+                log_values(self._store, run.run_id, epoch_points(metrics))
             run.epochs.add(metrics.epoch)
 
-    def finish_trial(self, result: TrialResult, *, weights: Path | None, figures: Mapping[str, bytes]) -> None:
+    def finish_trial(self, result: TrialResult, *, weights: Mapping[str, Path], figures: Mapping[str, bytes]) -> None:
         """Files the outcome and closes the run."""
         current, run = self._submission(), self._open(result.key)
         points = [p for metrics in result.history if metrics.epoch not in run.epochs for p in epoch_points(metrics)]
         points += final_points(result)
-        tags = version_tags(result.versions) | {REASON: result.reason, STATUS: result.status}
+        tags = measured_tags(result) | version_tags(result.versions) | {REASON: result.reason, STATUS: result.status}
         with self._store.errors(f"finishing trial {result.key}"):
-            self._write_files(run.run_id, result, weights, figures)
-            # MLflow's client sends tags with the first thousand points, and the status has to come last.
-            self._log(run.run_id, points[_POINTS_AT_ONCE:])
-            self._log(run.run_id, points[:_POINTS_AT_ONCE], tags=tags)
+            write_files(self._store, run.run_id, result=result, weights=weights, figures=figures)
+            log_tags_last(self._store, run.run_id, points, tags=tags)
             self._store.client().set_terminated(run.run_id, RUN_STATUS[result.status])
         del current.open[result.key]
         if result.status in COMPLETE:
             del current.reopenable[result.key]
 
+    def amend_trial(
+        self,
+        run_id: str,
+        result: TrialResult,
+        *,
+        weights: Mapping[str, Path] = {},
+        figures: Mapping[str, bytes],
+    ) -> None:
+        """Adds measurements to a trial that has ended.
+
+        Where the records are in a file, one process at a time does this. On a server, a process that writes between
+        this one's reading and writing of the result, a fraction of a second, loses what it measured.
+        """
+        with self._store.errors(f"amending trial {result.key}"):
+            self._store.client()  # opened before the lock, which opening takes too
+            with self._store.exclusive():
+                amended_result(self._reader.load_trial(run_id)[1], result)  # refuses before anything is written
+                write_files(self._store, run_id, weights=weights, figures=figures)
+                _, stored = self._reader.load_trial(run_id)
+                merged = amended_result(stored, result, weights=weights)
+                points = new_points(merged, before=stored)
+                write_files(self._store, run_id, result=merged)
+                log_tags_last(self._store, run_id, points, tags=measured_tags(merged))
+
     def end_sweep(self, status: SweepStatus) -> None:
         """Closes the parent run, and those of trials that were under way; they are reopened when the sweep goes on."""
         current = self._submission()
         with self._store.errors(f"ending sweep {current.sweep.name!r}"):
+            if current.trials.unwritten:
+                self._write_trials()
+            self._count_trials()
             for run in current.open.values():
                 self._store.client().set_terminated(run.run_id, RUN_STATUS["interrupted"])
             current.open.clear()
@@ -190,10 +238,10 @@ class MlflowTracker(Tracker):
         return self._reader.complete_keys()
 
     def states(self, name: str) -> dict[str, TrialState]:
-        """Key -> how it stands, of the trials of a sweep and of those that are complete elsewhere."""
+        """Key -> its state, of the trials of a sweep and of those that are complete elsewhere."""
         return self._reader.states(name)
 
-    def submitted(self, name: str) -> tuple[SweepSpec, list[TrialSpec]]:
+    def submitted(self, name: str) -> tuple[SweepSpec, list[TrainSpec]]:
         """What the latest submission of the sweep called `name` asked for."""
         return self._reader.submitted(name)
 
@@ -205,67 +253,40 @@ class MlflowTracker(Tracker):
         """The latest submission of the sweep called `name` and its results so far."""
         return self._reader.load_sweep(name)
 
+    def iter_results(self, name: str) -> Iterator[tuple[str, TrialResult]]:
+        """Run id and result of what `load_sweep` gives."""
+        return self._reader.iter_results(name)
+
     def load_trial(self, run: str) -> tuple[str, TrialResult]:
         """The run id and the result of the trial with this run id or key."""
         return self._reader.load_trial(run)
 
-    def load_weights_file(self, run_id: str, folder: Path) -> Path:
-        """A copy of the weights that a run stored."""
-        return self._reader.load_weights_file(run_id, folder)
-
-    def amend_trial(self, run_id: str, result: TrialResult, *, figures: Mapping[str, bytes]) -> None:
-        """Files analyses that were repeated."""
-        _, before = self._reader.load_trial(run_id)
-        with self._store.errors(f"amending trial {result.key}"):
-            self._write_files(run_id, result, None, figures)
-            self._log(run_id, new_points(result, before=before))
+    def load_weights_file(self, run_id: str, folder: Path, *, epoch: int | None = None) -> Path:
+        """A copy of weights that a run stored."""
+        return self._reader.load_weights_file(run_id, folder, epoch=epoch)
 
     def ui_hint(self) -> str:
         """How to look at the records, in one line."""
         database = self._store.database
         if not database:
-            return f"open {shown(self._store.uri)}"
+            return f"open {redact(self._store.uri)}"
         option = "" if self._store.uri == tracking_uri() else f" --tracking-uri {self._store.uri}"
         return f"{database} (to look at them: resablate ui{option})"
 
     def _write_trials(self) -> None:
-        client, current = self._store.client(), self._submission()
-        rows = [json.dumps(trial.changes(), sort_keys=True) for trial in current.trials.values()]
-        client.log_text(current.run_id, "[\n" + ",\n".join(rows) + "\n]\n", TRIALS_FILE)
-        self._log(current.run_id, [Point("trials", len(rows))])
+        current = self._submission()
+        name, content = current.trials.next_file()
+        self._store.client().log_text(current.run_id, content, name)
+        current.trials.mark_written(name)
+        current.listed_at = time.monotonic()
+        if name == TRIALS_FILE:
+            self._count_trials()
 
-    def _write_files(
-        self, run_id: str, result: TrialResult, weights: Path | None, figures: Mapping[str, bytes]
-    ) -> None:
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            (folder / RESULT_FILE).write_text(result.to_json(), encoding="utf-8")
-            if weights is not None:
-                shutil.copyfile(weights, folder / WEIGHTS_FILE)
-            for figure, image in figures.items():
-                (folder / "figures").mkdir(exist_ok=True)
-                (folder / "figures" / f"{figure}.png").write_bytes(image)
-            self._store.client().log_artifacts(run_id, str(folder))
-
-    def _log(
-        self,
-        run_id: str,
-        points: Sequence[Point] = (),
-        *,
-        params: Mapping[str, object] | None = None,
-        tags: Mapping[str, str] | None = None,
-    ) -> None:
-        """One call for everything; MLflow's client divides what is more than a server takes at once."""
-        from mlflow.entities import Param, RunTag
-
-        if not (points or params or tags):
-            return
-        self._store.client().log_batch(
-            run_id,
-            metrics=as_metrics(points),
-            params=[Param(name, value) for name, value in cut(params or {}).items()],
-            tags=[RunTag(name, value) for name, value in cut(tags or {}).items()],
-        )
+    def _count_trials(self) -> None:
+        current = self._submission()
+        if current.counted != len(current.trials):
+            current.counted = len(current.trials)
+            log_values(self._store, current.run_id, [MetricPoint("trials", current.counted)])
 
     def _submission(self) -> _Submission:
         if self._current is None:

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import NamedTuple, get_args
 
-from resablate.result import COMPLETE
-from resablate.tracking.mlflow_store import EPOCH, KEY, KIND, REASON, STATUS, MlflowStore
+from resablate.result import COMPLETE, Status
+from resablate.tracking.measured_tags import is_measured_tag, read_measured
+from resablate.tracking.mlflow_sqlite import TrialRow, read_trial_rows
+from resablate.tracking.mlflow_store import EPOCH, KEY, KIND, REASON, SCHEMA, SCHEMA_VERSION, STATUS, MlflowStore
 
-# A search makes objects of every param and metric of every run, 80 for a trial: seconds for a thousand runs. From a
-# file, the few that are needed are read as they lie there. tests/tracking holds that both ways give the same.
-_QUERY = """
-SELECT runs.run_uuid, CAST(runs.experiment_id AS TEXT), runs.status, runs.artifact_uri,
-       key.value, status.value, COALESCE(reason.value, ''), CAST(COALESCE(epoch.value, 0) AS INTEGER)
-FROM tags AS key
-JOIN runs ON runs.run_uuid = key.run_uuid AND runs.lifecycle_stage = 'active'
-JOIN experiments USING (experiment_id)
-JOIN tags AS status ON status.run_uuid = key.run_uuid AND status.key = :status
-LEFT JOIN tags AS reason ON reason.run_uuid = key.run_uuid AND reason.key = :reason
-LEFT JOIN latest_metrics AS epoch ON epoch.run_uuid = key.run_uuid AND epoch.key = :epoch
-WHERE key.key = :key AND experiments.lifecycle_stage = 'active'
-ORDER BY runs.start_time DESC
-"""
+log = logging.getLogger(__name__)
+
+RUNNING = "running"
+_STATUSES = frozenset({RUNNING, *get_args(Status)})
+_NAMES = {
+    "kind": KIND,
+    "schema": SCHEMA,
+    "version": SCHEMA_VERSION,
+    "key": KEY,
+    "status": STATUS,
+    "reason": REASON,
+    "epoch": EPOCH,
+}
 
 
 class TrialRun(NamedTuple):
@@ -38,6 +41,10 @@ class TrialRun(NamedTuple):
     status: str
     """`running` or a trial's status."""
     reason: str
+    measured: frozenset[str]
+    """Ids of the questions that were answered."""
+    unmeasured: frozenset[str]
+    """Ids of the questions that got no answer."""
     epoch: int
     """Epochs that are filed."""
 
@@ -50,24 +57,60 @@ class TrialRun(NamedTuple):
 def trial_runs(store: MlflowStore, *, experiment_id: str | None = None) -> Iterator[TrialRun]:
     """The runs of all trials, the latest started first.
 
+    A run of another version, or one whose tags somebody has changed to what this version does not write, is left out.
+
     Args:
         store: where they are.
         experiment_id: of a sweep, whose runs that are not complete are wanted alone; all of all sweeps where None.
     """
+    for row in _rows(store, experiment_id):
+        if row.status not in _STATUSES:
+            continue
+        measured, unmeasured = read_measured(row.measured)
+        epoch = int(row.epoch) if math.isfinite(row.epoch) else 0
+        run = TrialRun(*row[:7], measured, unmeasured, epoch)
+        if experiment_id is None or (run.experiment_id == experiment_id and not run.complete):
+            yield run
+
+
+def latest_complete(runs: Iterable[TrialRun]) -> dict[str, TrialRun]:
+    """Key -> its run: a complete one before another, then the latest.
+
+    Args:
+        runs: the latest started first.
+    """
+    chosen: dict[str, TrialRun] = {}
+    for run in runs:
+        if run.key not in chosen or (run.complete and not chosen[run.key].complete):
+            chosen[run.key] = run
+    return chosen
+
+
+def _rows(store: MlflowStore, experiment_id: str | None) -> Iterable[TrialRow]:
     store.client()  # makes the file, or brings it to the present schema
-    if store.database is None:
-        wanted = f"tags.`{KIND}` = 'trial'"
-        if experiment_id is not None:
-            wanted += "".join(f" AND tags.`{STATUS}` != '{status}'" for status in COMPLETE)
-        for run in store.runs(wanted, experiment_ids=[experiment_id] if experiment_id is not None else None):
-            info, tags = run.info, run.data.tags
-            epoch = int(run.data.metrics.get(EPOCH, 0))
-            place = (info.run_id, info.experiment_id, info.status, str(info.artifact_uri))
-            yield TrialRun(*place, tags[KEY], tags[STATUS], tags.get(REASON, ""), epoch)
-        return
-    names = {"key": KEY, "status": STATUS, "reason": REASON, "epoch": EPOCH}
-    with closing(sqlite3.connect(store.database)) as connection:
-        for row in connection.execute(_QUERY, names):
-            run = TrialRun(*row)
-            if experiment_id is None or (run.experiment_id == experiment_id and not run.complete):
-                yield run
+    if store.database is not None:
+        try:
+            return read_trial_rows(store.database, _NAMES)
+        except sqlite3.Error as error:
+            _warn_once(f"the tables of MLflow's database cannot be read directly ({error}); a search takes its place")
+    return _searched(store, experiment_id)
+
+
+def _searched(store: MlflowStore, experiment_id: str | None) -> Iterator[TrialRow]:
+    """The same by MLflow's search."""
+    wanted = f"tags.`{KIND}` = 'trial' AND tags.`{SCHEMA}` = '{SCHEMA_VERSION}'"
+    if experiment_id is not None:
+        wanted += "".join(f" AND tags.`{STATUS}` != '{status}'" for status in COMPLETE)
+    for run in store.runs(wanted, experiment_ids=[experiment_id] if experiment_id is not None else None):
+        info, tags = run.info, run.data.tags
+        if KEY not in tags or STATUS not in tags:
+            continue
+        place = (info.run_id, info.experiment_id, info.status, str(info.artifact_uri))
+        measured = " ".join(value for name, value in tags.items() if is_measured_tag(name))
+        epoch = float(run.data.metrics.get(EPOCH, 0))
+        yield TrialRow(*place, tags[KEY], tags[STATUS], tags.get(REASON, ""), measured, epoch)
+
+
+@cache
+def _warn_once(text: str) -> None:
+    log.warning("%s", text)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from resablate.tracking.points import Point
+from resablate.tracking.metrics import MetricPoint
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric
@@ -15,7 +15,7 @@ LONGEST_VALUE = 5000
 """Characters of a param or tag; MLflow takes 6000 of a param. Files hold everything in full."""
 
 
-def as_metrics(points: Iterable[Point]) -> list[Metric]:
+def as_metrics(points: Iterable[MetricPoint]) -> list[Metric]:
     """The points, measured now."""
     from mlflow.entities import Metric
 
@@ -28,11 +28,17 @@ def version_tags(versions: Mapping[str, str]) -> dict[str, str]:
     return {f"resablate.version.{name}": value for name, value in versions.items()}
 
 
-def cut(values: Mapping[str, object]) -> dict[str, str]:
-    """The values as texts that are not too long."""
-    return {name: cut_text(str(value)) for name, value in values.items()}
+def as_texts(values: Mapping[str, object]) -> dict[str, str]:
+    """The values as texts that are not too long, written as in a sweep file: `null`, `true`."""
+    return {name: cut_text(_text(value)) for name, value in values.items()}
 
 
 def cut_text(text: str) -> str:
     """The text, with a mark at its end where it was too long."""
     return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)

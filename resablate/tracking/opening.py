@@ -1,6 +1,6 @@
 """From an address to a tracker."""
 
-from resablate.tracking.location import tracking_uri
+from resablate.storage.locations import tracking_uri
 from resablate.tracking.memory_tracker import MemoryTracker
 from resablate.tracking.mlflow_tracker import MlflowTracker
 from resablate.tracking.tracker import Tracker

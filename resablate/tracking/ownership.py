@@ -8,14 +8,14 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from resablate.errors import TrackingError
-from resablate.processes import process_start
+from resablate.processes import machine_identity, process_start
 from resablate.tracking.mlflow_store import MlflowStore
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
 OWNER = "resablate.owner"
-"""Host, process and the process's start, of whoever writes the records of a submission."""
+"""Host, process, the process's start and its machine's identity, of whoever writes the records of a submission."""
 ALIVE = "resablate.alive"
 """Changes every BEAT_SECONDS while the owner is at work."""
 BEAT_SECONDS = 10.0
@@ -31,6 +31,8 @@ class Owner(NamedTuple):
     process: str
     start: str
     """In the machine's own count, so that a later process with the same number is another one."""
+    machine: str
+    """By `machine_identity`: two machines may have one host name. Empty where it is not known."""
 
     def __str__(self) -> str:
         return f"process {self.process} on {self.host}"
@@ -46,10 +48,11 @@ def this_process() -> Owner:
     return _process_here(os.getpid())
 
 
-def left_open(store: MlflowStore, experiment_id: str, *, sweep: str) -> list[str]:
+def abandoned_runs(store: MlflowStore, experiment_id: str, *, sweep: str) -> list[str]:
     """Run ids of the sweep's submissions whose process has ended without closing them.
 
-    A process of this machine is looked for; one of another is listened to, for SILENT_SECONDS at most.
+    A process of this machine is looked up by its number; one of another machine, whatever its host name, is listened
+    to, for SILENT_SECONDS at most.
 
     Args:
         store: where the records are.
@@ -66,7 +69,7 @@ def left_open(store: MlflowStore, experiment_id: str, *, sweep: str) -> list[str
         elsewhere = False
         for run in opened:
             owner, beat = owner_of(run), run.data.tags.get(ALIVE, "")
-            if owner.host == socket.gethostname():
+            if owner.machine == machine_identity():
                 at_work = owner == _process_here(int(owner.process)) != this_process()
             else:
                 elsewhere = True
@@ -78,7 +81,7 @@ def left_open(store: MlflowStore, experiment_id: str, *, sweep: str) -> list[str
         time.sleep(_POLL_SECONDS)
 
 
-def yield_to_others(store: MlflowStore, run: Run, *, sweep: str) -> None:
+def abort_if_concurrent(store: MlflowStore, run: Run, *, sweep: str) -> None:
     """Close the submission `run` and raise TrackingError if another was opened at the same moment.
 
     Both may do so: rather none than both.
@@ -97,12 +100,13 @@ def running(store: MlflowStore, experiment_id: str) -> list[Run]:
 
 def owner_of(run: Run) -> Owner:
     """Who opened a submission."""
-    return Owner(*run.data.tags[OWNER].split())
+    found = run.data.tags[OWNER].rsplit(" ", 3)
+    return Owner(*found, *[""] * (4 - len(found)))
 
 
 def _process_here(pid: int) -> Owner:
-    """The process of this machine that has this number now, if any."""
-    return Owner(socket.gethostname(), str(pid), str(process_start(pid)))
+    """The process of this machine that has this number now; one that never was, if none has."""
+    return Owner(socket.gethostname(), str(pid), str(process_start(pid)), machine_identity())
 
 
 def _taken(sweep: str, owner: Owner) -> TrackingError:

@@ -1,13 +1,13 @@
-"""`Tracker`: files what trials are asked and what they measure, and gives it back."""
+"""`Tracker`: files what is trained and what is measured of it, and gives it back."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from resablate.measurement import EpochMetrics
 from resablate.result import TrialResult
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from resablate.sweep import SweepSpec
 
 SweepStatus = Literal["finished", "failed", "interrupted"]
@@ -19,7 +19,7 @@ class SweepRecord(NamedTuple):
     sweep: SweepSpec
     results: list[TrialResult]
     """Of the trials that ended, in the order of the submission; also of those that were complete before it."""
-    missing: list[TrialSpec]
+    missing: list[TrainSpec]
     """Trials that have not ended."""
     command: str
     """What the person typed."""
@@ -28,7 +28,7 @@ class SweepRecord(NamedTuple):
 
 
 class TrialState(NamedTuple):
-    """How one trial stands."""
+    """The state of one trial."""
 
     status: str
     """`running`, `interrupted` (to be continued), or as it ended."""
@@ -37,17 +37,21 @@ class TrialState(NamedTuple):
     """Epochs that are filed."""
     reason: str
     """Why it is not `finished`, in one line."""
+    measured: frozenset[str]
+    """Ids of the questions that were answered."""
+    unmeasured: frozenset[str]
+    """Ids of the questions that were put and got no answer."""
 
 
 class Tracker(ABC):
-    """Files trials under their key, so that a complete one is never run again, whoever asks.
+    """Files trainings under their key, so that a complete one is never run again, whoever asks.
 
     One process writes in a sweep; several sweeps may write to one store. Every method raises `TrackingError`
     where the store cannot be reached or refuses what it is given.
     """
 
     @abstractmethod
-    def start_sweep(self, sweep: SweepSpec, *, trials: Sequence[TrialSpec], command: str) -> None:
+    def start_sweep(self, sweep: SweepSpec, *, trials: Sequence[TrainSpec], command: str) -> None:
         """Records one submission of a sweep.
 
         Args:
@@ -55,6 +59,9 @@ class Tracker(ABC):
             trials: what it consists of, also the trials that are complete already; may be empty where a
                 search proposes them one by one.
             command: what the person typed.
+
+        Raises:
+            TrackingError: if records of another version are filed under this name.
         """
 
     @abstractmethod
@@ -62,14 +69,15 @@ class Tracker(ABC):
         """Tells that this process is at work on the submission; to be called every few seconds."""
 
     @abstractmethod
-    def note_trial(self, spec: TrialSpec) -> None:
+    def note_trial(self, spec: TrainSpec) -> None:
         """Adds a trial that the search proposed to this submission's list, if it is not there.
 
-        `start_trial` does this too, so it is for a proposed trial that is complete and not run again.
+        `start_trial` does this too, so it is for a proposed trial that is complete and not run again. The list may
+        be written some seconds later, with other trials, and is written in full by `end_sweep`.
         """
 
     @abstractmethod
-    def start_trial(self, spec: TrialSpec) -> None:
+    def start_trial(self, spec: TrainSpec) -> None:
         """Opens the trial's record: the one of this sweep that was interrupted or failed, else a new one."""
 
     @abstractmethod
@@ -77,17 +85,42 @@ class Tracker(ABC):
         """Files one epoch; one that the record holds from before an interruption is left as it is."""
 
     @abstractmethod
-    def finish_trial(self, result: TrialResult, *, weights: Path | None, figures: Mapping[str, bytes]) -> None:
+    def finish_trial(self, result: TrialResult, *, weights: Mapping[str, Path], figures: Mapping[str, bytes]) -> None:
         """Files the outcome and closes the record; epochs of the history that it lacks are added.
 
         Args:
             result: everything measured.
-            weights: a safetensors file, which is copied.
+            weights: name, by `resablate.result.weights_file` -> a safetensors file, which is copied.
             figures: name -> PNG.
 
         Raises:
             ValueError: if an analysis gives a summary number and a curve the same name, or the values of a
                 curve's axis are not whole numbers.
+        """
+
+    @abstractmethod
+    def amend_trial(
+        self,
+        run_id: str,
+        result: TrialResult,
+        *,
+        weights: Mapping[str, Path] = {},
+        figures: Mapping[str, bytes],
+    ) -> None:
+        """Adds measurements to a trial that has ended; its record stays closed.
+
+        They are merged with what is stored at that moment, so that of two processes that amend one trial neither
+        erases what the other measured.
+
+        Args:
+            run_id: of the trial.
+            result: of the same trial; its measurements and failed measurements are added.
+            weights: name, by `resablate.result.weights_file` -> a safetensors file, which is copied.
+            figures: name -> PNG.
+
+        Raises:
+            TrackingError: if there is no such run, it holds no result, or that of another trial.
+            ValueError: as `finish_trial` does.
         """
 
     @abstractmethod
@@ -100,17 +133,18 @@ class Tracker(ABC):
 
     @abstractmethod
     def states(self, name: str) -> dict[str, TrialState]:
-        """Key -> how it stands, by one query: what the sweep called `name` began, and what is complete anywhere.
+        """Key -> its state: of what the sweep called `name` began, and of what is complete anywhere.
 
-        A trial that is in neither has not begun.
+        One query, which reads no result. A trial that is in neither has not begun.
         """
 
     @abstractmethod
-    def submitted(self, name: str) -> tuple[SweepSpec, list[TrialSpec]]:
+    def submitted(self, name: str) -> tuple[SweepSpec, list[TrainSpec]]:
         """What the latest submission of the sweep called `name` asked for, in its order.
 
         Raises:
-            TrackingError: if there is no such sweep; the message names those there are.
+            UnknownSweep: if there is no such sweep; the message names those there are.
+            TrackingError: if records of another version are filed under this name.
         """
 
     @abstractmethod
@@ -124,7 +158,17 @@ class Tracker(ABC):
         A trial that was complete before, in whichever sweep, counts as its result.
 
         Raises:
-            TrackingError: if there is no such sweep; the message names those there are.
+            UnknownSweep: if there is no such sweep; the message names those there are.
+            TrackingError: if records of another version are filed under this name, or one cannot be read.
+        """
+
+    @abstractmethod
+    def iter_results(self, name: str) -> Iterator[tuple[str, TrialResult]]:
+        """Run id and result of what `load_sweep` gives, in the same order, a few in memory at a time.
+
+        Raises:
+            UnknownSweep: if there is no such sweep; the message names those there are.
+            TrackingError: if records of another version are filed under this name, or one cannot be read.
         """
 
     @abstractmethod
@@ -139,21 +183,16 @@ class Tracker(ABC):
         """
 
     @abstractmethod
-    def load_weights_file(self, run_id: str, folder: Path) -> Path:
-        """A copy, in `folder`, of the weights that a run stored.
-
-        Raises:
-            TrackingError: if it stored none.
-        """
-
-    @abstractmethod
-    def amend_trial(self, run_id: str, result: TrialResult, *, figures: Mapping[str, bytes]) -> None:
-        """Files analyses that were repeated: the run's result is replaced, numbers that are new are added.
+    def load_weights_file(self, run_id: str, folder: Path, *, epoch: int | None = None) -> Path:
+        """A copy, in `folder`, of weights that a run stored.
 
         Args:
-            run_id: of a run that is closed and stays so.
-            result: everything, not only what is new.
-            figures: name -> PNG.
+            run_id: of the trial.
+            folder: where the copy goes.
+            epoch: after which; the end where None.
+
+        Raises:
+            TrackingError: if it stored none of this epoch; names the epochs it has.
         """
 
     @abstractmethod

@@ -8,13 +8,13 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
-from urllib.parse import quote, urlencode
 
-from resablate.addresses import shown
 from resablate.errors import TrackingError
-from resablate.tracking.location import sqlite_file, tracking_uri
+from resablate.redaction import redact
+from resablate.storage.locations import sqlite_file, tracking_uri
+from resablate.tracking.mlflow_pages import charts_path
 from resablate.tracking.mlflow_reader import MlflowReader
-from resablate.tracking.mlflow_store import KIND, MlflowStore
+from resablate.tracking.mlflow_store import MlflowStore
 
 
 def serve_ui(uri: str | None, *, port: int, say: Callable[[str], None]) -> None:
@@ -32,7 +32,7 @@ def serve_ui(uri: str | None, *, port: int, say: Callable[[str], None]) -> None:
     place = tracking_uri(uri)
     database = sqlite_file(place)
     if database is None:
-        raise TrackingError(f"{shown(place)}: the records are kept by a server; open that address in a browser")
+        raise TrackingError(f"{redact(place)}: the records are kept by a server; open that address in a browser")
     if not database.exists():
         raise TrackingError(f"{database}: no records here yet; run a sweep first, or name a --tracking-uri")
     chosen = _free_port(port)
@@ -68,21 +68,6 @@ def serve_ui(uri: str | None, *, port: int, say: Callable[[str], None]) -> None:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
-
-
-def charts_path(experiment_id: str) -> str:
-    """The UI's page that lays the curves of an experiment's trials over each other.
-
-    Sorting by a metric makes MLflow list the trials flat, and so chart them, instead of folded under their sweep.
-    """
-    query = {
-        "compareRunsMode": "CHART",
-        "searchFilter": f"tags.`{KIND}` = 'trial'",
-        "orderByKey": "metrics.`test_error`",
-        "orderByAsc": "true",
-        "workflowType": "machine_learning",  # else MLflow's menu is that of language models
-    }
-    return f"/#/experiments/{experiment_id}/runs?{urlencode(query, quote_via=quote)}"
 
 
 def _free_port(port: int) -> int:

@@ -6,10 +6,7 @@ from resablate.training.arithmetic import PRECISIONS as PRECISIONS
 from resablate.training.arithmetic import MemoryFormat as MemoryFormat
 from resablate.training.arithmetic import Precision as Precision
 from resablate.training.arithmetic import float32_products as float32_products
-from resablate.training.augmentation import AUGMENTATIONS as AUGMENTATIONS
-from resablate.training.augmentation import CROP_FILLS as CROP_FILLS
 from resablate.training.block_sampling import BLOCK_SAMPLINGS as BLOCK_SAMPLINGS
-from resablate.training.block_sampling import survival_of as survival_of
 from resablate.training.bootstrap import ResampledScores as ResampledScores
 from resablate.training.bootstrap import score_variants as score_variants
 from resablate.training.bootstrap import standard_error as standard_error
@@ -20,8 +17,7 @@ from resablate.training.checkpoint import save_checkpoint as save_checkpoint
 from resablate.training.checkpoint import save_weights as save_weights
 from resablate.training.determinism import derived_generator as derived_generator
 from resablate.training.determinism import derived_seed as derived_seed
+from resablate.training.determinism import deterministic_kernels as deterministic_kernels
 from resablate.training.determinism import thread_count as thread_count
 from resablate.training.evaluation import evaluate as evaluate
 from resablate.training.loop import Training as Training
-from resablate.training.optimizer import WEIGHT_DECAYS as WEIGHT_DECAYS
-from resablate.training.schedule import SCHEDULES as SCHEDULES

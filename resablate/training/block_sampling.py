@@ -5,11 +5,13 @@ Every row takes the number of blocks and returns, for each, the chance that it i
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from annotated_types import Ge, Interval
 
 from resablate.model import Route
-from resablate.registry import Registry, accepted
+from resablate.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -17,9 +19,14 @@ class BlockSampling:
     """A row of the table."""
 
     survival: Callable[..., list[float]]
-    """Number of blocks, and knobs -> chance of each block to be kept in a batch; also its weight at test time."""
+    """Number of blocks, and arguments -> chance of each block to be kept in a batch; also its weight at test time."""
     draw: Callable[[Sequence[float], torch.Generator], list[Route]]
     """Those chances -> the routes of one batch."""
+
+    @property
+    def functions(self) -> tuple[Callable[..., list[float]], ...]:
+        """Those whose keywords are the sampling's arguments."""
+        return (self.survival,)
 
 
 def all_blocks(blocks: int) -> list[float]:
@@ -27,7 +34,7 @@ def all_blocks(blocks: int) -> list[float]:
     return [1.0] * blocks
 
 
-def linear_decay(blocks: int, *, final_survival: float = 0.5) -> list[float]:
+def linear_decay(blocks: int, *, final_survival: Annotated[float, Interval(gt=0, le=1)] = 0.5) -> list[float]:
     """Stochastic depth: block l of L is kept with chance 1 - l / L * (1 - final_survival), l counted from 1.
 
     Source: Huang et al., arXiv 1603.09382, section 3, as lesioned by Veit et al. 2016, Figure 8.
@@ -35,8 +42,8 @@ def linear_decay(blocks: int, *, final_survival: float = 0.5) -> list[float]:
     return [1 - (block + 1) / blocks * (1 - final_survival) for block in range(blocks)]
 
 
-def fixed_count(blocks: int, *, sampled_blocks: int = 23) -> list[float]:
-    """Exactly `sampled_blocks` of the blocks in every batch, each set as likely: effective paths only.
+def fixed_count(blocks: int, *, count: Annotated[int, Ge(1)] = 23) -> list[float]:
+    """Exactly `count` of the blocks in every batch, each set as likely: effective paths only.
 
     With 23 of 54 blocks the lengths of paths center on 11.5, as those of the effective paths do.
 
@@ -45,9 +52,9 @@ def fixed_count(blocks: int, *, sampled_blocks: int = 23) -> list[float]:
 
     Source: Veit et al. 2016, section 4.3.
     """
-    if sampled_blocks > blocks:
-        raise ValueError(f"sampled_blocks must be at most the number of blocks, {blocks}; got {sampled_blocks}")
-    return [sampled_blocks / blocks] * blocks
+    if count > blocks:
+        raise ValueError(f"count must be at most the number of blocks, {blocks}; got {count}")
+    return [count / blocks] * blocks
 
 
 def _keep_all(survival: Sequence[float], generator: torch.Generator) -> list[Route]:
@@ -73,9 +80,3 @@ BLOCK_SAMPLINGS: Registry[BlockSampling] = Registry(
         "fixed_count": BlockSampling(fixed_count, _so_many),
     },
 )
-
-
-def survival_of(name: str, blocks: int, **knobs: object) -> list[float]:
-    """The chance of each block under the sampling called `name`; knobs that it does not take are ignored."""
-    row = BLOCK_SAMPLINGS[name]
-    return row.survival(blocks, **accepted(row.survival, knobs))

@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
+from resablate.augmentations import AUGMENTATIONS
+from resablate.component import parse_component
 from resablate.datasets import ExampleSource
 from resablate.measurement import EpochMetrics
-from resablate.model import ResidualNetwork, Route
-from resablate.registry import accepted, arguments
-from resablate.regularizers import REGULARIZERS, NoRegularizer, Regularizer, find_sites
+from resablate.model import ComponentLike, ResidualNetwork, Route
+from resablate.optimizers import OPTIMIZERS
+from resablate.registry import Registry
+from resablate.regularizers import REGULARIZERS
+from resablate.schedules import SCHEDULES
 from resablate.training.arithmetic import MEMORY_FORMATS, PRECISIONS, float32_products, kernels_in
-from resablate.training.augmentation import AUGMENTATIONS
-from resablate.training.block_sampling import BLOCK_SAMPLINGS, survival_of
-from resablate.training.determinism import derived_generator, derived_seed, global_seed
+from resablate.training.block_sampling import BLOCK_SAMPLINGS
+from resablate.training.determinism import derived_generator, derived_seed, deterministic_kernels, global_seed
 from resablate.training.evaluation import evaluate
-from resablate.training.optimizer import build_sgd
-from resablate.training.schedule import SCHEDULES
+from resablate.training.optimizer_state import optimizer_tensors, restore_optimizer
 
 
 class Training:
-    """SGD on one network: call `run_epoch` until `done`.
+    """One network in training: call `run_epoch` until `done`.
 
     Every random choice of an epoch comes from (seed, purpose, epoch), so a training that is stopped between epochs and
-    restored continues bit for bit.
+    restored continues bit for bit, on a GPU too: kernels are deterministic.
 
     Args:
         network: trained in place, on the device where it lies.
@@ -37,27 +41,25 @@ class Training:
         epochs: passes over `train`.
         batch_size: examples per step; a last batch of one is left out, for batch norm needs two.
         learning_rate: the schedule's highest.
-        momentum: of SGD.
-        weight_decay: L2 penalty on every parameter.
+        optimizer: a row of OPTIMIZERS, by its name or with arguments, as are the next four.
         schedule: a row of SCHEDULES.
         augmentation: a row of AUGMENTATIONS.
         regularizer: a row of REGULARIZERS.
-        sv_strength: the regularizer's strength.
+        block_sampling: a row of BLOCK_SAMPLINGS; sets the blocks' `survival`.
         seed: of the order of examples, augmentation, dropout and the sampling of blocks.
         iterations: stop after so many steps, in the middle of an epoch if need be; after `epochs` where None.
-        weight_decay_on: a row of WEIGHT_DECAYS.
-        nesterov: whether the momentum looks ahead.
-        block_sampling: a row of BLOCK_SAMPLINGS; sets the blocks' `survival`.
         precision: a row of PRECISIONS; of the steps alone, as are the next two.
         memory_format: a row of MEMORY_FORMATS.
         compile: whether the network's forward pass goes through `torch.compile`.
-        **knobs: keywords of any schedule, augmentation, sampling or regularizer, and `sv_layers`; those that the
-            chosen ones do not take have no effect.
 
     Attributes:
         epoch: epochs done.
         history: one row for each.
         diverged: whether a loss was not finite; then training has ended.
+
+    Raises:
+        UnknownName: if a name is in no table.
+        TypeError: if a row does not take an argument.
 
     Source: He et al. 2016, appendix.
     """
@@ -71,62 +73,40 @@ class Training:
         epochs: int,
         batch_size: int,
         learning_rate: float,
-        momentum: float,
-        weight_decay: float,
-        schedule: str,
-        augmentation: str,
-        regularizer: str,
-        sv_strength: float,
         seed: int,
+        optimizer: ComponentLike = "sgd",
+        schedule: ComponentLike = "steps",
+        augmentation: ComponentLike = "none",
+        regularizer: ComponentLike = "none",
+        block_sampling: ComponentLike = "all",
         iterations: int | None = None,
-        weight_decay_on: str = "all",
-        nesterov: bool = False,
-        block_sampling: str = "all",
-        precision: str = "float32",
-        memory_format: str = "contiguous",
+        precision: ComponentLike = "float32",
+        memory_format: ComponentLike = "contiguous",
         compile: bool = False,
-        **knobs: object,
     ) -> None:
-        _refuse_unknown(knobs)
         self.network = network
-        self._precision = PRECISIONS[precision]
-        self._memory_format = MEMORY_FORMATS[memory_format]
-        self._forward = _compiled(network) if compile else network
         self.history: list[EpochMetrics] = []
+        self._precision = PRECISIONS[parse_component(precision).name]
+        self._memory_format = MEMORY_FORMATS[parse_component(memory_format).name]
+        self._forward = _compiled(network) if compile else network
         self._train = train
         self._val = val
         self._epochs = epochs
         self._batch_size = batch_size
         self._learning_rate = learning_rate
-        self._schedule = SCHEDULES[schedule]
-        self._augmentation = augmentation
-        self._augment = AUGMENTATIONS[augmentation]
         self._seed = seed
-        self._regularizer = self._regularize(regularizer, sv_strength, knobs)
-        self._schedule_knobs = accepted(self._schedule, knobs)
-        self._augment_knobs = accepted(self._augment, knobs)
-        self._sampling = BLOCK_SAMPLINGS[block_sampling]
-        self._survival = survival_of(block_sampling, len(network.chain), **knobs)
+        self._iterations = iterations
+        self._schedule = _row_with_arguments(SCHEDULES, schedule)
+        self._augmentation = parse_component(augmentation).name
+        self._augment = _row_with_arguments(AUGMENTATIONS, augmentation)
+        sampling = parse_component(block_sampling)
+        self._sampling = BLOCK_SAMPLINGS[sampling.name]
+        self._survival = self._sampling.survival(len(network.chain), **sampling.values)
         for block, survival in zip(network.chain, self._survival, strict=True):
             block.survival = survival
-        self._iterations = iterations
-        self.optimizer = build_sgd(
-            network,
-            learning_rate=learning_rate,
-            momentum=momentum,
-            weight_decay=weight_decay,
-            weight_decay_on=weight_decay_on,
-            nesterov=nesterov,
-        )
-
-    def _regularize(self, name: str, sv_strength: float, knobs: Mapping[str, object]) -> Regularizer:
-        """The regularizer on the convolutions it is for; none where its strength is 0."""
-        row = REGULARIZERS[name]
-        if row is NoRegularizer or not sv_strength:
-            return NoRegularizer([], sv_strength=0)
-        images, _ = next(self._batches(torch.zeros(1, dtype=torch.int64, device=self._train.device), epoch=0))
-        sites = find_sites(self.network, images, sv_layers=str(knobs.get("sv_layers", "all")))
-        return row(sites, sv_strength=sv_strength, **accepted(row, knobs))
+        images, _ = next(self._batches(torch.zeros(1, dtype=torch.int64, device=train.device), epoch=0))
+        self._regularizer = _row_with_arguments(REGULARIZERS, regularizer)(network, images)
+        self.optimizer = _row_with_arguments(OPTIMIZERS, optimizer)(network, learning_rate=learning_rate)
 
     @property
     def epoch(self) -> int:
@@ -180,6 +160,7 @@ class Training:
         with (
             global_seed(derived_seed(self._seed, "dropout", epoch), device),
             float32_products(self._precision),
+            deterministic_kernels(),
             kernels_in(self.network, self._memory_format),
         ):
             first = epoch * self.steps_per_epoch
@@ -188,13 +169,13 @@ class Training:
             for step, (images, labels) in enumerate(batches):
                 rate = self._set_rate(first + step)
                 routes = self._sampling.draw(self._survival, sampling)
-                augmented = self._augment(images, generator=augmenting, **self._augment_knobs)
+                augmented = self._augment(images, generator=augmenting)
                 loss, logits = self._step(augmented, labels, routes)
                 self._regularizer.after_step(projecting)
                 loss_sum += loss.double() * len(labels)
                 wrong += (logits.argmax(dim=1) != labels).sum()
                 seen += len(labels)
-        with float32_products():
+        with float32_products(), deterministic_kernels():
             held_out = evaluate(self.network, self._val)
         metrics = EpochMetrics(
             epoch=epoch + 1,
@@ -227,37 +208,34 @@ class Training:
         return loss.detach(), logits.detach()
 
     def _set_rate(self, iteration: int) -> float:
-        rate = self._schedule(iteration, self.total_steps, learning_rate=self._learning_rate, **self._schedule_knobs)
+        rate = self._schedule(iteration, self.total_steps, learning_rate=self._learning_rate)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         return rate
 
     def tensors(self) -> dict[str, Tensor]:
-        """The state of network and optimizer, for a checkpoint."""
+        """The whole state of network and optimizer, for a checkpoint."""
         state = {f"network.{name}": value for name, value in self.network.state_dict().items()}
-        for index, parameter in enumerate(self._parameters()):
-            buffer = self.optimizer.state[parameter].get("momentum_buffer")
-            if buffer is not None:
-                state[f"momentum.{index}"] = buffer
-        return state
+        return state | optimizer_tensors(self.optimizer)
 
     def restore(self, tensors: Mapping[str, Tensor], history: list[EpochMetrics]) -> None:
         """Continue from `tensors` and `history` as if training had never stopped.
 
         Raises:
-            RuntimeError: if the tensors do not fit the network.
+            RuntimeError: if the tensors do not fit the network or its optimizer.
         """
         prefix = "network."
         self.network.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
         # In the layout that steps compute in: where it differs from the parameters' the optimizer takes its slow way.
         with kernels_in(self.network, self._memory_format):
-            for index, parameter in enumerate(self._parameters()):
-                if (buffer := tensors.get(f"momentum.{index}")) is not None:
-                    self.optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(buffer)
+            restore_optimizer(self.optimizer, tensors)
         self.history = list(history)
 
-    def _parameters(self) -> list[nn.Parameter]:
-        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+
+def _row_with_arguments(table: Registry[Any], component: ComponentLike) -> Callable[..., Any]:
+    """The row that `component` names, with its arguments filled in."""
+    parsed = parse_component(component)
+    return partial(table[parsed.name], **parsed.values)
 
 
 def _compiled(network: ResidualNetwork) -> Callable[[Tensor, Sequence[Route]], Tensor]:
@@ -265,16 +243,3 @@ def _compiled(network: ResidualNetwork) -> Callable[[Tensor, Sequence[Route]], T
     # What was compiled for earlier trials' networks would count towards torch's limit of variants of one function.
     torch.compiler.reset()
     return torch.compile(network, dynamic=False)
-
-
-def _refuse_unknown(knobs: Iterable[str]) -> None:
-    """Raise TypeError for a keyword that no row of any table takes: it would have no effect at all."""
-    rows: list[Callable[..., object]] = [
-        *SCHEDULES.values(),
-        *AUGMENTATIONS.values(),
-        *REGULARIZERS.values(),
-        *(row.survival for row in BLOCK_SAMPLINGS.values()),
-    ]
-    known = {"sv_layers", *(name for row in rows for name in arguments(row))}
-    if unknown := sorted(set(knobs) - known):
-        raise TypeError(f"no schedule, augmentation, block sampling or regularizer takes {', '.join(unknown)}")

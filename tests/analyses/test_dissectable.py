@@ -39,20 +39,20 @@ def test_a_network_that_is_not_adapted(name: str) -> None:
 
 @pytest.mark.parametrize("number", [0, -1])
 @pytest.mark.parametrize(
-    ("name", "knob"),
+    ("name", "argument"),
     [
-        ("lesion", "lesion_examples"),
-        *(("multi_lesion", f"multi_lesion_{part}") for part in ("largest", "subsets", "examples")),
-        *(("reorder", f"reorder_{part}") for part in ("swaps", "samples", "examples")),
-        *(("path_gradient", f"path_{part}") for part in ("samples", "examples")),
-        ("norm_preservation", "norm_examples"),
-        ("test_time_rules", "subset_samples"),
+        ("lesion", "examples"),
+        *(("multi_lesion", part) for part in ("largest", "subsets", "examples")),
+        *(("reorder", part) for part in ("swaps", "samples", "examples")),
+        *(("path_gradient", part) for part in ("samples", "examples")),
+        ("norm_preservation", "examples"),
+        ("test_time_rules", "subsets"),
     ],
 )
-def test_numbers_below_one(name: str, knob: str, number: int) -> None:
+def test_numbers_below_one(name: str, argument: str, number: int) -> None:
     run: Callable[..., AnalysisResult] = ANALYSES[name].run
-    with pytest.raises(ValueError, match=rf"^{knob} must be at least 1, but got {number}$"):
-        run(make_network(), make_examples(), generator=make_generator(), **{knob: number})
+    with pytest.raises(ValueError, match=rf"^{argument} must be at least 1, but got {number}$"):
+        run(make_network(), make_examples(), generator=make_generator(), **{argument: number})
 
 
 @pytest.mark.parametrize("label", [3, -1, -100])

@@ -37,7 +37,7 @@ def test_folded_arithmetic_gives_the_same_numbers(fields: dict[str, Any], count:
     network = make_network(**{"depth": 14, **fields})
     examples = make_examples(count)
     exact = lesion(network, examples)
-    folded = lesion(network, examples, lesion_arithmetic="folded")
+    folded = lesion(network, examples, arithmetic="folded")
     for name, column in exact.table.items():
         assert folded.table[name] == pytest.approx(list(column), abs=1e-10)
     assert folded.summary == pytest.approx(exact.summary, abs=1e-10)
@@ -49,7 +49,7 @@ def test_batches_of_any_size_are_run_together(monkeypatch: pytest.MonkeyPatch) -
     exact = lesion(network, examples).table["loss"]
     for most in (0, 20 * 2 * 64 * 8 * 2, 2**30):
         monkeypatch.setitem(import_module("resablate.analyses.lesion")._TOGETHER_BYTES, "cpu", most)
-        assert lesion(network, examples, lesion_arithmetic="folded").table["loss"] == pytest.approx(exact, abs=1e-10)
+        assert lesion(network, examples, arithmetic="folded").table["loss"] == pytest.approx(exact, abs=1e-10)
 
 
 def test_a_branch_that_gives_zero_is_not_missed() -> None:
@@ -114,7 +114,7 @@ def test_a_mean_over_no_block_is_left_out() -> None:
 
 def test_only_the_first_examples_are_used() -> None:
     network, examples = make_network(), make_examples(20)
-    assert lesion(network, examples, lesion_examples=7).table == lesion(network, examples.take(slice(7))).table
+    assert lesion(network, examples, examples=7).table == lesion(network, examples.take(slice(7))).table
 
 
 def test_removing_a_block_of_a_plain_network_connects_its_neighbors() -> None:
@@ -126,7 +126,7 @@ def test_removing_a_block_of_a_plain_network_connects_its_neighbors() -> None:
 
 def test_an_unknown_arithmetic_is_answered_with_the_known_ones() -> None:
     with pytest.raises(UnknownName, match="unknown lesion_arithmetic 'fold'; did you mean 'folded'"):
-        lesion(make_network(), make_examples(), lesion_arithmetic="fold")
+        lesion(make_network(), make_examples(), arithmetic="fold")
     assert list(LESION_ARITHMETICS) == ["exact", "folded"]
 
 
@@ -136,6 +136,6 @@ def test_a_gpu_measures_the_same(arithmetic: str) -> None:
     network, examples = make_network(depth=14), make_examples(300)
     expected = lesion(network, examples)
     device = torch.device("cuda")
-    measured = lesion(network.to(device), examples.to(device), lesion_arithmetic=arithmetic)
+    measured = lesion(network.to(device), examples.to(device), arithmetic=arithmetic)
     for name, column in expected.table.items():
         assert measured.table[name] == pytest.approx(list(column), abs=1e-9)

@@ -31,9 +31,7 @@ def test_the_sets_are_those_of_the_orders_that_the_generator_draws(design: str) 
     network, examples = make_network(depth=20), make_examples(30)
     changing = [block for block, row in enumerate(network.chain) if row.changes_dimension]
     assert changing == [3, 6]
-    result = multi_lesion(
-        network, examples, generator=make_generator(), multi_lesion_subsets=7, multi_lesion_design=design
-    )
+    result = multi_lesion(network, examples, generator=make_generator(), subsets=7, design=design)
     assert list(result.table["removed"]) == list(range(1, 10))
     draw = make_generator()
     fresh = [[torch.randperm(9, generator=draw).tolist() for _ in range(7)] for _ in range(9)]
@@ -52,7 +50,7 @@ def test_the_sets_are_those_of_the_orders_that_the_generator_draws(design: str) 
 
 def test_one_block_is_a_lesion_and_all_blocks_are_one_set() -> None:
     network, examples = make_network(depth=14), make_examples(40)
-    table = multi_lesion(network, examples, generator=make_generator(), multi_lesion_subsets=60).table
+    table = multi_lesion(network, examples, generator=make_generator(), subsets=60).table
     single = lesion(network, examples)
     assert table["error_minimum"][0] == min(single.table["error"])
     assert table["error_maximum"][0] == max(single.table["error"])
@@ -67,9 +65,9 @@ def test_the_designs_agree_on_every_set_of_a_small_network() -> None:
             network,
             examples,
             generator=make_generator(3),
-            multi_lesion_largest=4,
-            multi_lesion_subsets=600,
-            multi_lesion_design=design,
+            largest=4,
+            subsets=600,
+            design=design,
         ).table
         for size in range(1, 5):
             everything = [_error(network, examples, blocks) for blocks in itertools.combinations(range(6), size)]
@@ -80,7 +78,7 @@ def test_the_designs_agree_on_every_set_of_a_small_network() -> None:
 
 def test_the_standard_error_of_one_set_is_that_of_a_mean() -> None:
     network, examples = make_network(depth=14), make_examples(500)
-    result = multi_lesion(network, examples, generator=make_generator(), multi_lesion_subsets=1)
+    result = multi_lesion(network, examples, generator=make_generator(), subsets=1)
     baseline = result.summary["baseline_error"]
     assert baseline == _error(network, examples, [])
     expected = math.sqrt(baseline * (1 - baseline) / 500)
@@ -93,11 +91,9 @@ def test_the_standard_error_of_one_set_is_that_of_a_mean() -> None:
 
 def test_sizes_and_examples_are_cut() -> None:
     network, examples = make_network(depth=14), make_examples(40)
-    few = multi_lesion(network, examples, generator=make_generator(), multi_lesion_largest=2, multi_lesion_examples=9)
+    few = multi_lesion(network, examples, generator=make_generator(), largest=2, examples=9)
     assert few.table["removed"] == [1, 2]
     assert few.summary["largest_size"] == 2
     assert few.summary["largest_size_error"] == few.table["error_median"][1]
     assert few.summary["largest_size_error_standard_error"] == few.table["error_median_standard_error"][1] > 0
-    assert repr(few) == repr(
-        multi_lesion(network, examples.take(slice(9)), generator=make_generator(), multi_lesion_largest=2)
-    )
+    assert repr(few) == repr(multi_lesion(network, examples.take(slice(9)), generator=make_generator(), largest=2))

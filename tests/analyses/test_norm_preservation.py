@@ -8,10 +8,11 @@ import torchvision
 from torch import Tensor
 from torch.nn import functional
 
+from resablate.adapters import adapt
 from resablate.analyses import norm_preservation
 from resablate.datasets import Examples
 from resablate.errors import AnalysisError
-from resablate.model import ResidualNetwork, adapt
+from resablate.model import ResidualNetwork
 from tests.networks import (
     ORDER_NAMES,
     SHORTCUT_NAMES,
@@ -119,12 +120,12 @@ def test_the_error_is_that_of_many_draws_of_examples() -> None:
 
 def test_it_uses_so_many_examples() -> None:
     network, examples = make_network(), make_examples(20)
-    few = norm_preservation(network, examples, generator=make_generator(), norm_examples=1)
+    few = norm_preservation(network, examples, generator=make_generator(), examples=1)
     assert few.table["ratio"] == pytest.approx(few.table["mean_ratio"])
     for kind in ("ratio", "mean_ratio", "median_ratio"):
         assert all(map(math.isnan, few.table[f"{kind}_standard_error"]))
-    every = norm_preservation(network, examples, generator=make_generator(), norm_examples=20)
-    more = norm_preservation(network, examples, generator=make_generator(1), norm_examples=30)
+    every = norm_preservation(network, examples, generator=make_generator(), examples=20)
+    more = norm_preservation(network, examples, generator=make_generator(1), examples=30)
     assert every.table["ratio"] == pytest.approx(more.table["ratio"], rel=1e-12)
 
 

@@ -66,7 +66,7 @@ def test_a_plain_network_has_one_path(fields: dict[str, Any]) -> None:
 
 def test_sides_that_are_scaled_away_are_no_choice() -> None:
     for factor in ("carried_factor", "added_factor"):
-        network = make_network(shortcut="constant_scale", shortcut_args={factor: 0.0})
+        network = make_network(shortcut={"name": "constant_scale", factor: 0.0})
         length = 3 if factor == "carried_factor" else 0
         assert path_count(network, make_examples()).summary["median_length"] == length
 

@@ -36,9 +36,7 @@ def test_of_a_mixed_network_only_its_own_paths_are_sampled_and_counted() -> None
     for place in (1, 4):
         network.blocks[place] = make_network(shortcut="none", depth=14).chain[place]
     squares = path_squares(network, examples.images[:1], examples.labels[:1])
-    result = path_gradient(
-        network, examples.take(slice(1)), generator=make_generator(), path_samples=100, path_signs=300
-    )
+    result = path_gradient(network, examples.take(slice(1)), generator=make_generator(), samples=100, signs=300)
     counts = [0, 0, 1, 4, 6, 4, 1]
     for length, count in enumerate(counts):
         assert 10 ** result.table["log10_path_count"][length] == pytest.approx(count)
@@ -53,7 +51,7 @@ def test_of_a_mixed_network_only_its_own_paths_are_sampled_and_counted() -> None
 def test_where_there_is_one_path_the_sample_is_exact() -> None:
     """Length 0 and length n have a single path, so sampled and summed norms agree on the same examples."""
     examples = make_examples(8)
-    result = path_gradient(make_network(depth=14), examples, generator=make_generator(), path_examples=8)
+    result = path_gradient(make_network(depth=14), examples, generator=make_generator(), examples=8)
     for length in (0, 6):
         assert result.table["sampled_norm"][length] == pytest.approx(result.table["norm"][length], rel=1e-12)
         assert result.table["sampled_norm_standard_error"][length] == pytest.approx(0, abs=1e-12)
@@ -68,7 +66,7 @@ def test_the_contribution_is_count_times_norm() -> None:
 
 def test_the_sums_are_those_of_the_walk_with_their_errors_over_examples() -> None:
     network, examples = make_network(depth=14), make_examples(8)
-    result = path_gradient(network, examples, generator=make_generator(), path_examples=8)
+    result = path_gradient(network, examples, generator=make_generator(), examples=8)
     norms = gradients_by_length(network, examples.images, examples.labels).flatten(2).norm(dim=2)
     assert result.table["norm"] == pytest.approx(norms.mean(dim=1).tolist())
     assert result.table["norm_standard_error"] == pytest.approx((norms.std(dim=1) / math.sqrt(8)).tolist())
@@ -80,9 +78,7 @@ def test_the_sums_are_those_of_the_walk_with_their_errors_over_examples() -> Non
 
 def test_random_signs_estimate_the_root_mean_square_over_all_512_paths() -> None:
     network, (images, labels) = make_network(depth=20), make_images(1)
-    result = path_gradient(
-        network, Examples(images, labels), generator=make_generator(), path_samples=1, path_signs=300
-    )
+    result = path_gradient(network, Examples(images, labels), generator=make_generator(), samples=1, signs=300)
     squares = path_squares(network, images, labels)
     for k, (estimate, error) in enumerate(
         zip(result.table["rms_norm"], result.table["rms_norm_standard_error"], strict=True)
@@ -97,7 +93,7 @@ def test_random_signs_estimate_the_root_mean_square_over_all_512_paths() -> None
 def test_root_mean_squares_are_over_examples_too() -> None:
     """One path at length 0 and at length n, so that signs change nothing."""
     network, examples = make_network(depth=14), make_examples(8)
-    result = path_gradient(network, examples, generator=make_generator(), path_examples=8, path_signs=1)
+    result = path_gradient(network, examples, generator=make_generator(), examples=8, signs=1)
     squares = gradients_by_length(network, examples.images, examples.labels).flatten(2).square().sum(dim=2)
     for length in (0, 6):
         root = squares[length].mean().sqrt()
@@ -107,7 +103,7 @@ def test_root_mean_squares_are_over_examples_too() -> None:
 
 
 def test_without_signs_their_columns_are_empty() -> None:
-    result = path_gradient(make_network(), make_examples(), generator=make_generator(), path_signs=0)
+    result = path_gradient(make_network(), make_examples(), generator=make_generator(), signs=0)
     for name in ("rms_norm", "rms_norm_standard_error", "rms_contribution"):
         assert all(map(math.isnan, result.table[name]))
     assert math.isnan(result.summary["rms_median_length"])
@@ -144,7 +140,7 @@ def test_shares_have_standard_errors_over_examples() -> None:
     network, once = make_network(depth=14), make_examples(12)
     twice = Examples(torch.cat([once.images] * 2), torch.cat([once.labels] * 2))
     errors = [
-        path_gradient(network, examples, generator=make_generator(), path_samples=8, path_signs=64).table
+        path_gradient(network, examples, generator=make_generator(), samples=8, signs=64).table
         for examples in (once, twice, once.take(slice(1)))
     ]
     # The same examples again tell nothing new, and a standard error does not know: a root of two less.

@@ -7,10 +7,11 @@ import scipy.stats
 import torch
 import torchvision
 
+from resablate.adapters import adapt
 from resablate.analyses import reorder
 from resablate.analyses.reorder import BINS, kendall_tau, shuffled, swappable_pairs, tau_bin
 from resablate.datasets import Examples
-from resablate.model import ResidualNetwork, adapt
+from resablate.model import ResidualNetwork
 from tests.networks import make_examples, make_generator, make_network
 
 
@@ -61,7 +62,7 @@ def _error(network: ResidualNetwork, examples: Examples, order: tuple[int, ...])
 
 def test_the_table_is_that_of_the_orders_that_the_generator_draws() -> None:
     network, examples = make_network(depth=20), make_examples(30)
-    result = reorder(network, examples, generator=make_generator(), reorder_swaps=6, reorder_samples=5)
+    result = reorder(network, examples, generator=make_generator(), swaps=6, samples=5)
     draw = make_generator()
     pairs = swappable_pairs(network.chain)
     orders = [shuffled(9, pairs, swaps, draw) for swaps in range(1, 7) for _ in range(5)]
@@ -84,7 +85,7 @@ def test_the_table_is_that_of_the_orders_that_the_generator_draws() -> None:
 
 def test_where_nothing_can_change_places_every_order_is_the_network() -> None:
     network, examples = make_network(depth=8), make_examples()
-    result = reorder(network, examples, generator=make_generator(), reorder_swaps=3, reorder_samples=2)
+    result = reorder(network, examples, generator=make_generator(), swaps=3, samples=2)
     assert (result.table["bin"], result.table["tau"], result.table["count"]) == ([0], [1], [6])
     assert result.table["error_median"] == [result.summary["baseline_error"]]
     assert result.summary["swappable_blocks"] == 0
@@ -103,7 +104,7 @@ def test_equal_blocks_can_change_places_at_no_loss() -> None:
 
 def test_only_the_first_examples_are_used() -> None:
     network, examples = make_network(depth=14), make_examples(20)
-    few = reorder(network, examples, generator=make_generator(), reorder_examples=7)
+    few = reorder(network, examples, generator=make_generator(), examples=7)
     assert few.table == reorder(network, examples.take(slice(7)), generator=make_generator()).table
 
 

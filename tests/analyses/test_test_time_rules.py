@@ -2,19 +2,19 @@
 
 import itertools
 import math
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch.nn import functional
 
-from resablate.analyses import ANALYSES
+from resablate.analyses import ANALYSES, TrainedWith
+from resablate.component import Component
 from resablate.measurement import AnalysisResult
 from resablate.model import ResidualNetwork, Route, unscaled
-from resablate.spec import TrialSpec
 from resablate.training import BLOCK_SAMPLINGS, evaluate
-from resablate.trial import run_trial
 from tests.networks import SHORTCUT_NAMES, make_examples, make_generator, make_network
-from tests.test_trial import SMALL
 
 RUN = ANALYSES["test_time_rules"].run
 CHANCES = (0.9, 0.75, 0.5)
@@ -28,8 +28,10 @@ def make_sampled(*, shortcut: str = "identity", survival: tuple[float, ...] = CH
     return network
 
 
-def measure(network: ResidualNetwork, *, count: int = 40, **knobs: object) -> AnalysisResult:
-    return RUN(network, make_examples(count), **{"generator": make_generator(), **knobs})  # type: ignore[arg-type]
+def measure(network: ResidualNetwork, *, sampling: str = "all", count: int = 40, **known: Any) -> AnalysisResult:
+    trained_with = TrainedWith(block_sampling=Component(sampling), regularizer=Component("none"))
+    run: Callable[..., AnalysisResult] = RUN
+    return run(network, make_examples(count), generator=make_generator(), trained_with=trained_with, **known)
 
 
 def scores(probabilities: torch.Tensor, labels: torch.Tensor) -> tuple[float, float]:
@@ -41,7 +43,7 @@ def scores(probabilities: torch.Tensor, labels: torch.Tensor) -> tuple[float, fl
 def test_scaled_and_unscaled_are_evaluations(shortcut: str) -> None:
     network = make_sampled(shortcut=shortcut)
     examples = make_examples(40)
-    found = measure(network, block_sampling="stochastic_depth").summary
+    found = measure(network, sampling="stochastic_depth").summary
     scaled = evaluate(network, examples)
     assert (found["scaled_error"], found["scaled_loss"]) == pytest.approx((scaled.error, scaled.loss), rel=1e-12)
     with unscaled(network):
@@ -51,23 +53,23 @@ def test_scaled_and_unscaled_are_evaluations(shortcut: str) -> None:
     assert found["scaled_loss"] != found["unscaled_loss"]
 
 
-@pytest.mark.parametrize("block_sampling", ["stochastic_depth", "fixed_count"])
-def test_averaged_is_the_mean_of_the_softmax_over_the_first_so_many_subsets(block_sampling: str) -> None:
+@pytest.mark.parametrize("sampling", ["stochastic_depth", "fixed_count"])
+def test_averaged_is_the_mean_of_the_softmax_over_the_first_so_many_subsets(sampling: str) -> None:
     """Against the mean written out, unscaled, for the subsets that the same generator gives."""
-    survival = CHANCES if block_sampling == "stochastic_depth" else (2 / 3,) * 3
+    survival = CHANCES if sampling == "stochastic_depth" else (2 / 3,) * 3
     network = make_sampled(survival=survival)
     examples = make_examples(40)
-    found = measure(network, block_sampling=block_sampling, subset_samples=11)
+    found = measure(network, sampling=sampling, subsets=11)
     assert found.table["subsets"] == [1, 2, 4, 8, 11]
     draws = make_generator()
-    subsets = [BLOCK_SAMPLINGS[block_sampling].draw(survival, draws) for _ in range(11)]
+    subsets = [BLOCK_SAMPLINGS[sampling].draw(survival, draws) for _ in range(11)]
     assert len({tuple(routes) for routes in subsets}) > 1
     plain = make_network()
     with torch.no_grad():
         members = torch.stack([plain(examples.images, routes).softmax(1) for routes in subsets])
     for place, count in enumerate(found.table["subsets"]):
         error, loss = scores(members[: int(count)].mean(0), examples.labels)
-        assert found.table["error"][place] == error
+        assert found.table["error"][place] == pytest.approx(error, rel=1e-12)
         assert found.table["loss"][place] == pytest.approx(loss, rel=1e-12)
     assert found.summary["averaged_error"] == found.table["error"][-1]
     assert found.summary["averaged_loss"] == found.table["loss"][-1]
@@ -81,7 +83,7 @@ def test_averaged_comes_to_the_expectation_over_all_subsets() -> None:
         chances = [c if route is Route.BOTH else 1 - c for c, route in zip(CHANCES, routes, strict=True)]
         with torch.no_grad():
             expected += math.prod(chances) * plain(examples.images, routes).softmax(1)
-    found = measure(network, block_sampling="stochastic_depth", subset_samples=4000)
+    found = measure(network, sampling="stochastic_depth", subsets=4000)
     _, loss = scores(expected, examples.labels)
     one = found.table["loss"][0]
     assert abs(found.summary["averaged_loss"] - loss) < 0.02 * abs(one - loss) + 1e-3
@@ -101,10 +103,10 @@ def test_a_subset_drawn_twice_is_computed_once(monkeypatch: pytest.MonkeyPatch) 
     network = make_sampled()
     calls: list[object] = []
     network.register_forward_pre_hook(lambda module, inputs: calls.append(inputs[1:]))
-    measure(network, block_sampling="all", subset_samples=50)
+    measure(network, sampling="all", subsets=50)
     assert len(calls) == 1 + 3, "one image first tells the number of classes"
     calls.clear()
-    measure(network, block_sampling="stochastic_depth", subset_samples=50)
+    measure(network, sampling="stochastic_depth", subsets=50)
     assert len(calls) <= 1 + 2 + 2**3
 
 
@@ -115,26 +117,20 @@ def test_very_sure_networks_have_a_finite_loss() -> None:
     with torch.no_grad():
         for parameter in last[-2:]:
             parameter.mul_(1e5)
-    found = measure(network, block_sampling="stochastic_depth")
+    found = measure(network, sampling="stochastic_depth")
     assert found.summary["averaged_loss"] > 700
     assert all(math.isfinite(value) for value in found.table["loss"])
 
 
-@pytest.mark.parametrize("subset_samples", [1, 2, 3, 64])
-def test_the_curve_ends_with_all_subsets(subset_samples: int) -> None:
-    subsets = measure(make_sampled(), subset_samples=subset_samples).table["subsets"]
+@pytest.mark.parametrize("count", [1, 2, 3, 64])
+def test_the_curve_ends_with_all_subsets(count: int) -> None:
+    subsets = measure(make_sampled(), subsets=count).table["subsets"]
     assert subsets[0] == 1
-    assert subsets[-1] == subset_samples
+    assert subsets[-1] == count
     assert subsets == sorted(set(subsets))
 
 
-@pytest.mark.parametrize("block_sampling", ["fixed_count", "stochastic_depth"])
-def test_a_trial_measures_its_own_sampling(block_sampling: str) -> None:
-    """The test error of a trial is that of the scaled rule."""
-    fields = {**SMALL, "block_sampling": block_sampling, "sampled_blocks": 2, "analyses": ["test_time_rules"]}
-    result = run_trial(TrialSpec.parse({**fields, "subset_samples": 3}))
-    found = result.analyses["test_time_rules"]
-    assert not result.analysis_errors
-    scaled = (found.summary["scaled_error"], found.summary["scaled_loss"])
-    assert scaled == pytest.approx((result.test_error, result.test_loss), rel=1e-6)
-    assert found.table["subsets"] == [1, 2, 3]
+def test_where_the_training_is_not_known_all_blocks_are_kept() -> None:
+    network = make_sampled()
+    run: Callable[..., AnalysisResult] = RUN
+    assert run(network, make_examples(40), generator=make_generator()) == measure(network)

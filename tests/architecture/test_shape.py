@@ -78,14 +78,14 @@ def test_a_knob_has_one_name() -> None:
 
 
 def test_every_knob_is_used() -> None:
-    from resablate.spec import TrialSpec
+    from resablate.spec import TrainSpec
 
     used = {
         node.attr
         for node in ast.walk(_trial_tree())
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "spec"
     }
-    assert set(TrialSpec.model_fields) <= used
+    assert set(TrainSpec.model_fields) <= used
 
 
 def test_the_public_names_are_there() -> None:

@@ -79,7 +79,7 @@ def nested_sets() -> Row:
         run = partial(run_variants, network, variants=variants)
         return score_variants(network, examples, run, count=len(variants))
 
-    def alone() -> ResampledScores:
+    def exclusive_lock() -> ResampledScores:
         return score_variants(network, examples, partial(_alone, network, sample), count=len(sample))
 
     baseline, ours = interleaved(alone, shared)

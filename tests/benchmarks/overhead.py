@@ -27,7 +27,7 @@ from resablate.plan import plan_sweep
 from resablate.result import Status
 from resablate.scheduling import run_sweep
 from resablate.scheduling.progress import SweepProgress
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from resablate.sweep import parse_sweep
 from resablate.tracking import MlflowTracker, open_tracker
 from tests.benchmarks.analyses import FOLDER, machine
@@ -77,8 +77,8 @@ class Spent:
         return Spent(self.wall + other.wall, self.training + other.training, self.trials + other.trials)
 
 
-def specs(seeds: Sequence[int]) -> list[TrialSpec]:
-    return [TrialSpec.parse({**TINY, "seed": seed}) for seed in seeds]
+def specs(seeds: Sequence[int]) -> list[TrainSpec]:
+    return [TrainSpec.parse({**TINY, "seed": seed}) for seed in seeds]
 
 
 def ours(seeds: Sequence[int], *, name: str, uri: str) -> Spent:
@@ -101,7 +101,7 @@ def stock_trial(config: dict[str, Any]) -> None:
 
     from resablate.trial import Trial
 
-    trial = Trial(TrialSpec.parse(config["trial"]))
+    trial = Trial(TrainSpec.parse(config["trial"]))
     seconds = 0.0
     while not trial.training.done:
         metrics = trial.run_epoch()

@@ -23,11 +23,11 @@ from typing import Any, NamedTuple
 from resablate.errors import TrackingError
 from resablate.local_cluster.cluster import POOL
 from resablate.measurement import EpochMetrics
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from resablate.sweep import SweepSpec, parse_sweep
 from resablate.tracking.mlflow_store import KEY, KIND
 from resablate.tracking.mlflow_tracker import MlflowTracker
-from resablate.tracking.points import epoch_points
+from resablate.tracking.metrics import epoch_points
 from tests.benchmarks.analyses import FOLDER, machine
 from tests.tracking.password_servers import served
 
@@ -143,7 +143,7 @@ def write(sweep: SweepSpec, reports: int, together: Any) -> Written:
     seconds: list[float] = []
     refusals: list[str] = []
 
-    def report(spec: TrialSpec) -> None:
+    def report(spec: TrainSpec) -> None:
         for metrics in history(spec.seed, reports):
             asked = time.perf_counter()
             try:

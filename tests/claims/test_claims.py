@@ -7,8 +7,7 @@ import pytest
 
 from resablate.claims import CLAIMS, published_row
 from resablate.result import TrialResult
-from resablate.spec import TrialSpec
-from tests.factories import make_lesion, make_path_gradient, make_result
+from tests.factories import make_lesion, make_measurement, make_path_gradient, make_result, make_test
 
 HALF = {"carried_factor": 0.5, "added_factor": 0.5}
 
@@ -26,7 +25,7 @@ def by_length(norms: Sequence[float]) -> list[TrialResult]:
 
 
 IDENTITY = seeds([0.10, 0.11, 0.12], depth=56)
-SCALED = {"shortcut": "constant_scale", "shortcut_args": HALF, "depth": 56}
+SCALED = {"shortcut": {"name": "constant_scale", **HALF}, "depth": 56}
 CASES: list[tuple[str, str, list[TrialResult]]] = [
     ("he2016_identity_best", "supported", IDENTITY + seeds([0.2], shortcut="conv1x1", depth=56)),
     ("he2016_identity_best", "supported", IDENTITY + seeds([0], status="diverged", shortcut="none", depth=56)),
@@ -48,8 +47,7 @@ CASES: list[tuple[str, str, list[TrialResult]]] = [
         + seeds(
             [0],
             status="diverged",
-            shortcut="constant_scale",
-            shortcut_args={"carried_factor": 0, "added_factor": 1},
+            shortcut={"name": "constant_scale", "carried_factor": 0, "added_factor": 1},
             depth=56,
         ),
     ),
@@ -106,7 +104,9 @@ def test_every_claim_states_source_number_and_rule(name: str) -> None:
 def test_regularized_and_failed_trials_test_nothing(name: str) -> None:
     results = [result for claim, _, group in CASES if claim == name for result in group]
     regularized = [
-        result.model_copy(update={"spec": result.spec.replace(regularizer="spectral_penalty", sv_strength=0.5)})
+        result.model_copy(
+            update={"spec": result.spec.replace(regularizer={"name": "spectral_penalty", "strength": 0.5})}
+        )
         for result in results
     ]
     failed = [result.model_copy(update={"status": "failed"}) for result in results]
@@ -116,7 +116,7 @@ def test_regularized_and_failed_trials_test_nothing(name: str) -> None:
 def test_measured_numbers_are_said() -> None:
     verdict = CLAIMS["he2016_identity_best"].check(IDENTITY + seeds([0.2], shortcut="conv1x1", depth=56))
     assert "identity: 11.00 %" in verdict.measured
-    assert "conv1x1 batch_norm=True: 20.00 % (digits, 56 layers, original, 3 trials each)" in verdict.measured
+    assert "conv1x1 batch_norm=true: 20.00 % (digits, 56 layers, original, 3 trials each)" in verdict.measured
 
 
 def test_a_claim_must_hold_in_every_setting() -> None:
@@ -131,7 +131,6 @@ RESNET_152 = {
     "depth": 152,
     "width": 64,
     "augmentation": "scale",
-    "transition": "projection",
 }
 
 
@@ -139,27 +138,48 @@ RESNET_152 = {
     ("fields", "error"),
     [
         (RESNET_152, "23.0 %"),
-        ({**RESNET_152, "test_crop": 320}, "21.3 %"),
-        ({**RESNET_152, "test_crop": 320, "depth": 200, "ordering": "full_preactivation"}, "20.7 %"),
-        ({**RESNET_152, "test_crop": 320, "train_crop": 160}, None),
+        ({**RESNET_152, "dataset.train_crop": 160}, None),
         ({**RESNET_152, "shortcut": "conv1x1"}, None),
         ({**RESNET_152, "width": 16}, None),
         ({**RESNET_152, "augmentation": "none"}, None),
         ({}, "6.61 %"),
         ({"shortcut": "constant_scale"}, "12.35 %"),
-        ({"shortcut": "constant_scale", "shortcut_args": {"added_factor": 1}}, "fail"),
+        ({"shortcut": "constant_scale", "shortcut.added_factor": 1}, "fail"),
         ({"shortcut": "exclusive_gate"}, "8.70 %"),
-        ({"shortcut": "exclusive_gate", "shortcut_args": {"bias": -7}}, "9.81 %"),
-        ({"shortcut": "exclusive_gate", "shortcut_args": {"bias": -9}}, None),
-        ({"shortcut": "shortcut_only_gate", "shortcut_args": {"bias": 0}}, "12.86 %"),
+        ({"shortcut": "exclusive_gate", "shortcut.bias": -7}, "9.81 %"),
+        ({"shortcut": "exclusive_gate", "shortcut.bias": -9}, None),
+        ({"shortcut": "shortcut_only_gate", "shortcut.bias": 0}, "12.86 %"),
         ({"shortcut": "dropout"}, "fail"),
         ({"ordering": "full_preactivation"}, "6.37 %"),
         ({"ordering": "full_preactivation", "shortcut": "dropout"}, None),
     ],
 )
 def test_published_numbers_go_with_shortcut_arguments_and_ordering(fields: dict[str, Any], error: str | None) -> None:
-    row = published_row(TrialSpec.parse(fields))
+    row = published_row(make_result(fields=fields))
     assert (row.error if row else None) == error
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        (RESNET_152, "21.3 %"),
+        ({**RESNET_152, "depth": 200, "ordering": "full_preactivation"}, "20.7 %"),
+        ({**RESNET_152, "dataset.train_crop": 160}, None),
+    ],
+)
+def test_published_numbers_go_with_the_crop_of_the_test(fields: dict[str, Any], error: str | None) -> None:
+    large = make_measurement("test", make_test(0.2), crop=320)
+    row = published_row(make_result(fields=fields).model_copy(update={"measurements": (large,)}))
+    assert (row.error if row else None) == error
+
+
+def test_a_network_has_learned_by_the_classes_that_the_test_had() -> None:
+    """Half of guessing among four classes is an error of 37.5 %."""
+    lesion = {"lesion": make_lesion([0.42] * 4, baseline=0.4)}
+    results = [make_result(error=0.4, dataset="image_folder", analyses=lesion, classes=n) for n in (4, None)]
+    assert {CLAIMS["veit2016_residual_robust"].check([result]).outcome for result in results} == {"not tested"}
+    many = make_result(error=0.4, dataset="image_folder", analyses=lesion, classes=100)
+    assert CLAIMS["veit2016_residual_robust"].check([many]).outcome == "supported"
 
 
 @pytest.mark.parametrize("fields", [{"network": "vgg"}, {"block_sampling": "fixed_count"}])

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from resablate.registry import arguments
+from resablate.registry import keyword_defaults
 from resablate.shortcuts import SHORTCUTS, Addends, Shortcut
 
 SHAPES = [
@@ -102,7 +102,7 @@ def test_state_survives_a_round_trip(name: str) -> None:
 def test_the_paper_is_named(name: str) -> None:
     text = inspect.getdoc(SHORTCUTS[name]) or ""
     assert "Source: " in text
-    for argument in arguments(SHORTCUTS[name]):
+    for argument in keyword_defaults(SHORTCUTS[name]):
         assert f"    {argument}: " in text, f"{argument} is not described"
 
 
@@ -112,6 +112,6 @@ def test_an_unknown_argument_is_refused(name: str) -> None:
 
 
 def test_every_argument_has_a_default_that_is_a_value_of_a_sweep(name: str) -> None:
-    for value in arguments(SHORTCUTS[name]).values():
+    for value in keyword_defaults(SHORTCUTS[name]).values():
         assert isinstance(value, bool | float | str)
         assert not isinstance(value, int) or isinstance(value, bool), "a sweep's numbers are floats"

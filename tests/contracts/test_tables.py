@@ -11,9 +11,9 @@ import pytest
 import resablate
 from resablate.analyses import ANALYSES, Analysis
 from resablate.errors import UnknownName
-from resablate.registry import Registry, arguments
-from resablate.spec import TrialSpec
-from resablate.tables import TABLES, describe
+from resablate.registry import Registry, keyword_defaults
+from resablate.spec import TrainSpec
+from resablate.commands.tables import TABLES, describe
 from resablate.training import AUGMENTATIONS, SCHEDULES
 
 PACKAGE = Path(resablate.__file__ or "").parent
@@ -60,7 +60,7 @@ def test_a_description_of_every_row(table: str) -> None:
 
 def test_fields_are_described_with_their_defaults() -> None:
     rows = {row.name: row for row in describe("fields")}
-    assert list(rows) == list(TrialSpec.model_fields)
+    assert list(rows) == list(TrainSpec.model_fields)
     assert rows["depth"].takes == "20"
     assert rows["shortcut_args"].takes == "{}"
     assert all(row.text for row in rows.values()), "a field without a docstring"
@@ -71,7 +71,7 @@ KNOBS = [
     for table in (SCHEDULES, AUGMENTATIONS, ANALYSES)
     for name, row in table.items()
     if (function := function_of(row))
-    for knob, default in arguments(function).items()
+    for knob, default in keyword_defaults(function).items()
     if knob != "generator"
 ]
 
@@ -81,8 +81,8 @@ def test_a_knob_has_the_name_and_the_default_of_its_field(
     function: Callable[..., object], knob: str, default: object
 ) -> None:
     """Rule 1: one name, one line. A second default would be a second truth."""
-    assert knob in TrialSpec.model_fields
-    assert getattr(TrialSpec(), knob) == default
+    assert knob in TrainSpec.model_fields
+    assert getattr(TrainSpec(), knob) == default
 
 
 @pytest.mark.parametrize(("table", "name"), ROWS)
@@ -90,7 +90,7 @@ def test_every_knob_is_described(table: str, name: str) -> None:
     function = function_of(TABLES[table][name])
     if table in ("shortcuts", "analyses") and function:
         text = inspect.getdoc(function) or ""
-        for knob in arguments(function):
+        for knob in keyword_defaults(function):
             assert f"    {knob}: " in text
 
 

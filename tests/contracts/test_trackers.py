@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from resablate.component import Component
 from resablate.errors import TrackingError, UnknownSweep
-from resablate.measurement import AnalysisResult
-from resablate.result import TrialResult
+from resablate.measurement import AnalysisResult, FailedMeasurement, Measurement
+from resablate.question import Question
+from resablate.result import TrialResult, weights_file
 from resablate.sweep import SweepSpec, parse_sweep
 from resablate.tracking import MemoryTracker, MlflowTracker, Tracker
-from tests.factories import make_lesion, make_result
+from tests.factories import make_lesion, make_measurement, make_result
 from tests.tracking.databases import make_database
 
 # MLflow 3.17 uses what SQLAlchemy 2.1 deprecates.
@@ -58,12 +60,10 @@ def run(tracker: Tracker, result: TrialResult) -> None:
     tracker.start_trial(result.spec)
     for metrics in result.history:
         tracker.log_epoch(result.key, metrics)
-    tracker.finish_trial(result, weights=None, figures={})
+    tracker.finish_trial(result, weights={}, figures={})
 
 
 def test_results_read_back_equal_to_the_last_digit(case: Case, tmp_path: Path) -> None:
-    weights = tmp_path / "w"
-    weights.write_bytes(b"weights")
     odd = AnalysisResult(
         summary={"worst": math.inf, "mean": math.nan},
         table={"block": [0, 1], "gain": [-math.inf, 0.1 + 0.2]},
@@ -75,24 +75,45 @@ def test_results_read_back_equal_to_the_last_digit(case: Case, tmp_path: Path) -
         reason="loss is <b>nan</b>, café",
         losses=[1 / 3, math.nan, math.inf],
         analyses={"odd": odd, "lesion": make_lesion([0.2, 0.3], baseline=0.1)},
+        analyses_by_epoch={0: {"lesion": make_lesion([0.9, 0.9], baseline=0.9)}},
         analysis_errors={"spectrum": "did not converge"},
-        shortcut="exclusive_gate",
-        shortcut_args={"bias": -6, "kind": "<script>"},
-        milestones=[0.4, 0.6],
+        fields={"shortcut": "exclusive_gate", "shortcut.bias": -6, "schedule.milestones": [0.4, 0.6]},
     )
-    sweep = make_sweep(axes={"milestones": [[0.4, 0.6], [0.5]], "sv_strength": {"low": 1e-6, "high": 1, "log": True}})
+    sweep = make_sweep(
+        base={"regularizer": "procrustes"},
+        axes={
+            "schedule.milestones": [[0.4, 0.6], [0.5]],
+            "regularizer.strength": {"low": 1e-6, "high": 1, "log": True},
+        },
+        cases=[{"network": "resnet", "depth": 20}, {"network": {"name": "vgg", "batch_norm": False}, "depth": 15}],
+        analyses={"lesion": [{"examples": 100}, {"epochs": [0, 5]}], "test": {"crop": 224}},
+    )
     case.tracker.start_sweep(sweep, trials=[result.spec], command="")
     case.tracker.start_trial(result.spec)
-    case.tracker.finish_trial(result, weights=weights, figures={"lesion": b"png"})
+    case.tracker.finish_trial(result, weights={}, figures={"lesion": b"png"})
     case.tracker.end_sweep("finished")
 
     stored_sweep, [stored], *_ = case.again().load_sweep("seeds")
     assert stored_sweep == sweep
     assert stored.to_json() == result.to_json()
     assert stored.spec == result.spec
+    assert stored.spec.params() == result.spec.params()
     assert [type(m.epoch) for m in stored.history] == [int] * 3
     assert math.isnan(stored.test_error)
     assert stored.analyses["odd"].table["gain"] == [-math.inf, 0.1 + 0.2]
+
+
+def test_the_list_of_trials_keeps_every_argument_with_its_default(case: Case) -> None:
+    specs = [
+        make_result(fields={"shortcut": "exclusive_gate", "shortcut.bias": bias}, seed=seed).spec
+        for bias in (-6, 0)
+        for seed in (0, 1)
+    ]
+    case.tracker.start_sweep(make_sweep(), trials=specs, command="")
+    _, stored = case.again().submitted("seeds")
+    assert stored == specs
+    assert [spec.params() for spec in stored] == [spec.params() for spec in specs]
+    assert {"shortcut.bias", "optimizer.momentum"} <= stored[0].params().keys()
 
 
 def test_results_come_in_the_order_of_the_trials_and_only_those_that_ended(case: Case) -> None:
@@ -125,7 +146,7 @@ def test_an_interrupted_trial_goes_on_in_its_own_record(case: Case, interruption
     case.tracker.start_trial(result.spec)
     case.tracker.log_epoch(result.key, result.history[0])
     if interruption != "killed":
-        case.tracker.finish_trial(make_result(seed=0, status="failed"), weights=None, figures={})
+        case.tracker.finish_trial(make_result(seed=0, status="failed"), weights={}, figures={})
     tracker = case.tracker if interruption.endswith("submission") else case.again()
     if tracker is not case.tracker or interruption == "killed":
         start(tracker, sweep)
@@ -252,7 +273,7 @@ def test_a_name_for_both_a_number_and_a_curve_is_refused(case: Case) -> None:
     start(case.tracker, make_sweep())
     case.tracker.start_trial(result.spec)
     with pytest.raises(ValueError, match=r"analysis 'mine': \['error'\] name both a summary number and a curve"):
-        case.tracker.finish_trial(result, weights=None, figures={})
+        case.tracker.finish_trial(result, weights={}, figures={})
 
 
 def test_calls_out_of_order_are_refused(case: Case) -> None:
@@ -270,15 +291,22 @@ def test_the_hint_is_one_line(case: Case) -> None:
 
 
 def finished(case: Case, folder: Path, **fields: object) -> TrialResult:
-    """A finished trial in the records, with weights."""
+    """A finished trial in the records, with weights of the end and of two epochs."""
     result = make_result(analyses={"lesion": make_lesion([0.2, 0.3], baseline=0.1)}, **fields)
+    result = result.model_copy(update={"kept_epochs": (0, 2)})
     start(case.tracker, make_sweep())
     case.tracker.start_trial(result.spec)
-    weights = folder / "w"
-    weights.write_bytes(b"weights")
-    case.tracker.finish_trial(result, weights=weights, figures={})
+    case.tracker.finish_trial(result, weights=make_weights(folder, None, 0, 2), figures={})
     case.tracker.end_sweep("finished")
     return result
+
+
+def make_weights(folder: Path, *epochs: int | None) -> dict[str, Path]:
+    """Files under other names than they are stored under; each holds its epoch."""
+    files = {weights_file(epoch): folder / f"step-{epoch}" for epoch in epochs}
+    for file in files.values():
+        file.write_text(file.name)
+    return files
 
 
 def test_a_trial_is_found_by_its_run_and_by_its_key(case: Case, tmp_path: Path) -> None:
@@ -287,19 +315,136 @@ def test_a_trial_is_found_by_its_run_and_by_its_key(case: Case, tmp_path: Path) 
     assert by_key.to_json() == result.to_json()
     assert case.again().load_trial(run_id)[1].to_json() == result.to_json()
     assert case.again().load_sweep("seeds").run_ids == {result.key: run_id}
+
+
+def test_the_weights_of_every_epoch_are_stored(case: Case, tmp_path: Path) -> None:
+    result = finished(case, tmp_path)
     (tmp_path / "copy").mkdir()
-    assert case.again().load_weights_file(run_id, tmp_path / "copy").read_bytes() == b"weights"
+    run_id, _ = case.again().load_trial(result.key)
+    for epoch in (None, 0, 2):
+        copy = case.again().load_weights_file(run_id, tmp_path / "copy", epoch=epoch)
+        assert (copy.name, copy.read_text()) == (weights_file(epoch), f"step-{epoch}")
+    with pytest.raises(TrackingError, match=r"no weights of epoch 1 \(it has those of epoch 0, epoch 2, the end\)"):
+        case.again().load_weights_file(run_id, tmp_path / "copy", epoch=1)
 
 
-def test_an_amended_trial_reads_back_amended_and_stays_complete(case: Case, tmp_path: Path) -> None:
+def test_results_are_read_one_after_another(case: Case) -> None:
+    start(case.tracker, make_sweep(seeds=20))
+    for seed in reversed(range(19)):
+        run(case.tracker, make_result(seed=seed))
+    read = case.again().iter_results("seeds")
+    run_id, first = next(read)
+    assert (first.spec.seed, run_id) == (0, case.again().complete_keys()[first.key])
+    assert [result.spec.seed for _, result in read] == list(range(1, 19))
+    with pytest.raises(UnknownSweep, match="no sweep"):
+        list(case.again().iter_results("nothing"))
+
+
+def measured(name: str, error: float, *, epoch: int | None = None, **arguments: object) -> Measurement:
+    return make_measurement(name, make_lesion([error], baseline=0.1), epoch=epoch, **arguments)
+
+
+def only(result: TrialResult, *measurements: Measurement, failures: tuple[FailedMeasurement, ...] = ()) -> TrialResult:
+    """What an analyst hands over: new measurements of the same trial."""
+    return result.model_copy(
+        update={"measurements": measurements, "failed_measurements": failures, "kept_epochs": (), "history": ()}
+    )
+
+
+def test_an_amended_trial_holds_what_it_held_and_what_is_new(case: Case, tmp_path: Path) -> None:
     result = finished(case, tmp_path)
     run_id, _ = case.again().load_trial(result.key)
-    amended = result.model_copy(update={"analyses": {"lesion": make_lesion([0.4, 0.5], baseline=0.1)}})
-    case.again().amend_trial(run_id, amended, figures={"lesion": b"png"})
-    [stored] = case.again().load_sweep("seeds").results
-    assert stored.to_json() == amended.to_json()
+    again, more = measured("lesion", 0.4), measured("lesion", 0.5, examples=100)
+    failed = FailedMeasurement(question=Question(Component("spectrum")), reason="no memory")
+    case.again().amend_trial(
+        run_id, only(result, again, more, failures=(failed,)), weights=make_weights(tmp_path, 1), figures={"a": b"png"}
+    )
+    record = case.again().load_sweep("seeds")
+    assert record.results == [result.with_measurements([again, more], [failed]).model_copy(update=KEPT)]
     assert case.again().complete_keys() == {result.key: run_id}
     assert case.count_runs(result.key) == 1
+    assert case.again().load_weights_file(run_id, tmp_path, epoch=1).read_text() == "step-1"
+
+
+KEPT = {"kept_epochs": (0, 1, 2)}
+
+
+def test_two_that_amend_one_trial_erase_nothing_of_each_other(case: Case, tmp_path: Path) -> None:
+    result = finished(case, tmp_path)
+    first, second = case.again(), case.again()
+    (run_id, seen), (_, also_seen) = first.load_trial(result.key), second.load_trial(result.key)
+    first.amend_trial(run_id, only(seen, measured("mine", 0.4)), figures={})
+    second.amend_trial(run_id, only(also_seen, measured("yours", 0.5)), figures={})
+    _, stored = case.again().load_trial(run_id)
+    assert list(stored.analyses) == ["test", "lesion", "mine", "yours"]
+    assert case.again().states("seeds")[result.key].measured == stored.measured
+
+
+def test_measurements_of_another_trial_are_refused(case: Case, tmp_path: Path) -> None:
+    result = finished(case, tmp_path)
+    run_id, _ = case.again().load_trial(result.key)
+    other = make_result(seed=9)
+    with pytest.raises(TrackingError, match=f"holds trial {result.key}, so measurements of trial {other.key} cannot"):
+        case.again().amend_trial(run_id, other, weights=make_weights(tmp_path, 1), figures={})
+    assert case.again().load_trial(run_id)[1] == result
+
+
+def test_the_states_tell_which_questions_were_answered(case: Case) -> None:
+    sweep = make_sweep()
+    start(case.tracker, sweep)
+    lesion = make_lesion([0.2], baseline=0.1)
+    result = make_result(
+        seed=0, analyses={"lesion": lesion}, analyses_by_epoch={1: {"lesion": lesion}}, analysis_errors={"odd": "no"}
+    )
+    case.tracker.start_trial(result.spec)
+    nothing = case.again().states("seeds")[result.key]
+    assert (nothing.measured, nothing.unmeasured) == (frozenset(), frozenset())
+    run(case.tracker, result)
+    state = case.again().states("seeds")[result.key]
+    assert state.measured == {
+        Question(Component(n), e).id for n, e in (("test", None), ("lesion", None), ("lesion", 1))
+    }
+    assert state.unmeasured == {Question(Component("odd")).id}
+    case.tracker.end_sweep("finished")
+
+    case.again().amend_trial(state.run_id, only(result, measured("odd", 0.1)), figures={})
+    state = case.again().states("other")[result.key]
+    assert (len(state.measured), state.unmeasured) == (4, frozenset())
+
+
+def test_more_questions_than_one_tag_holds(case: Case) -> None:
+    start(case.tracker, make_sweep())
+    result = make_result(seed=0).with_measurements(
+        [measured("lesion", 0.1, examples=examples) for examples in range(900)],
+        [FailedMeasurement(question=Question(Component("odd"), epoch), reason="") for epoch in range(100)],
+    )
+    case.tracker.start_trial(result.spec)
+    case.tracker.finish_trial(result, weights={}, figures={})
+    state = case.again().states("seeds")[result.key]
+    assert (state.measured, state.unmeasured) == (result.measured, result.unmeasured)
+    assert (len(state.measured), len(state.unmeasured)) == (901, 100)
+
+
+def test_a_trial_that_is_run_again_has_answered_nothing_yet(case: Case) -> None:
+    start(case.tracker, make_sweep())
+    pruned = make_result(seed=0, status="pruned", analyses={"lesion": make_lesion([0.2], baseline=0.1)})
+    run(case.tracker, pruned)
+    assert case.again().states("seeds")[pruned.key].measured == pruned.measured
+    case.tracker.start_trial(pruned.spec)
+    state = case.again().states("seeds")[pruned.key]
+    assert (state.status, state.measured) == ("running", frozenset())
+
+
+def test_a_search_may_propose_many_trials_that_are_complete(case: Case) -> None:
+    case.tracker.start_sweep(make_sweep(), trials=[], command="")
+    specs = [make_result(seed=seed).spec for seed in range(300)]
+    for spec in specs:
+        case.tracker.note_trial(spec)
+        case.tracker.note_trial(spec)
+    run(case.tracker, make_result(seed=300))
+    case.tracker.note_trial(make_result(seed=301).spec)
+    case.tracker.end_sweep("finished")
+    assert [spec.seed for spec in case.again().submitted("seeds")[1]] == list(range(302))
 
 
 def test_runs_that_hold_nothing_are_refused(case: Case, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import pickle
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,14 @@ import torch
 import torchvision
 from PIL import Image
 
+from resablate.component import Component
 from resablate.datasets import ExampleSource, Splits, load_dataset, split_dataset
 from resablate.datasets.image_folder import IMAGE_FOLDER, FolderImages
 from resablate.datasets.streaming import FileExamples
 from resablate.errors import DatasetError
-from resablate.spec import TrialSpec
-from resablate.training import thread_count
+from resablate.question import Question
+from resablate.spec import TrainSpec
+from resablate.training import evaluate, thread_count
 from resablate.trial import Trial, run_trial
 from tests.datasets.image_files import CLASSES, write_folder, write_image
 from tests.networks import make_generator
@@ -43,15 +46,9 @@ def load(folder: Path) -> FolderImages:
 
 
 def split(folder: Path, *, seed: int = 0, val_fraction: float = 0.25, train_examples: int | None = None) -> Splits:
-    return split_dataset(
-        load(folder),
-        val_fraction=val_fraction,
-        train_examples=train_examples,
-        generator=make_generator(seed),
-        device=CPU,
-        train_crop=32,
-        test_crop=48,
-    )
+    component = {"name": "image_folder", "val_fraction": val_fraction, "train_examples": train_examples}
+    found = split_dataset({**component, "train_crop": 32}, load(folder), generator=make_generator(seed), device=CPU)
+    return replace(found, val=found.val.cropped(48), test=found.test.cropped(48))
 
 
 def files(examples: ExampleSource) -> list[bytes]:
@@ -294,38 +291,56 @@ def test_too_few_images_to_train_on(folder: Path) -> None:
 
 
 SMALL = {
-    "dataset": "image_folder",
+    "dataset": {"name": "image_folder", "train_crop": 32, "val_fraction": 0.2},
     "network": "imagenet_resnet",
     "depth": 18,
     "width": 4,
-    "train_crop": 32,
-    "test_crop": 48,
-    "val_fraction": 0.2,
     "epochs": 2,
     "batch_size": 16,
     "learning_rate": 0.02,
-    "path_samples": 1,
-    "path_examples": 4,
 }
+ASKED = [
+    Question(Component("test", {"crop": 48})),
+    Question(Component("lesion", {"crop": 48})),
+    Question(Component("path_gradient", {"samples": 1, "examples": 4})),
+]
 
 
-@pytest.mark.parametrize(
-    "fields", [{"augmentation": "scale"}, {"augmentation": "scale_aspect"}, {"network": "resnet", "depth": 8}]
-)
+@pytest.mark.parametrize("fields", [{"augmentation": "scale"}, {"augmentation": "scale_aspect"}, {}])
 def test_a_trial_from_end_to_end(fields: dict[str, object], folder: Path) -> None:
-    result = run_trial(TrialSpec.parse({**SMALL, **fields}), data_root=folder)
+    result = run_trial(TrainSpec.parse({**SMALL, **fields}), ASKED, data_root=folder)
     assert result.status == "finished", result.reason
     assert not result.analysis_errors
+    assert set(result.analyses) == {"test", "lesion", "path_gradient"}
+    assert result.analyses["lesion"].summary["baseline_error"] == result.test_error, "both at the crop that was asked"
+
+
+def test_the_loss_falls_on_images_that_stay_the_same(folder: Path) -> None:
+    result = run_trial(TrainSpec.parse({**SMALL, "network": "resnet", "depth": 8, "epochs": 6}), data_root=folder)
     assert result.history[-1].train_loss < result.history[0].train_loss
-    assert set(result.analyses) == {"lesion", "path_gradient"}
+
+
+def test_each_question_has_its_own_crop(folder: Path) -> None:
+    """The network is trained once; the crop of a test is no part of it."""
+    spec = TrainSpec.parse({**SMALL, "epochs": 1, "augmentation": "scale"})
+    crops = [None, 32, 48, 64]
+    asked = [Question(Component("test", {} if crop is None else {"crop": crop})) for crop in crops]
+    result = run_trial(spec, asked, data_root=folder)
+    losses = [measurement.result.summary["loss"] for measurement in result.measurements]
+    assert losses[0] == losses[1], "where nothing is said it is the crop of training"
+    assert len(set(losses)) == 3
+    trial = Trial(spec, data_root=folder)
+    trial.run_epoch()
+    for crop, loss in zip(crops, losses, strict=True):
+        assert evaluate(trial.network, trial.splits.test.cropped(crop)).loss == pytest.approx(loss, rel=1e-5)
 
 
 def test_the_network_has_the_classes_that_were_found_and_a_killed_trial_continues(folder: Path, tmp_path: Path) -> None:
-    spec = TrialSpec.parse({**SMALL, "augmentation": "scale", "analyses": []})
-    undisturbed = run_trial(spec, data_root=folder)
+    spec = TrainSpec.parse({**SMALL, "augmentation": "scale"})
+    undisturbed = run_trial(spec, ASKED[:1], data_root=folder)
     trial = Trial(spec, data_root=folder, folder=tmp_path)
     assert trial.network.eval()(torch.zeros(2, 3, 32, 32)).shape == (2, 3)
     trial.run_epoch()
-    continued = run_trial(spec, data_root=folder, folder=tmp_path)
+    continued = run_trial(spec, ASKED[:1], data_root=folder, folder=tmp_path)
     assert continued.test_loss == undisturbed.test_loss
     assert [row.train_loss for row in continued.history] == [row.train_loss for row in undisturbed.history]

@@ -24,13 +24,8 @@ def make_dataset(train: int = 20, test: int = 5, channels: int = 2) -> ImageData
 def split(
     dataset: ImageDataset, *, seed: int = 0, train_examples: int | None = None, val_fraction: float = 0.1
 ) -> Splits:
-    return split_dataset(
-        dataset,
-        val_fraction=val_fraction,
-        train_examples=train_examples,
-        generator=make_generator(seed),
-        device=CPU,
-    )
+    component = {"name": "digits", "val_fraction": val_fraction, "train_examples": train_examples}
+    return split_dataset(component, dataset, generator=make_generator(seed), device=CPU)
 
 
 def numbers(examples: Examples) -> list[int]:

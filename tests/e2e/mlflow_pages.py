@@ -63,7 +63,7 @@ class SweepPages:
         self.page.goto(f"{self.server}{charts_path(self.experiment)}")
         trials = len(self.record.results)
         self.page.wait_for_function(f"() => document.body.innerText.includes('{trials} matching runs')")
-        self._settle()
+        self._reconcile()
 
     def curves(self, metric: str) -> dict[str, tuple[list[float], list[float]]]:
         """Name -> x and y of the lines that the chart of this metric draws."""
@@ -81,12 +81,12 @@ class SweepPages:
         """Draw the curves of every trial: by itself MLflow draws those of the first ten."""
         self.page.get_by_role("button", name="Toggle visibility of runs").click()
         self.page.get_by_text("Show all runs").click()
-        self._settle()
+        self._reconcile()
 
     def enlarge(self, metric: str) -> None:
         """One chart over the whole window."""
         self.card(metric).locator("[data-component-id=fullscreen_button_chartcard]").click()
-        self._settle()
+        self._reconcile()
 
     def compare(self) -> None:
         """The page that lays the trials side by side."""
@@ -96,7 +96,7 @@ class SweepPages:
             f"{self.server}/#/compare-runs?runs={runs}&experiments={experiments}&workflowType=machine_learning"
         )
         self.page.get_by_text("Run details").first.wait_for()
-        self._settle()
+        self._reconcile()
 
     def compare_by(self, metric: str) -> None:
         """Draw this metric beside the parameters that differ: by itself MLflow takes the first of the alphabet."""
@@ -106,9 +106,9 @@ class SweepPages:
         box.press("Enter")
         box.press("Escape")
         self.page.get_by_role("switch").first.click()  # show diff only
-        self._settle()
+        self._reconcile()
 
-    def _settle(self) -> None:
+    def _reconcile(self) -> None:
         """A chart is drawn some time after its frame, and the page goes on asking for new numbers for ever."""
         self.page.locator(".js-plotly-plot").first.wait_for()
         self.page.wait_for_timeout(1000 * SETTLE_SECONDS)

@@ -19,9 +19,10 @@ Numbers = list[dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
-def numbers_undisturbed() -> Numbers:
+def numbers_undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Numbers:
     """What the sweep of three slow trials measures where nothing happens to it."""
-    return [numbers(run_trial(spec)) for spec in slow_plan().trials]
+    plan, folder = slow_plan(), tmp_path_factory.mktemp("undisturbed")
+    return [numbers(run_trial(*plan.request(spec), folder=folder / spec.key)) for spec in plan.trials]
 
 
 @pytest.fixture

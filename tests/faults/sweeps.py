@@ -8,7 +8,7 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,15 +21,21 @@ from safetensors import safe_open
 from resablate.plan import SweepPlan
 from resablate.result import TrialResult
 from resablate.tracking import open_tracker
-from tests.scheduling.tiny import tiny_plan
+from tests.scheduling.tiny import final_plan
 
 MARK = "RESABLATE_TEST_MARK"
-SLOW = {"epochs": 6, "train_examples": 1400, "batch_size": 16, "shortcut": "dropout", "analyses": ["lesion"]}
+SLOW: Mapping[str, Any] = {
+    "epochs": 6,
+    "batch_size": 16,
+    "shortcut": "dropout",
+    "fields": {"dataset.train_examples": 1400},
+    "analyses": {"lesion": {"examples": 64}, "norm_preservation": {"examples": 32, "epochs": [1]}},
+}
 """Trials of seconds, whose randomness would tell if it did not continue where it was."""
 
 
 def slow_plan(seeds: int = 3, **base: Any) -> SweepPlan:
-    return tiny_plan({"seed": list(range(seeds))}, **{**SLOW, **base})
+    return final_plan({"seed": list(range(seeds))}, **{**SLOW, **base})
 
 
 @dataclass

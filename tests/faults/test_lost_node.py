@@ -14,6 +14,7 @@ import ray
 from ray.cluster_utils import Cluster
 from rich.console import Console
 
+from resablate.plan import plan_sweep
 from resablate.scheduling import ray_driver, run_sweep
 from resablate.tracking import open_tracker
 from tests.faults.conftest import Numbers
@@ -62,7 +63,7 @@ def test_a_trial_continues_on_another_node(
 
     def watch(self: Any, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
         here = nodes.setdefault(result["pid"], parent(result["pid"]))
-        steps.append((trial.config["asked"]["key"], here, result["epoch"]))
+        steps.append((trial.config["trial"]["key"], here, result["epoch"]))
         if result["epoch"] == 2 and not removed:
             removed.append(here)
             [node] = [node for node in cluster.worker_nodes if raylet(node) == int(here)]
@@ -71,7 +72,7 @@ def test_a_trial_continues_on_another_node(
 
     monkeypatch.setattr(ray_driver.Watcher, "on_trial_result", watch)
     uri = make_database(tmp_path)
-    plan = slow_plan()
+    plan = plan_sweep(slow_plan().sweep)
     text = io.StringIO()
     outcome = run_sweep(plan, scheduler="ray_tune", command="", console=Console(file=text, width=200), uri=uri)
     assert "3 nodes" in text.getvalue()

@@ -2,9 +2,11 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from resablate.component import Component
 from resablate.figures import (
     errors,
     lesion,
@@ -13,15 +15,19 @@ from resablate.figures import (
     path_contribution,
     path_count,
     path_gradient,
+    regularizer_strength,
     reorder,
     spectrum,
-    sv_strength,
     training_curves,
 )
 from resablate.figures.drawing import color_of
-from resablate.figures.tables import error_table, raw_table, replicates, show, summary_table
-from resablate.figures.variants import DISTINGUISHABLE, arrange, varying_fields
+from resablate.figures.parameters import varying
+from resablate.figures.tables import Kind, Table, error_table, raw_table, replicates, show, summary_table
+from resablate.figures.variants import DISTINGUISHABLE, arrange
+from resablate.measurement import AnalysisResult
+from resablate.result import TrialResult
 from resablate.shortcuts import SHORTCUTS
+from resablate.spec import TrainSpec
 from tests.factories import (
     make_lesion,
     make_multi_lesion,
@@ -34,14 +40,16 @@ from tests.factories import (
 )
 
 
+def regularized(strength: float, name: str = "procrustes", **fields: Any) -> TrialResult:
+    return make_result(regularizer={"name": name, "strength": strength}, **fields)
+
+
 def test_replicates_are_one_series_and_differing_arguments_are_not() -> None:
-    results = [
-        make_result(shortcut="exclusive_gate", shortcut_args={"bias": b}, seed=s) for b in (-3, -6) for s in (0, 1)
-    ]
+    results = [make_result(shortcut={"name": "exclusive_gate", "bias": b}, seed=s) for b in (-3, -6) for s in (0, 1)]
     members = arrange(results)
     assert [m.series.label for m in members] == ["exclusive_gate (bias=-6)"] * 2 + ["exclusive_gate (bias=-3)"] * 2
     assert [m.series.style for m in members] == [0, 0, 1, 1]
-    assert varying_fields(results) == ("shortcut_args.bias",)
+    assert varying([result.spec for result in results[::2]]) == ("shortcut.bias",)
 
 
 def test_series_come_in_the_order_of_the_table_and_panels_by_ordering_and_depth() -> None:
@@ -52,7 +60,7 @@ def test_series_come_in_the_order_of_the_table_and_panels_by_ordering_and_depth(
         for d in (56, 20)
     ]
     members = arrange(results)
-    assert list(dict.fromkeys(m.series.shortcut for m in members)) == list(SHORTCUTS)
+    assert list(dict.fromkeys(m.series.name for m in members)) == list(SHORTCUTS)
     assert [m.panel.label for m in members[:4]] == [
         "original, depth 20",
         "original, depth 56",
@@ -62,9 +70,10 @@ def test_series_come_in_the_order_of_the_table_and_panels_by_ordering_and_depth(
 
 
 def test_a_field_of_many_values_is_pooled_and_its_range_named() -> None:
-    results = [make_result(sv_strength=0.5 * n) for n in range(DISTINGUISHABLE + 1)]
-    assert {m.series.label for m in arrange(results)} == {"identity (sv_strength=0 to 3)"}
-    assert {m.series.label for m in arrange(results[:2])} == {"identity (sv_strength=0)", "identity (sv_strength=0.5)"}
+    results = [make_result(learning_rate=0.5 * (n + 1)) for n in range(DISTINGUISHABLE + 1)]
+    assert {m.series.label for m in arrange(results)} == {"identity (learning_rate=0.5 to 4.5)"}
+    labels = [m.series.label for m in arrange(results[:2])]
+    assert labels == ["identity (learning_rate=0.5)", "identity (learning_rate=1)"]
 
 
 def test_every_shortcut_has_its_own_color() -> None:
@@ -78,6 +87,67 @@ def test_where_all_have_one_shortcut_every_series_has_its_own_color() -> None:
     assert len({color_of(member.series) for member in members}) == 3
 
 
+def test_a_swept_value_is_shown_where_it_is_the_default_too() -> None:
+    gates = [make_result(shortcut={"name": "exclusive_gate", "bias": bias}) for bias in (0, -6)]
+    results = [make_result(), *gates]
+    assert [m.series.label for m in arrange(results)] == [
+        "identity",
+        "exclusive_gate (bias=-6)",
+        "exclusive_gate (bias=0)",
+    ]
+    table = Table(
+        dict.fromkeys(replicates(results)[0].fields, "text"), [[*g.fields.values()] for g in replicates(results)]
+    )
+    assert list(table.columns) == ["shortcut", "shortcut.bias", "depth"]
+    assert table.shown() == [["identity", "-", "20"], ["exclusive_gate", "-6", "20"], ["exclusive_gate", "0", "20"]]
+
+
+def test_arguments_that_tell_nothing_apart_are_not_shown() -> None:
+    specs = [make_result(shortcut=name).spec for name in ("identity", "exclusive_gate", "conv1x1")]
+    assert varying(specs) == ("shortcut",)
+    other = make_result(shortcut={"name": "exclusive_gate", "bias": -3}).spec
+    assert varying([specs[0], other]) == ("shortcut", "shortcut.bias")
+
+
+def test_networks_are_told_apart_by_their_names() -> None:
+    vgg, resnet = make_result(network="vgg", depth=15), make_result(depth=110)
+    assert [m.series.label for m in arrange([vgg, resnet])] == ["resnet", "vgg"]
+    assert [m.panel.label for m in arrange([vgg, resnet])] == ["original, depth 110", "depth 15"]
+    with_gate = [vgg, resnet, make_result(depth=110, shortcut="exclusive_gate")]
+    assert [m.series.label for m in arrange(with_gate)] == ["resnet identity", "resnet exclusive_gate", "vgg"]
+    assert len({color_of(m.series) for m in arrange(with_gate)}) == 3
+    assert [m.series.label for m in arrange([vgg])] == ["vgg"]
+    rows = replicates([vgg, resnet])
+    assert [(row.fields["network"], row.fields["shortcut"]) for row in rows] == [("resnet", "identity"), ("vgg", None)]
+
+
+def test_data_of_one_name_and_other_content_are_no_replicates() -> None:
+    results = [
+        make_result(dataset=Component("image_folder", {}, {}, identity), seed=seed)
+        for identity in ("content 1", "content 2")
+        for seed in (0, 1)
+    ]
+    assert [m.series.label for m in arrange(results)] == [
+        "identity (dataset.identity=content 1)",
+        "identity (dataset.identity=content 1)",
+        "identity (dataset.identity=content 2)",
+        "identity (dataset.identity=content 2)",
+    ]
+    assert [len(group.results) for group in replicates(results)] == [2, 2]
+    named = [make_result(dataset=Component(name, {}, {}, name)).spec for name in ("digits", "cifar10")]
+    assert varying(named) == ("dataset",), "the names tell them apart"
+
+
+def test_arranging_looks_at_each_result_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[TrainSpec] = []
+    params = TrainSpec.params
+    monkeypatch.setattr(TrainSpec, "params", lambda spec: calls.append(spec) or params(spec))
+    results = [make_result(learning_rate=0.001 * (n + 1), seed=s) for n in range(50) for s in range(2)]
+    calls.clear()
+    assert len(arrange(results)) == 100
+    assert len(calls) <= 2 * 50, "twice for each cell"
+
+
 def test_errors_are_percent_with_median_diverged_and_chance() -> None:
     results = [make_result(error=e, seed=s) for s, e in enumerate([0.1, 0.3, 0.2])]
     results += [make_result(shortcut="none", status="diverged"), make_result(shortcut="dropout", status="failed")]
@@ -86,8 +156,22 @@ def test_errors_are_percent_with_median_diverged_and_chance() -> None:
     identity, none = drawn.rows
     assert identity.errors == pytest.approx((10, 30, 20))
     assert identity.median == pytest.approx(20)
-    assert (none.series.shortcut, none.errors, none.diverged) == ("none", (), 1)
+    assert (none.series.name, none.errors, none.diverged) == ("none", (), 1)
     assert list(drawn.chance.values()) == pytest.approx([90])
+
+
+def test_guessing_is_among_the_classes_that_the_test_had() -> None:
+    folder = {"dataset": "image_folder"}
+    drawn = errors.data([make_result(classes=4, **folder), make_result(seed=1, classes=4, **folder)])
+    assert drawn is not None
+    assert list(drawn.chance.values()) == pytest.approx([75])
+    unknown = [make_result(**folder), make_result(seed=1, status="diverged", **folder)]
+    mixed = [make_result(classes=4, **folder), make_result(seed=1, classes=5, **folder)]
+    for results in (unknown, mixed):
+        drawn = errors.data(results)
+        assert drawn is not None
+        assert drawn.chance == {}
+        errors.draw(drawn)
 
 
 def test_lesions_hold_median_range_baseline_and_changing_blocks() -> None:
@@ -157,7 +241,7 @@ def test_contributions_stand_beside_the_binomial_distribution() -> None:
     assert drawn is not None
     assert [curve.quantity for curve in drawn.gradient] == ["contribution", "rms_contribution", "sum_contribution"]
     for curve in drawn.gradient:
-        assert curve.series.shortcut == "identity"
+        assert curve.series.name == "identity"
         assert curve.median == pytest.approx((25, 50, 25))
     assert next(iter(drawn.paths.values())) == pytest.approx((25, 50, 25))
     assert path_contribution.data([plain]) is None
@@ -228,10 +312,21 @@ def test_training_curves_use_each_epochs_trials() -> None:
 
 
 def test_strengths_are_the_horizontal_axis() -> None:
-    drawn = sv_strength.data([make_result(error=0.1 + v, sv_strength=v, seed=s) for v in (0, 0.5) for s in (0, 1)])
+    drawn = regularizer_strength.data([regularized(v, error=0.1 + v, seed=s) for v in (0, 0.5) for s in (0, 1)])
     assert drawn is not None
     assert [(curve.x, curve.median) for curve in drawn.curves] == [((0, 0.5), pytest.approx((10, 60)))]
-    assert sv_strength.data([make_result(sv_strength=0.5)]) is None
+    assert regularizer_strength.data([regularized(0.5)]) is None
+    assert regularizer_strength.data([make_result(), make_result(learning_rate=0.5)]) is None
+
+
+def test_no_regularizer_is_strength_zero_of_each_one() -> None:
+    results = [make_result(), *(regularized(v, name) for v in (0.5, 1) for name in ("procrustes", "spectral_penalty"))]
+    drawn = regularizer_strength.data([*results, make_result(depth=26)])
+    assert drawn is not None
+    assert [(curve.series.label, curve.x) for curve in drawn.curves] == [
+        ("identity (regularizer=procrustes)", (0, 0.5, 1)),
+        ("identity (regularizer=spectral_penalty)", (0, 0.5, 1)),
+    ], "at depth 26 there is nothing to compare"
 
 
 def test_spectra_before_and_after_training_are_medians_over_the_trials() -> None:
@@ -254,7 +349,7 @@ def test_spectra_before_and_after_training_are_medians_over_the_trials() -> None
     assert identity.after.columns["median"] == (2, 4)
     assert identity.after.columns["quantile_95"] == (3, 6)
     assert identity.after.columns["target"] == (2, 2)
-    assert (conv1x1.series.shortcut, conv1x1.before) == ("conv1x1", None)
+    assert (conv1x1.series.name, conv1x1.before) == ("conv1x1", None)
 
 
 def test_a_layer_whose_singular_values_are_unknown_leaves_a_gap_in_the_band() -> None:
@@ -272,7 +367,9 @@ def test_error_table_by_hand() -> None:
         make_result(shortcut="none", seed=0, error=0.5),
         make_result(shortcut="none", seed=1, status="diverged"),
     ]
-    table = error_table(replicates(results), published=lambda spec: "fail" if spec.shortcut == "none" else None)
+    table = error_table(
+        replicates(results), published=lambda result: "fail" if result.spec.shortcut.name == "none" else None
+    )
     identity, none = (dict(zip(table.columns, row, strict=True)) for row in table.rows)
     assert identity["median_error"] == pytest.approx(0.2)
     assert identity["standard_deviation"] == pytest.approx(0.1)
@@ -285,9 +382,7 @@ def test_error_table_by_hand() -> None:
 
 def test_differences_are_to_identity_with_the_other_fields_equal() -> None:
     results = [make_result(depth=d, error=d / 1000) for d in (20, 56)]
-    results += [
-        make_result(depth=d, error=d / 500, shortcut="conv1x1", shortcut_args={"batch_norm": True}) for d in (20, 56)
-    ]
+    results += [make_result(depth=d, error=d / 500, shortcut={"name": "conv1x1", "batch_norm": True}) for d in (20, 56)]
     table = error_table(replicates(results), published=lambda _: None)
     column = list(table.columns).index("difference_to_identity")
     assert [row[column] for row in table.rows] == [None, None, pytest.approx(0.02), pytest.approx(0.056)]
@@ -308,6 +403,17 @@ def test_summaries_are_medians_and_raw_tables_tidy() -> None:
     assert len(raw.rows) == 3
 
 
+def test_a_measured_number_called_as_a_parameter_has_a_column_of_its_own() -> None:
+    odd = AnalysisResult(summary={"depth": 0.5, "trials": 2.0}, table={}, units={"depth": "1", "trials": "1"})
+    groups = replicates([make_result(analyses={"odd": odd})])
+    summary = summary_table(groups, "odd")
+    assert list(summary.columns) == ["shortcut", "depth", "trials", "measured_depth", "measured_trials"]
+    assert summary.rows == [["identity", 20, 1, 0.5, 2.0]]
+    raw = raw_table(groups, lambda _: [{"seed": 7.0}, {"seed": 8.0, "late": 1.0}])
+    assert list(raw.columns) == ["key", "shortcut", "depth", "seed", "measured_seed", "late"]
+    assert [row[3:] for row in raw.rows] == [[0, 7.0, None], [0, 8.0, 1.0]]
+
+
 @pytest.mark.parametrize(
     ("value", "kind", "text"),
     [
@@ -320,7 +426,9 @@ def test_summaries_are_medians_and_raw_tables_tidy() -> None:
         (12.3456, "number", "12.3"),
         (-6.0, "text", "-6"),
         (3, "count", "3"),
+        (True, "text", "true"),
+        (100_000, "text", "100000"),
     ],
 )
-def test_numbers_are_shown_sensibly(value: float | None, kind: str, text: str) -> None:
-    assert show(value, kind) == text  # pyright: ignore[reportArgumentType]
+def test_numbers_are_shown_sensibly(value: float | None, kind: Kind, text: str) -> None:
+    assert show(value, kind) == text

@@ -13,7 +13,7 @@ PNG = b"\x89PNG\r\n"
 CASES: dict[str, list[TrialResult]] = {
     "one": make_sweep_results(depths=[20], seeds=1)[:1],
     "many": make_sweep_results(depths=[20, 32], seeds=2)
-    + [make_result(shortcut="identity", depth=20, sv_strength=v) for v in (1e-4, 1.0)],
+    + [make_result(depth=20, regularizer={"name": "procrustes", "strength": v}) for v in (1e-4, 1.0)],
     "crossed": make_sweep_results(depths=[14, 20], orderings=["original", "full_preactivation"], seeds=1),
     "diverged": [make_result(status="diverged", losses=[])],
     "bare": [make_result(losses=[])],
@@ -24,6 +24,7 @@ CASES: dict[str, list[TrialResult]] = {
             analyses={"lesion": make_lesion([0.0], baseline=0.0), "path_gradient": make_path_gradient([0, 1e-40])},
         )
     ],
+    "networks": [make_result(network="vgg", depth=15), *make_sweep_results(depths=[20], seeds=1)],
     "foreign": [make_result(shortcut="of_another_package", dataset="elsewhere")],
 }
 

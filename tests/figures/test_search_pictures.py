@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from resablate.figures import FIGURES, draw_files, optimization_history, parameter_importance, sv_strength
+from resablate.figures import FIGURES, draw_files, optimization_history, parameter_importance, regularizer_strength
 from resablate.result import TrialResult
 from resablate.sweep import SweepSpec, parse_sweep
 from tests.factories import make_history, make_result
@@ -17,22 +17,25 @@ OF_A_SEARCH = [name for name, picture in FIGURES.items() if picture.search_data]
 
 def make_sweep(axes: dict[str, Any] | None = None, **search: Any) -> SweepSpec:
     content = {"method": "tpe", "trials": 9, **search}
-    return parse_sweep({"name": "x", "axes": axes or {"sv_strength": STRENGTHS}, "search": content})
+    base = {"regularizer": "orthogonal_penalty"}
+    return parse_sweep(
+        {"name": "x", "base": base, "axes": axes or {"regularizer.strength": STRENGTHS}, "search": content}
+    )
 
 
-def ended(val_error: float, **fields: Any) -> TrialResult:
-    result = make_result(regularizer="orthogonal_penalty", **fields)
+def ended(val_error: float, *, strength: float = 1.0, **fields: Any) -> TrialResult:
+    result = make_result(regularizer={"name": "orthogonal_penalty", "strength": strength}, **fields)
     return result.model_copy(update={"history": make_history([1.0, 0.5], val_error=val_error)})
 
 
 def test_the_history_is_in_the_order_of_the_points_with_the_best_so_far() -> None:
     results = [
-        ended(0.3, sv_strength=0.5),
-        ended(0.2, sv_strength=0.1, status="pruned"),
-        ended(0.1, sv_strength=0.2),
-        ended(0.1, sv_strength=0.9, status="diverged"),
-        ended(0.2, sv_strength=0.3, shortcut="conv1x1"),
-        ended(0.2, sv_strength=0.4, status="failed"),
+        ended(0.3, strength=0.5),
+        ended(0.2, strength=0.1, status="pruned"),
+        ended(0.1, strength=0.2),
+        ended(0.1, strength=0.9, status="diverged"),
+        ended(0.2, strength=0.3, shortcut="conv1x1"),
+        ended(0.2, strength=0.4, status="failed"),
     ]
     drawn = optimization_history.search_data(results, make_sweep())
     assert drawn is not None
@@ -43,7 +46,7 @@ def test_the_history_is_in_the_order_of_the_points_with_the_best_so_far() -> Non
 
 
 def test_before_the_first_number_there_is_no_best() -> None:
-    results = [ended(0.2, sv_strength=0.1, status="diverged"), ended(0.3, sv_strength=0.5)]
+    results = [ended(0.2, strength=0.1, status="diverged"), ended(0.3, strength=0.5)]
     drawn = optimization_history.search_data(results, make_sweep(minimize="val_loss"))
     assert drawn is not None
     assert math.isnan(drawn[0].best[0])
@@ -52,7 +55,7 @@ def test_before_the_first_number_there_is_no_best() -> None:
 
 
 def test_several_objectives_and_seeds() -> None:
-    results = [ended(error, sv_strength=v, seed=s) for v in (0.1, 0.2) for s, error in ((4, v), (5, v + 0.2))]
+    results = [ended(error, strength=v, seed=s) for v in (0.1, 0.2) for s, error in ((4, v), (5, v + 0.2))]
     sweep = make_sweep(minimize=["val_error", "val_loss"], seeds=[4, 5])
     drawn = optimization_history.search_data(results, sweep)
     assert drawn is not None
@@ -62,17 +65,23 @@ def test_several_objectives_and_seeds() -> None:
 
 
 def test_importance_is_of_the_points_that_ran_to_their_end() -> None:
-    axes = {"sv_strength": STRENGTHS, "momentum": {"low": 0.0, "high": 0.9}}
+    axes = {"regularizer.strength": STRENGTHS, "optimizer.momentum": {"low": 0.0, "high": 0.9}}
     draw = random.Random(0)
     results = [
-        ended(0.1 + abs(math.log10(strength) + 2) / 8, sv_strength=strength, momentum=draw.uniform(0, 0.9))
+        ended(
+            0.1 + abs(math.log10(strength) + 2) / 8,
+            strength=strength,
+            fields={"optimizer.momentum": draw.uniform(0, 0.9)},
+        )
         for strength in (10 ** draw.uniform(-4, 0) for _ in range(40))
     ]
-    noise = [ended(draw.random(), sv_strength=0.5, momentum=0.001 * n, status="pruned") for n in range(40)]
+    noise = [
+        ended(draw.random(), strength=0.5, fields={"optimizer.momentum": 0.001 * n}, status="pruned") for n in range(40)
+    ]
     shares = parameter_importance.search_data([*noise, *results], make_sweep(axes))
     assert shares is not None
-    assert list(shares["val_error"]) == ["sv_strength", "momentum"]
-    assert shares["val_error"]["sv_strength"] > 0.8
+    assert list(shares["val_error"]) == ["regularizer.strength", "optimizer.momentum"]
+    assert shares["val_error"]["regularizer.strength"] > 0.8
     assert parameter_importance.search_data(results[:5], make_sweep(axes)) is None
 
 
@@ -81,11 +90,11 @@ def test_the_best_interval_holds_what_cannot_be_told_from_the_best() -> None:
     noise = random.Random(1)
     exponents = [-4 + 0.1 * n for n in range(41)]
     results = [
-        ended(0.1, sv_strength=10**e, error=0.05 + 0.1 * max(0.0, abs(e + 2) - 0.5) + noise.uniform(-0.005, 0.005))
+        ended(0.1, strength=10**e, error=0.05 + 0.1 * max(0.0, abs(e + 2) - 0.5) + noise.uniform(-0.005, 0.005))
         for e in exponents
     ]
     noise.shuffle(results)
-    drawn = sv_strength.search_data(results, make_sweep())
+    drawn = regularizer_strength.search_data(results, make_sweep())
     assert drawn is not None
     [tried], [curve] = drawn.trials, drawn.curves
     assert tried.best is not None
@@ -100,8 +109,8 @@ def test_the_best_interval_holds_what_cannot_be_told_from_the_best() -> None:
 
 def test_noise_alone_has_no_best_strength() -> None:
     noise = random.Random(2)
-    results = [ended(0.1, sv_strength=10 ** (-4 + 0.1 * n), error=noise.uniform(0.1, 0.2)) for n in range(41)]
-    drawn = sv_strength.search_data(results, make_sweep())
+    results = [ended(0.1, strength=10 ** (-4 + 0.1 * n), error=noise.uniform(0.1, 0.2)) for n in range(41)]
+    drawn = regularizer_strength.search_data(results, make_sweep())
     assert drawn is not None
     assert drawn.trials[0].best is not None
     low, high = drawn.trials[0].best
@@ -110,13 +119,13 @@ def test_noise_alone_has_no_best_strength() -> None:
 
 def test_replicates_at_one_strength_are_one_point_of_the_line() -> None:
     results = [
-        ended(0.1, sv_strength=0.1 * n, seed=seed, error=0.1 * n + 0.05 * seed) for n in range(1, 8) for seed in (0, 1)
+        ended(0.1, strength=0.1 * n, seed=seed, error=0.1 * n + 0.05 * seed) for n in range(1, 8) for seed in (0, 1)
     ]
-    drawn = sv_strength.search_data(results, make_sweep(seeds=[0, 1]))
+    drawn = regularizer_strength.search_data(results, make_sweep(seeds=[0, 1]))
     assert drawn is not None
     assert len(drawn.curves[0].x) == 7
     assert len(drawn.trials[0].points) == 14
-    few = sv_strength.search_data(results[:8], make_sweep(seeds=[0, 1]))
+    few = regularizer_strength.search_data(results[:8], make_sweep(seeds=[0, 1]))
     assert few is not None
     assert few.trials[0].best is None
 
@@ -124,13 +133,17 @@ def test_replicates_at_one_strength_are_one_point_of_the_line() -> None:
 @pytest.mark.parametrize("name", OF_A_SEARCH)
 def test_they_are_drawn_for_a_search_alone(name: str) -> None:
     draw = random.Random(3)
-    axes = {"sv_strength": STRENGTHS, "shortcut": ["identity", "conv1x1"], "shortcut_args.batch_norm": [True, False]}
+    axes = {
+        "regularizer.strength": STRENGTHS,
+        "shortcut": ["identity", "conv1x1"],
+        "shortcut.batch_norm": [True, False],
+    }
     results = [
-        ended(draw.random(), error=draw.random(), sv_strength=draw.uniform(0.01, 1), shortcut=shortcut)
+        ended(draw.random(), error=draw.random(), strength=draw.uniform(0.01, 1), shortcut=shortcut)
         for shortcut in ("identity", "conv1x1") * 8
-    ] + [ended(0.5, sv_strength=0.7, status="pruned"), ended(0.5, sv_strength=0.8, status="diverged")]
+    ] + [ended(0.5, strength=0.7, status="pruned"), ended(0.5, strength=0.8, status="diverged")]
     assert draw_files(name, results, formats=["png"], sweep=make_sweep(axes))["png"].startswith(b"\x89PNG")
     assert draw_files(name, results, formats=["png"], sweep=make_sweep(axes, method="random"))
     alone = draw_files(name, results, formats=["png"], sweep=None)
-    assert bool(alone) == (name == "sv_strength")
+    assert bool(alone) == (name == "regularizer_strength")
     assert draw_files(name, [ended(0.1, status="failed")], formats=["png"], sweep=make_sweep(axes)) == {}

@@ -1,6 +1,9 @@
+from importlib import import_module
+
 import pytest
 import torch
 
+from resablate.component import Component
 from resablate.model import build_network, count_multiply_adds, count_parameters, network_cost
 from resablate.shortcuts import SHORTCUTS
 
@@ -8,7 +11,6 @@ from resablate.shortcuts import SHORTCUTS
 def cost(**changed: object) -> tuple[int, int, int]:
     fields = {
         "shortcut": "identity",
-        "shortcut_args": {},
         "ordering": "original",
         "depth": 8,
         "width": 2,
@@ -74,7 +76,7 @@ def test_gates_and_projections_cost_what_they_add() -> None:
     gated = cost(shortcut="exclusive_gate")
     assert gated[0] - plain[0] == sum(parameters for parameters, _, _ in gates)
     assert gated[1] - plain[1] == sum(weights * pixels for _, weights, pixels in gates)
-    projected = cost(shortcut="conv1x1", shortcut_args={"batch_norm": False})
+    projected = cost(shortcut=Component("conv1x1", {"batch_norm": False}))
     assert projected[0] - plain[0] == 2 * 2 + 2 * 4 + 4 * 8
     assert cost(shortcut="none") == cost(shortcut="constant_scale") == cost(shortcut="dropout") == plain
 
@@ -84,3 +86,18 @@ def test_a_frozen_parameter_is_not_counted() -> None:
     whole = count_parameters(network)
     frozen = next(network.parameters()).requires_grad_(False)
     assert count_parameters(network) == whole - frozen.numel()
+
+
+def test_equal_networks_are_counted_once() -> None:
+    """Components can be hashed, whatever form they are given in; recorded defaults count like arguments."""
+    counted = import_module("resablate.model.cost")
+    counted._cost.cache_clear()
+    forms = [
+        {"name": "resnet", "block": "single"},
+        Component("resnet", {"block": "single"}),
+        Component("resnet", {}, {"block": "single"}),
+    ]
+    costs = [cost(network=form, depth=5) for form in forms]
+    assert counted._cost.cache_info().misses == 1
+    assert costs == [cost(block="single", depth=5)] * 3
+    assert cost(network=Component("resnet"), depth=8) != costs[0]

@@ -7,7 +7,8 @@ import torch
 import torchvision
 from torch import nn
 
-from resablate.model import BLOCKS, TRANSITIONS, ResidualNetwork, adapt, folded
+from resablate.adapters import adapt
+from resablate.model import BLOCKS, TRANSITIONS, ResidualNetwork, folded
 from tests.networks import ORDER_NAMES, SHORTCUT_NAMES, make_images, make_network, relative_gap
 
 DEPTHS = {"basic": 14, "bottleneck": 20, "single": 8}

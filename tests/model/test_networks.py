@@ -20,8 +20,8 @@ from resablate.model import (
 from tests.networks import ORDER_NAMES, SHORTCUT_NAMES, make_generator, make_images, relative_gap
 
 
-def cost(**knobs: object) -> NetworkCost:
-    fields = {"in_channels": 3, "num_classes": 10, "size": (32, 32), "shortcut_args": {}, **knobs}
+def cost(**keywords: object) -> NetworkCost:
+    fields = {"in_channels": 3, "num_classes": 10, "size": (32, 32), **keywords}
     return network_cost(**fields)  # type: ignore[arg-type]
 
 
@@ -29,7 +29,7 @@ BOTTLENECKS = {"block": "bottleneck", "ordering": "full_preactivation"}
 
 
 @pytest.mark.parametrize(
-    ("knobs", "blocks", "parameters", "published"),
+    ("keywords", "blocks", "parameters", "published"),
     [
         ({"depth": 1202}, 600, 19_421_274, 19.4e6),
         ({"depth": 164, "transition": "projection", **BOTTLENECKS}, 54, 1_703_258, 1.70e6),
@@ -41,9 +41,11 @@ BOTTLENECKS = {"block": "bottleneck", "ordering": "full_preactivation"}
         ({"depth": 110, "block": "single"}, 108, 1_727_962, 1.7e6),
     ],
 )
-def test_sizes_are_the_published_ones(knobs: dict[str, object], blocks: int, parameters: int, published: float) -> None:
+def test_sizes_are_the_published_ones(
+    keywords: dict[str, object], blocks: int, parameters: int, published: float
+) -> None:
     """He et al. 2016, Table 4 and arXiv 1512.03385, Table 6; the Procrustes ResNets' READMEs."""
-    counted = cost(**knobs)
+    counted = cost(**keywords)
     assert (counted.blocks, counted.parameters) == (blocks, parameters)
     assert counted.parameters == pytest.approx(published, rel=0.02)
 
@@ -88,7 +90,7 @@ def test_the_paths_sum_to_the_gradient(ordering: str, transition: str, block: st
 
 
 @pytest.mark.parametrize(
-    ("knobs", "message"),
+    ("keywords", "message"),
     [
         ({"depth": 165, "block": "bottleneck"}, r"165 is not 9n\+2 for bottleneck .* nearest: 164, 173"),
         ({"depth": 164, "block": "bottleneck", "transition": "bare"}, r"9n\+4 .* bare; nearest: 157, 166"),
@@ -98,9 +100,9 @@ def test_the_paths_sum_to_the_gradient(ordering: str, transition: str, block: st
         ({"network": "vgg", "depth": 3}, "too shallow for a vgg"),
     ],
 )
-def test_a_depth_that_does_not_fit_is_named(knobs: dict[str, object], message: str) -> None:
+def test_a_depth_that_does_not_fit_is_named(keywords: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        build_network(**knobs)  # type: ignore[arg-type]
+        build_network(**keywords)  # type: ignore[arg-type]
 
 
 def test_a_bare_transition_stays_when_its_block_is_removed() -> None:

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
+from resablate.adapters import adapt
 from resablate.model import (
     BLOCKS,
     TRANSITIONS,
     ResidualNetwork,
     Route,
-    adapt,
     build_network,
     gradients_by_length,
     path_gradients,
@@ -122,7 +122,8 @@ def test_frozen_parameters_are_no_obstacle() -> None:
     network = make_network()
     expected = gradients_by_length(network, *make_images())
     network.requires_grad_(False)
-    assert torch.equal(gradients_by_length(network, *make_images()), expected)
+    # Not bit for bit: torch may choose other kernels where no parameter needs a gradient.
+    assert relative_gap(gradients_by_length(network, *make_images()), expected) < EXACT
 
 
 def test_statistics_of_a_batch_are_no_fixed_ones() -> None:

@@ -137,7 +137,7 @@ def test_initial_weights_come_from_the_generator_alone(shortcut: str) -> None:
 
 
 def test_a_gate_keeps_its_bias() -> None:
-    network = build_network(shortcut="exclusive_gate", shortcut_args={"bias": -4.5}, depth=8, width=2)
+    network = build_network(shortcut={"name": "exclusive_gate", "bias": -4.5}, depth=8, width=2)
     for block in network.chain:
         assert (block.shortcut.get_parameter("gate.bias") == -4.5).all()
         assert block.shortcut.get_parameter("gate.weight").any()

@@ -1,4 +1,4 @@
-"""The regularizers in closed form, and inside a training."""
+"""The regularizers in closed form."""
 
 import math
 from typing import Any
@@ -6,13 +6,10 @@ from typing import Any
 import pytest
 import torch
 
-from resablate.check import check_trial
-from resablate.errors import SpecError
+from resablate.errors import UnknownName
 from resablate.model import TRANSITIONS, ResidualNetwork, build_network
-from resablate.regularizers import REGULARIZERS, SV_LAYERS, Regularizer, find_sites
+from resablate.regularizers import REGULARIZERS, SV_LAYERS, SV_TARGETS, Regularizer, chosen_convolutions, find_sites
 from resablate.shortcuts import SHORTCUTS
-from resablate.spec import TrialSpec
-from resablate.trial import run_trial
 from tests.networks import make_generator
 
 IMAGES = torch.zeros(1, 1, 8, 8, dtype=torch.float64)
@@ -26,18 +23,23 @@ def procrustes_resnet() -> ResidualNetwork:
 
 
 def make_regularizer(
-    name: str, network: ResidualNetwork, *, sv_layers: str = "stem+transitions", **knobs: Any
+    name: str,
+    network: ResidualNetwork,
+    *,
+    layers: str = "stem+transitions",
+    images: torch.Tensor = IMAGES,
+    **known: Any,
 ) -> Regularizer:
-    return REGULARIZERS[name](find_sites(network, IMAGES, sv_layers=sv_layers), **knobs)
+    return REGULARIZERS[name](network, images, layers=layers, **known)
 
 
 def test_the_layers_have_names() -> None:
     network = procrustes_resnet()
-    chosen = {name: [site.name for site in find_sites(network, IMAGES, sv_layers=name)] for name in SV_LAYERS}
+    chosen = {name: [site.name for site in find_sites(network, IMAGES, layers=name)] for name in SV_LAYERS}
     assert chosen["transitions"] == ["blocks.1.entry.0", "blocks.2.entry.0"]
     assert chosen["stem+transitions"] == ["stem.0", *chosen["transitions"]]
     assert len(chosen["all"]) == 1 + 3 * 2 + 2
-    sizes = {site.name: site.size for site in find_sites(network, IMAGES, sv_layers="stem+transitions")}
+    sizes = {site.name: site.size for site in find_sites(network, IMAGES, layers="stem+transitions")}
     assert sizes == {"stem.0": (8, 8), "blocks.1.entry.0": (8, 8), "blocks.2.entry.0": (4, 4)}
     assert not [hook for module in network.modules() for hook in module._forward_pre_hooks]
     assert network.training
@@ -45,7 +47,7 @@ def test_the_layers_have_names() -> None:
 
 def test_projections_are_transitions_too() -> None:
     network = build_network(depth=8, transition="projection", in_channels=1).double()
-    assert [s.name for s in find_sites(network, IMAGES, sv_layers="transitions")] == [
+    assert [s.name for s in find_sites(network, IMAGES, layers="transitions")] == [
         "blocks.1.shortcut.match.0",
         "blocks.2.shortcut.match.0",
     ]
@@ -53,51 +55,91 @@ def test_projections_are_transitions_too() -> None:
 
 @pytest.mark.parametrize("transition", TRANSITIONS)
 @pytest.mark.parametrize("shortcut", SHORTCUTS)
-def test_transitions_change_dimensions_themselves_and_the_check_knows_them(shortcut: str, transition: str) -> None:
+def test_transitions_change_dimensions_themselves(shortcut: str, transition: str) -> None:
     depth = 10 if transition == "bare" else 8
-    fields: dict[str, Any] = {"shortcut": shortcut, "transition": transition, "depth": depth, "width": 4}
-    network = build_network(**fields, in_channels=1).double()
-    sites = find_sites(network, IMAGES, sv_layers="transitions")
+    network = build_network(shortcut=shortcut, transition=transition, depth=depth, width=4, in_channels=1).double()
+    sites = find_sites(network, IMAGES, layers="transitions")
     shapes = [(site.layer.in_channels, site.layer.out_channels, site.stride) for site in sites]
     own = shortcut == "conv1x1" or (transition == "projection" and shortcut != "none")
     assert shapes == ([(4, 8, 2), (8, 16, 2)] if own or transition == "bare" else [])
-    spec = TrialSpec.parse({**fields, "regularizer": "procrustes", "sv_strength": 0.5, "sv_layers": "transitions"})
-    assert check_trial(spec).regularizer == ("procrustes" if sites else "none")
-    everything = check_trial(spec.replace(sv_layers="stem+transitions"))
-    assert (everything.regularizer, everything.sv_layers) == ("procrustes", "stem+transitions")
 
 
-@pytest.mark.parametrize("sv_layers", SV_LAYERS)
-def test_a_vgg_has_convolutions_and_neither_stem_nor_transitions(sv_layers: str) -> None:
-    sites = find_sites(
-        build_network(network="vgg", depth=5, width=2, in_channels=1).double(), IMAGES, sv_layers=sv_layers
-    )
-    fields = {"network": "vgg", "depth": 5, "width": 2, "regularizer": "procrustes", "sv_strength": 0.5}
-    assert len(sites) == (4 if sv_layers == "all" else 0)
-    assert check_trial(TrialSpec.parse({**fields, "sv_layers": sv_layers})).regularizer == (
-        "procrustes" if sites else "none"
-    )
+@pytest.mark.parametrize("layers", SV_LAYERS)
+def test_a_vgg_has_convolutions_and_neither_stem_nor_transitions(layers: str) -> None:
+    network = build_network(network="vgg", depth=5, width=2, in_channels=1).double()
+    assert len(find_sites(network, IMAGES, layers=layers)) == (4 if layers == "all" else 0)
+
+
+@pytest.mark.parametrize("layers", SV_LAYERS)
+def test_the_choice_needs_no_weights(layers: str) -> None:
+    """A check builds its networks without any."""
+    fields: dict[str, Any] = {"depth": 8, "transition": "projection", "shortcut": "exclusive_gate", "in_channels": 1}
+    with torch.device("meta"):
+        network = build_network(**fields)
+    names = [name for name, _ in chosen_convolutions(network, layers=layers)]
+    assert names == [site.name for site in find_sites(build_network(**fields).double(), IMAGES, layers=layers)]
 
 
 def test_targets() -> None:
-    _, first, _ = find_sites(procrustes_resnet(), IMAGES, sv_layers="stem+transitions")
+    _, first, _ = find_sites(procrustes_resnet(), IMAGES, layers="stem+transitions")
     assert first.target("backward") == pytest.approx(math.sqrt(2))
-    assert first.target("forward") == 2
+    assert first.target("forward") == pytest.approx(2)
     assert first.target(0.7) == 0.7
-    with pytest.raises(ValueError, match="sv_target must be backward, forward or a number, got 'backwards'"):
+    with pytest.raises(UnknownName, match="unknown regularizer_target 'backwards'; did you mean 'backward'"):
         first.target("backwards")
+    assert list(SV_TARGETS) == ["backward", "forward"]
+
+
+def test_the_arguments_of_the_rows() -> None:
+    """Strength 1, frequency 1/2 and the backward target are the paper's; the strengths of the penalties are ours."""
+    shared = {"layers": "all", "target": "backward"}
+    assert {name: dict(REGULARIZERS.arguments(name)) for name in REGULARIZERS} == {
+        "none": {},
+        "procrustes": {"strength": 1.0, **shared, "frequency": 0.5, "stem": "corrected"},
+        "spectral_penalty": {"strength": 1e-3, **shared},
+        "orthogonal_penalty": {"strength": 1e-2, **shared},
+    }
+
+
+@pytest.mark.parametrize("name", [name for name in REGULARIZERS if name != "none"])
+@pytest.mark.parametrize(("argument", "kind"), [("layers", "choice of layers"), ("target", "regularizer_target")])
+def test_a_name_in_no_table_is_answered_with_the_rows(name: str, argument: str, kind: str) -> None:
+    with pytest.raises(UnknownName, match=f"^unknown {kind} 'everything' .known: "):
+        REGULARIZERS[name](procrustes_resnet(), IMAGES, **{argument: "everything"})
+
+
+def test_a_stem_in_no_table_is_answered_with_the_rows() -> None:
+    with pytest.raises(UnknownName, match=r"^unknown regularizer_stem 'none' .known: corrected, published, off"):
+        make_regularizer("procrustes", procrustes_resnet(), stem="none")
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.5])
+def test_procrustes_takes_at_most_the_whole_way(strength: float) -> None:
+    with pytest.raises(ValueError, match=f"0 <= strength <= 1 must hold, but got strength={strength}$"):
+        make_regularizer("procrustes", procrustes_resnet(), strength=strength)
+
+
+@pytest.mark.parametrize("name", REGULARIZERS)
+def test_by_default_it_is_the_row_with_its_arguments_filled_in(name: str) -> None:
+    """A training gives all arguments, defaults included."""
+    penalties: list[float | None] = []
+    for known in ({}, dict(REGULARIZERS.arguments(name))):
+        penalty = REGULARIZERS[name](procrustes_resnet(), IMAGES, **known).penalty()
+        penalties.append(None if penalty is None else float(penalty.detach()))
+    assert penalties[0] == penalties[1], "the same kernels on the same numbers"
+    assert (penalties[0] is None) == (name not in PENALTIES)
 
 
 @pytest.mark.parametrize("condition", [1.0, 1e3])
 def test_procrustes_at_full_strength_hits_the_target(condition: float) -> None:
     network = procrustes_resnet()
-    sites = find_sites(network, IMAGES, sv_layers="transitions")
+    sites = find_sites(network, IMAGES, layers="transitions")
     for site in sites:
         left, _, right = torch.linalg.svd(site.layer.weight.detach()[:, :, 0, 0], full_matrices=False)
         values = torch.logspace(0, -math.log10(condition), right.shape[0], dtype=torch.float64)
         with torch.no_grad():
             site.layer.weight.copy_(((left * values) @ right)[:, :, None, None])
-    REGULARIZERS["procrustes"](sites, sv_strength=1.0, sv_frequency=1.0).after_step(make_generator())  # type: ignore[call-arg]
+    make_regularizer("procrustes", network, layers="transitions", frequency=1.0).after_step(make_generator())
     for site in sites:
         values = torch.linalg.svdvals(site.layer.weight.detach()[:, :, 0, 0])
         assert float((values - math.sqrt(2)).abs().max()) < 1e-6
@@ -106,7 +148,7 @@ def test_procrustes_at_full_strength_hits_the_target(condition: float) -> None:
 def test_procrustes_goes_a_part_of_the_way() -> None:
     network = procrustes_resnet()
     before = network.get_parameter("blocks.1.entry.0.weight").detach().clone()
-    half = make_regularizer("procrustes", network, sv_strength=0.5, sv_frequency=1.0)
+    half = make_regularizer("procrustes", network, strength=0.5, frequency=1.0)
     half.after_step(make_generator())
     left, _, right = torch.linalg.svd(before[:, :, 0, 0], full_matrices=False)
     expected = 0.5 * before[:, :, 0, 0] + 0.5 * math.sqrt(2) * left @ right
@@ -115,7 +157,7 @@ def test_procrustes_goes_a_part_of_the_way() -> None:
 
 def test_the_generator_decides_how_often() -> None:
     network = procrustes_resnet()
-    regularizer = make_regularizer("procrustes", network, sv_strength=0.1, sv_frequency=0.5)
+    regularizer = make_regularizer("procrustes", network, strength=0.1, frequency=0.5)
     draws, steps = make_generator(3), 0
     for _ in range(200):
         before = network.get_parameter("blocks.1.entry.0.weight").detach().clone()
@@ -127,9 +169,7 @@ def test_the_generator_decides_how_often() -> None:
 def test_the_stem_can_be_left_alone() -> None:
     network = procrustes_resnet()
     before = network.get_parameter("stem.0.weight").detach().clone()
-    make_regularizer("procrustes", network, sv_strength=1.0, sv_frequency=1.0, sv_stem="off").after_step(
-        make_generator()
-    )
+    make_regularizer("procrustes", network, strength=1.0, frequency=1.0, stem="off").after_step(make_generator())
     assert torch.equal(network.get_parameter("stem.0.weight"), before)
 
 
@@ -138,10 +178,11 @@ def test_the_stem_can_be_left_alone() -> None:
 def test_every_size_of_image_can_be_trained_on(name: str, side: int) -> None:
     """8 gives 3x3 kernels on images of 2x2; 6 gives a stride of 2 on images of 3x3, and that layer is left alone."""
     network = build_network(depth=8, width=2, in_channels=1, generator=make_generator()).double()
-    sites = find_sites(network, torch.zeros(1, 1, side, side, dtype=torch.float64), sv_layers="all")
+    images = torch.zeros(1, 1, side, side, dtype=torch.float64)
+    sites = find_sites(network, images, layers="all")
     before = {site.name: site.layer.weight.detach().clone() for site in sites}
-    knobs = {"sv_frequency": 1.0} if name == "procrustes" else {}
-    regularizer = REGULARIZERS[name](sites, sv_strength=0.5, **knobs)
+    known = {"frequency": 1.0} if name == "procrustes" else {}
+    regularizer = make_regularizer(name, network, images=images, layers="all", strength=0.5, **known)
     penalty = regularizer.penalty()
     if penalty is not None:
         penalty.backward()
@@ -154,15 +195,14 @@ def test_every_size_of_image_can_be_trained_on(name: str, side: int) -> None:
     assert still == ([] if side == 8 else ["blocks.2.branch.0"])
 
 
-@pytest.mark.parametrize("sv_layers", SV_LAYERS)
+@pytest.mark.parametrize("layers", SV_LAYERS)
 @pytest.mark.parametrize("name", PENALTIES)
-def test_gradients_of_penalties_are_those_of_finite_differences(name: str, sv_layers: str) -> None:
+def test_gradients_of_penalties_are_those_of_finite_differences(name: str, layers: str) -> None:
     network = build_network(
         depth=10, transition="bare", ordering="full_preactivation", width=2, in_channels=1, generator=make_generator()
     ).double()
-    regularizer = REGULARIZERS[name](
-        find_sites(network, torch.zeros(1, 1, 16, 16, dtype=torch.float64), sv_layers=sv_layers), sv_strength=0.3
-    )
+    images = torch.zeros(1, 1, 16, 16, dtype=torch.float64)
+    regularizer = make_regularizer(name, network, images=images, layers=layers, strength=0.3)
     penalty = regularizer.penalty()
     assert penalty is not None
     penalty.backward()
@@ -184,63 +224,9 @@ def test_gradients_of_penalties_are_those_of_finite_differences(name: str, sv_la
 @pytest.mark.parametrize("name", PENALTIES)
 def test_the_penalty_is_zero_at_the_target(name: str) -> None:
     network = procrustes_resnet()
-    make_regularizer("procrustes", network, sv_layers="transitions", sv_strength=1.0, sv_frequency=1.0).after_step(
+    make_regularizer("procrustes", network, layers="transitions", strength=1.0, frequency=1.0).after_step(
         make_generator()
     )
-    penalty = make_regularizer(name, network, sv_layers="transitions", sv_strength=1.0).penalty()
+    penalty = make_regularizer(name, network, layers="transitions", strength=1.0).penalty()
     assert penalty is not None
     assert float(penalty.detach()) < 1e-9
-
-
-SMALL = {
-    "depth": 10,
-    "transition": "bare",
-    "ordering": "full_preactivation",
-    "width": 4,
-    "epochs": 2,
-    "train_examples": 96,
-    "batch_size": 32,
-    "analyses": [],
-    "sv_layers": "stem+transitions",
-}
-
-
-def small(**fields: Any) -> TrialSpec:
-    return TrialSpec.parse({**SMALL, **fields})
-
-
-@pytest.mark.parametrize("name", [name for name in REGULARIZERS if name != "none"])
-def test_strength_zero_is_bit_for_bit_no_regularizer(name: str) -> None:
-    plain, zero = run_trial(small()), run_trial(small(regularizer=name, sv_strength=0))
-    assert plain.spec == zero.spec
-    assert [m.train_loss for m in plain.history] == [m.train_loss for m in zero.history]
-
-
-@pytest.mark.parametrize("name", [name for name in REGULARIZERS if name != "none"])
-def test_a_strength_changes_the_training(name: str) -> None:
-    assert run_trial(small(regularizer=name, sv_strength=0.5)).test_loss != run_trial(small()).test_loss
-
-
-@pytest.mark.parametrize("name", [name for name in REGULARIZERS if name != "none"])
-def test_a_training_that_breaks_has_diverged_and_not_failed(name: str) -> None:
-    """Decompositions refuse numbers that are not finite; the loss is what says so."""
-    result = run_trial(small(regularizer=name, sv_strength=1.0, sv_frequency=1.0, learning_rate=1e30))
-    assert result.status == "diverged"
-
-
-def test_knobs_without_effect_make_no_second_trial() -> None:
-    with_all = {"regularizer": "procrustes", "sv_strength": 1.0}
-    nothing = small(**with_all, transition="pad", depth=8, sv_layers="transitions", sv_frequency=1.0)
-    assert check_trial(nothing).key == check_trial(small(transition="pad", depth=8)).key
-    published = small(**with_all, sv_layers="transitions", sv_stem="published")
-    assert check_trial(published).key == check_trial(small(**with_all, sv_layers="transitions")).key
-    never = check_trial(small(**with_all, sv_frequency=0.0))
-    assert never.key == check_trial(small()).key
-    penalty = small(regularizer="spectral_penalty", sv_strength=1.0)
-    assert check_trial(penalty.replace(sv_frequency=0.0)).key == check_trial(penalty).key != never.key
-    assert check_trial(penalty.replace(sv_frequency=0.1)).key == check_trial(penalty).key
-
-
-def test_procrustes_takes_at_most_the_whole_way() -> None:
-    with pytest.raises(SpecError, match="sv_strength: procrustes moves by a part of the way, at most 1; got 2"):
-        check_trial(small(regularizer="procrustes", sv_strength=2))

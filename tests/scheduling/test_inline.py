@@ -14,13 +14,14 @@ import torch
 from rich.console import Console
 
 from resablate.errors import DatasetError, ResourceError, TrackingError
+from resablate.failures import DeviceLost
 from resablate.measurement import EpochMetrics
 from resablate.plan import SweepPlan
 from resablate.result import TrialResult
 from resablate.scheduling import SweepOutcome, run, run_sweep
 from resablate.tracking import MemoryTracker
 from resablate.trial import Trial
-from tests.scheduling.tiny import numbers, tiny_plan
+from tests.scheduling.tiny import final_plan, numbers, tiny_plan
 
 SEEDS = {"seed": [0, 1, 2]}
 
@@ -117,12 +118,12 @@ def test_a_trial_that_fails_is_filed_with_its_reason_and_the_next_one_runs(
     assert memory.submissions[0].status == "failed"
 
     outcome, shown = run_tiny(tiny_plan(SEEDS))
-    assert (outcome.reused, outcome.left, outcome.counts) == (2, {"failed": 1}, {})
+    assert (outcome.reused, outcome.not_repeated, outcome.counts) == (2, {"failed": 1}, {})
     assert (outcome.failed, outcome.interrupted, outcome.remaining) == (True, False, 0)
-    assert "1 of 3 trials failed before and are left as they are; --retry failed runs them again" in shown
+    assert "1 of 3 trials failed before and are not run again; --retry failed runs them" in shown
 
     outcome, _ = run_tiny(tiny_plan(SEEDS), retry=["failed"])
-    assert (outcome.reused, outcome.left, outcome.counts, outcome.failed) == (2, {}, {"finished": 1}, False)
+    assert (outcome.reused, outcome.not_repeated, outcome.counts, outcome.failed) == (2, {}, {"finished": 1}, False)
     assert len(memory.runs) == 3, "the failed record was taken up again"
 
 
@@ -136,7 +137,7 @@ def test_a_failure_under_another_sweep_keeps_nothing_from_running(
         before_epoch(patch, fail)
         run_tiny(tiny_plan({"seed": [0]}))
     outcome, _ = run_tiny(tiny_plan({"seed": [0]}, name="another"))
-    assert (outcome.left, outcome.counts) == ({}, {"finished": 1})
+    assert (outcome.not_repeated, outcome.counts) == ({}, {"finished": 1})
 
 
 @pytest.mark.parametrize(
@@ -192,13 +193,37 @@ def test_memory_that_is_there_again_costs_nothing(memory: MemoryTracker, monkeyp
     assert numbers(disturbed) == numbers(results(memory)[0])
 
 
+def test_a_lost_gpu_ends_the_sweep_which_continues_in_a_new_process(
+    memory: MemoryTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No later trial is begun: it would fail at once, and be left alone from then on."""
+    begun: list[tuple[int, int]] = []
+
+    def fault(trial: Trial) -> None:
+        begun.append((trial.spec.seed, trial.training.epoch))
+        if begun[-1] == (1, 1):
+            raise RuntimeError("CUDA error: an illegal memory access was encountered\nand advice")
+
+    with monkeypatch.context() as patch:
+        before_epoch(patch, fault)
+        with pytest.raises(DeviceLost, match=r"GPU failed during trial \w+, .* had to end: RuntimeError: CUDA error: "):
+            run_tiny(tiny_plan(SEEDS))
+    assert begun[-1] == (1, 1)
+    assert [kept.status for kept in memory.runs] == ["finished", None]
+    assert memory.submissions[0].status == "interrupted"
+    begun.clear()
+    before_epoch(monkeypatch, lambda trial: begun.append((trial.spec.seed, trial.training.epoch)))
+    outcome, _ = run_tiny(tiny_plan(SEEDS))
+    assert (outcome.reused, outcome.counts, begun) == (1, {"finished": 2}, [(1, 1), (2, 0), (2, 1)])
+
+
 def test_a_full_disk_ends_the_trial_and_its_checkpoints_wait(
     memory: MemoryTracker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    write = Path.write_bytes
+    write, key = Path.write_bytes, final_plan(SEEDS).trials[1].key
 
     def full(path: Path, content: bytes) -> int:
-        if "spool" in path.parts and path.parent.name == tiny_plan(SEEDS).trials[1].key:
+        if "spool" in path.parts and path.parent.name == key:
             raise OSError(errno.ENOSPC, "No space left on device")
         return write(path, content)
 
@@ -273,7 +298,9 @@ def sleeper(until: Callable[[], bool]) -> Callable[[float], None]:
 def test_a_data_set_that_breaks_in_one_trial_fails_that_trial(
     memory: MemoryTracker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(run, "load_dataset", lambda name, root: None)  # it was there when the sweep was submitted
+    # It was there when the sweep was submitted.
+    monkeypatch.setattr(SweepPlan, "identified", lambda plan, root: plan)
+    monkeypatch.setattr(run, "load_dataset", lambda name, root: None)
     outcome, _ = run_tiny(tiny_plan({"dataset": ["fashion_mnist", "digits"]}), data_root=tmp_path / "gone")
     assert outcome.counts == {"failed": 1, "finished": 1}
     assert results(memory)[0].reason == f"DatasetError: --data-root {tmp_path / 'gone'}: no such folder"

@@ -3,16 +3,19 @@
 import io
 import math
 import time
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from resablate.scheduling import clock
+from resablate.scheduling.pending import PendingTrials
 from resablate.scheduling.progress import SweepProgress
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from tests.factories import make_result
 
-SPECS = [TrialSpec(seed=seed, epochs=3) for seed in range(3)]
+SPECS = [TrainSpec(seed=seed, epochs=3) for seed in range(3)]
 KEYS = [spec.key for spec in SPECS]
 
 
@@ -36,7 +39,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
 def make_progress(text: io.StringIO, *, work: list[float] | None = None, terminal: bool = False) -> SweepProgress:
     console = Console(file=text, width=200, force_terminal=terminal)
     weights = dict(zip(KEYS, work or [1.0, 1.0, 2.0], strict=True))
-    return SweepProgress(SPECS, label=TrialSpec.label, work=lambda spec: weights[spec.key], console=console)
+    return SweepProgress(SPECS, label=TrainSpec.label, work=lambda spec: weights[spec.key], console=console)
 
 
 def test_a_line_for_each_trial_that_ended_where_there_is_no_terminal(watch: Watch) -> None:
@@ -106,11 +109,58 @@ def test_a_terminal_sees_the_best_of_what_has_ended(watch: Watch) -> None:
     assert "2/3 done, 1 running, best val 12.50 %; " in text.getvalue(), "what still trains is no outcome"
 
 
+def test_questions_without_an_answer_are_kept_for_the_end() -> None:
+    progress = make_progress(io.StringIO())
+    failed = make_result(seed=0, epochs=3, analysis_errors={"lesion": "RuntimeError: no memory"})
+    progress.ended_with(failed)
+    assert progress.unanswered == [f"{SPECS[0].label()}: lesion: RuntimeError: no memory"]
+    assert progress.counts == {"finished": 1}, "the trial's other numbers stand"
+
+
+def test_a_trial_that_a_search_proposes_is_known_when_it_starts() -> None:
+    text = io.StringIO()
+    console = Console(file=text, width=200)
+    progress = SweepProgress([], label=TrainSpec.label, work=lambda spec: 1.0, console=console, total=lambda: 3)
+    for spec in SPECS[:2]:
+        progress.started(spec)
+        progress.ended(spec.key, status="finished", test_error=0.1, reason="")
+    assert "[2/3]" in text.getvalue()
+    assert progress.sweep_status() == "interrupted"
+
+
 def test_a_sweep_without_work_has_no_time_left_to_tell() -> None:
     with SweepProgress(
-        [], label=TrialSpec.label, work=lambda spec: 1.0, console=Console(file=io.StringIO())
+        [], label=TrainSpec.label, work=lambda spec: 1.0, console=Console(file=io.StringIO())
     ) as progress:
         assert progress.sweep_status() == "finished"
+
+
+def seconds_of_events(count: int, *, terminal: bool) -> float:
+    """Processor time of the first thousand trials of so many, each with its start, an epoch and its end."""
+    specs: list[Any] = [SimpleNamespace(key=str(number), epochs=2) for number in range(count)]
+    pending = PendingTrials(listed=tuple(specs), search=None, before={}, limit=count - 1)
+    progress = SweepProgress(
+        specs,
+        label=lambda spec: spec.key,
+        work=lambda spec: 1.0,
+        console=Console(file=io.StringIO(), width=200, force_terminal=terminal),
+        total=lambda: pending.scheduled,
+    )
+    begun = time.process_time()
+    for spec in specs[:1000]:
+        progress.started(spec)
+        progress.epoch(spec.key, 1, 0.5)
+        progress.ended(spec.key, status="finished", test_error=0.1, reason="")
+    return time.process_time() - begun
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_an_event_takes_no_longer_with_a_hundred_times_the_trials(terminal: bool) -> None:
+    """Ten times leave room for caches and a busy machine; a look at every trial would make it a hundred and more."""
+    few = min(seconds_of_events(1001, terminal=terminal) for _ in range(3))
+    many = min(seconds_of_events(100_000, terminal=terminal) for _ in range(3))
+    assert many < 10 * few
+    assert many / 3000 < 0.01, "seconds of an event"
 
 
 @pytest.mark.parametrize(

@@ -18,15 +18,29 @@ import ray
 from rich.console import Console
 
 import resablate
+from resablate.component import Component
 from resablate.datasets import load_dataset
 from resablate.errors import ResourceError
+from resablate.measurement import EpochMetrics
 from resablate.plan import SweepPlan
+from resablate.question import AskedAnalysis
 from resablate.result import TrialResult
-from resablate.scheduling import SweepOutcome, analyze_trials, find_trials, ray_driver, ray_tune, run, run_sweep
+from resablate.scheduling import (
+    SweepOutcome,
+    analyze_trials,
+    find_trials,
+    ray_capacity,
+    ray_driver,
+    ray_tune,
+    run,
+    run_sweep,
+)
+from resablate.scheduling.ray_trainable import TrialTrainable
 from resablate.sweep import Resources
 from resablate.tracking import MemoryTracker, open_tracker
+from resablate.trial import Trial
 from tests.scheduling.ray_home import ray_home
-from tests.scheduling.tiny import BASE, numbers, tiny_plan
+from tests.scheduling.tiny import ANALYSES, numbers, tiny_plan
 from tests.tracking.databases import make_database
 
 pytestmark = [
@@ -86,7 +100,7 @@ def run_on_ray(
     pass_on = ray_driver.Watcher.on_trial_result
 
     def watch(self: Any, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
-        key, pid = trial.config["asked"]["key"], result["pid"]
+        key, pid = trial.config["trial"]["key"], result["pid"]
         watched.append((key, pid))
         if result["epoch"] >= 2 and left[key]:
             left[key] -= 1
@@ -128,7 +142,7 @@ def test_ray_gives_the_numbers_of_inline_and_a_second_run_nothing(
 
     stored = open_tracker(uri).load_sweep("tiny").results
     assert [numbers(result) for result in stored] == [numbers(result) for result in run_inline(plan)]
-    assert [set(result.analyses) for result in stored] == [{"lesion", "path_gradient"}] * 4
+    assert [set(result.analyses) for result in stored] == [{"test", "lesion", "path_gradient"}] * 4
 
     # Four trials of three steps each, by two processes and not by four.
     assert len(watched.pids()) == 12
@@ -142,23 +156,30 @@ def test_ray_gives_the_numbers_of_inline_and_a_second_run_nothing(
 
     said: list[str] = []
     tracker = open_tracker(uri)
-    for examples in (32, BASE["lesion_examples"]):
+    for again, asked in ((True, ()), (False, [AskedAnalysis(Component("lesion", {"examples": 32}))])):
         analyzed = analyze_trials(
-            find_trials(tracker, "tiny").trials,
+            find_trials(tracker, "tiny", asked=asked, again=again).trials,
             tracker=tracker,
-            names=["lesion"],
-            knobs={"lesion_examples": examples},
             resources=plan.sweep.resources,
             scheduler="ray_tune",
             data_root=None,
             say=said.append,
         )
         assert (len(analyzed.results), analyzed.problems) == (4, ())
-        changed = [r.analysis_knobs for r in open_tracker(uri).load_sweep("tiny").results]
-        assert changed == [{"lesion": {"lesion_examples": 32}} if examples == 32 else {}] * 4
-    repeated = open_tracker(uri).load_sweep("tiny").results
-    assert [numbers(result) for result in repeated] == [numbers(result) for result in stored]
+        repeated = open_tracker(uri).load_sweep("tiny").results
+        if again:
+            assert [numbers(result) for result in repeated] == [numbers(result) for result in stored]
+        else:
+            assert all("lesion examples 32" in result.analyses for result in repeated)
     assert len(said) == 8
+
+    # A question more to the same sweep: no trial is begun, and the weights answer on Ray too.
+    more = tiny_plan(FOUR, analyses={**ANALYSES, "path_count": {}})
+    with monkeypatch.context() as patch:
+        patch.setattr(ray_tune, "run_ray", None)
+        measured = run_on_ray(more, uri)
+    assert (measured.outcome.counts, measured.outcome.measured, measured.outcome.failed) == ({}, 4, False)
+    assert all("path_count" in result.analyses for result in open_tracker(uri).load_sweep("tiny").results)
 
     def schedule(*args: Any, **kwargs: Any) -> None:
         raise AssertionError("nothing is to be scheduled")
@@ -175,10 +196,12 @@ def test_what_befalls_one_trial_leaves_the_others_alone(tmp_path: Path, monkeypa
     for module in (ray_tune, ray_driver):
         monkeypatch.setattr(module, "MAX_PROCESS_DEATHS", 1)
     # Each node is to find its data itself, and does not, although they were there when the sweep was submitted.
+    monkeypatch.setattr(SweepPlan, "identified", lambda plan, root: plan)
     monkeypatch.setattr(run, "load_dataset", lambda name, root: load_dataset("digits"))
     monkeypatch.setattr(ray_tune, "_carried", lambda datasets: {})
     uri = make_database(tmp_path)
-    long = {"epochs": 5, "train_examples": 1400, "batch_size": 16, "shortcut": "dropout", "analyses": ["lesion"]}
+    long: dict[str, Any] = {"epochs": 5, "batch_size": 16, "shortcut": "dropout", "analyses": {"lesion": {}}}
+    long["fields"] = {"dataset.train_examples": 1400}
     plan = tiny_plan({"seed": [0, 1], "dataset": ["digits", "fashion_mnist"]}, **long)
     once, lost, always, lost_too = plan.trials
     watched = run_on_ray(plan, uri, kills={once.key: 1, always.key: 9}, data_root=tmp_path / "gone")
@@ -201,8 +224,57 @@ def test_what_befalls_one_trial_leaves_the_others_alone(tmp_path: Path, monkeypa
     assert pids[0] != pids[2]
     assert [spec.key for spec in (lost, lost_too) if len(watched.pids(spec.key)) != 1] == []
 
-    [undisturbed] = run_inline(tiny_plan({"seed": [0]}, **long))
+    [undisturbed] = run_inline(tiny_plan({"seed": [0]}, **long))  # without a fingerprint here too
     assert numbers(results[0]) == numbers(undisturbed)
+
+
+def break_gpus(folder: Path) -> type[TrialTrainable]:
+    """Trials in whose processes the GPU fails: that of seed 0 once, in its third epoch, that of seed 1 always."""
+
+    class Faulty(TrialTrainable):  # pickled with its methods, as it is no name of a module
+        def _prepare(self) -> None:
+            super()._prepare()
+            run_epoch = Trial.run_epoch
+
+            def run_or_fail(trial: Trial) -> EpochMetrics:
+                seed, epoch = trial.spec.seed, trial.training.epoch
+                failed = len(list(folder.glob(f"{seed} *")))
+                if (seed == 1 and epoch == 1) or (seed == 0 and epoch == 2 and not failed):
+                    (folder / f"{seed} {failed} {os.getpid()}").touch()
+                    raise RuntimeError("CUDA error: an illegal memory access was encountered\nand advice")
+                return run_epoch(trial)
+
+            Trial.run_epoch = run_or_fail
+
+    return Faulty
+
+
+def test_a_lost_gpu_ends_its_process_and_the_trial_continues_in_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "faults").mkdir()
+    monkeypatch.setattr(ray_tune, "TrialTrainable", break_gpus(tmp_path / "faults"))
+    for module in (ray_tune, ray_driver):
+        monkeypatch.setattr(module, "MAX_PROCESS_DEATHS", 1)
+    uri, plan = make_database(tmp_path), tiny_plan({"seed": [0, 1, 2]}, epochs=4)
+    watched = run_on_ray(plan, uri)
+    assert watched.outcome.counts == {"finished": 2, "failed": 1}
+    first, second, third = open_tracker(uri).load_sweep("tiny").results
+    assert (first.status, third.status) == ("finished", "finished")
+    fault = (
+        f"the GPU failed during trial {second.key}, and its process had to end: RuntimeError: CUDA error: an illegal"
+    )
+    assert second.reason == f"its process died 2 times, the last time because {fault} memory access was encountered"
+    faults = sorted(file.name.split() for file in (tmp_path / "faults").iterdir())
+    assert [seed for seed, _, _ in faults] == ["0", "1", "1"]
+    lost = {int(pid) for _, _, pid in faults}
+    assert len(lost) == 3, "no process goes on after its fault"
+    pids = watched.pids(first.key)
+    assert (len(pids), len(set(pids))) == (5, 2), "two epochs here, two epochs and an end there"
+    assert pids[0] in lost
+    assert pids[2] not in lost
+    undisturbed = run_inline(plan)
+    assert [numbers(result) for result in (first, third)] == [numbers(undisturbed[0]), numbers(undisturbed[2])]
 
 
 @pytest.mark.parametrize(
@@ -211,28 +283,28 @@ def test_what_befalls_one_trial_leaves_the_others_alone(tmp_path: Path, monkeypa
 def test_resources_that_no_node_can_give(
     resources: dict[str, Any], asked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "check_machine", lambda resources: None)  # as in a submitted job
+    monkeypatch.setattr(run, "check_machine", lambda **asked: None)  # as in a submitted job
     with pytest.raises(ResourceError, match=rf"asks for {asked}, which no node can give \(nodes: 2 CPUs and 0 GPUs\)"):
         run_on_ray(tiny_plan(FOUR, resources=resources), f"sqlite:///{tmp_path}/mlflow.db")
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_how_many_trials_fit_at_a_time() -> None:
-    assert ray_tune.ray_capacity(Resources(cpus=1)).concurrent == 2
-    assert ray_tune.ray_capacity(Resources(cpus=2)).concurrent == 1
-    assert ray_tune.ray_capacity(Resources(cpus=0.5)).concurrent == 4
-    assert ray_tune.ray_capacity(Resources()).gpus_per_trial == 0
+    assert ray_capacity.ray_capacity(Resources(cpus=1)).concurrent == 2
+    assert ray_capacity.ray_capacity(Resources(cpus=2)).concurrent == 1
+    assert ray_capacity.ray_capacity(Resources(cpus=0.5)).concurrent == 4
+    assert ray_capacity.ray_capacity(Resources()).gpus_per_trial == 0
 
 
 def test_how_many_trials_fit_on_a_cluster_that_grows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RESABLATE_MAX_NODES", "3")
-    assert ray_tune.ray_capacity(Resources(cpus=1)).concurrent == 6
-    assert ray_tune.ray_capacity(Resources(cpus=2)).concurrent == 3
+    assert ray_capacity.ray_capacity(Resources(cpus=1)).concurrent == 6
+    assert ray_capacity.ray_capacity(Resources(cpus=2)).concurrent == 3
     monkeypatch.setenv("RESABLATE_MAX_NODES", "1")
-    assert ray_tune.ray_capacity(Resources(cpus=1)) == ray_tune.RayCapacity(2, 0, "1 node (2 CPUs and 0 GPUs)")
+    assert ray_capacity.ray_capacity(Resources(cpus=1)) == ray_capacity.RayCapacity(2, 0, "1 node (2 CPUs and 0 GPUs)")
     monkeypatch.setenv("RESABLATE_MAX_NODES", "many")
     with pytest.raises(ResourceError, match=r"\$RESABLATE_MAX_NODES is a whole number of nodes, got 'many'"):
-        ray_tune.ray_capacity(Resources(cpus=1))
+        ray_capacity.ray_capacity(Resources(cpus=1))
 
 
 def test_a_process_that_ray_ended_for_its_memory_says_so() -> None:

@@ -10,15 +10,14 @@ from rich.console import Console
 
 from resablate.errors import SpecError
 from resablate.measurement import EpochMetrics
-from resablate.plan import SweepPlan, plan_sweep
+from resablate.plan import SweepPlan
 from resablate.report import write_report
 from resablate.result import TrialResult
 from resablate.scheduling import SweepOutcome, run, run_sweep
-from resablate.sweep import parse_sweep
 from resablate.tracking import MemoryTracker
 from resablate.trial import Trial
 from tests.factories import make_result
-from tests.scheduling.tiny import BASE, numbers
+from tests.scheduling.tiny import numbers, tiny_plan
 from tests.searches.studies import states, stored
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # of the study that a test opens beside ours
@@ -38,10 +37,19 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> MemoryTracker:
     return memory
 
 
-def plan(name: str = "search", *, axes: dict[str, Any] | None = None, **search: Any) -> SweepPlan:
+LESION = {"lesion": {"examples": 64}}
+
+
+def plan(
+    name: str = "search", *, axes: dict[str, Any] | None = None, analyses: dict[str, Any] = LESION, **search: Any
+) -> SweepPlan:
     given = {"method": "tpe", "trials": 4, **search}
-    base = {**BASE, "epochs": 1, "analyses": ["lesion"]}
-    return plan_sweep(parse_sweep({"name": name, "base": base, "axes": axes or AXES, "search": given}))
+    return tiny_plan(axes or AXES, name=name, search=given, analyses=analyses, epochs=1)
+
+
+def analyzed(found: list[TrialResult]) -> list[str]:
+    """Keys of the trials that were asked more than the test."""
+    return [result.key for result in found if "lesion" in result.analyses]
 
 
 def run_inline(planned: SweepPlan, **request: Any) -> tuple[SweepOutcome, str]:
@@ -140,15 +148,15 @@ def test_a_trial_that_fails_is_a_failure_in_the_study_and_the_search_goes_on(
     assert (outcome.counts, outcome.interrupted) == ({"finished": 3, "failed": 1}, False)
     assert states(stored("search")) == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
     outcome, _ = run_inline(plan())
-    assert (outcome.planned, outcome.reused, outcome.left, outcome.counts) == (4, 3, {"failed": 1}, {}), (
+    assert (outcome.planned, outcome.reused, outcome.not_repeated, outcome.counts) == (4, 3, {"failed": 1}, {}), (
         "the search went on without it"
     )
     outcome, _ = run_inline(plan(), retry=["failed"])
-    assert (outcome.planned, outcome.reused, outcome.left, outcome.counts) == (4, 3, {}, {"finished": 1})
+    assert (outcome.planned, outcome.reused, outcome.not_repeated, outcome.counts) == (4, 3, {}, {"finished": 1})
     assert not outcome.failed
     assert states(stored("search")).count("COMPLETE") == 4
     outcome, _ = run_inline(plan())
-    assert (outcome.reused, outcome.left, outcome.counts) == (4, {}, {})
+    assert (outcome.reused, outcome.not_repeated, outcome.counts) == (4, {}, {})
 
 
 def test_no_more_trials_of_a_search_than_asked_for_and_the_rest_as_if_never_stopped(memory: MemoryTracker) -> None:
@@ -160,7 +168,7 @@ def test_no_more_trials_of_a_search_than_asked_for_and_the_rest_as_if_never_stop
         (6, 4, 2, 0),
     ]
     assert [(outcome.interrupted, outcome.failed) for outcome in outcomes] == [(False, False)] * 3
-    assert sum(bool(result.analyses) for result in results(memory)) == 1, "the best of all, not of each part"
+    assert len(analyzed(results(memory))) == 1, "the best of all, not of each part"
     run_inline(plan("whole", trials=6, analyze_best=1))
     assert [result.key for result in results(memory)] == [result.key for result in results(memory, "whole")]
 
@@ -207,20 +215,21 @@ def test_analyses_of_the_best_alone(memory: MemoryTracker, monkeypatch: pytest.M
     assert not outcome.failed
     measured = results(memory)
     best = sorted(measured, key=lambda result: result.history[-1].val_error)[:2]
-    assert {result.key for result in measured if result.analyses} == {result.key for result in best}
+    assert set(analyzed(measured)) == {result.key for result in best}
     assert best[0].analyses["lesion"].table["error"], "with the numbers that the sweep asked for"
-    assert best[0].analysis_knobs == {"lesion": {"lesion_examples": 64}}
-    assert "analyses of the best 2 of 5 finished trials" in shown
+    questions = [str(measurement.question) for measurement in best[0].measurements]
+    assert questions == ["test", "lesion(examples=64)"]
+    assert "analyses of the best 2 points: 2 trials" in shown
 
     outcome, shown = run_inline(planned)
     assert outcome.counts == {}
     assert "analyses of" not in shown, "they are there"
     run_inline(plan("more", trials=5, analyze_best=3))
-    assert sum(bool(result.analyses) for result in results(memory, "more")) == 3
+    assert len(analyzed(results(memory, "more"))) == 3
 
 
 def test_an_analysis_of_the_best_that_fails_is_told(memory: MemoryTracker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "load_weights_file", lambda run_id, folder: folder / "gone")
+    monkeypatch.setattr(memory, "load_weights_file", lambda run_id, folder, epoch: folder / "gone")
     outcome, _ = run_inline(plan(trials=2, analyze_best=1))
     assert outcome.failed
     assert "gone" in outcome.analysis_problems[0]
@@ -238,17 +247,17 @@ def test_what_a_sweep_pruned_it_leaves_alone_and_another_runs_in_full(
     memory: MemoryTracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     axes = {"shortcut": ["identity", "conv1x1"]}
-    grid = {"axes": axes, "method": "grid", "trials": None}
+    grid: dict[str, Any] = {"axes": axes, "analyses": {}, "method": "grid", "trials": None}
     pruning = plan(pruning="asha", **grid)
-    first, second = pruning.trials
+    first, second = pruning.identified(None).trials
     memory.start_sweep(pruning.sweep, trials=pruning.trials, command="")
     for spec, status in ((first, "finished"), (second, "pruned")):
         memory.start_trial(spec)
         result = make_result(status=status, reason="pruned by asha after epoch 3").model_copy(update={"spec": spec})
-        memory.finish_trial(result, weights=None, figures={})
+        memory.finish_trial(result, weights={}, figures={})
     monkeypatch.setattr(run, "_run_on_ray", None)
     outcome = run_sweep(pruning, scheduler="ray_tune", command="", console=Console(file=io.StringIO()))
-    assert (outcome.reused, outcome.left, outcome.counts, outcome.failed) == (1, {"pruned": 1}, {}, False)
+    assert (outcome.reused, outcome.not_repeated, outcome.counts, outcome.failed) == (1, {"pruned": 1}, {}, False)
     outcome, _ = run_inline(plan("other", **grid))
     assert (outcome.reused, outcome.counts) == (1, {"finished": 1})
     assert [result.status for result in results(memory, "other")] == ["finished"] * 2

@@ -1,21 +1,20 @@
 """Searches and pruning on a real Ray: states in the study, the tracker and the report; then nothing is left."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from resablate.plan import SweepPlan, plan_sweep
+from resablate.plan import SweepPlan
 from resablate.report import write_report
 from resablate.result import TrialResult
 from resablate.scheduling import SweepOutcome, ray_tune, run, run_sweep
-from resablate.sweep import parse_sweep
 from resablate.tracking import MemoryTracker, open_tracker
 from tests.scheduling.test_ray_tune import ray_folder  # noqa: F401 - a Ray for every test here
-from tests.scheduling.tiny import BASE, numbers
+from tests.scheduling.tiny import numbers, tiny_plan
 from tests.searches.studies import states, stored
 from tests.tracking.databases import make_database
 
@@ -30,10 +29,11 @@ pytestmark = [
 AXES = {"shortcut": ["identity", "conv1x1"], "learning_rate": {"low": 1e-4, "high": 1, "log": True}}
 
 
-def plan(name: str, *, epochs: int = 5, analyses: Sequence[str] = (), cpus: int = 1, **search: Any) -> SweepPlan:
-    base = {**BASE, "epochs": epochs, "train_examples": 600, "analyses": list(analyses)}
-    resources = {"cpus": cpus}
-    return plan_sweep(parse_sweep({"name": name, "base": base, "axes": AXES, "search": search, "resources": resources}))
+def plan(
+    name: str, *, epochs: int = 5, analyses: Mapping[str, Any] | None = None, cpus: int = 1, **search: Any
+) -> SweepPlan:
+    parts: dict[str, Any] = {"analyses": analyses or {}, "resources": {"cpus": cpus}, "search": search}
+    return tiny_plan(AXES, name=name, epochs=epochs, fields={"dataset.train_examples": 600}, **parts)
 
 
 def submit(planned: SweepPlan, uri: str | None = None, *, inline: bool = False) -> tuple[SweepOutcome, str]:
@@ -50,7 +50,7 @@ def submit(planned: SweepPlan, uri: str | None = None, *, inline: bool = False) 
 
 def test_tpe_with_asha_and_a_second_run_that_does_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     uri = make_database(tmp_path)
-    planned = plan("pruned", analyses=["lesion"], method="tpe", trials=8, pruning="asha")
+    planned = plan("pruned", analyses={"lesion": {"examples": 64}}, method="tpe", trials=8, pruning="asha")
     outcome, shown = submit(planned, uri)
     assert set(outcome.counts) == {"finished", "pruned"}
     assert outcome.ended == outcome.planned == 8
@@ -64,10 +64,10 @@ def test_tpe_with_asha_and_a_second_run_that_does_nothing(tmp_path: Path, monkey
     assert (len(pruned), len(finished), record.missing) == (outcome.counts["pruned"], outcome.counts["finished"], [])
     for result in pruned:
         assert 1 <= len(result.history) < 5
-        assert result.reason == f"pruned by asha after epoch {len(result.history)}; not tested, not analyzed"
+        assert result.reason == f"pruned by asha after epoch {len(result.history)}; no question was put to it"
         assert (result.analyses, result.versions["device"]) == ({}, "cpu")
         assert result.parameter_count == next(r.parameter_count for r in finished if same_network(r, result))
-    assert all(len(result.history) == 5 and "lesion" in result.analyses for result in finished)
+    assert all(len(result.history) == 5 and {"test", "lesion"} == set(result.analyses) for result in finished)
 
     study = stored("pruned")
     assert len(study.trials) == 8
@@ -89,7 +89,7 @@ def test_tpe_with_asha_and_a_second_run_that_does_nothing(tmp_path: Path, monkey
         patch.setattr(ray_tune, "run_ray", schedule)
         again, _ = submit(planned, uri)
         left = {"pruned": outcome.counts["pruned"]}
-        assert (again.reused, again.left, again.counts, again.failed) == (8 - left["pruned"], left, {}, False)
+        assert (again.reused, again.not_repeated, again.counts, again.failed) == (8 - left["pruned"], left, {}, False)
     assert len(stored("pruned").trials) == 8
 
 

@@ -10,31 +10,42 @@ from resablate.sweep import SweepSpec, parse_sweep
 
 BASE: Mapping[str, Any] = {
     "dataset": "digits",
-    "train_examples": 128,
+    "dataset.train_examples": 128,
     "depth": 8,
     "width": 4,
     "epochs": 2,
     "batch_size": 32,
-    "lesion_examples": 64,
-    "path_examples": 8,
-    "path_samples": 1,
 }
+STEPS = 4
+"""Optimizer steps in an epoch of BASE."""
+ANALYSES: Mapping[str, Any] = {"lesion": {"examples": 64}, "path_gradient": {"examples": 8, "samples": 1}}
 
 
 def tiny_sweep(
-    axes: Mapping[str, list[Any]], *, name: str = "tiny", resources: Mapping[str, Any] | None = None, **base: Any
+    axes: Mapping[str, Any],
+    *,
+    name: str = "tiny",
+    analyses: Mapping[str, Any] = ANALYSES,
+    resources: Mapping[str, Any] | None = None,
+    search: Mapping[str, Any] | None = None,
+    fields: Mapping[str, Any] | None = None,
+    **base: Any,
 ) -> SweepSpec:
-    """A sweep over `axes` with `base` on top of BASE."""
-    fields = {field: value for field, value in {**BASE, **base}.items() if field not in axes}
+    """A sweep over `axes` with `base`, and `fields` whose names have a dot, on top of BASE."""
+    kept = {field: value for field, value in {**BASE, **base, **(fields or {})}.items() if field not in axes}
+    parts: dict[str, Any] = {"base": kept, "axes": dict(axes), "analyses": dict(analyses)}
     given = {"resources": dict(resources)} if resources else {}
-    return parse_sweep({"name": name, "base": fields, "axes": dict(axes), **given})
+    return parse_sweep({"name": name, **parts, **given, "search": dict(search or {})})
 
 
-def tiny_plan(
-    axes: Mapping[str, list[Any]], *, name: str = "tiny", resources: Mapping[str, Any] | None = None, **base: Any
-) -> SweepPlan:
+def tiny_plan(axes: Mapping[str, Any], **parts: Any) -> SweepPlan:
     """`tiny_sweep`, planned."""
-    return plan_sweep(tiny_sweep(axes, name=name, resources=resources, **base))
+    return plan_sweep(tiny_sweep(axes, **parts))
+
+
+def final_plan(axes: Mapping[str, Any], **parts: Any) -> SweepPlan:
+    """`tiny_plan` with the keys under which its trials are filed."""
+    return tiny_plan(axes, **parts).identified(None)
 
 
 def numbers(result: TrialResult) -> dict[str, Any]:

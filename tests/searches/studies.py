@@ -6,11 +6,11 @@ from typing import Any
 
 import optuna
 
-from resablate.plan import plan_sweep, point_trials
+from resablate.plan import plan_sweep
 from resablate.result import Status, TrialResult
-from resablate.searches.searcher import KEYS, VOID, Searcher
+from resablate.searches.searcher import DISCARDED, KEYS, Searcher
 from resablate.searches.study import study_address
-from resablate.spec import TrialSpec
+from resablate.spec import TrainSpec
 from resablate.sweep import SweepSpec, parse_sweep
 from tests.factories import make_history
 
@@ -22,13 +22,18 @@ AXES: Mapping[str, Any] = {
 
 
 def make_search(
-    *, axes: Mapping[str, Any] = AXES, name: str = "found", base: Mapping[str, Any] | None = None, **search: Any
+    *,
+    axes: Mapping[str, Any] = AXES,
+    name: str = "found",
+    base: Mapping[str, Any] | None = None,
+    cases: Sequence[Mapping[str, Any]] = (),
+    analyses: Mapping[str, Any] | None = None,
+    **search: Any,
 ) -> SweepSpec:
-    """A checked sweep; tpe over three axes, if nothing else is said."""
+    """A sweep; tpe over three axes, if nothing else is said."""
     given = {"method": "tpe", "trials": 12, **search}
-    sweep = parse_sweep({"name": name, "base": {"analyses": [], **(base or {})}, "axes": dict(axes), "search": given})
-    plan_sweep(sweep)
-    return sweep
+    parts = {"base": dict(base or {}), "axes": dict(axes), "cases": list(cases), "analyses": dict(analyses or {})}
+    return parse_sweep({"name": name, "search": given, **parts})
 
 
 def open_search(
@@ -36,24 +41,23 @@ def open_search(
     past: Iterable[TrialResult] = (),
     complete: Callable[[str], TrialResult | None] = lambda key: None,
 ) -> Searcher:
-    return Searcher(sweep, trials_of=lambda point: point_trials(sweep, point), past=past, complete=complete)
+    return Searcher(sweep, trials_of=plan_sweep(sweep).point_trials, past=past, complete=complete)
 
 
 def end(
-    spec: TrialSpec, error: float | None = None, *, status: Status = "finished", reason: str = "", epochs: int = 3
+    spec: TrainSpec, error: float | None = None, *, status: Status = "finished", reason: str = "", epochs: int = 3
 ) -> TrialResult:
-    """A result with this validation error ; the learning rate's distance to 0.01 if not given."""
+    """A result with this validation error; the learning rate's distance to 0.01 if not given."""
     value = abs(math.log10(spec.learning_rate) + 2) / 4 if error is None else error
     return TrialResult(
         spec=spec,
         status=status,
         reason=reason,
         history=() if status == "failed" else make_history([1.0] * epochs, val_error=value),
-        test_error=value,
     )
 
 
-def run(search: Searcher, error: Callable[[TrialSpec], float | None] = lambda spec: None) -> list[TrialResult]:
+def run(search: Searcher, error: Callable[[TrainSpec], float | None] = lambda spec: None) -> list[TrialResult]:
     """Every proposed trial, one after another, finished."""
     results: list[TrialResult] = []
     for spec in iter(search.next, None):
@@ -71,10 +75,10 @@ def states(study: optuna.Study) -> list[str]:
     return [trial.state.name for trial in study.trials]
 
 
-def void(study: optuna.Study) -> list[int]:
-    found: list[int] = study.user_attrs[VOID]
+def discarded(study: optuna.Study) -> list[int]:
+    found: list[int] = study.user_attrs[DISCARDED]
     return found
 
 
 def keys(study: optuna.Study) -> list[Sequence[str]]:
-    return [trial.user_attrs[KEYS] for trial in study.trials if trial.number not in void(study)]
+    return [trial.user_attrs[KEYS] for trial in study.trials if trial.number not in discarded(study)]

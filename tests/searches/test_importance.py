@@ -27,10 +27,21 @@ def test_two_axes_share_by_their_variances() -> None:
     """A uniform number has variance 1/12 of its squared range, a fair choice 1/4: here 4/12 and 1/4 of 1."""
     sweep = make_sweep()
     points = draw(sweep, 400)
-    values = [2 * (math.log10(point["learning_rate"]) / 4 + 1) + (point["shortcut"] == "identity") for point in points]
+    values = [
+        2 * (math.log10(point["learning_rate"]) / 4 + 1) + (point["shortcut"].name == "identity") for point in points
+    ]
     shares = importances(points, values, sweep)
     assert shares["learning_rate"] == pytest.approx((4 / 12) / (4 / 12 + 1 / 4), abs=0.05)
     assert shares["batch_size"] < 0.03
+
+
+def test_cases_are_one_axis() -> None:
+    cases = [{"network": "resnet", "depth": 20}, {"network": "vgg", "depth": 15}]
+    sweep = parse_sweep({**make_sweep().model_dump(mode="json"), "cases": cases})
+    points = draw(sweep, 200)
+    shares = importances(points, [point["case"] + 0.1 * math.log10(point["learning_rate"]) for point in points], sweep)
+    assert list(shares)[:2] == ["case", "learning_rate"]
+    assert shares["case"] > 0.9  # variances 1/4 and 0.16/12
 
 
 def test_nothing_to_say() -> None:

@@ -1,53 +1,129 @@
 """What a search minimizes, read off results."""
 
 import math
+from typing import Any
 
 import pytest
 
 from resablate.analyses import ANALYSES
+from resablate.component import Component
 from resablate.errors import ResablateError
+from resablate.question import AskedAnalysis
+from resablate.result import TrialResult
 from resablate.searches import objectives
-from resablate.searches.objectives import objective, objective_problem
-from tests.factories import make_lesion, make_result
+from resablate.searches.objectives import is_measured, objective, objective_names, objective_note, objective_problem
+from tests.factories import make_lesion, make_measurement, make_result
+
+Asked = tuple[AskedAnalysis, ...]
+
+
+def asking(*analyses: str | tuple[str, dict[str, Any]]) -> Asked:
+    pairs = [(given, {}) if isinstance(given, str) else given for given in analyses]
+    return tuple(AskedAnalysis(Component(name, arguments)) for name, arguments in pairs)
+
+
+LESION = asking("test", "lesion")
 
 
 def test_the_last_epoch_counts() -> None:
     result = make_result(losses=[3.0, 1.0, 2.0], error=0.5)
-    assert objective(result, "val_loss") == 2.0
-    assert objective(result, "val_error") == 0.1, "not the test error"
+    assert objective(result, "val_loss", LESION) == 2.0
+    assert objective(result, "val_error", LESION) == 0.1, "not the test error"
 
 
 def test_a_number_of_an_analysis() -> None:
     result = make_result(analyses={"lesion": make_lesion([0.5, 0.25], baseline=0.125)})
-    assert objective(result, "lesion/worst_error") == 0.5
+    assert objective(result, "lesion/worst_error", LESION) == 0.5
     with pytest.raises(ResablateError, match=r"lesion/best: lesion gives no 'best', but baseline_error, mean_error"):
-        objective(result, "lesion/best")
-    with pytest.raises(ResablateError, match="path_gradient/x: path_gradient was not run"):
-        objective(result, "path_gradient/x")
+        objective(result, "lesion/best", LESION)
+    with pytest.raises(ResablateError, match="path_gradient/x: path_gradient was not measured"):
+        objective(result, "path_gradient/x", asking("path_gradient"))
     broken = make_result(analysis_errors={"lesion": "RuntimeError: no memory"})
     with pytest.raises(ResablateError, match="lesion/worst_error: RuntimeError: no memory"):
-        objective(broken, "lesion/worst_error")
+        objective(broken, "lesion/worst_error", LESION)
     strange = make_result(analyses={"lesion": make_lesion([math.nan], baseline=0.1)})
     with pytest.raises(ResablateError, match="lesion/worst_error: is not a number"):
-        objective(strange, "lesion/worst_error")
+        objective(strange, "lesion/worst_error", LESION)
+
+
+def lesioned(*worst: tuple[float, dict[str, Any]]) -> TrialResult:
+    """A result with these worst errors of lesions by the arguments with which they were measured, in this order."""
+    answers = [
+        make_measurement("lesion", make_lesion([error], baseline=0.0), **arguments) for error, arguments in worst
+    ]
+    return make_result().with_measurements(answers)
+
+
+SEVERAL = asking("test", ("lesion", {"examples": 50}), ("lesion", {"examples": 20, "arithmetic": "exact"}))
+
+
+def test_several_sets_of_arguments_are_told_apart_whatever_was_measured_first() -> None:
+    result = lesioned((0.9, {"examples": 7}), (0.2, {"examples": 20}), (0.5, {"examples": 50}))
+    assert objective(result, "lesion/worst_error", SEVERAL) == 0.5, "that of the arguments that are asked first"
+    assert objective(result, "lesion examples 20/worst_error", SEVERAL) == 0.2, "a default that is written is one"
+    assert list(objective_names(SEVERAL)) == ["lesion", "lesion examples 20"]
+    for name in ("lesion/worst_error", "lesion examples 20/worst_error"):
+        assert objective_problem(name, SEVERAL) is None
+    assert objective_problem("lesion examples 7/worst_error", SEVERAL) == (
+        "lesion examples 7/worst_error: the sweep does not ask 'lesion examples 7' (it asks lesion ="
+        " lesion(examples=50), lesion examples 20 = lesion(examples=20))"
+    )
+
+
+def test_the_message_says_which_arguments_are_meant() -> None:
+    assert objective_note("lesion/worst_error", SEVERAL) == (
+        "search.minimize: lesion/worst_error is that of lesion(examples=50), which is asked first (there is also"
+        " lesion examples 20/worst_error)"
+    )
+    for name in ("val_error", "lesion examples 20/worst_error"):
+        assert objective_note(name, SEVERAL) is None
+    assert objective_note("lesion/worst_error", LESION) is None
+
+
+def test_a_question_in_the_form_in_which_the_trial_can_answer_it() -> None:
+    """More examples than there are in the test set are all of them."""
+    result = lesioned((0.25, {}))
+    assert objective(result, "lesion/worst_error", asking(("lesion", {"examples": 1_000_000}))) == 0.25
+
+
+def test_whether_an_objective_was_measured() -> None:
+    result = lesioned((0.5, {"examples": 50}))
+    assert is_measured(result, ["val_error"], SEVERAL)
+    assert is_measured(result, ["val_error", "lesion/worst_error"], SEVERAL)
+    assert not is_measured(result, ["lesion examples 20/worst_error"], SEVERAL)
+    assert is_measured(make_result(analysis_errors={"lesion": "no memory"}), ["lesion/worst_error"], LESION)
+    assert is_measured(make_result(status="diverged"), ["lesion/worst_error"], LESION), "there is nothing to measure"
 
 
 def test_one_that_diverged_is_the_worst_there_is() -> None:
     diverged = make_result(status="diverged", losses=[2.0, math.nan])
-    assert objective(diverged, "val_error") == 1.0
-    assert objective(diverged, "val_loss") == math.inf
-    assert objective(diverged, "lesion/mean_increase") == math.inf
+    assert objective(diverged, "val_error", LESION) == 1.0
+    assert objective(diverged, "val_loss", LESION) == math.inf
+    assert objective(diverged, "lesion/mean_increase", LESION) == math.inf
 
 
-@pytest.mark.parametrize("name", ANALYSES)
+@pytest.mark.parametrize("name", ["test_error", "test_loss", "test/error", "test/loss", "test crop 320/error"])
+def test_the_test_set_is_no_objective(name: str) -> None:
+    asked = asking("test", ("test", {"crop": 320}))
+    assert f"{name} would choose by the test set" in str(objective_problem(name, asked))
+
+
+@pytest.mark.parametrize("name", [name for name in ANALYSES if name != "test"])
 def test_the_numbers_of_every_analysis_are_known_before_it_runs(name: str) -> None:
     numbers = objectives._numbers(name)
     for number in numbers:
-        assert objective_problem(f"{name}/{number}", (name,)) is None
+        assert objective_problem(f"{name}/{number}", asking(name)) is None
     if numbers:
-        assert "gives no 'nothing'" in str(objective_problem(f"{name}/nothing", (name,)))
+        assert "gives no 'nothing'" in str(objective_problem(f"{name}/nothing", asking(name)))
 
 
-def test_the_numbers_of_a_lesion() -> None:
-    numbers = objectives._numbers("lesion")
-    assert {"baseline_error", "mean_error", "worst_error", "mean_increase"} < set(numbers)
+@pytest.mark.parametrize(
+    ("name", "some"),
+    [
+        ("lesion", {"baseline_error", "mean_error", "worst_error", "mean_increase"}),
+        ("reorder", {"mean_error", "lowest_tau"}),  # needs two blocks that fit each other's place
+        ("path_gradient", {"median_length"}),
+    ],
+)
+def test_the_numbers_of_an_analysis(name: str, some: set[str]) -> None:
+    assert some < set(objectives._numbers(name))

@@ -5,17 +5,22 @@ from typing import Any
 
 import pytest
 
+from resablate import plan as plan_file
+from resablate.component import Component
 from resablate.errors import TrackingError
+from resablate.measurement import FailedMeasurement
+from resablate.question import Question
 from resablate.result import TrialResult
 from resablate.searches.searcher import REASON
 from resablate.searches.study import ADDRESS_VARIABLE
-from resablate.spec import TrialSpec
-from tests.searches.studies import AXES, end, keys, make_search, open_search, run, states, stored, void
+from resablate.spec import TrainSpec
+from tests.factories import make_lesion, make_measurement
+from tests.searches.studies import AXES, discarded, end, keys, make_search, open_search, run, states, stored
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # of the study that a test opens beside ours
 
 
-def proposed(**search: Any) -> list[TrialSpec]:
+def proposed(**search: Any) -> list[TrainSpec]:
     with open_search(make_search(**search)) as search_:
         return [result.spec for result in run(search_)]
 
@@ -39,7 +44,8 @@ def test_a_search_runs_its_trials_and_finds_what_is_good() -> None:
 
 
 @pytest.mark.parametrize("method", ["tpe", "gp", "nsga2"])
-def test_every_search_depends_on_its_seed_alone(method: str) -> None:
+def test_every_search_depends_on_its_seed_alone(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ADDRESS_VARIABLE, "sqlite://")  # in memory
     first = proposed(method=method, trials=14)
     assert proposed(method=method, trials=14, name="again") == first
     assert proposed(method=method, trials=14, name="other", seed=1) != first
@@ -87,7 +93,7 @@ def test_nothing_stays_running_after_a_crash_and_the_search_goes_on_as_if_there_
 
     with open_search(sweep, past) as search:
         assert states(stored())[13:] == ["FAIL", "WAITING"]
-        assert void(stored()) == [13]
+        assert discarded(stored()) == [13]
         assert search.left == 7
         again = search.next()
         assert again == interrupted, "before any new point, so that it continues from its checkpoint"
@@ -141,7 +147,7 @@ def test_what_the_study_lacks_is_added() -> None:
 
 def test_results_of_other_trials_are_not_taken_for_the_sweeps() -> None:
     sweep = make_search(trials=2)
-    foreign = [end(TrialSpec(seed=7, analyses=())), end(TrialSpec(learning_rate=0.5, depth=56, analyses=()))]
+    foreign = [end(TrainSpec(seed=7)), end(TrainSpec(learning_rate=0.5, depth=56))]
     with open_search(sweep, foreign) as search:
         assert (search.past, search.left) == ([], 2)
     assert stored().trials == []
@@ -193,14 +199,14 @@ def test_a_point_asked_for_again_is_told_at_once() -> None:
     sweep = make_search(axes={"shortcut": ["identity", "conv1x1"]}, trials=6)
     with open_search(sweep) as search:
         first, second = search.next(), search.next()
-        assert {spec.shortcut for spec in (first, second) if spec} == {"identity", "conv1x1"}
+        assert {spec.shortcut.name for spec in (first, second) if spec} == {"identity", "conv1x1"}
         assert search.next() is None
         assert (search.total, search.left) == (2, 0)
         running = states(stored())
         assert running == ["RUNNING"] * 6
         for spec in (first, second):
             assert spec
-            search.tell(end(spec, 0.25 if spec.shortcut == "identity" else 0.5))
+            search.tell(end(spec, 0.25 if spec.shortcut.name == "identity" else 0.5))
     study = stored()
     assert states(study) == ["COMPLETE"] * 6
     assert [trial.value for trial in study.trials] == [
@@ -222,8 +228,8 @@ def test_what_another_sweep_completed_is_told_at_once() -> None:
 
 
 def test_an_axis_without_effect_does_not_make_a_result_foreign() -> None:
-    """With the constant schedule the decay has no effect, so the spec does not hold its value."""
-    axes = {"schedule": ["constant"], "decay_factor": {"low": 0.2, "high": 0.9}}
+    """Without weight decay it makes no difference what it acts on, so the spec holds the default."""
+    axes = {"optimizer.weight_decay": [0.0], "optimizer.weight_decay_on": ["all", "convolutions"]}
     with open_search(make_search(axes=axes, name="first", trials=2)) as search:
         results = run(search)
     assert len(results) == 1, "both points are the same trial"
@@ -235,25 +241,112 @@ def test_an_axis_without_effect_does_not_make_a_result_foreign() -> None:
 
 def test_lists_and_arguments_are_axes() -> None:
     axes = {
-        "milestones": [[0.3, 0.6], [0.5]],
+        "schedule.milestones": [[0.3, 0.6], [0.5]],
         "shortcut": ["exclusive_gate"],
-        "shortcut_args.bias": {"low": -8, "high": -2},
-        "nesterov": [True, False],
+        "shortcut.bias": {"low": -8, "high": -2},
+        "optimizer.nesterov": [True, False],
+        "dataset.train_examples": {"low": 500, "high": 1000},
     }
     sweep = make_search(axes=axes, trials=8)
     with open_search(sweep) as search:
         results = run(search, lambda spec: 0.5)
-    assert {result.spec.milestones for result in results} == {(0.3, 0.6), (0.5,)}
-    assert all(-8 <= float(result.spec.shortcut_args["bias"]) <= -2 for result in results)
+    assert {result.spec.schedule.values["milestones"] for result in results} == {(0.3, 0.6), (0.5,)}
+    assert all(-8 <= result.spec.shortcut.values["bias"] <= -2 for result in results)
+    assert all(type(result.spec.dataset.values["train_examples"]) is int for result in results)
     with open_search(make_search(axes=axes, trials=8, name="rebuilt"), results) as search:
         assert search.next() is None
     assert [trial.params for trial in stored("rebuilt").trials] == [trial.params for trial in stored().trials]
 
 
-def test_a_point_inside_the_ranges_that_is_no_trial_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    from resablate import plan
+def test_components_and_cases_are_axes() -> None:
+    parts: dict[str, Any] = {
+        "axes": {"optimizer": ["sgd", {"name": "adamw", "weight_decay": 0.1}], **AXES},
+        "cases": [{"network": "resnet", "depth": 20}, {"network": "vgg", "depth": 15}],
+    }
+    del parts["axes"]["shortcut"]
+    with open_search(make_search(**parts, trials=10)) as search:
+        results = run(search)
+    assert {(str(spec.network), spec.depth) for spec in (result.spec for result in results)} == {
+        ("resnet", 20),
+        ("vgg", 15),
+    }
+    study = stored()
+    assert {trial.params["optimizer"] for trial in study.trials} == {"sgd", '{"name": "adamw", "weight_decay": 0.1}'}
+    assert {trial.params["case"] for trial in study.trials} == {
+        '{"depth": 15, "network": "vgg"}',
+        '{"depth": 20, "network": "resnet"}',
+    }
+    with open_search(make_search(**parts, trials=10, name="rebuilt"), results) as search:
+        assert (search.left, search.next()) == (0, None)
+    assert [trial.params for trial in stored("rebuilt").trials] == [trial.params for trial in study.trials]
 
-    monkeypatch.setattr(plan, "_known_points", lambda sweep: [{"depth": 8}])
+
+LESION = {"analyses": {"lesion": {"examples": 50}}, "minimize": "lesion/worst_error"}
+
+
+def measured(result: TrialResult, error: float) -> TrialResult:
+    return result.with_measurements([make_measurement("lesion", make_lesion([error], baseline=0.0), examples=50)])
+
+
+def test_a_training_of_another_sweep_without_the_objective_is_proposed_to_be_measured() -> None:
+    with open_search(make_search(name="first", trials=3)) as search:
+        known = {result.key: result for result in run(search)}
+    sweep = make_search(trials=3, **LESION)
+    with open_search(sweep, complete=known.get) as search:
+        specs = [spec for spec in iter(search.next, None) if spec]
+        assert ([spec.key for spec in specs], search.reused) == (list(known), {})
+        search.tell(measured(known[specs[0].key], 0.75))
+    assert states(stored()) == ["COMPLETE", "RUNNING", "RUNNING"]
+    assert stored().trials[0].values == [0.75]
+    past = [measured(known[specs[0].key], 0.75), *list(known.values())[1:]]
+    with open_search(sweep, past, complete=known.get) as search:
+        assert search.past == [specs[0]], "the others hold no lesion"
+        assert [search.next(), search.next(), search.next()] == [*specs[1:], None]
+
+
+def test_a_measurement_that_failed_is_not_tried_again() -> None:
+    sweep = make_search(trials=1, **LESION)
+    with open_search(sweep) as search:
+        spec = search.next()
+        assert spec
+        failure = FailedMeasurement(question=Question(Component("lesion", {"examples": 50})), reason="no memory")
+        result = end(spec).with_measurements([], [failure])
+        search.tell(result)
+    assert states(stored()) == ["FAIL"]
+    assert stored().trials[0].user_attrs[REASON] == "lesion/worst_error: no memory"
+    with open_search(sweep, [result]) as search:
+        assert (search.left, search.next()) == (0, None)
+
+
+class CountedDict(dict[str, TrialResult]):
+    """Counts how often somebody looks something up."""
+
+    looks = 0
+
+    def __contains__(self, key: object) -> bool:
+        self.looks += 1
+        return super().__contains__(key)
+
+    def __getitem__(self, key: str) -> TrialResult:
+        self.looks += 1
+        return super().__getitem__(key)
+
+
+def test_the_work_for_each_event_does_not_grow_with_the_points_that_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All points run at the same time; a searcher that looked at each of them at every event would look 800 times."""
+    monkeypatch.setenv(ADDRESS_VARIABLE, "sqlite://")  # in memory
+    with open_search(make_search(trials=20, seeds=[0, 1], method="nsga2")) as search:
+        search._results = CountedDict()
+        specs = [spec for spec in iter(search.next, None) if spec]
+        for spec in reversed(specs):
+            search.tell(end(spec))
+        assert len(specs) == 40
+        assert search._results.looks <= 3 * len(specs), "twice when a trial is proposed, once when its point is told"
+        assert [trial.state.name for trial in search._study.trials] == ["COMPLETE"] * 20
+
+
+def test_a_point_inside_the_ranges_that_is_no_trial_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan_file, "_known_points", lambda sweep: [{"depth": 8}])
     axes = {"depth": {"low": 8, "high": 20}}
     with open_search(make_search(axes=axes, trials=12)) as search:
         results = run(search, lambda spec: 0.5)
@@ -280,6 +373,7 @@ def test_several_objectives() -> None:
     [
         ({"axes": {**AXES, "batch_size": {"low": 8, "high": 64}}}, "axes"),
         ({"base": {"depth": 26}}, "base"),
+        ({"cases": [{"depth": 14}]}, "cases"),
         ({"minimize": "val_loss"}, "minimize"),
         ({"seeds": [0, 1]}, "seeds"),
     ],
@@ -288,16 +382,25 @@ def test_a_study_of_another_question_is_left_alone(changed: dict[str, Any], what
     with open_search(make_search(trials=2)) as search:
         run(search)
     with pytest.raises(
-        TrackingError, match=rf"optuna\.db: the study 'found' was begun with other {what}, .*another na"
+        TrackingError, match=rf"optuna\.db: the study 'found' was begun with other {what}, so .*another na"
     ):
         open_search(make_search(trials=2, **changed))
     assert len(stored().trials) == 2
 
 
+def test_other_arguments_of_what_is_minimized_are_another_question() -> None:
+    with open_search(make_search(trials=2, **LESION)):
+        pass
+    with open_search(make_search(trials=2, **{**LESION, "analyses": {"path_count": {}, "lesion": {"examples": 50}}})):
+        pass
+    with pytest.raises(TrackingError, match="was begun with other analyses, so"):
+        open_search(make_search(trials=2, **{**LESION, "analyses": {"lesion": {"examples": 60}}}))
+
+
 def test_the_same_words_are_the_same_question() -> None:
     with open_search(make_search(trials=2)) as search:
         results = run(search)
-    for changed in ({"method": "gp", "seed": 4}, {"pruning": "asha"}):
+    for changed in ({"method": "gp", "seed": 4}, {"pruning": "asha"}, {"analyses": {"path_gradient": {}}}):
         with open_search(make_search(trials=3, **changed), results) as search:
             assert search.left == 1
 

@@ -12,10 +12,10 @@ from resablate.sweep import parse_sweep
 RANGE = {"learning_rate": {"low": 1e-3, "high": 1, "log": True}}
 
 
-def plan(base: dict[str, Any] | None = None, axes: dict[str, Any] | None = None, **search: Any) -> Any:
+def plan(*, axes: dict[str, Any] | None = None, parts: dict[str, Any] | None = None, **search: Any) -> Any:
     given = {"method": "tpe", "trials": 5, **search}
     return plan_sweep(
-        parse_sweep({"name": "x", "base": base or {}, "axes": RANGE if axes is None else axes, "search": given})
+        parse_sweep({"name": "x", "axes": RANGE if axes is None else axes, "search": given, **(parts or {})})
     )
 
 
@@ -36,12 +36,17 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ),
     ({"minimize": "leson/mean_increase"}, "search.minimize: unknown analysis 'leson'; did you mean 'lesion'"),
     (
-        {"minimize": "lesion/mean_increase", "base": {"analyses": ["path_gradient"]}},
-        r"search.minimize: lesion/mean_increase: the trials do not run lesion \(they run path_gradient\)",
+        {"minimize": "lesion/mean_increase", "parts": {"analyses": ["path_gradient"]}},
+        r"search.minimize: lesion/mean_increase: the sweep does not ask 'lesion' \(it asks path_gradient\)",
     ),
     (
-        {"minimize": "lesion/mean_error", "axes": {**RANGE, "analyses": [["lesion"], []]}},
-        r"search.minimize: .* do not run lesion \(they run no analysis\)",
+        {"minimize": "lesion/mean_error", "parts": {"analyses": {}}},
+        r"search.minimize: .* does not ask 'lesion' \(it asks no analysis but the test\)",
+    ),
+    ({"minimize": "test/error"}, "search.minimize: test/error would choose by the test set"),
+    (
+        {"axes": {"dataset.train_examples": {"low": 1000.2, "high": 1000.8}}},
+        "axes.dataset.train_examples: takes whole numbers, and there is none from 1000.2 to 1000.8",
     ),
     ({"minimize": ["val_error", "val_error"]}, "search.minimize: every objective once, got val_error, val_error"),
     ({"minimize": []}, "search.minimize: at least one is needed, got an empty list"),
@@ -60,7 +65,8 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         {"seeds": [0, 1], "axes": {**RANGE, "seed": [0, 1]}},
         "search.seeds: axes.seed is set too; write the",
     ),
-    ({"seeds": [0, 1], "base": {"seed": 3}}, "search.seeds: base.seed is set too"),
+    ({"seeds": [0, 1], "parts": {"base": {"seed": 3}}}, "search.seeds: base.seed is set too"),
+    ({"seeds": [0, 1], "parts": {"cases": [{"seed": 3, "depth": 14}]}}, "search.seeds: cases.seed is set too"),
     (
         {"pruning": "ash"},
         r"search.pruning: unknown pruning 'ash'; did you mean 'asha'\? \(known: none, asha",
@@ -70,6 +76,10 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         "search.pruning: asha compares one number; minim",
     ),
     ({"pruning": "median", "seeds": [0, 1]}, "search.pruning: median stops single trials, and search.seeds asks for"),
+    (
+        {"pruning": "asha", "method": "random", "axes": {"epochs": [4, 8]}},
+        "search.pruning: asha compares trials after the same parts of their epochs, .*; epochs is swept",
+    ),
     ({"pruning": "hyperband"}, "search.pruning: hyperband waits for whole brackets of trials, so tpe would propose"),
     ({"analyze_best": 0}, "search.analyze_best: input should be greater than or equal to 1, got 0"),
     (
@@ -77,12 +87,12 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         "search.analyze_best: minimize needs lesion/mean_error of every trial; remove one of the two",
     ),
     (
-        {"analyze_best": 2, "base": {"analyses": []}},
-        "search.analyze_best: needs base.analyses, one list for",
+        {"analyze_best": 2, "parts": {"analyses": {"test": {}}}},
+        r"search.analyze_best: the sweep asks no analysis but test, .* add one to analyses \(known: test, lesion",
     ),
     (
-        {"analyze_best": 2, "base": {"analysis_epochs": [1]}},
-        "search.analyze_best: analysis_epochs asks for analyses",
+        {"analyze_best": 2, "parts": {"analyses": {"path_gradient": {"epochs": [1, 2]}}}},
+        "search.analyze_best: path_gradient is asked after epochs 1, 2, and which trials are the best is known at",
     ),
 ]
 
@@ -103,21 +113,21 @@ def test_several_mistakes_come_together() -> None:
 
 
 def test_the_ends_of_ranges_and_what_is_between_are_checked() -> None:
-    procrustes = {"base": {"regularizer": "procrustes"}, "axes": {"sv_strength": {"low": 0.1, "high": 2}}}
-    with pytest.raises(SpecError, match="procrustes moves by a part of the way, at most 1; got 2"):
-        plan(**procrustes)
+    base = {"base": {"regularizer": "procrustes"}}
+    with pytest.raises(SpecError, match=r"regularizer 'procrustes': strength must be less than or equal to 1, got 2"):
+        plan(axes={"regularizer.strength": {"low": 0.1, "high": 2}}, parts=base)
     with pytest.raises(SpecError, match=r"depth: 1\d is not 6n\+2 for basic blocks"):
         plan(axes={"depth": {"low": 8, "high": 20}})
     with pytest.raises(SpecError, match="unknown shortcut 'idenity'"):
         plan(axes={**RANGE, "shortcut": ["identity", "idenity"]})
-    with pytest.raises(SpecError, match=r"shortcut_args.bias: no shortcut of this sweep takes it"):
-        plan(axes={"shortcut": ["dropout"], "shortcut_args.bias": {"low": -3, "high": 0}})
+    with pytest.raises(SpecError, match=r"shortcut.bias: no shortcut of this sweep takes it"):
+        plan(axes={"shortcut": ["dropout"], "shortcut.bias": {"low": -3, "high": 0}})
 
 
 def test_a_plan_of_what_is_proposed_one_by_one() -> None:
     planned = plan(axes={**RANGE, "shortcut": ["identity", "conv1x1"]}, trials=30, seeds=[0, 1])
     assert (planned.adaptive, planned.trials, planned.trial_count) == (True, (), 60)
-    ends = [(spec.learning_rate, spec.shortcut, spec.seed) for spec in planned.samples[:8]]
+    ends = [(spec.learning_rate, spec.shortcut.name, spec.seed) for spec in planned.samples[:8]]
     assert ends == [(rate, name, seed) for rate in (1e-3, 1.0) for name in ("identity", "conv1x1") for seed in (0, 1)]
     assert planned.notes == ("tpe proposes the trials one by one, such as these",)
 
@@ -125,19 +135,20 @@ def test_a_plan_of_what_is_proposed_one_by_one() -> None:
 def test_many_axes_do_not_make_the_check_long() -> None:
     names = [
         "learning_rate",
-        "momentum",
-        "weight_decay",
-        "sv_frequency",
-        "final_survival",
-        "decay_factor",
-        "val_fraction",
+        "optimizer.momentum",
+        "optimizer.weight_decay",
+        "regularizer.strength",
+        "block_sampling.final_survival",
+        "schedule.decay_factor",
+        "dataset.val_fraction",
     ]
     axes: dict[str, Any] = {name: {"low": 0.2, "high": 0.4} for name in names}
     axes |= {"seed": list(range(100)), "shortcut": ["identity", "nome"]}
+    base = {"base": {"regularizer": "procrustes", "block_sampling": "stochastic_depth"}}
     with pytest.raises(SpecError, match="unknown shortcut 'nome'"):
-        plan(axes=axes)
+        plan(axes=axes, parts=base)
     axes["shortcut"] = ["identity", "none"]
-    assert len(plan(axes=axes).samples) < 200
+    assert len(plan(axes=axes, parts=base).samples) < 200
 
 
 def test_seeds_of_a_search_that_knows_its_points() -> None:
@@ -148,17 +159,17 @@ def test_seeds_of_a_search_that_knows_its_points() -> None:
     assert planned.sweep.label(planned.trials[0]) != planned.sweep.label(planned.trials[1])
 
 
-def test_analyses_of_the_best_are_no_part_of_a_trial() -> None:
-    planned = plan(method="random", trials=3, analyze_best=2, base={"analyses": ["lesion"], "lesion_examples": 64})
-    assert [spec.analyses for spec in planned.trials] == [()] * 3
-    without = plan(method="random", trials=3, base={"analyses": []})
+def test_what_is_asked_of_the_best_alone() -> None:
+    asked = {"parts": {"analyses": {"lesion": {"examples": 64}}}}
+    planned = plan(method="random", trials=3, analyze_best=2, **asked)
+    assert [question.name for question in planned.questions(planned.trials[0])] == ["test"]
+    without = plan(method="random", trials=3, **asked)
     assert [spec.key for spec in planned.trials] == [spec.key for spec in without.trials]
-    assert planned.notes == ("analyses are run on the best 2 trials alone, by val_error, at the end",)
     with pytest.raises(SpecError, match="unknown analysis 'leson'"):
-        plan(method="random", trials=3, analyze_best=2, base={"analyses": ["leson"]})
+        plan(method="random", trials=3, analyze_best=2, parts={"analyses": ["leson"]})
 
 
-def test_searches_that_were_there_before_draw_what_they_drew() -> None:
+def test_the_same_seed_draws_the_same_points_in_every_release() -> None:
     sweep = parse_sweep({"name": "x", "axes": RANGE, "search": {"method": "random", "trials": 2, "seed": 5}})
     points = SEARCHES["random"](sweep)  # type: ignore[operator]
     assert [point["learning_rate"] for point in points] == pytest.approx(

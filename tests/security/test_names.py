@@ -1,6 +1,7 @@
 """Hostile names: a sweep's name becomes a folder, and what it says becomes a page."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,11 @@ import yaml
 from bs4 import BeautifulSoup
 from markdown_it import MarkdownIt
 
-from resablate import cli
+from resablate.commands import cli
+from resablate.component import Component
 from resablate.errors import ResablateError, SpecError
-from resablate.measurement import AnalysisResult
+from resablate.measurement import AnalysisResult, FailedMeasurement, Measurement
+from resablate.question import Question
 from resablate.report import write_report
 from resablate.result import TrialResult
 from resablate.sweep import SweepSpec, parse_sweep
@@ -59,8 +62,9 @@ def test_a_name_that_nobody_has_is_looked_for_and_nothing_else(
 
 @pytest.fixture(scope="module")
 def result() -> TrialResult:
-    [spec] = tiny_plan({"shortcut": ["identity"]}, analyses=["path_count"]).trials
-    return run_trial(spec)
+    plan = tiny_plan({"shortcut": ["identity"]}, analyses={"path_count": {}})
+    [spec] = plan.trials
+    return run_trial(spec, plan.questions(spec))
 
 
 def test_a_report_does_not_follow_a_link_into_another_folder(tmp_path: Path, result: TrialResult) -> None:
@@ -90,23 +94,29 @@ HOSTILE = [
     "| a | b |\n|---|---|\n| c | d |",
     "\n# heading\n\n- list",
     "&lt;script&gt;alert(1)&lt;/script&gt;",
+    "../../../" + 300 * "x",
 ]
 
 
 def _report(folder: Path, result: TrialResult, text: str) -> tuple[BeautifulSoup, BeautifulSoup]:
     """A report in which everything that a person or a store can put there is `text`: its page, and its Markdown."""
-    measured = result.analyses["path_count"]
+    [spec] = tiny_plan({"shortcut": ["identity"]}, analyses={"path_count": {}}).trials
+    argued = Component("path_count", {"argument": text})
     renamed = AnalysisResult(summary={text: 1.0}, table={text: [1.0, 2.0]}, units={text: text}, axes={})
     hostile = result.model_copy(
         update={
             "reason": text,
-            "analyses": {"path_count": measured, "other": renamed},
-            "analysis_errors": {text: text},
-            "analysis_knobs": {"path_count": {"knob": text}},
+            "measurements": (
+                *result.measurements,
+                Measurement(question=Question(Component("other")), result=renamed),
+                Measurement(question=Question(argued), result=result.analyses["path_count"]),
+            ),
+            "failed_measurements": (FailedMeasurement(question=Question(argued, 1), reason=text),),
             "versions": {text: text},
         }
     )
-    failed = hostile.model_copy(update={"status": "failed", "spec": result.spec.replace(seed=1)})
+    hostile = hostile.model_copy(update={"spec": spec.replace(shortcut=Component("identity", {"argument": text}))})
+    failed = hostile.model_copy(update={"status": "failed", "spec": hostile.spec.replace(seed=1)})
     sweep = SweepSpec.model_validate({"name": "tiny", "question": text, "axes": {"seed": (0, 1)}})
     page = write_report([hostile, failed], sweep=sweep, command=text, folder=folder)
     # GitHub and editors show raw HTML in Markdown, and make links of addresses.
@@ -134,8 +144,13 @@ def test_nothing_in_a_report_becomes_an_element(text: str, tmp_path: Path, resul
         assert _elements(there) == _elements(expected)
         assert not there.find_all(["script", "iframe", "svg", "object", "embed", "form"])
         assert not [name for element in there.find_all(True) for name in element.attrs if name.startswith("on")]
-    files = [path.relative_to(tmp_path / "hostile") for path in (tmp_path / "hostile").rglob("*")]
-    assert sorted(files) == sorted(path.relative_to(tmp_path / "plain") for path in (tmp_path / "plain").rglob("*"))
+    files, expected = (
+        [path.relative_to(tmp_path / name) for path in (tmp_path / name).rglob("*")] for name in ("hostile", "plain")
+    )
+    assert len(files) == len(expected)
+    assert {path.parent for path in files} == {path.parent for path in expected}
+    # An argument's value is a part of the names of its files.
+    assert not [path.name for path in files if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,210}", path.name)]
 
 
 def test_a_drawing_holds_no_script(tmp_path: Path, result: TrialResult) -> None:

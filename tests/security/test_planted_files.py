@@ -1,5 +1,6 @@
 """Files that somebody else wrote, where resablate reads weights, checkpoints, results and sweeps."""
 
+import copy
 import io
 import json
 import os
@@ -13,8 +14,9 @@ from typing import Any
 import pytest
 import torch
 
+from resablate.adapters import load_pretrained
 from resablate.errors import CheckpointError, DatasetError, ResablateError, SpecError, TrackingError
-from resablate.model import build_network, load_pretrained
+from resablate.model import build_network
 from resablate.plan import load_plan
 from resablate.result import RESULT_FILE, WEIGHTS_FILE
 from resablate.scheduling import find_trials
@@ -107,13 +109,13 @@ def test_a_planted_checkpoint_is_passed_over(make: Callable[[Path], bytes], mark
 def test_planted_files_of_a_run_are_refused(make: Callable[[Path], bytes], mark: Path, tmp_path: Path) -> None:
     """Whoever may write to the artifact store may write whatever they like."""
     tracker = open_tracker(make_database(tmp_path))
-    plan = tiny_plan({"seed": [0]}, analyses=[])
+    plan = tiny_plan({"seed": [0]}, analyses={})
     [spec] = plan.trials
     tracker.start_sweep(plan.sweep, trials=plan.trials, command="")
     tracker.start_trial(spec)
     folder = tmp_path / "trial"
-    result = run_trial(spec, folder=folder)
-    tracker.finish_trial(result, weights=folder / WEIGHTS_FILE, figures={})
+    result = run_trial(spec, plan.questions(spec), folder=folder)
+    tracker.finish_trial(result, weights={WEIGHTS_FILE: folder / WEIGHTS_FILE}, figures={})
     tracker.end_sweep("finished")
     for name in (WEIGHTS_FILE, RESULT_FILE, "sweep.json", "trials.json"):
         [file] = (tmp_path / "mlartifacts").rglob(name)
@@ -132,16 +134,17 @@ def test_planted_files_of_a_run_are_refused(make: Callable[[Path], bytes], mark:
 
 def test_planted_names_in_a_result_reach_no_path(tmp_path: Path) -> None:
     tracker = open_tracker(make_database(tmp_path))
-    plan = tiny_plan({"seed": [0]}, analyses=["path_count"])
+    plan = tiny_plan({"seed": [0]}, analyses={"path_count": {}})
     [spec] = plan.trials
     tracker.start_sweep(plan.sweep, trials=plan.trials, command="")
     tracker.start_trial(spec)
-    tracker.finish_trial(run_trial(spec), weights=None, figures={})
+    tracker.finish_trial(run_trial(spec, plan.questions(spec)), weights={}, figures={})
     tracker.end_sweep("finished")
     [file] = (tmp_path / "mlartifacts").rglob(RESULT_FILE)
     content = json.loads(file.read_text())
     for name in ("../../../x", "/tmp/x", "..", "a/b", "a\0b", ""):
-        planted = content | {"analyses": {name: content["analyses"]["path_count"]}}
+        planted = copy.deepcopy(content)
+        planted["measurements"][-1]["question"]["analysis"] = {"name": name, "arguments": {}}
         file.write_text(json.dumps(planted))
         with pytest.raises(TrackingError, match=r"result\.json of run"):
             tracker.load_sweep("tiny")

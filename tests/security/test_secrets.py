@@ -24,7 +24,8 @@ pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]
 
 SWEEP = {
     "name": "tiny",
-    "base": {**BASE, "analyses": ["path_count"]},
+    "base": dict(BASE),
+    "analyses": {"path_count": {}},
     "axes": {"learning_rate": {"low": 0.01, "high": 0.1}},
     "search": {"method": "tpe", "trials": 2},
 }

@@ -102,7 +102,7 @@ def test_shortcut_only_gate_tends_to_the_identity(x: Tensor, residual: Tensor) -
 
 def test_an_open_exclusive_gate_passes_the_branch_alone(x: Tensor, residual: Tensor) -> None:
     carried, added = make("exclusive_gate", bias=60.0)(x, residual)
-    assert not carried.any()
+    assert not carried.any(), "sigmoid(60) is nearer to 1 than to any other double"
     assert torch.equal(added, residual)
 
 
@@ -157,3 +157,17 @@ def test_none_carries_zero_and_connects_its_neighbors_under_a_lesion(x: Tensor, 
     assert torch.equal(added, residual)
     assert torch.equal(shortcut.bypass(x), x)
     assert not list(shortcut.parameters())
+
+
+def test_the_arguments_of_the_rows() -> None:
+    gate = {"bias": -6.0, "batch_norm": False}
+    assert {name: dict(SHORTCUTS.arguments(name)) for name in SHORTCUTS} == {
+        "identity": {},
+        "constant_scale": {"carried_factor": 0.5, "added_factor": 0.5},
+        "exclusive_gate": gate,
+        "shortcut_only_gate": gate,
+        "conv1x1": {"batch_norm": True},
+        "dropout": {"rate": 0.5},
+        "none": {},
+    }
+    assert all(SHORTCUTS.types(name).keys() == SHORTCUTS.arguments(name).keys() for name in SHORTCUTS)

@@ -8,8 +8,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from resablate.spectral import largest_singular_value_zero_padded, singular_values
-from tests.networks import make_generator
+from tests.networks import make_generator, relative_gap
 
+GRAM = 1e-11
+"""By eigenvalues of Gram matrices, which are known to 1e-15 of the largest, and above 1e-8 of it: 1e-15 / 2e-4."""
 CASES = [
     # out, in, kernel, size, stride, dilation, groups
     (4, 3, 1, (6, 6), 1, 1, 1),
@@ -73,7 +75,7 @@ def test_they_are_those_of_the_dense_matrix(
     *, out_channels: int, in_channels: int, side: int, size: tuple[int, int], stride: int, dilation: int, groups: int
 ) -> None:
     kernel = make_kernel(out_channels, in_channels, side, groups)
-    assert relative_error(kernel, size, stride=stride, dilation=dilation, groups=groups) < 1e-12
+    assert relative_error(kernel, size, stride=stride, dilation=dilation, groups=groups) < GRAM
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -83,19 +85,20 @@ def test_small_ones_are_exact_too(smallest: float, stride: int) -> None:
     kernel = make_kernel(4, 4, 3)
     left, _, right = torch.linalg.svd(torch.randn(4, 4, generator=make_generator(1), dtype=torch.float64))
     mixing = (left * torch.tensor([1.0, 1.0, 0.5, smallest], dtype=torch.float64)) @ right
-    assert relative_error(torch.einsum("ab,bcpq->acpq", mixing, kernel), (8, 6), stride=stride) < 1e-11
+    assert relative_error(torch.einsum("ab,bcpq->acpq", mixing, kernel), (8, 6), stride=stride) < GRAM
 
 
 def test_a_kernel_of_zeros_has_only_zeros() -> None:
     values = singular_values(torch.zeros(3, 2, 3, 3), size=(4, 4))
-    assert torch.equal(values, torch.zeros(32, dtype=torch.float64))
+    assert torch.equal(values, torch.zeros(32, dtype=torch.float64)), "sums and products of zeros are zero"
 
 
 def test_large_layers_are_decomposed_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = make_kernel(4, 3, 3)
     at_once = singular_values(kernel, size=(8, 8), stride=2)
     monkeypatch.setattr(import_module("resablate.spectral.singular_values"), "_NUMBERS_AT_ONCE", 1)
-    assert torch.allclose(singular_values(kernel, size=(8, 8), stride=2), at_once, rtol=1e-13, atol=0)
+    # Products of many matrices and of one are other kernels.
+    assert relative_gap(singular_values(kernel, size=(8, 8), stride=2), at_once) < GRAM
 
 
 def test_an_operator_that_is_too_large_to_write_out_is_refused() -> None:

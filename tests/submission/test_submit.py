@@ -14,7 +14,7 @@ import pytest
 import ray
 import yaml
 
-from resablate import cli
+from resablate.commands import cli
 from resablate.errors import SubmissionError
 from resablate.submission import job as job_module
 from resablate.submission import package as package_module
@@ -385,7 +385,7 @@ def test_another_sweep_of_the_same_name_under_way_is_told_of(refused: Any, folde
 
 def test_a_sweep_is_submitted_without_torch(folder: Path) -> None:
     blocked = "import sys\nfor name in ('torch', 'torchvision', 'mlflow', 'optuna'): sys.modules[name] = None\n"
-    code = f"{blocked}sys.argv = ['resablate', *sys.argv[1:]]\nfrom resablate.cli import main\nmain()\n"
+    code = f"{blocked}sys.argv = ['resablate', *sys.argv[1:]]\nfrom resablate.commands.cli import main\nmain()\n"
 
     def run(address: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", code, "submit", "sweeps/tiny.yaml", "--address", address, "--no-follow"]

@@ -76,7 +76,7 @@ sys.stdin.readline()
 tracker = open_tracker(uri)
 tracker.start_sweep(sweep, trials=[spec], command="")
 tracker.start_trial(spec)
-tracker.finish_trial(TrialResult(spec=spec, status="finished"), weights=None, figures={})
+tracker.finish_trial(TrialResult(spec=spec, status="finished"), weights={}, figures={})
 tracker.end_sweep("finished")
 """
 

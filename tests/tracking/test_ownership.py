@@ -5,20 +5,22 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from mlflow.entities import Run
 
 from resablate.errors import TrackingError
 from resablate.processes import process_start
+from resablate.sweep import parse_sweep
 from resablate.tracking import MlflowTracker, ownership
-from resablate.tracking.ownership import Owner, this_process
-from tests.scheduling.tiny import tiny_sweep
+from resablate.tracking.ownership import OWNER, Owner, owner_of, this_process
 from tests.tracking.databases import make_database
 
-SWEEP = tiny_sweep({"seed": [0]})
+SWEEP = parse_sweep({"name": "tiny", "base": {"dataset": "digits", "depth": 8}, "axes": {"seed": [0]}})
 TRIALS = [SWEEP.trial(point) for point in SWEEP.points()]
-ELSEWHERE = Owner("another-host", "7", "1")
+ELSEWHERE = Owner("another-host", "7", "1", "another-machine")
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def started_by(owner: Owner, uri: str) -> MlflowTracker:
 def parent() -> Owner:
     """A process of this machine that is at work."""
     process = os.getppid()
-    return Owner(this_process().host, str(process), str(process_start(process)))
+    return this_process()._replace(process=str(process), start=str(process_start(process)))
 
 
 @pytest.fixture
@@ -100,16 +102,58 @@ def test_a_process_of_another_machine_that_is_silent(uri: str) -> None:
     assert time.monotonic() - begun >= 0.6
 
 
+@pytest.fixture
+def twin() -> Owner:
+    """A process of another machine that has this one's host name, under a number that no process has here."""
+    return Owner(this_process().host, "4194999", "1", "another-machine")
+
+
+def test_a_machine_of_the_same_host_name_is_listened_to(uri: str, twin: Owner, beating: list[MlflowTracker]) -> None:
+    beating.append(started_by(twin, uri))
+    with pytest.raises(TrackingError, match="is being run by process 4194999 on "):
+        start(uri)
+
+
+def test_a_silent_machine_of_the_same_host_name_has_ended(uri: str, twin: Owner) -> None:
+    started_by(twin, uri)
+    begun = time.monotonic()
+    second = start(uri)
+    assert time.monotonic() - begun >= 0.6
+    assert second.states("tiny")[TRIALS[0].key].status == "interrupted"
+
+
+def test_a_process_of_this_machine_is_not_waited_for(uri: str, parent: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ownership, "SILENT_SECONDS", 600)
+    started_by(parent._replace(start="1"), uri)
+    start(uri)
+
+
+@pytest.mark.parametrize(
+    ("tag", "owner"),
+    [
+        ("node 7 1 m", Owner("node", "7", "1", "m")),
+        ("my node 7 1 m", Owner("my node", "7", "1", "m")),
+        ("node 7 1", Owner("node", "7", "1", "")),
+        ("node", Owner("node", "", "", "")),
+    ],
+)
+def test_owners_are_read_as_they_were_written(tag: str, owner: Owner) -> None:
+    """A tag that is too short is of a machine that nobody knows."""
+    run = SimpleNamespace(data=SimpleNamespace(tags={OWNER: tag}))
+    assert owner_of(cast(Run, run)) == owner
+    assert tag.count(" ") < 3 or owner.tag == tag
+
+
 def test_two_at_the_same_moment_are_none(uri: str, parent: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other one is opened after this one has looked."""
-    look = ownership.left_open
+    look = ownership.abandoned_runs
 
     def late(*arguments: Any, **words: Any) -> list[str]:
-        monkeypatch.setattr("resablate.tracking.mlflow_tracker.left_open", look)
+        monkeypatch.setattr("resablate.tracking.mlflow_tracker.abandoned_runs", look)
         found = look(*arguments, **words)
         started_by(parent, uri)
         return found
 
-    monkeypatch.setattr("resablate.tracking.mlflow_tracker.left_open", late)
+    monkeypatch.setattr("resablate.tracking.mlflow_tracker.abandoned_runs", late)
     with pytest.raises(TrackingError, match=rf"is being run by process {parent.process} on "):
         start(uri)

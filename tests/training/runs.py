@@ -7,15 +7,15 @@ import torch
 from resablate.datasets import Splits, load_dataset, split_dataset
 from resablate.measurement import EpochMetrics
 from resablate.model import ResidualNetwork, build_network
+from resablate.spec import TrainSpec
 from resablate.training import Training
 from tests.networks import make_generator
 
 
 def make_splits(*, train_examples: int | None = 128, seed: int = 0, device: str = "cpu") -> Splits:
     return split_dataset(
+        {"name": "digits", "val_fraction": 0.25, "train_examples": train_examples},
         load_dataset("digits"),
-        val_fraction=0.25,
-        train_examples=train_examples,
         generator=make_generator(seed),
         device=torch.device(device),
     )
@@ -27,7 +27,7 @@ def make_digits_network(**keywords: Any) -> ResidualNetwork:
 
 
 def make_training(
-    network: ResidualNetwork | None = None, *, splits: Splits | None = None, shortcut: str = "identity", **changed: Any
+    network: ResidualNetwork | None = None, *, splits: Splits | None = None, shortcut: Any = "identity", **changed: Any
 ) -> Training:
     splits = splits or make_splits()
     fields: dict[str, Any] = {
@@ -36,16 +36,17 @@ def make_training(
         "epochs": 4,
         "batch_size": 32,
         "learning_rate": 0.1,
-        "momentum": 0.9,
-        "weight_decay": 1e-4,
         "schedule": "one_cycle",
-        "augmentation": "none",
-        "regularizer": "none",
-        "sv_strength": 0.0,
         "seed": 0,
         **changed,
     }
     return Training(network or make_digits_network(shortcut=shortcut), **fields)
+
+
+def small_spec(**fields: Any) -> TrainSpec:
+    """The training of a trial that takes a second."""
+    dataset = {"name": "digits", "train_examples": 96}
+    return TrainSpec.parse({"dataset": dataset, "depth": 8, "width": 4, "epochs": 1, "batch_size": 32, **fields})
 
 
 def run(training: Training) -> Training:

@@ -11,9 +11,12 @@ import torch
 from torch import nn
 
 from resablate.analyses import ANALYSES, Analysis
+from resablate.check import check_trial
+from resablate.component import Component
 from resablate.errors import SpecError, UnknownName
 from resablate.measurement import AnalysisResult
 from resablate.model import ResidualNetwork
+from resablate.question import Question
 from resablate.training import (
     MEMORY_FORMATS,
     PRECISIONS,
@@ -27,8 +30,7 @@ from resablate.training import (
 )
 from resablate.trial import run_trial
 from tests.networks import make_generator
-from tests.test_trial import small
-from tests.training.runs import make_digits_network, make_splits, make_training, numbers, run, same_bits
+from tests.training.runs import make_digits_network, make_splits, make_training, numbers, run, same_bits, small_spec
 
 compiler = pytest.mark.skipif(
     sys.platform == "win32" or not (shutil.which("g++") or shutil.which("clang++")),
@@ -61,15 +63,13 @@ def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 def three_blocks(device: str = "cpu", **keywords: Any) -> ResidualNetwork:
     """The smallest network there is: a block takes seconds to compile."""
-    return make_digits_network(block="single", depth=5, **keywords).to(device)
+    return make_digits_network(network={"name": "resnet", "block": "single"}, depth=5, **keywords).to(device)
 
 
 def bottlenecks(device: str = "cpu", **keywords: Any) -> ResidualNetwork:
     """With 1x1 kernels, whose two memory formats are the same bytes."""
-    network = make_digits_network(
-        block="bottleneck", depth=11, transition="projection", ordering="full_preactivation", **keywords
-    )
-    return network.to(device)
+    network = {"name": "resnet", "block": "bottleneck", "transition": "projection"}
+    return make_digits_network(network=network, depth=11, ordering="full_preactivation", **keywords).to(device)
 
 
 def fields_of(device: str) -> dict[str, Any]:
@@ -247,10 +247,10 @@ def test_momentum_comes_back_in_the_layout_of_the_steps(tmp_path: Path) -> None:
 
 def test_a_trial_of_another_regime() -> None:
     """The analyses run, and measure what they measure without the regime."""
-    plain = run_trial(small(epochs=1))
-    spec = small(epochs=1, precision="bf16", memory_format="channels_last")
-    result = run_trial(spec)
-    assert result.spec == spec, "both have an effect"
+    asked = [Question(Component(name)) for name in ("test", "path_gradient")]
+    spec = small_spec(precision="bf16", memory_format="channels_last")
+    plain, result = run_trial(small_spec(), asked), run_trial(spec, asked)
+    assert result.key == check_trial(spec).key != plain.key, "both have an effect"
     assert not result.analysis_errors
     assert result.test_loss == pytest.approx(plain.test_loss, rel=2e-2)
     norms = [r.analyses["path_gradient"].summary["gradient_norm"] for r in (result, plain)]
@@ -262,13 +262,14 @@ def test_a_trial_s_analyses_round_nothing(precision: str, monkeypatch: pytest.Mo
     """Torch's default lets a GPU's convolutions round to TF32."""
     seen: list[tuple[bool, bool]] = []
 
-    def look(network: object, examples: object, *, generator: torch.Generator) -> AnalysisResult:
+    def look(network: object, data: object, *, generator: torch.Generator) -> AnalysisResult:
         seen.append(flags())
         return AnalysisResult(summary={}, table={}, units={})
 
-    row = Analysis(look, examples="test", source="here", over_training=True)
+    row = Analysis(look, examples="test", source="here", during_training=True)
     monkeypatch.setattr("resablate.dissection.ANALYSES", dict(ANALYSES) | {"path_gradient": row})
-    run_trial(small(epochs=1, precision=precision, analyses=["path_gradient"], analysis_epochs=[0]))
+    asked = Component("path_gradient")
+    run_trial(small_spec(precision=precision), [Question(asked, 0), Question(asked)])
     assert seen == [(False, False)] * 2
 
 
@@ -285,4 +286,4 @@ def test_unknown_names_are_refused() -> None:
 def test_routes_that_change_with_every_batch_are_not_compiled() -> None:
     message = r"^compile: with block_sampling all alone, .* got 'stochastic_depth'$"
     with pytest.raises(SpecError, match=message):
-        run_trial(small(compile=True, block_sampling="stochastic_depth"))
+        run_trial(small_spec(compile=True, block_sampling="stochastic_depth"))

@@ -5,8 +5,10 @@ import pytest
 import torch
 
 from resablate.errors import CheckpointError
-from resablate.files import write_bytes
+from resablate.optimizers import OPTIMIZERS
+from resablate.storage.files import write_bytes
 from resablate.training import load_weights, resume, save_checkpoint, save_weights
+from resablate.training.checkpoint import write_tensors
 from tests.training.runs import make_digits_network, make_training, numbers, run, same_bits
 
 
@@ -16,12 +18,27 @@ from tests.training.runs import make_digits_network, make_training, numbers, run
     [
         {},
         {"shortcut": "dropout"},
-        {"augmentation": "crop_flip", "crop_padding": 1},
-        {"shortcut": "exclusive_gate", "schedule": "steps", "warmup_iterations": 4},
-        {"momentum": 0.0},
-        {"regularizer": "orthogonal_penalty", "sv_strength": 0.01},
+        {"augmentation": {"name": "crop_flip", "padding": 1}},
+        {"shortcut": "exclusive_gate", "schedule": {"name": "steps", "warmup_iterations": 4}},
+        {"optimizer": {"name": "sgd", "momentum": 0.0}},
+        {"optimizer": {"name": "sgd", "nesterov": True, "weight_decay_on": "convolutions"}},
+        {"optimizer": "adamw", "learning_rate": 0.01},
+        {"optimizer": {"name": "adamw", "weight_decay_on": "convolutions"}, "memory_format": "channels_last"},
+        {"regularizer": {"name": "orthogonal_penalty", "strength": 0.01}},
+        {"regularizer": {"name": "procrustes", "strength": 0.5}},
     ],
-    ids=["plain", "dropout", "crop_flip", "gate-steps", "no-momentum", "regularized"],
+    ids=[
+        "plain",
+        "dropout",
+        "crop_flip",
+        "gate-steps",
+        "no-momentum",
+        "nesterov",
+        "adamw",
+        "adamw-channels_last",
+        "penalized",
+        "projected",
+    ],
 )
 def test_a_stopped_training_continues_bit_for_bit(tmp_path: Path, keywords: dict[str, object], stop: int) -> None:
     whole = run(make_training(**keywords))
@@ -39,15 +56,45 @@ def test_a_stopped_training_continues_bit_for_bit(tmp_path: Path, keywords: dict
     assert numbers(continued.history) == numbers(whole.history)
 
 
-def test_momentum_is_kept(tmp_path: Path) -> None:
-    training = make_training()
+STATES = {
+    "sgd": {"momentum_buffer"},
+    "adamw": {"step", "exp_avg", "exp_avg_sq"},
+}
+"""What torch's optimizers remember of each parameter."""
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_everything_an_optimizer_remembers_is_kept(optimizer: str, tmp_path: Path) -> None:
+    training = make_training(optimizer=optimizer, learning_rate=0.01)
     training.run_epoch()
     save_checkpoint(tmp_path, training)
-    continued = make_training()
+    continued = make_training(optimizer=optimizer, learning_rate=0.01)
+    assert not continued.optimizer.state
     resume(tmp_path, continued)
-    buffers = [name for name in continued.tensors() if name.startswith("momentum.")]
-    assert len(buffers) == len(list(training.network.parameters()))
-    assert any(continued.tensors()[name].any() for name in buffers)
+    remembered = training.optimizer.state_dict()["state"]
+    assert len(remembered) == len(list(training.network.parameters()))
+    for index, state in continued.optimizer.state_dict()["state"].items():
+        assert set(state) == STATES[optimizer]
+        for name, value in state.items():
+            assert torch.equal(value, remembered[index][name])
+            assert (value.dtype, value.device) == (remembered[index][name].dtype, remembered[index][name].device)
+    assert any(value.any() for name, value in continued.tensors().items() if name.startswith("optimizer.state."))
+
+
+def test_an_optimizer_without_memory_keeps_nothing_but_its_settings() -> None:
+    training = make_training(optimizer={"name": "sgd", "momentum": 0.0})
+    training.run_epoch()
+    assert all(name.startswith(("network.", "optimizer.group_number.0.")) for name in training.tensors())
+
+
+@pytest.mark.parametrize("name", ["optimizer.state.999.momentum_buffer", "optimizer.group_number.1.lr"])
+def test_a_checkpoint_of_more_parameters_is_refused(name: str, tmp_path: Path) -> None:
+    training = make_training()
+    training.run_epoch()
+    tensors = {**training.tensors(), name: torch.zeros(1)}
+    write_tensors(tmp_path / "checkpoint-000001.safetensors", tensors, {"history": "[]"})
+    with pytest.raises(CheckpointError, match=r"checkpoint-000001.safetensors: does not fit the network: "):
+        resume(tmp_path, make_training())
 
 
 def test_a_diverged_training_stays_ended(tmp_path: Path) -> None:

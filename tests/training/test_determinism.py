@@ -1,8 +1,12 @@
+"""Seeds, threads and flags: set inside, and outside as they were."""
+
+from collections.abc import Iterator
+
 import pytest
 import torch
 
 from resablate.training import derived_generator, derived_seed, thread_count
-from resablate.training.determinism import global_seed
+from resablate.training.determinism import deterministic_kernels, global_seed
 
 
 def test_a_purpose_has_its_own_numbers() -> None:
@@ -40,3 +44,47 @@ def test_threads_are_as_before() -> None:
         assert torch.get_num_threads() == before + 1
         raise RuntimeError("inside")
     assert torch.get_num_threads() == before
+
+
+@pytest.fixture(params=[(False, False), (False, True), (True, False), (True, True)])
+def cudnn_flags(request: pytest.FixtureRequest) -> Iterator[tuple[bool, bool]]:
+    """Deterministic and benchmark, as somebody has set them."""
+    before = _flags()
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = request.param
+    yield request.param
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = before
+
+
+def _flags() -> tuple[bool, bool]:
+    return torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
+
+
+def test_cudnn_is_deterministic_inside_and_as_before_outside(cudnn_flags: tuple[bool, bool]) -> None:
+    with deterministic_kernels():
+        assert _flags() == (True, False)
+        with deterministic_kernels():
+            assert _flags() == (True, False)
+        assert _flags() == (True, False)
+    assert _flags() == cudnn_flags
+
+
+def test_cudnn_is_as_before_after_an_error(cudnn_flags: tuple[bool, bool]) -> None:
+    with pytest.raises(RuntimeError, match="inside"), deterministic_kernels():
+        raise RuntimeError("inside")
+    assert _flags() == cudnn_flags
+
+
+@pytest.mark.gpu
+def test_a_gpu_s_convolutions_repeat() -> None:
+    """The gradient of the weights is where cuDNN adds with atomic operations."""
+    generator = derived_generator(0, "convolution")
+    images = torch.randn(64, 16, 32, 32, generator=generator).cuda()
+    kernel = torch.randn(16, 16, 3, 3, generator=generator).cuda().requires_grad_()
+
+    def gradient() -> torch.Tensor:
+        out = torch.nn.functional.conv2d(images, kernel, padding=1)
+        return torch.autograd.grad(out.square().sum(), kernel)[0]
+
+    with deterministic_kernels():
+        first = gradient()
+        assert all(torch.equal(first, gradient()) for _ in range(20))

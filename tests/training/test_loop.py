@@ -1,17 +1,19 @@
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
+from resablate.check import check_trial
 from resablate.errors import UnknownName
 from resablate.model import ResidualNetwork, Route
 from resablate.training import BLOCK_SAMPLINGS, Training, evaluate, evaluation_mode
 from resablate.training.evaluation import EVALUATION_BATCH
 from tests.networks import make_examples, make_generator, make_network
-from tests.training.runs import make_digits_network, make_splits, make_training, numbers, run, same_bits
+from tests.training.runs import make_digits_network, make_splits, make_training, numbers, run, same_bits, small_spec
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "smoke_losses.txt"
 
@@ -29,7 +31,7 @@ def test_golden_losses() -> None:
 
     To a part in a thousand: other CPUs and versions of torch sum in another order, and twelve steps amplify that.
     """
-    history = run(make_training(epochs=4, augmentation="crop_flip", crop_padding=1)).history
+    history = run(make_training(epochs=4, augmentation={"name": "crop_flip", "padding": 1})).history
     expected = [line.split() for line in GOLDEN.read_text().splitlines() if not line.startswith("#")]
     assert len(history) == len(expected)
     for row, (epoch, train_loss, val_loss) in zip(history, expected, strict=True):
@@ -89,16 +91,15 @@ def test_a_step_is_sgd_with_momentum_and_decay_by_hand() -> None:
 
 
 def test_the_rate_is_the_schedule_s_by_iteration() -> None:
-    training = make_training(
-        schedule="steps", milestones=(0.5,), warmup_iterations=2, warmup_learning_rate=0.02, decay_factor=0.5
-    )
+    arguments = {"milestones": (0.5,), "warmup_iterations": 2, "warmup_learning_rate": 0.02, "decay_factor": 0.5}
+    training = make_training(schedule={"name": "steps", **arguments})
     rates: list[float] = []
     step = training.optimizer.step
     training.optimizer.step = lambda *args: (rates.append(training.optimizer.param_groups[0]["lr"]), step(*args))[1]
     run(training)
     assert training.steps_per_epoch == 3
-    assert rates == [0.02] * 2 + [0.1] * 4 + [0.05] * 6
-    assert [row.learning_rate for row in training.history] == [0.1, 0.1, 0.05, 0.05]
+    assert rates == pytest.approx([0.02] * 2 + [0.1] * 4 + [0.05] * 6, rel=1e-15)
+    assert [row.learning_rate for row in training.history] == rates[2::3]
 
 
 @pytest.mark.parametrize(
@@ -159,6 +160,8 @@ def test_a_training_that_has_not_begun_has_not_diverged() -> None:
         ("schedule", "step", "unknown schedule 'step'; did you mean 'steps'"),
         ("augmentation", "flop", "unknown augmentation 'flop'; did you mean 'flip'"),
         ("regularizer", "orthogonal", "unknown regularizer 'orthogonal'; did you mean 'orthogonal_penalty'"),
+        ("optimizer", "adam", "unknown optimizer 'adam'; did you mean 'adamw'"),
+        ("block_sampling", "fixed", r"unknown block_sampling 'fixed'.*known: all, stochastic_depth, fixed_count"),
     ],
 )
 def test_unknown_names_are_refused(field: str, value: str, message: str) -> None:
@@ -190,6 +193,46 @@ def test_every_module_s_own_mode_comes_back() -> None:
     assert [module.training for module in network.modules()] == modes
 
 
+def test_kernels_are_deterministic_in_steps_and_evaluations() -> None:
+    def kernels() -> tuple[bool, bool]:
+        return torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
+
+    before = kernels()
+    training = make_training(epochs=1)
+    seen: dict[str, set[tuple[bool, bool]]] = {"step": set(), "backward": set(), "evaluation": set()}
+    training.network.register_forward_pre_hook(
+        lambda module, inputs: seen["step" if module.training else "evaluation"].add(kernels())
+    )
+    next(training.network.parameters()).register_hook(lambda gradient: seen["backward"].add(kernels()))
+    training.run_epoch()
+    assert seen == {"step": {(True, False)}, "backward": {(True, False)}, "evaluation": {(True, False)}}
+    assert kernels() == before
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "kind"), [("sgd", torch.optim.SGD), ({"name": "adamw", "beta1": 0.8}, torch.optim.AdamW)]
+)
+def test_an_optimizer_is_a_component(optimizer: Any, kind: type[torch.optim.Optimizer]) -> None:
+    training = make_training(optimizer=optimizer, learning_rate=0.01)
+    assert type(training.optimizer) is kind
+    assert [group["lr"] for group in training.optimizer.param_groups] == [0.01]
+    if kind is torch.optim.AdamW:
+        assert training.optimizer.param_groups[0]["betas"] == (0.8, 0.999)
+    history = run(training).history
+    assert history[-1].train_loss < history[0].train_loss
+    one_seed, other = (run(make_training(optimizer=optimizer, learning_rate=0.01, seed=seed)) for seed in (0, 1))
+    assert same_bits(training, one_seed)
+    assert not same_bits(training, other)
+
+
+def test_a_record_of_a_component_is_one_too() -> None:
+    """What a spec holds once it is checked: every argument, defaults included."""
+    by_name = make_training(optimizer="sgd", schedule="steps")
+    checked = check_trial(small_spec(schedule="steps"))
+    assert checked.optimizer.defaults
+    assert same_bits(run(by_name), run(make_training(optimizer=checked.optimizer, schedule=checked.schedule)))
+
+
 def test_the_validation_error_is_the_network_s_after_the_epoch() -> None:
     training = make_training(epochs=1)
     row = training.run_epoch()
@@ -205,27 +248,42 @@ def test_the_penalty_is_trained_and_not_reported() -> None:
         return sum(float((g - torch.eye(len(g))).square().sum().detach()) for g in grams)
 
     plain = run(make_training())
-    penalized = run(make_training(regularizer="orthogonal_penalty", sv_strength=0.1, sv_target=1.0))
+    penalized = run(make_training(regularizer={"name": "orthogonal_penalty", "strength": 0.1, "target": 1.0}))
     assert weights(penalized) < 0.3 * weights(plain)
     # The first batch of the first epoch is met before any step, so both report the same cross-entropy there.
     first = [
-        make_training(regularizer=name, sv_strength=strength, epochs=1, batch_size=96).run_epoch().train_loss
-        for name, strength in (("none", 0.0), ("orthogonal_penalty", 10.0))
+        make_training(regularizer=regularizer, epochs=1, batch_size=96).run_epoch().train_loss
+        for regularizer in ("none", {"name": "orthogonal_penalty", "strength": 10.0})
     ]
     assert first[0] == first[1]
 
 
 def test_no_strength_is_no_regularizer() -> None:
-    assert same_bits(run(make_training()), run(make_training(regularizer="orthogonal_penalty", sv_strength=0.0)))
+    assert same_bits(
+        run(make_training()), run(make_training(regularizer={"name": "orthogonal_penalty", "strength": 0.0}))
+    )
 
 
-def test_a_knob_that_nothing_takes_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"no schedule, augmentation, block sampling or regularizer takes mileston$"):
-        make_training(mileston=[0.1])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"schedule": {"name": "steps", "mileston": [0.1]}},
+        {"optimizer": {"name": "adamw", "momentum": 0.9}},
+        {"augmentation": {"name": "flip", "padding": 1}},
+        {"regularizer": {"name": "orthogonal_penalty", "frequency": 0.5}},
+        {"block_sampling": {"name": "stochastic_depth", "count": 2}},
+    ],
+)
+def test_an_argument_that_the_row_does_not_take_is_refused(changed: dict[str, dict[str, Any]]) -> None:
+    ((field, component),) = changed.items()
+    argument = list(component)[1]
+    with pytest.raises(TypeError, match=f"unexpected keyword argument '{argument}'"):
+        make_training(**changed).run_epoch()
+    assert field in {"schedule", "optimizer", "augmentation", "regularizer", "block_sampling"}
 
 
 def test_exactly_so_many_blocks_train_in_a_batch() -> None:
-    training = make_training(block_sampling="fixed_count", sampled_blocks=1)
+    training = make_training(block_sampling={"name": "fixed_count", "count": 1})
     draws = [BLOCK_SAMPLINGS["fixed_count"].draw([1 / 3] * 3, make_generator(seed)) for seed in range(30)]
     assert {routes.count(Route.BOTH) for routes in draws} == {1}
     assert {routes.index(Route.BOTH) for routes in draws} == {0, 1, 2}
@@ -256,8 +314,9 @@ def test_a_run_stops_at_its_last_iteration() -> None:
 
 
 def test_only_weights_are_decayed() -> None:
-    decayed = make_training(weight_decay=0.5, weight_decay_on="convolutions")
+    decayed = make_training(optimizer={"name": "sgd", "weight_decay": 0.5, "weight_decay_on": "convolutions"})
     groups = {group["weight_decay"]: group["params"] for group in decayed.optimizer.param_groups}
     assert {parameter.ndim for parameter in groups[0.5]} == {2, 4}
     assert {parameter.ndim for parameter in groups[0.0]} == {1}
-    assert run(make_training(nesterov=True)).history != run(make_training()).history
+    looking_ahead = make_training(optimizer={"name": "sgd", "nesterov": True})
+    assert numbers(run(looking_ahead).history) != numbers(run(make_training()).history)

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 import torch
 
+from resablate.check import check_trial
 from resablate.datasets import DATASETS, Examples, split_sizes
 from resablate.measurement import EpochMetrics
 from resablate.model import build_network
 from resablate.plan import load_plan
-from resablate.registry import arguments
-from resablate.spec import TrialSpec
-from resablate.training import SCHEDULES, Training
+from resablate.schedules import SCHEDULES
+from resablate.spec import TrainSpec
+from resablate.training import Training
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
 
@@ -54,62 +55,57 @@ IMAGENET = Recipe(
     "He et al. 2016, appendix: divided by 10 after 30 and 60 epochs; 90 in all as in arXiv 1512.03385's code",
 )
 OF_SWEEPS = {
-    "he_table1": HE,
-    "he_table2_resnet110": HE,
-    "he_table2_resnet164": HE,
-    "he_table3_resnet1001": HE,
-    "he_table3_single": HE,
-    "he_table5": IMAGENET,
-    "he_table5_crop224": IMAGENET,
-    "norm_ratio_procresnet166": FIRST_50,
-    "norm_ratio_resnet164": FIRST_50,
-    "procrustes_baseline164": PROCRUSTES,
-    "procrustes_baseline_depths": PROCRUSTES,
-    "procrustes_depths": PROCRUSTES,
-    "procrustes_resnet166": PROCRUSTES,
-    "veit_effective_paths": HE,
-    "veit_resnet110": HE,
-    "veit_stochastic_depth": STOCHASTIC_DEPTH,
-    "veit_vgg": VGG,
+    "he_table1": {"resnet": HE},
+    "he_table2_resnet110": {"resnet": HE},
+    "he_table2_resnet164": {"resnet": HE},
+    "he_table3_resnet1001": {"resnet": HE},
+    "he_table3_single": {"resnet": HE},
+    "he_table5": {"imagenet_resnet": IMAGENET},
+    "norm_ratios": {"resnet": FIRST_50},
+    "procrustes_depths": {"resnet": PROCRUSTES},
+    "procrustes_resnet166": {"resnet": PROCRUSTES},
+    "veit_effective_paths": {"resnet": HE},
+    "veit_resnet110": {"resnet": HE, "vgg": VGG},
+    "veit_stochastic_depth": {"resnet": STOCHASTIC_DEPTH},
 }
+"""Sweep -> network -> its recipe."""
+ALL_BUT_ONE = {"name": "cifar10", "val_fraction": 1e-5}
 OTHERS = {
     "torch-residual-networks": (
-        {"epochs": 200, "milestones": (0.4, 0.6), "val_fraction": 1e-5},
+        {"epochs": 200, "schedule.milestones": (0.4, 0.6), "dataset": ALL_BUT_ONE},
         Recipe([(0, 0.1), (80 * 391, 0.01), (120 * 391, 0.001), (200 * 391, 0)], "M. Wilber: 200 epochs, 80 and 120"),
     ),
     "resnet-1k-layers": (
-        {"epochs": 200, "milestones": (0.405, 0.61), "batch_size": 64, "val_fraction": 1e-5},
+        {"epochs": 200, "schedule.milestones": (0.405, 0.61), "batch_size": 64, "dataset": ALL_BUT_ONE},
         Recipe([(0, 0.1), (81 * 782, 0.01), (122 * 782, 0.001), (200 * 782, 0)], "He et al.: 200 epochs, 81 and 122"),
     ),
 }
 """Recipes of released code that no sweep follows: fields that give them, on all 50,000 images but one."""
 
 
-def schedule_of(spec: TrialSpec, total: int) -> list[float]:
-    schedule = SCHEDULES[spec.schedule]
-    knobs: dict[str, Any] = {name: getattr(spec, name) for name in arguments(schedule)}
-    return [schedule(step, total, learning_rate=spec.learning_rate, **knobs) for step in range(total)]
+def schedule_of(spec: TrainSpec, total: int) -> list[float]:
+    schedule, arguments = SCHEDULES[spec.schedule.name], spec.schedule.values
+    return [schedule(step, total, learning_rate=spec.learning_rate, **arguments) for step in range(total)]
 
 
-def make_recipe_training(spec: TrialSpec) -> Training:
+def make_recipe_training(spec: TrainSpec) -> Training:
     """A training of as many examples and steps as the spec's, on images of one pixel."""
-    available = DATASETS[spec.dataset].train_count
-    _, count = split_sizes(available, val_fraction=spec.val_fraction, train_examples=spec.train_examples)
+    data = spec.dataset.values
+    available = DATASETS[spec.dataset.name].train_count
+    _, count = split_sizes(available, val_fraction=data["val_fraction"], train_examples=data["train_examples"])
     examples = Examples(torch.rand(count, 1, 1, 1), torch.zeros(count, dtype=torch.int64))
-    fields = {name: getattr(spec, name) for name in ("epochs", "iterations", "batch_size", "learning_rate", "schedule")}
-    knobs = {name: getattr(spec, name) for name in arguments(SCHEDULES[spec.schedule])}
+    network = {"name": "resnet", "block": "single"}
     return Training(
-        build_network(block="single", depth=5, width=1, in_channels=1, num_classes=2),
+        build_network(network=network, depth=5, width=1, in_channels=1, num_classes=2),
         train=examples,
         val=examples.take(slice(2)),
-        momentum=spec.momentum,
-        weight_decay=spec.weight_decay,
-        augmentation="none",
-        regularizer="none",
-        sv_strength=0.0,
         seed=0,
-        **fields,
-        **knobs,
+        epochs=spec.epochs,
+        iterations=spec.iterations,
+        batch_size=spec.batch_size,
+        learning_rate=spec.learning_rate,
+        optimizer=spec.optimizer,
+        schedule=spec.schedule,
     )
 
 
@@ -136,7 +132,7 @@ def rates_of_epochs(training: Training, epochs: Sequence[int]) -> dict[int, floa
     return rates
 
 
-def check_recipe(spec: TrialSpec, recipe: Recipe) -> None:
+def check_recipe(spec: TrainSpec, recipe: Recipe) -> None:
     expected = whole_rates(recipe)
     training = make_recipe_training(spec)
     assert training.total_steps == len(expected)
@@ -145,34 +141,45 @@ def check_recipe(spec: TrialSpec, recipe: Recipe) -> None:
 
 def test_every_sweep_in_steps_has_a_recipe() -> None:
     """A sweep that is added says here which rates it has; the small ones have the one-cycle schedule."""
-    plans = {path.stem: load_plan(path) for path in SWEEPS.glob("*.yaml")}
-    assert set(OF_SWEEPS) == {name for name, plan in plans.items() if any(t.schedule == "steps" for t in plan.trials)}
+    found: dict[str, set[str]] = {}
+    for path in SWEEPS.glob("*.yaml"):
+        for spec in load_plan(path).trials:
+            if spec.schedule.name == "steps":
+                found.setdefault(path.stem, set()).add(spec.network.name)
+    assert found == {name: set(recipes) for name, recipes in OF_SWEEPS.items()}
 
 
 @pytest.mark.parametrize("name", OF_SWEEPS)
 def test_the_rates_of_a_sweep_are_its_paper_s_at_every_step(name: str) -> None:
     """Every step, so none of a hundred epochs has a tenth of its rate: what happens where schedulers are chained."""
-    knobs = ("dataset", "epochs", "iterations", "batch_size", "learning_rate", *arguments(SCHEDULES["steps"]))
+    knobs = ("dataset", "epochs", "iterations", "batch_size", "learning_rate", "schedule", "optimizer")
     different = {
-        tuple(getattr(spec, knob) for knob in knobs): spec for spec in load_plan(SWEEPS / f"{name}.yaml").trials
+        (spec.network.name, *(getattr(spec, knob) for knob in knobs)): spec
+        for spec in load_plan(SWEEPS / f"{name}.yaml").trials
     }
     for spec in different.values():
-        check_recipe(spec, OF_SWEEPS[name])
-        assert (spec.momentum, spec.weight_decay, spec.weight_decay_on) == (0.9, 1e-4, "all")
-        assert spec.batch_size == (256 if OF_SWEEPS[name] is IMAGENET else 128)
-        assert spec.nesterov == (OF_SWEEPS[name] is STOCHASTIC_DEPTH)
+        recipe = OF_SWEEPS[name][spec.network.name]
+        check_recipe(spec, recipe)
+        assert spec.optimizer.name == "sgd"
+        assert spec.optimizer.values == {
+            "momentum": 0.9,
+            "nesterov": recipe is STOCHASTIC_DEPTH,
+            "weight_decay": 1e-4,
+            "weight_decay_on": "all",
+        }
+        assert spec.batch_size == (256 if recipe is IMAGENET else 128)
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_recipes_of_released_code_can_be_asked_for(name: str) -> None:
     fields, recipe = OTHERS[name]
-    check_recipe(TrialSpec.parse({"dataset": "cifar10", **fields}), recipe)
+    check_recipe(check_trial(TrainSpec.parse(fields)), recipe)
 
 
 @pytest.mark.parametrize("sweep", ["he_table1", "procrustes_resnet166", "veit_stochastic_depth"])
 def test_the_optimizer_has_these_rates_before_and_at_every_corner(sweep: str) -> None:
     """One sweep for each set of corners; one between two epochs is the first step of the second."""
-    recipe = OF_SWEEPS[sweep]
+    (recipe,) = OF_SWEEPS[sweep].values()
     training = make_recipe_training(load_plan(SWEEPS / f"{sweep}.yaml").trials[0])
     expected = whole_rates(recipe)
     assert training.steps_per_epoch == STEPS

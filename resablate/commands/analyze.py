@@ -1,0 +1,161 @@
+"""`resablate analyze`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from resablate.commands.assignments import parse_assignments, split_questions
+from resablate.commands.console import DataRoot, TrackingUri, err, out
+from resablate.errors import SpecError
+from resablate.question import AskedAnalysis
+from resablate.sweep_parsing import parse_analyses
+
+if TYPE_CHECKING:
+    from resablate.measurement import Measurement
+
+
+def analyze(
+    target: Annotated[str, typer.Argument(help="A run id, a trial's key, a sweep's name, or torchvision:NAME.")],
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME ... NAME.ARGUMENT=VALUE ...",
+            help="Analyses and their arguments; the sweep's own if left out.",
+        ),
+    ] = None,
+    *,
+    weights: Annotated[Path | None, typer.Option("--weights", help="Of torchvision:NAME.", show_default=False)] = None,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", help="What torchvision:NAME is put to.", show_default=False)
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--folder", help="For what torchvision:NAME gives; reports/NAME if left out.", show_default=False),
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Ask also what was answered before.")] = False,
+    inline: Annotated[bool, typer.Option("--inline", help="One after another in this process, without Ray.")] = False,
+    data_root: DataRoot = None,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Ask trained networks something more, without training, and file the answers under the same runs."""
+    asked, others = _asked(words or [])
+    if ":" in target:
+        _analyze_pretrained(target, asked, others, weights=weights, dataset=dataset, data_root=data_root, folder=folder)
+        return
+    found = [f"{name}: not an analysis with an argument, such as lesion.examples=500" for name in others]
+    if weights or dataset or folder:
+        found.append(
+            "--weights, --dataset and --folder go with torchvision:NAME or timm:NAME; a run has its own weights and"
+            " data, and what is found is filed under it"
+        )
+    if found:
+        raise SpecError(found, place="analyze")
+    _analyze_stored(target, asked, again=again, inline=inline, data_root=data_root, tracking_uri=tracking_uri)
+
+
+def _asked(words: Sequence[str]) -> tuple[tuple[AskedAnalysis, ...], dict[str, Any]]:
+    """The analyses that somebody named, and what else was set."""
+    names = [word for word in words if "=" not in word]
+    assigned = parse_assignments([word for word in words if "=" in word], place="analyze")
+    others, analyses = split_questions(assigned)
+    found: list[str] = []
+    asked = parse_analyses({**{name: {} for name in names}, **(analyses or {})}, found)
+    if found:
+        raise SpecError(found, place="analyze")
+    return asked, others
+
+
+def _analyze_stored(
+    target: str,
+    asked: tuple[AskedAnalysis, ...],
+    *,
+    again: bool,
+    inline: bool,
+    data_root: Path | None,
+    tracking_uri: str | None,
+) -> None:
+    from resablate.scheduling import analyze_trials, find_trials
+    from resablate.tracking import open_tracker
+
+    tracker = open_tracker(tracking_uri)
+    found = find_trials(tracker, target, asked=asked, again=again)
+    for note in found.notes:
+        err.print(note, markup=False, highlight=False, soft_wrap=True)
+    outcome = analyze_trials(
+        found.trials,
+        tracker=tracker,
+        resources=found.resources,
+        scheduler="inline" if inline or found.is_one or not found.trials else "ray_tune",
+        data_root=data_root,
+        say=lambda line: err.print(line, markup=False, highlight=False, soft_wrap=True),
+    )
+    for result in outcome.results if found.is_one else ():
+        _show_numbers(result.measurements)
+    if not found.is_one:
+        out.print(f"{target}: {len(outcome.results)} of {len(found.trials)} trials analyzed", highlight=False)
+        err.print(f"to read them: resablate report {target}", highlight=False)
+    for problem in outcome.problems:
+        err.print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
+    if outcome.problems:
+        sys.exit(1)
+
+
+def _analyze_pretrained(
+    target: str,
+    asked: tuple[AskedAnalysis, ...],
+    others: dict[str, Any],
+    *,
+    weights: Path | None,
+    dataset: str | None,
+    data_root: Path | None,
+    folder: Path | None,
+) -> None:
+    from resablate.component import parse_component
+    from resablate.pretrained_analysis import analyze_pretrained, write_dissection
+    from resablate.storage.locations import home
+    from resablate.sweep import DEFAULT_ANALYSES
+
+    found = [
+        f"{name}: not of a network of another package, which takes seed, dataset.ARGUMENT and the arguments of analyses"
+        for name in others
+        if name != "seed" and not name.startswith("dataset.")
+    ]
+    if missing := [name for name, given in (("--weights FILE", weights), ("--dataset NAME", dataset)) if not given]:
+        found.append(f"{target}: needs {' and '.join(missing)}: a network of another package comes with neither")
+    if found:
+        raise SpecError(found, place="analyze")
+    assert weights and dataset
+    arguments = {name.removeprefix("dataset."): value for name, value in others.items() if name != "seed"}
+    outcome = analyze_pretrained(
+        target,
+        weights=weights,
+        dataset=parse_component({"name": dataset, **arguments}),
+        asked=asked or parse_analyses(DEFAULT_ANALYSES, []),
+        seed=others.get("seed", 0),
+        data_root=data_root,
+    )
+    _show_numbers(outcome.done)
+    place = folder or home() / "reports" / target.replace(":", "_")
+    write_dissection(outcome, folder=place)
+    err.print(f"tables and figures: {place}", markup=False, highlight=False, soft_wrap=True)
+    for failed in outcome.failed:
+        err.print(f"{failed.question}: {failed.reason}", style="red", markup=False, highlight=False, soft_wrap=True)
+    if outcome.failed:
+        sys.exit(1)
+
+
+def _show_numbers(measurements: Sequence[Measurement]) -> None:
+    shown = Table(box=None, pad_edge=False)
+    for heading in ("analysis", "number", "value", "unit"):
+        shown.add_column(heading, overflow="fold")
+    for measurement in measurements:
+        for number, value in measurement.result.summary.items():
+            unit = measurement.result.units[number].replace("1", "", 1)
+            shown.add_row(str(measurement.question), number, f"{value:.6g}", unit)
+    out.print(shown, markup=False)

@@ -1,0 +1,41 @@
+"""The command line: one verb a file; a knob is name=value, never a flag."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import typer
+
+from resablate.commands.analyze import analyze
+from resablate.commands.check import check
+from resablate.commands.console import err
+from resablate.commands.list import list_
+from resablate.commands.report import report
+from resablate.commands.status import status
+from resablate.commands.submit import submit
+from resablate.commands.sweep import sweep
+from resablate.commands.trial import trial
+from resablate.commands.ui import ui
+from resablate.errors import ResablateError
+
+app = typer.Typer(
+    name="resablate",
+    help="Ablation sweeps for deep residual networks: train, dissect, compare with the papers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("list")(list_)
+for verb in (check, trial, sweep, submit, status, analyze, report, ui):
+    app.command()(verb)
+
+
+def main() -> None:
+    """Run the command line. Exit code 0: done; 1: a trial failed; 2: bad input; 130, 143: interrupted."""
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    try:
+        app()
+    except ResablateError as error:
+        err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)

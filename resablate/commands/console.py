@@ -1,0 +1,48 @@
+"""What the commands share: where they print, the arguments that several take, and what was typed."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from resablate.errors import SpecError
+from resablate.redaction import holds_password, redact
+
+_PLAIN_WIDTH = 160
+"""Columns where the output is no terminal."""
+out = Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
+err = Console(stderr=True, width=None if sys.stderr.isatty() else _PLAIN_WIDTH)
+
+
+def _no_password(uri: str | None) -> str | None:
+    if uri and holds_password(uri):
+        raise SpecError(
+            f"--tracking-uri {redact(uri)}: everybody on this machine can read a command line; set"
+            " MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, and leave them out of the address"
+        )
+    return uri
+
+
+SweepFile = Annotated[Path, typer.Argument(metavar="FILE", help="A sweep file, such as sweeps/quickstart.yaml.")]
+DataRoot = Annotated[
+    Path | None, typer.Option("--data-root", help="Where data sets are looked for first.", show_default=False)
+]
+TrackingUri = Annotated[
+    str | None,
+    typer.Option(
+        "--tracking-uri",
+        callback=_no_password,
+        help="MLflow server or database; else $MLFLOW_TRACKING_URI, else sqlite in this folder.",
+        show_default=False,
+    ),
+]
+
+
+def command_line() -> str:
+    """What the person typed, without passwords: it is kept with the results."""
+    return shlex.join(["resablate", *map(redact, sys.argv[1:])])

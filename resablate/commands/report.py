@@ -1,0 +1,34 @@
+"""`resablate report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from resablate.commands.console import TrackingUri, command_line, out
+
+
+def report(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name.")],
+    folder: Annotated[
+        Path | None,
+        typer.Option("--folder", help="Where reports are kept; reports here if left out.", show_default=False),
+    ] = None,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Write the report of a sweep to reports/NAME and print where it is."""
+    from resablate.report import write_report
+    from resablate.storage.locations import home
+    from resablate.tracking import open_tracker
+
+    record = open_tracker(tracking_uri).load_sweep(name)
+    page = write_report(
+        record.results,
+        sweep=record.sweep,
+        command=f"{record.command}\n{command_line()}",
+        folder=(folder or home() / "reports") / record.sweep.name,
+        missing=record.missing,
+    )
+    out.print(str(page), markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,51 @@
+"""`resablate status`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from resablate.commands.console import TrackingUri, err, out
+from resablate.commands.running import show_trials
+
+if TYPE_CHECKING:
+    from resablate.scheduling import TrialStatus
+
+
+def status(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name.")],
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Say how far the latest submission of a sweep is, and what has not finished."""
+    from resablate.scheduling import STATES, sweep_standing
+    from resablate.tracking import open_tracker
+
+    found = sweep_standing(name, tracker=open_tracker(tracking_uri))
+    counts = Counter(trial.state for trial in found.trials)
+    told = ", ".join(f"{counts[state]} {state}" for state in STATES)
+    short = sum(trial.state == "failed" and trial.reason.startswith("out of") for trial in found.trials)
+    told += f" ({short} out of memory)" if short else ""
+    of = f" of at most {found.at_most}" if found.at_most > len(found.trials) else ""
+    out.print(f"{name}: {len(found.trials)} trials{of}: {told}", highlight=False, soft_wrap=True)
+    unfinished = [t for t in found.trials if t.state != "finished" or t.missing or t.unanswered]
+    if unfinished:
+        show_trials(unfinished, {trial.spec.key: _standing(trial) for trial in unfinished}, label=found.sweep.label)
+    if counts["running"] and not found.is_run_here:
+        err.print(
+            "no process here runs it: what is running runs elsewhere, or was killed and continues when the sweep is"
+            " run again",
+            highlight=False,
+            soft_wrap=True,
+        )
+    if counts["failed"]:
+        err.print("failed trials are run again with: resablate sweep FILE --retry failed", highlight=False)
+
+
+def _standing(trial: TrialStatus) -> str:
+    """The state, and the questions that are open."""
+    parts = [trial.state]
+    parts += [f"to be asked {', '.join(map(str, trial.missing))}"] if trial.missing else []
+    parts += [f"no answer to {', '.join(map(str, trial.unanswered))}"] if trial.unanswered else []
+    return "; ".join(parts)

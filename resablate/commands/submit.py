@@ -1,0 +1,147 @@
+"""`resablate submit`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from resablate.commands.console import SweepFile, TrackingUri, err, out
+from resablate.errors import SpecError, SubmissionError
+from resablate.redaction import holds_password
+from resablate.sweep import load_sweep
+
+if TYPE_CHECKING:
+    from resablate.submission import Job
+    from resablate.submission.server import JobSubmissionClient
+    from resablate.sweep import SweepSpec
+
+
+def submit(
+    context: typer.Context,
+    file: SweepFile,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[-- WORD ...]", help="More for `resablate sweep` there, such as -- --retry failed."),
+    ] = None,
+    *,
+    address: Annotated[
+        str,
+        typer.Option("--address", envvar="RAY_API_SERVER_ADDRESS", help="Of the dashboard: http://HOST:8265."),
+    ] = "",
+    follow: Annotated[
+        bool, typer.Option("--follow/--no-follow", help="Show the job's log until it ends; Ctrl-C leaves it running.")
+    ] = True,
+    send: Annotated[
+        list[str] | None,
+        typer.Option("--send", metavar="NAME", help="A variable that the job gets as it is, for all to read there."),
+    ] = None,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Run a sweep as a job of a Ray cluster, with the files of this folder; again, to follow or to continue it."""
+    from resablate.submission import connect, job_environment, packed, submit_sweep
+
+    if not address:
+        raise SubmissionError("--address: which cluster? http://HOST:PORT of its dashboard, or $RAY_API_SERVER_ADDRESS")
+    if any(holds_password(word) for word in words or []):
+        raise SpecError("a job's command can be read by whoever may use the cluster: leave the password out of it")
+    _check_words(context, file, words or [])
+    sweep = _checked(file)
+    environment, notes = job_environment(os.environ, tracking_uri=tracking_uri, send=send or [])
+    client = connect(address)
+    for note in notes:
+        _say(note)
+    with packed(Path.cwd()) as package:
+        job = submit_sweep(
+            client,
+            sweep,
+            file=_sent(file, package.files),
+            words=words or [],
+            package=package,
+            environment=environment,
+            say=_say,
+        )
+        size = package.size_bytes / 2**20
+    if job.attached:
+        _say(f"{job.id} is running already{f'; {job.note}' if job.note else ''}")
+    else:
+        _say(f"submitted {len(package.files)} files, {size:.1f} MiB, as {job.id}")
+    if follow:
+        _follow(client, job)
+    else:
+        out.print(job.id, highlight=False, soft_wrap=True)
+        _tell_how(client, job)
+
+
+def _check_words(context: typer.Context, file: Path, words: list[str]) -> None:
+    """What `resablate sweep` would say to these words, said here."""
+    group = context.find_root().command
+    verb = group.commands.get("sweep") if isinstance(group, TyperGroup) else None
+    if verb:
+        with verb.make_context("resablate sweep", [str(file), *words]):
+            pass
+
+
+def _checked(file: Path) -> SweepSpec:
+    """The sweep, checked as far as it can be here."""
+    try:
+        from resablate.plan import load_plan
+    except ModuleNotFoundError as missing:
+        if missing.name is None or missing.name.partition(".")[0] not in ("torch", "torchvision"):
+            raise
+        sweep = load_sweep(file)
+        _say(f"{missing.name} is not installed here: the names in the sweep are checked when it starts there")
+        return sweep
+    plan = load_plan(file)
+    for note in plan.notes:
+        _say(note)
+    return plan.sweep
+
+
+def _sent(file: Path, files: tuple[str, ...]) -> str:
+    """The file's path there."""
+    here = Path.cwd()
+    path = file.absolute()
+    relative = str(path.relative_to(here)) if path.is_relative_to(here) else str(file)
+    if relative not in files:
+        raise SubmissionError(
+            f"{file}: is not among the files that are sent, which are those of the current folder ({here}) that"
+            " .gitignore and .rayignore do not name"
+        )
+    return relative
+
+
+def _follow(client: JobSubmissionClient, job: Job) -> None:
+    from resablate.submission import exit_code, follow
+
+    try:
+        ended = follow(client, job.id, _write)
+    except KeyboardInterrupt:
+        _say(f"\n{job.id} goes on")
+        _tell_how(client, job)
+        sys.exit(128 + signal.SIGINT)
+    code = exit_code(ended)
+    _say(f"{job.id} {ended.status.value.lower()}" + (f" with exit code {code}" if code else ""))
+    if code:
+        sys.exit(code)
+
+
+def _tell_how(client: JobSubmissionClient, job: Job) -> None:
+    from resablate.submission import stop_command
+
+    _say(f"to follow it: the same command again, or ray job logs {job.id} --follow --address {client.get_address()}")
+    _say(f"to stop it:   {stop_command(job.id, client.get_address())}")
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _say(text: str) -> None:
+    err.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,90 @@
+"""`resablate sweep`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from resablate.commands.assignments import parse_duration
+from resablate.commands.console import DataRoot, SweepFile, TrackingUri, err, out
+from resablate.commands.running import run_plan, show_trials
+from resablate.errors import SpecError
+
+if TYPE_CHECKING:
+    from resablate.plan import SweepPlan
+    from resablate.result import Status
+
+
+def sweep(
+    file: SweepFile,
+    *,
+    inline: Annotated[bool, typer.Option("--inline", help="One after another in this process, without Ray.")] = False,
+    retry: Annotated[
+        str | None, typer.Option("--retry", metavar="failed", help="Run and ask again what failed.", show_default=False)
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run, and run nothing.")] = False,
+    max_trials: Annotated[
+        int | None, typer.Option("--max-trials", min=1, help="Run no more than so many.", show_default=False)
+    ] = None,
+    time_budget: Annotated[
+        str | None,
+        typer.Option("--time-budget", metavar="TIME", help="Stop after so long: 90s, 30m, 2h.", show_default=False),
+    ] = None,
+    data_root: DataRoot = None,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Run what is missing of a sweep: trainings that have not ended, and questions that were not asked."""
+    from resablate.plan import load_plan
+
+    if retry not in (None, "failed"):
+        raise SpecError(f"--retry: takes the word failed, got {retry!r}")
+    seconds = None if time_budget is None else parse_duration(time_budget, place="--time-budget")
+    plan = load_plan(file)
+    again: tuple[Status, ...] = ("failed",) if retry else ()
+    if dry_run:
+        _preview(plan, retry=again, max_trials=max_trials, data_root=data_root, tracking_uri=tracking_uri)
+    else:
+        run_plan(
+            plan,
+            inline=inline,
+            retry=again,
+            max_trials=max_trials,
+            time_budget=seconds,
+            data_root=data_root,
+            tracking_uri=tracking_uri,
+        )
+
+
+def _preview(
+    plan: SweepPlan,
+    *,
+    retry: tuple[Status, ...],
+    max_trials: int | None,
+    data_root: Path | None,
+    tracking_uri: str | None,
+) -> None:
+    from resablate.scheduling import preview
+    from resablate.tracking import open_tracker
+
+    for note in plan.notes:
+        err.print(note, markup=False, highlight=False, soft_wrap=True)
+    would_do = preview(plan.identified(data_root), open_tracker(tracking_uri), retry=retry, limit=max_trials)
+    words: dict[str, str] = {}
+    for trial in would_do.known:
+        key = trial.spec.key
+        would = ("run again" if trial.ended else "run") if key in would_do.todo else "leave"
+        words[key] = trial.state if trial.complete else f"{trial.state}: would {would}"
+        if trial.missing:
+            words[key] += f": would be asked {', '.join(map(str, trial.missing))}"
+    if would_do.known:
+        show_trials(would_do.known, words, label=plan.sweep.label)
+    complete = sum(trial.complete for trial in would_do.known)
+    out.print(
+        f"{plan.sweep.name}: {plan.trial_count} trials, {complete} complete,"
+        f" {len(would_do.todo) + would_do.proposed} would run, {would_do.unmeasured} questions would be put to trained"
+        " networks; nothing was run",
+        highlight=False,
+        soft_wrap=True,
+    )

@@ -1,0 +1,133 @@
+"""What a trial died of, in words, and whether it deserves another try."""
+
+from __future__ import annotations
+
+import errno
+import gc
+import logging
+from collections.abc import Callable, Generator
+from typing import NamedTuple, TypeVar
+
+from resablate.errors import ResourceError
+
+Step = TypeVar("Step")
+Result = TypeVar("Result")
+log = logging.getLogger(__name__)
+
+
+class Failure(NamedTuple):
+    """Why there is no result."""
+
+    reason: str
+    """In one line."""
+
+
+class DeviceLost(ResourceError):
+    """The process can compute nothing more on its GPU: it has to end, and another one may try the trial again.
+
+    Nothing of a trial is lost but the epoch that it was in. The text is all that it holds, so that it may be pickled.
+    """
+
+
+def retry_once_on_oom(
+    attempt: Callable[[], Generator[Step, None, Result]], *, name: str
+) -> Generator[Step, None, Result | Failure]:
+    """The steps of `attempt`, and what it returns, or why it returns nothing.
+
+    Memory that ran out may have been held by another trial, so then there is a second attempt. Nothing else deserves
+    one in this process: a full disk stays full, and what a trial does wrong it does wrong again.
+
+    Args:
+        attempt: leaves nothing in memory when it fails, and continues from its checkpoint.
+        name: of what is tried, for the log.
+
+    Raises:
+        DeviceLost: if the GPU is of no more use to this process, whichever trial it runs.
+    """
+    for is_last in (False, True):
+        try:
+            return (yield from attempt())
+        except Exception as error:  # one trial's failure is its result; the sweep goes on
+            log.exception("%s failed", name)
+            raise_if_device_lost(error, name)
+            reason = reason_of(error)
+            if is_last or not _is_out_of_memory(error):
+                return Failure(reason)
+        free_memory()  # not above, where the error's traceback still holds it
+    raise AssertionError("the last attempt returns")
+
+
+def failure_of(attempt: Callable[[], object], *, doing: str) -> Failure | None:
+    """None once `attempt` has succeeded, else why it has not: what is wrong before a trial begins is its failure too.
+
+    An error that leaves a process of Ray's while it starts looks like the death of the process, and its text is lost.
+
+    Args:
+        attempt: what must be done before the trial.
+        doing: that, in words: "preparing the folder".
+
+    Raises:
+        DeviceLost: as `retry_once_on_oom` does.
+    """
+    try:
+        attempt()
+    except Exception as error:
+        log.exception("%s failed", doing)
+        raise_if_device_lost(error, doing)
+        return Failure(f"{doing}: {reason_of(error)}")
+    return None
+
+
+def reason_of(error: BaseException) -> str:
+    """The error as the reason of a failed trial, in one line; what a machine ran out of comes first.
+
+    An error that Ray brings from another process counts as what it was there.
+    """
+    from resablate.torch_errors import is_out_of_gpu_memory  # the process that files results does without torch
+
+    while isinstance(cause := getattr(error, "cause", None), BaseException):
+        error = cause
+    line = str(error).strip().partition("\n")[0]
+    if isinstance(error, DeviceLost):
+        return line
+    text = f"{type(error).__name__}: {line}"
+    if is_out_of_gpu_memory(error):
+        return f"out of GPU memory: {text}"
+    if _is_out_of_memory(error):
+        return f"out of memory: {text}"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"disk full: {text}"
+    return text
+
+
+def free_memory() -> None:
+    """Give back what Python and torch keep for later."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def raise_if_device_lost(error: Exception, name: str) -> None:
+    """Raise DeviceLost if the error says that the GPU is of no more use to this process.
+
+    Args:
+        error: what was raised.
+        name: of what raised it, for the message.
+
+    Raises:
+        DeviceLost: if it does.
+    """
+    from resablate.torch_errors import is_device_lost
+
+    if isinstance(error, DeviceLost):
+        raise error
+    if is_device_lost(error):
+        raise DeviceLost(f"the GPU failed during {name}, and its process had to end: {reason_of(error)}") from error
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    from resablate.torch_errors import is_out_of_memory
+
+    return is_out_of_memory(error)

@@ -1,0 +1,96 @@
+"""What a submission asks of trials that finished before, and of the best ones at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+
+from resablate.answerable import questions_for
+from resablate.measuring import missing_questions
+from resablate.plan import SweepPlan
+from resablate.scheduling.analyze import StoredTrial, analyze_trials
+from resablate.scheduling.inline import Scheduler
+from resablate.scheduling.status import TrialStatus
+from resablate.searches.outcomes import best_outcomes
+from resablate.tracking import Tracker
+
+
+class Measured(NamedTuple):
+    """What came of it."""
+
+    measured: int = 0
+    """Trials that answered."""
+    problems: tuple[str, ...] = ()
+    """One line for each question that got no answer."""
+
+    def __add__(self, other: Measured) -> Measured:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Both together."""
+        return Measured(self.measured + other.measured, (*self.problems, *other.problems))
+
+
+def measure_missing(
+    plan: SweepPlan,
+    trials: Sequence[TrialStatus],
+    tracker: Tracker,
+    *,
+    scheduler: Scheduler,
+    data_root: Path | None,
+    console: Console,
+) -> Measured:
+    """Put the questions that finished trials were not asked to their networks, without training."""
+    if not trials:
+        return Measured()
+    console.print(f"{len(trials)} trials finished before and are asked what they were not asked yet", highlight=False)
+    stored = [
+        StoredTrial(*tracker.load_trial(trial.run_id), trial.missing, plan.sweep.label(trial.spec)) for trial in trials
+    ]
+    return _measured(plan, stored, tracker, scheduler=scheduler, data_root=data_root, console=console)
+
+
+def measure_best(
+    plan: SweepPlan, tracker: Tracker, *, scheduler: Scheduler, data_root: Path | None, console: Console
+) -> Measured:
+    """Put the sweep's questions to the trials of its `search.analyze_best` best points, where they lack an answer."""
+    sweep = plan.sweep
+    if sweep.search.analyze_best is None:
+        return Measured()
+    record = tracker.load_sweep(sweep.name)
+    best = best_outcomes(record.results, sweep, sweep.search.analyze_best)
+    stored = [
+        StoredTrial(record.run_ids[result.key], result, missing, sweep.label(result.spec))
+        for outcome in best
+        for result in outcome.results
+        if result.status == "finished"
+        and (
+            missing := missing_questions(
+                questions_for(result.spec, plan.asked), measured=result.measured, unmeasured=result.unmeasured
+            )
+        )
+    ]
+    if not stored:
+        return Measured()
+    console.print(f"analyses of the best {len(best)} points: {len(stored)} trials", highlight=False)
+    return _measured(plan, stored, tracker, scheduler=scheduler, data_root=data_root, console=console)
+
+
+def _measured(
+    plan: SweepPlan,
+    stored: Sequence[StoredTrial],
+    tracker: Tracker,
+    *,
+    scheduler: Scheduler,
+    data_root: Path | None,
+    console: Console,
+) -> Measured:
+    outcome = analyze_trials(
+        stored,
+        tracker=tracker,
+        resources=plan.sweep.resources,
+        scheduler=scheduler,
+        data_root=data_root,
+        say=lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
+    )
+    return Measured(len(outcome.results), outcome.problems)

@@ -1,0 +1,174 @@
+"""What a submission of a sweep has to run: trainings that have not ended, and questions that were not asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from resablate.errors import SpecError, UnknownSweep
+from resablate.plan import SweepPlan
+from resablate.result import COMPLETE, TrialResult
+from resablate.scheduling.status import TrialStatus, run_again, to_run, trial_statuses, with_spooled
+from resablate.searches.points import point_of
+from resablate.searches.searcher import Searcher
+from resablate.spec import TrainSpec
+from resablate.storage.spool import spooled
+from resablate.sweep import SweepSpec
+from resablate.tracking import Tracker
+
+
+@dataclass(frozen=True)
+class PendingTrials:
+    """The trials of a sweep that have not ended, and those that have."""
+
+    listed: tuple[TrainSpec, ...]
+    """Canonical specs; none where a search proposes them."""
+    search: Searcher | None
+    """What proposes trials one by one."""
+    before: Mapping[str, TrialStatus]
+    """Key -> the trials that ended before and are not run again."""
+    limit: int | None
+    """Trials that may be run now; all where None."""
+
+    @property
+    def unmeasured(self) -> list[TrialStatus]:
+        """Trials that finished before and have not been asked everything."""
+        return [trial for trial in self.before.values() if trial.missing]
+
+    @property
+    def trials(self) -> Sequence[TrainSpec] | Searcher:
+        """What is to be run now."""
+        return self.search or self.listed[: self.limit]
+
+    @property
+    def scheduled(self) -> int:
+        """How many trials are to be run now."""
+        if self.search:
+            return self.search.scheduled
+        return len(self.listed) if self.limit is None else min(self.limit, len(self.listed))
+
+    @property
+    def total(self) -> int:
+        """How many trials have not ended, if no point that is still to be proposed repeats another."""
+        return self.search.total if self.search else len(self.listed)
+
+    @property
+    def planned(self) -> int:
+        """How many trials the sweep has."""
+        return len(self.before) + len(self.search.reused if self.search else ()) + self.total
+
+    @property
+    def reused(self) -> int:
+        """How many trials are complete and so are not run."""
+        return sum(trial.complete for trial in self.before.values()) + len(self.search.reused if self.search else ())
+
+    @property
+    def not_repeated(self) -> dict[str, int]:
+        """How many trials ended before without being complete, by status."""
+        return dict(Counter(trial.state for trial in self.before.values() if not trial.complete))
+
+    @property
+    def known(self) -> list[TrainSpec]:
+        """The trials that are not run because they ended before."""
+        return [*(trial.spec for trial in self.before.values()), *(self.search.reused.values() if self.search else ())]
+
+
+@contextmanager
+def find_pending(
+    plan: SweepPlan, tracker: Tracker, *, spool: Path, retry: Collection[str] = (), limit: int | None = None
+) -> Generator[PendingTrials]:
+    """The trials that have neither ended nor wait to be filed, or the searcher that knows which have.
+
+    Args:
+        plan: of the sweep.
+        tracker: what it holds has ended.
+        spool: of the sweep.
+        retry: statuses; trials of this sweep that ended so are run again.
+        limit: run no more than so many; all where None.
+    """
+    again = run_again(plan.sweep, retry)
+    if not plan.adaptive:
+        found = trial_statuses(plan.trials, sweep=plan.sweep.name, tracker=tracker, asked=plan.questions)
+        todo = {spec.key: spec for spec in to_run(found, retry=again)}
+        before = {trial.spec.key: _asked_again(trial, again) for trial in found if trial.spec.key not in todo}
+        yield PendingTrials(listed=tuple(todo.values()), search=None, before=before, limit=limit)
+        return
+    complete = tracker.complete_keys()
+    ended = _ended(plan.sweep, tracker, spool)
+    with Searcher(
+        plan.sweep,
+        trials_of=plan.point_trials,
+        # One that failed counts as well, unless it is to be tried again: the search went on without it.
+        past=[result for result in ended.values() if result.status not in again],
+        complete=lambda key: tracker.load_trial(complete[key])[1] if key in complete else None,
+        limit=limit,
+    ) as search:
+        known = trial_statuses(search.past, sweep=plan.sweep.name, tracker=tracker, asked=plan.questions)
+        before = {trial.spec.key: _asked_again(trial, again) for trial in known}
+        yield PendingTrials(listed=(), search=search, before=before, limit=limit)
+
+
+def _asked_again(trial: TrialStatus, retry: Collection[str]) -> TrialStatus:
+    """The trial with the questions that got no answer among the missing ones, where failures are tried again."""
+    return trial._replace(missing=(*trial.missing, *trial.unanswered)) if "failed" in retry else trial
+
+
+def _ended(sweep: SweepSpec, tracker: Tracker, spool: Path) -> dict[str, TrialResult]:
+    """Key -> the result of every trial of the sweep that has one, filed or waiting to be."""
+    try:
+        found = {result.key: result for result in tracker.load_sweep(sweep.name).results}
+    except UnknownSweep:
+        found = {}
+    waiting = spooled(spool)
+    return found | {key: waiting[key] for key in waiting if key not in found or found[key].status not in COMPLETE}
+
+
+class Preview(NamedTuple):
+    """What a submission would do."""
+
+    known: list[TrialStatus]
+    """The trials of the sweep, as far as they are known."""
+    todo: set[str]
+    """Keys of those that would run."""
+    unmeasured: int
+    """Questions that would be put to trials that finished before."""
+    proposed: int
+    """Trials that a search has still to propose, no more than may be run."""
+
+
+def preview(plan: SweepPlan, tracker: Tracker, *, retry: Collection[str] = (), limit: int | None = None) -> Preview:
+    """What a submission would do, without doing any of it; arguments as those of `find_pending`."""
+    trials: Sequence[TrainSpec] = plan.trials
+    if plan.adaptive:
+        with suppress(UnknownSweep):
+            trials = [spec for spec in tracker.submitted(plan.sweep.name)[1] if _is_of(spec, plan)]
+        trials = with_spooled(trials, plan.sweep.name)
+    again = run_again(plan.sweep, retry)
+    known = trial_statuses(trials, sweep=plan.sweep.name, tracker=tracker, asked=plan.questions)
+    todo = {spec.key for spec in to_run(known, retry=again)[:limit]}
+    unmeasured = sum(len(_asked_again(trial, again).missing) for trial in known if trial.spec.key not in todo)
+    proposed = max(0, plan.trial_count - len(known)) if plan.adaptive else 0
+    if limit is not None:
+        proposed = min(proposed, limit - len(todo))
+    return Preview(known, todo, unmeasured, proposed)
+
+
+def _is_of(spec: TrainSpec, plan: SweepPlan) -> bool:
+    """Whether the sweep, as it is now, could have asked for the trial."""
+    try:
+        return spec.key in {asked.key for asked in plan.point_trials(point_of(spec, plan.sweep))}
+    except SpecError:
+        return False
+
+
+def check_pruning_inline(sweep: SweepSpec) -> None:
+    """Raise SpecError if the sweep prunes: in this process a trial has no others beside it."""
+    if sweep.search.pruning != "none":
+        raise SpecError(
+            f"search.pruning: {sweep.search.pruning} compares trials that run side by side, on Ray; in this process"
+            " they run one after another: leave --inline out, or write pruning: none"
+        )

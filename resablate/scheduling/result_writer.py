@@ -1,0 +1,186 @@
+"""ResultWriter: what trials send is stored on disk at once and handed to the tracker behind their back."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import shutil
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from resablate.errors import TrackingError
+from resablate.failures import reason_of
+from resablate.measurement import EpochMetrics
+from resablate.result import TrialResult, failed_result
+from resablate.spec import TrainSpec
+from resablate.storage.spool import read_spooled, spooled, write_spooled
+from resablate.sweep import SweepSpec
+from resablate.tracking import BEAT_SECONDS, SweepStatus, Tracker
+
+log = logging.getLogger(__name__)
+
+_RETRY_SECONDS = 1.0
+"""Between two looks for a tracker that cannot be reached."""
+
+
+class ResultWriter:
+    """The one writer of a sweep.
+
+    A finished trial is first written to the spool folder, then filed by a thread in the background; it leaves the
+    spool when the tracker has it. So training never waits for the tracker and never fails with it. While the tracker
+    cannot be reached, everything waits its turn; what has not been filed when the sweep ends is filed when it is run
+    again.
+
+    Args:
+        tracker: where everything goes.
+        spool: a folder of this sweep's own.
+        grace_seconds: how long `end` waits for a tracker that cannot be reached.
+    """
+
+    def __init__(self, tracker: Tracker, *, spool: Path, grace_seconds: float = 10) -> None:
+        self._tracker = tracker
+        self._spool = spool
+        self._grace_seconds = grace_seconds
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._problems: dict[str, None] = {}
+        self._waiting = spooled(spool)
+        self._ended: set[str] = set()
+        """Keys whose result waits to be filed, with all their epochs."""
+        self._ending = threading.Event()
+        self._closed = threading.Event()
+        self._given_up = False
+        self._give_up_at: float | None = None
+        self._thread = threading.Thread(target=self._work, name="filing", daemon=True)
+
+    def start(self, sweep: SweepSpec, *, trials: Sequence[TrainSpec], command: str) -> None:
+        """Open the sweep's record and file what an earlier run of the sweep had left in the spool.
+
+        Until then, what trials send is kept.
+
+        Raises:
+            TrackingError: if the tracker cannot be used.
+        """
+        self._tracker.start_sweep(sweep, trials=trials, command=command)
+        threading.Thread(target=self._beat, name="alive", daemon=True).start()
+        # Here and not in the background: a trial of these that is run again has the same place in the spool.
+        complete = set(self._tracker.complete_keys()) if self._waiting else set[str]()
+        for key, result in self._waiting.items():
+            self._attempt(
+                lambda key=key, result=result: self._recover(self._spool / key, result, filed=key in complete),
+                wait=lambda: False,
+            )
+        self._thread.start()
+
+    def note_trial(self, spec: TrainSpec) -> None:
+        """Note a trial that a search proposed and some other sweep has completed."""
+        self._jobs.put(lambda: self._tracker.note_trial(spec))
+
+    def start_trial(self, spec: TrainSpec) -> None:
+        """Note that a trial began."""
+        self._ended.discard(spec.key)
+        self._jobs.put(lambda: self._tracker.start_trial(spec))
+
+    def epoch(self, key: str, metrics: EpochMetrics) -> None:
+        """Note one epoch of a trial."""
+        # Where filing is behind, the result files the epochs in one call.
+        self._jobs.put(lambda: None if key in self._ended else self._tracker.log_epoch(key, metrics))
+
+    def finish_trial(self, result: TrialResult, *, weights: Mapping[str, bytes]) -> TrialResult:
+        """Store a trial's outcome and have it filed.
+
+        Args:
+            result: everything measured.
+            weights: name -> content of each safetensors file.
+
+        Returns:
+            What is filed: a failure where the disk did not take the result.
+        """
+        try:
+            place = write_spooled(self._spool, result, weights=weights)
+        except OSError as error:
+            failed = failed_result(result.spec, reason_of(error))
+            self._jobs.put(lambda: self._tracker.finish_trial(failed, weights={}, figures={}))
+            return failed
+        self._ended.add(result.key)
+        self._jobs.put(lambda: self._file(place))
+        return result
+
+    def end(self, status: SweepStatus) -> list[str]:
+        """Wait until everything is filed and close the sweep's record.
+
+        Returns:
+            One line for everything that could not be filed.
+        """
+        self._jobs.put(lambda: self._tracker.end_sweep(status))
+        self._jobs.put(None)
+        self._ending.set()
+        self._thread.join()
+        self._closed.set()
+        return list(self._problems)
+
+    def _beat(self) -> None:
+        while not self._closed.wait(BEAT_SECONDS):
+            with suppress(Exception):  # whatever the tracker raises, the next time may be better
+                self._tracker.keep_alive()
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            if not self._given_up:
+                self._given_up = not self._attempt(job, wait=self._waited)
+
+    def _attempt(self, job: Callable[[], None], *, wait: Callable[[], bool]) -> bool:
+        """Do `job`, again when a tracker that could not be reached is back; False if it was not waited for."""
+        again = False
+        while True:
+            try:
+                job()
+                return True
+            except Exception as error:  # whatever the tracker or a drawing raises, the trials go on
+                away = isinstance(error, TrackingError) and not self._tracker.reachable()
+                if away and wait():
+                    continue
+                # A server that was away may answer by now: what fails once more is refused.
+                if isinstance(error, TrackingError) and not away and not again:
+                    again = True
+                    continue
+                log.exception("filing failed")
+                if away:
+                    self._problems[
+                        f"the tracker does not answer; results wait in {self._spool} and are filed when the same"
+                        f" command is run again ({type(error).__name__}: {error})"
+                    ] = None
+                else:
+                    self._problems[f"{type(error).__name__}: {error}"] = None
+                return not away
+
+    def _waited(self) -> bool:
+        """Wait a little; False when the sweep has ended and waited long enough."""
+        if not self._ending.wait(_RETRY_SECONDS):
+            return True
+        now = time.monotonic()
+        self._give_up_at = self._give_up_at or now + self._grace_seconds
+        time.sleep(max(0.0, min(_RETRY_SECONDS, self._give_up_at - now)))
+        return now < self._give_up_at
+
+    def _recover(self, place: Path, result: TrialResult, *, filed: bool) -> None:
+        if filed:  # the process ended between filing it and taking it out
+            shutil.rmtree(place)
+            return
+        self._tracker.start_trial(result.spec)
+        self._file(place)
+
+    def _file(self, place: Path) -> None:
+        result, weights = read_spooled(place)
+        self._tracker.finish_trial(result, weights=weights, figures=_pictures(result))
+        shutil.rmtree(place)
+
+
+def _pictures(result: TrialResult) -> dict[str, bytes]:
+    if not result.measurements:
+        return {}
+    from resablate.figures import draw_all  # loads torch, which the sweep's one writer may never need
+
+    return draw_all(result)

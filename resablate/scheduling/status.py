@@ -1,0 +1,130 @@
+"""Where the trials of a sweep stand, by the records and by what waits in this folder to be filed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import NamedTuple
+
+from resablate.measuring import missing_questions
+from resablate.question import Question
+from resablate.result import COMPLETE
+from resablate.searches import is_adaptive
+from resablate.spec import TrainSpec
+from resablate.storage.locations import work_folder
+from resablate.storage.locks import is_running
+from resablate.storage.spool import SPOOL, spooled
+from resablate.sweep import SweepSpec
+from resablate.tracking import Tracker, TrialState
+
+STATES = ("pending", "running", "finished", "diverged", "pruned", "failed")
+Asked = Callable[[TrainSpec], Sequence[Question]]
+"""What is asked of a trial."""
+
+
+class TrialStatus(NamedTuple):
+    """One trial of a sweep."""
+
+    spec: TrainSpec
+    state: str
+    """One of STATES."""
+    epoch: int
+    """Epochs that are filed."""
+    reason: str
+    """Why it is not `finished`, in one line."""
+    run_id: str = ""
+    """Of the run that records it, if there is one."""
+    missing: tuple[Question, ...] = ()
+    """Questions that a finished trial has not been asked."""
+    unanswered: tuple[Question, ...] = ()
+    """Questions that got no answer."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether it runs no more by itself."""
+        return self.state not in ("pending", "running")
+
+    @property
+    def complete(self) -> bool:
+        """Whether it is never run again."""
+        return self.state in COMPLETE
+
+
+class SweepStanding(NamedTuple):
+    """How far the latest submission of a sweep is."""
+
+    sweep: SweepSpec
+    trials: list[TrialStatus]
+    at_most: int
+    """How many there may be once a search has proposed all of them."""
+    is_run_here: bool
+    """Whether a process runs it now, from this folder."""
+
+
+def trial_statuses(trials: Iterable[TrainSpec], *, sweep: str, tracker: Tracker, asked: Asked) -> list[TrialStatus]:
+    """Where each of `trials` stands in the sweep of this name.
+
+    Args:
+        trials: canonical specs.
+        sweep: its name.
+        tracker: holds the records.
+        asked: what is asked of a trial.
+    """
+    states = tracker.states(sweep)
+    for key, result in spooled(work_folder() / sweep / SPOOL).items():
+        known = states.get(key)
+        if known is None or known.status not in COMPLETE:
+            history = len(result.history)
+            states[key] = TrialState(result.status, "", history, result.reason, result.measured, result.unmeasured)
+    return [_trial_status(spec, states.get(spec.key), asked) for spec in trials]
+
+
+def _trial_status(spec: TrainSpec, state: TrialState | None, asked: Asked) -> TrialStatus:
+    if state is None:
+        return TrialStatus(spec, "pending", 0, "")
+    status = "pending" if state.status == "interrupted" else state.status
+    missing: tuple[Question, ...] = ()
+    unanswered: tuple[Question, ...] = ()
+    if status == "finished":
+        questions = asked(spec)
+        missing = missing_questions(questions, measured=state.measured, unmeasured=state.unmeasured)
+        unanswered = tuple(question for question in questions if question.id in state.unmeasured)
+    return TrialStatus(spec, status, state.epoch, state.reason, state.run_id, missing, unanswered)
+
+
+def to_run(found: Sequence[TrialStatus], *, retry: Collection[str] = ()) -> list[TrainSpec]:
+    """What a submission runs: all that has not ended, and what ended with a status in `retry`."""
+    return [trial.spec for trial in found if not trial.ended or trial.state in retry]
+
+
+def run_again(sweep: SweepSpec, retry: Collection[str]) -> set[str]:
+    """The endings after which the sweep runs a trial again: those in `retry`, and `pruned` if it prunes no more."""
+    return {*retry, *(["pruned"] if sweep.search.pruning == "none" else [])}
+
+
+def with_spooled(trials: Sequence[TrainSpec], sweep: str) -> list[TrainSpec]:
+    """With those that a search proposed while the tracker was away, whose results wait to be filed."""
+    known = {spec.key: spec for spec in trials}
+    waiting = spooled(work_folder() / sweep / SPOOL)
+    return list(known.values()) + [result.spec for key, result in waiting.items() if key not in known]
+
+
+def sweep_standing(name: str, *, tracker: Tracker) -> SweepStanding:
+    """How far the latest submission of the sweep called `name` is.
+
+    Raises:
+        TrackingError: if there is no such sweep.
+    """
+    from resablate.answerable import check_asked, questions_for
+
+    sweep, trials = tracker.submitted(name)
+    adaptive = is_adaptive(sweep.search.method)
+    analyses = check_asked(sweep.analyses)
+    found = trial_statuses(
+        with_spooled(trials, name) if adaptive else trials,
+        sweep=name,
+        tracker=tracker,
+        asked=lambda spec: questions_for(spec, analyses) if sweep.search.analyze_best is None else (),
+    )
+    proposed = (sweep.search.trials or 0) * len(sweep.search.seeds or [0])
+    at_most = proposed if adaptive else len(found)
+    return SweepStanding(sweep, found, at_most, is_running(work_folder() / name))

@@ -1,0 +1,1 @@
+"""What a sweep keeps on disk: its folder, locks, spool and checkpoints."""

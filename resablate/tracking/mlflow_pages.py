@@ -1,0 +1,27 @@
+"""Addresses of pages of MLflow's UI.
+
+The queries of its pages are MLflow's own and may change with any version. A page that does not know one shows the list
+of runs without it.
+
+Checked against MLflow 3.17.2. tests/tracking/test_mlflow_pages.py fails where the UI's code does not name a query;
+tests/e2e/test_mlflow_pages.py looks at the page in a browser.
+"""
+
+from urllib.parse import quote, urlencode
+
+from resablate.tracking.mlflow_store import KIND
+
+
+def charts_path(experiment_id: str) -> str:
+    """The UI's page that lays the curves of an experiment's trials over each other.
+
+    Sorting by a metric makes MLflow list the trials flat, and so chart them, instead of folded under their sweep.
+    """
+    query = {
+        "compareRunsMode": "CHART",
+        "searchFilter": f"tags.`{KIND}` = 'trial'",
+        "orderByKey": "metrics.`test_error`",
+        "orderByAsc": "true",
+        "workflowType": "machine_learning",  # else MLflow's menu is that of language models
+    }
+    return f"/#/experiments/{experiment_id}/runs?{urlencode(query, quote_via=quote)}"

@@ -1,0 +1,148 @@
+"""Networks of other packages with weights from a file, and files that are something else."""
+
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torchvision
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from resablate.adapters import adapt, load_pretrained
+from resablate.errors import CheckpointError, ResablateError, SpecError, UnknownName
+
+IMAGES = torch.randn(2, 3, 40, 40, generator=torch.Generator().manual_seed(0))
+
+
+def trained(name: str = "resnet18", classes: int = 7) -> nn.Module:
+    torch.manual_seed(3)
+    network = getattr(torchvision.models, name)(num_classes=classes)
+    network(IMAGES)  # so that running means are not 0
+    return network.eval()
+
+
+def logits(network: nn.Module) -> Tensor:
+    with torch.no_grad():
+        return network(IMAGES)
+
+
+WRITERS: dict[str, Callable[[dict[str, Tensor], Path], None]] = {
+    "weights.safetensors": save_file,
+    "weights.pth": torch.save,
+    "legacy.pth": lambda state, path: torch.save(state, path, _use_new_zipfile_serialization=False),
+    "checkpoint.pth.tar": lambda state, path: torch.save(
+        {"epoch": 90, "arch": "resnet18", "state_dict": {f"module.{name}": value for name, value in state.items()}},
+        path,
+    ),
+    "old.pt": lambda state, path: torch.save(
+        {name: value for name, value in state.items() if "num_batches" not in name}, path
+    ),
+}
+
+
+@pytest.mark.parametrize("file", WRITERS)
+def test_the_weights_in_the_file_are_those_of_the_network(file: str, tmp_path: Path) -> None:
+    theirs = trained()
+    WRITERS[file](theirs.state_dict(), tmp_path / file)
+    network = load_pretrained("torchvision:resnet18", weights=tmp_path / file)
+    assert not network.training
+    assert logits(network).shape == (2, 7), "as many classes as the file's last layer"
+    assert torch.equal(logits(network), logits(theirs))
+    assert torch.equal(logits(adapt(network)), logits(theirs))
+
+
+def test_a_network_of_timm(tmp_path: Path) -> None:
+    timm = pytest.importorskip("timm")
+    for name in ("resnet10t", "resnetv2_18"):
+        theirs = timm.create_model(name, num_classes=4).eval()
+        torch.save(theirs.state_dict(), tmp_path / "weights.pth")
+        network = load_pretrained(f"timm:{name}", weights=tmp_path / "weights.pth")
+        assert torch.equal(logits(network), logits(theirs))
+    with pytest.raises(UnknownName, match=r"^unknown ResNet of timm 'resnet5O'; did you mean 'resnet50'"):
+        load_pretrained("timm:resnet5O", weights=None)
+
+
+def test_timm_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "timm", None)
+    with pytest.raises(ResablateError, match=r"^timm:resnet50d needs the package timm: pip install timm$"):
+        load_pretrained("timm:resnet50d", weights=None)
+
+
+def test_random_weights_only_where_they_are_asked_for() -> None:
+    assert logits(load_pretrained("torchvision:resnet18", weights=None)).shape == (2, 1000)
+    with pytest.raises(TypeError, match="weights"):
+        load_pretrained("torchvision:resnet18")  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("resnet50", r"are named torchvision:NAME or timm:NAME, such as torchvision:resnet50; got 'resnet50'$"),
+        ("keras:resnet50", "got 'keras:resnet50'"),
+        ("torchvision:resnet55", r"^unknown ResNet of torchvision 'resnet55'; did you mean 'resnet50' .*\(known: resn"),
+        ("torchvision:vgg11", r"^unknown ResNet of torchvision 'vgg11' \(known: .*wide_resnet101_2"),
+    ],
+)
+def test_an_unknown_network_is_answered_with_those_there_are(name: str, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        load_pretrained(name, weights=None)
+
+
+class Harmful:
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.mkdir, ("harmed",)
+
+
+FILES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "missing": (lambda path: None, "no such file$"),
+    "text": (lambda path: path.write_text("<html>404</html>"), "neither a safetensors file .* nor weights that torch"),
+    "empty": (lambda path: path.write_bytes(b""), "neither a safetensors file"),
+    "code": (lambda path: torch.save({"fc.weight": Harmful()}, path), "without running code .*UnpicklingError"),
+    "plain-pickle": (lambda path: path.write_bytes(pickle.dumps({"fc.weight": Harmful()})), "without running code"),
+    "whole-network": (lambda path: torch.save(trained(), path), "without running code"),
+    "tensor": (lambda path: torch.save(torch.zeros(2), path), "not a state dict, .*; got Tensor$"),
+    "no-tensors": (
+        lambda path: torch.save({"epoch": 3, "loss": 0.1}, path),
+        "not a state dict, .*; got names epoch, l",
+    ),
+    "nothing": (lambda path: torch.save({}, path), "not a state dict, .*; got dict$"),
+    "no-head": (
+        lambda path: torch.save(nn.Linear(2, 2).state_dict(), path),
+        "not the weights of torchvision:resnet18: there is no fc.weight among weight, bias$",
+    ),
+    "deeper": (
+        lambda path: torch.save(trained("resnet34").state_dict(), path),
+        r"not the weights of torchvision:resnet18\n  not in the network: layer1\.2\.conv1\.weight, .* and \d+ more$",
+    ),
+    "wider": (
+        lambda path: torch.save(trained("resnet50").state_dict(), path),
+        r"(?s)not the weights of .*shapes that do not fit: layer1\.0\.conv1\.weight \(64, 64, 1, 1\) for \(64, 64, 3,",
+    ),
+    "half": (
+        lambda path: torch.save({k: v for k, v in trained().state_dict().items() if "layer4" not in k}, path),
+        r"not the weights of torchvision:resnet18\n  missing: layer4\.0\.conv1\.weight, .* and \d+ more$",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_a_file_that_is_something_else(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write, message = FILES[kind]
+    write(tmp_path / "weights.pth")
+    with pytest.raises(CheckpointError, match=message) as caught:
+        load_pretrained("torchvision:resnet18", weights=tmp_path / "weights.pth")
+    assert str(caught.value).startswith(str(tmp_path / "weights.pth"))
+    assert not (tmp_path / "harmed").exists()
+
+
+def test_a_damaged_safetensors_file(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_file(trained().state_dict(), path)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match=r"neither a safetensors file .*SafetensorError"):
+        load_pretrained("torchvision:resnet18", weights=path)

@@ -1,0 +1,133 @@
+import pytest
+import torch
+from torch import Tensor
+
+from resablate.augmentations import AUGMENTATIONS
+from resablate.augmentations.crop import crop
+from resablate.augmentations.crop_flip import crop_flip
+from resablate.augmentations.flip import flip
+from resablate.augmentations.none import keep
+from resablate.errors import UnknownName
+from tests.networks import make_generator
+
+
+def make_images(count: int = 5, channels: int = 2, height: int = 6, width: int = 7) -> Tensor:
+    """Every value of every image is different and none is zero."""
+    return torch.arange(1, 1 + count * channels * height * width).view(count, channels, height, width).float()
+
+
+def crop_by_loop(images: Tensor, generator: torch.Generator, padding: int) -> Tensor:
+    """Pixel by pixel, with the same draws: rows first, then columns."""
+    count, channels, height, width = images.shape
+    offsets = torch.randint(2 * padding + 1, (2, count, 1), generator=generator)[..., 0].tolist()
+    out = torch.zeros_like(images)
+    for b in range(count):
+        for c in range(channels):
+            for i in range(height):
+                for j in range(width):
+                    row, column = i + offsets[0][b] - padding, j + offsets[1][b] - padding
+                    if 0 <= row < height and 0 <= column < width:
+                        out[b, c, i, j] = images[b, c, row, column]
+    return out
+
+
+@pytest.mark.parametrize("padding", [1, 4, 9])
+def test_crop_is_the_loop(padding: int) -> None:
+    images = make_images()
+    cropped = crop(images, generator=make_generator(3), padding=padding)
+    assert torch.equal(cropped, crop_by_loop(images, make_generator(3), padding))
+    assert not torch.equal(cropped, images)
+
+
+def test_crop_reaches_every_shift_equally_often() -> None:
+    """A single lit pixel in the middle goes to each of the 25 places that 2 pixels of padding allow."""
+    images = torch.zeros(5000, 1, 9, 9)
+    images[:, :, 4, 4] = 1
+    places = crop(images, generator=make_generator(), padding=2).sum((0, 1))
+    assert torch.equal(places.nonzero().aminmax(dim=0).min, torch.tensor([2, 2]))
+    assert torch.equal(places.nonzero().aminmax(dim=0).max, torch.tensor([6, 6]))
+    lit = places[2:7, 2:7]
+    assert int(lit.min()) > 140  # 200 expected, s.d. 14
+    assert int(lit.max()) < 260
+
+
+def test_flip_mirrors_about_half() -> None:
+    images = make_images(1000, 1, 2, 3)
+    flipped = flip(images, generator=make_generator())
+    same = (flipped == images).flatten(1).all(1)
+    mirrored = (flipped == images.flip(-1)).flatten(1).all(1)
+    assert torch.equal(same, ~mirrored)
+    assert 430 < int(mirrored.sum()) < 570
+
+
+def test_flip_preserves_values() -> None:
+    images = make_images()
+    assert torch.equal(flip(images, generator=make_generator(1)).sort().values, images.sort().values)
+
+
+def test_crop_flip_is_crop_then_flip() -> None:
+    images, one, two = make_images(), make_generator(5), make_generator(5)
+    expected = flip(crop(images, generator=two, padding=2), generator=two)
+    assert torch.equal(crop_flip(images, generator=one, padding=2), expected)
+
+
+def test_none_keeps_everything() -> None:
+    images = make_images()
+    assert keep(images, generator=make_generator()) is images
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_shape_and_type_stay_and_the_input_is_not_written_to(name: str) -> None:
+    images = make_images(3, 1, 5, 5).double()
+    before = images.clone()
+    changed = AUGMENTATIONS[name](images, generator=make_generator())
+    assert changed.shape == images.shape
+    assert changed.dtype == images.dtype
+    assert torch.equal(images, before)
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_the_generator_alone_decides(name: str) -> None:
+    images = make_images()
+    torch.manual_seed(0)
+    state = torch.get_rng_state()
+    one = AUGMENTATIONS[name](images, generator=make_generator(2))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(one, AUGMENTATIONS[name](images, generator=make_generator(2)))
+    if name != "none":
+        others = [AUGMENTATIONS[name](images, generator=make_generator(seed)) for seed in range(3, 6)]
+        assert any(not torch.equal(one, other) for other in others)
+
+
+def test_a_reflected_border_is_the_image_mirrored() -> None:
+    images = make_images()
+    height, width = images.shape[2:]
+    shifts = torch.randint(5, (2, len(images), 1), generator=make_generator(3))[..., 0].tolist()
+    cropped = crop(images, generator=make_generator(3), padding=2, fill="reflect")
+    for place, image in enumerate(images):
+        rows = [_mirrored(row + shifts[0][place] - 2, height) for row in range(height)]
+        columns = [_mirrored(column + shifts[1][place] - 2, width) for column in range(width)]
+        assert torch.equal(cropped[place], image[:, rows][:, :, columns])
+    assert bool((cropped > 0).all()), "no zero moves in"
+
+
+def _mirrored(index: int, count: int) -> int:
+    return abs(index) if index < count else 2 * (count - 1) - index
+
+
+def test_a_fill_in_no_table_is_answered_with_the_rows() -> None:
+    with pytest.raises(UnknownName, match=r"^unknown crop_fill 'mirror' .known: zero, reflect"):
+        crop(make_images(), generator=make_generator(), fill="mirror")
+
+
+def test_the_arguments_of_the_rows() -> None:
+    cropping = {"padding": 4, "fill": "zero"}
+    assert {name: dict(AUGMENTATIONS.arguments(name)) for name in AUGMENTATIONS} == {
+        "none": {},
+        "flip": {},
+        "crop": cropping,
+        "crop_flip": cropping,
+        "scale": {},
+        "scale_aspect": {},
+    }
+    assert all(AUGMENTATIONS.types(name).keys() == AUGMENTATIONS.arguments(name).keys() for name in AUGMENTATIONS)

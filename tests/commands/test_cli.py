@@ -1,0 +1,602 @@
+"""The command line: what it prints where, its exit codes, and what it says to bad input."""
+
+import fcntl
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from PIL import Image
+from torchvision import models
+
+from resablate import cli
+from resablate.commands.assignments import parse_duration
+from resablate.registry import Registry
+from resablate.result import TrialResult
+from resablate.scheduling import analyze as analyze_module
+from resablate.scheduling import run as run_module
+from resablate.commands.tables import TABLES
+from resablate.tracking import open_tracker
+from resablate.training.loop import Training
+from tests.scheduling.tiny import BASE, tiny_plan
+from tests.tracking.databases import make_database
+
+TINY: dict[str, Any] = {"name": "tiny", "base": dict(BASE), "axes": {"seed": [0, 1]}}
+KNOBS = [f"{name}={value}" for name, value in BASE.items()]
+
+
+@dataclass
+class Ran:
+    code: int
+    out: str
+    err: str
+
+
+class Shell:
+    """Runs commands in this process, in an empty folder of their own."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+
+    def __call__(self, *words: str) -> Ran:
+        self._monkeypatch.setattr(sys, "argv", ["resablate", *words])
+        self._capsys.readouterr()
+        code: object = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = end.code or 0
+        shown = self._capsys.readouterr()
+        assert isinstance(code, int)
+        return Ran(code, shown.out, shown.err)
+
+    def write(self, content: dict[str, Any] | str, name: str = "tiny.yaml") -> str:
+        text = content if isinstance(content, str) else yaml.safe_dump(content, sort_keys=False)
+        (self.folder / name).write_text(text)
+        return name
+
+    def files(self) -> list[str]:
+        return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*"))
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    monkeypatch.chdir(tmp_path)
+    return Shell(tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes a second for each result."""
+    monkeypatch.setattr("resablate.figures.draw_all", lambda result: {})
+
+
+@pytest.fixture
+def nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training or scheduling anything is a failure of the test."""
+
+    def run(*args: Any, **kwargs: Any) -> None:
+        raise AssertionError("this is not to be run")
+
+    monkeypatch.setattr(Training, "run_epoch", run)
+    monkeypatch.setattr(run_module, "_run_on_ray", run)
+    monkeypatch.setattr(run_module, "run_inline", run)
+
+
+# --- bad input
+
+
+def changed(**parts: Any) -> dict[str, Any]:
+    return {**TINY, **parts}
+
+
+BAD_SWEEPS: dict[str, tuple[dict[str, Any] | str, str]] = {
+    "unknown axis": (changed(axes={"sv_strenght": [0.0]}), r"axes\.sv_strenght: .*did you mean 'sv_strength'"),
+    "unknown field": (changed(base={"epoch": 3}), r"base\.epoch: no such field; did you mean 'epochs'"),
+    "unknown shortcut": (changed(axes={"shortcut": ["idenity"]}), r"'idenity'; did you mean 'identity'.*conv1x1"),
+    "unknown data set": (changed(base={"dataset": "digit"}), r"unknown dataset 'digit'; did you mean 'digits'"),
+    "unknown analysis": (changed(base={"analyses": ["lesoin"]}), r"'lesoin'; did you mean 'lesion'"),
+    "unknown argument": (
+        changed(base={"shortcut": "exclusive_gate", "shortcut_args": {"bais": -3}}),
+        r"bais.*(exclusive_gate|takes bias)",
+    ),
+    "unknown search": (changed(search={"method": "gird"}), r"'gird'; did you mean 'grid'"),
+    "depth": (changed(base={}, axes={"depth": [20, 21]}), r"depth: 21 is not 6n\+2 .*nearest: 20, 26"),
+    "range with grid": (
+        changed(axes={"sv_strength": {"low": 0.1, "high": 1.0}}),
+        r"axes\.sv_strength: is a range, and method: grid needs a list",
+    ),
+    "empty axis": (changed(axes={"shortcut": []}), r"axes\.shortcut: an axis is a list .* got an empty list"),
+    "value twice": (changed(axes={"seed": [1, 1]}), r"axes\.seed: every value once"),
+    "value out of range": (changed(base={"learning_rate": -1}), r"base\.learning_rate: .*greater than 0, got -1"),
+    "syntax": ("name: tiny\naxes:\n  seed: [0, 1\nbase: {}\n", r"tiny\.yaml.*\n.*line 4, column 5: not valid YAML"),
+    "key twice": ("name: tiny\nname: two\n", r"line 2, column 1: .*'name' is written twice"),
+    "a list": ("[1, 2]", r"a sweep is a mapping with name, base and axes, but this file is a list"),
+    "nothing": ("", r"but this file is empty"),
+    "name": (changed(name="../up"), r"name: .*got '\.\./up'"),
+    "resources": (changed(resources={"cpus": 100_000}), r"asks for 100000 CPUs and 0 GPUs, but this machine has \d+"),
+    "no such gpu": (changed(resources={"gpus": 1000}), r"asks for 1 CPUs and 1000 GPUs, but this machine has \d+ CPUs"),
+    "markup": (changed(base={"dataset": "[red]x[/red]"}), r"unknown dataset '\[red\]x\[/red\]'"),
+    "half a tag": (changed(base={"shortcut": "[/nonsense]<script>"}), r"unknown shortcut '\[/nonsense\]<script>'"),
+}
+
+
+def says_what_is_wrong(ran: Ran, pattern: str) -> None:
+    assert ran.code == 2, ran
+    assert re.search(pattern, ran.err), ran.err
+    assert ran.out == ""
+    assert "Traceback" not in ran.err
+    assert ran.err.count("did you mean 'identity'") <= 1
+
+
+@pytest.mark.usefixtures("nothing_runs")
+@pytest.mark.parametrize(
+    ("verb", "case"),
+    [
+        (verb, case)
+        for case in BAD_SWEEPS
+        for verb in ("check", "sweep", "sweep --inline")
+        # `check` says what a sweep costs, wherever it will run.
+        if verb != "check" or case not in ("resources", "no such gpu")
+    ],
+)
+def test_a_bad_sweep_is_one_message_and_changes_nothing(shell: Shell, verb: str, case: str) -> None:
+    content, pattern = BAD_SWEEPS[case]
+    shell.write(content)
+    before = shell.files()
+    says_what_is_wrong(shell(*verb.split(), "tiny.yaml"), pattern)
+    assert shell.files() == before
+
+
+@pytest.mark.usefixtures("nothing_runs")
+@pytest.mark.parametrize(
+    ("words", "pattern"),
+    [
+        ("sweep tiny.yml", r"tiny\.yml: no such sweep file; did you mean 'tiny\.yaml'"),
+        ("sweep tiny.yaml --tracking-uri http://127.0.0.1:1", r"no MLflow server answers .*MLFLOW_TRACKING_URI"),
+        ("sweep tiny.yaml --inline --tracking-uri http://127.0.0.1:1", r"http://127\.0\.0\.1:1: no MLflow server"),
+        ("sweep tiny.yaml --inline --tracking-uri postgres://me:secret@there/db", r"postgres://\*\*\*@there"),
+        ("sweep tiny.yaml --inline --tracking-uri sqlite:////no/where/mlflow.db", r"/no/where does not exist"),
+        ("sweep clothes.yaml --data-root nowhere", r"--data-root nowhere: no such folder"),
+        ("sweep clothes.yaml --inline --data-root nowhere", r"--data-root nowhere: no such folder"),
+        ("trial shortcut=idenity", r"unknown shortcut 'idenity'; did you mean 'identity'"),
+        ("trial detph=20", r"detph: no such field; did you mean 'depth'"),
+        ("trial depth=21", r"depth: 21 is not 6n\+2 .*nearest: 20, 26"),
+        ("trial depth", r"'depth': write a knob as name=value"),
+        ("trial depth=20 depth=26", r"'depth=26': depth is set twice"),
+        ("trial shortcut_args=2 shortcut_args.bias=1", r"'shortcut_args\.bias=1': shortcut_args\.bias is set twice"),
+        ("trial seed=2020-13-45", r"'seed=2020-13-45': the value is no YAML"),
+        ("trial seed=[1", r"'seed=\[1': the value is no YAML"),
+        ("trial shortcut=identity shortcut_args.bias=-3", r"bias"),
+        ("trial dataset=fashion_mnist --data-root nowhere", r"--data-root nowhere: no such folder"),
+        ("trial --tracking-uri http://127.0.0.1:1", r"no MLflow server answers"),
+        ("report tiny", r"no sweep 'tiny', there is no database there yet"),
+        ("report tiny --tracking-uri http://127.0.0.1:1", r"no MLflow server answers"),
+        ("ui", r"mlflow\.db: no records here yet; run a sweep first"),
+        ("ui --tracking-uri http://127.0.0.1:1", r"the records are kept by a server; open that address"),
+        (
+            "report tiny --tracking-uri sqlite:///tiny.yaml",
+            r"tiny\.yaml: there is a file, but it is no",
+        ),
+        ("sweep tiny.yaml --inline --tracking-uri sqlite:///tiny.yaml", r"it is no sqlite database"),
+        ("sweep tiny.yaml --inline --tracking-uri sqlite:///folder", r"not readable as a database \(Is a directory\)"),
+        ("status tinny", r"no sweep 'tinny', there is no database"),
+        ("sweep tiny.yaml --retry all", r"--retry: takes the word failed, got 'all'"),
+        *(
+            (f"sweep tiny.yaml --time-budget {text}", r"--time-budget: a time above zero, such as 90s, 30m or 2h; got")
+            for text in ("2", "0s", "2d", "-1h", "h", "1h30m")
+        ),
+        ("sweep tiny.yaml --max-trials 0", r"Invalid value for '--max-trials'"),
+        ("ui --port 70000", r"Invalid value for '--port'.* 65535"),
+        ("list shortcut", r"unknown table 'shortcut'; did you mean 'shortcuts'"),
+    ],
+)
+def test_bad_words_are_one_message_and_change_nothing(shell: Shell, words: str, pattern: str) -> None:
+    shell.write(TINY)
+    shell.write({"name": "clothes", "base": {"dataset": "fashion_mnist"}}, "clothes.yaml")
+    (shell.folder / "folder").mkdir()
+    before = shell.files()
+    says_what_is_wrong(shell(*words.split()), pattern)
+    assert shell.files() == before
+
+
+def test_all_mistakes_of_a_file_are_told_at_once(shell: Shell) -> None:
+    shell.write(changed(base={"epoch": 3, "shortcut": "idenity"}, axes={"depth": [21], "seed": []}))
+    ran = shell("sweep", "tiny.yaml")
+    assert ran.code == 2
+    assert ran.err.startswith("tiny.yaml: 4 problems\n")
+    for word in ("epoch", "idenity", "21", "seed"):
+        assert word in ran.err
+
+
+def test_a_report_of_another_sweep_names_those_there_are(shell: Shell) -> None:
+    tracker = open_tracker(make_database(shell.folder))
+    from resablate.sweep import parse_sweep
+
+    tracker.start_sweep(parse_sweep({"name": "quickstart"}), trials=[], command="")
+    before = shell.files()
+    ran = shell("report", "quickstrat")
+    says_what_is_wrong(ran, r"no sweep called 'quickstrat'; did you mean 'quickstart'\? \(there: quickstart\)")
+    assert shell.files() == before
+    ran = shell("report", "quickstart")
+    says_what_is_wrong(ran, r"sweep quickstart: a report needs at least one trial that has ended")
+    assert shell.files() == before
+
+
+# --- good input
+
+
+@pytest.mark.parametrize("table", [*TABLES, "fields"])
+def test_list_shows_every_row_of_every_table(shell: Shell, table: str) -> None:
+    ran = shell("list", table)
+    assert ran.code == 0
+    assert ran.err == ""
+    names = [line.split()[0] for line in ran.out.splitlines()[1:] if line and not line.startswith(" ")]
+    rows = TABLES[table] if table in TABLES else cli_fields()
+    assert names == list(rows)
+
+
+def cli_fields() -> list[str]:
+    from resablate.spec import TrainSpec
+
+    return list(TrainSpec.model_fields)
+
+
+def test_list_without_a_table_names_them(shell: Shell) -> None:
+    assert shell("list").out.split() == [*(f"{name}," for name in TABLES), "fields"]
+
+
+def test_a_row_with_markup_in_its_name_is_shown_as_it_is(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def entry() -> None:
+        """[red]Not red[/red], and [/nothing] is closed."""
+
+    from resablate import tables
+
+    monkeypatch.setattr(tables, "TABLES", {"rows": Registry("row", "rows", {"[bold]name": entry})})
+    ran = shell("list", "rows")
+    assert ran.code == 0
+    assert "[bold]name" in ran.out
+    assert "[red]Not red[/red], and [/nothing] is closed." in ran.out
+
+
+@pytest.mark.usefixtures("nothing_runs")
+def test_check_tells_trials_and_costs_and_runs_nothing(shell: Shell) -> None:
+    shell.write(changed(base={}, axes={"shortcut": ["identity", "none"], "depth": [20, 56], "seed": [0, 1]}))
+    before = shell.files()
+    ran = shell("check", "tiny.yaml")
+    assert ran.code == 0
+    assert ran.err == ""
+    heading, *rows = ran.out.splitlines()
+    assert re.split(r"\s{2,}", heading) == ["trial", "key", "parameters", "multiply-adds", "one CPU core"]
+    assert sum("depth 56" in row for row in rows) == 4
+    assert re.search(r"tiny\.yaml: 8 trials, about [\d hmins]+ on one CPU core", ran.out)
+    # The 269,722 of ResNet-20 without two of its three input channels; plain networks have as many.
+    costs = [re.split(r"\s{2,}", row)[2:4] for row in rows if "depth 20" in row]
+    assert costs == [[f"{269_722 - 2 * 9 * 16:,}", "2,516,608"]] * 4
+    assert shell.files() == before
+
+
+def test_check_of_a_search_says_how_many_trials_it_proposes(shell: Shell) -> None:
+    search = {"method": "tpe", "trials": 30, "seeds": [0, 1], "pruning": "none"}
+    axes = {"shortcut": ["identity", "none"], "learning_rate": {"low": 0.01, "high": 1, "log": True}}
+    shell.write(changed(base={}, axes=axes, search=search))
+    before = shell.files()
+    ran = shell("check", "tiny.yaml")
+    assert ran.code == 0
+    assert re.search(r"tiny\.yaml: 60 trials proposed one by one, about [\d hmins]+ on one CPU core", ran.out)
+    assert "tpe proposes the trials one by one, such as these" in ran.out
+    assert shell.files() == before
+
+
+def test_a_trial_prints_its_outcome_and_is_not_run_twice(shell: Shell, no_figures: None) -> None:
+    make_database(shell.folder)
+    ran = shell("trial", *KNOBS, "shortcut=exclusive_gate", "shortcut_args.bias=-3")
+    assert ran.code == 0
+    assert re.fullmatch(r"trial: 1 trials, 0 complete before, 1 finished; \d+ s\n", ran.out)
+    assert "finished, test error" in ran.err
+    assert f"records: {shell.folder / 'mlflow.db'}" in ran.err
+    [result] = open_tracker().load_sweep("trial").results
+    assert result.spec.shortcut_args == {"bias": -3}
+    assert result.spec.width == BASE["width"]
+
+    ran = shell("trial", *KNOBS, "shortcut=exclusive_gate", "shortcut_args.bias=-3.0")
+    assert (ran.code, "1 complete before, nothing left to run" in ran.out) == (0, True)
+
+
+def test_analyze_a_run_a_key_and_a_sweep(shell: Shell, no_figures: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(analyze_module, "draw_all", lambda result: {})
+    make_database(shell.folder)
+    shell("trial", *KNOBS)
+    tracker = open_tracker()
+    [(key, run_id)] = tracker.load_sweep("trial").run_ids.items()
+    before = tracker.load_trial(run_id)[1].analyses["lesion"]
+
+    ran = shell("analyze", run_id, "lesion")
+    assert ran.code == 0, ran.err
+    heading, *rows = ran.out.splitlines()
+    assert heading.split() == ["analysis", "number", "value", "unit"]
+    assert {row.split()[1]: float(row.split()[2]) for row in rows} == pytest.approx(before.summary, rel=1e-5)
+    assert f"run {run_id}" in ran.err
+
+    ran = shell("analyze", key, "lesion", "lesion_examples=16")
+    assert ran.code == 0, ran.err
+    assert open_tracker().load_trial(key)[1].analysis_knobs == {"lesion": {"lesion_examples": 16}}
+
+    ran = shell("analyze", "trial", "--inline")
+    assert (ran.code, ran.out) == (0, "trial: 1 of 1 trials analyzed\n")
+    assert repr(open_tracker().load_trial(key)[1].analyses["lesion"]) == repr(before)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["tinny"], r"no sweep called 'tinny' \(there: none\)"),
+        (["f" * 32], f"looking for run '{'f' * 32}' failed: .*not found"),
+        (["tiny", "lesion", "--weights", "w"], r"--weights, --dataset and --folder go with torchvision:NAME"),
+        (["tiny", "depth=20=", "lesion_examples"], r"no sweep called 'tiny'"),
+    ],
+)
+def test_analyze_says_what_is_wrong(shell: Shell, words: list[str], expected: str) -> None:
+    make_database(shell.folder)
+    says_what_is_wrong(shell("analyze", *words), expected)
+
+
+@pytest.fixture
+def folder_of_three_classes(tmp_path: Path) -> list[str]:
+    """What `analyze torchvision:resnet18` needs, as words of the command line."""
+    source = torch.Generator().manual_seed(0)
+    for part in ("train", "val"):
+        for label in ("cat", "dog", "owl"):
+            place = tmp_path / "data" / part / label
+            place.mkdir(parents=True)
+            for number in range(4):
+                pixels = torch.randint(256, (40, 44, 3), generator=source, dtype=torch.uint8)
+                Image.fromarray(pixels.numpy()).save(place / f"{number}.png")
+    torch.save(models.resnet18(num_classes=3).state_dict(), tmp_path / "three.pth")
+    torch.save(models.resnet18(num_classes=5).state_dict(), tmp_path / "five.pth")
+    return ["--dataset", "image_folder", "--data-root", "data"]
+
+
+def test_analyze_a_network_that_nobody_here_wrote(shell: Shell, folder_of_three_classes: list[str]) -> None:
+    options = [*folder_of_three_classes, "--weights", "three.pth", "--folder", "found"]
+    ran = shell("analyze", "torchvision:resnet18", *options, "lesion", "test_crop=32", "lesion_examples=12")
+    assert ran.code == 0, ran.err
+    assert re.search(r"lesion +baseline_error +\S+ +fraction", ran.out)
+    assert {path.name for path in (shell.folder / "found").iterdir()} == {"lesion.csv", "lesion.png", "summary.csv"}
+    head, *rows = (shell.folder / "found" / "lesion.csv").read_text().splitlines()
+    assert head.startswith("block,error")
+    assert len(rows) == 8
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["torchvision:resnet18", "--weights", "five.pth", "test_crop=32"], "tells 5 classes apart.* has 3"),
+        (["torchvision:resnet18", "--weights", "none.pth"], r"none\.pth: no such file"),
+        (["torchvision:resnet18"], "torchvision:resnet18: needs --weights FILE"),
+        (
+            ["torchvision:resnet19", "--weights", "five.pth", "lesoin", "depth=3"],
+            r"(?s)3 problems.*'lesoin'; did you mean.*depth: not a knob.*'resnet19'; did you mean",
+        ),
+    ],
+)
+def test_analyze_says_what_a_foreign_network_lacks(
+    shell: Shell, folder_of_three_classes: list[str], words: list[str], expected: str
+) -> None:
+    says_what_is_wrong(shell("analyze", *words, *folder_of_three_classes), expected)
+
+
+def test_sweep_then_sweep_again_then_report(shell: Shell) -> None:
+    shell.write(TINY)
+    ran = shell("sweep", "tiny.yaml", "--inline")
+    assert ran.code == 0
+    assert re.fullmatch(r"tiny: 2 trials, 0 complete before, 2 finished; \d+ s\n", ran.out)
+    assert re.search(
+        r"\[1/2\] .*seed 0.*: finished, test error \d+\.\d+ %; best val .* %; \d+ s so far, about \d+ s left", ran.err
+    )
+
+    start = time.monotonic()
+    ran = shell("sweep", "tiny.yaml", "--inline")
+    assert time.monotonic() - start < 5
+    assert ran.code == 0
+    assert re.fullmatch(r"tiny: 2 trials, 2 complete before, nothing left to run; \d s\n", ran.out)
+    assert "2 of 2 trials are complete already" in ran.err
+
+    ran = shell("report", "tiny")
+    assert ran.code == 0
+    assert ran.err == ""
+    page = Path(ran.out.strip())
+    assert page == shell.folder / "reports" / "tiny" / "index.html"
+    assert "resablate sweep tiny.yaml --inline" in page.read_text()
+    assert Path(shell("report", "tiny", "--folder", "elsewhere").out.strip()).resolve() == (
+        shell.folder / "elsewhere" / "tiny" / "index.html"
+    )
+
+
+def test_exit_code_1_where_a_trial_failed(shell: Shell, no_figures: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_database(shell.folder)
+    monkeypatch.setattr(run_module, "load_dataset", lambda name, root: None)  # it was there a moment ago
+    base = {name: value for name, value in BASE.items() if name != "dataset"}
+    shell.write(changed(base=base, axes={"dataset": ["fashion_mnist", "digits"]}))
+    ran = shell("sweep", "tiny.yaml", "--inline", "--data-root", "[red]gone[/red]")
+    assert ran.code == 1
+    assert "1 failed, 1 finished" in ran.out
+    assert "failed, DatasetError: --data-root [red]gone[/red]: no such folder" in ran.err
+    assert "to run what failed again, add --retry failed" in ran.err
+
+    ran = shell("sweep", "tiny.yaml", "--inline")
+    assert ran.code == 1
+    assert re.fullmatch(r"tiny: 2 trials, 1 complete before, 1 failed before; \d+ s\n", ran.out)
+    ran = shell("status", "tiny")
+    assert ran.code == 0
+    first, heading, row = ran.out.splitlines()
+    assert first == "tiny: 2 trials: 0 pending, 0 running, 1 finished, 0 diverged, 0 pruned, 1 failed"
+    assert heading.split() == ["trial", "key", "state", "epochs", "reason"]
+    assert re.search(
+        r"^identity dataset fashion_mnist +[0-9a-f]{16} +failed +0/2 +DatasetError: --data-root \[red", row
+    )
+    assert "resablate sweep FILE --retry failed" in ran.err
+
+    ran = shell("sweep", "tiny.yaml", "--inline", "--retry", "failed", "--dry-run")
+    assert ran.code == 0
+    assert re.search(r"fashion_mnist .* failed: would run again +0/2", ran.out)
+    assert "tiny: 2 trials, 1 complete, 1 would run; nothing was run" in ran.out
+
+
+@pytest.mark.usefixtures("nothing_runs")
+def test_a_dry_run_tells_every_trial_and_writes_nothing(shell: Shell) -> None:
+    shell.write(changed(axes={"seed": [0, 1, 2]}))
+    make_database(shell.folder)
+    tracker = open_tracker()
+    first = tiny_plan({"seed": [0, 1, 2]}).trials
+    tracker.start_sweep(tiny_plan({"seed": [0, 1, 2]}).sweep, trials=first, command="")
+    tracker.start_trial(first[0])
+    tracker.finish_trial(TrialResult(spec=first[0], status="finished"), weights=None, figures={})
+    tracker.start_trial(first[1])
+    tracker.end_sweep("interrupted")
+    before = shell.files()
+    ran = shell("sweep", "tiny.yaml", "--dry-run", "--max-trials", "1")
+    assert (ran.code, ran.err) == (0, "")
+    rows = [re.split(r"\s{2,}", line.strip())[:3] for line in ran.out.splitlines()[1:-1]]
+    assert rows == [
+        [f"identity seed {spec.seed}", spec.key, state]
+        for spec, state in zip(first, ("finished", "pending: would run", "pending: would leave"), strict=True)
+    ]
+    assert ran.out.splitlines()[-1] == "tiny: 3 trials, 1 complete, 1 would run; nothing was run"
+    assert shell.files() == before
+
+    ran = shell("status", "tiny")
+    assert ran.out.splitlines()[0] == (
+        "tiny: 3 trials: 2 pending, 0 running, 1 finished, 0 diverged, 0 pruned, 0 failed"
+    )
+    assert shell.files() == before
+
+
+def test_status_of_a_sweep_that_was_killed_says_that_nobody_runs_it(shell: Shell) -> None:
+    make_database(shell.folder)
+    tracker = open_tracker()
+    plan = tiny_plan({"seed": [0, 1]})
+    tracker.start_sweep(plan.sweep, trials=plan.trials, command="")
+    tracker.start_trial(plan.trials[0])
+    ran = shell("status", "tiny")
+    assert (ran.code, "1 pending, 1 running, 0 finished" in ran.out) == (0, True)
+    assert "no process here runs it" in ran.err
+    (shell.folder / ".resablate" / "tiny").mkdir(parents=True)
+    with (shell.folder / ".resablate" / "tiny" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert shell("status", "tiny").err == ""
+
+
+def test_limits_of_a_run(shell: Shell, no_figures: None) -> None:
+    make_database(shell.folder)
+    shell.write(TINY)
+    ran = shell("sweep", "tiny.yaml", "--inline", "--max-trials", "1")
+    assert ran.code == 0
+    assert re.fullmatch(r"tiny: 2 trials, 0 complete before, 1 finished, 1 left; \d+ s\n", ran.out)
+    assert "run the same command again to continue" in ran.err
+    ran = shell("sweep", "tiny.yaml", "--inline", "--time-budget", "0.01s")
+    assert ran.code == 130
+    assert "stopped by the end of its time budget" in ran.err
+    ran = shell("sweep", "tiny.yaml", "--inline", "--time-budget", "2h")
+    assert (ran.code, "1 complete before, 1 finished" in ran.out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("30m", 1800), ("2h", 7200), ("1.5h", 5400), (" 10s ", 10), ("0.5s", 0.5)]
+)
+def test_times(text: str, seconds: float) -> None:
+    assert parse_duration(text, place="--time-budget") == seconds
+
+
+def test_exit_code_130_where_it_was_interrupted(
+    shell: Shell, no_figures: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_database(shell.folder)
+    shell.write(TINY)
+
+    def interrupt(self: Training) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Training, "run_epoch", interrupt)
+    ran = shell("sweep", "tiny.yaml", "--inline")
+    assert ran.code == 130
+    assert "run the same command again to continue" in ran.err
+    assert "not filed" not in ran.err
+
+
+def test_help_and_no_words(shell: Shell) -> None:
+    ran = shell("--help")
+    assert ran.code == 0
+    for verb in ("list", "check", "trial", "sweep", "status", "report", "ui"):
+        assert verb in ran.out
+    assert shell("--no-such-flag").code == 2
+
+
+# --- real processes
+
+
+def test_ui_serves_the_records_until_it_is_ended(shell: Shell) -> None:
+    make_database(shell.folder)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "resablate", "ui", "--port", str(port)]
+    with (shell.folder / "log").open("w") as log:
+        process = subprocess.Popen(command, cwd=shell.folder, stdout=log, stderr=log, start_new_session=True)
+        try:
+            assert answer(f"http://127.0.0.1:{port}/", process) == 200
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) in (0, -signal.SIGTERM)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+    assert f"MLflow UI: http://127.0.0.1:{port}" in (shell.folder / "log").read_text()
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5)
+
+
+def test_ui_on_a_port_that_is_taken(shell: Shell) -> None:
+    make_database(shell.folder)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        says_what_is_wrong(shell("ui", "--port", str(port)), rf"port {port} cannot be used \(Address already in use\)")
+
+
+def answer(url: str, process: subprocess.Popen[bytes]) -> int:
+    """HTTP status of `url`, once its server is up."""
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the server ended"
+        try:
+            with urllib.request.urlopen(url, timeout=5) as page:
+                return int(page.status)
+        except OSError:
+            time.sleep(0.3)
+    raise AssertionError("the server does not answer")
+
+
+def test_a_message_reaches_a_pipe_whole_and_without_colors(shell: Shell) -> None:
+    """Through the real executable: nothing is wrapped, colored, or traced."""
+    shell.write(changed(axes={"shortcut": ["idenity"]}))
+    command = [sys.executable, "-m", "resablate", "sweep", "tiny.yaml"]
+    done = subprocess.run(command, cwd=shell.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.splitlines()[0] == "tiny.yaml: 1 problem"
+    assert len(done.stderr.splitlines()) == 2
+    assert "\x1b" not in done.stderr
