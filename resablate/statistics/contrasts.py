@@ -1,0 +1,267 @@
+"""Means, differences, interactions and slopes are one thing: a weighted sum of the means of cells.
+
+Its variance has a part of seeds and a part of examples (`sample`). Cells on the same test examples are paired by
+example. Cells with the same seeds are paired by seed if they share eight or more, or where that makes the interval less
+than half as wide: a seed fixes split and order, and in arms of one architecture the initial weights.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal, cast
+
+import numpy as np
+
+from resablate.statistics.degrees import LIFT, welch
+from resablate.statistics.estimate import MANY, Array, Estimate
+from resablate.statistics.sample import Sample, example_variance, overlap, seed_variance
+from resablate.statistics.scales import Scale, derivative, transformed
+
+Pairing = Literal["auto", "seeds", "none"]
+Prior = Literal["none", "test_set"]
+
+PRIOR_DF = 2.0
+"""The prior's sd counts as much as an sd from three seeds."""
+FEW_SEEDS = 3
+"""A cell with fewer may lean on the prior."""
+FEWEST_SHARED = 2
+"""Seeds that cells must share to be paired by seed."""
+ALWAYS_PAIRED = 8
+"""From so many shared seeds on, cells are paired by seed whether it helps or not: where it does not, the interval is at
+most a tenth wider, and it is exact."""
+NARROWER = 0.5
+"""With fewer, pairing has to make the interval at 5 % narrower than this part of the unpaired one."""
+PRICE = 1.0
+"""With n shared seeds, a paired interval that was chosen for being narrow is 1 + PRICE / n times as wide."""
+
+
+def sd_of_test_set(error: float | Array, examples: int) -> Array:
+    """The sd over seeds of an error (a fraction) that one finite test set gives by itself.
+
+    Source: Jordan, "Calibrated Chaos: Variance Between Runs of Neural Network Training is Harmless and Inevitable",
+    arXiv 2304.01910.
+    """
+    return np.sqrt(np.asarray(error, dtype=np.float64) / (2 * examples))
+
+
+def mean(cell: Sample, *, scale: Scale = "identity", prior: Prior = "none") -> Estimate:
+    """The cell's mean outcome, over other seeds and other examples."""
+    return contrast([cell], [1.0], pairing="none", scale=scale, prior=prior)
+
+
+def difference(
+    cell: Sample, other: Sample, *, pairing: Pairing = "auto", scale: Scale = "identity", prior: Prior = "none"
+) -> Estimate:
+    """The mean of `cell` less that of `other`; on the scale "logit" of log odds, on "log" the log of their ratio."""
+    return contrast([cell, other], [1.0, -1.0], pairing=pairing, scale=scale, prior=prior)
+
+
+def interaction(
+    cell: Sample, other: Sample, cell_elsewhere: Sample, other_elsewhere: Sample, *, pairing: Pairing = "auto"
+) -> Estimate:
+    """The difference (cell - other) less the same difference elsewhere, such as at another depth."""
+    cells = [cell, other, cell_elsewhere, other_elsewhere]
+    return contrast(cells, [1.0, -1.0, -1.0, 1.0], pairing=pairing)
+
+
+def contrast(
+    cells: Sequence[Sample],
+    weights: Sequence[float],
+    *,
+    pairing: Pairing = "auto",
+    scale: Scale = "identity",
+    prior: Prior = "none",
+) -> Estimate:
+    """The sum of weight x mean over cells.
+
+    Args:
+        cells: with one shape of worlds (...) each; their numbers of seeds may differ.
+        weights: one for each cell.
+        pairing: by seed: where it helps ("auto"), always ("seeds", over the seeds that all cells have), or never.
+        scale: on which means are compared: "identity", "logit" (of fractions) or "log" (of positive numbers).
+        prior: "test_set" lets cells with fewer than three seeds lean on `sd_of_test_set`; the method says so.
+
+    Raises:
+        ValueError: if pairing is "seeds" and fewer than two seeds are shared.
+    """
+    shared = _shared_seeds(cells)
+    if pairing == "seeds" and len(shared) < FEWEST_SHARED:
+        raise ValueError(f"cells are paired by two shared seeds or more, but share {len(shared)}")
+    if pairing == "none" or len(shared) < FEWEST_SHARED or len(cells) == 1:
+        return _unpaired(cells, weights, scale=scale, prior=prior, lift=LIFT)
+    unpaired = _unpaired(cells, weights, scale=scale, prior=prior, lift=1.0)
+    restricted = [cell.restricted(shared) for cell in cells]
+    paired = _paired(restricted, weights, scale=scale, prior=prior)
+    correlation = _correlation(restricted)
+    paired, unpaired = replace(paired, correlation=correlation), replace(unpaired, correlation=correlation)
+    whole = len(shared) == max(cell.count for cell in cells)
+    settled = pairing == "seeds" or (whole and len(shared) >= ALWAYS_PAIRED)
+    return paired if settled else _narrower(paired, unpaired, shared=len(shared))
+
+
+def _unpaired(
+    cells: Sequence[Sample], weights: Sequence[float], *, scale: Scale, prior: Prior, lift: float
+) -> Estimate:
+    value, slopes = _value(cells, weights, scale)
+    parts = [_seeds_of(cell, slope, prior) for cell, slope in zip(cells, slopes, strict=True)]
+    variances = np.stack([variance for variance, _ in parts])
+    dfs = np.stack([np.broadcast_to(df, value.shape) for _, df in parts])
+    seeds = welch(variances, dfs, lift=lift)
+    common = sum(
+        (slope**2 * overlap(_outcomes(cell)) for cell, slope in zip(cells, slopes, strict=True) if _has(cell)),
+        start=np.zeros(value.shape),
+    )
+    examples, example_df, words = _examples_of(cells, slopes)
+    leaning = prior == "test_set" and any(_leans(cell) for cell in cells)
+    method = ", ".join(["unpaired seeds" if len(cells) > 1 else "over seeds", words, *_prior_words(leaning)])
+    return Estimate(
+        value,
+        *seeds,
+        example_variance=np.maximum(examples - common, 0.0),
+        example_df=example_df,
+        seeds=_counts(cells),
+        examples=_example_count(cells),
+        method=method,
+    )
+
+
+def _paired(cells: Sequence[Sample], weights: Sequence[float], *, scale: Scale, prior: Prior) -> Estimate:
+    """As a cell whose outcomes are the weighted sums, seed by seed."""
+    value, slopes = _value(cells, weights, scale)
+    pairs = list(zip(cells, slopes, strict=True))
+    numbers = sum((slope[..., None] * cell.numbers for cell, slope in pairs), start=np.zeros(()))
+    variance, df = seed_variance(np.asarray(numbers)), np.full(value.shape, cells[0].count - 1.0)
+    leaning = prior == "test_set" and all(_leans(cell) for cell in cells)
+    if leaning:
+        guess = sum((slope**2 * _prior_variance(cell) for cell, slope in pairs), start=np.zeros(value.shape))
+        variance, df = _pooled(variance, df, guess)
+    examples, example_df, words = _examples_of(cells, slopes)
+    if _same_examples(cells):
+        sums = sum((slope[..., None, None] * _outcomes(cell) for cell, slope in pairs), start=np.zeros(()))
+        common = overlap(np.asarray(sums))
+    else:
+        common = sum((slope**2 * overlap(_outcomes(cell)) for cell, slope in pairs if _has(cell)), start=np.zeros(()))
+    method = ", ".join(["paired by seed", words, *_prior_words(leaning)])
+    return Estimate(
+        value=value,
+        seed_variance=variance,
+        seed_df=df,
+        pooled_df=df,
+        seed_mix=np.ones(value.shape),
+        example_variance=np.maximum(examples - np.asarray(common), 0.0),
+        example_df=example_df,
+        seeds=_counts(cells),
+        examples=_example_count(cells),
+        method=method,
+        paired=True,
+    )
+
+
+def _narrower(paired: Estimate, unpaired: Estimate, *, shared: int) -> Estimate:
+    """The paired estimate in the worlds where its interval is far narrower, with the price of having looked.
+
+    Without a price 5.7 % of intervals at 5 % miss with 3 uncorrelated seeds; with it 5.0 % do, and 3 % where the
+    correlation is 0.9 (simulated).
+    """
+    chosen = paired.half_width() < NARROWER * unpaired.half_width()
+    if not np.any(chosen):
+        return unpaired
+    price = (1 + PRICE / shared) ** 2
+    everywhere = bool(np.all(chosen))
+    return Estimate(
+        value=np.where(chosen, paired.value, unpaired.value),
+        seed_variance=np.where(chosen, price * paired.seed_variance, unpaired.seed_variance),
+        seed_df=np.where(chosen, paired.seed_df, unpaired.seed_df),
+        pooled_df=np.where(chosen, paired.pooled_df, unpaired.pooled_df),
+        seed_mix=np.where(chosen, paired.seed_mix, unpaired.seed_mix),
+        example_variance=np.where(chosen, paired.example_variance, unpaired.example_variance),
+        example_df=min(paired.example_df, unpaired.example_df),
+        seeds=paired.seeds if everywhere else unpaired.seeds,
+        examples=paired.examples,
+        method=paired.method if everywhere else "paired by seed in the worlds where that is narrower",
+        correlation=paired.correlation,
+        paired=everywhere,
+    )
+
+
+def _value(cells: Sequence[Sample], weights: Sequence[float], scale: Scale) -> tuple[Array, list[Array]]:
+    """The contrast, and the weight of each cell's outcomes in it (delta method)."""
+    pairs = list(zip(cells, weights, strict=True))
+    value = sum((weight * transformed(cell, scale) for cell, weight in pairs), start=np.zeros(()))
+    return np.asarray(value, dtype=np.float64), [weight * derivative(cell, scale) for cell, weight in pairs]
+
+
+def _seeds_of(cell: Sample, slope: Array, prior: Prior) -> tuple[Array, Array]:
+    variance, df = slope**2 * seed_variance(cell.numbers), np.asarray(cell.count - 1.0)
+    if prior == "test_set" and _leans(cell):
+        return _pooled(variance, df, slope**2 * _prior_variance(cell))
+    return variance, df
+
+
+def _leans(cell: Sample) -> bool:
+    return cell.count < FEW_SEEDS and cell.outcomes is not None
+
+
+def _prior_variance(cell: Sample) -> Array:
+    return sd_of_test_set(cell.mean, _outcomes(cell).shape[-1]) ** 2 / cell.count
+
+
+def _pooled(variance: Array, df: Array, guess: Array) -> tuple[Array, Array]:
+    return (df * variance + PRIOR_DF * guess) / (df + PRIOR_DF), df + PRIOR_DF
+
+
+def _prior_words(leaning: bool) -> list[str]:
+    return ["prior sd sqrt(error / 2m) of a test set for fewer than three seeds"] if leaning else []
+
+
+def _examples_of(cells: Sequence[Sample], slopes: Sequence[Array]) -> tuple[Array, float, str]:
+    """The examples' part with what it shares with seeds, its degrees of freedom, and words."""
+    with_outcomes = [(cell, slope) for cell, slope in zip(cells, slopes, strict=True) if _has(cell)]
+    if not with_outcomes:
+        return np.zeros(slopes[0].shape), MANY, "test examples fixed"
+    example_df = float(min(_outcomes(cell).shape[-1] for cell, _ in with_outcomes) - 1)
+    if _same_examples(cells):
+        sums = sum((slope[..., None] * _outcomes(cell).mean(axis=-2) for cell, slope in with_outcomes), np.zeros(()))
+        words = "paired by example" if len(cells) > 1 else "and test examples"
+        return example_variance(np.asarray(sums)), example_df, words
+    parts = (slope**2 * example_variance(_outcomes(cell).mean(axis=-2)) for cell, slope in with_outcomes)
+    return np.asarray(sum(parts, start=np.zeros(()))), example_df, "unpaired examples"
+
+
+def _same_examples(cells: Sequence[Sample]) -> bool:
+    names = {(cell.examples, _outcomes(cell).shape[-1]) if _has(cell) else (None, 0) for cell in cells}
+    return (len(cells) == 1 and _has(cells[0])) or (len(names) == 1 and next(iter(names))[0] is not None)
+
+
+def _shared_seeds(cells: Sequence[Sample]) -> list[int]:
+    if any(cell.seeds is None for cell in cells):
+        return []
+    sets = [cast(tuple[int, ...], cell.seeds) for cell in cells]
+    return [seed for seed in sets[0] if all(seed in others for others in sets[1:])]
+
+
+def _correlation(cells: Sequence[Sample]) -> Array | None:
+    """(...) Pearson's of two cells over shared seeds, 0 where one has no spread; None for more cells."""
+    if len(cells) != _TWO:
+        return None
+    ours, theirs = (cell.numbers - cell.numbers.mean(axis=-1, keepdims=True) for cell in cells)
+    scale = np.sqrt((ours**2).sum(axis=-1) * (theirs**2).sum(axis=-1))
+    return np.where(scale > 0, (ours * theirs).sum(axis=-1) / np.where(scale > 0, scale, 1.0), 0.0)
+
+
+_TWO = 2
+
+
+def _has(cell: Sample) -> bool:
+    return cell.outcomes is not None
+
+
+def _outcomes(cell: Sample) -> Array:
+    return cast(Array, cell.outcomes)
+
+
+def _counts(cells: Sequence[Sample]) -> tuple[int, ...]:
+    return tuple(cell.count for cell in cells)
+
+
+def _example_count(cells: Sequence[Sample]) -> int | None:
+    return min((_outcomes(cell).shape[-1] for cell in cells if _has(cell)), default=None)

@@ -1,0 +1,34 @@
+"""Claims about a number and a threshold ("barely changes", "collapses", "at least 95 %"): by interval, not by point."""
+
+from typing import Literal
+
+import numpy as np
+
+from resablate.statistics.comparison import ONE_SEED, Comparison
+from resablate.statistics.estimate import Estimate
+from resablate.statistics.verdict import Evidence
+
+
+def compare_with_threshold(
+    estimate: Estimate, threshold: float, *, side: Literal["above", "below"], published: float | None = None
+) -> Comparison:
+    """The claim that the estimated number lies on `side` of `threshold`.
+
+    Args:
+        estimate: such as a mean, a slope, or the difference of two errors.
+        threshold: a published or stated number, in the estimate's units.
+        side: where the number is claimed to lie.
+        published: its published value; its distance from the threshold is what a plan has to decide.
+    """
+    above, below = estimate.p_above(threshold), estimate.p_below(threshold)
+    evidence = Evidence(*((above, below) if side == "above" else (below, above)), np.ones(np.shape(above)))
+    gap = None if published is None else abs(published - threshold)
+    return Comparison(estimate, evidence, gap, ONE_SEED if estimate.one_seed else "")
+
+
+def compare_with_value(estimate: Estimate, value: float, *, margin: float) -> Comparison:
+    """The claim that the estimated number is `value` to within `margin`: supported, contradicted or undecided."""
+    inside = np.maximum(estimate.p_above(value - margin), estimate.p_below(value + margin))
+    outside = np.minimum(estimate.p_above(value + margin), estimate.p_below(value - margin))
+    evidence = Evidence(inside / 2, outside, np.ones(np.shape(inside)))
+    return Comparison(estimate, evidence, None, ONE_SEED if estimate.one_seed else "")
