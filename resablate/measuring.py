@@ -51,6 +51,7 @@ def measure_stored(
     questions: Sequence[Question],
     *,
     weights: Mapping[int | None, Path],
+    folder: Path | None = None,
     data_root: Path | None = None,
     device: torch.device | None = None,
 ) -> TrialResult:
@@ -63,11 +64,13 @@ def measure_stored(
         result: of a finished trial.
         questions: what is asked.
         weights: epoch -> safetensors file, by `needed_weights`.
+        folder: a new one, which gets the weights of the asked epochs that are trained again; not kept where None.
         data_root: where data sets are looked for first.
         device: where to compute; the GPU if there is one where None.
 
     Returns:
-        A result of the trial with the new answers alone, and with reasons for those that there are not.
+        A result of the trial with the new answers alone, and with reasons for those that there are not; its
+        `kept_epochs` are those of `folder`.
 
     Raises:
         ResablateError: if the trial did not finish.
@@ -93,13 +96,15 @@ def measure_stored(
             found.append(trial.ask(due))
         else:
             again += due
+    kept: list[int] = []
     if again:
-        found += _train_again(result, again, data_root=data_root, device=device)
+        repeated, kept = _train_again(result, again, folder=folder, data_root=data_root, device=device)
+        found += repeated
     empty = result.model_copy(
         update={
             "measurements": (),
             "failed_measurements": (),
-            "kept_epochs": (),
+            "kept_epochs": tuple(kept),
             "wall_seconds": time.perf_counter() - start,
         }
     )
@@ -109,14 +114,24 @@ def measure_stored(
 
 
 def _train_again(
-    result: TrialResult, questions: Sequence[Question], *, data_root: Path | None, device: torch.device | None
-) -> list[Dissection]:
-    """Answers after epochs whose weights are not stored, from a training that is repeated up to the last of them."""
+    result: TrialResult,
+    questions: Sequence[Question],
+    *,
+    folder: Path | None,
+    data_root: Path | None,
+    device: torch.device | None,
+) -> tuple[list[Dissection], list[int]]:
+    """Answers after epochs whose weights are not stored, from a training that is repeated up to the last of them.
+
+    Returns:
+        The answers, and the epochs whose weights are in `folder` now.
+    """
     late = [question for question in questions if (question.epoch or 0) > len(result.history)]
     due = [question for question in questions if question not in late]
     found = [_failed(late, f"the training ended after epoch {len(result.history)}")] if late else []
-    trial = Trial(result.spec, due, data_root=data_root, device=device)
+    trial = Trial(result.spec, due, data_root=data_root, device=device, folder=folder)
     last = max((question.epoch or 0 for question in due), default=0)
+    repeated = last + 1
     while trial.training.epoch < last:
         trial.run_epoch()
         epoch = trial.training.epoch
@@ -126,8 +141,13 @@ def _train_again(
                 f"the weights after this epoch were not kept, and trained again the losses of epoch {epoch} are others"
                 " than on record: another processor or another version computes in another order"
             )
-            return [*found, *trial.dissections_before(epoch), _failed(rest, why)]
-    return [*found, *trial.dissections_before(last + 1)]
+            found.append(_failed(rest, why))
+            repeated = epoch
+            break
+    kept = (
+        {question.epoch for question in due if question.epoch and question.epoch < repeated} if folder else set[int]()
+    )
+    return [*found, *trial.dissections_before(repeated)], sorted(kept)
 
 
 def _same(one: EpochMetrics, other: EpochMetrics) -> bool:

@@ -156,15 +156,34 @@ def analyze_trials(
             failed = failed_measurements(trial.result, trial.questions, found[0])
             tracker.amend_trial(trial.run_id, failed, figures={})
         else:
-            tracker.amend_trial(trial.run_id, outcome, figures=draw_all(outcome))
-            results.append(outcome)
-            found = [f"{question}: {why}" for question, why in outcome.analysis_errors.items()]
+            result = _file(trial.run_id, outcome, tracker)
+            results.append(result)
+            found = [f"{question}: {why}" for question, why in result.analysis_errors.items()]
         problems += [f"{place}: {line}" for line in found]
         say(f"[{count}/{len(trials)}] {place}: {'; '.join(found) or 'analyzed'}")
     return AnalysisOutcome(tuple(results), tuple(problems))
 
 
-_Outcome = tuple[StoredTrial, TrialResult | ResablateError]
+class _Answered(NamedTuple):
+    """What came of one trial, as it goes from one process to another."""
+
+    result: str
+    """As JSON."""
+    weights: dict[str, bytes]
+    """Name -> content of each file with weights that the run does not hold yet."""
+
+
+def _file(run_id: str, answered: _Answered, tracker: Tracker) -> TrialResult:
+    result = TrialResult.from_json(answered.result)
+    with tempfile.TemporaryDirectory() as folder:
+        files = {name: Path(folder) / name for name in answered.weights}
+        for name, file in files.items():
+            file.write_bytes(answered.weights[name])
+        tracker.amend_trial(run_id, result, weights=files, figures=draw_all(result))
+    return result
+
+
+_Outcome = tuple[StoredTrial, _Answered | ResablateError]
 _Asked = list[tuple[Any, int | None]]
 """Questions as plain values: record of the analysis, epoch."""
 
@@ -176,8 +195,7 @@ def _in_this_process(
     here = order._replace(gpus=1.0 if choose_device(resources.gpus).type == "cuda" else 0.0)
     for trial in trials:
         try:
-            answered = _analyze(_bare(trial.result), _plain(trial.questions), _weights(trial, tracker), here)
-            yield trial, TrialResult.from_json(answered)
+            yield trial, _analyze(_bare(trial.result), _plain(trial.questions), _weights(trial, tracker), here)
         except Exception as error:  # one trial's failure keeps no other from being analyzed
             raise_if_device_lost(error, f"analyses of trial {trial.result.key}")
             yield trial, _as_ours(error)
@@ -210,7 +228,7 @@ def _on_ray(trials: Sequence[StoredTrial], tracker: Tracker, resources: Resource
         for reference in ended:
             trial = running.pop(reference)
             try:
-                yield trial, TrialResult.from_json(ray.get(reference))
+                yield trial, ray.get(reference)
             except RayError as error:
                 yield trial, _as_ours(getattr(error, "cause", None) or error)
 
@@ -236,8 +254,8 @@ def _weights(trial: StoredTrial, tracker: Tracker) -> dict[int | None, bytes]:
         }
 
 
-def _analyze(result: str, asked: _Asked, weights: dict[int | None, bytes], order: _Order) -> str:
-    """The new answers as JSON; runs wherever a trial may run."""
+def _analyze(result: str, asked: _Asked, weights: dict[int | None, bytes], order: _Order) -> _Answered:
+    """The new answers; runs wherever a trial may run."""
     questions = [Question(parse_component(analysis), epoch) for analysis, epoch in asked]
     with tempfile.TemporaryDirectory() as folder, thread_count(order.threads):
         files: dict[int | None, Path] = {}
@@ -245,12 +263,15 @@ def _analyze(result: str, asked: _Asked, weights: dict[int | None, bytes], order
             files[epoch] = Path(folder) / weights_file(epoch)
             files[epoch].write_bytes(content)
         try:
-            return measure_stored(
+            answered = measure_stored(
                 TrialResult.from_json(result),
                 questions,
                 weights=files,
+                folder=Path(folder) / "again",
                 data_root=Path(order.data_root) if order.data_root else None,
                 device=choose_device(order.gpus),
-            ).to_json()
+            )
         except CheckpointError as error:  # the copy is gone when somebody reads its path
             raise CheckpointError(str(error).replace(f"{folder}/", "the run's ")) from None
+        names = [weights_file(epoch) for epoch in answered.kept_epochs]
+        return _Answered(answered.to_json(), {name: (Path(folder) / "again" / name).read_bytes() for name in names})

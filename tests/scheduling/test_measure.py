@@ -127,6 +127,21 @@ def test_only_what_is_missing_is_computed_and_the_answers_are_those_of_a_trial_a
     assert asked_again[0][0].measured == 0
 
 
+def test_weights_of_an_epoch_that_was_trained_again_are_kept(counter: Counter) -> None:
+    """The next question about it trains nothing."""
+    memory = MemoryTracker()
+    submit(memory, make_plan(KEPT))
+    first, second = {"path_gradient": {"examples": 8, "epochs": [1]}}, {"spectrum": {"epochs": [1]}}
+    assert counter.of(lambda: submit(memory, make_plan(first))) == STEPS
+    assert stored(memory)[0].kept_epochs == (1, 2)
+    assert {weights_file(1), weights_file(2), WEIGHTS_FILE} <= set(memory.runs[0].files)
+    assert counter.of(lambda: submit(memory, make_plan(second))) == 0
+    from_start = MemoryTracker()
+    submit(from_start, make_plan(second))
+    questions = make_plan(second).questions(make_plan(second).trials[0])
+    assert answers(stored(memory), questions) == answers(stored(from_start), questions)
+
+
 def test_fewer_questions_are_no_other_trial(counter: Counter) -> None:
     memory = MemoryTracker()
     submit(memory, make_plan(KEPT))
@@ -270,6 +285,8 @@ def test_an_epoch_that_is_not_repeated_gives_no_answer(monkeypatch: pytest.Monke
     [after] = stored(memory)
     assert set(after.analyses_by_epoch) == {0}
     assert "path_gradient" in after.analyses
+    assert after.kept_epochs == ()
+    assert weights_file(1) not in memory.runs[0].files
 
 
 def test_an_epoch_after_the_last_one_is_no_question_to_a_stored_network(tmp_path: Path) -> None:
