@@ -33,7 +33,7 @@ def test_the_library_runs_without_the_sweep_layer() -> None:
         "network = build_network(depth=8, width=2)\n"
         "examples = Examples(data.test_images[:8], data.test_labels[:8])\n"
         "assert len(lesion(network, examples).frame()) == 3\n"
-        "path_gradient(network, examples, generator=torch.Generator(), path_samples=1)\n",
+        "path_gradient(network, examples, generator=torch.Generator(), samples=1)\n",
     )
 
 

@@ -58,36 +58,6 @@ def test_classes_are_abstract_or_final() -> None:
     assert not extended
 
 
-def _trial_tree() -> ast.Module:
-    return ast.parse((ROOT / "resablate" / "trial.py").read_text())
-
-
-def test_a_knob_has_one_name() -> None:
-    """In trial.py, where the spec ends, each field goes into the keyword of its own name."""
-    renamed = [
-        (keyword.arg, keyword.value.attr)
-        for call in ast.walk(_trial_tree())
-        if isinstance(call, ast.Call)
-        for keyword in call.keywords
-        if isinstance(keyword.value, ast.Attribute)
-        and isinstance(keyword.value.value, ast.Name)
-        and keyword.value.value.id == "spec"
-        and keyword.arg != keyword.value.attr
-    ]
-    assert not renamed
-
-
-def test_every_knob_is_used() -> None:
-    from resablate.spec import TrainSpec
-
-    used = {
-        node.attr
-        for node in ast.walk(_trial_tree())
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "spec"
-    }
-    assert set(TrainSpec.model_fields) <= used
-
-
 def test_the_public_names_are_there() -> None:
     import resablate
 

@@ -53,7 +53,7 @@ def test_a_sweep_submitted_to_a_cluster_runs_once_and_is_filed(cluster: Cluster,
     said = again.stdout + again.stderr
     assert again.returncode == 0, said
     assert "2 of 2 trials are complete already" in said
-    assert "nothing left to run" in said
+    assert "tiny: 2 trials, 2 complete before, nothing to run" in said
     assert set(open_tracker(uri).complete_keys()) == asked
 
 

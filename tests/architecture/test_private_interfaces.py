@@ -1,0 +1,136 @@
+"""What others keep to themselves stands in one file for each service, called after it, and nowhere else."""
+
+import ast
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.architecture.sources import PACKAGE, trees
+
+PRIVATE = {
+    "scheduling/ray_private.py": "Ray's cache of its token",
+    "submission/ray_private.py": "the files that Ray would send, and the texts of its job server",
+    "tracking/mlflow_sqlite.py": "MLflow's tables, read by SQL",
+    "tracking/mlflow_pages.py": "the queries of MLflow's pages",
+    "torch_errors.py": "the texts of torch's errors",
+}
+"""File -> what is private in it. Each says which versions it was checked against, and a test of its own name fails when
+that changes."""
+PUBLIC_SQL = {"local_cluster/postgres.py": "its own roles and databases, in PostgreSQL's documented language"}
+NAMED_TUPLE = {"_replace", "_asdict", "_fields", "_make"}
+"""Public, by Python's documentation."""
+_SQL = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|DROP|ALTER|PRAGMA|WITH)\s+[\w*{(]")
+_SEARCHES = {"search", "match", "fullmatch", "findall", "startswith", "endswith"}
+
+
+def _private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+def _own_names(tree: ast.Module) -> set[str]:
+    """Private names that this file gives to its own functions, classes and attributes."""
+    found: set[str] = set(NAMED_TUPLE)
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                found.add(name)
+            case ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name):
+                found.add(name)
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                found.add(name)
+    return found
+
+
+def private_uses(tree: ast.Module) -> Iterator[str]:
+    """One line for each private name of another module that is imported, read or set, and each SQL statement."""
+    own = _own_names(tree)
+    for node in ast.walk(tree):
+        match node:
+            case ast.ImportFrom(module=str(module), names=names):
+                parts = [*module.split("."), *(alias.name for alias in names)]
+                yield from (f"from {module} import {part}" for part in parts if _private(part))
+            case ast.Import(names=names):
+                yield from (f"import {a.name}" for a in names if any(map(_private, a.name.split("."))))
+            case ast.Attribute(attr=name) if _private(name) and name not in own:
+                yield ast.unparse(node)
+            case ast.Call(
+                func=ast.Name(id="getattr" | "setattr" | "hasattr"), args=[_, ast.Constant(value=str(name)), *_]
+            ):
+                if _private(name):
+                    yield ast.unparse(node)
+            case ast.Constant(value=str(text)) if _SQL.match(text):
+                yield f"SQL: {text.strip()[:40]}"
+
+
+def matched_errors(tree: ast.Module) -> Iterator[str]:
+    """One line for each place that goes by the text of an error."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Compare(left=left, comparators=others):
+                if any(_is_error_text(part) for part in (left, *others)):
+                    yield ast.unparse(node)
+            case ast.Call(func=ast.Attribute(value=value, attr=name), args=arguments) if name in _SEARCHES:
+                if any(_is_error_text(part) for part in (value, *arguments)):
+                    yield ast.unparse(node)
+
+
+def _is_error_text(node: ast.expr) -> bool:
+    """`str(error)`, `error.args`, `error.message` and what is cut out of them."""
+    return re.search(r"\bstr\((\w*error|exc\w*|e)\)|\b(\w*error|exc)\.(args|message)\b", ast.unparse(node)) is not None
+
+
+@pytest.mark.parametrize("path", trees())
+def test_private_interfaces_are_used_in_their_files_alone(path: str) -> None:
+    tree = trees()[path]
+    found = [*private_uses(tree), *matched_errors(tree)]
+    if path in PUBLIC_SQL:
+        found = [use for use in found if not use.startswith("SQL: ")]
+    if path not in PRIVATE:
+        assert not found
+
+
+@pytest.mark.parametrize("path", PRIVATE)
+def test_such_a_file_says_what_it_was_checked_against_and_has_a_test(path: str) -> None:
+    document = ast.get_docstring(trees()[path]) or ""
+    assert re.search(r"Checked against (ray|MLflow|torch) \d|Source: torch \d", document), document
+    named = PACKAGE.parent / "tests" / path
+    assert (named.parent / f"test_{named.name}").is_file()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from ray._raylet import Token",
+        "from ray._private.services import x",
+        "import mlflow._store",
+        "from torch.optim.optimizer import _use_grad",
+        "study._storage.get()",
+        "torch._C._cuda_init()",
+        "trial._trial_id = 3",
+        "getattr(tuner, '_internal')",
+        "connection.execute('SELECT * FROM runs')",
+    ],
+)
+def test_the_search_finds(code: str) -> None:
+    assert list(private_uses(ast.parse(code)))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "if 'already exists' in str(error): pass",
+        "re.search('out of memory', str(error))",
+        "pattern.match(error.args[0])",
+        "str(error).startswith('CUDA')",
+        "if error.message == 'no': pass",
+    ],
+)
+def test_the_search_finds_matched_texts(code: str) -> None:
+    assert list(matched_errors(ast.parse(code)))
+
+
+def test_the_search_leaves_alone_what_is_ours() -> None:
+    code = "class A:\n    def _f(self): self._x = 1\n    def g(self, other): return other._x + other._f() + row._replace(a=1)"
+    assert not list(private_uses(ast.parse(code)))
+    assert not list(matched_errors(ast.parse("raise ValueError(f'{path}: {str(error)}')")))
