@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from resablate.question import Question
 
@@ -30,6 +34,47 @@ class EpochMetrics:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Outcomes:
+    """Which examples a network classified wrongly, one bit for each: what seeds and examples are resampled from.
+
+    Args:
+        examples: a hash of the examples in their order; outcomes of equal hashes can be paired by example.
+        count: how many examples.
+        wrong: the bits in base64, the first example in the highest bit, 1 where the largest logit is another class's.
+        wrong_top5: likewise, 1 where the label is not among the five largest logits; None up to ten classes.
+    """
+
+    examples: str
+    count: int
+    wrong: str
+    wrong_top5: str | None = None
+
+    @classmethod
+    def of(cls, wrong: NDArray[np.bool_], *, examples: str, wrong_top5: NDArray[np.bool_] | None = None) -> Outcomes:
+        """The packed form of (N,) truth values."""
+        top5 = None if wrong_top5 is None else _packed(wrong_top5)
+        return cls(examples=examples, count=len(wrong), wrong=_packed(wrong), wrong_top5=top5)
+
+    def unpacked(self, *, top5: bool = False) -> NDArray[np.bool_]:
+        """(N,), true where the example was classified wrongly.
+
+        Raises:
+            ValueError: if the five largest logits were not looked at, or the bits are not as many as the examples.
+        """
+        packed = self.wrong_top5 if top5 else self.wrong
+        if packed is None:
+            raise ValueError("the five largest logits are looked at where there are more than ten classes")
+        content = np.frombuffer(base64.b64decode(packed, validate=True), dtype=np.uint8)
+        if len(content) != -(-self.count // 8):
+            raise ValueError(f"{self.count} outcomes need {-(-self.count // 8)} bytes, got {len(content)}")
+        return np.unpackbits(content, count=self.count).astype(np.bool_)
+
+
+def _packed(bits: NDArray[np.bool_]) -> str:
+    return base64.b64encode(np.packbits(bits).tobytes()).decode()
+
+
+@dataclass(frozen=True, kw_only=True)
 class AnalysisResult:
     """Numbers an analysis took from one network.
 
@@ -38,6 +83,7 @@ class AnalysisResult:
         table: column -> values; all columns are equally long.
         units: unit of every column and every summary number ("fraction", "nats", "1" for a plain number).
         axes: column -> the column it is plotted against; its values are whole numbers, which MLflow takes as steps.
+        outcomes: of every example, where the analysis classifies each with one network.
 
     Raises:
         ValueError: if columns differ in length, a unit is missing or an axis names no column.
@@ -47,6 +93,7 @@ class AnalysisResult:
     table: Mapping[str, Sequence[float]]
     units: Mapping[str, str]
     axes: Mapping[str, str] = field(default_factory=dict[str, str])
+    outcomes: Outcomes | None = None
 
     def __post_init__(self) -> None:
         lengths = {name: len(column) for name, column in self.table.items()}

@@ -78,7 +78,7 @@ class TrialResult(BaseModel):
         for measurement in self.measurements:
             question = measurement.question
             first = plain.setdefault(question.analysis.name, question.analysis)
-            name = question.analysis.name if first == question.analysis else question.name
+            name = question.analysis.name if first == question.analysis else _distinct_name(question)
             found[name, question.epoch] = measurement.result
         return found
 
@@ -133,7 +133,7 @@ class TrialResult(BaseModel):
     def without_tables(self) -> TrialResult:
         """The same with the summaries of its analyses alone: what a search goes by, and little to keep or send."""
         brief = [
-            replace(m, result=replace(m.result, table={}, axes={}))
+            replace(m, result=replace(m.result, table={}, axes={}, outcomes=None))
             for m in self.measurements
             if m.question.epoch is None
         ]
@@ -147,6 +147,11 @@ class TrialResult(BaseModel):
     def from_json(cls, text: str | bytes) -> TrialResult:
         """The record that `to_json` wrote."""
         return cls.model_validate_json(text)
+
+
+def _distinct_name(question: Question) -> str:
+    """The name of an analysis that is asked with several sets of arguments."""
+    return question.name if question.analysis.arguments else f"{question.name} defaults"
 
 
 def failed_result(spec: TrainSpec, error: BaseException | str, *, status: Status = "failed") -> TrialResult:

@@ -1,13 +1,21 @@
 """The test: error and loss on the test examples."""
 
+import math
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from resablate.analyses.interface import check_dissectable
 from resablate.datasets import ExampleSource
-from resablate.measurement import AnalysisResult
+from resablate.measurement import AnalysisResult, Outcomes
 from resablate.model import ResidualNetwork, evaluation_mode
 from resablate.training.bootstrap import ResampledScores, standard_error
 from resablate.training.evaluation import EVALUATION_BATCH, Scores
+
+_FEW_CLASSES = 10
+"""With more classes the papers report the error of the five largest logits too."""
 
 
 def score_test(
@@ -23,7 +31,8 @@ def score_test(
     Returns:
         The summary has `error` (fraction) and `loss` (nats), each with its `..._standard_error` as that of a sample of
         examples, by the bootstrap that all analyses of test examples use (NaN for a single example); and the number of
-        `classes`, which tells the error of guessing. The table is empty.
+        `classes`, which tells the error of guessing; with more than ten classes also `top5_error` and its standard
+        error, of the label not being among the five largest logits. The table is empty; `outcomes` has every example.
 
     Raises:
         AnalysisError: if the network has no block, or a label is none of its classes.
@@ -33,6 +42,8 @@ def score_test(
     check_dissectable(network, data)
     scores, resampled = Scores(), ResampledScores(1)
     classes = 0
+    wrong: list[Tensor] = []
+    wrong_top5: list[Tensor] = []
     with evaluation_mode(network), torch.inference_mode():
         for images, labels in data.batches(EVALUATION_BATCH):
             logits = network(images)
@@ -40,19 +51,31 @@ def score_test(
             scores.add(logits, labels)
             resampled.start(labels)
             resampled.add([0], logits, labels)
+            wrong.append(logits.argmax(dim=1) != labels)
+            if classes > _FEW_CLASSES:
+                wrong_top5.append((logits.topk(5, dim=1).indices != labels[:, None]).all(dim=1))
     measured = scores.mean()
+    top5 = torch.cat(wrong_top5).cpu().numpy() if wrong_top5 else None
+    summary = {
+        "error": measured.error,
+        "error_standard_error": float(standard_error(resampled.errors()[0])),
+        **({} if top5 is None else _top5_error(top5)),
+        "loss": measured.loss,
+        "loss_standard_error": float(standard_error(resampled.losses()[0])),
+    }
+    units = {name: "nats" if name.startswith("loss") else "fraction" for name in summary}
     return AnalysisResult(
-        summary={
-            "error": measured.error,
-            "error_standard_error": float(standard_error(resampled.errors()[0])),
-            "loss": measured.loss,
-            "loss_standard_error": float(standard_error(resampled.losses()[0])),
-            "classes": float(classes),
-        },
+        summary={**summary, "classes": float(classes)},
         table={},
-        units={
-            **dict.fromkeys(("error", "error_standard_error"), "fraction"),
-            **dict.fromkeys(("loss", "loss_standard_error"), "nats"),
-            "classes": "1",
-        },
+        units={**units, "classes": "1"},
+        outcomes=Outcomes.of(torch.cat(wrong).cpu().numpy(), examples=data.fingerprint(), wrong_top5=top5),
     )
+
+
+def _top5_error(wrong: NDArray[np.bool_]) -> dict[str, float]:
+    """The error and the standard error of a fraction, sqrt(p (1 - p) / (n - 1))."""
+    error = float(wrong.mean())
+    return {
+        "top5_error": error,
+        "top5_error_standard_error": math.sqrt(error * (1 - error) / (len(wrong) - 1)) if len(wrong) > 1 else math.nan,
+    }

@@ -47,6 +47,15 @@ class Dataset:
         return (self.load, self.split)
 
 
+def tensor_fingerprint(*tensors: Tensor) -> str:
+    """A hash of the kinds, shapes and bytes of some tensors, on whatever device."""
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(f"{tensor.dtype} {tuple(tensor.shape)}\0".encode())
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:FINGERPRINT_DIGITS]
+
+
 class ExampleSource(ABC):
     """Labeled images, wherever they come from: what training and analyses know of them."""
 
@@ -60,6 +69,10 @@ class ExampleSource(ABC):
     @abstractmethod
     def device(self) -> torch.device:
         """Where the batches lie."""
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """A hash of the examples in their order: equal for equal ones, wherever they lie."""
 
     @abstractmethod
     def take(self, chosen: Tensor | slice) -> ExampleSource:
@@ -128,6 +141,10 @@ class Examples(ExampleSource):
     def device(self) -> torch.device:
         """Where the images lie."""
         return self.images.device
+
+    def fingerprint(self) -> str:
+        """Of the images as they are stored, and the labels; how they are normalized does not count."""
+        return tensor_fingerprint(self.images, self.labels)
 
     def normalize(self, images: Tensor) -> Tensor:
         """`images` (B, C, H, W) as the network takes them: floats, centered and scaled per channel."""
@@ -204,11 +221,7 @@ class ImageDataset(StoredImages):
 
     @cached_property
     def _content_hash(self) -> str:
-        digest = hashlib.sha256()
-        for part in (self.train_images, self.train_labels, self.test_images, self.test_labels):
-            digest.update(f"{part.dtype} {tuple(part.shape)}\0".encode())
-            digest.update(part.contiguous().numpy().tobytes())
-        return digest.hexdigest()[:FINGERPRINT_DIGITS]
+        return tensor_fingerprint(self.train_images, self.train_labels, self.test_images, self.test_labels)
 
 
 def split_sizes(available: int, *, val_fraction: float, train_examples: int | None) -> tuple[int, int]:

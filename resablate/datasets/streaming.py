@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import warnings
@@ -16,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from resablate.datasets.images import Examples, ExampleSource
+from resablate.datasets.images import FINGERPRINT_DIGITS, Examples, ExampleSource
 from resablate.datasets.views import VIEWS, View, center
 from resablate.errors import DatasetError
 
@@ -59,6 +60,12 @@ class FileExamples(ExampleSource):
         """The examples at `chosen`."""
         files = self.files[chosen if isinstance(chosen, slice) else chosen.cpu().numpy()]
         return replace(self, files=files, labels=self.labels[chosen])
+
+    def fingerprint(self) -> str:
+        """Of the names of the files and the labels; two folders of equal names hold the same examples by name."""
+        digest = hashlib.sha256(self.files.tobytes())
+        digest.update(self.labels.cpu().numpy().tobytes())
+        return digest.hexdigest()[:FINGERPRINT_DIGITS]
 
     def cropped(self, side: int | None) -> FileExamples:
         """The examples as they are tested at another crop; themselves where None."""
