@@ -547,7 +547,7 @@ def test_a_dry_run_tells_every_trial_and_writes_nothing(shell: Shell) -> None:
     ]
     assert rows[3][2].startswith("finished: would be asked lesion(examples=64), path_gradient(")
     assert ran.out.splitlines()[-1] == (
-        "tiny: 4 trials, 1 complete, 1 would run, 2 questions would be put to trained networks; nothing was run"
+        "tiny: 4 trials, 2 complete, 1 would run, 2 questions would be put to trained networks; nothing was run"
     )
     assert shell.files() == before
 
