@@ -18,7 +18,8 @@ def rank_correlation(first: Tensor, second: Tensor) -> Tensor:
 
     Source: Spearman, "The proof and measurement of association between two things", 1904.
     """
-    pairs = zip(first.flatten(1).unbind(1), second.flatten(1).unbind(1), strict=True)
+    count = len(first)
+    pairs = zip(first.reshape(count, -1).unbind(1), second.reshape(count, -1).unbind(1), strict=True)
     found = torch.tensor([_one(a.double(), b.double()) for a, b in pairs], dtype=torch.float64)
     return found.view(first.shape[1:])
 
@@ -35,4 +36,4 @@ def _ranks(values: Tensor) -> Tensor:
     """From 0 on; equal values share the mean of their ranks."""
     less = (values.unsqueeze(1) > values).sum(dim=1)
     equal = (values.unsqueeze(1) == values).sum(dim=1)
-    return less + (equal - 1) / 2.0
+    return less + (equal - 1).double() / 2

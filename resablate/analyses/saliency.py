@@ -157,7 +157,7 @@ def _saliencies(network: ResidualNetwork, images: Tensor, labels: Tensor) -> dic
 
 
 def _lesioned(network: ResidualNetwork, data: ExampleSource) -> tuple[Tensor, Tensor]:
-    """Whether each example is classified wrongly, and its loss in nats, without each block: (n+1, N), the whole last."""
+    """Which examples are classified wrongly, and their losses in nats, without each block: (n+1, N), the whole last."""
     count = len(network.chain)
     variants = [without(network, [place] if place < count else []) for place in range(count + 1)]
     wrong: list[Tensor] = []

@@ -12,6 +12,7 @@ from resablate.analyses import reorder
 from resablate.analyses.reorder import BINS, kendall_tau, shuffled, swappable_pairs, tau_bin
 from resablate.datasets import Examples
 from resablate.model import ResidualNetwork
+from resablate.training import evaluate
 from tests.networks import make_examples, make_generator, make_network
 
 
@@ -111,3 +112,19 @@ def test_only_the_first_examples_are_used() -> None:
 def test_adapted_blocks_change_places_too() -> None:
     network = adapt(torchvision.models.resnet18(num_classes=3))
     assert swappable_pairs(network.chain) == [(0, 1)]
+
+
+def test_disorder_and_error_are_correlated_over_the_orders() -> None:
+    network, examples = make_network(depth=32), make_examples(60)
+    result = reorder(network, examples, generator=make_generator(), swaps=4, samples=3)
+    pairs, generator = swappable_pairs(network.chain), make_generator()
+    orders = [shuffled(len(network.chain), pairs, count, generator) for count in range(1, 5) for _ in range(3)]
+    errors: list[float] = []
+    for order in orders:
+        again = make_network(depth=32)
+        again.blocks = torch.nn.ModuleList([again.chain[place] for place in order])
+        errors.append(evaluate(again, examples).error)
+    expected = scipy.stats.spearmanr([1 - kendall_tau(order) for order in orders], errors).statistic
+    assert result.summary["disorder_rank_correlation"] == pytest.approx(expected)
+    assert result.summary["disorder_rank_correlation_standard_error"] > 0
+    assert result.units["disorder_rank_correlation"] == "1"
