@@ -135,7 +135,7 @@ def test_trials_are_canonical() -> None:
         ({"analyses": {"lesion": {"examples": 0}}}, "analyses: analysis 'lesion': examples must be greater than or"),
         (
             {"analyses": {"test_time_rules": {"epochs": [0]}}},
-            r"analyses.test_time_rules.epochs: test_time_rules is asked of the trained network alone \(during training:",
+            r"analyses.test_time_rules.epochs: test_time_rules is asked of the trained network alone \(during training",
         ),
         (
             {"analyses": {"test": {"crop": 32}}},

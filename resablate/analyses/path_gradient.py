@@ -98,11 +98,8 @@ def path_gradient(
     within = cache(partial(paths_within, network.chain))  # resamples have few different intervals
     spreads = _spreads(contributions, within)
     resampled = [_contributions(*_resample(norms, sampled, generator), counts) for _ in range(REPLICATES)]
-    share_errors, spread_errors = (
-        _deviations(resampled),
-        _deviations([_spreads(one, within) for one in resampled]),
-    )
-    spread_names = [*spreads, *spread_errors]
+    share_errors = _deviations(resampled)
+    spread_errors = _deviations([_spreads(one, within) for one in resampled])
     whole = _norms(path_gradients(network, images, labels, routes=None)).tolist()
     gradient = {"gradient_norm": sum(whole) / len(whole), "gradient_norm_standard_error": _standard_error(whole)}
     return AnalysisResult(
@@ -116,7 +113,7 @@ def path_gradient(
         },
         units={
             **dict.fromkeys(gradient, _NORM),
-            **{name: "fraction" if "path_share" in name or "left" in name else "blocks" for name in spread_names},
+            **{name: _unit_of_spread(name) for name in (*spreads, *spread_errors)},
             "length": "blocks",
             **dict.fromkeys(columns, _NORM),
             "log10_path_count": "1",
@@ -178,6 +175,10 @@ def _spreads(
         found |= {f"{kind}median_length": median, f"{kind}effective_low": low, f"{kind}effective_high": high}
         found |= {f"{kind}effective_{part}": number for part, number in within(low, high).items()}
     return {name: float(number) for name, number in found.items()}
+
+
+def _unit_of_spread(name: str) -> str:
+    return "fraction" if "path_share" in name or "left" in name else "blocks"
 
 
 def _root_mean_squares(norms: Tensor, log10_counts: Sequence[float]) -> tuple[list[float], list[float]]:
