@@ -102,15 +102,10 @@ def path_gradient(
     spread_errors = _deviations([_spreads(one, within) for one in resampled])
     whole = _norms(path_gradients(network, images, labels, routes=None)).tolist()
     gradient = {"gradient_norm": sum(whole) / len(whole), "gradient_norm_standard_error": _standard_error(whole)}
+    table = {"length": list(range(blocks + 1)), **columns, "log10_path_count": counts, **contributions, **share_errors}
     return AnalysisResult(
         summary={**gradient, **spreads, **spread_errors},
-        table={
-            "length": list(range(blocks + 1)),
-            **columns,
-            "log10_path_count": counts,
-            **contributions,
-            **share_errors,
-        },
+        table=table,
         units={
             **dict.fromkeys(gradient, _NORM),
             **{name: _unit_of_spread(name) for name in (*spreads, *spread_errors)},
