@@ -186,16 +186,22 @@ def make_norm_preservation(ratios: Sequence[float], *, changing: Sequence[int] =
         "ratio_standard_error": [ratio / 10 for ratio in ratios],
         "mean_ratio": list(ratios),
         "median_ratio": list(ratios),
+        "median_log_ratio": [abs(math.log(ratio)) for ratio in ratios],
         "changes_dimension": [float(block in changing) for block in range(len(ratios))],
         **dict(zip(("in_height", "out_height"), _heights(len(ratios), changing), strict=True)),
     }
     logs = [abs(math.log(ratio)) for ratio in ratios]
-    summary = {"same_dimension_largest_log_ratio": max(logs), "same_dimension_mean_log_ratio": sum(logs) / len(logs)}
+    mean = sum(logs) / len(logs)
+    summary = {
+        "same_dimension_largest_log_ratio": max(logs),
+        "same_dimension_mean_log_ratio": mean,
+        "same_dimension_mean_median_log_ratio": mean,
+    }
     return AnalysisResult(
         summary=summary,
         table=table,
         units=dict.fromkeys([*table, *summary], "1"),
-        axes=dict.fromkeys(["ratio", "mean_ratio", "median_ratio"], "block"),
+        axes=dict.fromkeys(["ratio", "mean_ratio", "median_ratio", "median_log_ratio"], "block"),
     )
 
 

@@ -4,15 +4,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from resablate.figures import (
+    block_sampling_lesion,
     errors,
     lesion,
     multi_lesion,
+    norm_by_depth,
+    norm_over_training,
     norm_preservation,
     optimization_history,
+    ordering_curves,
     parameter_importance,
     path_contribution,
     path_count,
     path_gradient,
+    path_length,
     regularizer_strength,
     reorder,
     spectrum,
@@ -20,6 +25,7 @@ from resablate.figures import (
 )
 from resablate.figures.drawing import save, styled
 from resablate.figures.picture import Picture as Picture
+from resablate.figures.picture import Published as Published
 from resablate.registry import Registry
 from resablate.result import TrialResult
 from resablate.sweep import SweepSpec
@@ -33,20 +39,30 @@ FIGURES: Registry[Picture[Any]] = Registry(
         "parameter_importance": parameter_importance.PICTURE,
         "regularizer_strength": regularizer_strength.PICTURE,
         "training_curves": training_curves.PICTURE,
+        "ordering_curves": ordering_curves.PICTURE,
         "lesion": lesion.PICTURE,
+        "block_sampling_lesion": block_sampling_lesion.PICTURE,
         "multi_lesion": multi_lesion.PICTURE,
         "reorder": reorder.PICTURE,
-        "path_count": path_count.PICTURE,
+        "path_length": path_length.PICTURE,
         "path_gradient": path_gradient.PICTURE,
         "path_contribution": path_contribution.PICTURE,
+        "path_count": path_count.PICTURE,
         "norm_preservation": norm_preservation.PICTURE,
+        "norm_over_training": norm_over_training.PICTURE,
+        "norm_by_depth": norm_by_depth.PICTURE,
         "spectrum": spectrum.PICTURE,
     },
 )
 
 
 def draw_files(
-    name: str, results: Sequence[TrialResult], *, formats: Sequence[str], sweep: SweepSpec | None = None
+    name: str,
+    results: Sequence[TrialResult],
+    *,
+    formats: Sequence[str],
+    sweep: SweepSpec | None = None,
+    published: Published | None = None,
 ) -> dict[str, bytes]:
     """One picture as file contents by format; empty where the results hold nothing for it.
 
@@ -55,6 +71,7 @@ def draw_files(
         results: what to draw.
         formats: `svg`, `png`.
         sweep: whose trials they are; what a search shows is drawn only with it.
+        published: what was published of a trial; marks of it are drawn only with it.
 
     Raises:
         UnknownName: if no picture is called `name`.
@@ -62,6 +79,8 @@ def draw_files(
     picture = FIGURES[name]
     if sweep and sweep.search.method != "grid" and picture.search_data:
         drawn = picture.search_data(results, sweep)
+    elif published and picture.published_data:
+        drawn = picture.published_data(results, published)
     else:
         drawn = picture.data(results)
     if drawn is None:

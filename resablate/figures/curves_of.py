@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from resablate.figures.drawing import FAINT, MARKED_POINTS, ONE_PANEL_HEIGHT, ONE_PANEL_WIDTH, PALETTE, styled
+from resablate.figures.drawing import FAINT, MARKED_POINTS, PALETTE, styled
+from resablate.figures.layout import ONE_PANEL_HEIGHT, ONE_PANEL_WIDTH
 from resablate.measurement import AnalysisResult
 
 _WIDE_RANGE = 100.0

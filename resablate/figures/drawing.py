@@ -1,23 +1,28 @@
-"""How every picture looks: colors, panels, lines, legends, files."""
+"""How every picture looks: colors, lines, legend entries, files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from io import BytesIO
-from math import ceil
-from typing import TYPE_CHECKING, Any, NamedTuple
+from math import ceil, isfinite, isnan
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 from PIL import Image
 
 from resablate.figures.curves import Curve
-from resablate.figures.variants import Panel, Series, in_order
+from resablate.figures.layout import Canvas, Quantity, panel_grid
+from resablate.figures.variants import Panel, Series
 from resablate.shortcuts import SHORTCUTS
 
 if TYPE_CHECKING:
@@ -54,34 +59,21 @@ STYLE: dict[RcKeyType, Any] = {
     "ytick.color": INK,
 }
 
-COLUMNS = 3
-PANEL_WIDTH = 3.3
-PANEL_HEIGHT = 2.5
-ONE_PANEL_WIDTH = 6.0
-ONE_PANEL_HEIGHT = 3.4
-LEGEND_ROW = 0.2
+_REPLICATE: dict[str, Any] = {"linestyle": "-", "linewidth": 0.6, "alpha": 0.45}
+ROOM = 0.08
+"""Part of the trainings' range that is added at either end for the intervals of means."""
 NARROW = 10.0
 """A logarithmic axis over less than this ratio is labeled with plain numbers."""
 PNG_COLORS = 256
 PNG_DPI = 150
+MANY_PANELS = 12
+PNG_DPI_OF_MANY = 100
 MOST_PNG_PIXELS = 6_000
 """Of height; a picture of many panels has fewer pixels to the inch."""
+MOST_AXES = 36
+"""Of one picture: a reader looks at no more, and each takes a tenth of a second."""
 MARKED_POINTS = 60
 """A curve of more points carries a marker at some of them only."""
-
-
-class Quantity(NamedTuple):
-    """A vertical axis."""
-
-    label: str
-    log: bool = False
-
-
-class Canvas(NamedTuple):
-    """A figure and its axes by panel and quantity."""
-
-    figure: Figure
-    axes: Mapping[tuple[Panel, str], Axes]
 
 
 def color_of(series: Series) -> str:
@@ -94,76 +86,67 @@ def color_of_shortcut(shortcut: str) -> str:
     return PALETTE[SHORTCUTS.position(shortcut) % len(PALETTE)]
 
 
-def panel_grid(panels: Iterable[Panel], quantities: Mapping[str, Quantity], *, height: float | None = None) -> Canvas:
-    """Empty axes for every panel and quantity; axes of one quantity share their vertical scale.
-
-    Args:
-        panels: the small multiples, in any order.
-        quantities: the vertical axes, one above the other.
-        height: of one panel in inches; by default as fits a curve.
-    """
-    ordered = in_order(panels)
-    single = len(ordered) == 1
-    depths = {panel.depth for panel in ordered}
-    crossed = len(depths) < len(ordered) and 1 < len(depths) <= COLUMNS + 1
-    columns = len(quantities) if single else len(depths) if crossed else min(len(ordered), COLUMNS)
-    rows = 1 if single else ceil(len(ordered) / columns) * len(quantities)
-    alone = rows * columns == 1
-    size = (
-        ONE_PANEL_WIDTH if alone else PANEL_WIDTH * columns if columns > 1 else ONE_PANEL_WIDTH,
-        (height or (ONE_PANEL_HEIGHT if alone else PANEL_HEIGHT)) * rows,
-    )
-    figure = Figure(figsize=size, layout="constrained")
-    axes: dict[tuple[Panel, str], Axes] = {}
-    for number, panel in enumerate(ordered):
-        for place, (name, quantity) in enumerate(quantities.items()):
-            row, column = (0, place) if single else divmod(number, columns)
-            row = row if single else row * len(quantities) + place
-            first = axes.get((ordered[0], name))
-            cell = figure.add_subplot(rows, columns, row * columns + column + 1, sharey=first)
-            cell.set_yscale("log" if quantity.log else "linear")
-            if place == 0 and panel.label:
-                cell.set_title(panel.label)
-            if column == 0 or single:
-                cell.set_ylabel(quantity.label)
-            else:
-                cell.tick_params(labelleft=False)
-            axes[panel, name] = cell
-    return Canvas(figure, axes)
-
-
 def draw_curves(curves: Sequence[Curve], quantities: Mapping[str, Quantity], *, x_label: str) -> Canvas:
-    """Every curve as its median with its range, where it has one, as a band."""
-    shown = {name: axis for name, axis in quantities.items() if any(curve.quantity == name for curve in curves)}
-    canvas = panel_grid((curve.panel for curve in curves), shown)
+    """Every curve in axes of its own panel and quantity.
+
+    Of so many panels that there would be more than MOST_AXES axes, the first quantities alone are drawn.
+    """
+    panels = {curve.panel for curve in curves}
+    found = {curve.quantity for curve in curves}
+    most = max(1, MOST_AXES // max(1, len(panels)))
+    shown = dict([(name, axis) for name, axis in quantities.items() if name in found][:most])
+    canvas = panel_grid(panels, shown)
     for axes in canvas.axes.values():
         axes.set_xlabel(x_label)
-    for curve in curves:
-        axes = canvas.axes[curve.panel, curve.quantity]
-        color = color_of(curve.series)
-        if curve.low != curve.high:
-            axes.fill_between(curve.x, curve.low, curve.high, color=color, alpha=0.15, linewidth=0)
-        axes.plot(
-            curve.x,
-            curve.median,
-            color=color,
-            markevery=ceil(len(curve.x) / MARKED_POINTS),
-            **_style(curve.series),
-        )
-    for axes in canvas.axes.values():
-        low, high = axes.get_ylim()
-        if axes.get_yscale() == "log" and high < NARROW * low:
-            axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 4, 6)))
-            axes.yaxis.set_minor_locator(NullLocator())
+    chosen = [curve for curve in curves if curve.quantity in shown]
+    add_curves({(curve.panel, curve.quantity): canvas.axes[curve.panel, curve.quantity] for curve in chosen}, chosen)
+    drawn = {(curve.panel, curve.quantity) for curve in chosen}
+    for place, axes in canvas.axes.items():
+        label_narrow(axes)
+        axes.set_visible(place in drawn or bool(axes.get_ylabel() or axes.get_title(loc="left")))
     return canvas
 
 
+def add_curves(axes: Mapping[tuple[Panel, str], Axes], curves: Sequence[Curve], **look: Any) -> None:
+    """Every curve as its mean, the interval of the mean as a band, and every training as a thin line.
+
+    The axes reach as far as the trainings: the interval of two or three may be many times as wide, and is cut.
+
+    Args:
+        axes: of every panel and quantity of the curves; those of one quantity share their vertical scale.
+        curves: what to draw.
+        look: properties of the means' lines, in the place of the series' own.
+    """
+    crowds = Counter((curve.panel, curve.quantity) for curve in curves)
+    for curve in curves:
+        ax, color = axes[curve.panel, curve.quantity], color_of(curve.series)
+        _draw_replicates(ax, curve, color, look.get("linestyle", "-"))
+        style: dict[str, Any] = {**_style(curve.series), "markevery": ceil(len(curve.x) / MARKED_POINTS), **look}
+        ax.plot(curve.x, curve.mean, color=color, **style)
+        if len(curve.x) > 1:
+            alpha = min(0.13, 0.4 / crowds[curve.panel, curve.quantity])
+            ax.fill_between(curve.x, curve.low, curve.high, color=color, alpha=alpha, linewidth=0)
+        else:
+            ax.vlines(curve.x, curve.low, curve.high, color=color, linewidth=1.4)
+    for quantity in {curve.quantity for curve in curves}:
+        chosen = [curve for curve in curves if curve.quantity == quantity]
+        ax = axes[chosen[0].panel, quantity]
+        ax.set_ylim(_limits([y for curve in chosen for one in curve.replicates for y in one.y], ax.get_yscale()))
+
+
+def reach(axes: Axes, values: Iterable[float]) -> None:
+    """Widens the vertical axis, if need be, so that these values are in the picture."""
+    low, high = axes.get_ylim()
+    found = [value for value in values if isfinite(value)]
+    axes.set_ylim(min([low, *found]), max([high, *found]))
+
+
 def draw_reference(canvas: Canvas, curves: Iterable[Curve]) -> None:
-    """The medians of further curves as thin dashed lines, in the axes that there are: what to compare with."""
+    """The means of further curves as thin dashed lines, in the axes that there are: what to compare with."""
     for curve in curves:
         if axes := canvas.axes.get((curve.panel, curve.quantity)):
-            axes.plot(curve.x, curve.median, color=color_of(curve.series), zorder=1, **BEHIND)
+            axes.plot(curve.x, curve.mean, color=color_of(curve.series), zorder=1, **BEHIND)
+            reach(axes, curve.mean)
 
 
 def key_of_behind(label: str) -> Line2D:
@@ -171,24 +154,60 @@ def key_of_behind(label: str) -> Line2D:
     return Line2D([], [], color=INK, label=label, **BEHIND)
 
 
-def series_handles(series: Iterable[Series]) -> list[Artist]:
-    """One legend entry for each series, in the order of the tables."""
-    ordered = sorted(set(series), key=lambda one: one.place)
-    return [Line2D([], [], color=color_of(s), label=s.label, **_style(s)) for s in ordered]
+def label_narrow(axes: Axes) -> None:
+    """Plain numbers at a logarithmic axis that spans less than a power of ten."""
+    low, high = axes.get_ylim()
+    if axes.get_yscale() == "log" and high < NARROW * low:
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 4, 6)))
+        axes.yaxis.set_minor_locator(NullLocator())
+
+
+def curve_handles(curves: Iterable[Curve]) -> list[Artist]:
+    """One legend entry for each series with its number of trainings, and what thin lines and bands are."""
+    curves = list(curves)
+    counts: dict[Series, set[int]] = {}
+    for curve in curves:
+        counts.setdefault(curve.series, set()).add(curve.trials)
+    return [*counted_handles(counts), *replicate_handles(curves)]
+
+
+def counted_handles(counts: Mapping[Series, Collection[int]], **look: Any) -> list[Artist]:
+    """One legend entry for each series with its number of trainings, in the order of the tables.
+
+    Args:
+        counts: series -> its number of trainings in each panel.
+        look: properties of the lines, in the place of the series' own.
+    """
+    ordered = sorted(counts, key=lambda one: one.place)
+    return [
+        Line2D([], [], color=color_of(s), label=f"{s.label}, {count_label(counts[s])}", **(_style(s) | look))
+        for s in ordered
+    ]
+
+
+def count_label(counts: Collection[int]) -> str:
+    """`n = 3`, or `n = 2 to 3` where panels differ."""
+    low, high = min(counts), max(counts)
+    return f"n = {low}" if low == high else f"n = {low} to {high}"
+
+
+def replicate_handles(curves: Iterable[Curve]) -> list[Artist]:
+    """Legend entries of single trainings, where there are several, and of bands, where an interval is known."""
+    curves = list(curves)
+    keys: list[Artist] = []
+    if any(curve.trials > 1 for curve in curves):
+        points = all(len(one.x) == 1 for curve in curves for one in curve.replicates)
+        look = {"marker": "o", "markersize": 3.5, "linestyle": "", "alpha": 0.5} if points else _REPLICATE
+        keys.append(Line2D([], [], color=INK, label="one training", **look))
+    if any(not isnan(low) for curve in curves for low in curve.low):
+        keys.append(Patch(color=INK, alpha=0.18, linewidth=0, label="95 % interval of the mean"))
+    return keys
 
 
 def whole_numbers(axes: Axes) -> None:
     """Ticks at whole numbers only, for what is counted."""
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-
-
-def add_legend(figure: Figure, handles: Sequence[Artist]) -> None:
-    """A legend below the panels, in as many columns as fit."""
-    longest = max(len(str(handle.get_label())) for handle in handles)
-    inches = 0.075 * longest + 0.6
-    columns = max(1, min(len(handles), int(figure.get_figwidth() / inches)))
-    figure.set_figheight(figure.get_figheight() + LEGEND_ROW * (ceil(len(handles) / columns) + 1))
-    figure.legend(handles=list(handles), loc="outside lower center", ncols=columns)
 
 
 def styled() -> AbstractContextManager[None]:
@@ -200,10 +219,10 @@ def save(figure: Figure, file_format: str) -> bytes:
     """The figure as the content of a file: `svg` or `png`."""
     stream = BytesIO()
     metadata = {"Date": None} if file_format == "svg" else {}
-    dpi = min(PNG_DPI, MOST_PNG_PIXELS / figure.get_figheight())
+    dpi = min(PNG_DPI if len(figure.axes) <= MANY_PANELS else PNG_DPI_OF_MANY, MOST_PNG_PIXELS / figure.get_figheight())
     with styled():
         figure.savefig(stream, format=file_format, dpi=dpi, metadata=metadata)
-    # Arranging the panels takes most of the time, and the next format has the same arrangement.
+    # Where a solver arranges the panels it takes most of the time, and the next format has the same arrangement.
     figure.set_layout_engine("none")
     return _with_palette(stream) if file_format == "png" else stream.getvalue()
 
@@ -214,6 +233,30 @@ def _with_palette(stream: BytesIO) -> bytes:
     with Image.open(stream) as image:
         image.convert("RGB").quantize(PNG_COLORS, method=Image.Quantize.FASTOCTREE).save(smaller, "PNG")
     return smaller.getvalue()
+
+
+def _draw_replicates(axes: Axes, curve: Curve, color: str, line: str) -> None:
+    """Every training as a thin line; as a point where it is one."""
+    if curve.trials == 1 and len(curve.x) > 1:
+        return  # the mean is that training
+    lines = [np.column_stack(one) for one in curve.replicates if len(one.x) > 1]
+    if lines:
+        axes.add_collection(
+            LineCollection(lines, colors=color, linestyles=line, linewidths=0.6, alpha=_REPLICATE["alpha"])
+        )
+    points = [(one.x[0], one.y[0]) for one in curve.replicates if len(one.x) == 1]
+    if points:
+        axes.plot(*zip(*points, strict=True), "o", color=color, alpha=0.5, markersize=3.5, mew=0)
+
+
+def _limits(values: Sequence[float], scale: str) -> tuple[float, float]:
+    """The ends of an axis that fits the values, with a little room for intervals."""
+    low, high = min(values), max(values)
+    if scale == "log":
+        room = max((high / low) ** ROOM, 1.05)
+        return low / room, high * room
+    room = ROOM * (high - low) or 0.05 * abs(high) or 1.0
+    return low - room, high + room
 
 
 def _style(series: Series) -> dict[str, Any]:

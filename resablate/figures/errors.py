@@ -1,12 +1,15 @@
-"""Test error of every series, one point per trial, and the median."""
+"""Test error of every series with its interval and the published one, as He et al. (2016), Table 1."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
+from functools import partial
+from typing import Any
 
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,15 +17,29 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from resablate.datasets import DATASETS
-from resablate.figures.drawing import FAINT, INK, Quantity, add_legend, color_of, panel_grid
-from resablate.figures.picture import Picture
+from resablate.figures.curves import LEVEL
+from resablate.figures.drawing import FAINT, INK, color_of, count_label
+from resablate.figures.layout import Quantity, add_legend, panel_grid
+from resablate.figures.picture import Picture, Published
 from resablate.figures.variants import Panel, Series, arrange
+from resablate.question import TEST
 from resablate.result import TrialResult
+from resablate.statistics import Sample, error_interval
 from resablate.statistics.chance import chance_error
 
 ROW_HEIGHT = 0.34
 LABEL_WIDTH = 1.2
 """Inches for the names on the left."""
+_PUBLISHED: dict[str, Any] = {
+    "linestyle": "",
+    "marker": "D",
+    "color": INK,
+    "markersize": 6,
+    "markerfacecolor": "none",
+    "markeredgewidth": 1.2,
+}
+NOTE_ABOVE = 0.28
+"""Rows by which notes stand above the middle of their row."""
 LOG_FROM = 8.0
 """Errors whose largest is more than this many times the smallest are drawn on a logarithmic axis."""
 
@@ -35,9 +52,14 @@ class ErrorRow:
     series: Series
     errors: tuple[float, ...]
     """Of the finished trials."""
-    median: float
+    mean: float
     """NaN where no trial finished."""
+    low: float
+    """The ends of the mean's 95 % interval; NaN where one trial tells nothing of the noise."""
+    high: float
     diverged: int
+    published: float | None = None
+    """Infinite where it failed."""
 
 
 @dataclass(frozen=True)
@@ -49,18 +71,53 @@ class Errors:
     """In %, for the panels in which the number of classes is known."""
 
 
-def data(results: Sequence[TrialResult]) -> Errors | None:
-    """The errors by panel and series; None where no trial was completed."""
+def data(results: Sequence[TrialResult], published: Published = lambda result: None) -> Errors | None:
+    """The errors by panel and series; None where no trial was completed.
+
+    Args:
+        results: of trials.
+        published: the published error of a trial.
+    """
     groups: dict[tuple[Panel, Series], list[TrialResult]] = {}
     for member in arrange(results):
         groups.setdefault((member.panel, member.series), []).append(member.result)
     rows: list[ErrorRow] = []
     for (panel, series), trials in groups.items():
-        errors = tuple(100 * t.test_error for t in trials if t.status == "finished" and math.isfinite(t.test_error))
+        finished = [t for t in trials if t.status == "finished" and math.isfinite(t.test_error)]
         diverged = sum(t.status == "diverged" for t in trials)
-        if errors or diverged:
-            rows.append(ErrorRow(panel, series, errors, median(errors) if errors else math.nan, diverged))
+        if finished or diverged:
+            errors = tuple(100 * t.test_error for t in finished)
+            mean, low, high = _interval(finished)
+            known = {_number(text) for t in trials if (text := published(t))}
+            mark = known.pop() if len(known) == 1 else None
+            rows.append(ErrorRow(panel, series, errors, mean, low, high, diverged, mark))
     return Errors(tuple(rows), _chance(groups)) if rows else None
+
+
+def _interval(finished: Sequence[TrialResult]) -> tuple[float, float, float]:
+    """The mean error and the ends of its interval in %: over seeds, and over test examples whose outcomes are known."""
+    if not finished:
+        return math.nan, math.nan, math.nan
+    errors = np.array([trial.test_error for trial in finished])
+    middle = 100 * float(errors.mean())
+    outcomes = [test.outcomes for trial in finished if (test := trial.analyses.get(TEST)) and test.outcomes]
+    same = len({(found.examples, found.count) for found in outcomes}) == 1 and len(outcomes) == len(finished)
+    if same and outcomes[0].count > 1:
+        sample = Sample.of_outcomes(np.stack([found.unpacked() for found in outcomes]), examples=outcomes[0].examples)
+    else:
+        sample = Sample.of_numbers(errors)
+        if not 0 < errors.mean() < 1:
+            return middle, math.nan, math.nan
+    found = error_interval(sample, level=LEVEL)
+    low, high = 100 * float(found.low), 100 * float(found.high)
+    known = len(finished) > 1 and (same or errors.std() > 0)
+    return (middle, low, high) if known else (middle, math.nan, math.nan)
+
+
+def _number(text: str) -> float:
+    """The first percentage in a published text; infinite for `fail`."""
+    found = re.search(r"(\d+(?:\.\d+)?) ?%", text)
+    return float(found[1]) if found else math.inf
 
 
 def _chance(groups: Mapping[tuple[Panel, Series], Sequence[TrialResult]]) -> dict[Panel, float]:
@@ -87,10 +144,12 @@ def draw(errors: Errors) -> Figure:
     places = {series: place for place, series in enumerate(order)}
     values: dict[Panel, list[float]] = {panel: [error] for panel, error in errors.chance.items()}
     for row in errors.rows:
-        _draw_row(canvas.axes[row.panel, "error"], row, places[row.series])
-        values.setdefault(row.panel, []).extend(row.errors)
+        marked = [row.published] if row.published is not None and math.isfinite(row.published) else []
+        values.setdefault(row.panel, []).extend([*row.errors, *marked])
     for (panel, _), axes in canvas.axes.items():
         _scale(axes, values[panel])
+    for row in errors.rows:
+        _draw_row(canvas.axes[row.panel, "error"], row, places[row.series])
     canvas.figure.set_figwidth(canvas.figure.get_figwidth() + LABEL_WIDTH)
     add_legend(canvas.figure, _legend(errors))
     return canvas.figure
@@ -98,13 +157,24 @@ def draw(errors: Errors) -> Figure:
 
 def _draw_row(axes: Axes, row: ErrorRow, place: int) -> None:
     color = color_of(row.series)
-    axes.plot(row.errors, [place] * len(row.errors), "o", color=color, alpha=0.55, markersize=6, mew=0)
+    limits = axes.get_xlim()
+    axes.plot(row.errors, [place] * len(row.errors), "o", color=color, alpha=0.4, markersize=5, mew=0)
     if row.errors:
-        axes.plot([row.median], [place], "|", color=color, markersize=16, mew=2.4)
+        axes.plot([row.mean], [place], "|", color=color, markersize=16, mew=2.4)
+    if not math.isnan(row.low):
+        axes.plot([row.low, row.high], [place, place], color=color, linewidth=1.6, solid_capstyle="butt")
+    if row.published is not None and math.isfinite(row.published):
+        axes.plot([row.published], [place], **_PUBLISHED)
+    axes.set_xlim(limits)
+    notes = [f"{row.diverged} diverged"] if row.diverged else []
+    notes += ["published: fail"] if row.published == math.inf else []
     if row.diverged:
         right = axes.get_yaxis_transform()
         axes.plot([0.985], [place], "x", color=color, markersize=7, mew=2, transform=right, clip_on=False)
-        axes.text(0.955, place, f"{row.diverged} diverged", transform=right, ha="right", va="center", fontsize=8.5)
+    if notes:
+        shift = 0.955 if row.diverged else 0.985
+        text = partial(axes.text, shift, place - NOTE_ABOVE, transform=axes.get_yaxis_transform())
+        text(", ".join(notes), ha="right", va="center", fontsize=8.5)
 
 
 def _scale(axes: Axes, values: Sequence[float]) -> None:
@@ -120,10 +190,15 @@ def _scale(axes: Axes, values: Sequence[float]) -> None:
 
 
 def _legend(errors: Errors) -> list[Artist]:
+    count = count_label({len(row.errors) for row in errors.rows if row.errors} or {0})
     handles: list[Artist] = [
-        Line2D([], [], color=INK, marker="o", linestyle="", alpha=0.55, mew=0, label="one trial"),
-        Line2D([], [], color=INK, marker="|", linestyle="", markersize=12, mew=2.4, label="median"),
+        Line2D([], [], color=INK, marker="o", linestyle="", alpha=0.4, mew=0, label=f"one training, {count} a row"),
+        Line2D([], [], color=INK, marker="|", linestyle="", markersize=12, mew=2.4, label="mean"),
     ]
+    if any(not math.isnan(row.low) for row in errors.rows):
+        handles.append(Line2D([], [], color=INK, linewidth=1.6, label="95 % interval of the mean"))
+    if any(row.published is not None and math.isfinite(row.published) for row in errors.rows):
+        handles.append(Line2D([], [], label="published", **_PUBLISHED))
     if errors.chance:
         handles.append(Line2D([], [], color=FAINT, linestyle=(0, (4, 2)), linewidth=1.2, label="guessing"))
     return handles
@@ -132,9 +207,13 @@ def _legend(errors: Errors) -> list[Artist]:
 PICTURE = Picture(
     title="Test error",
     caption=(
-        "Test error of each kind of network that was trained: a point for each trial, a bar for the median. A cross "
-        "marks trials that diverged; the dashed line is the error of guessing. Note where an axis is logarithmic."
+        "Test error of each kind of network that was trained: a point for each of n trainings that ended, a bar for "
+        "their mean, a line for its 95 % interval over all seeds, and over test examples too where their outcomes are "
+        "known. A cross marks trainings that diverged, which are in no mean; a diamond is the published error, where "
+        "everything that it stands for is equal; the dashed line is the error of guessing. Note where an axis is "
+        "logarithmic. An interval that is wider than the picture is cut. As He et al. (2016), Table 1."
     ),
     data=data,
     draw=draw,
+    published_data=data,
 )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from matplotlib.figure import Figure
 
-from resablate.figures.curves import QUARTILES, Curve, column, quartile_curves
-from resablate.figures.drawing import Quantity, add_legend, draw_curves, series_handles, whole_numbers
+from resablate.figures.curves import Points, column
+from resablate.figures.drawing import draw_curves, whole_numbers
+from resablate.figures.layout import Quantity, add_legend
 from resablate.figures.picture import Picture
+from resablate.figures.sampled import Sampled, draw_quartiles, sampled_curves, sampled_handles
+from resablate.figures.variants import arrange_shared
 from resablate.result import TrialResult
 
 QUANTITIES = {
@@ -17,31 +20,35 @@ QUANTITIES = {
 }
 
 
-def data(results: Sequence[TrialResult]) -> tuple[Curve, ...] | None:
+def data(results: Sequence[TrialResult]) -> Sampled | None:
     """Medians and quartiles over the sets by panel and series; None where there is none."""
-    parts = {
-        name: {part: column("multi_lesion", f"{name}_{part}", scale=100) for part in QUARTILES} for name in QUANTITIES
-    }
-    return quartile_curves(results, parts) or None
+    found = sampled_curves(arrange_shared(results), {name: _read(name) for name in QUANTITIES})
+    return found if found.medians else None
 
 
-def draw(curves: Sequence[Curve]) -> Figure:
+def draw(sampled: Sampled) -> Figure:
     """Sets of any blocks, and sets of those that keep dimensions."""
-    canvas = draw_curves(curves, QUANTITIES, x_label="blocks removed")
+    canvas = draw_curves(sampled.medians, QUANTITIES, x_label="blocks removed")
+    draw_quartiles(canvas, sampled)
     for axes in canvas.axes.values():
         axes.set_ylim(bottom=0)
         whole_numbers(axes)
-    add_legend(canvas.figure, series_handles(curve.series for curve in curves))
+    add_legend(canvas.figure, sampled_handles(sampled, "sets"))
     return canvas.figure
+
+
+def _read(name: str) -> Callable[[str], Callable[[TrialResult], Points]]:
+    return lambda part: column("multi_lesion", f"{name}_{part}", scale=100)
 
 
 PICTURE = Picture(
     title="Several blocks removed",
     caption=(
         "Test error of the trained network with random sets of blocks removed, against the size of the set; nothing "
-        "is trained again. Lines are medians over the sets, bands the middle half of them, both as medians over "
-        "seeds; once with every block eligible, once with those alone that keep dimensions. After Veit et al. (2016), "
-        "Figure 5(a)."
+        "is trained again. Once with every block eligible, once with those alone that keep dimensions. A training's "
+        "number is the median over its sets: thin lines are trainings, thick lines means over n trainings, bands 95 % "
+        "intervals of the mean over all seeds, dotted lines the mean quartiles over the sets. After Veit et al. "
+        "(2016), Figure 5(a)."
     ),
     data=data,
     draw=draw,

@@ -11,15 +11,8 @@ from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from resablate.figures.drawing import (
-    FAINT,
-    INK,
-    ONE_PANEL_HEIGHT,
-    ONE_PANEL_WIDTH,
-    add_legend,
-    color_of_shortcut,
-    whole_numbers,
-)
+from resablate.figures.drawing import FAINT, INK, color_of_shortcut, whole_numbers
+from resablate.figures.layout import ONE_PANEL_HEIGHT, ONE_PANEL_WIDTH, add_legend
 from resablate.figures.parameters import flat_row
 from resablate.figures.picture import Picture
 from resablate.result import TrialResult

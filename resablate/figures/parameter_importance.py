@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from resablate.figures.drawing import ONE_PANEL_WIDTH, PALETTE
+from resablate.figures.drawing import PALETTE
+from resablate.figures.layout import ONE_PANEL_WIDTH
 from resablate.figures.picture import Picture
 from resablate.result import TrialResult
 from resablate.searches.importance import importances

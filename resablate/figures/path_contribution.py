@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from resablate.figures.curves import Curve, column, median_curves
+from resablate.figures.curves import Curve, Reading, column, mean_curves
 from resablate.figures.drawing import (
     FAINT,
-    Quantity,
-    add_legend,
+    curve_handles,
     draw_curves,
     draw_reference,
     key_of_behind,
-    series_handles,
+    reach,
     whole_numbers,
 )
+from resablate.figures.layout import Quantity, add_legend
 from resablate.figures.picture import Picture
-from resablate.figures.variants import Panel
+from resablate.figures.variants import Member, Panel, arrange
 from resablate.result import TrialResult
 
 QUANTITIES = {
@@ -43,7 +43,8 @@ class Contributions:
 
 def data(results: Sequence[TrialResult]) -> Contributions | None:
     """The shares by panel and series; None where no network has paths of several lengths."""
-    gradient, initial = (_curves(results, epoch) for epoch in (None, 0))
+    members = arrange(results)
+    gradient, initial = (_curves(members, epoch) for epoch in (None, 0))
     if not gradient:
         return None
     return Contributions(gradient, initial, {curve.panel: _binomial(int(curve.x[-1])) for curve in gradient})
@@ -56,18 +57,19 @@ def draw(shares: Contributions) -> Figure:
     for (panel, _), axes in canvas.axes.items():
         paths = shares.paths[panel]
         axes.plot(range(len(paths)), paths, color=FAINT, linestyle=":", linewidth=1.8)
+        reach(axes, paths)
         axes.set_ylim(bottom=0)
         whole_numbers(axes)
     keys = [Line2D([], [], color=FAINT, linestyle=":", linewidth=1.8, label="share of all paths")]
     if shares.initial:
         keys.append(key_of_behind("before training"))
-    add_legend(canvas.figure, [*series_handles(curve.series for curve in shares.gradient), *keys])
+    add_legend(canvas.figure, [*curve_handles(shares.gradient), *keys])
     return canvas.figure
 
 
-def _curves(results: Sequence[TrialResult], epoch: int | None) -> tuple[Curve, ...]:
-    columns = {name: column("path_gradient", name, scale=100, epoch=epoch) for name in QUANTITIES}
-    return tuple(curve for curve in median_curves(results, columns) if sum(share > 0 for share in curve.median) > 1)
+def _curves(members: Sequence[Member], epoch: int | None) -> tuple[Curve, ...]:
+    columns = {name: Reading(column("path_gradient", name, scale=100, epoch=epoch), "percent") for name in QUANTITIES}
+    return tuple(curve for curve in mean_curves(members, columns) if sum(share > 0 for share in curve.mean) > 1)
 
 
 def _binomial(blocks: int) -> tuple[float, ...]:
@@ -83,8 +85,9 @@ PICTURE = Picture(
         "Share of each path length in the gradient: number of paths times norm of one path, sampled or in "
         "the root mean square over all, and norm of the sum over all paths of that length, in which paths "
         "cancel; beside the share of that length among all paths (dotted, gray). Curves left of that one "
-        "mean that short paths carry the gradient. Dashed: before training. Networks of one path are left "
-        "out. After Veit et al. (2016), Figure 6(c)."
+        "mean that short paths carry the gradient. Thick lines are means over n trainings, thin lines the "
+        "trainings, bands 95 % intervals of the mean over all seeds; dashed: before training. Networks of one "
+        "path are left out. After Veit et al. (2016), Figure 6(c)."
     ),
     data=data,
     draw=draw,

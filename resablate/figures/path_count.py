@@ -9,7 +9,8 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from resablate.figures.drawing import FAINT, MARKERS, PALETTE, Quantity, add_legend, panel_grid, whole_numbers
+from resablate.figures.drawing import FAINT, MARKERS, PALETTE, whole_numbers
+from resablate.figures.layout import Quantity, add_legend, panel_grid
 from resablate.figures.picture import Picture
 from resablate.figures.variants import Panel, arrange
 from resablate.result import TrialResult
@@ -89,8 +90,8 @@ PICTURE = Picture(
     caption=(
         "Share of the paths of each length that is left after some blocks are deleted, whichever they are, "
         "and where the paths are (gray, scaled to its highest point). Deletions take the long paths and "
-        "leave the short ones. Counted, not measured. Networks of one path are left out. After Veit et al. "
-        "(2016), Figure 7."
+        "leave the short ones. Counted, not measured: the numbers are exact. Networks of one path "
+        "are left out. After Veit et al. (2016), Figure 7."
     ),
     data=data,
     draw=draw,

@@ -7,17 +7,11 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from resablate.figures.curves import Curve, column, median_curves, positive
-from resablate.figures.drawing import (
-    Quantity,
-    add_legend,
-    draw_curves,
-    draw_reference,
-    key_of_behind,
-    series_handles,
-    whole_numbers,
-)
+from resablate.figures.curves import Curve, Reading, column, mean_curves, positive
+from resablate.figures.drawing import curve_handles, draw_curves, draw_reference, key_of_behind, whole_numbers
+from resablate.figures.layout import Quantity, add_legend
 from resablate.figures.picture import Picture
+from resablate.figures.variants import arrange
 from resablate.result import TrialResult
 
 QUANTITIES = {
@@ -38,8 +32,12 @@ class Norms:
 
 def data(results: Sequence[TrialResult]) -> Norms | None:
     """The norms by panel and series; None where there is none."""
+    members = arrange(results)
     trained, initial = (
-        median_curves(results, {name: positive(column("path_gradient", name, epoch=epoch)) for name in QUANTITIES})
+        mean_curves(
+            members,
+            {name: Reading(positive(column("path_gradient", name, epoch=epoch)), "log") for name in QUANTITIES},
+        )
         for epoch in (None, 0)
     )
     return Norms(trained, initial) if trained else None
@@ -52,7 +50,7 @@ def draw(norms: Norms) -> Figure:
     for axes in canvas.axes.values():
         whole_numbers(axes)
     keys = [key_of_behind("before training")] if norms.initial else []
-    add_legend(canvas.figure, [*series_handles(curve.series for curve in norms.trained), *keys])
+    add_legend(canvas.figure, [*curve_handles(norms.trained), *keys])
     return canvas.figure
 
 
@@ -61,9 +59,10 @@ PICTURE = Picture(
     caption=(
         "Norm of the loss's gradient at the input, split by the number of branches on its way, on a "
         "logarithmic axis: the exact sum over all paths of a length, the mean of single sampled "
-        "paths, and the root mean square over all single paths, estimated by random signs. Dashed: "
-        "before training. Zero norms are not drawn: a network without shortcuts has one path only. "
-        "After Veit et al. (2016), Figure 6(b)."
+        "paths, and the root mean square over all single paths, estimated by random signs. "
+        "Thick lines are geometric means over n trainings, thin lines the trainings, bands 95 % intervals "
+        "of the mean over all seeds; dashed: before training. Zero norms are not drawn: a network without "
+        "shortcuts has one path only. After Veit et al. (2016), Figure 6(b)."
     ),
     data=data,
     draw=draw,

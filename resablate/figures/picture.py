@@ -12,6 +12,8 @@ from resablate.result import TrialResult
 from resablate.sweep import SweepSpec
 
 Data = TypeVar("Data")
+Published = Callable[[TrialResult], str | None]
+"""The published number that stands for a trial in everything, such as `6.61 %`, `fail` where it failed; else None."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Picture(Generic[Data]):
         draw: data -> a matplotlib figure.
         search_data: the same for the trials of a search, in the order in which they were proposed, where it shows
             other things than for a grid.
+        published_data: the same with published numbers beside the measured ones, where there is a place for them.
     """
 
     title: str
@@ -32,3 +35,4 @@ class Picture(Generic[Data]):
     data: Callable[[Sequence[TrialResult]], Data | None]
     draw: Callable[[Data], Figure]
     search_data: Callable[[Sequence[TrialResult], SweepSpec], Data | None] | None = None
+    published_data: Callable[[Sequence[TrialResult], Published], Data | None] | None = None

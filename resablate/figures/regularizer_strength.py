@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from resablate.component import Component
-from resablate.figures.curves import Curve, Points, median_curves
-from resablate.figures.drawing import Canvas, Quantity, add_legend, color_of, draw_curves, series_handles
+from resablate.figures.curves import Curve, Points, Reading, Replicate, mean_curves
+from resablate.figures.drawing import color_of, curve_handles, draw_curves
+from resablate.figures.layout import Canvas, Quantity, add_legend
 from resablate.figures.picture import Picture
 from resablate.figures.variants import DISTINGUISHABLE, Panel, Series, arrange
 from resablate.result import TrialResult
@@ -48,10 +49,11 @@ class Strengths:
 
 
 def data(results: Sequence[TrialResult]) -> Strengths | None:
-    """The medians at every strength; None where one strength was tried."""
+    """The means at every strength; None where one strength was tried."""
     if _strengths(results) < 2:  # noqa: PLR2004
         return None
-    curves = median_curves(_with_zero_strengths(results), {"test_error": _point}, pooled=(STRENGTH,))
+    members = arrange(_with_zero_strengths(results), pooled=(STRENGTH,))
+    curves = mean_curves(members, {"test_error": Reading(_point, "percent")})
     curves = tuple(curve for curve in curves if max(curve.x) > 0)
     return Strengths(curves) if curves else None
 
@@ -75,7 +77,9 @@ def search_data(results: Sequence[TrialResult], sweep: SweepSpec) -> Strengths |
         x, single = tuple(errors), [fmean(replicates) for replicates in errors.values()]
         means = _neighbor_means(single)
         trials.append(Trials(panel, series, tuple(sorted(points)), _best(x, single, means)))
-        curves.append(Curve(panel, series, "test_error", x=x, median=tuple(means), low=(), high=(), trials=1))
+        unknown = (math.nan,) * len(x)
+        single_points = tuple(Replicate((strength,), (error,)) for strength, error in points)
+        curves.append(Curve(panel, series, "test_error", x, tuple(means), unknown, unknown, single_points))
     return Strengths(tuple(curves), tuple(trials))
 
 
@@ -148,19 +152,18 @@ def draw(strengths: Strengths) -> Figure:
             axes.set_xscale("symlog", linthresh=positive[0])
         elif wide:
             axes.set_xscale("log")
-    intervals = _draw_trials(canvas, strengths.trials)
+    intervals = _draw_intervals(canvas, strengths.trials)
     for axes in canvas.axes.values():
         axes.set_ylim(bottom=0)
-    add_legend(canvas.figure, [*series_handles(curve.series for curve in curves), *intervals])
+    add_legend(canvas.figure, [*curve_handles(curves), *intervals])
     return canvas.figure
 
 
-def _draw_trials(canvas: Canvas, trials: Sequence[Trials]) -> list[Artist]:
-    """The trials of a search and its best intervals; the legend's entries of these."""
+def _draw_intervals(canvas: Canvas, trials: Sequence[Trials]) -> list[Artist]:
+    """The best intervals of a search; their entries in the legend."""
     keys: list[Artist] = []
     for tried in trials:
         axes, color = canvas.axes[tried.panel, "test_error"], color_of(tried.series)
-        axes.plot(*zip(*tried.points, strict=True), "o", color=color, alpha=0.4, markersize=4, mew=0)
         if tried.best:
             low, high = tried.best
             axes.axvspan(low, high, color=color, alpha=0.12, linewidth=0, zorder=0)
@@ -179,10 +182,11 @@ PICTURE = Picture(
     title="Strength of the regularizer",
     caption=(
         "Test error against regularizer.strength, the strength of the regularizer that acts on the convolutions' "
-        "singular values; 0 is none. Of a grid, lines are medians and bands the range of the trials. Of a search, "
-        "points are trials, lines the mean over the five strengths nearest in rank, and a shaded interval reaches "
-        "from the lowest to the highest strength that cannot be told from the best: its mean is higher than the lowest "
-        "one by at most two standard errors of such a difference, by the scatter around the line."
+        "singular values; 0 is none. Points are trainings, n of each line. Of a grid, lines are means and bands "
+        "their 95 % intervals over all seeds. Of a search, lines are the mean over the five strengths nearest in rank, "
+        "and a shaded interval reaches from the lowest to the highest strength that cannot be told from the best: its "
+        "mean is higher than the lowest one by at most two standard errors of such a difference, by the scatter around "
+        "the line."
     ),
     data=data,
     draw=draw,

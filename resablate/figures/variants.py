@@ -30,8 +30,9 @@ class Panel(NamedTuple):
 
     dataset: str
     ordering: str
-    """Empty for a network that has no choice of orderings."""
+    """Empty for a network that has no choice of orderings, and where several orderings share the panel."""
     depth: int
+    """0 where several depths share the panel."""
     label: str
     """The fields that vary between panels, empty if there is one panel only."""
 
@@ -61,7 +62,9 @@ class Member(NamedTuple):
     result: TrialResult
 
 
-def arrange(results: Sequence[TrialResult], *, pooled: Collection[str] = ()) -> list[Member]:
+def arrange(
+    results: Sequence[TrialResult], *, pooled: Collection[str] = (), panel_fields: Sequence[str] = PANEL_FIELDS
+) -> list[Member]:
     """Every result with its panel and series, in the order of the tables.
 
     Takes time in proportion to the number of results.
@@ -69,18 +72,48 @@ def arrange(results: Sequence[TrialResult], *, pooled: Collection[str] = ()) -> 
     Args:
         results: what to compare.
         pooled: flat parameters that do not separate series, because they are the picture's horizontal axis.
+        panel_fields: those of PANEL_FIELDS that separate panels; the others separate series.
     """
     found = cells(results)
     specs = [cell.results[0].spec for cell in found]
     rows = [flat_row(spec) for spec in specs]
     names = varying(specs)
-    panels = [_panel(row, names) for row in rows]
-    series = _series(rows, [name for name in names if name not in (*PANEL_FIELDS, *HEAD_FIELDS, *pooled)])
+    panels = [_panel(row, names, panel_fields) for row in rows]
+    series = _series(rows, [name for name in names if name not in (*panel_fields, *HEAD_FIELDS, *pooled)])
     placed = sorted(
         zip(series, panels, found, strict=True),
         key=lambda part: (part[0].place, _panel_order(part[1])),
     )
     return [Member(panel, one, result) for one, panel, cell in placed for result in cell.results]
+
+
+def arrange_shared(results: Sequence[TrialResult]) -> list[Member]:
+    """Every result with panel and series, networks and depths in the same axes as far as they can be told apart.
+
+    Depths share a panel if no panel has more than DISTINGUISHABLE series then. A network that has no choice of
+    orderings, such as a VGG, stands beside the others in each of their panels; where panels are by depth, if it was
+    trained at one depth.
+    """
+    members = arrange(results, panel_fields=("dataset", "ordering"))
+    crowd: dict[Panel, set[Series]] = {}
+    for member in members:
+        crowd.setdefault(member.panel, set()).add(member.series)
+    hosts = {panel for panel in crowd if panel.ordering}
+    guests = {series for panel, found in crowd.items() if not panel.ordering for series in found}
+    if max((len(found | guests) for found in crowd.values()), default=0) > DISTINGUISHABLE:
+        members = arrange(results)
+        hosts = {member.panel for member in members if member.panel.ordering}
+    at = {series: set[int]() for series in {member.series for member in members}}
+    for member in members:
+        at[member.series].add(member.panel.depth)
+    ordered = in_order(hosts)
+    spread: list[Member] = []
+    for member in members:
+        beside = [panel for panel in ordered if panel.dataset == member.panel.dataset]
+        alone = member.panel.ordering or not beside or len(at[member.series]) > 1
+        spread += [member] if alone else [member._replace(panel=panel) for panel in beside]
+    kept = {member.panel for member in spread}
+    return [m._replace(panel=m.panel._replace(label="")) for m in spread] if len(kept) == 1 else spread
 
 
 def in_order(panels: Iterable[Panel]) -> list[Panel]:
@@ -102,10 +135,12 @@ def _panel_order(panel: Panel) -> tuple[Any, ...]:
     return (sort_key("dataset", panel.dataset), sort_key("ordering", panel.ordering), panel.depth, panel.label)
 
 
-def _panel(row: Flat, names: Collection[str]) -> Panel:
-    dataset, ordering, depth = str(row["dataset"]), str(row.get("ordering", "")), row["depth"]
+def _panel(row: Flat, names: Collection[str], fields: Collection[str]) -> Panel:
+    dataset = str(row["dataset"]) if "dataset" in fields else ""
+    ordering = str(row.get("ordering", "")) if "ordering" in fields else ""
+    depth = row["depth"] if "depth" in fields else 0
     assert isinstance(depth, int)
-    parts = {"dataset": dataset, "ordering": ordering, "depth": f"depth {depth}"}
+    parts = {"dataset": dataset, "ordering": ordering, "depth": f"depth {depth}" if depth else ""}
     return Panel(dataset, ordering, depth, ", ".join(part for name, part in parts.items() if part and name in names))
 
 

@@ -1,20 +1,28 @@
 """What the pictures show, checked by numbers."""
 
 import math
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
+from resablate.check import steps_per_epoch
 from resablate.component import Component
 from resablate.figures import (
+    block_sampling_lesion,
     errors,
     lesion,
     multi_lesion,
+    norm_by_depth,
+    norm_over_training,
     norm_preservation,
+    ordering_curves,
     path_contribution,
     path_count,
     path_gradient,
+    path_length,
     regularizer_strength,
     reorder,
     spectrum,
@@ -23,8 +31,8 @@ from resablate.figures import (
 from resablate.figures.drawing import color_of
 from resablate.figures.parameters import varying
 from resablate.figures.tables import Kind, Table, error_table, raw_table, replicates, show, summary_table
-from resablate.figures.variants import DISTINGUISHABLE, arrange
-from resablate.measurement import AnalysisResult
+from resablate.figures.variants import DISTINGUISHABLE, arrange, arrange_shared
+from resablate.measurement import AnalysisResult, Outcomes
 from resablate.result import TrialResult
 from resablate.shortcuts import SHORTCUTS
 from resablate.spec import TrainSpec
@@ -148,16 +156,52 @@ def test_arranging_looks_at_each_result_once(monkeypatch: pytest.MonkeyPatch) ->
     assert len(calls) <= 2 * 50, "twice for each cell"
 
 
-def test_errors_are_percent_with_median_diverged_and_chance() -> None:
+def test_errors_are_percent_with_mean_interval_diverged_and_chance() -> None:
     results = [make_result(error=e, seed=s) for s, e in enumerate([0.1, 0.3, 0.2])]
     results += [make_result(shortcut="none", status="diverged"), make_result(shortcut="dropout", status="failed")]
     drawn = errors.data(results)
     assert drawn is not None
     identity, none = drawn.rows
     assert identity.errors == pytest.approx((10, 30, 20))
-    assert identity.median == pytest.approx(20)
+    assert identity.mean == pytest.approx(20)
+    # By hand: logit(0.2) = -1.386, its slope 1 / 0.16; sd 0.1 of three gives 0.0577, and t of two degrees 4.303.
+    half = 4.3027 * 0.1 / math.sqrt(3) / 0.16
+    ends = [100 / (1 + math.exp(1.386294 - by)) for by in (-half, half)]
+    assert (identity.low, identity.high) == pytest.approx(ends, rel=1e-3)
     assert (none.series.name, none.errors, none.diverged) == ("none", (), 1)
+    assert math.isnan(none.mean)
     assert list(drawn.chance.values()) == pytest.approx([90])
+
+
+def test_an_interval_counts_test_examples_where_their_outcomes_are_known() -> None:
+    wrong = np.zeros((2, 100), dtype=bool)
+    wrong[:, :10] = True  # both seeds fail at the same ten: no spread of seeds at all
+    results: list[TrialResult] = []
+    for seed, row in enumerate(wrong):
+        result = make_result(error=0.1, seed=seed)
+        (test,) = result.measurements
+        told = replace(test.result, outcomes=Outcomes.of(row, examples="abc"))
+        results.append(result.model_copy(update={"measurements": (replace(test, result=told),)}))
+    drawn = errors.data(results)
+    assert drawn is not None
+    (row,) = drawn.rows
+    assert row.mean == pytest.approx(10)
+    assert 4 < row.low < 10 < row.high < 20
+    without = errors.data([make_result(error=0.1, seed=seed) for seed in range(2)])
+    assert without is not None
+    assert math.isnan(without.rows[0].low), "equal numbers tell nothing of the noise"
+
+
+def test_published_numbers_are_marked_where_one_stands_for_the_row() -> None:
+    texts = {"identity": "identity 6.61 % (Table 1)", "none": "no shortcut: fail (Table 1)"}
+    results = [make_result(shortcut=name) for name in ("identity", "none", "conv1x1")]
+    drawn = errors.data(results, lambda result: texts.get(result.spec.shortcut.name))
+    assert drawn is not None
+    assert [row.published for row in drawn.rows] == [6.61, None, math.inf]
+    errors.draw(drawn)
+    without = errors.data(results)
+    assert without is not None
+    assert {row.published for row in without.rows} == {None}
 
 
 def test_guessing_is_among_the_classes_that_the_test_had() -> None:
@@ -174,37 +218,96 @@ def test_guessing_is_among_the_classes_that_the_test_had() -> None:
         errors.draw(drawn)
 
 
-def test_lesions_hold_median_range_baseline_and_changing_blocks() -> None:
+def test_lesions_hold_mean_interval_trainings_baseline_and_changing_blocks() -> None:
     results = [
         make_result(seed=s, analyses={"lesion": make_lesion([0.2 + d, 0.4 + d, 0.3], baseline=0.1 + d, changing=[1])})
-        for s, d in enumerate([0.0, 0.02, 0.1])
+        for s, d in enumerate([0.0, 0.03, 0.09])
     ]
     drawn = lesion.data([*results, make_result(seed=9)])
     assert drawn is not None
     (curve,) = drawn.errors
-    assert curve.x == (0, 1, 2)
-    assert curve.median == pytest.approx((22, 42, 30))
-    assert curve.low == pytest.approx((20, 40, 30))
-    assert curve.high == pytest.approx((30, 50, 30))
+    assert (curve.x, drawn.relative) == ((0, 1, 2), False)
+    assert curve.mean == pytest.approx((24, 44, 30))
+    assert curve.low[0] < 20 < 24 < 29 < curve.high[0]
+    assert math.isnan(curve.low[2]), "three equal numbers tell nothing of the noise"
+    assert [one.y for one in curve.replicates] == [pytest.approx(y) for y in ((20, 40, 30), (23, 43, 30), (29, 49, 30))]
     assert curve.trials == 3
-    assert drawn.baselines[0].median == pytest.approx((12,))
+    assert drawn.baselines[0].mean == pytest.approx((14,))
     assert list(drawn.changing.values()) == [(1,)]
+
+
+def test_networks_and_depths_share_the_axes_of_lesions() -> None:
+    def lesioned(blocks: int, **fields: Any) -> TrialResult:
+        return make_result(analyses={"lesion": make_lesion([0.5] * blocks, baseline=0.1, changing=[2])}, **fields)
+
+    residual = [lesioned(9, depth=20), lesioned(15, depth=32), lesioned(9, depth=20, shortcut="none")]
+    drawn = lesion.data([*residual, lesioned(5, network="vgg", depth=6)])
+    assert drawn is not None
+    assert len({curve.panel for curve in drawn.errors}) == 1
+    labels = [curve.series.label for curve in drawn.errors]
+    assert labels == [
+        "resnet identity (depth=20)",
+        "resnet identity (depth=32)",
+        "resnet none (depth=20)",
+        "vgg (depth=6)",
+    ]
+    assert drawn.relative
+    assert drawn.errors[-1].x == (0, 0.25, 0.5, 0.75, 1)
+    assert list(drawn.changing.values())[-1] == (0.5,)
+
+
+def test_a_vgg_stands_in_the_panel_of_every_ordering_and_depth_that_cannot_share() -> None:
+    many = [
+        make_result(depth=depth, ordering=ordering, shortcut=shortcut)
+        for depth in (8, 14, 20)
+        for ordering in ("original", "full_preactivation")
+        for shortcut in ("identity", "none", "conv1x1")
+    ]
+    members = arrange_shared([*many, make_result(network="vgg", depth=6)])
+    by_panel = Counter(member.panel.label for member in members)
+    assert len(by_panel) == 6
+    assert set(by_panel.values()) == {4}, "three shortcuts and the VGG"
+    few = arrange_shared([*many[:6], make_result(network="vgg", depth=6)])
+    assert Counter(member.panel.label for member in few) == {"original": 4, "full_preactivation": 4}
+
+
+def test_lesions_are_compared_by_the_sampling_of_blocks() -> None:
+    def lesioned(sampling: str, seed: int = 0, **fields: Any) -> TrialResult:
+        analyses = {"lesion": make_lesion([0.5, 0.4], baseline=0.1)}
+        return make_result(analyses=analyses, block_sampling=sampling, seed=seed, **fields)
+
+    alone = lesioned("all", shortcut="conv1x1")
+    results = [lesioned(name, seed) for name in ("all", "stochastic_depth") for seed in (0, 1)]
+    drawn = block_sampling_lesion.data([*results, alone])
+    assert drawn is not None
+    assert [(c.series.label, c.trials) for c in drawn.errors] == [
+        ("identity (block_sampling=all)", 2),
+        ("identity (block_sampling=stochastic_depth)", 2),
+    ]
+    assert block_sampling_lesion.data([*results[:2], alone]) is None
+    every = lesion.data([*results, alone])
+    assert every is not None
+    assert [curve.series.label for curve in every.errors] == ["identity", "conv1x1"]
+    only = lesion.data(results[2:])
+    assert only is not None
 
 
 def test_sets_of_lesions_hold_the_quartiles_over_the_sets() -> None:
     results = [
         make_result(seed=s, analyses={"multi_lesion": make_multi_lesion([0.1 + d, 0.2 + d, 0.4], spread=0.05)})
-        for s, d in enumerate([0.0, 0.02, 0.1])
+        for s, d in enumerate([0.0, 0.03, 0.09])
     ]
     drawn = multi_lesion.data([*results, make_result(seed=9)])
     assert drawn is not None
-    every, kept = drawn
+    every, kept = drawn.medians
     assert (every.quantity, every.x, every.trials) == ("error", (1, 2, 3), 3)
-    assert every.median == pytest.approx((12, 22, 40))
-    assert every.low == pytest.approx((7, 17, 35))
-    assert every.high == pytest.approx((17, 27, 45))
+    assert every.mean == pytest.approx((14, 24, 40))
+    assert [curve.mean for curve in drawn.quartiles if curve.quantity == "error"] == [
+        pytest.approx((9, 19, 35)),
+        pytest.approx((19, 29, 45)),
+    ]
     assert (kept.quantity, kept.x) == ("same_dimension_error", (1, 2)), "there are no three such blocks"
-    assert kept.median == pytest.approx((6, 11))
+    assert kept.mean == pytest.approx((7, 12))
     assert multi_lesion.data([make_result()]) is None
 
 
@@ -215,11 +318,11 @@ def test_orders_are_drawn_over_tau_with_the_quartiles_over_the_orders() -> None:
     ]
     drawn = reorder.data(results)
     assert drawn is not None
-    (curve,) = drawn
+    (curve,) = drawn.medians
     assert curve.x == pytest.approx((0.9, 0.94, 1))
-    assert curve.median == pytest.approx((50, 20, 12))
-    assert curve.low == pytest.approx((49, 19, 11))
-    assert curve.high == pytest.approx((51, 21, 13))
+    assert curve.mean == pytest.approx((50, 20, 14))
+    assert [one.mean for one in drawn.quartiles] == [pytest.approx((49, 19, 13)), pytest.approx((51, 21, 15))]
+    assert [one.x for one in curve.replicates] == [pytest.approx(x) for x in ((0.94, 1), (0.9, 1), (1,))]
     assert reorder.data([results[2]]) is None, "no block changed its place"
 
 
@@ -242,7 +345,7 @@ def test_contributions_stand_beside_the_binomial_distribution() -> None:
     assert [curve.quantity for curve in drawn.gradient] == ["contribution", "rms_contribution", "sum_contribution"]
     for curve in drawn.gradient:
         assert curve.series.name == "identity"
-        assert curve.median == pytest.approx((25, 50, 25))
+        assert curve.mean == pytest.approx((25, 50, 25))
     assert next(iter(drawn.paths.values())) == pytest.approx((25, 50, 25))
     assert path_contribution.data([plain]) is None
 
@@ -255,10 +358,13 @@ def test_the_network_before_training_stands_behind_the_trained_one() -> None:
     ]
     norms = path_gradient.data(results)
     assert norms is not None
-    assert {curve.quantity: (curve.median, curve.trials) for curve in norms.initial}["rms_norm"] == ((4, 2, 1), 1)
+    assert {curve.quantity: (curve.mean, curve.trials) for curve in norms.initial}["rms_norm"] == (
+        pytest.approx((4, 2, 1)),
+        1,
+    )
     shares = path_contribution.data(results)
     assert shares is not None
-    assert next(c.median for c in shares.initial if c.quantity == "contribution") == pytest.approx(
+    assert next(c.mean for c in shares.initial if c.quantity == "contribution") == pytest.approx(
         (400 / 9, 400 / 9, 100 / 9)
     )
 
@@ -281,52 +387,150 @@ def test_paths_are_counted_once_for_each_number_of_blocks() -> None:
 def test_networks_of_one_path_have_no_counts_to_draw() -> None:
     counted = make_path_count(3)
     plain = replace(counted, table={**counted.table, "share": [0, 0, 0, 1]})
-    assert path_count.data([make_result(shortcut="none", analyses={"path_count": plain})]) is None
+    results = [make_result(shortcut="none", analyses={"path_count": plain})]
+    assert path_count.data(results) is None
+    assert path_length.data(results) is None
 
 
-def test_ratios_by_block_and_over_epochs_where_dimensions_change() -> None:
+def test_the_lengths_of_paths_are_drawn_once_for_each_number_of_blocks() -> None:
+    results = [
+        make_result(seed=s, analyses={"path_count": make_path_count(blocks)}) for s, blocks in enumerate((6, 3, 3))
+    ]
+    drawn = path_length.data(results)
+    assert drawn is not None
+    assert list(drawn) == [3, 6]
+    assert drawn[3].share == pytest.approx((12.5, 37.5, 37.5, 12.5))
+    assert (drawn[3].shortest, drawn[3].longest) == (0, 3)
+
+
+def test_ratios_by_block_with_the_parts_of_blocks() -> None:
+    measured = make_norm_preservation([1, 2, 0.5], changing=[0, 2])
+    parts = {"behind_entry_ratio": [math.nan, math.nan, 3.0], "transition_median_log_ratio": [0.25, math.nan, math.nan]}
+    measured = replace(
+        measured,
+        table={**measured.table, **parts},
+        units={**measured.units, **dict.fromkeys(parts, "1")},
+        axes={**measured.axes, **dict.fromkeys(parts, "block")},
+    )
+    drawn = norm_preservation.data([make_result(analyses={"norm_preservation": measured}), make_result(seed=1)])
+    assert drawn is not None
+    assert {curve.quantity: (curve.x, curve.mean) for curve in drawn.curves} == {
+        "ratio": ((0, 1, 2), pytest.approx((1, 2, 0.5))),
+        "median_log_ratio": ((1, 2), pytest.approx((math.log(2), math.log(2)))),
+    }
+    assert {curve.quantity: (curve.x, curve.mean) for curve in drawn.parts} == {
+        "behind_entry_ratio": ((2,), pytest.approx((3,))),
+        "transition_median_log_ratio": ((0,), pytest.approx((0.25,))),
+    }
+    assert [list(blocks) for blocks in drawn.changing.values()] == [[0, 2]]
+    norm_preservation.draw(drawn)
+    assert norm_preservation.data([make_result()]) is None
+
+
+def test_ratios_are_averaged_on_logarithms() -> None:
+    results = [
+        make_result(seed=s, analyses={"norm_preservation": make_norm_preservation([r, 2])})
+        for s, r in enumerate((2, 8))
+    ]
+    drawn = norm_preservation.data(results)
+    assert drawn is not None
+    ratio = drawn.curves[0]
+    assert ratio.mean == pytest.approx((4, 2))
+    # By hand: ln 2 and ln 8 have a standard error of ln 2, and t of one degree of freedom is 12.706.
+    assert ratio.high[0] == pytest.approx(4 * math.exp(12.7062 * math.log(2)), rel=1e-3)
+    assert ratio.low[0] == pytest.approx(4 * math.exp(-12.7062 * math.log(2)), rel=1e-3)
+    assert math.isnan(ratio.low[1])
+
+
+def test_ratios_are_followed_over_training_where_dimensions_change() -> None:
     analysis = {"norm_preservation": make_norm_preservation([1, 2, 0.5], changing=[0, 2])}
     early = {
         epoch: {"norm_preservation": make_norm_preservation([4 - epoch, 9, 3], changing=[0, 2])} for epoch in (0, 1)
     }
-    drawn = norm_preservation.data([make_result(analyses=analysis, analyses_by_epoch=early), make_result(seed=1)])
+    drawn = norm_over_training.data([make_result(analyses=analysis, analyses_by_epoch=early), make_result(seed=1)])
     assert drawn is not None
-    assert {curve.quantity: (curve.x, curve.median) for curve in drawn.curves} == {
-        "ratio": ((0, 1, 2), (1, 2, 0.5)),
+    ratios = {c.quantity: (c.x, pytest.approx(c.mean)) for c in drawn if "mean" not in c.quantity}
+    assert ratios == {
         "goes from 32 to 16 pixels": ((0, 1, 3), (4, 3, 1)),  # three epochs of training
         "goes from 16 to 8 pixels": ((0, 1, 3), (3, 3, 0.5)),
     }
-    assert list(drawn.changing.values()) == [(0, 2)]
+    sizes = next(c for c in drawn if c.quantity == "same_dimension_mean_median_log_ratio")
+    assert sizes.mean[0] == pytest.approx((math.log(4) + math.log(9) + math.log(3)) / 3)
     # A bottleneck network widens in its first block: what follows is compared with what does the same to an image.
     wide = make_norm_preservation([9, 9, 9], changing=[0, 1, 2])
     wide = replace(wide, table={**wide.table, "in_height": [32, 32, 16], "out_height": [32, 16, 8]})
     other = make_result(
         shortcut="conv1x1", analyses={"norm_preservation": wide}, analyses_by_epoch={0: {"norm_preservation": wide}}
     )
-    both = norm_preservation.data([make_result(analyses=analysis, analyses_by_epoch=early), other])
+    both = norm_over_training.data([make_result(analyses=analysis, analyses_by_epoch=early), other])
     assert both is not None
-    followed = [(curve.series.name, curve.quantity) for curve in both.curves if curve.quantity != "ratio"]
+    followed = [(curve.series.name, curve.quantity) for curve in both if "pixels" in curve.quantity]
     assert [name for name, quantity in followed if "widens" in quantity] == ["conv1x1"]
     assert len(followed) == 5
-    norm_preservation.draw(both)
-    alone = norm_preservation.data([make_result(analyses=analysis)])
-    assert alone is not None
-    assert [curve.quantity for curve in alone.curves] == ["ratio"]
-    assert norm_preservation.data([make_result()]) is None
+    norm_over_training.draw(both)
+    assert norm_over_training.data([make_result(analyses=analysis)]) is None, "one epoch"
 
 
-def test_training_curves_use_each_epochs_trials() -> None:
-    results = [make_result(losses=[4, 2]), make_result(losses=[2], seed=1, status="diverged")]
+def test_sizes_over_depths_have_the_slope_of_their_bound() -> None:
+    def measured(blocks: int, seed: int) -> TrialResult:
+        size = 2 * norm_by_depth.bound(blocks) * (1.1 if seed else 1 / 1.1)
+        ratios = [math.exp(size)] * blocks
+        return make_result(
+            depth=2 * blocks + 2, seed=seed, analyses={"norm_preservation": make_norm_preservation(ratios)}
+        )
+
+    results = [measured(blocks, seed) for blocks in (3, 9, 27) for seed in (0, 1)]
+    drawn = norm_by_depth.data(results)
+    assert drawn is not None
+    (curve,) = drawn.curves
+    assert curve.x == pytest.approx([math.log(2 * blocks) / blocks for blocks in (27, 9, 3)])
+    assert curve.mean == pytest.approx([2 * x for x in curve.x])
+    (fit,) = drawn.fits
+    assert fit.slope == pytest.approx(1)
+    assert (fit.low, fit.high) == pytest.approx((1, 1)) or math.isinf(fit.high), "the means lie on the line"
+    assert [y for _, y in fit.line] == pytest.approx([2 * curve.x[0], 2 * curve.x[-1]])
+    two = norm_by_depth.data(results[:4])
+    assert two is not None
+    assert two.fits == ()
+    assert norm_by_depth.data(results[:2]) is None
+
+
+def test_training_curves_are_over_iterations_and_use_each_epochs_trials() -> None:
+    results = [make_result(losses=[4, 2]), make_result(losses=[1], seed=1, status="diverged")]
     drawn = training_curves.data(results)
     assert drawn is not None
-    loss = next(curve for curve in drawn if curve.quantity == "train_loss")
-    assert (loss.x, loss.median) == ((1, 2), (3, 2))
+    loss = next(curve for curve in drawn.curves if curve.quantity == "train_loss")
+    steps = steps_per_epoch(results[0].spec)
+    assert (drawn.x_label, loss.x, loss.mean) == ("iterations", (steps, 2 * steps), pytest.approx((2, 2)))
+    assert [one.y for one in loss.replicates] == [(4, 2), (1,)]
+    cut = training_curves.data([make_result(losses=[4, 2], iterations=steps + 1)])
+    assert cut is not None
+    assert cut.curves[0].x == (steps, steps + 1), "the last epoch is cut off"
+    unknown = training_curves.data([make_result(dataset="elsewhere"), *results])
+    assert unknown is not None
+    assert unknown.x_label == "epoch"
+
+
+def test_orderings_are_compared_with_identity_shortcuts_alone() -> None:
+    results = [
+        make_result(ordering=ordering, shortcut=shortcut, depth=depth)
+        for ordering, depth in (("original", 20), ("full_preactivation", 20), ("original", 56))
+        for shortcut in ("identity", "none")
+    ]
+    drawn = ordering_curves.data(results)
+    assert drawn is not None
+    assert {curve.panel.depth for curve in drawn.curves} == {20}
+    assert list(dict.fromkeys(curve.series.label for curve in drawn.curves)) == [
+        "identity (ordering=original)",
+        "identity (ordering=full_preactivation)",
+    ]
+    assert ordering_curves.data(results[:2]) is None
 
 
 def test_strengths_are_the_horizontal_axis() -> None:
     drawn = regularizer_strength.data([regularized(v, error=0.1 + v, seed=s) for v in (0, 0.5) for s in (0, 1)])
     assert drawn is not None
-    assert [(curve.x, curve.median) for curve in drawn.curves] == [((0, 0.5), pytest.approx((10, 60)))]
+    assert [(curve.x, curve.mean) for curve in drawn.curves] == [((0, 0.5), pytest.approx((10, 60)))]
     assert regularizer_strength.data([regularized(0.5)]) is None
     assert regularizer_strength.data([make_result(), make_result(learning_rate=0.5)]) is None
 
@@ -341,7 +545,7 @@ def test_no_regularizer_is_strength_zero_of_each_one() -> None:
     ], "at depth 26 there is nothing to compare"
 
 
-def test_spectra_before_and_after_training_are_medians_over_the_trials() -> None:
+def test_spectra_before_and_after_training_are_means_over_the_trials() -> None:
     results = [
         make_result(
             seed=seed,
@@ -358,8 +562,8 @@ def test_spectra_before_and_after_training_are_medians_over_the_trials() -> None
     assert identity.after is not None
     assert identity.before.columns["median"] == (1, 2)
     assert identity.after.layer == (0, 1)
-    assert identity.after.columns["median"] == (2, 4)
-    assert identity.after.columns["quantile_95"] == (3, 6)
+    assert identity.after.columns["median"] == (3, 4)
+    assert identity.after.columns["quantile_95"] == (4.5, 6)
     assert identity.after.columns["target"] == (2, 2)
     assert (conv1x1.series.name, conv1x1.before) == ("conv1x1", None)
 

@@ -13,7 +13,9 @@ PNG = b"\x89PNG\r\n"
 CASES: dict[str, list[TrialResult]] = {
     "one": make_sweep_results(depths=[20], seeds=1)[:1],
     "many": make_sweep_results(depths=[20, 32], seeds=2)
-    + [make_result(depth=20, regularizer={"name": "procrustes", "strength": v}) for v in (1e-4, 1.0)],
+    + [make_result(depth=20, regularizer={"name": "procrustes", "strength": v}) for v in (1e-4, 1.0)]
+    + [make_result(depth=20, ordering="full_preactivation")]
+    + [make_result(block_sampling="stochastic_depth", analyses={"lesion": make_lesion([0.5] * 9, baseline=0.1)})],
     "crossed": make_sweep_results(depths=[14, 20], orderings=["original", "full_preactivation"], seeds=1),
     "diverged": [make_result(status="diverged", losses=[])],
     "bare": [make_result(losses=[])],

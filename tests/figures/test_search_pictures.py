@@ -104,7 +104,7 @@ def test_the_best_interval_holds_what_cannot_be_told_from_the_best() -> None:
     assert len(tried.points) == len(curve.x) == 41
     middle = [error for strength, error in tried.points if 10**-2.25 < strength < 10**-1.75]
     assert len(middle) == 5
-    assert curve.median[20] == pytest.approx(sum(middle) / 5)
+    assert curve.mean[20] == pytest.approx(sum(middle) / 5)
 
 
 def test_noise_alone_has_no_best_strength() -> None:
