@@ -198,7 +198,9 @@ def replicate_handles(curves: Iterable[Curve]) -> list[Artist]:
     keys: list[Artist] = []
     if any(curve.trials > 1 for curve in curves):
         points = all(len(one.x) == 1 for curve in curves for one in curve.replicates)
-        look = {"marker": "o", "markersize": 3.5, "linestyle": "", "alpha": 0.5} if points else _REPLICATE
+        look: dict[str, Any] = (
+            {"marker": "o", "markersize": 3.5, "linestyle": "", "alpha": 0.5} if points else _REPLICATE
+        )
         keys.append(Line2D([], [], color=INK, label="one training", **look))
     if any(not isnan(low) for curve in curves for low in curve.low):
         keys.append(Patch(color=INK, alpha=0.18, linewidth=0, label="95 % interval of the mean"))
@@ -253,7 +255,7 @@ def _limits(values: Sequence[float], scale: str) -> tuple[float, float]:
     """The ends of an axis that fits the values, with a little room for intervals."""
     low, high = min(values), max(values)
     if scale == "log":
-        room = max((high / low) ** ROOM, 1.05)
+        room = (high / low) ** ROOM if high > low else 2.0
         return low / room, high * room
     room = ROOM * (high - low) or 0.05 * abs(high) or 1.0
     return low - room, high + room

@@ -47,8 +47,8 @@ PICTURE = Picture(
         "Test error of the trained network with random sets of blocks removed, against the size of the set; nothing "
         "is trained again. Once with every block eligible, once with those alone that keep dimensions. A training's "
         "number is the median over its sets: thin lines are trainings, thick lines means over n trainings, bands 95 % "
-        "intervals of the mean over all seeds, dotted lines the mean quartiles over the sets. After Veit et al. "
-        "(2016), Figure 5(a)."
+        "intervals of the mean over all seeds, dotted lines the mean quartiles over the sets. Of many panels, only the "
+        "first quantity is drawn. After Veit et al. (2016), Figure 5(a)."
     ),
     data=data,
     draw=draw,

@@ -87,7 +87,7 @@ PICTURE = Picture(
         "cancel; beside the share of that length among all paths (dotted, gray). Curves left of that one "
         "mean that short paths carry the gradient. Thick lines are means over n trainings, thin lines the "
         "trainings, bands 95 % intervals of the mean over all seeds; dashed: before training. Networks of one "
-        "path are left out. After Veit et al. (2016), Figure 6(c)."
+        "path are left out. Of many panels, only the first quantity is drawn. After Veit et al. (2016), Figure 6(c)."
     ),
     data=data,
     draw=draw,

@@ -5,7 +5,8 @@ from xml.etree import ElementTree
 import pytest
 
 from resablate.errors import UnknownName
-from resablate.figures import FIGURES, draw_files, draw_png, draw_svg
+from resablate.figures import FIGURES, draw_files, draw_png, draw_svg, path_gradient
+from resablate.figures.drawing import MOST_AXES
 from resablate.result import TrialResult
 from tests.factories import make_lesion, make_path_gradient, make_result, make_sweep_results
 
@@ -60,6 +61,23 @@ def test_svg_is_well_formed_and_the_same_each_time() -> None:
 def test_no_analysis_no_picture() -> None:
     assert draw_files("lesion", [make_result()], formats=["svg", "png"]) == {}
     assert draw_svg("path_gradient", [make_result()]) is None
+
+
+def test_published_numbers_are_drawn_where_they_are_given() -> None:
+    plain = draw_files("errors", CASES["one"], formats=["svg"])["svg"]
+    marked = draw_files("errors", CASES["one"], formats=["svg"], published=lambda result: "6.61 %")["svg"]
+    assert marked != plain
+    assert draw_files("lesion", CASES["one"], formats=["svg"], published=lambda result: "6.61 %")
+
+
+def test_many_panels_have_the_first_quantity_alone() -> None:
+    results = [
+        result for depth in range(8, 8 + 6 * 13, 6) for result in make_sweep_results(depths=[depth], seeds=1)[:1]
+    ]
+    curves = path_gradient.data(results)
+    assert curves is not None
+    assert len(path_gradient.draw(curves).axes) == 2 * 13
+    assert 3 * 13 > MOST_AXES
 
 
 def test_a_wrong_name_is_answered_with_the_right_ones() -> None:
