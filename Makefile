@@ -1,5 +1,6 @@
 # make demo   install, run the quickstart sweep on Ray, write its report
 # make test   install with the development tools, lint, type-check, test
+# make test-processors   the numerical tests again, as processors with fewer instructions compute
 # make cluster, make cluster-down   start and stop PostgreSQL, an MLflow server and a Ray of three nodes on this machine
 # All do their own set-up in .venv, and may be repeated.
 
@@ -9,7 +10,7 @@ VENV ?= .venv
 CLUSTER ?= .cluster
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint clean cluster cluster-down cluster-clean test-cluster
+.PHONY: demo test test-processors lint clean cluster cluster-down cluster-clean test-cluster
 .DEFAULT_GOAL := demo
 
 $(BIN)/python:
@@ -64,6 +65,21 @@ lint: $(VENV)/.installed-dev
 test: lint
 	@echo "--- pytest"
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope
+
+# Torch and oneDNN choose their kernels by the processor's instructions; these are what a laptop and an old server have.
+# What takes long and does not depend on them is left out: compiled code, which is made for the processor that it runs
+# on, the schedules of the sweeps, and counts of parameters and of memory.
+PROCESSORS := avx2:AVX2 default:SSE41
+NUMERICAL := tests/analyses tests/spectral tests/regularizers tests/model tests/training
+ELSEWHERE := compile or test_recipes or test_resnet1001 or sizes_are_the_published or too_large_to_decompose
+
+test-processors: $(VENV)/.installed-dev
+	@for processor in $(PROCESSORS); do \
+		echo "--- pytest with ATEN_CPU_CAPABILITY=$${processor%:*} ONEDNN_MAX_CPU_ISA=$${processor#*:}"; \
+		ATEN_CPU_CAPABILITY=$${processor%:*} ONEDNN_MAX_CPU_ISA=$${processor#*:} $(BIN)/python -m pytest -q \
+			-n auto --maxprocesses 4 --dist loadscope -m "not slow and not gpu" -k "not ($(ELSEWHERE))" $(NUMERICAL) \
+			|| exit 1; \
+	done
 
 test-cluster: $(VENV)/.installed-dev
 	@echo "--- a sweep on a cluster of this machine that loses a node"

@@ -107,7 +107,8 @@ class SweepPlan:
 def _with_fingerprint(spec: TrainSpec, fingerprints: Mapping[Component, str]) -> TrainSpec:
     if (fingerprint := fingerprints.get(spec.dataset)) is None:
         return spec
-    identity = f"{spec.dataset.identity} {DATA_MARK}{fingerprint}".strip()
+    package = spec.dataset.identity.partition(DATA_MARK)[0].strip()  # a plan may be identified twice
+    identity = f"{package} {DATA_MARK}{fingerprint}".strip()
     return spec.model_copy(update={"dataset": replace(spec.dataset, identity=identity)})
 
 

@@ -85,7 +85,8 @@ def write_report(
     built = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}")
     built.mkdir(parents=True)
     try:
-        drawings = _write_figures(built / "figures", ordered, named.results, sweep)
+        # A search looks its objectives up by question, so its pictures get the records as they are filed.
+        drawings = _write_figures(built / "figures", ordered, results, sweep)
         _write_tables(built / "tables", groups)
         _write_results(built / RESULTS, results, order=[result.key for result in ordered])
         content = _content(

@@ -24,7 +24,7 @@ FILLED = Component(
         (GATE, GATE),
         ({"name": "steps", "milestones": [0.25, 0.5]}, Component("steps", {"milestones": (0.25, 0.5)})),
         ({"name": "a.b-c_9", "x": None, "y": True, "z": "w"}, Component("a.b-c_9", {"x": None, "y": True, "z": "w"})),
-        ({"name": "x", "identity": "package 1.0"}, Component("x", {}, {}, "package 1.0")),
+        ({"name": "x", "identity": "package 1.0", "a": 1}, Component("x", {"a": 1}, {}, "package 1.0")),
     ],
 )
 def test_a_component_is_read(written: Any, component: Component) -> None:
@@ -96,7 +96,7 @@ def test_values_for_people(value: object, shown: str) -> None:
         ({"name": "x", "a": {"b": 1}}, "^a must be a number, a text, true, false, null or a list of these, got"),
         ({"name": "x", "a": [[1]]}, "^a must be a number"),
         ({"name": "x", "defaults": 3}, "^no argument of x may be called arguments or defaults or identity, got"),
-        ({"name": "x", "identity": "y", "a": 1}, "^no argument of x may be called"),
+        ({"name": "x", "arguments": {}, "a": 1}, "^no argument of x may be called"),
     ],
 )
 def test_what_is_no_component_is_refused(written: Any, message: str) -> None:

@@ -18,7 +18,7 @@ def adamw(
     weight_decay: Annotated[float, Ge(0)] = 1e-2,
     weight_decay_on: Annotated[str, WEIGHT_DECAYS] = "all",
 ) -> torch.optim.AdamW:
-    """AdamW.
+    """Adam, with weight decay that is no part of the gradient.
 
     Args:
         network: what is trained.

@@ -11,6 +11,8 @@ from rich.console import Console
 from resablate.answerable import questions_for
 from resablate.measuring import missing_questions
 from resablate.plan import SweepPlan
+from resablate.question import Question
+from resablate.result import TrialResult
 from resablate.scheduling.analyze import StoredTrial, analyze_trials
 from resablate.scheduling.inline import Scheduler
 from resablate.scheduling.status import TrialStatus
@@ -48,6 +50,25 @@ def measure_missing(
         StoredTrial(*tracker.load_trial(trial.run_id), trial.missing, plan.sweep.label(trial.spec)) for trial in trials
     ]
     return _measured(plan, stored, tracker, scheduler=scheduler, data_root=data_root, console=console)
+
+
+def answer_now(
+    plan: SweepPlan,
+    tracker: Tracker,
+    run_id: str,
+    result: TrialResult,
+    questions: tuple[Question, ...],
+    *,
+    data_root: Path | None,
+    console: Console,
+) -> TrialResult:
+    """The result of a trained network with its answers to `questions`, measured in this process and filed.
+
+    A search waits for it: what it minimizes of a trial that another sweep has completed, but did not ask.
+    """
+    stored = StoredTrial(run_id, result, questions, plan.sweep.label(result.spec))
+    _measured(plan, [stored], tracker, scheduler="inline", data_root=data_root, console=console)
+    return tracker.load_trial(run_id)[1]
 
 
 def measure_best(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from resablate.errors import SpecError, UnknownSweep
+from resablate.measuring import missing_questions
 from resablate.plan import SweepPlan
+from resablate.question import Question
 from resablate.result import COMPLETE, TrialResult
 from resablate.scheduling.status import TrialStatus, run_again, to_run, trial_statuses, with_spooled
 from resablate.searches.points import point_of
@@ -19,6 +21,9 @@ from resablate.spec import TrainSpec
 from resablate.storage.spool import spooled
 from resablate.sweep import SweepSpec
 from resablate.tracking import Tracker
+
+Answer = Callable[[str, TrialResult, tuple[Question, ...]], TrialResult]
+"""Run id, result and questions of a trained network -> its result with the answers, which are filed."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,13 @@ class PendingTrials:
 
 @contextmanager
 def find_pending(
-    plan: SweepPlan, tracker: Tracker, *, spool: Path, retry: Collection[str] = (), limit: int | None = None
+    plan: SweepPlan,
+    tracker: Tracker,
+    *,
+    spool: Path,
+    answer: Answer,
+    retry: Collection[str] = (),
+    limit: int | None = None,
 ) -> Generator[PendingTrials]:
     """The trials that have neither ended nor wait to be filed, or the searcher that knows which have.
 
@@ -87,6 +98,7 @@ def find_pending(
         plan: of the sweep.
         tracker: what it holds has ended.
         spool: of the sweep.
+        answer: for a proposed trial that some other sweep has completed without what this one asks.
         retry: statuses; trials of this sweep that ended so are run again.
         limit: run no more than so many; all where None.
     """
@@ -104,12 +116,22 @@ def find_pending(
         trials_of=plan.point_trials,
         # One that failed counts as well, unless it is to be tried again: the search went on without it.
         past=[result for result in ended.values() if result.status not in again],
-        complete=lambda key: tracker.load_trial(complete[key])[1] if key in complete else None,
+        complete=lambda key: _completed(complete[key], plan, tracker, answer) if key in complete else None,
         limit=limit,
     ) as search:
         known = trial_statuses(search.past, sweep=plan.sweep.name, tracker=tracker, asked=plan.questions)
         before = {trial.spec.key: _asked_again(trial, again) for trial in known}
         yield PendingTrials(listed=(), search=search, before=before, limit=limit)
+
+
+def _completed(run: str, plan: SweepPlan, tracker: Tracker, answer: Answer) -> TrialResult:
+    """The result of a complete trial, with everything that the sweep asks."""
+    run_id, result = tracker.load_trial(run)
+    if result.status != "finished":
+        return result
+    questions = plan.questions(result.spec)
+    missing = missing_questions(questions, measured=result.measured, unmeasured=result.unmeasured)
+    return answer(run_id, result, missing) if missing else result
 
 
 def _asked_again(trial: TrialStatus, retry: Collection[str]) -> TrialStatus:

@@ -161,16 +161,21 @@ def run_ray(
                 num_samples=search.scheduled if search else 1,
                 scheduler=PRUNINGS[pruning](epochs),
             ),
-            run_config=tune.RunConfig(
-                name="sweep",
-                storage_path=storage,
-                verbose=0,
-                stop=Stopper(stop),
-                failure_config=tune.FailureConfig(max_failures=MAX_PROCESS_DEATHS),
-                checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
-                callbacks=[watcher],
-            ),
+            run_config=_run_config(storage, watcher=watcher, stop=stop),
         ).fit()
+
+
+def _run_config(storage: str, *, watcher: Watcher, stop: Callable[[], bool]) -> tune.RunConfig:
+    """Nothing of Tune's own but its note of the sweep in `storage`."""
+    return tune.RunConfig(
+        name="sweep",
+        storage_path=storage,
+        verbose=0,
+        stop=Stopper(stop),
+        failure_config=tune.FailureConfig(max_failures=MAX_PROCESS_DEATHS),
+        checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
+        callbacks=[watcher],
+    )
 
 
 def _carried(datasets: Mapping[Component, StoredImages]) -> dict[Component, Any]:

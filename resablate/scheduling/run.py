@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from resablate.estimates import estimate_cpu_seconds
 from resablate.plan import SweepPlan
 from resablate.result import Status
 from resablate.scheduling.inline import Scheduler, run_inline
-from resablate.scheduling.measure import measure_best, measure_missing
+from resablate.scheduling.measure import Measured, answer_now, measure_best, measure_missing
 from resablate.scheduling.pending import PendingTrials, check_pruning_inline, find_pending
 from resablate.scheduling.progress import SweepProgress
 from resablate.scheduling.result_writer import ResultWriter
@@ -126,7 +127,8 @@ def run_sweep(
     plan = plan.identified(data_root)
     with Stopping(time_budget) as stopping, exclusive_lock(work, plan.sweep.name, parts=(SPOOL, TRIALS)):
         wait_for_workers(work, plan.sweep.name)
-        with find_pending(plan, tracker, spool=work / SPOOL, retry=retry, limit=max_trials) as pending:
+        answer = partial(answer_now, plan, tracker, data_root=data_root, console=console)
+        with find_pending(plan, tracker, spool=work / SPOOL, answer=answer, retry=retry, limit=max_trials) as pending:
             datasets = _read_datasets(plan, pending, data_root)
             _say_what_ended_before(console, pending)
             progress = SweepProgress(
@@ -136,23 +138,17 @@ def run_sweep(
                 console=console,
                 total=lambda: pending.scheduled,
             )
-            knobs: dict[str, Any] = dict(
-                work=work, command=command, data_root=data_root, progress=progress, store=store
-            )
+            knobs: dict[str, Any] = dict(work=work, command=command, data_root=data_root, progress=progress)
+            knobs["store"] = store
             if not pending.scheduled or scheduler == "inline":
                 problems = _run_inline(plan, pending, tracker=tracker, **knobs)
             else:
                 problems = _run_on_ray(
                     plan, pending, uri=place, datasets=datasets, stopping=stopping, console=console, **knobs
                 )
-            unanswered, measured = list(progress.unanswered), 0
-            if not problems and not stopping.reason and progress.counts.total() == pending.scheduled:
-                measure: dict[str, Any] = dict(scheduler=scheduler, data_root=data_root, console=console)
-                late = measure_missing(plan, pending.unmeasured, tracker, **measure)
-                if progress.counts.total() == pending.total:
-                    late = late + measure_best(plan, tracker, **measure)
-                measured = late.measured
-                unanswered += late.problems
+            late = Measured()
+            if not problems and not stopping.reason:
+                late = _measure(plan, pending, progress, tracker, scheduler, data_root=data_root, console=console)
             return SweepOutcome(
                 planned=pending.planned,
                 reused=pending.reused,
@@ -161,11 +157,28 @@ def run_sweep(
                 counts=dict(progress.counts),
                 stopped_by=stopping.reason,
                 filing_problems=tuple(problems),
-                measured=measured,
-                analysis_problems=tuple(unanswered),
+                measured=late.measured,
+                analysis_problems=(*progress.unanswered, *late.problems),
                 records=tracker.ui_hint(),
                 wall_seconds=time.monotonic() - start,
             )
+
+
+def _measure(
+    plan: SweepPlan,
+    pending: PendingTrials,
+    progress: SweepProgress,
+    tracker: Tracker,
+    scheduler: Scheduler,
+    **where: Any,
+) -> Measured:
+    """Ask trained networks what they were not asked, once all trainings that were scheduled have ended."""
+    if progress.counts.total() != pending.scheduled:
+        return Measured()
+    late = measure_missing(plan, pending.unmeasured, tracker, scheduler=scheduler, **where)
+    if progress.counts.total() < pending.total:
+        return late
+    return late + measure_best(plan, tracker, scheduler=scheduler, **where)
 
 
 def _read_datasets(plan: SweepPlan, pending: PendingTrials, data_root: Path | None) -> dict[Component, StoredImages]:

@@ -37,6 +37,10 @@ def all_blocks(blocks: int) -> list[float]:
 def linear_decay(blocks: int, *, final_survival: Annotated[float, Interval(gt=0, le=1)] = 0.5) -> list[float]:
     """Stochastic depth: block l of L is kept with chance 1 - l / L * (1 - final_survival), l counted from 1.
 
+    Args:
+        blocks: L.
+        final_survival: chance of the last block.
+
     Source: Huang et al., arXiv 1603.09382, section 3, as lesioned by Veit et al. 2016, Figure 8.
     """
     return [1 - (block + 1) / blocks * (1 - final_survival) for block in range(blocks)]
@@ -46,6 +50,10 @@ def fixed_count(blocks: int, *, count: Annotated[int, Ge(1)] = 23) -> list[float
     """Exactly `count` of the blocks in every batch, each set as likely: effective paths only.
 
     With 23 of 54 blocks the lengths of paths center on 11.5, as those of the effective paths do.
+
+    Args:
+        blocks: of the network.
+        count: of those that are kept.
 
     Raises:
         ValueError: if there are not so many blocks.

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -47,17 +48,16 @@ def private_uses(tree: ast.Module) -> Iterator[str]:
     own = _own_names(tree)
     for node in ast.walk(tree):
         match node:
-            case ast.ImportFrom(module=str(module), names=names):
+            case ast.ImportFrom(module=str(module), names=names) if module not in sys.stdlib_module_names:
                 parts = [*module.split("."), *(alias.name for alias in names)]
                 yield from (f"from {module} import {part}" for part in parts if _private(part))
             case ast.Import(names=names):
-                yield from (f"import {a.name}" for a in names if any(map(_private, a.name.split("."))))
+                imported = [alias.name for alias in names if alias.name not in sys.stdlib_module_names]
+                yield from (f"import {name}" for name in imported if any(map(_private, name.split("."))))
             case ast.Attribute(attr=name) if _private(name) and name not in own:
                 yield ast.unparse(node)
-            case ast.Call(
-                func=ast.Name(id="getattr" | "setattr" | "hasattr"), args=[_, ast.Constant(value=str(name)), *_]
-            ):
-                if _private(name):
+            case ast.Call(func=ast.Name(id=verb), args=[_, ast.Constant(value=str(name)), *_]):
+                if verb in ("getattr", "setattr", "hasattr") and _private(name):
                     yield ast.unparse(node)
             case ast.Constant(value=str(text)) if _SQL.match(text):
                 yield f"SQL: {text.strip()[:40]}"
@@ -131,6 +131,6 @@ def test_the_search_finds_matched_texts(code: str) -> None:
 
 
 def test_the_search_leaves_alone_what_is_ours() -> None:
-    code = "class A:\n    def _f(self): self._x = 1\n    def g(self, other): return other._x + other._f() + row._replace(a=1)"
-    assert not list(private_uses(ast.parse(code)))
+    methods = "def _f(self): self._x = 1", "def g(self, other): return other._x + other._f() + row._replace(a=1)"
+    assert not list(private_uses(ast.parse("\n".join(methods))))
     assert not list(matched_errors(ast.parse("raise ValueError(f'{path}: {str(error)}')")))

@@ -93,7 +93,9 @@ def test_a_job_that_slurm_stops_is_queued_again_and_continues(tmp_path: Path) ->
         results = {result.spec.key: result for result in sweep.results()}
         for key, seconds in kept.items():
             assert [row.wall_seconds for row in results[key].history][: len(seconds)] == pytest.approx(seconds)
-        assert [numbers(results[spec.key]) for spec in plan.trials] == [numbers(run_trial(s)) for s in plan.trials]
+        assert [numbers(results[spec.key]) for spec in plan.trials] == [
+            numbers(run_trial(s, plan.questions(s))) for s in plan.trials
+        ]
         assert not Path(f"/tmp/ray-{job}").exists()
     finally:
         sweep.clean_up()

@@ -9,66 +9,37 @@ import subprocess
 import sys
 import time
 import urllib.request
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import yaml
 from PIL import Image
 from torchvision import models
 
-from resablate import cli
+from resablate.commands import tables
 from resablate.commands.assignments import parse_duration
+from resablate.commands.tables import TABLES
+from resablate.component import Component
+from resablate.datasets import load_dataset
+from resablate.errors import DatasetError
+from resablate.measurement import Measurement
 from resablate.registry import Registry
 from resablate.result import TrialResult
 from resablate.scheduling import analyze as analyze_module
 from resablate.scheduling import run as run_module
-from resablate.commands.tables import TABLES
 from resablate.tracking import open_tracker
 from resablate.training.loop import Training
-from tests.scheduling.tiny import BASE, tiny_plan
+from tests.commands.shell import Ran, Shell
+from tests.factories import make_test
+from tests.scheduling.tiny import BASE, final_plan
+from tests.test_plan import EVERY_MISTAKE, WRONG_IN_EVERY_WAY
 from tests.tracking.databases import make_database
 
-TINY: dict[str, Any] = {"name": "tiny", "base": dict(BASE), "axes": {"seed": [0, 1]}}
+ASKED: dict[str, Any] = {"lesion": {"examples": 64}, "path_gradient": {"examples": 8, "samples": 1}}
+TINY: dict[str, Any] = {"name": "tiny", "base": dict(BASE), "axes": {"seed": [0, 1]}, "analyses": ASKED}
 KNOBS = [f"{name}={value}" for name, value in BASE.items()]
-
-
-@dataclass
-class Ran:
-    code: int
-    out: str
-    err: str
-
-
-class Shell:
-    """Runs commands in this process, in an empty folder of their own."""
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self.folder = folder
-        self._monkeypatch = monkeypatch
-        self._capsys = capsys
-
-    def __call__(self, *words: str) -> Ran:
-        self._monkeypatch.setattr(sys, "argv", ["resablate", *words])
-        self._capsys.readouterr()
-        code: object = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = end.code or 0
-        shown = self._capsys.readouterr()
-        assert isinstance(code, int)
-        return Ran(code, shown.out, shown.err)
-
-    def write(self, content: dict[str, Any] | str, name: str = "tiny.yaml") -> str:
-        text = content if isinstance(content, str) else yaml.safe_dump(content, sort_keys=False)
-        (self.folder / name).write_text(text)
-        return name
-
-    def files(self) -> list[str]:
-        return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*"))
+KNOBS += [f"{name}.{argument}={value}" for name, given in ASKED.items() for argument, value in given.items()]
 
 
 @pytest.fixture
@@ -103,23 +74,69 @@ def changed(**parts: Any) -> dict[str, Any]:
 
 
 BAD_SWEEPS: dict[str, tuple[dict[str, Any] | str, str]] = {
-    "unknown axis": (changed(axes={"sv_strenght": [0.0]}), r"axes\.sv_strenght: .*did you mean 'sv_strength'"),
+    "unknown axis": (changed(axes={"learnin_rate": [0.1]}), r"axes\.learnin_rate: .*did you mean 'learning_rate'"),
     "unknown field": (changed(base={"epoch": 3}), r"base\.epoch: no such field; did you mean 'epochs'"),
-    "unknown shortcut": (changed(axes={"shortcut": ["idenity"]}), r"'idenity'; did you mean 'identity'.*conv1x1"),
+    "unknown component": (changed(axes={"shortcut": ["idenity"]}), r"'idenity'; did you mean 'identity'.*conv1x1"),
     "unknown data set": (changed(base={"dataset": "digit"}), r"unknown dataset 'digit'; did you mean 'digits'"),
-    "unknown analysis": (changed(base={"analyses": ["lesoin"]}), r"'lesoin'; did you mean 'lesion'"),
+    "unknown analysis": (changed(analyses=["lesoin"]), r"analyses: unknown analysis 'lesoin'; did you mean 'lesion'"),
     "unknown argument": (
-        changed(base={"shortcut": "exclusive_gate", "shortcut_args": {"bais": -3}}),
-        r"bais.*(exclusive_gate|takes bias)",
+        changed(base={"shortcut": {"name": "exclusive_gate", "bais": -3}}),
+        r"shortcut 'exclusive_gate' takes bias, batch_norm; got bais=-3; did you mean 'bias'",
     ),
+    "unknown argument of an analysis": (
+        changed(analyses={"lesion": {"exampls": 5}}),
+        r"analysis 'lesion' takes examples, arithmetic, crop; got exampls=5; did you mean 'examples'",
+    ),
+    "wrong kind": (
+        changed(base={"shortcut": "exclusive_gate", "shortcut.bias": "low"}),
+        r"shortcut 'exclusive_gate': bias must be a number, got 'low'",
+    ),
+    "argument without its component": (
+        changed(base={**BASE, "shortcut.bias": -3}),
+        r"shortcut\.bias: no shortcut of this sweep takes it \(identity takes none\)",
+    ),
+    "argument of an axis without its component": (
+        changed(axes={"shortcut": ["identity"], "shortcut.bias": [0, -6]}),
+        r"shortcut\.bias: no shortcut of this sweep takes it \(identity takes none\)",
+    ),
+    "argument that no case takes": (
+        changed(cases=[{"shortcut": "identity"}, {"shortcut": "dropout"}], axes={"shortcut.bias": [0, -6]}),
+        r"shortcut\.bias: no shortcut of this sweep takes it \(identity takes none; dropout takes rate\)",
+    ),
+    "argument in two places": (
+        changed(axes={"shortcut": [{"name": "dropout", "rate": 0.1}], "shortcut.rate": [0, 0.5]}),
+        r"axes\.shortcut\.rate: also set inside axes\.shortcut; write it in one place",
+    ),
+    "cases that collide with an axis": (
+        changed(base={}, cases=[{"depth": 8}, {"depth": 14}], axes={"depth": [20]}),
+        r"cases: depth is also an axis; write its values in one place",
+    ),
+    "two equal cases": (
+        changed(base={}, cases=[{"depth": 8}, {"depth": 14}, {"depth": 8.0}]),
+        r"cases\[2\]: the same as cases\[0\]; remove one of the two",
+    ),
+    "a case of nothing": (changed(cases=[{"width": 8}, {}]), r"cases: must be a list of mappings from field to value"),
+    "crop of images of one size": (
+        changed(analyses={"test": {"crop": 32}}),
+        r"analyses\.test: no trial can answer crop=32: the images of digits have one size and are not cut",
+    ),
+    "epochs beyond the run": (
+        changed(analyses={"spectrum": {"epochs": [1, 9]}}),
+        r"analyses\.spectrum\.epochs: no trial has more than 2 epochs, so nothing is asked after 9",
+    ),
+    "epochs of an analysis of trained networks": (
+        changed(analyses={"lesion": {"epochs": [1]}}),
+        r"analyses\.lesion\.epochs: lesion is asked of the trained network alone \(during training: path_gradient, ",
+    ),
+    "questions among the fields": (changed(base={"analyses": ["lesion"]}), r"base\.analyses: questions stand under"),
     "unknown search": (changed(search={"method": "gird"}), r"'gird'; did you mean 'grid'"),
     "depth": (changed(base={}, axes={"depth": [20, 21]}), r"depth: 21 is not 6n\+2 .*nearest: 20, 26"),
     "range with grid": (
-        changed(axes={"sv_strength": {"low": 0.1, "high": 1.0}}),
-        r"axes\.sv_strength: is a range, and method: grid needs a list",
+        changed(axes={"learning_rate": {"low": 0.1, "high": 1.0}}),
+        r"axes\.learning_rate: is a range, and method: grid needs a list",
     ),
     "empty axis": (changed(axes={"shortcut": []}), r"axes\.shortcut: an axis is a list .* got an empty list"),
-    "value twice": (changed(axes={"seed": [1, 1]}), r"axes\.seed: every value once"),
+    "value twice": (changed(axes={"seed": [1, 1]}), r"axes\.seed: duplicate value 1"),
     "value out of range": (changed(base={"learning_rate": -1}), r"base\.learning_rate: .*greater than 0, got -1"),
     "syntax": ("name: tiny\naxes:\n  seed: [0, 1\nbase: {}\n", r"tiny\.yaml.*\n.*line 4, column 5: not valid YAML"),
     "key twice": ("name: tiny\nname: two\n", r"line 2, column 1: .*'name' is written twice"),
@@ -128,8 +145,11 @@ BAD_SWEEPS: dict[str, tuple[dict[str, Any] | str, str]] = {
     "name": (changed(name="../up"), r"name: .*got '\.\./up'"),
     "resources": (changed(resources={"cpus": 100_000}), r"asks for 100000 CPUs and 0 GPUs, but this machine has \d+"),
     "no such gpu": (changed(resources={"gpus": 1000}), r"asks for 1 CPUs and 1000 GPUs, but this machine has \d+ CPUs"),
-    "markup": (changed(base={"dataset": "[red]x[/red]"}), r"unknown dataset '\[red\]x\[/red\]'"),
-    "half a tag": (changed(base={"shortcut": "[/nonsense]<script>"}), r"unknown shortcut '\[/nonsense\]<script>'"),
+    "markup": (changed(base={"dataset": "[red]x[/red]"}), r"base\.dataset: name must be .*, got '\[red\]x\[/red\]'"),
+    "half a tag": (
+        changed(base={"shortcut": "[/nonsense]<script>"}),
+        r"base\.shortcut: .*, got '\[/nonsense\]<script>'",
+    ),
 }
 
 
@@ -176,10 +196,18 @@ def test_a_bad_sweep_is_one_message_and_changes_nothing(shell: Shell, verb: str,
         ("trial depth=21", r"depth: 21 is not 6n\+2 .*nearest: 20, 26"),
         ("trial depth", r"'depth': write a knob as name=value"),
         ("trial depth=20 depth=26", r"'depth=26': depth is set twice"),
-        ("trial shortcut_args=2 shortcut_args.bias=1", r"'shortcut_args\.bias=1': shortcut_args\.bias is set twice"),
+        ("trial shortcut.bias=2 shortcut.bias=1", r"'shortcut\.bias=1': shortcut\.bias is set twice"),
+        ("trial analyses=3", r"analyses: unknown analysis '3'"),
+        ("trial analyses=lesion,lesoin", r"analyses: unknown analysis 'lesoin'; did you mean 'lesion'"),
+        ("trial lesion.exampls=5", r"analysis 'lesion' takes examples, arithmetic, crop; got exampls=5; did you mean"),
+        ("trial lesion=5", r"lesion: no such field"),
+        ("trial shortcutt.bias=5", r"unknown analysis 'shortcutt'"),
+        ("trial lesion.crop=32", r"analyses\.lesion: no trial can answer crop=32: the images of digits have one size"),
+        ("trial epochs=3 spectrum.epochs=[4]", r"analyses\.spectrum\.epochs: no trial has more than 3 epochs"),
         ("trial seed=2020-13-45", r"'seed=2020-13-45': the value is no YAML"),
         ("trial seed=[1", r"'seed=\[1': the value is no YAML"),
-        ("trial shortcut=identity shortcut_args.bias=-3", r"bias"),
+        ("trial shortcut=identity shortcut.bias=-3", r"shortcut\.bias: no shortcut of this sweep takes it"),
+        ("trial shortcut.bias=-3", r"shortcut\.bias: no shortcut of this sweep takes it \(identity takes none\)"),
         ("trial dataset=fashion_mnist --data-root nowhere", r"--data-root nowhere: no such folder"),
         ("trial --tracking-uri http://127.0.0.1:1", r"no MLflow server answers"),
         ("report tiny", r"no sweep 'tiny', there is no database there yet"),
@@ -218,6 +246,29 @@ def test_all_mistakes_of_a_file_are_told_at_once(shell: Shell) -> None:
     assert ran.code == 2
     assert ran.err.startswith("tiny.yaml: 4 problems\n")
     for word in ("epoch", "idenity", "21", "seed"):
+        assert word in ran.err
+
+
+@pytest.mark.usefixtures("nothing_runs")
+@pytest.mark.parametrize("verb", ["check", "sweep", "sweep --inline", "sweep --dry-run"])
+def test_mistakes_of_every_kind_are_told_at_once(shell: Shell, verb: str) -> None:
+    shell.write({"name": "tiny", **WRONG_IN_EVERY_WAY})
+    before = shell.files()
+    ran = shell(*verb.split(), "tiny.yaml")
+    assert (ran.code, ran.out) == (2, "")
+    head, *lines = ran.err.splitlines()
+    assert head == f"tiny.yaml: {len(EVERY_MISTAKE)} problems"
+    assert len(lines) == len(EVERY_MISTAKE)
+    for start in EVERY_MISTAKE:
+        assert any(line.startswith(f"  {start}") for line in lines), start
+    assert shell.files() == before
+
+
+def test_mistakes_in_words_are_told_at_once(shell: Shell) -> None:
+    ran = shell("trial", "shortcut=idenity", "detph=3", "lesion.exampls=5", "analyses=lesoin,lesion")
+    assert ran.code == 2
+    assert ran.err.splitlines()[0] == "trial: 4 problems"
+    for word in ("detph: no such field", "'idenity'", "'lesoin'", "exampls=5"):
         assert word in ran.err
 
 
@@ -262,8 +313,6 @@ def test_a_row_with_markup_in_its_name_is_shown_as_it_is(shell: Shell, monkeypat
     def entry() -> None:
         """[red]Not red[/red], and [/nothing] is closed."""
 
-    from resablate import tables
-
     monkeypatch.setattr(tables, "TABLES", {"rows": Registry("row", "rows", {"[bold]name": entry})})
     ran = shell("list", "rows")
     assert ran.code == 0
@@ -279,11 +328,11 @@ def test_check_tells_trials_and_costs_and_runs_nothing(shell: Shell) -> None:
     assert ran.code == 0
     assert ran.err == ""
     heading, *rows = ran.out.splitlines()
-    assert re.split(r"\s{2,}", heading) == ["trial", "key", "parameters", "multiply-adds", "one CPU core"]
+    assert re.split(r"\s{2,}", heading) == ["trial", "parameters", "multiply-adds", "one CPU core"]
     assert sum("depth 56" in row for row in rows) == 4
     assert re.search(r"tiny\.yaml: 8 trials, about [\d hmins]+ on one CPU core", ran.out)
     # The 269,722 of ResNet-20 without two of its three input channels; plain networks have as many.
-    costs = [re.split(r"\s{2,}", row)[2:4] for row in rows if "depth 20" in row]
+    costs = [re.split(r"\s{2,}", row)[1:3] for row in rows if "depth 20" in row]
     assert costs == [[f"{269_722 - 2 * 9 * 16:,}", "2,516,608"]] * 4
     assert shell.files() == before
 
@@ -302,17 +351,17 @@ def test_check_of_a_search_says_how_many_trials_it_proposes(shell: Shell) -> Non
 
 def test_a_trial_prints_its_outcome_and_is_not_run_twice(shell: Shell, no_figures: None) -> None:
     make_database(shell.folder)
-    ran = shell("trial", *KNOBS, "shortcut=exclusive_gate", "shortcut_args.bias=-3")
+    ran = shell("trial", *KNOBS, "shortcut=exclusive_gate", "shortcut.bias=-3")
     assert ran.code == 0
     assert re.fullmatch(r"trial: 1 trials, 0 complete before, 1 finished; \d+ s\n", ran.out)
     assert "finished, test error" in ran.err
     assert f"records: {shell.folder / 'mlflow.db'}" in ran.err
     [result] = open_tracker().load_sweep("trial").results
-    assert result.spec.shortcut_args == {"bias": -3}
+    assert result.spec.shortcut.values == {"bias": -3, "batch_norm": False}
     assert result.spec.width == BASE["width"]
 
-    ran = shell("trial", *KNOBS, "shortcut=exclusive_gate", "shortcut_args.bias=-3.0")
-    assert (ran.code, "1 complete before, nothing left to run" in ran.out) == (0, True)
+    ran = shell("trial", *KNOBS, "shortcut=exclusive_gate", "shortcut.bias=-3.0")
+    assert (ran.code, "1 complete before, nothing to run" in ran.out) == (0, True)
 
 
 def test_analyze_a_run_a_key_and_a_sweep(shell: Shell, no_figures: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,18 +372,20 @@ def test_analyze_a_run_a_key_and_a_sweep(shell: Shell, no_figures: None, monkeyp
     [(key, run_id)] = tracker.load_sweep("trial").run_ids.items()
     before = tracker.load_trial(run_id)[1].analyses["lesion"]
 
-    ran = shell("analyze", run_id, "lesion")
+    ran = shell("analyze", run_id, "lesion.examples=64", "--again")
     assert ran.code == 0, ran.err
     heading, *rows = ran.out.splitlines()
     assert heading.split() == ["analysis", "number", "value", "unit"]
     assert {row.split()[1]: float(row.split()[2]) for row in rows} == pytest.approx(before.summary, rel=1e-5)
     assert f"run {run_id}" in ran.err
 
-    ran = shell("analyze", key, "lesion", "lesion_examples=16")
+    ran = shell("analyze", key, "lesion.examples=16")
     assert ran.code == 0, ran.err
-    assert open_tracker().load_trial(key)[1].analysis_knobs == {"lesion": {"lesion_examples": 16}}
+    assert {"lesion", "lesion examples 16"} <= set(open_tracker().load_trial(key)[1].analyses)
+    ran = shell("analyze", "trial", "lesion.examples=16", "--inline")
+    assert (ran.code, ran.out) == (0, "trial: 0 of 0 trials analyzed\n")
 
-    ran = shell("analyze", "trial", "--inline")
+    ran = shell("analyze", "trial", "--inline", "--again")
     assert (ran.code, ran.out) == (0, "trial: 1 of 1 trials analyzed\n")
     assert repr(open_tracker().load_trial(key)[1].analyses["lesion"]) == repr(before)
 
@@ -345,7 +396,10 @@ def test_analyze_a_run_a_key_and_a_sweep(shell: Shell, no_figures: None, monkeyp
         (["tinny"], r"no sweep called 'tinny' \(there: none\)"),
         (["f" * 32], f"looking for run '{'f' * 32}' failed: .*not found"),
         (["tiny", "lesion", "--weights", "w"], r"--weights, --dataset and --folder go with torchvision:NAME"),
-        (["tiny", "depth=20=", "lesion_examples"], r"no sweep called 'tiny'"),
+        (["tiny", "depth=20"], r"depth: not an analysis with an argument, such as lesion\.examples=500"),
+        (["tiny", "lesion.examples=a="], r"examples must be a whole number, got 'a='"),
+        (["tiny", "lesoin", "lesion.exampls=3"], r"(?s)'lesoin'; did you mean 'lesion'.*\n.*got exampls=3"),
+        (["tiny", "lesion.epochs=[1]"], r"analyze\.lesion\.epochs: lesion is asked of the trained network alone"),
     ],
 )
 def test_analyze_says_what_is_wrong(shell: Shell, words: list[str], expected: str) -> None:
@@ -371,11 +425,15 @@ def folder_of_three_classes(tmp_path: Path) -> list[str]:
 
 def test_analyze_a_network_that_nobody_here_wrote(shell: Shell, folder_of_three_classes: list[str]) -> None:
     options = [*folder_of_three_classes, "--weights", "three.pth", "--folder", "found"]
-    ran = shell("analyze", "torchvision:resnet18", *options, "lesion", "test_crop=32", "lesion_examples=12")
+    ran = shell("analyze", "torchvision:resnet18", *options, "lesion.crop=32", "lesion.examples=12")
     assert ran.code == 0, ran.err
-    assert re.search(r"lesion +baseline_error +\S+ +fraction", ran.out)
-    assert {path.name for path in (shell.folder / "found").iterdir()} == {"lesion.csv", "lesion.png", "summary.csv"}
-    head, *rows = (shell.folder / "found" / "lesion.csv").read_text().splitlines()
+    assert re.search(r"lesion\(crop=32, examples=12\) +baseline_error +\S+ +fraction", ran.out)
+    assert {path.name for path in (shell.folder / "found").iterdir()} == {
+        "lesion_crop_32_examples_12.csv",
+        "lesion_crop_32_examples_12.png",
+        "summary.csv",
+    }
+    head, *rows = (shell.folder / "found" / "lesion_crop_32_examples_12.csv").read_text().splitlines()
     assert head.startswith("block,error")
     assert len(rows) == 8
 
@@ -383,12 +441,16 @@ def test_analyze_a_network_that_nobody_here_wrote(shell: Shell, folder_of_three_
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["torchvision:resnet18", "--weights", "five.pth", "test_crop=32"], "tells 5 classes apart.* has 3"),
+        (["torchvision:resnet18", "--weights", "five.pth", "lesion.crop=32"], "tells 5 classes apart.* has 3"),
         (["torchvision:resnet18", "--weights", "none.pth"], r"none\.pth: no such file"),
         (["torchvision:resnet18"], "torchvision:resnet18: needs --weights FILE"),
         (
-            ["torchvision:resnet19", "--weights", "five.pth", "lesoin", "depth=3"],
-            r"(?s)3 problems.*'lesoin'; did you mean.*depth: not a knob.*'resnet19'; did you mean",
+            ["torchvision:resnet19", "--weights", "five.pth", "lesoin", "lesion.exampls=3"],
+            r"(?s)3 problems.*'lesoin'; did you mean.*got exampls=3.*'resnet19'; did you mean",
+        ),
+        (
+            ["torchvision:resnet18", "--weights", "five.pth", "depth=3"],
+            r"depth: not of a network of another package, which takes seed, dataset\.ARGUMENT and the arguments",
         ),
     ],
 )
@@ -411,7 +473,7 @@ def test_sweep_then_sweep_again_then_report(shell: Shell) -> None:
     ran = shell("sweep", "tiny.yaml", "--inline")
     assert time.monotonic() - start < 5
     assert ran.code == 0
-    assert re.fullmatch(r"tiny: 2 trials, 2 complete before, nothing left to run; \d s\n", ran.out)
+    assert re.fullmatch(r"tiny: 2 trials, 2 complete before, nothing to run; \d s\n", ran.out)
     assert "2 of 2 trials are complete already" in ran.err
 
     ran = shell("report", "tiny")
@@ -427,13 +489,19 @@ def test_sweep_then_sweep_again_then_report(shell: Shell) -> None:
 
 def test_exit_code_1_where_a_trial_failed(shell: Shell, no_figures: None, monkeypatch: pytest.MonkeyPatch) -> None:
     make_database(shell.folder)
-    monkeypatch.setattr(run_module, "load_dataset", lambda name, root: None)  # it was there a moment ago
+
+    def gone(dataset: Component, root: Path | None = None) -> Any:  # it was there a moment ago
+        if dataset.name == "synthetic":
+            raise DatasetError("[red]gone[/red]: no such folder")
+        return load_dataset(dataset, root)
+
+    monkeypatch.setattr("resablate.trial.load_dataset", gone)
     base = {name: value for name, value in BASE.items() if name != "dataset"}
-    shell.write(changed(base=base, axes={"dataset": ["fashion_mnist", "digits"]}))
-    ran = shell("sweep", "tiny.yaml", "--inline", "--data-root", "[red]gone[/red]")
+    shell.write(changed(base=base, axes={"dataset": ["synthetic", "digits"]}))
+    ran = shell("sweep", "tiny.yaml", "--inline")
     assert ran.code == 1
     assert "1 failed, 1 finished" in ran.out
-    assert "failed, DatasetError: --data-root [red]gone[/red]: no such folder" in ran.err
+    assert "failed, DatasetError: [red]gone[/red]: no such folder" in ran.err
     assert "to run what failed again, add --retry failed" in ran.err
 
     ran = shell("sweep", "tiny.yaml", "--inline")
@@ -444,42 +512,48 @@ def test_exit_code_1_where_a_trial_failed(shell: Shell, no_figures: None, monkey
     first, heading, row = ran.out.splitlines()
     assert first == "tiny: 2 trials: 0 pending, 0 running, 1 finished, 0 diverged, 0 pruned, 1 failed"
     assert heading.split() == ["trial", "key", "state", "epochs", "reason"]
-    assert re.search(
-        r"^identity dataset fashion_mnist +[0-9a-f]{16} +failed +0/2 +DatasetError: --data-root \[red", row
-    )
+    assert re.search(r"^identity dataset synthetic +[0-9a-f]{16} +failed +0/2 +DatasetError: \[red\]gone", row)
     assert "resablate sweep FILE --retry failed" in ran.err
 
     ran = shell("sweep", "tiny.yaml", "--inline", "--retry", "failed", "--dry-run")
     assert ran.code == 0
-    assert re.search(r"fashion_mnist .* failed: would run again +0/2", ran.out)
-    assert "tiny: 2 trials, 1 complete, 1 would run; nothing was run" in ran.out
+    assert re.search(r"synthetic .* failed: would run again +0/2", ran.out)
+    assert "tiny: 2 trials, 1 complete, 1 would run, 0 questions" in ran.out
 
 
 @pytest.mark.usefixtures("nothing_runs")
 def test_a_dry_run_tells_every_trial_and_writes_nothing(shell: Shell) -> None:
-    shell.write(changed(axes={"seed": [0, 1, 2]}))
+    axes = {"seed": [0, 1, 2, 3]}
+    shell.write(changed(axes=axes))
     make_database(shell.folder)
     tracker = open_tracker()
-    first = tiny_plan({"seed": [0, 1, 2]}).trials
-    tracker.start_sweep(tiny_plan({"seed": [0, 1, 2]}).sweep, trials=first, command="")
-    tracker.start_trial(first[0])
-    tracker.finish_trial(TrialResult(spec=first[0], status="finished"), weights=None, figures={})
+    plan = final_plan(axes)
+    first = plan.trials
+    tracker.start_sweep(plan.sweep, trials=first, command="")
+    answers = tuple(Measurement(question=question, result=make_test(0.1)) for question in plan.questions(first[0]))
+    for spec, measurements in ((first[0], answers), (first[3], answers[:1])):
+        tracker.start_trial(spec)
+        result = TrialResult(spec=spec, status="finished", measurements=measurements)
+        tracker.finish_trial(result, weights={}, figures={})
     tracker.start_trial(first[1])
     tracker.end_sweep("interrupted")
     before = shell.files()
     ran = shell("sweep", "tiny.yaml", "--dry-run", "--max-trials", "1")
     assert (ran.code, ran.err) == (0, "")
     rows = [re.split(r"\s{2,}", line.strip())[:3] for line in ran.out.splitlines()[1:-1]]
-    assert rows == [
-        [f"identity seed {spec.seed}", spec.key, state]
-        for spec, state in zip(first, ("finished", "pending: would run", "pending: would leave"), strict=True)
+    states = ("finished", "pending: would run", "pending: would leave")
+    assert rows[:3] == [
+        [f"identity seed {spec.seed}", spec.key, state] for spec, state in zip(first, states, strict=False)
     ]
-    assert ran.out.splitlines()[-1] == "tiny: 3 trials, 1 complete, 1 would run; nothing was run"
+    assert rows[3][2].startswith("finished: would be asked lesion(examples=64), path_gradient(")
+    assert ran.out.splitlines()[-1] == (
+        "tiny: 4 trials, 2 complete, 1 would run, 2 questions would be put to trained networks; nothing was run"
+    )
     assert shell.files() == before
 
     ran = shell("status", "tiny")
     assert ran.out.splitlines()[0] == (
-        "tiny: 3 trials: 2 pending, 0 running, 1 finished, 0 diverged, 0 pruned, 0 failed"
+        "tiny: 4 trials: 2 pending, 0 running, 2 finished, 0 diverged, 0 pruned, 0 failed"
     )
     assert shell.files() == before
 
@@ -487,7 +561,7 @@ def test_a_dry_run_tells_every_trial_and_writes_nothing(shell: Shell) -> None:
 def test_status_of_a_sweep_that_was_killed_says_that_nobody_runs_it(shell: Shell) -> None:
     make_database(shell.folder)
     tracker = open_tracker()
-    plan = tiny_plan({"seed": [0, 1]})
+    plan = final_plan({"seed": [0, 1]})
     tracker.start_sweep(plan.sweep, trials=plan.trials, command="")
     tracker.start_trial(plan.trials[0])
     ran = shell("status", "tiny")
@@ -504,7 +578,7 @@ def test_limits_of_a_run(shell: Shell, no_figures: None) -> None:
     shell.write(TINY)
     ran = shell("sweep", "tiny.yaml", "--inline", "--max-trials", "1")
     assert ran.code == 0
-    assert re.fullmatch(r"tiny: 2 trials, 0 complete before, 1 finished, 1 left; \d+ s\n", ran.out)
+    assert re.fullmatch(r"tiny: 2 trials, 0 complete before, 1 finished, 1 pending; \d+ s\n", ran.out)
     assert "run the same command again to continue" in ran.err
     ran = shell("sweep", "tiny.yaml", "--inline", "--time-budget", "0.01s")
     assert ran.code == 130

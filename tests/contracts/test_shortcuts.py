@@ -109,9 +109,3 @@ def test_the_paper_is_named(name: str) -> None:
 def test_an_unknown_argument_is_refused(name: str) -> None:
     with pytest.raises(TypeError, match="colour"):
         make_shortcut(name, colour=1)
-
-
-def test_every_argument_has_a_default_that_is_a_value_of_a_sweep(name: str) -> None:
-    for value in keyword_defaults(SHORTCUTS[name]).values():
-        assert isinstance(value, bool | float | str)
-        assert not isinstance(value, int) or isinstance(value, bool), "a sweep's numbers are floats"

@@ -49,12 +49,10 @@ def test_a_step_moves_every_parameter(shortcut: str, ordering: str, block: str, 
         epochs=1,
         batch_size=len(EXAMPLES),
         learning_rate=0.1,
-        momentum=0.0,
-        weight_decay=0.0,
+        optimizer={"name": "sgd", "momentum": 0.0, "weight_decay": 0.0},
         schedule="constant",
         augmentation="none",
         regularizer="none",
-        sv_strength=0.0,
         seed=0,
     )
     row = training.run_epoch()

@@ -21,13 +21,12 @@ from resablate.processes import process_start
 from resablate.sweep import SweepSpec, parse_sweep
 from resablate.tracking import open_tracker
 from tests.e2e.local_clusters import SERVICES, TestedCluster, command_lines, marked, own_environment, started
-from tests.e2e.slow import SLOW
-from tests.faults.sweeps import runs_of
+from tests.faults.sweeps import SLOW, runs_of
 from tests.scheduling.tiny import BASE, numbers, tiny_sweep
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(900)]
 
-SWEEP = tiny_sweep({"shortcut": ["identity", "dropout"], "seed": [0, 1]}, name="halves", **SLOW, epochs=12)
+SWEEP = tiny_sweep({"shortcut": ["identity", "dropout"], "seed": [0, 1]}, name="halves", **{**SLOW, "epochs": 12})
 SEARCH = parse_sweep(
     {
         "name": "searched",

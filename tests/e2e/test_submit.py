@@ -12,13 +12,13 @@ import pytest
 
 from resablate.tracking import open_tracker
 from tests.clusters import Cluster, checkout, ray_head
-from tests.e2e.slow import SLOW
+from tests.faults.sweeps import SLOW
 from tests.scheduling.tiny import tiny_sweep
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]
 
 FILE = "sweeps/tiny.yaml"
-SLOW_SWEEP = tiny_sweep({"seed": [0, 1]}, **SLOW, shortcut="dropout", epochs=60)
+SLOW_SWEEP = tiny_sweep({"seed": [0, 1]}, **{**SLOW, "epochs": 60})
 END = "Training.run_epoch = lambda self: 1 / 0\n"
 
 

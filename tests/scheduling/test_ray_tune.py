@@ -173,13 +173,14 @@ def test_ray_gives_the_numbers_of_inline_and_a_second_run_nothing(
             assert all("lesion examples 32" in result.analyses for result in repeated)
     assert len(said) == 8
 
-    # A question more to the same sweep: no trial is begun, and the weights answer on Ray too.
-    more = tiny_plan(FOUR, analyses={**ANALYSES, "path_count": {}})
+    # A question more to the same sweep: no trial is begun, and weights go to Ray and come back from there.
+    more = tiny_plan(FOUR, analyses={**ANALYSES, "spectrum": {"epochs": [1]}})
     with monkeypatch.context() as patch:
         patch.setattr(ray_tune, "run_ray", None)
         measured = run_on_ray(more, uri)
     assert (measured.outcome.counts, measured.outcome.measured, measured.outcome.failed) == ({}, 4, False)
-    assert all("path_count" in result.analyses for result in open_tracker(uri).load_sweep("tiny").results)
+    for result in open_tracker(uri).load_sweep("tiny").results:
+        assert (set(result.analyses_by_epoch), result.kept_epochs) == ({1}, (1,))
 
     def schedule(*args: Any, **kwargs: Any) -> None:
         raise AssertionError("nothing is to be scheduled")
@@ -256,11 +257,10 @@ def test_a_lost_gpu_ends_its_process_and_the_trial_continues_in_another(
     monkeypatch.setattr(ray_tune, "TrialTrainable", break_gpus(tmp_path / "faults"))
     for module in (ray_tune, ray_driver):
         monkeypatch.setattr(module, "MAX_PROCESS_DEATHS", 1)
-    uri, plan = make_database(tmp_path), tiny_plan({"seed": [0, 1, 2]}, epochs=4)
+    uri, plan = make_database(tmp_path), tiny_plan({"seed": [0, 1]}, epochs=4)
     watched = run_on_ray(plan, uri)
-    assert watched.outcome.counts == {"finished": 2, "failed": 1}
-    first, second, third = open_tracker(uri).load_sweep("tiny").results
-    assert (first.status, third.status) == ("finished", "finished")
+    assert watched.outcome.counts == {"finished": 1, "failed": 1}
+    first, second = open_tracker(uri).load_sweep("tiny").results
     fault = (
         f"the GPU failed during trial {second.key}, and its process had to end: RuntimeError: CUDA error: an illegal"
     )
@@ -273,8 +273,7 @@ def test_a_lost_gpu_ends_its_process_and_the_trial_continues_in_another(
     assert (len(pids), len(set(pids))) == (5, 2), "two epochs here, two epochs and an end there"
     assert pids[0] in lost
     assert pids[2] not in lost
-    undisturbed = run_inline(plan)
-    assert [numbers(result) for result in (first, third)] == [numbers(undisturbed[0]), numbers(undisturbed[2])]
+    assert numbers(first) == numbers(run_inline(plan)[0])
 
 
 @pytest.mark.parametrize(

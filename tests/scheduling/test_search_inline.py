@@ -103,6 +103,25 @@ def test_a_search_runs_is_filed_and_reported_and_a_second_run_does_nothing(
     assert len(stored("search").trials) == 9
 
 
+def test_a_search_asks_what_it_minimizes_of_networks_that_another_sweep_trained(
+    memory: MemoryTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    axes = {"shortcut": ["identity", "conv1x1"]}
+    run_inline(plan("grid", axes=axes, analyses={}, method="grid", trials=None))
+    before = {result.key for result in results(memory, "grid")}
+
+    def nothing(trial: Trial) -> None:
+        raise AssertionError("nothing is to be trained")
+
+    before_epoch(monkeypatch, nothing)
+    outcome, _ = run_inline(plan(axes=axes, trials=2, minimize=["lesion/mean_increase"]))
+    assert (outcome.counts, outcome.failed) == ({}, False)
+    measured = results(memory)
+    assert {result.key for result in measured} <= before
+    assert all("lesion" in result.analyses for result in measured)
+    assert len(memory.runs) == 2, "the answers are filed under the runs of the grid"
+
+
 def test_a_search_that_was_interrupted_ends_as_one_that_was_not(
     memory: MemoryTracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

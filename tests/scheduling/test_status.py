@@ -27,6 +27,10 @@ def named(*names: str) -> Callable[[Question], bool]:
     return lambda question: question.analysis.name in names
 
 
+def not_needed(run_id: str, result: TrialResult, questions: tuple[Question, ...]) -> TrialResult:
+    raise AssertionError("a grid proposes nothing")
+
+
 def make_ended(
     spec: TrainSpec,
     *,
@@ -123,13 +127,13 @@ def test_what_a_submission_does(
     memory: MemoryTracker, tmp_path: Path, retry: Collection[str], asked: dict[int, list[str]]
 ) -> None:
     memory.end_sweep("interrupted")
-    with find_pending(PLAN, memory, spool=tmp_path / SPOOL, retry=retry) as pending:
+    with find_pending(PLAN, memory, spool=tmp_path / SPOOL, answer=not_needed, retry=retry) as pending:
         assert {trial.spec.seed: words(trial.missing) for trial in pending.unmeasured} == asked
         assert pending.reused == 3
         assert pending.not_repeated == ({} if retry else {"failed": 1})
         assert pending.planned == 6
         assert pending.scheduled == pending.total == (3 if retry else 2)
-    with find_pending(PLAN, memory, spool=tmp_path / SPOOL, retry=retry, limit=1) as pending:
+    with find_pending(PLAN, memory, spool=tmp_path / SPOOL, answer=not_needed, retry=retry, limit=1) as pending:
         assert (pending.scheduled, pending.total, len(pending.trials)) == (1, 3 if retry else 2, 1)  # type: ignore[arg-type]
 
 
