@@ -152,7 +152,7 @@ def test_the_page_opens_with_the_answer(tmp_path: Path) -> None:
     ]
     path = write(tmp_path / "r", results)
     page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-    assert [found["id"] for found in page.find_all("section")][0] == "answer"
+    assert next(found["id"] for found in page.find_all("section")) == "answer"
     answer = section(page, "answer")
     text = " ".join(answer.get_text(" ").split())
     assert "At most 5 % of such reports have a false verdict" in text

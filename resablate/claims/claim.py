@@ -157,7 +157,7 @@ def _no_fields() -> Fields:
     return {}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Claim:
     """One published sentence as a check on results.
 

@@ -46,7 +46,10 @@ RESIDUAL = Arm("identity", {"shortcut": "identity"})
 PLAIN = Arm(
     "no shortcut, or a VGG",
     {"network": OneOf(("resnet", "vgg")), "block_sampling": "all", "regularizer": "none"},
-    ({"network": "vgg", "depth": 15}, {"network": "resnet", "shortcut": "none"}),
+    (
+        {"network": "vgg", "depth": 15, "width": 128, "learning_rate": 0.05},
+        {"network": "resnet", "shortcut": "none"},
+    ),
     lambda params: params["network"] == "vgg" or params["shortcut"] == "none",
 )
 SAMPLING = ("block_sampling",)
