@@ -48,7 +48,7 @@ def _line(answer: Answer) -> dict[str, Any]:
         "verdict": str(answer.verdict),
         "style": str(answer.verdict).replace(" ", "-"),
         "numbers": answer.numbers,
-        "where": answer.shown[0] if answer.shown else "",
+        "where": answer.shown.name if answer.shown else "",
         "seeds": answer.seeds,
         "method": answer.method,
         "published": answer.published,
@@ -63,8 +63,7 @@ def interval_picture(answer: Answer) -> Markup:
     """The interval against what it is compared with, and the margin about that: an inline SVG; empty without one."""
     if (shown := answer.shown) is None:
         return Markup("")
-    _, part, decision = shown
-    value, low, high = decision.difference, decision.low, decision.high
+    part, value, low, high = shown.part, shown.value, shown.low, shown.high
     if not all(map(math.isfinite, (value, low, high))):
         return Markup("")
     margin_low, margin_high = part.reference - part.margin, part.reference + part.margin

@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from resablate.claims import CLAIMS
 from resablate.claims.claim import Claim, Judgement, Part
+from resablate.claims.failing import seeds_of_rate
 from resablate.claims.pairs import amount, margin_note
 from resablate.claims.trials import Trials
 from resablate.datasets import DATASETS
 from resablate.result import TrialResult
-from resablate.statistics import Decision, Verdict, decide_family
+from resablate.statistics import Decision, Rate, Verdict, decide_family
 from resablate.statistics.comparison import ONE_SEED
 
 OPPOSITES = {
@@ -27,6 +29,29 @@ OPPOSITES = {
 """How a difference is told that is negative: the claim is wrong."""
 LEVEL = 0.05
 """At most so many reports have one false verdict or more."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The part that a verdict hangs on.
+
+    Args:
+        name: of the part: the setting, and what is compared.
+        part: itself.
+        value: its number.
+        low: the lower end of its interval.
+        high: the upper end.
+        level: of that interval: that at which the part was decided.
+        decision: what the part comes to by itself.
+    """
+
+    name: str
+    part: Part
+    value: float
+    low: float
+    high: float
+    level: float
+    decision: Decision
 
 
 @dataclass(frozen=True)
@@ -48,11 +73,13 @@ class Answer:
         """One of five."""
         return self.decision.verdict
 
-    @property
-    def shown(self) -> tuple[str, Part, Decision] | None:
-        """The part that the verdict hangs on: its name, and its own decision; None where nothing was compared.
+    @cached_property
+    def shown(self) -> Shown | None:
+        """The part that the verdict hangs on; None where nothing was compared.
 
-        The one that contradicts most where the claim is contradicted, else the one that is least certain.
+        The one that contradicts most where the claim is contradicted, else the one that is least certain. A claim is
+        supported where each part is at the claim's level, and contradicted by a part at that level corrected for their
+        number: the interval is at that one.
         """
         known = {n: p for n, p in self.judgement.parts.items() if math.isfinite(float(p.comparison.estimate.value))}
         if not known:
@@ -64,7 +91,10 @@ class Answer:
             return -float(evidence.contradicted) if contradicted else float(evidence.supported)
 
         name = max(known, key=certainty)
-        return name, known[name], self.decision.parts.get(name, self.decision)
+        part, decision = known[name], self.decision.parts.get(name, self.decision)
+        level = decision.level if contradicted else self.decision.level
+        ends = part.comparison.estimate.interval(level)
+        return Shown(name, part, decision.difference, float(ends.low), float(ends.high), level, decision)
 
     @property
     def one_seed(self) -> bool:
@@ -77,8 +107,8 @@ class Answer:
         """The difference with its interval: `lower by +1.56 points (+0.90 to +2.22)`; empty where there is none."""
         if (shown := self.shown) is None:
             return ""
-        _, part, decision = shown
-        value, low, high, noun = decision.difference, decision.low, decision.high, part.noun
+        part, noun = shown.part, shown.part.noun
+        value, low, high = shown.value, shown.low, shown.high
         if value < 0 and noun in OPPOSITES:
             value, low, high, noun = -value, -high, -low, OPPOSITES[noun]
         text = f"{noun} {amount(value, part.unit)}"
@@ -91,7 +121,7 @@ class Answer:
         """`5 and 5`: the trainings of each cell of the part that is shown."""
         if (shown := self.shown) is None:
             return ""
-        counts = sorted(shown[2].seeds)
+        counts = sorted(shown.decision.seeds)
         if len(set(counts)) == 1:
             return f"{counts[0]} each" if len(counts) > 1 else str(counts[0])
         return (
@@ -107,8 +137,12 @@ class Answer:
             return None
         if (shown := self.shown) is None:
             return None
-        found = shown[2].seeds_needed or self.claim.rule.seeds(self.decision.level, self._test_examples(shown[1]))
-        return found if found is not None and found > max(shown[2].seeds, default=0) else None
+        decision, part = shown.decision, shown.part
+        if isinstance(part.comparison.estimate, Rate):
+            found = seeds_of_rate(shown.level)
+        else:
+            found = decision.seeds_needed or self.claim.rule.seeds(shown.level, self._test_examples(part))
+        return found if found is not None and found > max(decision.seeds, default=0) else None
 
     @staticmethod
     def _test_examples(part: Part) -> int:
@@ -144,7 +178,7 @@ class Answer:
     @property
     def notes(self) -> list[str]:
         """What a reader should know; where undecided also that the seeds cannot resolve the margin."""
-        wide = margin_note(shown[1]) if self.verdict is Verdict.UNDECIDED and (shown := self.shown) else ""
+        wide = margin_note(shown.part) if self.verdict is Verdict.UNDECIDED and (shown := self.shown) else ""
         return [*self.judgement.notes, *([wide] if wide else [])]
 
     @property
@@ -157,22 +191,23 @@ class Answer:
         """How the part that is shown was compared, with the correlation over shared seeds."""
         if (shown := self.shown) is None:
             return ""
-        correlation = shown[2].correlation
+        correlation = shown.decision.correlation
         told = f"; correlation over shared seeds {correlation:.2f}" if correlation is not None else ""
-        return f"{shown[1].comparison.estimate.method}{told}"
+        return f"{shown.part.comparison.estimate.method}{told}; interval at {100 * shown.level:.2g} %"
 
     def record(self) -> dict[str, Any]:
         """Everything as plain values."""
-        decision = self.decision
+        decision, shown = self.decision, self.shown
         return {
             "claim": self.claim.id,
             "statement": self.claim.statement,
             "verdict": str(self.verdict),
             "numbers": self.numbers,
-            "difference": _finite(decision.difference),
-            "low": _finite(decision.low),
-            "high": _finite(decision.high),
-            "level": decision.level,
+            "compared": shown.name if shown else "",
+            "difference": _finite(shown.value) if shown else None,
+            "low": _finite(shown.low) if shown else None,
+            "high": _finite(shown.high) if shown else None,
+            "level": shown.level if shown else decision.level,
             "seeds": list(decision.seeds),
             "method": self.method,
             "what_would_decide": self.what_would_decide,

@@ -60,14 +60,19 @@ class Fails:
                     rate = Rate(failed_trainings(cell), len(cell.results))
                     name = cell_label(cell, self.varies)
                     comparison = compare_rate(rate, side="above" if side == "above" else "below")
-                    noun = "part that fails"
+                    noun = "fails in"
                     found.parts[f"{setting}: {name}"] = Part(comparison, "share", 0.0, 0.5, noun, (cell,))
                     found.notes.append(f"{name} fails in {rate.failures} of {rate.trainings} trainings")
         return found.judgement(missing_arms(self.arms, where))
 
     def seeds(self, level: float, examples: int) -> int | None:
         """So many that all of them fail by chance in less than half of `level`, where half do."""
-        return math.ceil(math.log2(2 / level))
+        return seeds_of_rate(level)
+
+
+def seeds_of_rate(level: float) -> int:
+    """Trainings that, if all of them fail, or none, tell that more than half do, or fewer."""
+    return math.ceil(math.log2(2 / level))
 
 
 def failed_trainings(cell: ClaimCell) -> int:

@@ -95,7 +95,7 @@ class Number:
     def _part(self, sample: Sample, cell: ClaimCell) -> Part:
         comparison = self._compare(sample)
         if isinstance(comparison.estimate, Rate):
-            return Part(comparison, "share", 0.0, 0.5, f"part of trainings {self.side} {self.threshold:g}", (cell,))
+            return Part(comparison, "share", 0.0, 0.5, f"trainings {self.side} {self.threshold:g}:", (cell,))
         return Part(comparison, self.measure.unit, 0.0, self.threshold, "is", (cell,))
 
     def _compare(self, sample: Sample) -> Comparison:

@@ -72,9 +72,7 @@ def failures(pair: Pair) -> Part:
 def learns(cell: ClaimCell) -> Part:
     """The claim that a cell diverges, or does not learn, in fewer than half of its trainings."""
     rate = Rate(cell.diverged + cell.unlearned, len(cell.results))
-    return Part(
-        compare_rate(rate, side="below"), "share", reference=0.5, noun="part that does not learn", cells=(cell,)
-    )
+    return Part(compare_rate(rate, side="below"), "share", reference=0.5, noun="does not learn in", cells=(cell,))
 
 
 def _guessing(cell: ClaimCell) -> bool:

@@ -167,8 +167,8 @@ def _mean_error(group: Replicates, sample: Sample | None) -> Ranged:
         failed = any(result.status == "diverged" for result in group.results)
         return Ranged(math.inf if failed else None)
     value = float(sample.mean)
-    if sample.count == 1:
-        return Ranged(value, trainings=1)
+    if not math.isfinite(float(mean(sample).half_width())):
+        return Ranged(value, trainings=sample.count)  # one training, or no spread at all: nothing is known of the noise
     bounded = 0 < value < 1 or sample.outcomes is not None
     return _ranged(value, error_interval(sample, scale="logit" if bounded else "identity"), sample.count)
 
