@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         path_count,
         path_gradient,
         reorder,
+        saliency,
         spectrum,
         test_time_rules,
     )
@@ -69,6 +70,7 @@ __all__ = [
     "path_gradients",
     "reorder",
     "run_trial",
+    "saliency",
     "spectrum",
     "test_time_rules",
 ]
@@ -82,6 +84,7 @@ _HOMES = {
         "path_count",
         "path_gradient",
         "reorder",
+        "saliency",
         "spectrum",
         "test_time_rules",
     ),

@@ -84,8 +84,9 @@ def _question_seconds(spec: TrainSpec, analysis: Component, cost: NetworkCost) -
     test_count = DATASETS[spec.dataset.name].test_count
     crop, trained_at = asked.get("crop"), spec.dataset.values.get("train_crop")
     adds = cost.multiply_adds * ((crop / trained_at) ** 2 if crop and trained_at else 1)
-    once = _forward(spec.depth, min(asked.get("examples") or test_count, test_count), adds)
-    return once * _passes(spec, analysis, cost.blocks)
+    examples = min(asked.get("examples") or test_count, test_count)
+    back = _gradients(spec.depth, examples, adds, batch=32) if analysis.name == "saliency" else 0
+    return back + _forward(spec.depth, examples, adds) * _passes(spec, analysis, cost.blocks)
 
 
 def _passes(spec: TrainSpec, analysis: Component, blocks: int) -> float:
@@ -95,6 +96,7 @@ def _passes(spec: TrainSpec, analysis: Component, blocks: int) -> float:
     passes = {
         "test": 1,
         "lesion": (blocks + 1) / 2,
+        "saliency": (blocks + 1) / 2,
         "multi_lesion": _SHARE_OF_A_SET * sum(min(2 * asked.get("subsets", 1), comb(blocks, size)) for size in sizes),
         "reorder": asked.get("swaps", 1) * asked.get("samples", 1),  # orders have hardly a beginning in common
         "test_time_rules": 2 + (1 if spec.block_sampling.name == "all" else asked.get("subsets", 1)),
@@ -111,7 +113,7 @@ def _path_gradient(spec: TrainSpec, asked: Mapping[str, Any], cost: NetworkCost)
     return sampled * _gradients(spec.depth, examples, cost.multiply_adds) + walked * through
 
 
-def _gradients(layers: int, examples: int, multiply_adds: int, *, batch: int | None = None) -> float:
+def _gradients(layers: int, examples: int, multiply_adds: float, *, batch: int | None = None) -> float:
     """Forward and back once with so many examples."""
     batches = -(-examples // (batch or examples))
     return batches * layers * _SECONDS_PER_LAYER_STEP + 3 * examples * multiply_adds / _MULTIPLY_ADDS_PER_SECOND

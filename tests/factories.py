@@ -174,6 +174,12 @@ def make_path_count(blocks: int) -> AnalysisResult:
     return AnalysisResult(summary=summary, table=table, units=dict.fromkeys([*table, *summary], "1"), axes=axes)
 
 
+def _heights(blocks: int, changing: Sequence[int]) -> tuple[list[float], list[float]]:
+    """Before and behind each block of a network that halves images of 32 pixels."""
+    behind = [32 / 2 ** sum(block <= place for block in changing) for place in range(blocks)]
+    return [32.0, *behind[:-1]], behind
+
+
 def make_norm_preservation(ratios: Sequence[float], *, changing: Sequence[int] = ()) -> AnalysisResult:
     """A norm-preservation analysis with these ratios, one per block."""
     table = {
@@ -183,6 +189,7 @@ def make_norm_preservation(ratios: Sequence[float], *, changing: Sequence[int] =
         "mean_ratio": list(ratios),
         "median_ratio": list(ratios),
         "changes_dimension": [float(block in changing) for block in range(len(ratios))],
+        **dict(zip(("in_height", "out_height"), _heights(len(ratios), changing), strict=True)),
     }
     logs = [abs(math.log(ratio)) for ratio in ratios]
     summary = {"same_dimension_largest_log_ratio": max(logs), "same_dimension_mean_log_ratio": sum(logs) / len(logs)}

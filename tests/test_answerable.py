@@ -44,7 +44,7 @@ def test_what_cannot_be_asked_is_told_at_once() -> None:
     wrong = [
         AskedAnalysis(Component("lesoin")),
         AskedAnalysis(Component("lesion", {"examples": 0, "exampls": 3})),
-        AskedAnalysis(Component("lesion"), (0,)),
+        AskedAnalysis(Component("test_time_rules"), (0,)),
         AskedAnalysis(Component("spectrum"), (0,)),
     ]
     with pytest.raises(SpecError) as caught:
@@ -53,7 +53,7 @@ def test_what_cannot_be_asked_is_told_at_once() -> None:
         "analyze: unknown analysis 'lesoin'; did you mean 'lesion'?",
         "analyze: analysis 'lesion': examples must be greater than or equal to 1, got 0",
         "analyze: analysis 'lesion' takes examples, arithmetic, crop; got exampls=3; did you mean 'examples'?",
-        "analyze.lesion.epochs: lesion is asked of the trained network alone",
+        "analyze.test_time_rules.epochs: test_time_rules is asked of the trained network alone",
     ]
     assert caught.value.valid_part == tuple(check_asked(wrong[3:]))
 

@@ -134,8 +134,8 @@ def test_trials_are_canonical() -> None:
         ),
         ({"analyses": {"lesion": {"examples": 0}}}, "analyses: analysis 'lesion': examples must be greater than or"),
         (
-            {"analyses": {"lesion": {"epochs": [0]}}},
-            r"analyses.lesion.epochs: lesion is asked of the trained network alone \(during training: path_gradient, ",
+            {"analyses": {"test_time_rules": {"epochs": [0]}}},
+            r"analyses.test_time_rules.epochs: test_time_rules is asked of the trained network alone \(during training",
         ),
         (
             {"analyses": {"test": {"crop": 32}}},
@@ -350,6 +350,8 @@ def test_the_estimate_grows_with_the_work() -> None:
     for name, arguments in (("path_gradient", {"samples": 40}), ("path_gradient", {"signs": 40})):
         assert seconds(*usual, asked={name: arguments}) > least
     assert seconds(*usual, "norm_preservation") > least
+    assert seconds("lesion", "saliency") > 2 * seconds("lesion") - seconds() > seconds("lesion")
+    assert seconds(*usual, asked={"lesion": {"epochs": [0]}}) > least
     assert seconds(*usual, asked={"path_gradient": {"epochs": [0, 1]}}) > least
     assert seconds(*usual, asked={"spectrum": {"epochs": [0]}}) > seconds(*usual, "spectrum") > least
     assert seconds() < least

@@ -65,8 +65,7 @@ class AdaptedBlock(Block):
     """
 
     def __init__(self, *, entry: nn.Module, branch: nn.Module, match: nn.Module, after_add: nn.Module) -> None:
-        super().__init__(after_add=after_add)
-        self.entry = entry
+        super().__init__(after_add=after_add, entry=entry)
         self.branch = branch
         self.match = match
 

@@ -12,9 +12,11 @@ from resablate.analyses.norm_preservation import norm_preservation as norm_prese
 from resablate.analyses.path_count import path_count as path_count
 from resablate.analyses.path_gradient import path_gradient as path_gradient
 from resablate.analyses.reorder import reorder as reorder
+from resablate.analyses.saliency import saliency as saliency
 from resablate.analyses.spectrum import spectrum as spectrum
 from resablate.analyses.test import score_test as score_test
 from resablate.analyses.test_time_rules import test_time_rules as test_time_rules
+from resablate.analyses.weights import WEIGHTS as WEIGHTS
 from resablate.registry import Registry
 
 ANALYSES: Registry[Analysis] = Registry(
@@ -22,9 +24,19 @@ ANALYSES: Registry[Analysis] = Registry(
     "analyses",
     {
         "test": Analysis(score_test, examples="test", source="every paper reports it"),
-        "lesion": Analysis(lesion, examples="test", source="Veit et al. 2016, section 4.1"),
-        "multi_lesion": Analysis(multi_lesion, examples="test", source="Veit et al. 2016, section 4.2, Figure 5(a)"),
-        "reorder": Analysis(reorder, examples="test", source="Veit et al. 2016, section 4.2, Figure 5(b)"),
+        "lesion": Analysis(lesion, examples="test", source="Veit et al. 2016, section 4.1", during_training=True),
+        "multi_lesion": Analysis(
+            multi_lesion, examples="test", source="Veit et al. 2016, section 4.2, Figure 5(a)", during_training=True
+        ),
+        "reorder": Analysis(
+            reorder, examples="test", source="Veit et al. 2016, section 4.2, Figure 5(b)", during_training=True
+        ),
+        "saliency": Analysis(
+            saliency,
+            examples="test",
+            source="Where Redundancy Lives, ICLR 2026 submission 25281; Veit et al. 2016, section 4.1",
+            during_training=True,
+        ),
         "path_count": Analysis(path_count, examples="train", source="Veit et al. 2016, Figures 6(a) and 7"),
         "path_gradient": Analysis(
             path_gradient, examples="train", source="Veit et al. 2016, section 4.3", during_training=True

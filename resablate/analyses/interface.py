@@ -6,13 +6,14 @@ from typing import Annotated, Literal, Protocol
 
 import torch
 from annotated_types import Interval
-from torch import nn
+from torch import Tensor, nn
 
 from resablate.component import Component
 from resablate.datasets import ExampleSource
 from resablate.errors import AnalysisError
 from resablate.measurement import AnalysisResult
 from resablate.model import ResidualNetwork, evaluation_mode
+from resablate.regularizers import REGULARIZERS, Regularizer
 
 QUARTILES = {"lower_quartile": 0.25, "median": 0.5, "upper_quartile": 0.75}
 
@@ -28,6 +29,10 @@ class TrainedWith:
 
     block_sampling: Component
     regularizer: Component
+
+    def build_regularizer(self, network: ResidualNetwork, images: Tensor) -> Regularizer:
+        """The regularizer on a network, with one or more of the images (B, C, H, W) that it trains on."""
+        return REGULARIZERS[self.regularizer.name](network, images, **self.regularizer.values)
 
 
 class AnalysisFunction(Protocol):

@@ -4,21 +4,28 @@ Source: Veit et al. 2016, section 4.3, Figure 6(a), and section 5, Figure 7.
 """
 
 import math
+from typing import Annotated
 
 import torch
+from annotated_types import Ge
 
 from resablate.analyses.interface import check_dissectable
-from resablate.analyses.lengths import log10_binomial, log10_path_counts, shares, spread
+from resablate.analyses.lengths import deletions, left_after, log10_path_counts, paths_within, shares, spread
 from resablate.datasets import ExampleSource
 from resablate.measurement import AnalysisResult
 from resablate.model import ResidualNetwork
 
-DELETIONS = (1, 10, 20)
-"""Blocks deleted at once, as in Veit et al. 2016, Figure 7."""
+_EFFECTIVE = (5 / 54, 17 / 54)
+"""Parts of the blocks: Veit et al. 2016, section 4.3, find that almost all gradient comes by lengths 5 to 17 of 54."""
 
 
 def path_count(
-    network: ResidualNetwork, data: ExampleSource, *, generator: torch.Generator | None = None
+    network: ResidualNetwork,
+    data: ExampleSource,
+    *,
+    generator: torch.Generator | None = None,
+    effective_low: Annotated[int | None, Ge(0)] = None,
+    effective_high: Annotated[int | None, Ge(0)] = None,
 ) -> AnalysisResult:
     """Number of paths by length, and the share of them that is left after some blocks are deleted.
 
@@ -30,46 +37,59 @@ def path_count(
         network: in whatever mode; only its blocks are counted.
         data: not used but for a check of its labels.
         generator: not used; the analysis draws nothing.
+        effective_low: shortest length that counts as effective; where None, as the paper's 5 of 54 blocks, rounded.
+        effective_high: the longest; where None, as the paper's 17 of 54 blocks. `path_gradient` measures both.
 
     Returns:
-        A row per `length` x from 0 to n: `log10_path_count` (-inf where there is none); its `share` of all paths; and
-        `left_after_1`, `left_after_10` and `left_after_20`, the parts of these paths that are left after so many
-        deletions (those that the network has branches for; the mean over which are deleted; NaN where there is no
-        path). The summary has the median length and the smallest interval of lengths that holds 95 % of the paths.
+        A row per `length` x from 0 to n: `log10_path_count` (-inf where there is none); its `share` of all paths; for
+        1, 10 and 20 deletions (those that the network has branches for; the mean over which are deleted)
+        `left_after_1`, ..., the part of these paths that is left (NaN where there is no path), and `share_after_1`,
+        ..., their share of all paths that are left (NaN where none is). The summary has the median length and the
+        smallest interval of lengths that holds 95 % of the paths; `effective_low` and `effective_high`; the effective
+        paths as a part of all, `effective_path_share`, and of those that are left, `effective_path_share_after_1`, ...;
+        and the part of the effective paths that is left, `effective_left_after_1`, .... What would be a part of nothing
+        is left out.
+
+    Raises:
+        ValueError: if the shortest effective length is longer than the longest.
 
     Source: Veit et al. 2016, Figures 6(a) and 7.
     """
     check_dissectable(network, data)
-    lengths = range(len(network.chain) + 1)
+    blocks = len(network.chain)
+    lengths = range(blocks + 1)
+    low, high = (
+        round(part * blocks) if asked is None else asked
+        for part, asked in zip(_EFFECTIVE, (effective_low, effective_high), strict=True)
+    )
+    if low > high:
+        raise ValueError(f"effective_low must not be greater than effective_high, but got {low} and {high}")
     counts = log10_path_counts(network.chain)
-    branches = sum(block.adds for block in network.chain)
     distribution = shares([1.0] * len(lengths), counts)
     typical = spread(distribution)
-    left = {
-        f"left_after_{deleted}": [
-            _part_left(branches, length, deleted) if math.isfinite(counts[length]) else math.nan for length in lengths
-        ]
-        for deleted in DELETIONS
-        if deleted < branches
+    left: dict[str, list[float]] = {}
+    for deleted in deletions(network.chain):
+        parts = left_after(network.chain, deleted)
+        left[f"left_after_{deleted}"] = parts
+        left[f"share_after_{deleted}"] = shares([0.0 if math.isnan(part) else part for part in parts], counts)
+    within = paths_within(network.chain, low, high)
+    effective = {f"effective_{name}": number for name, number in within.items() if not math.isnan(number)}
+    summary = {
+        "median_length": typical.median,
+        "shortest": typical.low,
+        "longest": typical.high,
+        "effective_low": float(low),
+        "effective_high": float(high),
     }
     return AnalysisResult(
-        summary={"median_length": typical.median, "shortest": typical.low, "longest": typical.high},
+        summary={**summary, **effective},
         table={"length": list(lengths), "share": distribution, "log10_path_count": counts, **left},
         units={
-            "median_length": "blocks",
-            "shortest": "blocks",
-            "longest": "blocks",
-            "length": "blocks",
+            **dict.fromkeys([*summary, "length"], "blocks"),
+            **dict.fromkeys(effective, "fraction"),
             "share": "fraction",
             "log10_path_count": "1",
             **dict.fromkeys(left, "fraction"),
         },
         axes=dict.fromkeys(["share", "log10_path_count", *left], "length"),
     )
-
-
-def _part_left(branches: int, length: int, deleted: int) -> float:
-    """The chance that a path through `length` of the branches meets none of those deleted."""
-    if length > branches - deleted:
-        return 0.0
-    return 10 ** (log10_binomial(branches - deleted, length) - log10_binomial(branches, length))

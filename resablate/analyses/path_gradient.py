@@ -12,7 +12,8 @@ The first differs from the others because the paths of a length cancel.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import Annotated, Any
 
 import torch
@@ -20,7 +21,7 @@ from annotated_types import Ge
 from torch import Tensor
 
 from resablate.analyses.interface import at_least_one, check_dissectable
-from resablate.analyses.lengths import log10_path_counts, shares, spread
+from resablate.analyses.lengths import log10_path_counts, paths_within, shares, spread
 from resablate.datasets import ExampleSource
 from resablate.measurement import AnalysisResult
 from resablate.model import Block, ResidualNetwork, Route, path_gradients, path_norms
@@ -59,7 +60,11 @@ def path_gradient(
         `contribution` of path count times `sampled_norm`, `rms_contribution` of path count times `rms_norm`,
         `sum_contribution` of `norm`. The summary has the ordinary gradient's norm with its standard error over
         examples, and of each of the three shares the median length and the smallest interval of lengths that holds
-        95 %. Shares and lengths have a `..._standard_error` by bootstrap over examples, or over sampled paths.
+        95 %, `effective_low` to `effective_high` (`rms_effective_low`, `sum_effective_low`, ...). Of the paths of these
+        lengths it tells how many there are: `effective_path_share` of all paths, `effective_path_share_after_1`,
+        `..._10` and `..._20` of those that are left when so many branches are deleted, and `effective_left_after_1`,
+        ..., the part of them that is left then. Shares and lengths have a `..._standard_error` by bootstrap over
+        examples, or over sampled paths.
 
     Source: Veit et al. 2016, section 4.3 and Figure 6 (sampled paths, contribution); the exact sum and the random
         signs are this project's.
@@ -90,23 +95,20 @@ def path_gradient(
         "rms_norm_standard_error": rms_errors,
     }
     contributions = _contributions(norms, sampled, counts)
-    spreads = _spreads(contributions)
+    within = cache(partial(paths_within, network.chain))  # resamples have few different intervals
+    spreads = _spreads(contributions, within)
     resampled = [_contributions(*_resample(norms, sampled, generator), counts) for _ in range(REPLICATES)]
-    share_errors, spread_errors = _deviations(resampled), _deviations([_spreads(one) for one in resampled])
+    share_errors = _deviations(resampled)
+    spread_errors = _deviations([_spreads(one, within) for one in resampled])
     whole = _norms(path_gradients(network, images, labels, routes=None)).tolist()
     gradient = {"gradient_norm": sum(whole) / len(whole), "gradient_norm_standard_error": _standard_error(whole)}
+    table = {"length": list(range(blocks + 1)), **columns, "log10_path_count": counts, **contributions, **share_errors}
     return AnalysisResult(
         summary={**gradient, **spreads, **spread_errors},
-        table={
-            "length": list(range(blocks + 1)),
-            **columns,
-            "log10_path_count": counts,
-            **contributions,
-            **share_errors,
-        },
+        table=table,
         units={
             **dict.fromkeys(gradient, _NORM),
-            **dict.fromkeys([*spreads, *spread_errors], "blocks"),
+            **{name: _unit_of_spread(name) for name in (*spreads, *spread_errors)},
             "length": "blocks",
             **dict.fromkeys(columns, _NORM),
             "log10_path_count": "1",
@@ -157,15 +159,21 @@ def _deviations(resampled: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _spreads(contributions: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """Median and effective lengths of each kind of share, by name."""
-    return {
-        f"{name.removesuffix('contribution')}{place}": float(length)
-        for name, distribution in contributions.items()
-        for place, length in zip(
-            ("median_length", "effective_low", "effective_high"), spread(distribution), strict=True
-        )
-    }
+def _spreads(
+    contributions: Mapping[str, Sequence[float]], within: Callable[[float, float], Mapping[str, float]]
+) -> dict[str, float]:
+    """Median and effective lengths of each kind of share, and by `within` the paths of these lengths, by name."""
+    found: dict[str, float] = {}
+    for name, distribution in contributions.items():
+        kind = name.removesuffix("contribution")
+        median, low, high = spread(distribution)
+        found |= {f"{kind}median_length": median, f"{kind}effective_low": low, f"{kind}effective_high": high}
+        found |= {f"{kind}effective_{part}": number for part, number in within(low, high).items()}
+    return {name: float(number) for name, number in found.items()}
+
+
+def _unit_of_spread(name: str) -> str:
+    return "fraction" if "path_share" in name or "left" in name else "blocks"
 
 
 def _root_mean_squares(norms: Tensor, log10_counts: Sequence[float]) -> tuple[list[float], list[float]]:

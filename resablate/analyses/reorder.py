@@ -13,6 +13,7 @@ from annotated_types import Ge
 from torch import Tensor
 
 from resablate.analyses.interface import QUARTILES, at_least_one, check_dissectable
+from resablate.analyses.ranks import rank_correlation
 from resablate.datasets import ExampleSource
 from resablate.measurement import AnalysisResult
 from resablate.model import Block, ResidualNetwork, Route, run_variants
@@ -49,8 +50,9 @@ def reorder(
         A row for each `bin` of tau that an order falls into: its middle `tau` = 1 - 0.02 `bin`, the `count` of orders
         in it, quartiles of their error (fraction), each with its `..._standard_error` as that of a sample of
         examples, by bootstrap; the orders count as given. The summary has the whole network's error, the mean error
-        over all orders, the lowest tau, and how many blocks can change places; where none can, every order is the
-        network as it is, and there is no mean error.
+        over all orders, the lowest tau, how many blocks can change places, and `disorder_rank_correlation`: Spearman's,
+        of 1 - tau and error over the orders, which is 1 where every further disorder costs more; where no block can
+        change its place, every order is the network as it is, and there is no mean error and no correlation.
 
     Raises:
         AnalysisError: if the network has no block, or a label is none of its classes.
@@ -83,14 +85,18 @@ def reorder(
     }
     sampled = {"baseline_error": errors[itself]}
     if pairs:  # else the mean would be that of the network as it is, and pass for robustness
-        sampled["mean_error"] = torch.stack([errors[order] for order in orders]).mean(dim=0)
+        every = torch.stack([errors[order] for order in orders])
+        disorder = torch.tensor([1 - kendall_tau(order) for order in orders], dtype=torch.float64)
+        sampled["mean_error"] = every.mean(dim=0)
+        sampled["disorder_rank_correlation"] = rank_correlation(disorder.unsqueeze(1).expand_as(every), every)
     summary = {
         **{name: float(values[0]) for name, values in sampled.items()},
         **{f"{name}_standard_error": float(standard_error(values)) for name, values in sampled.items()},
         "lowest_tau": min(kendall_tau(order) for order in orders),
         "swappable_blocks": float(len({block for pair in pairs for block in pair})),
     }
-    plain = dict.fromkeys(("bin", "tau", "count", "lowest_tau"), "1")
+    correlation = [name for name in summary if name.startswith("disorder")]
+    plain = dict.fromkeys(("bin", "tau", "count", "lowest_tau", *correlation), "1")
     return AnalysisResult(
         summary=summary,
         table=table,

@@ -16,6 +16,7 @@ from annotated_types import Gt
 from torch import Tensor
 
 from resablate.analyses.interface import TrainedWith, check_dissectable
+from resablate.analyses.weights import WEIGHTS
 from resablate.datasets import ExampleSource
 from resablate.errors import AnalysisError
 from resablate.measurement import AnalysisResult
@@ -30,6 +31,7 @@ _ZERO = 1e-13
 _TARGET = "backward"
 """The default of every regularizer, and the paper's."""
 _PLACES = ("layer", "block", "is_stem", "is_transition", "changes_dimension")
+_OF_STEM = ("relative_distance", "largest_tap_share")
 _CIRCULAR = (
     "largest",
     "smallest",
@@ -37,8 +39,13 @@ _CIRCULAR = (
     "root_mean_square",
     "condition_number",
     "distance_from_target",
+    "relative_distance",
     "rank_deficiency",
 )
+_UNITS = {
+    **dict.fromkeys(("height", "width"), "pixels"),
+    **dict.fromkeys(("largest_tap_share", "stem_largest_tap_share"), "fraction"),
+}
 _SHAPES = ("in_channels", "out_channels", "kernel_size", "stride", "height", "width")
 
 
@@ -49,6 +56,7 @@ def spectrum(
     generator: torch.Generator | None = None,
     trained_with: TrainedWith | None = None,
     target: Annotated[str | Annotated[float, Gt(0)] | None, SV_TARGETS] = None,
+    weights: Annotated[str, WEIGHTS] = "as_is",
 ) -> AnalysisResult:
     """How far the singular values of every convolution lie from one another and from a regularizer's target.
 
@@ -64,6 +72,8 @@ def spectrum(
         trained_with: tells the target of the regularizer that the network trained with.
         target: the singular value to compare with: a row of SV_TARGETS or the number itself; where None, that of the
             regularizer that the network trained with, and `backward` where there was none.
+        weights: a row of WEIGHTS. With `projected` a network that trains with procrustes is measured after one more
+            projection, at epoch 0 after its first.
 
     Returns:
         A row per convolution from the input on, numbered by `layer`: its `block` (-1 outside the blocks) and whether
@@ -71,12 +81,19 @@ def spectrum(
         (`is_transition`), which the paper regularizes; its shape and the `height` and `width` of what enters; the
         `largest` and `smallest` singular value, quantiles, `root_mean_square`, and their ratio, the
         `condition_number`, infinite where the smallest is zero; `target` and, as a root mean square over the
-        singular values, the `distance_from_target`; the part of them that is zero (`rank_deficiency`); and
-        `zero_padded_largest`. Where the stride does not divide the sides of the images and the operator is too large
-        to be decomposed whole, all but the target and `zero_padded_largest` is NaN. The summary has the worst and the
-        median condition of those that are finite, if there are any, the number of layers where it is not, the largest
-        singular value of all, the mean distance from the target over all layers, and that over stem and transitions;
-        all without the `layers_left_out`, those of NaN.
+        singular values, the `distance_from_target`, and as a part of the target the `relative_distance`; the part of
+        them that is zero (`rank_deficiency`); `zero_padded_largest`; and `largest_tap_share`, the part (a fraction) of
+        the kernel's energy, the sum of its squared weights, that is in its largest tap: 1 for a 1x1 kernel, at least
+        1/9 for a 3x3 one, NaN for a kernel of zeros. Where the stride does not divide the sides of the images and the
+        operator is too large to be decomposed whole, all but the target, `zero_padded_largest` and `largest_tap_share`
+        is NaN.
+
+        The summary has the worst and the median condition of those that are finite, if there are any, the number of
+        layers where it is not, the largest singular value of all, the mean distance from the target over all layers,
+        and that over stem and transitions; the relative distance of the stem (`stem_relative_distance`) and the largest
+        of the transitions that are 1x1 convolutions (`transition_relative_distance`), which a projection brings to
+        the target exactly; and the stem's `stem_largest_tap_share`, to tell a stem that shrinks to one tap; all without
+        the `layers_left_out`, those of NaN. Nothing is sampled, so there are no standard errors.
 
     Raises:
         AnalysisError: if the network has no block or no convolution, a label is none of its classes, or a convolution
@@ -85,6 +102,7 @@ def spectrum(
     Source: Sedghi, Gupta & Long 2019; Zaeemzadeh et al. 2020 for the target.
     """
     check_dissectable(network, data)
+    network = WEIGHTS[weights](network, data, trained_with)
     images, _ = next(data.take(slice(1)).batches(1))
     sites = find_sites(network, images, layers="all")
     if not sites:
@@ -99,7 +117,7 @@ def spectrum(
     return AnalysisResult(
         summary=summary,
         table=table,
-        units={name: "pixels" if name in ("height", "width") else "1" for name in (*summary, *table)},
+        units={name: _UNITS.get(name, "1") for name in (*summary, *table)},
         axes=dict.fromkeys([name for name in table if name not in (*_PLACES, *_SHAPES)], "layer"),
     )
 
@@ -126,6 +144,11 @@ def _summary(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
         summary |= {"worst_condition": max(conditions), "median_condition": median(conditions)}
     if bare:
         summary["stem_and_transition_distance"] = fmean(bare)
+    stem = [row for row in rows if row["is_stem"]]
+    pointwise = [row["relative_distance"] for row in known if row["is_transition"] and row["kernel_size"] == 1]
+    summary |= {f"stem_{name}": row[name] for row in stem for name in _OF_STEM if not math.isnan(row[name])}
+    if pointwise:
+        summary["transition_relative_distance"] = max(pointwise)
     return summary
 
 
@@ -151,6 +174,7 @@ def _values(site: Site, target: str | float, generator: torch.Generator | None) 
     value = site.target(target)
     return {
         **_circular_values(site, value),
+        "largest_tap_share": _largest_tap_share(layer.weight.detach()),
         "target": value,
         "zero_padded_largest": largest_singular_value_zero_padded(
             layer.weight,
@@ -188,6 +212,7 @@ def _circular_values(site: Site, target: float) -> dict[str, float]:
         _root_mean_square(values),
         largest / smallest if smallest > _ZERO * largest else math.inf,
         _root_mean_square(values - target),
+        _root_mean_square(values - target) / target,
         float((every <= _ZERO * largest).double().mean()),
     )
     return dict(zip(_CIRCULAR, numbers, strict=True))
@@ -199,6 +224,12 @@ def _reachable(site: Site) -> int:
     met = math.prod(len({step * layer.dilation[0] % site.stride for step in range(k)}) for k in layer.kernel_size)
     pixels = math.prod(-(-side // site.stride) for side in site.size)
     return pixels * min(layer.out_channels, layer.in_channels * met)
+
+
+def _largest_tap_share(kernel: Tensor) -> float:
+    """Of a kernel (out, in, kh, kw); NaN where all is zero."""
+    energy = kernel.double().square().sum(dim=(0, 1))
+    return float(energy.max() / energy.sum())
 
 
 def _root_mean_square(values: Tensor) -> float:

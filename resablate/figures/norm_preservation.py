@@ -28,13 +28,18 @@ ANALYSIS = "norm_preservation"
 MOST_FOLLOWED = 4
 """Of the blocks that change dimensions: a network for ImageNet has so many."""
 
+Change = tuple[float, float]
+"""Height of the images before and behind a block that changes dimensions: equal where it only widens. It tells which
+block of one network corresponds to which of another: a bottleneck network widens in its first block, where a Procrustes
+ResNet has no change."""
+
 
 @dataclass(frozen=True)
 class Ratios:
     """Gradient norm before a block over that behind it."""
 
     curves: tuple[Curve, ...]
-    """`ratio` by block at the end, and `changing_1`, ... by epoch: the blocks that change dimensions, in turn."""
+    """`ratio` by block at the end; by epoch the blocks that change dimensions, each under the name of its change."""
     changing: dict[Panel, tuple[int, ...]]
     """The blocks that change dimensions."""
 
@@ -42,7 +47,7 @@ class Ratios:
 def data(results: Sequence[TrialResult]) -> Ratios | None:
     """The ratios by panel and series, those over epochs where several were measured; None where there is none."""
     quantities: dict[str, Callable[[TrialResult], Points]] = {"ratio": positive(column(ANALYSIS, "ratio"))}
-    quantities |= {_followed(turn): positive(partial(_over_epochs, turn=turn)) for turn in range(MOST_FOLLOWED)}
+    quantities |= {_followed(change): positive(partial(_over_epochs, change=change)) for change in _changes(results)}
     curves = median_curves(results, quantities)
     curves = tuple(curve for curve in curves if curve.quantity == "ratio" or len(curve.x) > 1)
     changing = {
@@ -56,10 +61,8 @@ def data(results: Sequence[TrialResult]) -> Ratios | None:
 def draw(ratios: Ratios) -> Figure:
     """By block at the end of training, and by epoch for the blocks that change dimensions."""
     quantities = {"ratio": Quantity("gradient norm,\nbefore / behind block", log=True)}
-    quantities |= {
-        _followed(turn): Quantity(f"the same, {_ordinal(turn)} block\nto change dimensions", log=True)
-        for turn in range(MOST_FOLLOWED)
-    }
+    followed = dict.fromkeys(curve.quantity for curve in ratios.curves if curve.quantity != "ratio")
+    quantities |= {name: Quantity(f"the same, block that\n{name}", log=True) for name in followed}
     canvas = draw_curves(ratios.curves, quantities, x_label="epoch")
     for (panel, quantity), axes in canvas.axes.items():
         axes.axhline(1, color=FAINT, linewidth=1.0, zorder=0)
@@ -75,26 +78,39 @@ def draw(ratios: Ratios) -> Figure:
     return canvas.figure
 
 
-def _over_epochs(result: TrialResult, *, turn: int) -> Points:
+def _changes(results: Sequence[TrialResult]) -> list[Change]:
+    """The changes of dimensions in all results, from the largest images on."""
+    found = {
+        change
+        for result in results
+        for measured in (*result.analyses_by_epoch.values(), result.analyses)
+        if ANALYSIS in measured
+        for change in _changing(measured[ANALYSIS]).values()
+    }
+    return sorted(found, reverse=True)[:MOST_FOLLOWED]
+
+
+def _over_epochs(result: TrialResult, *, change: Change) -> Points:
     measured = {epoch: early[ANALYSIS] for epoch, early in result.analyses_by_epoch.items() if ANALYSIS in early}
     if ANALYSIS in result.analyses:
         measured[len(result.history)] = result.analyses[ANALYSIS]
     for epoch, analysis in sorted(measured.items()):
-        blocks = _changing(analysis)
-        if turn < len(blocks):
-            yield epoch, analysis.table["ratio"][blocks[turn]]
+        block = next((block for block, other in _changing(analysis).items() if other == change), None)
+        if block is not None:
+            yield epoch, analysis.table["ratio"][block]
 
 
-def _changing(analysis: AnalysisResult) -> list[int]:
-    return [block for block, changes in enumerate(analysis.table["changes_dimension"]) if changes]
+def _changing(analysis: AnalysisResult) -> dict[int, Change]:
+    """The blocks that change dimensions, and what they do to an image."""
+    table = analysis.table
+    heights = zip(table["in_height"], table["out_height"], strict=True)
+    rows = enumerate(zip(table["changes_dimension"], heights, strict=True))
+    return {block: change for block, (changes, change) in rows if changes}
 
 
-def _followed(turn: int) -> str:
-    return f"changing_{turn + 1}"
-
-
-def _ordinal(turn: int) -> str:
-    return ("1st", "2nd", "3rd", "4th")[turn]
+def _followed(change: Change) -> str:
+    before, behind = change
+    return f"widens at {before:g} pixels" if before == behind else f"goes from {before:g} to {behind:g} pixels"
 
 
 PICTURE = Picture(
@@ -103,7 +119,8 @@ PICTURE = Picture(
         "Norm of the loss's gradient at a block's input over that at its output, on a logarithmic axis, after "
         "training; 1 means that the block keeps it. Gray columns are the blocks that change dimensions; block 0 "
         "is next to the input. Where several epochs were measured, those blocks are followed over training, 0 "
-        "being the network before its first step. After Zaeemzadeh et al. (arXiv 1805.07477)."
+        "being the network before its first step, each beside those of the other networks that do the same to an "
+        "image. After Zaeemzadeh et al. (arXiv 1805.07477)."
     ),
     data=data,
     draw=draw,

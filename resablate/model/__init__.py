@@ -20,6 +20,8 @@ from resablate.model.network import ResidualNetwork as ResidualNetwork
 from resablate.model.paths import gradients_by_length as gradients_by_length
 from resablate.model.paths import path_gradients as path_gradients
 from resablate.model.paths import path_norms as path_norms
+from resablate.model.recording import Call as Call
+from resablate.model.recording import recorded as recorded
 from resablate.model.route import Route as Route
 from resablate.model.stages import BLOCKS as BLOCKS
 from resablate.model.stages import STAGE_PREACTIVATIONS as STAGE_PREACTIVATIONS

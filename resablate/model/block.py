@@ -14,15 +14,17 @@ class Block(nn.Module, ABC):
 
     Args:
         after_add: acts on the sum, out of place; keeps its shape.
+        entry: acts on x before the two sides split; nothing where None.
 
     Attributes:
         survival: chance that the block was kept in a batch while it trained; in eval mode the added side is scaled by
             it (Huang et al., arXiv 1603.09382, equation 5).
     """
 
-    def __init__(self, *, after_add: nn.Module) -> None:
+    def __init__(self, *, after_add: nn.Module, entry: nn.Module | None = None) -> None:
         super().__init__()
         self.after_add = after_add
+        self.entry = nn.Identity() if entry is None else entry
         self.survival = 1.0
 
     @property
@@ -89,8 +91,7 @@ class ShortcutBlock(Block):
         after_add: nn.Module,
         changes_dimension: bool,
     ) -> None:
-        super().__init__(after_add=after_add)
-        self.entry = entry
+        super().__init__(after_add=after_add, entry=entry)
         self.branch = branch
         self.shortcut = shortcut
         self._changes_dimension = changes_dimension

@@ -28,4 +28,7 @@ class Regularizer(ABC):
 
     @abstractmethod
     def after_step(self, generator: torch.Generator) -> None:
-        """Changes the convolutions in place after an optimizer step, where the method does."""
+        """Changes the convolutions in place after an optimizer step, where the method does and chance decides so."""
+
+    def project(self) -> None:  # noqa: B027 - most methods never do
+        """Changes the convolutions in place as after a step in which chance decides for it; nothing where none can."""

@@ -78,7 +78,12 @@ class Procrustes(Regularizer):
 
     def after_step(self, generator: torch.Generator) -> None:
         """One projection of every convolution, or none, as `generator` decides."""
-        if float(torch.rand((), generator=generator)) >= self._frequency:
+        if float(torch.rand((), generator=generator)) < self._frequency:
+            self.project()
+
+    def project(self) -> None:
+        """One projection of every convolution; none where the frequency is 0, so that no training has one."""
+        if not self._frequency:
             return
         with torch.no_grad():
             for site, target in zip(self.sites, self._targets, strict=True):

@@ -44,6 +44,20 @@ class PendingTrials:
         """Trials that finished before and have not been asked everything."""
         return [trial for trial in self.before.values() if trial.missing]
 
+    def unanswered(self, label: Callable[[TrainSpec], str]) -> list[str]:
+        """One line for each question that got no answer before, and is not asked again now."""
+        return [
+            f"{label(trial.spec)}: {question}: got no answer before (--retry failed asks again)"
+            for trial in self.before.values()
+            for question in trial.unanswered
+            if not trial.missing
+        ]
+
+    @property
+    def trained_now(self) -> list[TrainSpec]:
+        """The trials that were to be trained now."""
+        return list(self.search.specs.values()) if self.search else list(self.listed[: self.limit])
+
     @property
     def trials(self) -> Sequence[TrainSpec] | Searcher:
         """What is to be run now."""

@@ -25,6 +25,7 @@ from resablate.scheduling.measure import Measured, answer_now, measure_best, mea
 from resablate.scheduling.pending import PendingTrials, check_pruning_inline, find_pending
 from resablate.scheduling.progress import SweepProgress
 from resablate.scheduling.result_writer import ResultWriter
+from resablate.scheduling.status import trial_statuses
 from resablate.scheduling.stopping import Stopping
 from resablate.spec import TrainSpec
 from resablate.storage.checkpoint_store import checkpoint_store
@@ -158,7 +159,7 @@ def run_sweep(
                 stopped_by=stopping.reason,
                 filing_problems=tuple(problems),
                 measured=late.measured,
-                analysis_problems=(*progress.unanswered, *late.problems),
+                analysis_problems=(*pending.unanswered(plan.sweep.label), *progress.unanswered, *late.problems),
                 records=tracker.ui_hint(),
                 wall_seconds=time.monotonic() - start,
             )
@@ -175,7 +176,10 @@ def _measure(
     """Ask trained networks what they were not asked, once all trainings that were scheduled have ended."""
     if progress.counts.total() != pending.scheduled:
         return Measured()
-    late = measure_missing(plan, pending.unmeasured, tracker, scheduler=scheduler, **where)
+    # One that was interrupted may have passed an epoch before somebody asked about it.
+    trained = trial_statuses(pending.trained_now, sweep=plan.sweep.name, tracker=tracker, asked=plan.questions)
+    unmeasured = [*pending.unmeasured, *(trial for trial in trained if trial.missing)]
+    late = measure_missing(plan, unmeasured, tracker, scheduler=scheduler, **where)
     if progress.counts.total() < pending.total:
         return late
     return late + measure_best(plan, tracker, scheduler=scheduler, **where)

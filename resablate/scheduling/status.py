@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from resablate.measuring import missing_questions
-from resablate.question import Question
+from resablate.question import TEST, Question
 from resablate.result import COMPLETE
 from resablate.searches import is_adaptive
 from resablate.spec import TrainSpec
@@ -118,12 +118,12 @@ def sweep_standing(name: str, *, tracker: Tracker) -> SweepStanding:
 
     sweep, trials = tracker.submitted(name)
     adaptive = is_adaptive(sweep.search.method)
-    analyses = check_asked(sweep.analyses)
+    analyses = [a for a in check_asked(sweep.analyses) if sweep.search.analyze_best is None or a.analysis.name == TEST]
     found = trial_statuses(
         with_spooled(trials, name) if adaptive else trials,
         sweep=name,
         tracker=tracker,
-        asked=lambda spec: questions_for(spec, analyses) if sweep.search.analyze_best is None else (),
+        asked=lambda spec: questions_for(spec, analyses),
     )
     proposed = (sweep.search.trials or 0) * len(sweep.search.seeds or [0])
     at_most = proposed if adaptive else len(found)

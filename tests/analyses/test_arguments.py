@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from resablate.analyses import ANALYSES, LESION_ARITHMETICS, LESION_DESIGNS, Analysis, cut_examples
+from resablate.analyses import ANALYSES, LESION_ARITHMETICS, LESION_DESIGNS, WEIGHTS, Analysis, cut_examples
 from resablate.datasets import Examples
 from resablate.errors import DatasetError
 from tests.networks import make_examples
@@ -18,10 +18,11 @@ EXPECTED = {
     "lesion": {"examples": None, "arithmetic": "exact", **CROP},
     "multi_lesion": {"largest": 20, "subsets": 100, "design": "independent", "examples": None, **CROP},
     "reorder": {"swaps": 20, "samples": 20, "examples": None, **CROP},
-    "path_count": {},
+    "saliency": {"examples": None, **CROP},
+    "path_count": {"effective_low": None, "effective_high": None},
     "path_gradient": {"examples": 32, "samples": 4, "signs": 4},
-    "norm_preservation": {"examples": 256},
-    "spectrum": {"target": None},
+    "norm_preservation": {"examples": 256, "weights": "as_is"},
+    "spectrum": {"target": None, "weights": "as_is"},
     "test_time_rules": {"subsets": 20, **CROP},
 }
 
@@ -38,6 +39,8 @@ def test_every_argument_has_its_type(name: str) -> None:
 
 def test_closed_sets_are_told_by_their_tables() -> None:
     assert LESION_ARITHMETICS in ANALYSES.types("lesion")["arithmetic"].__metadata__
+    for name in ("norm_preservation", "spectrum"):
+        assert WEIGHTS in ANALYSES.types(name)["weights"].__metadata__
     assert LESION_DESIGNS in ANALYSES.types("multi_lesion")["design"].__metadata__
 
 

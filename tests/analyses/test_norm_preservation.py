@@ -70,17 +70,16 @@ def test_known_factors() -> None:
         assert result.table[name] == pytest.approx([1.5, 1, 0.2, 4], rel=1e-12)
     assert result.table["ratio_standard_error"] == pytest.approx([0] * 4, abs=1e-12)
     assert result.table["changes_dimension"] == [0, 0, 1, 1]
+    logs = [abs(math.log(ratio)) for ratio in (1.5, 1, 0.2, 4)]
+    assert result.table["median_log_ratio"] == pytest.approx(logs, abs=1e-12)
     assert result.summary == {
-        "same_dimension_largest_log_ratio": pytest.approx(math.log(1.5)),
-        "same_dimension_mean_log_ratio": pytest.approx(math.log(1.5) / 2),
-        "changing_dimension_largest_log_ratio": pytest.approx(math.log(5)),
-        "changing_dimension_mean_log_ratio": pytest.approx(math.log(20) / 2),
-        **{
-            f"{kind}_dimension_{number}_log_ratio_standard_error": pytest.approx(0, abs=1e-12)
-            for kind in ("same", "changing")
-            for number in ("largest", "mean")
-        },
+        f"{kind}_dimension_{number}_{ratio}{error}": pytest.approx(0 if error else value, abs=1e-12)
+        for kind, found in (("same", logs[:2]), ("changing", logs[2:]))
+        for number, value in (("largest", max(found)), ("mean", sum(found) / 2))
+        for ratio in ("log_ratio", "median_log_ratio")
+        for error in ("", "_standard_error")
     }
+    assert not any("entry" in name or "transition" in name for name in result.table)
 
 
 @pytest.mark.parametrize("ordering", ORDER_NAMES)

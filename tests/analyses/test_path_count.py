@@ -31,7 +31,8 @@ def test_the_paths_of_resnet_110() -> None:
     assert share == pytest.approx([math.comb(54, x) / 2**54 for x in range(55)], rel=1e-10)
     assert sum(share[5:18]) == pytest.approx(0.004537, rel=1e-3)  # the paper's 0.45 %
     assert sum(share[19:36]) == pytest.approx(0.980, abs=5e-4)
-    assert result.summary == {"median_length": 27, "shortest": 20, "longest": 34}
+    typical = {name: result.summary[name] for name in ("median_length", "shortest", "longest")}
+    assert typical == {"median_length": 27, "shortest": 20, "longest": 34}
     assert sum(share[20:35]) > 0.95 > sum(share[20:34])
 
 
@@ -50,6 +51,32 @@ def test_what_deletions_leave_is_exact() -> None:
         assert table[f"left_after_{deleted}"] == pytest.approx(exact, rel=1e-11)
 
 
+def test_the_effective_paths_and_what_deletions_leave_of_them() -> None:
+    """Few of all paths, and most of those that deletions leave: Veit et al. 2016, sections 4.3 and 5."""
+    result = _counted(54)
+    assert (result.summary["effective_low"], result.summary["effective_high"]) == (5, 17)
+    assert result.summary["effective_path_share"] == pytest.approx(0.004537, rel=1e-3)
+    for deleted in (1, 10, 20):
+        blocks = 54 - deleted
+        left = sum(math.comb(blocks, x) for x in range(5, 18))
+        assert result.summary[f"effective_path_share_after_{deleted}"] == pytest.approx(left / 2**blocks)
+        part = left / sum(math.comb(54, x) for x in range(5, 18))
+        assert result.summary[f"effective_left_after_{deleted}"] == pytest.approx(part)
+        exact = [math.comb(blocks, x) / 2**blocks for x in range(55)]
+        assert result.table[f"share_after_{deleted}"] == pytest.approx(exact, rel=1e-10)
+    assert result.units["effective_path_share"] == "fraction"
+    assert result.units["effective_low"] == "blocks"
+
+
+def test_other_lengths_may_count_as_effective() -> None:
+    network = make_scaling_network([ScaledGradient(1, 1)] * 12)
+    summary = path_count(network, make_examples(size=(2, 2)), effective_low=2, effective_high=3).summary
+    assert summary["effective_path_share"] == pytest.approx((math.comb(12, 2) + math.comb(12, 3)) / 2**12)
+    assert (_counted(108).summary["effective_low"], _counted(108).summary["effective_high"]) == (10, 34)
+    with pytest.raises(ValueError, match="effective_low must not be greater than effective_high, but got 9 and 4"):
+        path_count(network, make_examples(size=(2, 2)), effective_low=9)
+
+
 def test_a_network_of_few_blocks_has_no_more_deletions() -> None:
     assert not any("left" in name for name in _counted(1).table)
     assert [name for name in _counted(11).table if "left" in name] == ["left_after_1", "left_after_10"]
@@ -60,7 +87,13 @@ def test_a_plain_network_has_one_path(fields: dict[str, Any]) -> None:
     result = path_count(make_network(**fields), make_examples())
     assert result.table["share"] == [0, 0, 0, 0, 0, 0, 1]
     assert result.table["log10_path_count"] == [-math.inf] * 6 + [0]
-    assert result.summary == {"median_length": 6, "shortest": 6, "longest": 6}
+    typical = {name: result.summary[name] for name in ("median_length", "shortest", "longest")}
+    assert typical == {"median_length": 6, "shortest": 6, "longest": 6}
+    assert result.summary["effective_path_share"] == 0, "no path is short"
+    assert not any("left" in name or "after" in name for name in result.summary), "parts of nothing"
+    all_of_it = path_count(make_network(**fields), make_examples(), effective_high=6).summary
+    assert (all_of_it["effective_path_share"], all_of_it["effective_left_after_1"]) == (1, 0)
+    assert "effective_path_share_after_1" not in all_of_it
     assert result.table["left_after_1"][-1] == 0
 
 
@@ -99,4 +132,6 @@ def test_a_thousand_blocks() -> None:
     exact = math.log10(math.comb(1000, 500))
     assert result.table["log10_path_count"][500] == pytest.approx(exact, rel=1e-12)
     assert sum(result.table["share"]) == pytest.approx(1)
+    few, many = (sum(math.comb(n, x) for x in range(93, 316)) for n in (980, 1000))
+    assert result.summary["effective_left_after_20"] == pytest.approx(few / many, rel=1e-8)
     assert result.table["left_after_20"][500] == pytest.approx(math.comb(980, 500) / math.comb(1000, 500), rel=1e-9)

@@ -151,3 +151,25 @@ def test_shares_have_standard_errors_over_examples() -> None:
     for share in ("rms_contribution", "sum_contribution"):
         assert all(math.isnan(error) for error in errors[2][f"{share}_standard_error"])
     assert all(error > 0 for error in errors[2]["contribution_standard_error"][1:])
+
+
+def test_the_paths_of_effective_lengths_are_counted() -> None:
+    result = path_gradient(make_network(depth=20), make_examples(8), generator=make_generator())
+    for kind in ("", "rms_", "sum_"):
+        low, high = (int(result.summary[f"{kind}effective_{end}"]) for end in ("low", "high"))
+        paths = sum(math.comb(9, x) for x in range(low, high + 1))
+        assert result.summary[f"{kind}effective_path_share"] == pytest.approx(paths / 2**9)
+        left = sum(math.comb(8, x) for x in range(low, high + 1))
+        assert result.summary[f"{kind}effective_path_share_after_1"] == pytest.approx(left / 2**8)
+        assert result.summary[f"{kind}effective_left_after_1"] == pytest.approx(left / paths)
+        for name in ("path_share", "path_share_after_1", "left_after_1"):
+            assert result.units[f"{kind}effective_{name}"] == "fraction"
+            assert result.summary[f"{kind}effective_{name}_standard_error"] >= 0
+    assert not any("after_10" in name for name in result.summary), "of nine blocks"
+
+
+def test_of_a_plain_network_no_path_is_left() -> None:
+    summary = path_gradient(make_network(shortcut="none"), make_examples(), generator=make_generator()).summary
+    assert summary["effective_path_share"] == 1
+    assert summary["effective_left_after_1"] == 0
+    assert "effective_path_share_after_1" not in summary

@@ -1,5 +1,6 @@
 """Blocks in another order: how orders are drawn and measured, and the network untouched."""
 
+import copy
 import itertools
 
 import pytest
@@ -12,6 +13,7 @@ from resablate.analyses import reorder
 from resablate.analyses.reorder import BINS, kendall_tau, shuffled, swappable_pairs, tau_bin
 from resablate.datasets import Examples
 from resablate.model import ResidualNetwork
+from resablate.training import evaluate
 from tests.networks import make_examples, make_generator, make_network
 
 
@@ -111,3 +113,23 @@ def test_only_the_first_examples_are_used() -> None:
 def test_adapted_blocks_change_places_too() -> None:
     network = adapt(torchvision.models.resnet18(num_classes=3))
     assert swappable_pairs(network.chain) == [(0, 1)]
+
+
+def test_disorder_and_error_are_correlated_over_the_orders() -> None:
+    network, images = make_network(depth=32), make_examples(60).images
+    with torch.no_grad():
+        network.head[-1].bias.sub_(network(images).mean(dim=0))  # type: ignore[index, union-attr, operator]
+        examples = Examples(images, network(images).argmax(dim=1))
+    assert len(set(examples.labels.tolist())) == 3
+    result = reorder(network, examples, generator=make_generator(), swaps=4, samples=3)
+    pairs, generator = swappable_pairs(network.chain), make_generator()
+    orders = [shuffled(len(network.chain), pairs, count, generator) for count in range(1, 5) for _ in range(3)]
+    errors: list[float] = []
+    for order in orders:
+        again = copy.deepcopy(network)
+        again.blocks = torch.nn.ModuleList([again.chain[place] for place in order])
+        errors.append(evaluate(again, examples).error)
+    expected = scipy.stats.spearmanr([1 - kendall_tau(order) for order in orders], errors).statistic
+    assert result.summary["disorder_rank_correlation"] == pytest.approx(expected)
+    assert result.summary["disorder_rank_correlation_standard_error"] > 0
+    assert result.units["disorder_rank_correlation"] == "1"

@@ -62,6 +62,7 @@ def test_every_number_against_the_dense_matrix(layer: int) -> None:
     assert row["root_mean_square"] == pytest.approx(float(dense.square().mean().sqrt()))
     assert row["target"] == 0.7
     assert row["distance_from_target"] == pytest.approx(float((dense - 0.7).square().mean().sqrt()))
+    assert row["relative_distance"] == pytest.approx(row["distance_from_target"] / 0.7)
     assert row["zero_padded_largest"] == pytest.approx(float(padded[0]), rel=1e-4)
     assert row["rank_deficiency"] == 0
 
@@ -81,6 +82,59 @@ def test_what_procrustes_projects_sits_at_the_target() -> None:
         assert row["rank_deficiency"] == 0.5, "of four pixels a 1x1 convolution of stride 2 sees one"
     others = [row for row in rows(result) if not row["is_transition"]]
     assert min(row["distance_from_target"] for row in others) > 0.05
+
+
+def test_the_energy_of_taps() -> None:
+    network = make_network(width=4)
+    sites = find_sites(network, make_images(1)[0], layers="all")
+    with torch.no_grad():
+        sites[0].layer.weight.fill_(1)
+        sites[1].layer.weight.zero_()
+        sites[1].layer.weight[:, :, 0, 2] = 0.3
+        sites[2].layer.weight.zero_()
+        sites[2].layer.weight[0, 0, :2, 0] = torch.tensor([1.0, -2.0])
+        sites[3].layer.weight.zero_()
+    result = spectrum(network, make_examples(), generator=make_generator())
+    assert result.table["largest_tap_share"][:3] == pytest.approx([1 / 9, 1, 0.8])
+    assert math.isnan(result.table["largest_tap_share"][3])
+    assert result.summary["stem_largest_tap_share"] == pytest.approx(1 / 9)
+    assert result.units["largest_tap_share"] == result.units["stem_largest_tap_share"] == "fraction"
+
+
+def test_the_published_stem_shrinks_to_one_tap_and_the_corrected_one_does_not() -> None:
+    found: dict[str, dict[str, float]] = {}
+    for stem in ("published", "corrected"):
+        network = make_network(depth=10, transition="bare", ordering="full_preactivation", width=16, in_channels=3)
+        images, labels = make_images(2, channels=3, size=(16, 16))
+        regularizer = REGULARIZERS["procrustes"](
+            network, images, layers="stem+transitions", frequency=1.0, stem=stem, target="backward"
+        )
+        for _ in range(10):
+            regularizer.after_step(make_generator())
+        result = spectrum(network, Examples(images, labels), generator=make_generator())
+        found[stem] = dict(result.summary)
+        points = [row["largest_tap_share"] for row in rows(result) if row["kernel_size"] == 1]
+        assert points == [1, 1]
+    assert found["published"]["stem_largest_tap_share"] > 0.99
+    assert found["corrected"]["stem_largest_tap_share"] < 0.6
+    for summary in found.values():
+        assert summary["transition_relative_distance"] < 1e-9
+        assert 1e-9 < summary["stem_relative_distance"] < 0.05, "cropped, so not exact"
+
+
+def test_a_projection_before_the_first_step() -> None:
+    network = make_procrustes_resnet()
+    trained_with = make_trained_with(Component("procrustes", {"layers": "stem+transitions"}))
+    as_is, projected = (
+        spectrum(network, make_examples(), generator=make_generator(), trained_with=trained_with, weights=weights)
+        for weights in ("as_is", "projected")
+    )
+    assert as_is.summary["transition_relative_distance"] > 0.05
+    assert projected.summary["transition_relative_distance"] < 1e-9
+    assert projected.summary["stem_relative_distance"] < as_is.summary["stem_relative_distance"]
+    branch = [place for place, row in enumerate(rows(as_is)) if not row["is_stem"] and not row["is_transition"]]
+    for place in branch:
+        assert projected.table["median"][place] == as_is.table["median"][place]
 
 
 def test_a_filter_of_zeros_is_an_infinite_condition_and_no_infinite_summary() -> None:

@@ -297,10 +297,22 @@ def test_ratios_by_block_and_over_epochs_where_dimensions_change() -> None:
     assert drawn is not None
     assert {curve.quantity: (curve.x, curve.median) for curve in drawn.curves} == {
         "ratio": ((0, 1, 2), (1, 2, 0.5)),
-        "changing_1": ((0, 1, 3), (4, 3, 1)),  # three epochs of training
-        "changing_2": ((0, 1, 3), (3, 3, 0.5)),
+        "goes from 32 to 16 pixels": ((0, 1, 3), (4, 3, 1)),  # three epochs of training
+        "goes from 16 to 8 pixels": ((0, 1, 3), (3, 3, 0.5)),
     }
     assert list(drawn.changing.values()) == [(0, 2)]
+    # A bottleneck network widens in its first block: what follows is compared with what does the same to an image.
+    wide = make_norm_preservation([9, 9, 9], changing=[0, 1, 2])
+    wide = replace(wide, table={**wide.table, "in_height": [32, 32, 16], "out_height": [32, 16, 8]})
+    other = make_result(
+        shortcut="conv1x1", analyses={"norm_preservation": wide}, analyses_by_epoch={0: {"norm_preservation": wide}}
+    )
+    both = norm_preservation.data([make_result(analyses=analysis, analyses_by_epoch=early), other])
+    assert both is not None
+    followed = [(curve.series.name, curve.quantity) for curve in both.curves if curve.quantity != "ratio"]
+    assert [name for name, quantity in followed if "widens" in quantity] == ["conv1x1"]
+    assert len(followed) == 5
+    norm_preservation.draw(both)
     alone = norm_preservation.data([make_result(analyses=analysis)])
     assert alone is not None
     assert [curve.quantity for curve in alone.curves] == ["ratio"]

@@ -1,0 +1,113 @@
+"""Norms of the gradient before and behind the parts of a network."""
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from resablate.model import Call, ResidualNetwork, recorded
+from resablate.regularizers import chosen_convolutions
+
+PartKind = Literal["block", "behind_entry", "transition", "stem"]
+
+
+class Part(NamedTuple):
+    """A part of a network that a gradient comes back through.
+
+    `block` is a whole block; `behind_entry` one without what acts on x before its two sides split, where something
+    does; `transition` and `stem` are one convolution each, alone, whatever stands before, behind or beside it.
+    """
+
+    kind: PartKind
+    block: int
+    """Counted from 0; -1 for the stem."""
+
+
+class Shape(NamedTuple):
+    """What a block does to the shape of an image, by which blocks of different networks correspond."""
+
+    in_channels: int
+    out_channels: int
+    in_height: int
+    out_height: int
+
+
+def measured_convolutions(network: ResidualNetwork) -> dict[nn.Conv2d, Part]:
+    """The first convolution of the stem, and of each block that which changes dimensions outside the branch.
+
+    It is the bare convolution between two stages, the projection on the shortcut, or a shortcut that convolves;
+    the first where a block has several.
+    """
+    moving = {name: layer for name, layer in chosen_convolutions(network, layers="transitions")}
+    found: dict[nn.Conv2d, Part] = {}
+    for name, layer in chosen_convolutions(network, layers="stem+transitions"):
+        part = Part("transition", int(name.split(".")[1])) if name in moving else Part("stem", -1)
+        if part not in found.values():
+            found[layer] = part
+    return found
+
+
+def shapes(network: ResidualNetwork, images: Tensor) -> list[Shape]:
+    """Of every block, for images (B, C, H, W); the network must be in eval mode."""
+    with torch.no_grad():
+        x = network.stem(images[:1])
+        found: list[Shape] = []
+        for block in network.chain:
+            y = block(x)
+            found.append(Shape(x.shape[1], y.shape[1], x.shape[2], y.shape[2]))
+            x = y
+    return found
+
+
+def gradient_norms(
+    network: ResidualNetwork, images: Tensor, labels: Tensor, *, convolutions: Mapping[nn.Conv2d, Part]
+) -> dict[Part, Tensor]:
+    """Norm of each example's gradient at the input and at the output of every part, (2, B) in double precision.
+
+    One backward pass gives the gradients at all blocks and at the outputs of the convolutions, each of which is
+    pulled back through its convolution alone once more: what comes at the input of a projection is only part of the
+    gradient there.
+
+    Args:
+        network: in eval mode.
+        images: (B, C, H, W), normalized.
+        labels: (B,).
+        convolutions: by `measured_convolutions`.
+    """
+    images = images.detach().requires_grad_()
+    chain = network.chain
+    with torch.enable_grad():
+        with recorded([*(block.entry for block in chain), *convolutions]) as calls:
+            boundaries = [network.stem(images)]
+            for block in chain:
+                boundaries.append(block(boundaries[-1]))
+            loss = functional.cross_entropy(network.head(boundaries[-1]), labels, reduction="sum")
+        # An entry that does nothing hands on x itself.
+        entered = {
+            index: call.output
+            for index, block in enumerate(chain)
+            if (call := calls.get(block.entry)) and call.input is boundaries[index] and call.output is not call.input
+        }
+        called = {part: (layer, calls[layer]) for layer, part in convolutions.items() if layer in calls}
+        wanted = [*boundaries, *entered.values(), *(call.output for _, call in called.values())]
+        gradients = list(torch.autograd.grad(loss, wanted, materialize_grads=True))
+    ends = [_norms(gradient) for gradient in gradients]
+    inside = dict(zip(entered, ends[len(boundaries) :], strict=False))
+    norms = {Part("block", i): torch.stack([ends[i], ends[i + 1]]) for i in range(len(chain))}
+    norms |= {Part("behind_entry", i): torch.stack([norm, ends[i + 1]]) for i, norm in inside.items()}
+    behind = gradients[len(gradients) - len(called) :]
+    for (part, (layer, call)), gradient in zip(called.items(), behind, strict=True):
+        norms[part] = torch.stack([_norms(_pulled_back(layer, call, gradient)), _norms(gradient)])
+    return norms
+
+
+def _pulled_back(layer: nn.Conv2d, call: Call, gradient: Tensor) -> Tensor:
+    x = call.input.detach().requires_grad_()
+    with torch.enable_grad():
+        return torch.autograd.grad(layer(x), x, gradient)[0]
+
+
+def _norms(gradients: Tensor) -> Tensor:
+    return gradients.double().flatten(1).norm(dim=1)
