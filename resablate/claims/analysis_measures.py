@@ -138,6 +138,12 @@ PATHS_TYPICAL = table_measure(
 PATHS_LEFT = table_measure(
     "least fall of the part left from one length to the next", "share", "path_count", _kept_short_over_long
 )
+EFFECTIVE_PATHS = table_measure(
+    "part of all paths that is of 5 to 17 of 54 blocks",
+    "share",
+    "path_count",
+    lambda a: a.summary.get("effective_path_share", math.nan),
+)
 EFFECTIVE_SHARE = table_measure(
     "part of the gradient along paths of 5 to 17 of 54 blocks",
     "share",
@@ -214,10 +220,20 @@ CHANGING_MEDIAN_WORST = Measure(
     "norm_preservation",
     {"epochs": NORM_EPOCHS},
 )
-CHANGING_WORST = Measure(
-    "largest l at changes of dimension over the epochs",
+
+
+def _worst_transition(answers: Answers) -> float:
+    sizes = [
+        found.summary.get(TRANSITION_LOG_RATIO, math.nan) for found in answers.by_epoch("norm_preservation").values()
+    ]
+    return max((size for size in sizes if math.isfinite(size)), default=math.nan)
+
+
+TRANSITION_LOG_RATIO = "transition_largest_median_log_ratio"
+TRANSITION_WORST = Measure(
+    "largest l of a transition convolution over the epochs",
     "1",
-    lambda answers: _worst_over_epochs(answers, changing=True, largest=True),
+    _worst_transition,
     "norm_preservation",
     {"epochs": NORM_EPOCHS},
 )
@@ -238,3 +254,18 @@ def _distance(column: str, *, pointwise: bool) -> Measure:
 
 TRANSITION_DISTANCE = _distance("is_transition", pointwise=True)
 STEM_DISTANCE = _distance("is_stem", pointwise=False)
+LARGEST_TAP = table_measure(
+    "part of the first convolution's energy in one tap",
+    "share",
+    "spectrum",
+    lambda a: a.summary.get("stem_largest_tap_share", math.nan),
+)
+
+# saliency
+
+NOVELTY_ADVANTAGE = table_measure(
+    "rank correlation with the lesions of novelty less that of magnitude",
+    "1",
+    "saliency",
+    lambda a: a.summary.get("novelty_advantage", math.nan),
+)

@@ -126,7 +126,22 @@ def orders(rising: Sequence[float]) -> Draw:
 
 
 def counts(blocks: int = 54) -> Draw:
-    return lambda random: make_path_count(blocks)
+    """The paths of a network; those of 5 to 17 of 54 blocks are the effective ones."""
+    found = make_path_count(blocks)
+    few = sum(math.comb(blocks, k) for k in range(blocks + 1) if 5 * blocks <= 54 * k <= 17 * blocks) / 2**blocks
+    summary = {**found.summary, "effective_path_share": few}
+    counted = replace(found, summary=summary, units={**found.units, "effective_path_share": "fraction"})
+    return lambda random: counted
+
+
+def salient(advantage: float) -> Draw:
+    """How much better novelty ranks the blocks than magnitude."""
+
+    def draw(random: np.random.Generator) -> AnalysisResult:
+        number = advantage + 0.02 * random.standard_normal()
+        return AnalysisResult(summary={"novelty_advantage": number}, table={}, units={"novelty_advantage": "1"})
+
+    return draw
 
 
 def paths(norm: Callable[[int], float], *, blocks: int = 54) -> Draw:
@@ -145,13 +160,15 @@ def norms(same: float, change: float, *, blocks: int = 12) -> Draw:
     def draw(random: np.random.Generator) -> AnalysisResult:
         changing = [blocks // 3, 2 * blocks // 3]
         sizes = [(change if b in changing else same) * (1 + 0.03 * random.standard_normal()) for b in range(blocks)]
-        return make_norm_preservation([math.exp(size) for size in sizes], changing=changing)
+        found = make_norm_preservation([math.exp(size) for size in sizes], changing=changing)
+        summary = {**found.summary, "transition_largest_median_log_ratio": max(sizes[block] for block in changing)}
+        return replace(found, summary=summary, units={**found.units, **dict.fromkeys(summary, "1")})
 
     return draw
 
 
-def distances(transition: float, stem: float) -> Draw:
-    """Relative distances from the target of the transitions and the stem."""
+def distances(transition: float, stem: float, tap: float) -> Draw:
+    """Relative distances from the target of the transitions and the stem, and the part of its energy in one tap."""
 
     def draw(random: np.random.Generator) -> AnalysisResult:
         found = make_spectrum([1.0, 1.0, 1.0], target=2.0)
@@ -162,7 +179,10 @@ def distances(transition: float, stem: float) -> Draw:
             "is_transition": [0.0, 1.0, 1.0],
             "distance_from_target": [2 * d * n for d, n in zip((stem, transition, transition), noise, strict=True)],
         }
-        return replace(found, table=table, units={**found.units, **dict.fromkeys(table, "1")})
+        summary = {**found.summary, "stem_largest_tap_share": tap * noise[0]}
+        return replace(
+            found, summary=summary, table=table, units={**found.units, **dict.fromkeys([*table, *summary], "1")}
+        )
 
     return draw
 
@@ -307,7 +327,7 @@ TRUE: dict[str, list[Network]] = {
     "V6": _residual(reorder=orders([0.03 * place for place in range(10)])),
     "V7": _residual(path_count=counts()),
     "V8": _residual(path_gradient=paths(lambda length: 0.3**length)),
-    "V9": _residual(path_gradient=paths(lambda length: 0.25**length)),
+    "V9": _residual(path_gradient=paths(lambda length: 0.25**length), path_count=counts()),
     "V10": [_sampling("all", error=0.1), _sampling("fixed_count", error=0.1)],
     "V11": _residual(path_count=counts()),
     "V12": [
@@ -325,10 +345,11 @@ TRUE: dict[str, list[Network]] = {
     "Z5": [_ratio(PROJECTED, 0.3), _ratio(BARE, 1.0)],
     "Z6": [Network(PROJECTED, 0.05), Network(BARE), Network(BASELINE)],
     "Z7": [Network(PROJECTED, pace=0.1), Network(BASELINE, pace=0.3)],
-    "Z8": [Network(PROJECTED, analyses={"spectrum": distances(1e-6, 0.01)})],
+    "Z8": [Network(PROJECTED, analyses={"spectrum": distances(1e-6, 0.01, 0.15)})],
     "Z9": [Network(PROJECTED, seconds=1.02), Network(BARE)],
     "Z10": [Network({**PROJECTED, "depth": d}, e) for d, e in ((166, 0.1), (274, 0.09), (634, 0.055), (1003, 0.02))],
     "M1": _cells((scale(1, 0.136), START), (ID, EXPLODES)),
+    "S1": _residual(saliency=salient(0.3)),
 }
 """Claim -> networks of which it is true."""
 
@@ -384,7 +405,7 @@ FALSE: dict[str, list[Network]] = {
     "V5": _residual(multi_lesion=several([0.8] * 10 + [0.81] * 10)),
     "V6": _residual(reorder=orders([0.3 - 0.03 * place for place in range(10)])),
     "V8": _residual(path_gradient=paths(lambda length: 0.9**length * 0.99 ** (length**2))),
-    "V9": _residual(path_gradient=paths(lambda length: 0.9**length)),
+    "V9": _residual(path_gradient=paths(lambda length: 0.9**length), path_count=counts()),
     "V10": [_sampling("all", error=0.1), _sampling("fixed_count", error=0.15)],
     "V12": [
         _sampling("all", analyses={"lesion": lesions(0.1, 0.02, 0.03)}),
@@ -401,11 +422,12 @@ FALSE: dict[str, list[Network]] = {
     "Z5": [_ratio(PROJECTED, 1.0), _ratio(BARE, 0.3)],
     "Z6": [Network(PROJECTED, 0.15), Network(BARE), Network(BASELINE)],
     "Z7": [Network(PROJECTED, loss=0.4, pace=0.3), Network(BASELINE, pace=0.1)],
-    "Z8": [Network(PROJECTED, analyses={"spectrum": distances(0.2, 0.5)})],
+    "Z8": [Network(PROJECTED, analyses={"spectrum": distances(0.2, 0.5, 0.9)})],
     "Z9": [Network(PROJECTED, seconds=1.5), Network(BARE)],
     "Z10": [Network({**PROJECTED, "depth": d}, e) for d, e in ((166, 0.02), (274, 0.035), (634, 0.06), (1003, 0.1))],
     "M1": _cells((scale(1, 0.136), EXPLODES), (ID, START)),
+    "S1": _residual(saliency=salient(-0.3)),
 }
 """Claim -> networks of which it is false. What is counted (V7, V11) holds of every network of its shape."""
-UNTESTABLE = ("D1", "T1", "I1", "G1", "C1", "S1")
+UNTESTABLE = ("D1", "T1", "I1", "G1", "C1")
 """Claims that nothing decides yet."""
