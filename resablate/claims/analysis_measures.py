@@ -105,13 +105,13 @@ EFFECTIVE = (5.0, 17.0)
 
 
 def _kept_short_over_long(found: AnalysisResult) -> float:
-    """Least part of the shorter paths left after the most deletions, less the largest part of the longer ones."""
+    """The part left after the most deletions: the mean of the shortest third of lengths less that of the longest."""
     deleted = [name for name in found.table if name.startswith("left_after_")]
     if not deleted:
         return math.nan
     left = found.table[max(deleted, key=lambda name: int(name.rpartition("_")[2]))]
-    steps = [b - a for a, b in pairwise(left)]
-    return -max(steps) if steps else math.nan
+    third = len(left) // 3
+    return fmean(left[:third]) - fmean(left[-third:]) if third else math.nan
 
 
 def _useful_lengths(found: AnalysisResult) -> float:
@@ -136,7 +136,7 @@ PATHS_TYPICAL = table_measure(
     "part of the paths of 19 to 35 of 54 blocks", "share", "path_count", lambda a: _share(a, "share", *TYPICAL)
 )
 PATHS_LEFT = table_measure(
-    "least fall of the part left from one length to the next", "share", "path_count", _kept_short_over_long
+    "part left of the short paths less that of the long ones", "share", "path_count", _kept_short_over_long
 )
 EFFECTIVE_PATHS = table_measure(
     "part of all paths that is of 5 to 17 of 54 blocks",

@@ -149,7 +149,7 @@ class Rule(Protocol):
         ...
 
     def seeds(self, level: float, examples: int) -> int | None:
-        """Trainings of each cell that decide the published effect with 80 % power; None where none is known to."""
+        """Trainings of each cell that decide the published effect with 80 % power; None where that is not known."""
         ...
 
 

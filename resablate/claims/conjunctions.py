@@ -49,16 +49,16 @@ class Every:
             if judged.parts:
                 parts.update({f"{name}: {key}": part for key, part in judged.parts.items()})
             else:
-                missing.append(f"{name}: {judged.missing}")
+                missing.append(judged.missing)
                 parts[name] = Part(untested(judged.missing), "1")
         if len(missing) == len(self.rules):
-            return Judgement({}, "; ".join(missing), tuple(dict.fromkeys(notes)))
+            return Judgement({}, "; ".join(dict.fromkeys(missing)), tuple(dict.fromkeys(notes)))
         return Judgement(parts, "", tuple(dict.fromkeys(notes)))
 
     def seeds(self, level: float, examples: int) -> int | None:
-        """The most that one of them needs."""
+        """The most that one of those needs of which it is known."""
         found = [rule.seeds(level, examples) for rule in self.rules.values()]
-        return None if None in found else max(count for count in found if count is not None)
+        return max((count for count in found if count is not None), default=None)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from resablate.claims.arms import Arm, Fields, Params
 from resablate.claims.claim import Counted, Judgement, Part, untested
 from resablate.claims.measures import Measure
 from resablate.claims.pairs import learns, notes_on
-from resablate.claims.rules import LEAST_SEEDS, Found, missing_arms, prior_seeds
+from resablate.claims.rules import Found, missing_arms, prior_seeds
 from resablate.claims.trials import ClaimCell, Trials
 from resablate.statistics import (
     Comparison,
@@ -111,8 +111,8 @@ class Number:
         return compare_with_threshold(mean(sample), self.threshold, side=self.side, published=self.published)
 
     def seeds(self, level: float, examples: int) -> int | None:
-        """One where it is counted; else the least number, as nothing is known of the spread of such a number."""
-        return 1 if self.counted else LEAST_SEEDS
+        """One where it is counted; else None, as nothing is known of the spread of such a number."""
+        return 1 if self.counted else None
 
 
 @dataclass(frozen=True)
@@ -259,5 +259,5 @@ class Trend:
         return found.judgement(f"{missing_arms(self.arms, where)}, at {self.fewest} depths or more{asked}")
 
     def seeds(self, level: float, examples: int) -> int | None:
-        """Two: the scatter about the line decides, of which the noise of seeds is a part."""
-        return LEAST_SEEDS
+        """None: the scatter about the line decides, which no prior tells."""
+        return None

@@ -11,13 +11,14 @@ from resablate.claims.arms import Fields, plain
 from resablate.claims.claim import Claim, Rule
 from resablate.claims.conjunctions import Every
 from resablate.claims.numbers import Grows, Trend
-from resablate.claims.rules import LEAST_SEEDS
 from resablate.component import Component
 from resablate.datasets import DATASETS
 from resablate.errors import SpecError
 from resablate.spec import TrainSpec
 
 LEVEL = 0.05
+LEAST_SEEDS = 3
+"""Of each cell, where no effect was published: from so many on, nothing leans on a prior."""
 PAPER_DEPTH = 110
 """Layers of most networks of the papers."""
 _BOTTLENECK_DEPTH = 164
@@ -148,6 +149,8 @@ def _depths(rule: Rule, where: Fields, training: Mapping[str, Any], fixed: bool,
     if own is not None and depth is not None:  # a bare network has two layers more than the ResNet of as many blocks
         return [depth + own - _BOTTLENECK_DEPTH]
     least = plain({"depth": where["depth"]})["depth"] if "depth" in where else 0
+    if depth is not None and depth < least:
+        raise SpecError(f"counts networks of {least} layers or more, got depth {depth}")
     return [depth or max(least, PAPER_DEPTH)]
 
 
@@ -213,13 +216,18 @@ def _seeds(claims: Sequence[Claim], dataset: str, given: int | None) -> tuple[in
     """Seeds of each cell, and how they came about."""
     examples = DATASETS[dataset].test_count or 10_000
     needed = {claim.id: claim.rule.seeds(LEVEL / len(claims), examples) for claim in claims}
-    never = [name for name, count in needed.items() if count is None]
-    notes = [f"{name}: no number of seeds up to 1,000 decides the published effect" for name in never]
+    unknown = [name for name, count in needed.items() if count is None]
     listed = ", ".join(f"{name} {count}" for name, count in needed.items() if count is not None)
-    notes.append(
-        f"seeds for the published effects with 80 % power at {100 * LEVEL / len(claims):.2g} % each, by the prior sd"
-        f" sqrt(error / 2m) of {examples:,} test examples: {listed}"
-    )
+    notes: list[str] = []
+    if listed:
+        notes.append(
+            f"seeds for the published effects with 80 % power at {100 * LEVEL / len(claims):.2g} % each, by the prior"
+            f" sd sqrt(error / 2m) of {examples:,} test examples: {listed}"
+        )
+    if unknown:
+        notes.append(
+            f"{LEAST_SEEDS} seeds at least: no size and spread of an effect are known for {', '.join(unknown)}"
+        )
     return given or max([LEAST_SEEDS, *(count for count in needed.values() if count is not None)]), tuple(notes)
 
 

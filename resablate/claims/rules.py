@@ -24,8 +24,6 @@ from resablate.statistics.scales import Scale
 
 TYPICAL_ERROR = 0.0661
 """Of a network in the papers: He et al. 2016, Table 1; with the test set's size it gives the prior sd over seeds."""
-LEAST_SEEDS = 3
-"""From so many on, nothing leans on a prior."""
 Fits = Callable[[Params, Params], bool]
 
 
@@ -57,9 +55,9 @@ def _condition(value: object) -> str:
 
 
 def prior_seeds(published: float | None, level: float, examples: int) -> int | None:
-    """Seeds by the prior of a finite test set; the least number where no effect was published."""
+    """Seeds by the prior of a finite test set; None where no effect was published."""
     if published is None:
-        return LEAST_SEEDS
+        return None
     sd = float(sd_of_test_set(TYPICAL_ERROR, examples))
     return seeds_needed(abs(published), seed_sds=(sd, sd), level=level)
 
@@ -159,7 +157,7 @@ class Lower:
         )
 
     def seeds(self, level: float, examples: int) -> int | None:
-        """By the published difference."""
+        """By the published difference of test errors."""
         return prior_seeds(self.published, level, examples)
 
 
@@ -207,7 +205,7 @@ class Equal:
 
     def seeds(self, level: float, examples: int) -> int | None:
         """An interval of two one-sided tests is as wide as the margin at about the seeds that decide the margin."""
-        return prior_seeds(self.margin, level, examples) if self.measure is ERROR else LEAST_SEEDS
+        return prior_seeds(self.margin, level, examples) if self.measure is ERROR else None
 
 
 @dataclass(frozen=True)
@@ -277,5 +275,5 @@ class DifferenceIs:
         return Judgement(parts, judged.missing, judged.notes)
 
     def seeds(self, level: float, examples: int) -> int | None:
-        """The least number: no effect was published."""
-        return LEAST_SEEDS
+        """None: no effect was published."""
+        return None

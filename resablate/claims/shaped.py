@@ -12,7 +12,7 @@ from resablate.claims.claim import Judgement, Part
 from resablate.claims.measures import Answers, Measure
 from resablate.claims.numbers import single_cells
 from resablate.claims.pairs import learns, notes_on
-from resablate.claims.rules import LEAST_SEEDS, Found
+from resablate.claims.rules import Found
 from resablate.claims.trials import Trials, curves
 from resablate.statistics import Sample, compare_shapes, compare_with_value, mean
 from resablate.statistics.shapes import FEWEST_POINTS, Shape
@@ -78,8 +78,8 @@ class Exponential:
         return found.judgement(missing)
 
     def seeds(self, level: float, examples: int) -> int | None:
-        """The least number."""
-        return LEAST_SEEDS
+        """None: no effect was published."""
+        return None
 
 
 def _bend(lengths: Sequence[int], curve: Sequence[float]) -> float:

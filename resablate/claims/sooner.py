@@ -11,7 +11,7 @@ from resablate.claims.arms import Arm, Fields
 from resablate.claims.claim import Judgement, Part
 from resablate.claims.measures import Measure
 from resablate.claims.pairs import Pair, failures, notes_on
-from resablate.claims.rules import LEAST_SEEDS, Fits, Found, grouped, missing_arms
+from resablate.claims.rules import Fits, Found, grouped, missing_arms
 from resablate.claims.trials import ClaimCell, Measured, Trials, cell_label
 from resablate.result import TrialResult
 from resablate.statistics import Sample, compare
@@ -69,8 +69,8 @@ class Sooner:
         return Pair(_reached(ours, target), _reached(theirs, target), name)
 
     def seeds(self, level: float, examples: int) -> int | None:
-        """The least number."""
-        return LEAST_SEEDS
+        """None: no effect was published."""
+        return None
 
 
 def _reached(cell: ClaimCell, target: float) -> Measured:

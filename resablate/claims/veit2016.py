@@ -208,7 +208,7 @@ CLAIMS = (
                 "few paths": Number(RESIDUAL, EFFECTIVE_PATHS, FEW, "below", counted=True),
             }
         ),
-        WHOLE,
+        {**WHOLE, "depth": deep(56)},
         (),
         PREACTIVATED,
     ),

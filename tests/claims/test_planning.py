@@ -74,6 +74,7 @@ def test_what_nothing_decides_cannot_be_planned(name: str) -> None:
     ("names", "how", "message"),
     [
         (["H1"], {"depth": 57}, "H1: depth: 57 is not 6n"),
+        (["V7"], {"depth": 32}, "V7: counts networks of 110 layers or more, got depth 32"),
         (["H23"], {"dataset": "digits"}, "H23: is about image_folder alone, got dataset 'digits'"),
         (["Z2"], {"depth": 20}, "Z2: needs 4 depths or more"),
         (["H1"], {"dataset": "digit"}, "unknown dataset 'digit'; did you mean 'digits'"),
