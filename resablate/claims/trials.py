@@ -140,7 +140,7 @@ def _outcome_sample(cell: ClaimCell, measure: Measure) -> tuple[Sample | None, s
 
 
 def _of_numbers(cell: ClaimCell, measure: Measure, chosen: Mapping[str, Component], note: str) -> Measured:
-    numbers = [(seed, measure.read(Answers(result, chosen))) for seed, result in cell.finished]
+    numbers = [(seed, _number(measure, Answers(result, chosen))) for seed, result in cell.finished]
     known = [(seed, number) for seed, number in numbers if math.isfinite(number)]
     lacking = len(numbers) - len(known)
     if not known:
@@ -154,9 +154,25 @@ def curves(
 ) -> tuple[list[int], list[Sequence[float]]]:
     """Seeds and curves of the trainings that have one, all by the same question."""
     chosen = _most_common([cell], analysis)
-    found = [(seed, read(Answers(result, chosen))) for seed, result in cell.finished]
+    found = [(seed, _curve(read, Answers(result, chosen))) for seed, result in cell.finished]
     known = [(seed, curve) for seed, curve in found if curve is not None]
     return [seed for seed, _ in known], [curve for _, curve in known]
+
+
+def _number(measure: Measure, answers: Answers) -> float:
+    """The number; NaN where an answer lacks it, as one with other arguments or of an earlier version does."""
+    try:
+        return measure.read(answers)
+    except KeyError:
+        return math.nan
+
+
+def _curve(read: Callable[[Answers], Sequence[float] | None], answers: Answers) -> Sequence[float] | None:
+    """The curve; None where an answer lacks it."""
+    try:
+        return read(answers)
+    except KeyError:
+        return None
 
 
 def _common_questions(compared: Sequence[ClaimCell], measure: Measure) -> dict[str, Component]:
