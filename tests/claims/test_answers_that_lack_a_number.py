@@ -22,5 +22,6 @@ def test_numbers_that_are_not_there_leave_claims_untested() -> None:
         for result in whole
     ]
     verdicts = {answer.claim.id: str(answer.verdict) for answer in answer_claims(bare)}
-    assert verdicts["V1"] == verdicts["Z1"] == "not tested", "their analyses hold no number"
-    assert verdicts["H1"] != "not tested", "the test errors are there"
+    assert verdicts["V1"] == "not tested", "its lesion holds no number"
+    decided = {name for name, verdict in verdicts.items() if verdict in ("supported", "contradicted", "equivalent")}
+    assert decided == {"H2", "H9", "H10"}, "training losses and test errors are there"
