@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 import csv
 import itertools
-import math
 import re
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,21 +16,16 @@ from uuid import uuid4
 
 import yaml
 
-from resablate.claims import CLAIMS, published_row
+from resablate.claims import CLAIMS
+from resablate.claims.answer import Answer, answer_claims
+from resablate.claims.arms import flat
 from resablate.errors import ResablateError
 from resablate.figures import FIGURES, draw_files
 from resablate.figures.analysis_tables import analysis_tables, summaries
+from resablate.figures.interval_tables import error_table, with_intervals
 from resablate.figures.naming import Additional, name_analyses
-from resablate.figures.tables import (
-    Replicates,
-    Table,
-    error_table,
-    median_error,
-    raw_table,
-    replicates,
-    show,
-    trial_table,
-)
+from resablate.figures.tables import Replicates, Table, raw_table, replicates, show, trial_table
+from resablate.report_answers import answer_content
 from resablate.report_pages import render_page
 from resablate.result import Status, TrialResult
 from resablate.spec import TrainSpec
@@ -96,7 +90,13 @@ def write_report(
         _write_tables(built / "tables", groups)
         _write_results(built / RESULTS, results, order=[result.key for result in ordered])
         content = _content(
-            groups, sweep=sweep, command=command, drawings=drawings, missing=missing, additional=named.additional
+            groups,
+            sweep=sweep,
+            command=command,
+            drawings=drawings,
+            missing=missing,
+            additional=named.additional,
+            answers=answer_claims(results),
         )
         for page in (PAGE, "index.md"):
             text = render_page(f"report.{page.split('.')[1]}.jinja", content)
@@ -182,15 +182,22 @@ def _file_name(name: str, taken: Collection[str]) -> str:
 
 
 def _tables(groups: Sequence[Replicates]) -> Iterator[tuple[str, Table]]:
-    yield "errors", error_table(groups, published=_published)
+    yield "errors", error_table(groups, published=published_errors())
     yield "trials", trial_table([result for group in groups for result in group.results])
     yield "history", raw_table(groups, lambda result: (vars(epoch) for epoch in result.history))
     yield from analysis_tables(groups)
 
 
-def _published(result: TrialResult) -> str | None:
-    row = published_row(result)
-    return row.error if row else None
+def published_errors() -> Callable[[TrialResult], str | None]:
+    """A trial -> the published numbers that stand for it in everything, or None."""
+    rows = list({id(row): row for claim in CLAIMS.values() for row in claim.published}.values())
+
+    def published(result: TrialResult) -> str | None:
+        params = flat(result.spec)
+        found = dict.fromkeys(f"{row.text} ({row.source})" for row in rows if row.stands_for(params))
+        return "; ".join(found) or None
+
+    return published
 
 
 def _content(
@@ -201,10 +208,10 @@ def _content(
     drawings: Sequence[Drawing],
     missing: Sequence[TrainSpec],
     additional: Sequence[Additional],
+    answers: Sequence[Answer],
 ) -> dict[str, Any]:
     """What both pages say, as plain values."""
     results = [result for group in groups for result in group.results]
-    verdicts = [(claim, claim.check(results)) for claim in CLAIMS.values()]
     depths = sorted({result.spec.depth for result in results})
     return {
         "sweep": sweep,
@@ -213,12 +220,10 @@ def _content(
         "depths": depths,
         "epochs": sorted({result.spec.epochs for result in results}),
         "counts": {status: sum(r.status == status for r in results) for status in get_args(Status)},
-        "best": _best(groups),
-        "errors": error_table(groups, published=_published),
+        "errors": with_intervals(error_table(groups, published=published_errors())),
         "summaries": summaries(groups),
         "drawings": drawings,
-        "claims": verdicts,
-        "outcomes": _tally([verdict.outcome for _, verdict in verdicts]),
+        **answer_content(answers),
         "failures": [
             *((sweep.label(r.spec), r.key, r.status, r.reason) for r in results if r.status != "finished"),
             *((sweep.label(spec), spec.key, "missing", "has not ended") for spec in missing),
@@ -249,24 +254,6 @@ def _question(sweep: SweepSpec) -> str:
         return "How large is the test error of one kind of network?"
     listed = axes[0] if len(axes) == 1 else f"{', '.join(axes[:-1])} and {axes[-1]}"
     return f"What does the test error do when {listed} change{'s' if len(axes) == 1 else ''}?"
-
-
-def _best(groups: Sequence[Replicates]) -> tuple[str, str] | None:
-    """The group with the lowest median error, and that error; None where none finished."""
-    medians = [(median_error(group), number) for number, group in enumerate(groups)]
-    finite = [(error, number) for error, number in medians if math.isfinite(error)]
-    if not finite:
-        return None
-    error, number = min(finite)
-    fields = [(name, show(value, "text")) for name, value in groups[number].fields.items() if value is not None]
-    parts = [value if name in ("network", "shortcut") else f"{name} {value}" for name, value in fields]
-    return ", ".join(parts), show(error, "percent")
-
-
-def _tally(outcomes: Sequence[str]) -> tuple[str, str]:
-    """How many claims are supported, and how many have each of the other verdicts."""
-    others = [f"{outcomes.count(o)} {o}" for o in ("contradicted", "undecided", "not tested") if o in outcomes]
-    return f"{outcomes.count('supported')} of {len(outcomes)} supported", ", ".join(others)
 
 
 def _versions(results: Sequence[TrialResult]) -> list[tuple[str, str]]:

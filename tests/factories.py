@@ -4,9 +4,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from resablate.component import Component
 from resablate.component_tables import resolve
-from resablate.measurement import AnalysisResult, EpochMetrics, FailedMeasurement, Measurement
+from resablate.measurement import AnalysisResult, EpochMetrics, FailedMeasurement, Measurement, Outcomes
 from resablate.question import TEST, Question
 from resablate.result import Status, TrialResult
 from resablate.spec import TrainSpec
@@ -220,11 +222,32 @@ def make_spectrum(medians: Sequence[float], *, target: float = 1.0) -> AnalysisR
     )
 
 
-def make_test(error: float, *, classes: int | None = None) -> AnalysisResult:
-    """A test with this error; the loss is three times the error."""
+def make_outcomes(
+    error: float, *, seed: int = 0, count: int = 1000, examples: str = "0123", top5: float | None = None
+) -> Outcomes:
+    """Outcomes with about this error: some examples are hard for every network, and the seed moves a few.
+
+    Args:
+        error: the part that is wrong, on average over seeds.
+        seed: of the network.
+        count: how many examples.
+        examples: their hash; every network finds the same ones hard.
+        top5: the part whose label is not among the five largest logits.
+    """
+    hard = np.random.default_rng(sum(map(ord, examples))).random(count)
+    noise = 0.03 * np.random.default_rng([seed, round(1e6 * error)]).standard_normal(count)
+    wrong_top5 = None if top5 is None else hard + noise < top5
+    return Outcomes.of(hard + noise < error, examples=examples, wrong_top5=wrong_top5)
+
+
+def make_test(error: float, *, classes: int | None = None, outcomes: Outcomes | None = None) -> AnalysisResult:
+    """A test with this error, or that of the outcomes; the loss is three times the error."""
+    error = error if outcomes is None else float(outcomes.unpacked().mean())
     summary = {"error": error, "loss": 3 * error, **({} if classes is None else {"classes": float(classes)})}
-    units = {"error": "fraction", "loss": "nats", "classes": "1"}
-    return AnalysisResult(summary=summary, table={}, units={name: units[name] for name in summary})
+    if outcomes and outcomes.wrong_top5 is not None:
+        summary["top5_error"] = float(outcomes.unpacked(top5=True).mean())
+    units = {"error": "fraction", "top5_error": "fraction", "loss": "nats", "classes": "1"}
+    return AnalysisResult(summary=summary, table={}, units={name: units[name] for name in summary}, outcomes=outcomes)
 
 
 def make_spec(fields: Mapping[str, Any]) -> TrainSpec:
@@ -249,6 +272,7 @@ def make_result(
     analyses_by_epoch: Mapping[int, Mapping[str, AnalysisResult]] | None = None,
     analysis_errors: Mapping[str, str] | None = None,
     classes: int | None = None,
+    outcomes: Outcomes | None = None,
     wall_seconds: float = 60.0,
     fields: Mapping[str, Any] | None = None,
     **more_fields: Any,
@@ -264,11 +288,12 @@ def make_result(
         analyses_by_epoch: the same after other epochs.
         analysis_errors: analyses that failed at the end, and why.
         classes: what the test tells of the number of classes.
+        outcomes: of the test examples, which then give the error.
         wall_seconds: of the whole trial.
         fields: of the training, where a name has a dot.
         more_fields: of the training.
     """
-    tested = {TEST: make_test(error, classes=classes)} if status == "finished" else {}
+    tested = {TEST: make_test(error, classes=classes, outcomes=outcomes)} if status == "finished" else {}
     measured = {None: {**tested, **(analyses or {})}, **(analyses_by_epoch or {})}
     return TrialResult(
         spec=make_spec({**more_fields, **(fields or {})}),

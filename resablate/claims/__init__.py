@@ -1,24 +1,31 @@
-"""What the papers say, as checks on measured results. One file per paper."""
+"""What the papers say, as checks on measured results. One file per paper; he2016 is one per section."""
 
-from resablate.claims import he2016, veit2016
+from resablate.claims import (
+    block_saliency,
+    de_smith2020,
+    decayed_identity2024,
+    dherin_munn2025,
+    gavrikov2024,
+    he2016,
+    hyper_connections2025,
+    veit2016,
+    zaeemzadeh2020,
+    zhang2022,
+)
 from resablate.claims.claim import Claim as Claim
-from resablate.claims.claim import Outcome as Outcome
-from resablate.claims.claim import Verdict as Verdict
-from resablate.claims.he2016 import published_row as published_row
+from resablate.claims.claim import Published as Published
 from resablate.registry import Registry
 
-CLAIMS: Registry[Claim] = Registry(
-    "claim",
-    "claims",
-    {
-        "he2016_identity_best": he2016.IDENTITY_BEST,
-        "he2016_scaling_trains_worse": he2016.SCALING_TRAINS_WORSE,
-        "he2016_plain_fails": he2016.PLAIN_FAILS,
-        "he2016_preactivation_better": he2016.PREACTIVATION_BETTER,
-        "he2016_bn_after_add_worse": he2016.BN_AFTER_ADD_WORSE,
-        "veit2016_residual_robust": veit2016.RESIDUAL_ROBUST,
-        "veit2016_plain_collapses": veit2016.PLAIN_COLLAPSES,
-        "veit2016_norm_decays": veit2016.NORM_DECAYS,
-        "veit2016_short_paths": veit2016.SHORT_PATHS,
-    },
+PAPERS = (
+    he2016,
+    veit2016,
+    zaeemzadeh2020,
+    de_smith2020,
+    dherin_munn2025,
+    zhang2022,
+    decayed_identity2024,
+    gavrikov2024,
+    hyper_connections2025,
+    block_saliency,
 )
+CLAIMS: Registry[Claim] = Registry("claim", "claims", {claim.id: claim for paper in PAPERS for claim in paper.CLAIMS})

@@ -1,61 +1,210 @@
-"""What a claim and a verdict are."""
+"""What a claim is, and what measured results say about it."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
+import numpy as np
+
+from resablate.claims.arms import Arm, Fields, Params, matches
+from resablate.claims.measures import Measure, Unit
+from resablate.claims.trials import ClaimCell, Trials
 from resablate.result import TrialResult
-
-Outcome = Literal["supported", "contradicted", "undecided", "not tested"]
-"""`undecided`: measured, but the difference is within the spread of the seeds or below a threshold."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the measured results say about a claim."""
-
-    outcome: Outcome
-    measured: str
-    """The numbers that decide it, or what is missing."""
+from resablate.statistics import Comparison, Evidence, Interval, in_every
+from resablate.statistics.estimate import Array
 
 
 @dataclass(frozen=True)
+class Published:
+    """A published number and everything it stands for.
+
+    Args:
+        text: the number.
+        source: paper and table.
+        fields: of the training that gave it; it is shown where all of them are equal, else not at all.
+    """
+
+    text: str
+    source: str
+    fields: Fields
+
+    def stands_for(self, params: Params) -> bool:
+        """Whether it was measured of such a training."""
+        return matches(params, self.fields)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One comparison of a claim, in one setting.
+
+    Args:
+        comparison: of the statistics.
+        unit: of its number.
+        margin: differences below it do not matter; 0 where there is none.
+        reference: what the number is seen against: 0, or a threshold.
+        noun: what the number is: "lower by", "part of failing trainings".
+        cells: whose trainings were compared.
+    """
+
+    comparison: Comparison
+    unit: Unit
+    margin: float = 0.0
+    reference: float = 0.0
+    noun: str = "difference"
+    cells: tuple[ClaimCell, ...] = ()
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Everything that was compared for a claim.
+
+    Args:
+        parts: by name: setting and what is compared.
+        missing: what would have to run, where there is no part.
+        notes: what a reader should know, a sentence each.
+    """
+
+    parts: Mapping[str, Part]
+    missing: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def comparison(self) -> Comparison:
+        """That of the only part, or the claim that every part holds."""
+        if not self.parts:
+            return untested(self.missing)
+        found = {name: part.comparison for name, part in self.parts.items()}
+        return next(iter(found.values())) if len(found) == 1 else in_every(found)
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """No number at all: an `Estimated` of nothing."""
+
+    method: str = ""
+    correlation: None = None
+    seeds: tuple[int, ...] = ()
+
+    @property
+    def value(self) -> Array:
+        """NaN."""
+        return np.asarray(math.nan)
+
+    def interval(self, level: float = 0.05) -> Interval:
+        """NaN to NaN."""
+        return Interval(self.value, self.value, level)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A number that is counted, without noise: an `Estimated` whose interval is a point."""
+
+    number: float
+    seeds: tuple[int, ...]
+    method: str = "counted, without noise"
+    correlation: None = None
+
+    @property
+    def value(self) -> Array:
+        """The number."""
+        return np.asarray(self.number)
+
+    def interval(self, level: float = 0.05) -> Interval:
+        """The number itself."""
+        return Interval(self.value, self.value, level)
+
+
+NOTHING = Evidence(np.asarray(1.0), np.asarray(1.0), np.asarray(1.0))
+"""No verdict is backed."""
+
+
+def untested(missing: str) -> Comparison:
+    """A comparison of which `missing` has to run first."""
+    return Comparison(Unknown(), NOTHING, missing=missing)
+
+
+class Rule(Protocol):
+    """How a claim is decided: one of the kinds in `rules`, or a conjunction of them."""
+
+    @property
+    def text(self) -> str:
+        """When the verdict is what, in a sentence."""
+        ...
+
+    @property
+    def arms(self) -> Sequence[Arm]:
+        """The trainings that are compared."""
+        ...
+
+    @property
+    def measures(self) -> Sequence[Measure]:
+        """What is read of them."""
+        ...
+
+    def judge(self, trials: Trials, where: Fields) -> Judgement:
+        """What the completed trainings with the fields `where` say."""
+        ...
+
+    def seeds(self, level: float, examples: int) -> int | None:
+        """Trainings of each cell that decide the published effect with 80 % power; None where that is not known."""
+        ...
+
+
+def _no_fields() -> Fields:
+    return {}
+
+
+@dataclass(frozen=True, eq=False)
 class Claim:
     """One published sentence as a check on results.
 
     Args:
+        id: of the paper's first letter and a number.
         statement: the sentence, in our words.
         source: paper, section and table.
+        rule: how it is decided.
+        where: fields that all trainings have which count, fixed before anything is measured.
         published: the paper's own numbers.
-        check: results -> verdict; its docstring states the rule, and the report prints it.
+        base: fields of a sweep for it besides those that are compared, where the network is a special one.
     """
 
+    id: str
     statement: str
     source: str
-    published: str
-    check: Callable[[Sequence[TrialResult]], Verdict]
+    rule: Rule
+    where: Fields = field(default_factory=_no_fields)
+    published: tuple[Published, ...] = ()
+    base: Mapping[str, Any] = field(default_factory=_no_fields)
+
+    def judge(self, trials: Trials) -> Judgement:
+        """What was measured, without a verdict: that depends on the other claims of the report."""
+        return self.rule.judge(trials, self.where)
+
+    def judge_results(self, results: Iterable[TrialResult]) -> Judgement:
+        """The same from results."""
+        return self.judge(Trials(results))
 
     @property
-    def rule(self) -> str:
-        """When the verdict is what: the docstring of `check`, on one line."""
-        return " ".join((inspect.getdoc(self.check) or "").split())
+    def questions(self) -> dict[str, dict[str, Any]]:
+        """Analysis -> how a sweep asks for it."""
+        found: dict[str, dict[str, Any]] = {}
+        for measure in self.rule.measures:
+            if measure.analysis:
+                found.setdefault(measure.analysis, {}).update(measure.asked)
+        return found
 
+    @property
+    def needs(self) -> str:
+        """The trainings and questions it needs, in a line."""
+        arms = ", ".join(dict.fromkeys(arm.name for arm in self.rule.arms))
+        asked = ", ".join(self.questions)
+        return (arms or "nothing that exists") + (f"; asks {asked}" if asked else "")
 
-def combine(verdicts: Sequence[Verdict], *, missing: str) -> Verdict:
-    """The verdict over several settings: a claim is supported only if it is in every setting that tests it.
-
-    Args:
-        verdicts: one for each setting.
-        missing: what would have to be measured where there is no setting at all.
-    """
-    tested = [verdict for verdict in verdicts if verdict.outcome != "not tested"]
-    if not tested:
-        return verdicts[0] if verdicts else Verdict("not tested", missing)
-    outcomes = {verdict.outcome for verdict in tested}
-    outcome: Outcome = (
-        "contradicted" if "contradicted" in outcomes else "undecided" if "undecided" in outcomes else "supported"
-    )
-    return Verdict(outcome, "; ".join(verdict.measured for verdict in tested))
+    def published_for(self, cells: Iterable[ClaimCell]) -> list[str]:
+        """The published numbers that stand for one of these cells."""
+        known = list(cells)
+        rows = [row for row in self.published if any(row.stands_for(cell.params) for cell in known)]
+        return list(dict.fromkeys(f"{row.text} ({row.source})" for row in rows))

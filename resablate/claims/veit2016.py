@@ -1,174 +1,252 @@
 """Veit, Wilber & Belongie 2016, "Residual Networks Behave Like Ensembles of Relatively Shallow Networks".
 
-Their network is a pre-activation ResNet-110 (54 blocks) on CIFAR-10, their plain one a 15-layer VGG.
+Their network is a pre-activation ResNet-110 (54 blocks) on CIFAR-10, their plain one a 15-layer VGG. Its lesions and
+orders are of the trained network.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from statistics import median
-
-from resablate.claims.claim import Claim, Verdict, combine
-from resablate.claims.comparison import (
-    deepest_groups,
-    describe_setting,
-    guessing_error,
-    has_learned,
-    percent,
-    unregularized,
+from resablate.claims.analysis_measures import (
+    DELETION_JUMP,
+    DELETION_ORDER,
+    DISORDER,
+    EFFECTIVE_PATHS,
+    EFFECTIVE_SHARE,
+    LESION_AT_CHANGES,
+    LESION_MEAN,
+    LESION_PEAK,
+    LESION_SHARE,
+    PATHS_LEFT,
+    PATHS_TYPICAL,
+    USEFUL_LENGTHS,
+    norm_by_length,
 )
-from resablate.measurement import AnalysisResult
-from resablate.result import TrialResult
+from resablate.claims.arms import Arm, OneOf, Params, blocks, deep
+from resablate.claims.claim import Claim, Published
+from resablate.claims.conjunctions import Every
+from resablate.claims.measures import table_measure
+from resablate.claims.numbers import Number
+from resablate.claims.rules import Equal, Lower
+from resablate.claims.shaped import Exponential
 
 DEEP = 32
 """Layers from which one block is one of many: 15 blocks."""
-BARELY = 0.1
-COLLAPSED = 0.8
-SHORT = 1 / 3
-"""Paths through at most a third of the blocks: the paper's longest effective path has 17 of 54."""
-FIT = 0.8
+BARELY, COLLAPSED = 0.1, 0.8
+"""Stated thresholds: parts of the distance from the whole network's error to that of guessing."""
+IN_ORDER = 0.8
+"""A stated threshold for "smoothly": Kendall's tau of the error."""
+JUMP = 0.5
+"""A stated threshold: no single step is half of the whole rise."""
+FEW = 0.05
+"""A stated threshold: 0.45 % of the paths through 54 blocks, 2.6 % of those through 27."""
+WITHIN = 0.005
+"""A stated margin; the paper's difference of 0.14 points is called not significant."""
+FULL_SHARE = 23 / 54
+"""Of the blocks that train in a batch."""
 
-
-def residual_robust(results: Sequence[TrialResult]) -> Verdict:
-    """At the greatest depth at which networks have learned, identity shortcuts.
-
-    The increase of test error, as the mean over all blocks removed one at a time and the median over trials,
-    is compared with the distance from the whole network's error to the error of guessing. Supported if it is less
-    than 10 % of that distance, contradicted otherwise. Networks whose error is more than half of the error of guessing
-    are left out. Networks of fewer than 32 layers in which one block does matter do not test the claim.
-    """
-    return _lesioned(results, "identity", lambda share: share < BARELY, at_least=DEEP)
-
-
-def plain_collapses(results: Sequence[TrialResult]) -> Verdict:
-    """At the greatest depth at which networks have learned, networks without shortcuts.
-
-    The same share as for residual networks: supported if the mean increase is at least 80 % of the distance to the
-    error of guessing, contradicted otherwise. Networks whose error is more than half of the error of guessing are left
-    out.
-    """
-    return _lesioned(results, "none", lambda share: share >= COLLAPSED, at_least=0)
-
-
-def norm_decays(results: Sequence[TrialResult]) -> Verdict:
-    """At the greatest depth at which networks have learned, identity shortcuts.
-
-    A line is fitted to the logarithm of the norm of one sampled path against its length. Supported if the
-    median slope over trials is negative and the line explains at least 80 % of the variance; contradicted if
-    the slope is not negative; else undecided.
-    """
-
-    def verdict(trials: Sequence[TrialResult]) -> Verdict:
-        fits = [fit for trial in trials if (fit := _decay(trial.analyses["path_gradient"]))]
-        if not fits:
-            return Verdict("not tested", f"fewer than three lengths have a gradient ({describe_setting(trials)})")
-        slope, explained = (median(values) for values in zip(*fits, strict=True))
-        measured = f"factor {10**slope:.3g} per block, {100 * explained:.0f} % explained ({describe_setting(trials)})"
-        if slope >= 0:
-            return Verdict("contradicted", measured)
-        return Verdict("supported" if explained >= FIT else "undecided", measured)
-
-    return _analyzed(results, "identity", "path_gradient", verdict)
-
-
-def short_paths(results: Sequence[TrialResult]) -> Verdict:
-    """At the greatest depth at which networks have learned, identity shortcuts.
-
-    Supported if half of the gradient (number of paths times norm of one path) comes from paths through at
-    most a third of the blocks, as the median over trials; contradicted otherwise.
-    """
-
-    def verdict(trials: Sequence[TrialResult]) -> Verdict:
-        found = [trial.analyses["path_gradient"] for trial in trials]
-        blocks = len(found[0].table["length"]) - 1
-        half, low, high = (
-            median(analysis.summary[name] for analysis in found)
-            for name in ("median_length", "effective_low", "effective_high")
-        )
-        if math.isnan(found[0].table["contribution"][0]):
-            return Verdict("not tested", f"no path has a gradient ({describe_setting(trials)})")
-        measured = (
-            f"half by length {half:g}, 95 % at {low:g} to {high:g} of {blocks} blocks ({describe_setting(trials)})"
-        )
-        return Verdict("supported" if half <= SHORT * blocks else "contradicted", measured)
-
-    return _analyzed(results, "identity", "path_gradient", verdict)
-
-
-def _analyzed(
-    results: Sequence[TrialResult],
-    shortcut: str,
-    analysis: str,
-    verdict: Callable[[Sequence[TrialResult]], Verdict],
-) -> Verdict:
-    """The verdict over the deepest networks with this shortcut and analysis, combined over settings."""
-    analyzed = [r for r in unregularized(results) if r.spec.shortcut.name == shortcut and analysis in r.analyses]
-    chosen = [result for result in analyzed if has_learned(result)]
-    groups = deepest_groups(chosen, freely=(), name=lambda spec: spec.shortcut.name, needed=[shortcut])
-    missing = f"needs the analysis {analysis} of networks with shortcut {shortcut}"
-    if analyzed and not chosen:
-        missing = f"no network with shortcut {shortcut} has learned enough: its error exceeds half of that of guessing"
-    return combine([verdict(group[shortcut]) for group in groups.values()], missing=missing)
-
-
-def _lesioned(
-    results: Sequence[TrialResult], shortcut: str, holds: Callable[[float], bool], *, at_least: int
-) -> Verdict:
-    def verdict(trials: Sequence[TrialResult]) -> Verdict:
-        lesions = [trial.analyses["lesion"].summary for trial in trials]
-        baseline, increase = (
-            median(summary[name] for summary in lesions) for name in ("baseline_error", "mean_increase")
-        )
-        chance = guessing_error(trials[0])
-        measured = (
-            f"{percent(baseline)} whole, {percent(baseline + increase)} on average with one block removed,"
-            f" {percent(chance)} by guessing ({describe_setting(trials)})"
-        )
-        if holds(increase / (chance - baseline)):
-            return Verdict("supported", measured)
-        if trials[0].spec.depth < at_least:
-            return Verdict("not tested", f"fewer than {at_least} layers: {measured}")
-        return Verdict("contradicted", measured)
-
-    return _analyzed(results, shortcut, "lesion", verdict)
-
-
-def _decay(analysis: AnalysisResult) -> tuple[float, float] | None:
-    """Slope of log10 norm by length and the share of variance explained; None for fewer than three norms."""
-    pairs = zip(analysis.table["length"], analysis.table["sampled_norm"], strict=True)
-    points = [(length, math.log10(norm)) for length, norm in pairs if norm > 0]
-    if len(points) < 3:  # noqa: PLR2004 - a line through two points explains everything
-        return None
-    mean_x = sum(x for x, _ in points) / len(points)
-    mean_y = sum(y for _, y in points) / len(points)
-    spread_x = sum((x - mean_x) ** 2 for x, _ in points)
-    spread_y = sum((y - mean_y) ** 2 for _, y in points)
-    slope = sum((x - mean_x) * (y - mean_y) for x, y in points) / spread_x
-    return slope, slope**2 * spread_x / spread_y if spread_y else 1.0
-
-
-RESIDUAL_ROBUST = Claim(
-    statement="Removing one block of a trained residual network barely changes its test error.",
-    source="Veit et al. 2016, section 4.1 and Figure 3",
-    published="no noticeable change except modest peaks at the downsampling blocks (54 blocks, 6.10 % whole)",
-    check=residual_robust,
+WHOLE: dict[str, object] = {"network": "resnet", "block_sampling": "all", "regularizer": "none", "depth": deep(DEEP)}
+RESIDUAL = Arm("identity", {"shortcut": "identity"})
+PLAIN = Arm(
+    "no shortcut, or a VGG",
+    {"network": OneOf(("resnet", "vgg")), "block_sampling": "all", "regularizer": "none"},
+    (
+        {"network": "vgg", "depth": 15, "width": 128, "learning_rate": 0.05},
+        {"network": "resnet", "shortcut": "none"},
+    ),
+    lambda params: params["network"] == "vgg" or params["shortcut"] == "none",
 )
-PLAIN_COLLAPSES = Claim(
-    statement="Removing one layer of a trained plain network brings its test error to chance.",
-    source="Veit et al. 2016, section 4.1 and Figure 3",
-    published="about 90 %, chance on CIFAR-10, for every layer of a 15-layer VGG; here a block is two layers",
-    check=plain_collapses,
+SAMPLING = ("block_sampling",)
+ALL_BLOCKS = Arm("all blocks", {"block_sampling": "all"})
+STOCHASTIC = Arm("stochastic depth", {"block_sampling": "stochastic_depth"})
+
+
+def _same_part(params: Params) -> bool:
+    """Whether 23 of 54 blocks train, or the same part of another number, rounded."""
+    count, stage = params.get("block_sampling.count"), blocks(params)
+    return isinstance(count, int) and stage is not None and abs(count - FULL_SHARE * 3 * stage) <= 1
+
+
+FIXED = Arm("23 of 54 blocks", {"block_sampling": "fixed_count"}, (), _same_part)
+GATED = Arm("exclusive gates", {"shortcut": "exclusive_gate"}, ({"shortcut": "exclusive_gate", "shortcut.bias": -6},))
+SAMPLED: dict[str, object] = {
+    "network": "resnet",
+    "shortcut": "identity",
+    "regularizer": "none",
+    "depth": deep(DEEP),
+}
+RESNET_110: dict[str, object] = {
+    "network": "resnet",
+    "network.block": "basic",
+    "shortcut": "identity",
+    "ordering": "full_preactivation",
+    "depth": 110,
+    "width": 16,
+    "dataset": "cifar10",
+    "dataset.val_fraction": 0,
+    "augmentation": "crop_flip",
+    "batch_size": 128,
+    "learning_rate": 0.1,
+    "schedule": "steps",
+    "regularizer": "none",
+}
+WHOLE_ROW = Published("all blocks 6.10 %", "section 4.3", {**RESNET_110, "block_sampling": "all"})
+FIXED_ROW = Published(
+    "23 of 54 blocks 5.96 %", "section 4.3", {**RESNET_110, "block_sampling": "fixed_count", "block_sampling.count": 23}
 )
-NORM_DECAYS = Claim(
-    statement="The gradient norm of a single path falls exponentially with the path's length.",
-    source="Veit et al. 2016, section 4.3 and Figure 6(b)",
-    published="a straight line on a logarithmic axis (54 blocks); no slope is given",
-    check=norm_decays,
-)
-SHORT_PATHS = Claim(
-    statement="Most of the gradient comes from short paths.",
-    source="Veit et al. 2016, section 4.3 and Figure 6(c)",
-    published="almost all from paths through 5 to 17 of 54 blocks, 0.45 % of all paths",
-    check=short_paths,
+NORMS = table_measure("norm of one path by length", "1", "path_gradient", lambda found: found.summary["gradient_norm"])
+PREACTIVATED = {"ordering": "full_preactivation"}
+
+
+def _robust(threshold_of: str) -> Every:
+    """Little is lost without a block, and most where the dimension changes."""
+    return Every(
+        {
+            threshold_of: Number(RESIDUAL, LESION_SHARE, BARELY, "below"),
+            "most at changes of dimension": Number(RESIDUAL, LESION_PEAK, 0.0, "above"),
+        }
+    )
+
+
+CLAIMS = (
+    Claim(
+        "V1",
+        "Removing one block of a trained residual network changes its test error little: by less than a tenth of the"
+        " distance to guessing, on average.",
+        "Veit et al. 2016, section 4.1 and Figure 3",
+        Number(RESIDUAL, LESION_SHARE, BARELY, "below"),
+        WHOLE,
+        (WHOLE_ROW,),
+        PREACTIVATED,
+    ),
+    Claim(
+        "V2",
+        "Removing one layer of a plain network or a VGG brings its test error to that of guessing: by four fifths of"
+        " the distance or more, on average.",
+        "Veit et al. 2016, section 4.1 and Figure 3",
+        Number(PLAIN, LESION_SHARE, COLLAPSED, "above"),
+    ),
+    Claim(
+        "V3",
+        "The blocks that matter most are those that change the dimension.",
+        "Veit et al. 2016, section 4.1 and Figure 3",
+        Number(RESIDUAL, LESION_PEAK, 0.0, "above"),
+        WHOLE,
+        (),
+        PREACTIVATED,
+    ),
+    Claim(
+        "V4",
+        "On ImageNet too, removing one block of a ResNet-200 changes its error little, most at changes of dimension.",
+        "Veit et al. 2016, section 4.1 and Figure 4",
+        _robust("little"),
+        {
+            "network": "imagenet_resnet",
+            "dataset": "image_folder",
+            "block_sampling": "all",
+            "regularizer": "none",
+            "depth": deep(200),
+        },
+        (),
+        {
+            "dataset": {"name": "image_folder", "val_fraction": 0.01, "train_crop": 224},
+            "network": {"name": "imagenet_resnet", "transition": "projection"},
+            "width": 64,
+            "epochs": 90,
+            "batch_size": 256,
+            "augmentation": "scale",
+            **PREACTIVATED,
+        },
+    ),
+    Claim(
+        "V5",
+        "The test error rises smoothly with the number of blocks that are removed.",
+        "Veit et al. 2016, section 4.2 and Figure 5(a)",
+        Every(
+            {
+                "rises": Number(RESIDUAL, DELETION_ORDER, IN_ORDER, "above"),
+                "without a jump": Number(RESIDUAL, DELETION_JUMP, JUMP, "below"),
+            }
+        ),
+        WHOLE,
+        (),
+        PREACTIVATED,
+    ),
+    Claim(
+        "V6",
+        "The test error rises smoothly as the order of the blocks is shuffled.",
+        "Veit et al. 2016, section 4.2 and Figure 5(b)",
+        Number(RESIDUAL, DISORDER, IN_ORDER, "above"),
+        WHOLE,
+        (),
+        PREACTIVATED,
+    ),
+    Claim(
+        "V7",
+        "More than 95 % of the paths lead through 19 to 35 of 54 blocks.",
+        "Veit et al. 2016, section 4.3 and Figure 6(a)",
+        Number(RESIDUAL, PATHS_TYPICAL, 0.95, "above", counted=True),
+        {**WHOLE, "depth": deep(110)},
+        (),
+        PREACTIVATED,
+    ),
+    Claim(
+        "V8",
+        "The gradient's norm along a path falls exponentially with the path's length.",
+        "Veit et al. 2016, section 4.3 and Figure 6(b)",
+        Exponential(RESIDUAL, NORMS, norm_by_length),
+        WHOLE,
+        (),
+        PREACTIVATED,
+    ),
+    Claim(
+        "V9",
+        "Nine tenths of the gradient or more come along paths of 5 to 17 of 54 blocks, which are few: 0.45 % of all.",
+        "Veit et al. 2016, section 4.3 and Figure 6(c)",
+        Every(
+            {
+                "of the gradient": Number(RESIDUAL, EFFECTIVE_SHARE, 0.9, "above"),
+                "few paths": Number(RESIDUAL, EFFECTIVE_PATHS, FEW, "below", counted=True),
+            }
+        ),
+        {**WHOLE, "depth": deep(56)},
+        (),
+        PREACTIVATED,
+    ),
+    Claim(
+        "V10",
+        "Training 23 of 54 blocks in a batch gives the test error of training all, within half a point.",
+        "Veit et al. 2016, section 4.3",
+        Equal(FIXED, ALL_BLOCKS, SAMPLING, WITHIN),
+        SAMPLED,
+        (FIXED_ROW, WHOLE_ROW),
+        PREACTIVATED,
+    ),
+    Claim(
+        "V11",
+        "Removing blocks leaves a larger part of the short paths than of the long ones.",
+        "Veit et al. 2016, section 4.2 and Figure 7",
+        Number(RESIDUAL, PATHS_LEFT, 0.0, "above", counted=True),
+        WHOLE,
+        (),
+        PREACTIVATED,
+    ),
+    Claim(
+        "V12",
+        "Stochastic depth makes a network slightly more robust to the loss of a block, mainly at changes of dimension.",
+        "Veit et al. 2016, section 5 and Figure 8",
+        Every(
+            {
+                "on average": Lower(STOCHASTIC, (ALL_BLOCKS,), SAMPLING, LESION_MEAN),
+                "at changes of dimension": Lower(STOCHASTIC, (ALL_BLOCKS,), SAMPLING, LESION_AT_CHANGES),
+            }
+        ),
+        SAMPLED,
+    ),
+    Claim(
+        "V13",
+        "Gates as in highway networks leave fewer useful path lengths than identity.",
+        "Veit et al. 2016, section 6",
+        Lower(GATED, (RESIDUAL,), ("shortcut",), USEFUL_LENGTHS, 0.02),
+        WHOLE,
+    ),
 )

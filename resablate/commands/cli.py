@@ -9,6 +9,7 @@ import typer
 
 from resablate.commands.analyze import analyze
 from resablate.commands.check import check
+from resablate.commands.claims import claims
 from resablate.commands.console import err
 from resablate.commands.list import list_
 from resablate.commands.report import report
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("list")(list_)
-for verb in (check, trial, sweep, submit, status, analyze, report, ui):
+for verb in (check, trial, sweep, submit, status, analyze, report, claims, ui):
     app.command()(verb)
 
 

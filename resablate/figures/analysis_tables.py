@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from resablate.figures.tables import Cell, Kind, Replicates, Table, raw_table, show, summary_table
+from resablate.figures.interval_tables import summary_table, with_intervals
+from resablate.figures.tables import Replicates, Table, raw_table
 from resablate.measurement import AnalysisResult
 from resablate.question import TEST
 from resablate.result import TrialResult
-
-_ERROR = "_standard_error"
 
 
 def analysis_tables(groups: Sequence[Replicates]) -> Iterator[tuple[str, Table]]:
@@ -25,41 +23,15 @@ def analysis_tables(groups: Sequence[Replicates]) -> Iterator[tuple[str, Table]]
 def summaries(groups: Sequence[Replicates]) -> dict[str, Table]:
     """Heading -> summary of every analysis at the end, and after the first epoch after which it was run too.
 
-    A number stands with its standard error in one cell.
+    A number stands with its interval and the number of its trainings in one cell.
     """
     found: dict[str, Table] = {}
     for name in _names(groups):
-        found[name] = with_standard_errors(summary_table(groups, name))
+        found[name] = with_intervals(summary_table(groups, name))
         for epoch in _epochs(groups, name)[:1]:
             heading = f"{name}, before training" if epoch == 0 else f"{name}, after epoch {epoch}"
-            found[heading] = with_standard_errors(summary_table(groups, name, epoch=epoch))
+            found[heading] = with_intervals(summary_table(groups, name, epoch=epoch))
     return found
-
-
-def with_standard_errors(table: Table) -> Table:
-    """The table with every column `NAME_standard_error` shown behind its number: `3.75 ± 0.96 %`."""
-    names = list(table.columns)
-    errors = {name: names.index(name + _ERROR) for name in names if name + _ERROR in names}
-    kept = [name for name in names if not name.endswith(_ERROR)]
-    rows = [
-        [
-            _with_error(row[names.index(name)], row[errors[name]], table.columns[name])
-            if name in errors
-            else row[names.index(name)]
-            for name in kept
-        ]
-        for row in table.rows
-    ]
-    return Table({name: table.columns[name] for name in kept}, rows)
-
-
-def _with_error(value: Cell, error: Cell, kind: Kind) -> Cell:
-    if not isinstance(value, float) or not isinstance(error, float) or not math.isfinite(value + error):
-        return value
-    if kind != "percent":
-        return f"{show(value, kind)} ± {show(error, kind)}"
-    shown = show(value, kind).removesuffix(" %")
-    return f"{shown} ± {100 * error:.{len(shown.partition('.')[2])}f} %"
 
 
 def _names(groups: Sequence[Replicates]) -> list[str]:

@@ -60,6 +60,7 @@ STYLE: dict[RcKeyType, Any] = {
 }
 
 _REPLICATE: dict[str, Any] = {"linestyle": "-", "linewidth": 0.6, "alpha": 0.45}
+_SINGLE: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 3.5, "alpha": 0.5}
 ROOM = 0.08
 """Part of the trainings' range that is added at either end for the intervals of means."""
 NARROW = 10.0
@@ -117,6 +118,10 @@ def add_curves(axes: Mapping[tuple[Panel, str], Axes], curves: Sequence[Curve], 
         curves: what to draw.
         look: properties of the means' lines, in the place of the series' own.
     """
+    for quantity in {curve.quantity for curve in curves}:
+        chosen = [curve for curve in curves if curve.quantity == quantity]
+        ax = axes[chosen[0].panel, quantity]
+        ax.set_ylim(_limits([y for curve in chosen for one in curve.replicates for y in one.y], ax.get_yscale()))
     crowds = Counter((curve.panel, curve.quantity) for curve in curves)
     for curve in curves:
         ax, color = axes[curve.panel, curve.quantity], color_of(curve.series)
@@ -128,10 +133,6 @@ def add_curves(axes: Mapping[tuple[Panel, str], Axes], curves: Sequence[Curve], 
             ax.fill_between(curve.x, curve.low, curve.high, color=color, alpha=alpha, linewidth=0)
         else:
             ax.vlines(curve.x, curve.low, curve.high, color=color, linewidth=1.4)
-    for quantity in {curve.quantity for curve in curves}:
-        chosen = [curve for curve in curves if curve.quantity == quantity]
-        ax = axes[chosen[0].panel, quantity]
-        ax.set_ylim(_limits([y for curve in chosen for one in curve.replicates for y in one.y], ax.get_yscale()))
 
 
 def reach(axes: Axes, values: Iterable[float]) -> None:
@@ -198,9 +199,7 @@ def replicate_handles(curves: Iterable[Curve]) -> list[Artist]:
     keys: list[Artist] = []
     if any(curve.trials > 1 for curve in curves):
         points = all(len(one.x) == 1 for curve in curves for one in curve.replicates)
-        look: dict[str, Any] = (
-            {"marker": "o", "markersize": 3.5, "linestyle": "", "alpha": 0.5} if points else _REPLICATE
-        )
+        look = _SINGLE if points else _REPLICATE
         keys.append(Line2D([], [], color=INK, label="one training", **look))
     if any(not isnan(low) for curve in curves for low in curve.low):
         keys.append(Patch(color=INK, alpha=0.18, linewidth=0, label="95 % interval of the mean"))

@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from statistics import fmean
 from typing import Any
 
-import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -26,6 +26,7 @@ from resablate.question import TEST
 from resablate.result import TrialResult
 from resablate.statistics import Sample, error_interval
 from resablate.statistics.chance import chance_error
+from resablate.statistics.outcome_samples import sample_of_outcomes
 
 ROW_HEIGHT = 0.34
 LABEL_WIDTH = 1.2
@@ -98,20 +99,14 @@ def _interval(finished: Sequence[TrialResult]) -> tuple[float, float, float]:
     """The mean error and the ends of its interval in %: over seeds, and over test examples whose outcomes are known."""
     if not finished:
         return math.nan, math.nan, math.nan
-    errors = np.array([trial.test_error for trial in finished])
-    middle = 100 * float(errors.mean())
-    outcomes = [test.outcomes for trial in finished if (test := trial.analyses.get(TEST)) and test.outcomes]
-    same = len({(found.examples, found.count) for found in outcomes}) == 1 and len(outcomes) == len(finished)
-    if same and outcomes[0].count > 1:
-        sample = Sample.of_outcomes(np.stack([found.unpacked() for found in outcomes]), examples=outcomes[0].examples)
-    else:
-        sample = Sample.of_numbers(errors)
-        if not 0 < errors.mean() < 1:
-            return middle, math.nan, math.nan
-    found = error_interval(sample, level=LEVEL)
-    low, high = 100 * float(found.low), 100 * float(found.high)
-    known = len(finished) > 1 and (same or errors.std() > 0)
-    return (middle, low, high) if known else (middle, math.nan, math.nan)
+    errors = [trial.test_error for trial in finished]
+    middle = 100 * fmean(errors)
+    tests = [(trial.spec.seed, trial.analyses[TEST].outcomes) for trial in finished]
+    sample, _ = sample_of_outcomes(tests)
+    if len(finished) < 2 or (sample is None and len(set(errors)) < 2):  # noqa: PLR2004 - a spread needs two
+        return middle, math.nan, math.nan
+    found = error_interval(sample or Sample.of_numbers(errors), level=LEVEL)
+    return middle, 100 * float(found.low), 100 * float(found.high)
 
 
 def _number(text: str) -> float:

@@ -76,7 +76,8 @@ PICTURE = Picture(
         "the same to an image; and the mean of l, the median over examples of the size of the logarithm of their own "
         "ratio, over the blocks that keep dimensions and over the parts of the others. On logarithmic axes; a ratio "
         "of 1, and an l near 0, mean that the norm is kept. Thick lines are geometric means over n trainings, thin "
-        "lines the trainings, bands 95 % intervals of the mean over all seeds. Of many panels, only the first quantities are drawn. After Zaeemzadeh et al. "
+        "lines the trainings, bands 95 % intervals of the mean over all seeds. Of many panels, only the first "
+        "quantities are drawn. After Zaeemzadeh et al. "
         "(arXiv 1805.07477)."
     ),
     data=data,

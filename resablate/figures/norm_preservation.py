@@ -98,7 +98,8 @@ PICTURE = Picture(
         "dimensions stand beside their block: what is behind its entry, and its transition convolution alone. Thick "
         "lines and large markers are geometric means over n trainings, thin lines and small points the trainings, "
         "bands and vertical lines 95 % intervals of the mean over all seeds. Gray columns are the blocks that change "
-        "dimensions; block 0 is next to the input. Of many panels, only the ratio is drawn. After Zaeemzadeh et al. (arXiv 1805.07477)."
+        "dimensions; block 0 is next to the input. Of many panels, only the ratio "
+        "is drawn. After Zaeemzadeh et al. (arXiv 1805.07477)."
     ),
     data=data,
     draw=draw,

@@ -62,7 +62,8 @@ PICTURE = Picture(
         "paths, and the root mean square over all single paths, estimated by random signs. "
         "Thick lines are geometric means over n trainings, thin lines the trainings, bands 95 % intervals "
         "of the mean over all seeds; dashed: before training. Zero norms are not drawn: a network without "
-        "shortcuts has one path only. Of many panels, only the first quantity is drawn. After Veit et al. (2016), Figure 6(b)."
+        "shortcuts has one path only. Of many panels, only the first quantity "
+        "is drawn. After Veit et al. (2016), Figure 6(b)."
     ),
     data=data,
     draw=draw,

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, median, stdev
 from typing import Any, Literal
 
 from resablate.component import shown_value
 from resablate.figures.parameters import flat_row, parameter_order, sort_key, varying
 from resablate.measurement import AnalysisResult
-from resablate.result import COMPLETE, TrialResult
+from resablate.result import TrialResult
 from resablate.statistics.replicates import cells
 
 Kind = Literal["text", "count", "percent", "points", "number"]
@@ -79,82 +78,6 @@ def replicates(results: Sequence[TrialResult], *, axes: Sequence[str] = ()) -> l
     return sorted(groups, key=lambda group: [sort_key(name, value) for name, value in group.fields.items()])
 
 
-def error_table(groups: Sequence[Replicates], *, published: Callable[[TrialResult], str | None]) -> Table:
-    """Test error of every group over its seeds, and its difference to identity with the other parameters equal.
-
-    A median is infinite ("fail") where half of the trials or more diverged; mean and deviation are over those
-    that finished.
-
-    Args:
-        groups: what `replicates` found.
-        published: the published error of a trial's kind of network, where there is one.
-    """
-    references = {_without_shortcut(group): median_error(group) for group in groups if _is_identity(group)}
-    rows: list[list[Cell]] = []
-    for group in groups:
-        tested = [r.test_error for r in group.results if r.status == "finished"]
-        finished = [error for error in tested if math.isfinite(error)]
-        middle = median_error(group)
-        reference = references.get(_without_shortcut(group), math.nan)
-        known = not _is_identity(group) and math.isfinite(middle) and math.isfinite(reference)
-        rows.append(
-            [
-                *group.fields.values(),
-                sum(r.status in COMPLETE for r in group.results),
-                sum(r.status == "diverged" for r in group.results),
-                middle,
-                fmean(finished) if finished else None,
-                stdev(finished) if len(finished) > 1 else None,
-                middle - reference if known else None,
-                _middle(group, _train_loss),
-                published(group.results[0]),
-            ]
-        )
-    columns: dict[str, Kind] = {
-        **_field_columns(groups),
-        "trials": "count",
-        "diverged": "count",
-        "median_error": "percent",
-        "mean_error": "percent",
-        "standard_deviation": "percent",
-        "difference_to_identity": "points",
-        "final_train_loss": "number",
-        "published_error": "text",
-    }
-    return _without_empty(Table(columns, rows), ["published_error", "difference_to_identity", "standard_deviation"])
-
-
-def median_error(group: Replicates) -> float:
-    """The group's median test error, infinite ("fail") where half of the trials or more diverged."""
-    return _middle(group, lambda result: result.test_error)
-
-
-def summary_table(groups: Sequence[Replicates], analysis: str, *, epoch: int | None = None) -> Table:
-    """The summary numbers of an analysis, as medians over the seeds of every group that has it.
-
-    Args:
-        groups: what `replicates` found.
-        analysis: its name.
-        epoch: what it measured after that epoch; at the end where None.
-    """
-    rows: list[list[Cell]] = []
-    names: dict[str, Kind] = {}
-    measured = [
-        (group, [done[analysis] for done in measured_at(group.results, epoch) if analysis in done]) for group in groups
-    ]
-    for _, taken in measured:
-        for one in taken:
-            names |= {name: _kind(one.units[name]) for name in one.summary}
-    for group, taken in measured:
-        found = [one.summary for one in taken]
-        if found:
-            medians = [median(s[n] for s in found if n in s) if any(n in s for s in found) else None for n in names]
-            rows.append([*group.fields.values(), len(found), *medians])
-    heads: dict[str, Kind] = {**_field_columns(groups), "trials": "count"}
-    columns: dict[str, Kind] = {_apart(name, heads): kind for name, kind in names.items()}
-    return Table({**heads, **columns}, rows)
-
-
 def measured_at(results: Sequence[TrialResult], epoch: int | None) -> list[Mapping[str, AnalysisResult]]:
     """The analyses of every result by name, after an epoch, or at the end if it is None."""
     return [r.analyses if epoch is None else r.analyses_by_epoch.get(epoch, {}) for r in results]
@@ -188,43 +111,26 @@ def raw_table(groups: Sequence[Replicates], read: Callable[[TrialResult], Iterab
     width = len(heads) + len(names)  # rows that were read before a column first appeared are shorter
     for row in rows:
         row.extend([None] * (width - len(row)))
-    columns: dict[str, Kind] = dict.fromkeys([*heads, *(_apart(name, heads) for name in names)], "text")
+    columns: dict[str, Kind] = dict.fromkeys([*heads, *(apart(name, heads) for name in names)], "text")
     return Table(columns, rows)
 
 
-def _apart(name: str, taken: Collection[str]) -> str:
+def apart(name: str, taken: Collection[str]) -> str:
     """A name for a measured number that is none of the columns before it."""
     return f"measured_{name}" if name in taken else name
 
 
-def _field_columns(groups: Sequence[Replicates]) -> dict[str, Kind]:
+def field_columns(groups: Sequence[Replicates]) -> dict[str, Kind]:
+    """The columns that tell the groups apart."""
     return dict.fromkeys(groups[0].fields, "text")
 
 
-def _without_shortcut(group: Replicates) -> tuple[Any, ...]:
-    return tuple(value for name, value in group.fields.items() if name.partition(".")[0] != "shortcut")
-
-
-def _is_identity(group: Replicates) -> bool:
-    return group.fields.get("shortcut") == "identity"
-
-
-def _train_loss(result: TrialResult) -> float:
-    return result.history[-1].train_loss if result.history else math.nan
-
-
-def _middle(group: Replicates, measure: Callable[[TrialResult], float]) -> float:
-    """The median of the completed trials, infinite for those that diverged; NaN where nothing was measured."""
-    completed = [r for r in group.results if r.status in COMPLETE]
-    measured = [math.inf if r.status == "diverged" else measure(r) for r in completed]
-    return median(known) if (known := [value for value in measured if not math.isnan(value)]) else math.nan
-
-
-def _kind(unit: str) -> Kind:
+def kind_of(unit: str) -> Kind:
+    """How numbers of a unit are shown."""
     return "percent" if unit == "fraction" else "number"
 
 
-def _without_empty(table: Table, names: Sequence[str]) -> Table:
+def without_empty(table: Table, names: Sequence[str]) -> Table:
     """The table without those of the columns `names` in which every cell is empty."""
     kept = [
         place

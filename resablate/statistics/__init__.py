@@ -20,6 +20,7 @@ from resablate.statistics.family import decide_family
 from resablate.statistics.orders import OrderAgreement, order_agreement
 from resablate.statistics.planning import power, seeds_from_estimate, seeds_needed
 from resablate.statistics.printed_error import error_interval
+from resablate.statistics.rate_differences import RateDifference, compare_rates
 from resablate.statistics.rates import Rate, compare_rate
 from resablate.statistics.resampling import resampled
 from resablate.statistics.sample import Sample
@@ -46,6 +47,7 @@ __all__ = [
     "NextRound",
     "OrderAgreement",
     "Rate",
+    "RateDifference",
     "Rounds",
     "Sample",
     "Verdict",
@@ -53,6 +55,7 @@ __all__ = [
     "compare",
     "compare_equivalent",
     "compare_rate",
+    "compare_rates",
     "compare_shapes",
     "compare_with_every",
     "compare_with_threshold",

@@ -21,7 +21,6 @@ STRENGTH = {
     "regularizers/procrustes.py": "a component's own file",
     "regularizers/spectral_penalty.py": "a component's own file",
     "figures/regularizer_strength.py": "the picture that is about it",
-    "claims/comparison.py": "published numbers of networks without a regularizer are compared with those of strength 0",
 }
 """Where the code knows `regularizer.strength`. From a sweep file to the regularizer, and from there into MLflow and the
 tables, it passes as an argument of a component that nobody looks into."""
@@ -35,7 +34,11 @@ REGULARIZER = {
     "analyses/spectrum.py": "measures what the regularizer drew the singular values to",
     "figures/regularizer_strength.py": "the picture of its strength",
     "figures/parameters.py": "a trial without one repeats none of its arguments",
-    "claims/comparison.py": "as under STRENGTH",
+    "claims/arms.py": "a label says which regularizer a cell has",
+    "claims/he2016_shortcuts.py": "claims are about networks without one",
+    "claims/he2016_imagenet.py": "likewise",
+    "claims/veit2016.py": "likewise",
+    "claims/zaeemzadeh2020.py": "claims about the projection",
 }
 SEED = {
     "sweep.py": "a search has one, and its seeds are part of a label",

@@ -3,10 +3,12 @@
 import math
 from collections import Counter
 from dataclasses import replace
+from statistics import stdev
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import t
 
 from resablate.check import steps_per_epoch
 from resablate.component import Component
@@ -29,8 +31,9 @@ from resablate.figures import (
     training_curves,
 )
 from resablate.figures.drawing import color_of
+from resablate.figures.interval_tables import error_table, summary_table, with_intervals
 from resablate.figures.parameters import varying
-from resablate.figures.tables import Kind, Table, error_table, raw_table, replicates, show, summary_table
+from resablate.figures.tables import Kind, Table, raw_table, replicates, show
 from resablate.figures.variants import DISTINGUISHABLE, arrange, arrange_shared
 from resablate.measurement import AnalysisResult, Outcomes
 from resablate.result import TrialResult
@@ -40,6 +43,7 @@ from tests.factories import (
     make_lesion,
     make_multi_lesion,
     make_norm_preservation,
+    make_outcomes,
     make_path_count,
     make_path_gradient,
     make_reorder,
@@ -588,13 +592,37 @@ def test_error_table_by_hand() -> None:
         replicates(results), published=lambda result: "fail" if result.spec.shortcut.name == "none" else None
     )
     identity, none = (dict(zip(table.columns, row, strict=True)) for row in table.rows)
-    assert identity["median_error"] == pytest.approx(0.2)
-    assert identity["standard_deviation"] == pytest.approx(0.1)
+    assert identity["mean_error"] == pytest.approx(0.2)
+    assert identity["mean_error_n"] == 3
+    # On log odds: sd 0.1 of the errors, divided by 0.2 x 0.8, with two degrees of freedom.
+    half = t.ppf(0.975, 2) * 0.1 / math.sqrt(3) / (0.2 * 0.8)
+    middle = math.log(0.2 / 0.8)
+    ends = [1 / (1 + math.exp(-(middle + sign * half))) for sign in (-1, 1)]
+    assert [identity["mean_error_low"], identity["mean_error_high"]] == pytest.approx(ends)
     assert identity["final_train_loss"] == pytest.approx(0.5)
     assert (none["trials"], none["diverged"]) == (2, 1)
-    assert none["median_error"] == math.inf
-    assert none["mean_error"] == pytest.approx(0.5)
+    assert (none["mean_error"], none["mean_error_low"], none["mean_error_n"]) == (0.5, None, 1)
     assert none["published_error"] == "fail"
+
+
+def test_an_interval_of_outcomes_counts_their_examples_too() -> None:
+    """Two trainings with one error have no spread over seeds; the examples have one."""
+    found = make_outcomes(0.2, count=400)
+    results = [make_result(seed=seed, outcomes=found) for seed in range(2)]
+    table = error_table(replicates(results), published=lambda _: None)
+    row = dict(zip(table.columns, table.rows[0], strict=True))
+    error = float(found.unpacked().mean())
+    deviation = math.sqrt(error * (1 - error) / 399)
+    half = (row["mean_error_high"] - row["mean_error_low"]) / 2
+    assert half == pytest.approx(1.96 * deviation, rel=0.05)
+
+
+def test_cells_that_all_diverged_fail_and_one_training_has_no_interval() -> None:
+    results = [make_result(status="diverged", shortcut="none"), make_result(error=0.1)]
+    table = with_intervals(error_table(replicates(results), published=lambda _: None))
+    shown = {row[0]: dict(zip(table.columns, row, strict=True)) for row in table.shown()}
+    assert shown["none"]["mean_error"] == "fail"
+    assert shown["identity"]["mean_error"] == "10.0 %, n 1"
 
 
 def test_differences_are_to_identity_with_the_other_fields_equal() -> None:
@@ -606,7 +634,7 @@ def test_differences_are_to_identity_with_the_other_fields_equal() -> None:
     assert "published_error" not in table.columns
 
 
-def test_summaries_are_medians_and_raw_tables_tidy() -> None:
+def test_summaries_are_means_with_intervals_and_raw_tables_tidy() -> None:
     groups = replicates(
         [
             make_result(seed=s, analyses={"lesion": make_lesion([e, e], baseline=0.1)})
@@ -614,7 +642,14 @@ def test_summaries_are_medians_and_raw_tables_tidy() -> None:
         ]
     )
     table = summary_table(groups, "lesion")
-    assert dict(zip(table.columns, table.rows[0], strict=True))["mean_error"] == pytest.approx(0.4)
+    row = dict(zip(table.columns, table.rows[0], strict=True))
+    assert row["mean_error"] == pytest.approx(1.1 / 3)
+    assert row["mean_error_n"] == 3
+    # The spread over seeds, and the 0.2 points over examples that every seed shares.
+    assert row["mean_error_high"] - row["mean_error"] == pytest.approx(
+        t.ppf(0.975, 2) * stdev([0.2, 0.4, 0.5]) / 3**0.5, rel=1e-3
+    )
+    assert "mean_error_standard_error" not in table.columns
     raw = raw_table(groups, lambda result: [{"block": 0, "error": result.test_error}])
     assert list(raw.columns) == ["key", "shortcut", "depth", "seed", "block", "error"]
     assert len(raw.rows) == 3
@@ -624,8 +659,9 @@ def test_a_measured_number_called_as_a_parameter_has_a_column_of_its_own() -> No
     odd = AnalysisResult(summary={"depth": 0.5, "trials": 2.0}, table={}, units={"depth": "1", "trials": "1"})
     groups = replicates([make_result(analyses={"odd": odd})])
     summary = summary_table(groups, "odd")
+    summary = with_intervals(summary)
     assert list(summary.columns) == ["shortcut", "depth", "trials", "measured_depth", "measured_trials"]
-    assert summary.rows == [["identity", 20, 1, 0.5, 2.0]]
+    assert summary.rows == [["identity", 20, 1, "0.5, n 1", "2, n 1"]]
     raw = raw_table(groups, lambda _: [{"seed": 7.0}, {"seed": 8.0, "late": 1.0}])
     assert list(raw.columns) == ["key", "shortcut", "depth", "seed", "measured_seed", "late"]
     assert [row[3:] for row in raw.rows] == [[0, 7.0, None], [0, 8.0, 1.0]]

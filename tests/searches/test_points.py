@@ -90,10 +90,10 @@ def test_what_a_case_does_not_set_is_as_in_the_base() -> None:
 
 
 def test_an_argument_of_the_base_stands_for_every_component_that_takes_it() -> None:
-    gates = ["identity", {"name": "exclusive_gate", "bias": -3}]
-    sweep = make_sweep({"shortcut": gates}, base={"shortcut.bias": -6})
+    gates = ["identity", "exclusive_gate"]
+    sweep = make_sweep({"shortcut": gates}, base={"shortcut.bias": -3})
     [spec] = plan_sweep(sweep).point_trials({"shortcut": sweep.axes["shortcut"][1]})  # type: ignore[index]
-    assert spec.shortcut.values["bias"] == -6
+    assert spec.shortcut.values["bias"] == -3
     assert point_of(spec, sweep)["shortcut"].name == "exclusive_gate"
 
 

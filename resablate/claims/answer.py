@@ -1,0 +1,235 @@
+"""All claims of a report, decided together at one level, and what is said of each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from resablate.claims import CLAIMS
+from resablate.claims.claim import Claim, Judgement, Part
+from resablate.claims.failing import seeds_of_rate
+from resablate.claims.pairs import amount, margin_note
+from resablate.claims.trials import Trials
+from resablate.datasets import DATASETS
+from resablate.result import TrialResult
+from resablate.statistics import Decision, Rate, Verdict, decide_family
+from resablate.statistics.comparison import ONE_SEED
+
+OPPOSITES = {
+    "lower by": "higher by",
+    "failures less often by": "failures more often by",
+    "grows by": "shrinks by",
+    "part of the epochs less": "part of the epochs more",
+}
+"""How a difference is told that is negative: the claim is wrong."""
+LEVEL = 0.05
+"""At most so many reports have one false verdict or more."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The part that a verdict hangs on.
+
+    Args:
+        name: of the part: the setting, and what is compared.
+        part: itself.
+        value: its number.
+        low: the lower end of its interval.
+        high: the upper end.
+        level: of that interval: that at which the part was decided.
+        decision: what the part comes to by itself.
+    """
+
+    name: str
+    part: Part
+    value: float
+    low: float
+    high: float
+    level: float
+    decision: Decision
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What results say about one claim.
+
+    Args:
+        claim: which.
+        judgement: everything that was compared.
+        decision: at the level that the other claims of the report leave for it.
+    """
+
+    claim: Claim
+    judgement: Judgement
+    decision: Decision
+
+    @property
+    def verdict(self) -> Verdict:
+        """One of five."""
+        return self.decision.verdict
+
+    @cached_property
+    def shown(self) -> Shown | None:
+        """The part that the verdict hangs on; None where nothing was compared.
+
+        The one that contradicts most where the claim is contradicted, else the one that is least certain. A claim is
+        supported where each part is at the claim's level, and contradicted by a part at that level corrected for their
+        number: the interval is at that one.
+        """
+        known = {n: p for n, p in self.judgement.parts.items() if math.isfinite(float(p.comparison.estimate.value))}
+        if not known:
+            return None
+        contradicted = self.verdict is Verdict.CONTRADICTED
+
+        def certainty(name: str) -> float:
+            evidence = known[name].comparison.evidence
+            return -float(evidence.contradicted) if contradicted else float(evidence.supported)
+
+        name = max(known, key=certainty)
+        part, decision = known[name], self.decision.parts.get(name, self.decision)
+        level = decision.level if contradicted else self.decision.level
+        ends = part.comparison.estimate.interval(level)
+        return Shown(name, part, decision.difference, float(ends.low), float(ends.high), level, decision)
+
+    @property
+    def one_seed(self) -> bool:
+        """Whether nothing is missing but a second training."""
+        missing = [part.comparison.missing for part in self.judgement.parts.values() if part.comparison.missing]
+        return bool(missing) and all(reason == ONE_SEED for reason in missing)
+
+    @property
+    def numbers(self) -> str:
+        """The difference with its interval: `lower by +1.56 points (+0.90 to +2.22)`; empty where there is none."""
+        if (shown := self.shown) is None:
+            return ""
+        part, noun = shown.part, shown.part.noun
+        value, low, high = shown.value, shown.low, shown.high
+        if value < 0 and noun in OPPOSITES:
+            value, low, high, noun = -value, -high, -low, OPPOSITES[noun]
+        text = f"{noun} {amount(value, part.unit)}"
+        if not (math.isfinite(low) and math.isfinite(high)):
+            return text
+        return f"{text} ({' to '.join(amount(end, part.unit).split(' ')[0] for end in (low, high))})"
+
+    @property
+    def seeds(self) -> str:
+        """`5 and 5`: the trainings of each cell of the part that is shown."""
+        if (shown := self.shown) is None:
+            return ""
+        counts = sorted(shown.decision.seeds)
+        if len(set(counts)) == 1:
+            return f"{counts[0]} each" if len(counts) > 1 else str(counts[0])
+        return (
+            " and ".join(map(str, counts))
+            if len(counts) == len(("two", "cells"))
+            else f"{min(counts)} to {max(counts)}"
+        )
+
+    @property
+    def needed(self) -> int | None:
+        """Trainings of each cell that would decide an effect of the published size with 80 % power."""
+        if self.verdict is not Verdict.UNDECIDED and not self.one_seed:
+            return None
+        if (shown := self.shown) is None:
+            return None
+        decision, part = shown.decision, shown.part
+        if isinstance(part.comparison.estimate, Rate):
+            found = seeds_of_rate(shown.level)
+        else:
+            found = decision.seeds_needed or self.claim.rule.seeds(shown.level, self._test_examples(part))
+        return found if found is not None and found > max(decision.seeds, default=0) else None
+
+    @staticmethod
+    def _test_examples(part: Part) -> int:
+        names = [cell.spec.dataset.name for cell in part.cells]
+        rows = [DATASETS[name] for name in names if name in DATASETS]
+        return max((row.test_count for row in rows), default=0) or _USUAL_TEST_SET
+
+    @property
+    def missing(self) -> str:
+        """What would have to run, where the claim is not tested; empty otherwise."""
+        if self.verdict is not Verdict.NOT_TESTED:
+            return ""
+        if self.one_seed:
+            return "one seed"
+        if not self.judgement.parts:
+            return self.judgement.missing
+        reasons = {p.comparison.missing: name for name, p in self.judgement.parts.items() if p.comparison.missing}
+        return "; ".join(
+            f"{name}: {reason}" if reason != ONE_SEED else f"{name}: one seed" for reason, name in reasons.items()
+        )
+
+    @property
+    def what_would_decide(self) -> str:
+        """What would decide it, where it is not decided; empty otherwise."""
+        if self.verdict not in (Verdict.UNDECIDED, Verdict.NOT_TESTED):
+            return ""
+        needed = self.needed
+        seeds = f"{needed} seeds of each decide an effect of the published size with 80 % power" if needed else ""
+        if self.verdict is Verdict.NOT_TESTED:
+            return f"{self.missing}: {seeds}" if self.one_seed and seeds else f"needs {self.missing}"
+        return seeds or "more seeds: no effect of a published size is known, or the test set is too small for it"
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader should know; where undecided also that the seeds cannot resolve the margin."""
+        wide = margin_note(shown.part) if self.verdict is Verdict.UNDECIDED and (shown := self.shown) else ""
+        return [*self.judgement.notes, *([wide] if wide else [])]
+
+    @property
+    def published(self) -> list[str]:
+        """The published numbers that stand for what was compared here."""
+        return self.claim.published_for(cell for part in self.judgement.parts.values() for cell in part.cells)
+
+    @property
+    def method(self) -> str:
+        """How the part that is shown was compared, with the correlation over shared seeds."""
+        if (shown := self.shown) is None:
+            return ""
+        correlation = shown.decision.correlation
+        told = f"; correlation over shared seeds {correlation:.2f}" if correlation is not None else ""
+        return f"{shown.part.comparison.estimate.method}{told}; interval at {100 * shown.level:.2g} %"
+
+    def record(self) -> dict[str, Any]:
+        """Everything as plain values."""
+        decision, shown = self.decision, self.shown
+        return {
+            "claim": self.claim.id,
+            "statement": self.claim.statement,
+            "verdict": str(self.verdict),
+            "numbers": self.numbers,
+            "compared": shown.name if shown else "",
+            "difference": _finite(shown.value) if shown else None,
+            "low": _finite(shown.low) if shown else None,
+            "high": _finite(shown.high) if shown else None,
+            "level": shown.level if shown else decision.level,
+            "seeds": list(decision.seeds),
+            "method": self.method,
+            "what_would_decide": self.what_would_decide,
+            "seeds_needed": self.needed,
+            "notes": self.notes,
+            "published": self.published,
+            "parts": {name: str(part.verdict) for name, part in decision.parts.items()},
+        }
+
+
+_USUAL_TEST_SET = 10_000
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def answer_claims(
+    results: Iterable[TrialResult], *, claims: Mapping[str, Claim] = CLAIMS, level: float = LEVEL
+) -> tuple[Answer, ...]:
+    """Every claim decided over the results of one sweep or several, at one level for all together."""
+    trials = Trials(results)
+    judged = {name: claim.judge(trials) for name, claim in claims.items()}
+    decided = decide_family({name: judgement.comparison for name, judgement in judged.items()}, level=level)
+    return tuple(Answer(claim, judged[name], decided[name]) for name, claim in claims.items())

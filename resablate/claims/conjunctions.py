@@ -1,0 +1,91 @@
+"""Claims of several parts, and claims that nothing decides yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from resablate.claims.arms import Arm, Fields
+from resablate.claims.claim import Judgement, Part, Rule, untested
+from resablate.claims.measures import Measure
+from resablate.claims.trials import Trials
+
+
+@dataclass(frozen=True)
+class Every:
+    """Every one of several rules holds; each says which part of the claim it is.
+
+    Args:
+        rules: by that part.
+        also: fields that all trainings of a part have.
+    """
+
+    rules: Mapping[str, Rule]
+    also: Mapping[str, Fields] | None = None
+
+    @property
+    def text(self) -> str:
+        """All of their sentences."""
+        return "; and ".join(f"{name}: {rule.text}" for name, rule in self.rules.items())
+
+    @property
+    def arms(self) -> Sequence[Arm]:
+        """All of theirs."""
+        return [arm for rule in self.rules.values() for arm in rule.arms]
+
+    @property
+    def measures(self) -> Sequence[Measure]:
+        """All of theirs."""
+        return tuple(measure for rule in self.rules.values() for measure in rule.measures)
+
+    def judge(self, trials: Trials, where: Fields) -> Judgement:
+        """Each of them; one that is not tested leaves the claim untested unless another contradicts it."""
+        parts: dict[str, Part] = {}
+        notes: list[str] = []
+        missing: list[str] = []
+        for name, rule in self.rules.items():
+            judged = rule.judge(trials, {**where, **(self.also or {}).get(name, {})})
+            notes.extend(judged.notes)
+            if judged.parts:
+                parts.update({f"{name}: {key}": part for key, part in judged.parts.items()})
+            else:
+                missing.append(judged.missing)
+                parts[name] = Part(untested(judged.missing), "1")
+        if len(missing) == len(self.rules):
+            return Judgement({}, "; ".join(dict.fromkeys(missing)), tuple(dict.fromkeys(notes)))
+        return Judgement(parts, "", tuple(dict.fromkeys(notes)))
+
+    def seeds(self, level: float, examples: int) -> int | None:
+        """The most that one of those needs of which it is known."""
+        found = [rule.seeds(level, examples) for rule in self.rules.values()]
+        return max((count for count in found if count is not None), default=None)
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Nothing decides it yet: `what` names the shortcut, analysis or data that is missing."""
+
+    what: str
+
+    @property
+    def text(self) -> str:
+        """What is missing."""
+        return f"not tested: {self.what}"
+
+    @property
+    def arms(self) -> Sequence[Arm]:
+        """None."""
+        return ()
+
+    @property
+    def measures(self) -> Sequence[Measure]:
+        """None."""
+        return ()
+
+    def judge(self, trials: Trials, where: Fields) -> Judgement:
+        """Not tested."""
+        return Judgement({}, self.what)
+
+    def seeds(self, level: float, examples: int) -> int | None:
+        """None."""
+        return None

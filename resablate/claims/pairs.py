@@ -1,0 +1,130 @@
+"""Two cells compared: by their errors where they trained, by their failures where they did not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from resablate.claims.claim import NOTHING, Part, untested
+from resablate.claims.measures import Measure, Unit
+from resablate.claims.trials import ClaimCell, Measured
+from resablate.statistics import Comparison, Rate, Sample, compare_rate, compare_rates
+from resablate.statistics.estimate import Estimate
+
+Compare = Callable[[Sample, Sample], Comparison]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One cell and its rival in one setting, measured.
+
+    Args:
+        claimed: the cell that is claimed to be better.
+        rival: the other.
+        name: of the pair, for people.
+    """
+
+    claimed: Measured
+    rival: Measured
+    name: str
+
+    @property
+    def cells(self) -> tuple[ClaimCell, ClaimCell]:
+        """Both."""
+        return self.claimed.cell, self.rival.cell
+
+
+def compare_pair(
+    pair: Pair, measure: Measure, compare: Compare, *, margin: float, noun: str = "lower by"
+) -> dict[str, Part]:
+    """The parts of a claim that come of one pair, by name.
+
+    Trainings that diverged are failures. Where all of a cell diverged, failures alone are compared. Where some of the
+    claimed cell did, it has to fail less often too. Where some of the rival's did, the comparison is of those that
+    finished, which favors the rival.
+    """
+    ours, theirs = pair.claimed.cell, pair.rival.cell
+    if not ours.finished or not theirs.finished:
+        return {f"{pair.name}, failures": failures(pair)}
+    if pair.claimed.sample is None or pair.rival.sample is None:
+        lacking = ours if pair.claimed.sample is None else theirs
+        place = measure.analysis or measure.name
+        return {pair.name: Part(untested(f"{place} of {lacking.spec.label()}"), measure.unit, cells=pair.cells)}
+    if _guessing(ours) and _guessing(theirs):
+        estimate = compare(pair.claimed.sample, pair.rival.sample).estimate
+        return {pair.name: Part(Comparison(estimate, NOTHING), measure.unit, margin, noun=noun, cells=pair.cells)}
+    found = compare(pair.claimed.sample, pair.rival.sample)
+    parts = {pair.name: Part(found, measure.unit, margin, noun=noun, cells=pair.cells)}
+    if ours.diverged:
+        parts[f"{pair.name}, failures"] = failures(pair)
+    return parts
+
+
+def failures(pair: Pair) -> Part:
+    """The claim that the claimed cell fails less often than its rival."""
+    ours, theirs = (Rate(cell.diverged, len(cell.results)) for cell in pair.cells)
+    return Part(compare_rates(ours, theirs), "share", noun="failures less often by", cells=pair.cells)
+
+
+def learns(cell: ClaimCell) -> Part:
+    """The claim that a cell diverges, or does not learn, in fewer than half of its trainings."""
+    rate = Rate(cell.diverged + cell.unlearned, len(cell.results))
+    return Part(compare_rate(rate, side="below"), "share", reference=0.5, noun="does not learn in", cells=(cell,))
+
+
+def _guessing(cell: ClaimCell) -> bool:
+    """Whether no training of the cell has learned."""
+    return cell.diverged + cell.unlearned == len(cell.results)
+
+
+def notes_on(measured: Sequence[Measured], names: Sequence[str]) -> list[str]:
+    """What a reader should know of the cells: failures, what has not learned, what lacks the number, test sets."""
+    found: list[str] = []
+    for one, name in zip(measured, names, strict=True):
+        cell, count = one.cell, len(one.cell.results)
+        if cell.diverged:
+            found.append(f"{name}: {cell.diverged} of {count} trainings diverged")
+        if cell.unlearned:
+            found.append(f"{name} has not learned in {cell.unlearned} of {count} trainings")
+        if one.lacking:
+            found.append(f"{name}: {one.lacking} of {count} trainings lack the number")
+        if one.note:
+            found.append(one.note)
+    if measured and all(_guessing(one.cell) for one in measured):
+        found.append("no network has learned (its error is above half of that of guessing): this setting cannot decide")
+    samples = [one.sample for one in measured if one.sample is not None]
+    if len({s.examples for s in samples if s.outcomes is not None}) > 1:
+        found.append("the test sets differ: compared without pairing by example")
+    if len({s.count for s in samples}) > 1:
+        counts = ", ".join(str(s.count) for s in samples)
+        found.append(f"the cells have unequal numbers of trainings: {counts}")
+    return found
+
+
+def margin_note(part: Part) -> str:
+    """That the seeds cannot resolve a margin, where they cannot; else empty."""
+    estimate = part.comparison.estimate
+    if not part.margin or not isinstance(estimate, Estimate):
+        return ""
+    half = float(np.asarray(estimate.half_width(0.1)))
+    if not math.isfinite(half) or half <= part.margin:
+        return ""
+    return (
+        f"the interval of {'/'.join(map(str, estimate.seeds))} trainings is ± {amount(half, part.unit)}: too wide to"
+        f" show equivalence within {amount(part.margin, part.unit)}"
+    )
+
+
+def amount(value: float, kind: Unit, *, signed: bool = False) -> str:
+    """`1.56 points`, `0.012 nats`, `0.4`; shares as per cent."""
+    sign = "+" if signed else ""
+    if math.isnan(value) or math.isinf(value):
+        return "unknown"
+    if kind == "fraction":
+        return f"{100 * value:{sign}.2f} points"
+    if kind == "share":
+        return f"{100 * value:{sign}.3g} %"
+    return f"{value:{sign}.3g}" + (" nats" if kind == "nats" else "")

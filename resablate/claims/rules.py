@@ -1,0 +1,279 @@
+"""The kinds of rules that compare cells within a setting: trainings equal in everything but what the claim compares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from resablate.claims.arms import Arm, Fields, Params
+from resablate.claims.claim import Judgement, Part
+from resablate.claims.measures import ERROR, Measure
+from resablate.claims.pairs import Compare, Pair, compare_pair, notes_on
+from resablate.claims.trials import ClaimCell, Trials, cell_label
+from resablate.statistics import (
+    compare,
+    compare_equivalent,
+    compare_with_threshold,
+    compare_with_value,
+    difference,
+    sd_of_test_set,
+    seeds_needed,
+)
+from resablate.statistics.scales import Scale
+
+TYPICAL_ERROR = 0.0661
+"""Of a network in the papers: He et al. 2016, Table 1; with the test set's size it gives the prior sd over seeds."""
+Fits = Callable[[Params, Params], bool]
+
+
+def any_two(claimed: Params, rival: Params) -> bool:
+    """Any two cells of a setting are compared."""
+    return True
+
+
+def grouped(
+    trials: Trials, where: Fields, varies: tuple[str, ...], arms: Sequence[Arm]
+) -> Iterator[tuple[str, list[list[ClaimCell]]]]:
+    """Setting in words, and the cells of each arm, of the settings in which the first arm and another one are there."""
+    for name, cells in trials.settings(where, varies).items():
+        found = [[cell for cell in cells if arm.holds(cell.params)] for arm in arms]
+        if found[0] and (len(arms) == 1 or any(found[1:])):
+            yield name, found
+
+
+def missing_arms(arms: Sequence[Arm], where: Fields) -> str:
+    """What would have to run, in words."""
+    fields = ", ".join(f"{name} {_condition(value)}" for name, value in where.items())
+    names = " and ".join(dict.fromkeys(arm.name for arm in arms))
+    return f"trainings with {names}, equal in everything else" + (f" ({fields})" if fields else "")
+
+
+def _condition(value: object) -> str:
+    low, values = getattr(value, "low", None), getattr(value, "values", None)
+    return f"of {low:g} or more" if low is not None else " or ".join(map(str, values)) if values else str(value)
+
+
+def prior_seeds(published: float | None, level: float, examples: int) -> int | None:
+    """Seeds by the prior of a finite test set; None where no effect was published."""
+    if published is None:
+        return None
+    sd = float(sd_of_test_set(TYPICAL_ERROR, examples))
+    return seeds_needed(abs(published), seed_sds=(sd, sd), level=level)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Parts and notes as they come in."""
+
+    parts: dict[str, Part]
+    notes: list[str]
+
+    def judgement(self, missing: str) -> Judgement:
+        """All of it; `missing` says what would have to run where there is no part."""
+        if not self.parts:
+            return Judgement({}, missing, tuple(dict.fromkeys(self.notes)))
+        return Judgement(self.parts, "", tuple(dict.fromkeys(self.notes)))
+
+
+def compare_arms(
+    trials: Trials,
+    where: Fields,
+    *,
+    varies: tuple[str, ...],
+    claimed: Arm,
+    rivals: Sequence[Arm],
+    measure: Measure,
+    comparing: Compare,
+    margin: float,
+    noun: str = "lower by",
+    fits: Fits = any_two,
+) -> Judgement:
+    """Every cell of the claimed arm against every cell of the rivals, setting by setting."""
+    found = Found({}, [])
+    for setting, (ours, *others) in grouped(trials, where, varies, [claimed, *rivals]):
+        theirs = [cell for cells in others for cell in cells]
+        for one, other in product(ours, theirs):
+            if one is other or not fits(one.params, other.params):
+                continue
+            measured = trials.measured([one, other], measure)
+            names = [cell_label(one, varies), cell_label(other, varies)]
+            pair = Pair(*measured, name=f"{setting}: {names[0]} against {names[1]}")
+            found.parts.update(compare_pair(pair, measure, comparing, margin=margin, noun=noun))
+            found.notes.extend(notes_on(measured, names))
+    return found.judgement(missing_arms([claimed, *rivals], where))
+
+
+@dataclass(frozen=True)
+class Lower:
+    """`claimed` has a lower number than each of `rivals`.
+
+    Args:
+        claimed: the arm that is claimed to be lower.
+        rivals: all others, whatever they came to.
+        varies: the fields in which the arms differ.
+        measure: what is compared.
+        margin: differences below it do not matter.
+        published: the published size of the (smallest) difference.
+        fits: which cells of the arms are compared: all, unless they are told apart by their sizes too.
+    """
+
+    claimed: Arm
+    rivals: tuple[Arm, ...]
+    varies: tuple[str, ...]
+    measure: Measure = ERROR
+    margin: float = 0.001
+    published: float | None = None
+    fits: Fits = any_two
+
+    @property
+    def text(self) -> str:
+        """The rule in a sentence."""
+        others = " and ".join(arm.name for arm in self.rivals)
+        return f"supported where the {self.measure.name} of {self.claimed.name} is lower than that of {others}"
+
+    @property
+    def arms(self) -> Sequence[Arm]:
+        """All."""
+        return (self.claimed, *self.rivals)
+
+    @property
+    def measures(self) -> Sequence[Measure]:
+        """The one."""
+        return (self.measure,)
+
+    def judge(self, trials: Trials, where: Fields) -> Judgement:
+        """Every pair in every setting."""
+        return compare_arms(
+            trials,
+            where,
+            varies=self.varies,
+            claimed=self.claimed,
+            rivals=self.rivals,
+            measure=self.measure,
+            comparing=lambda a, b: compare(a, b, margin=self.margin, published=self.published),
+            margin=self.margin,
+            fits=self.fits,
+        )
+
+    def seeds(self, level: float, examples: int) -> int | None:
+        """By the published difference of test errors."""
+        return prior_seeds(self.published, level, examples)
+
+
+@dataclass(frozen=True)
+class Equal:
+    """The numbers of `claimed` and `rival` differ by less than `margin`."""
+
+    claimed: Arm
+    rival: Arm
+    varies: tuple[str, ...]
+    margin: float
+    measure: Measure = ERROR
+    fits: Fits = any_two
+
+    @property
+    def text(self) -> str:
+        """The rule in a sentence."""
+        arms = f"{self.claimed.name} and {self.rival.name}"
+        return f"supported where the {self.measure.name} of {arms} differs by less than {self.margin:g}"
+
+    @property
+    def arms(self) -> Sequence[Arm]:
+        """Both."""
+        return (self.claimed, self.rival)
+
+    @property
+    def measures(self) -> Sequence[Measure]:
+        """The one."""
+        return (self.measure,)
+
+    def judge(self, trials: Trials, where: Fields) -> Judgement:
+        """Every pair in every setting."""
+        return compare_arms(
+            trials,
+            where,
+            varies=self.varies,
+            claimed=self.claimed,
+            rivals=(self.rival,),
+            measure=self.measure,
+            comparing=lambda a, b: compare_equivalent(a, b, margin=self.margin),
+            margin=self.margin,
+            noun="differs by",
+            fits=self.fits,
+        )
+
+    def seeds(self, level: float, examples: int) -> int | None:
+        """An interval of two one-sided tests is as wide as the margin at about the seeds that decide the margin."""
+        return prior_seeds(self.margin, level, examples) if self.measure is ERROR else None
+
+
+@dataclass(frozen=True)
+class DifferenceIs:
+    """The number of `claimed` less that of `rival` lies on a side of `threshold`, or within `margin` of it.
+
+    Args:
+        claimed: one arm.
+        rival: the other.
+        varies: the fields in which they differ.
+        measure: what is compared; on `scale` "log" the difference is the log of a ratio.
+        threshold: the published or stated difference.
+        margin: within which it is "the same"; None for a claim that it lies below the threshold.
+        scale: of the difference.
+    """
+
+    claimed: Arm
+    rival: Arm
+    varies: tuple[str, ...]
+    measure: Measure
+    threshold: float
+    margin: float | None = None
+    scale: Scale = "identity"
+
+    @property
+    def text(self) -> str:
+        """The rule in a sentence."""
+        side = "below" if self.margin is None else f"within {self.margin:g} of"
+        ratio = " (of logarithms)" if self.scale == "log" else ""
+        return (
+            f"supported where the {self.measure.name} of {self.claimed.name} less that of {self.rival.name}{ratio} is"
+            f" {side} {self.threshold:.3g}"
+        )
+
+    @property
+    def arms(self) -> Sequence[Arm]:
+        """Both."""
+        return (self.claimed, self.rival)
+
+    @property
+    def measures(self) -> Sequence[Measure]:
+        """The one."""
+        return (self.measure,)
+
+    def judge(self, trials: Trials, where: Fields) -> Judgement:
+        """Every pair in every setting."""
+        scale, threshold, margin = self.scale, self.threshold, self.margin
+        judged = compare_arms(
+            trials,
+            where,
+            varies=self.varies,
+            claimed=self.claimed,
+            rivals=(self.rival,),
+            measure=self.measure,
+            comparing=lambda a, b: (
+                compare_with_threshold(difference(a, b, scale=scale), threshold, side="below")
+                if margin is None
+                else compare_with_value(difference(a, b, scale=scale), threshold, margin=margin)
+            ),
+            margin=margin or 0.0,
+            noun="difference" if scale == "identity" else "ln of the ratio",
+        )
+        parts = {
+            name: Part(p.comparison, "1" if scale == "log" else p.unit, p.margin, threshold, p.noun, p.cells)
+            for name, p in judged.parts.items()
+        }
+        return Judgement(parts, judged.missing, judged.notes)
+
+    def seeds(self, level: float, examples: int) -> int | None:
+        """None: no effect was published."""
+        return None

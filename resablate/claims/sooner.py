@@ -1,0 +1,98 @@
+"""The kind of rule about speed: how many epochs a network needs to get where its rival ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from statistics import fmean
+
+from resablate.claims.arms import Arm, Fields
+from resablate.claims.claim import Judgement, Part
+from resablate.claims.measures import Measure
+from resablate.claims.pairs import Pair, failures, notes_on
+from resablate.claims.rules import Fits, Found, grouped, missing_arms
+from resablate.claims.trials import ClaimCell, Measured, Trials, cell_label
+from resablate.result import TrialResult
+from resablate.statistics import Sample, compare
+
+MARGIN = 0.02
+"""A stated margin, as a part of the epochs."""
+
+
+@dataclass(frozen=True)
+class Sooner:
+    """`claimed` reaches the final validation loss of `rival` in a smaller part of the epochs than `rival` itself.
+
+    The target is the mean over the rival's trainings. A training that never gets there counts with all its epochs and
+    one more, which favors it.
+    """
+
+    claimed: Arm
+    rival: Arm
+    varies: tuple[str, ...]
+    fits: Fits
+
+    @property
+    def text(self) -> str:
+        """The rule in a sentence."""
+        return (
+            f"supported where {self.claimed.name} reaches the final validation loss of {self.rival.name} in fewer"
+            " epochs than that does"
+        )
+
+    @property
+    def arms(self) -> Sequence[Arm]:
+        """Both."""
+        return (self.claimed, self.rival)
+
+    @property
+    def measures(self) -> Sequence[Measure]:
+        """None but the history."""
+        return ()
+
+    def judge(self, trials: Trials, where: Fields) -> Judgement:
+        """Every pair in every setting."""
+        found = Found({}, [])
+        for setting, (ours, theirs) in grouped(trials, where, self.varies, self.arms):
+            for one, other in product(ours, theirs):
+                if self.fits(one.params, other.params):
+                    names = [cell_label(one, self.varies), cell_label(other, self.varies)]
+                    pair = self._pair(one, other, f"{setting}: {names[0]} against {names[1]}")
+                    found.parts.update(_parts(pair))
+                    found.notes.extend(notes_on([pair.claimed, pair.rival], names))
+        return found.judgement(missing_arms(self.arms, where))
+
+    def _pair(self, ours: ClaimCell, theirs: ClaimCell, name: str) -> Pair:
+        ends = [result.history[-1].val_loss for _, result in theirs.finished if result.history]
+        target = fmean(ends) if ends else float("nan")
+        return Pair(_reached(ours, target), _reached(theirs, target), name)
+
+    def seeds(self, level: float, examples: int) -> int | None:
+        """None: no effect was published."""
+        return None
+
+
+def _reached(cell: ClaimCell, target: float) -> Measured:
+    known = [(seed, _epochs(result, target)) for seed, result in cell.finished if result.history]
+    if not known:
+        return Measured(cell, None, len(cell.finished))
+    sample = Sample.of_numbers([part for _, part in known], seeds=[seed for seed, _ in known])
+    return Measured(cell, sample, len(cell.finished) - len(known))
+
+
+def _epochs(result: TrialResult, target: float) -> float:
+    """The part of the epochs after which the validation loss is first at most `target`."""
+    count = len(result.history)
+    reached = (epoch.epoch for epoch in result.history if epoch.val_loss <= target)
+    return next(reached, count + 1) / count
+
+
+def _parts(pair: Pair) -> dict[str, Part]:
+    if pair.claimed.sample is None or pair.rival.sample is None:
+        return {f"{pair.name}, failures": failures(pair)}
+    comparison = compare(pair.claimed.sample, pair.rival.sample, margin=MARGIN)
+    parts = {pair.name: Part(comparison, "share", MARGIN, noun="part of the epochs less", cells=pair.cells)}
+    if pair.claimed.cell.diverged:
+        parts[f"{pair.name}, failures"] = failures(pair)
+    return parts

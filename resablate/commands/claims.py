@@ -1,0 +1,152 @@
+"""`resablate claims`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from resablate.commands.console import TrackingUri, out
+from resablate.errors import SpecError, UnknownName
+
+if TYPE_CHECKING:
+    from resablate.claims.answer import Answer
+    from resablate.claims.planning import ClaimPlan
+
+
+def claims(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[SWEEP ...]", help="Sweeps to decide over; with --plan, claims.")
+    ] = None,
+    *,
+    plan: Annotated[bool, typer.Option("--plan", help="Write the smallest sweep that decides these claims.")] = False,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", help="Of the planned sweep; the papers' if left out.", show_default=False)
+    ] = None,
+    depth: Annotated[
+        int | None, typer.Option("--depth", min=1, help="Layers, where a claim leaves them open.", show_default=False)
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", min=1, help="Of each cell; by power if left out.", show_default=False)
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="The sweep file; printed if left out.", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print verdicts as JSON.")] = False,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """List the claims of the papers, decide them over sweeps, or plan the sweep that decides them."""
+    given = {"--dataset": dataset, "--depth": depth, "--seeds": seeds, "--output": output}
+    if not plan and (unused := [name for name, value in given.items() if value is not None]):
+        raise SpecError(f"{', '.join(unused)}: only with --plan")
+    if plan and as_json:
+        raise SpecError("--json: not with --plan, which writes a sweep file")
+    if plan:
+        _plan(names or [], dataset=dataset, depth=depth, seeds=seeds, output=output)
+    elif names:
+        _decide(names, as_json=as_json, tracking_uri=tracking_uri)
+    else:
+        _list(as_json=as_json)
+
+
+def _list(*, as_json: bool) -> None:
+    from resablate.claims import CLAIMS
+
+    if as_json:
+        rows = [
+            {"claim": c.id, "statement": c.statement, "source": c.source, "needs": c.needs} for c in CLAIMS.values()
+        ]
+        _print(json.dumps(rows, indent=1))
+        return
+    shown = Table(box=None, pad_edge=False)
+    shown.add_column("claim", no_wrap=True)
+    for heading in ("statement", "source", "needs"):
+        shown.add_column(heading, overflow="fold")
+    for claim in CLAIMS.values():
+        shown.add_row(claim.id, claim.statement, claim.source, claim.needs)
+    out.print(shown, markup=False)
+
+
+def _decide(names: Sequence[str], *, as_json: bool, tracking_uri: str | None) -> None:
+    from resablate.claims.answer import LEVEL, answer_claims
+    from resablate.tracking import open_tracker
+
+    tracker = open_tracker(tracking_uri)
+    results = [result for name in dict.fromkeys(names) for result in tracker.load_sweep(name).results]
+    answers = answer_claims(results)
+    if as_json:
+        _print(json.dumps([answer.record() for answer in answers], indent=1))
+        return
+    shown = Table(box=None, pad_edge=False)
+    for heading in ("claim", "verdict", "n"):
+        shown.add_column(heading, no_wrap=True)
+    for heading in ("difference (interval)", "what would decide it", "said"):
+        shown.add_column(heading, overflow="fold")
+    for answer in answers:
+        shown.add_row(*_row(answer))
+    out.print(shown, markup=False)
+    tested = sum(answer.judgement.comparison.testable for answer in answers)
+    _print(
+        f"one level of {100 * LEVEL:g} % for all {tested} claims tested together (Holm); {len(results)} trials of"
+        f" {', '.join(dict.fromkeys(names))}"
+    )
+
+
+def _row(answer: Answer) -> list[str]:
+    return [
+        answer.claim.id,
+        str(answer.verdict),
+        answer.seeds,
+        answer.numbers,
+        answer.what_would_decide,
+        "; ".join(answer.notes),
+    ]
+
+
+def _plan(
+    names: Sequence[str], *, dataset: str | None, depth: int | None, seeds: int | None, output: Path | None
+) -> None:
+    from resablate.claims import CLAIMS
+    from resablate.claims.planning import plan_claims
+
+    if not names:
+        raise SpecError("--plan: needs one claim or more, such as --plan H1 H2; resablate claims lists them")
+    if unknown := [name for name in names if name not in CLAIMS]:
+        raise SpecError([str(UnknownName("claim", name, CLAIMS)) for name in unknown])
+    if output is not None and output.exists():
+        raise SpecError(f"--output {output}: is there already; name another file")
+    planned = plan_claims([CLAIMS[name] for name in dict.fromkeys(names)], dataset=dataset, depth=depth, seeds=seeds)
+    text = _sweep_text(planned)
+    if output is None:
+        _print(text.rstrip())
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SpecError(f"--output {output}: cannot be written ({error.strerror})") from None
+    _print(str(output))
+
+
+def _sweep_text(planned: ClaimPlan) -> str:
+    """The sweep file, with what it would cost as its first comment."""
+    import yaml
+
+    from resablate.estimates import estimate_cpu_seconds
+    from resablate.plan import plan_sweep
+    from resablate.scheduling import clock
+    from resablate.sweep import parse_sweep
+
+    plan = plan_sweep(parse_sweep(planned.content))
+    seconds = sum(estimate_cpu_seconds(spec, plan.questions(spec)) for spec in plan.trials)
+    cost = f"{plan.trial_count} trials; estimated, not measured: {clock(seconds)} in all on one CPU core"
+    comments = [cost, *planned.notes, *plan.notes]
+    content = yaml.safe_dump(planned.content, sort_keys=False, default_flow_style=None, allow_unicode=True, width=120)
+    return "".join(f"# {line}\n" for line in comments) + content
+
+
+def _print(text: str) -> None:
+    out.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,229 @@
+"""Tables of means with their intervals and numbers of trainings: of test errors, and of summaries of analyses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from resablate.figures.tables import (
+    Cell,
+    Kind,
+    Replicates,
+    Table,
+    apart,
+    field_columns,
+    kind_of,
+    measured_at,
+    show,
+    without_empty,
+)
+from resablate.measurement import AnalysisResult
+from resablate.question import TEST
+from resablate.result import COMPLETE, TrialResult
+from resablate.statistics import Estimate, Sample, difference, error_interval, mean
+from resablate.statistics.estimate import MANY
+from resablate.statistics.outcome_samples import sample_of_outcomes
+
+_PARTS = ("_low", "_high", "_n")
+_ERROR = "_standard_error"
+
+
+class Ranged(NamedTuple):
+    """A mean, its interval at 5 %, NaN where one training tells nothing of the noise, and the number of trainings."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    trainings: int = 0
+
+
+def error_table(groups: Sequence[Replicates], *, published: Callable[[TrialResult], str | None]) -> Table:
+    """Mean test error of every group, and its difference to identity with the other parameters equal.
+
+    Means are over the trainings that finished, and infinite ("fail") where all diverged. Intervals are at 5 % each,
+    over seeds and test examples where the outcomes of these are known.
+
+    Args:
+        groups: what `replicates` found.
+        published: the published error of a trial's kind of network, where there is one.
+    """
+    samples = [error_sample(group) for group in groups]
+    references = {
+        _without_shortcut(group): sample for group, sample in zip(groups, samples, strict=True) if _is_identity(group)
+    }
+    rows: list[list[Cell]] = []
+    for group, sample in zip(groups, samples, strict=True):
+        reference = None if _is_identity(group) else references.get(_without_shortcut(group))
+        rows.append(
+            [
+                *group.fields.values(),
+                sum(r.status in COMPLETE for r in group.results),
+                sum(r.status == "diverged" for r in group.results),
+                *_mean_error(group, sample),
+                *_difference(sample, reference),
+                *_mean([(_train_loss(r), 0.0) for r in group.results if r.status == "finished"]),
+                published(group.results[0]),
+            ]
+        )
+    columns: dict[str, Kind] = {
+        **field_columns(groups),
+        "trials": "count",
+        "diverged": "count",
+        **ranged("mean_error", "percent"),
+        **ranged("difference_to_identity", "points"),
+        **ranged("final_train_loss", "number"),
+        "published_error": "text",
+    }
+    optional = ["published_error", *ranged("difference_to_identity", "points")]
+    return without_empty(Table(columns, rows), optional)
+
+
+def error_sample(group: Replicates) -> Sample | None:
+    """The test errors of the trainings that finished: their outcomes if all have them, else a number of each."""
+    tested = [
+        (result.spec.seed, result.analyses[TEST])
+        for result in group.results
+        if result.status == "finished" and TEST in result.analyses
+    ]
+    tested = [(seed, test) for seed, test in tested if math.isfinite(test.summary["error"])]
+    if not tested:
+        return None
+    sample, _ = sample_of_outcomes([(seed, test.outcomes) for seed, test in tested])
+    if sample is not None:
+        return sample
+    return Sample.of_numbers([test.summary["error"] for _, test in tested], seeds=[seed for seed, _ in tested])
+
+
+def summary_table(groups: Sequence[Replicates], analysis: str, *, epoch: int | None = None) -> Table:
+    """The summary numbers of an analysis, as means over the seeds of every group that has it, with intervals.
+
+    An interval counts the spread over seeds and, where the analysis tells it, the standard error over examples, which
+    all seeds share.
+
+    Args:
+        groups: what `replicates` found.
+        analysis: its name.
+        epoch: what it measured after that epoch; at the end where None.
+    """
+    measured = [
+        (group, [done[analysis] for done in measured_at(group.results, epoch) if analysis in done]) for group in groups
+    ]
+    names: dict[str, Kind] = {}
+    for _, taken in measured:
+        for one in taken:
+            names |= {name: kind_of(one.units[name]) for name in one.summary if not name.endswith(_ERROR)}
+    rows: list[list[Cell]] = []
+    for group, taken in measured:
+        if taken:
+            numbers = [part for name in names for part in _mean([_with_error(one, name) for one in taken])]
+            rows.append([*group.fields.values(), len(taken), *numbers])
+    heads: dict[str, Kind] = {**field_columns(groups), "trials": "count"}
+    columns: dict[str, Kind] = {}
+    for name, kind in names.items():
+        columns |= ranged(apart(name, heads), kind)
+    return Table({**heads, **columns}, rows)
+
+
+def with_intervals(table: Table) -> Table:
+    """The table with every mean, its interval and its number of trainings in one cell: `1.20 % (1.05 to 1.36), n 3`."""
+    names = list(table.columns)
+    places = {name: place for place, name in enumerate(names)}
+    means = [name for name in names if all(name + part in places for part in _PARTS)]
+    parts = {name + part for name in means for part in _PARTS}
+    kept = [name for name in names if name not in parts]
+    rows = [
+        [
+            _shown([row[places[name + part]] for part in ("", *_PARTS)], table.columns[name])
+            if name in means
+            else row[places[name]]
+            for name in kept
+        ]
+        for row in table.rows
+    ]
+    return Table({name: table.columns[name] for name in kept}, rows)
+
+
+def ranged(name: str, kind: Kind) -> dict[str, Kind]:
+    """The columns of a mean, its interval, and its number of trainings."""
+    return {name: kind, f"{name}_low": kind, f"{name}_high": kind, f"{name}_n": "count"}
+
+
+def _shown(cells: Sequence[Any], kind: Kind) -> Cell:
+    value, low, high, count = cells
+    if value is None or not isinstance(value, float | int) or not math.isfinite(value):
+        return value
+    text = show(float(value), kind)
+    if low is None or high is None:
+        return f"{text}, n {count}"
+    ends = " to ".join(show(float(end), kind).removesuffix(" %") for end in (low, high))
+    return f"{text} ({ends}), n {count}"
+
+
+def _mean_error(group: Replicates, sample: Sample | None) -> Ranged:
+    if sample is None:
+        failed = any(result.status == "diverged" for result in group.results)
+        return Ranged(math.inf if failed else None)
+    value = float(sample.mean)
+    if not math.isfinite(float(mean(sample).half_width())):
+        return Ranged(value, trainings=sample.count)  # one training, or no spread at all: nothing is known of the noise
+    bounded = 0 < value < 1 or sample.outcomes is not None
+    return _ranged(value, error_interval(sample, scale="logit" if bounded else "identity"), sample.count)
+
+
+def _difference(sample: Sample | None, reference: Sample | None) -> Ranged:
+    if sample is None or reference is None:
+        return Ranged(None)
+    if (sample.outcomes is None) != (reference.outcomes is None):
+        sample, reference = (Sample.of_numbers(one.numbers, seeds=one.seeds) for one in (sample, reference))
+    found = difference(sample, reference)
+    return _ranged(float(found.value), found.interval(), min(sample.count, reference.count))
+
+
+def _mean(numbers: Sequence[tuple[float, float]]) -> Ranged:
+    """Of a number and its standard error over examples from each training."""
+    known = [(value, error) for value, error in numbers if math.isfinite(value)]
+    if not known:
+        infinite = [value for value, _ in numbers if math.isinf(value)]
+        return Ranged(infinite[0] if infinite else None)
+    sample = Sample.of_numbers([value for value, _ in known])
+    over_seeds = mean(sample)
+    errors = [error for _, error in known if math.isfinite(error)]
+    examples = float(np.mean(np.square(errors))) if errors else 0.0
+    estimate = Estimate(
+        value=over_seeds.value,
+        seed_variance=over_seeds.seed_variance,
+        seed_df=over_seeds.seed_df,
+        pooled_df=over_seeds.pooled_df,
+        seed_mix=over_seeds.seed_mix,
+        example_variance=np.asarray(examples),
+        example_df=MANY,
+        seeds=over_seeds.seeds,
+        examples=None,
+        method="over seeds and test examples",
+    )
+    return _ranged(float(estimate.value), estimate.interval(), sample.count)
+
+
+def _ranged(value: float, interval: Any, count: int) -> Ranged:
+    low, high = float(interval.low), float(interval.high)
+    known = math.isfinite(low) and math.isfinite(high)
+    return Ranged(value, low if known else None, high if known else None, count)
+
+
+def _with_error(one: AnalysisResult, name: str) -> tuple[float, float]:
+    return one.summary.get(name, math.nan), one.summary.get(name + _ERROR, 0.0)
+
+
+def _without_shortcut(group: Replicates) -> tuple[Any, ...]:
+    return tuple(value for name, value in group.fields.items() if name.partition(".")[0] != "shortcut")
+
+
+def _is_identity(group: Replicates) -> bool:
+    return group.fields.get("shortcut") == "identity"
+
+
+def _train_loss(result: TrialResult) -> float:
+    return result.history[-1].train_loss if result.history else math.nan

@@ -1,0 +1,88 @@
+"""The answer that a report opens with: one line for each claim, as plain values and small pictures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from resablate.claims.answer import LEVEL, Answer
+from resablate.statistics import Verdict
+
+_WIDTH, _HEIGHT, _MARGIN = 180, 26, 6
+"""Of a picture, in pixels."""
+_ORDER = (Verdict.CONTRADICTED, Verdict.SUPPORTED, Verdict.EQUIVALENT, Verdict.UNDECIDED)
+
+
+def answer_content(answers: Sequence[Answer]) -> dict[str, Any]:
+    """What both pages say of the claims.
+
+    Claims of which something was compared have a line each; what is not tested is told by what is missing.
+    """
+    compared = [answer for answer in answers if answer.shown is not None]
+    decided = [answer for answer in compared if answer.verdict in _ORDER[:3]]
+    return {
+        "level": f"{100 * LEVEL:g} %",
+        "family": sum(answer.judgement.comparison.testable for answer in answers),
+        "answers": [_line(answer) for answer in [*decided, *(a for a in compared if a not in decided)]],
+        "open": [(a.claim.id, a.claim.statement, a.what_would_decide) for a in answers if a.what_would_decide],
+        "tally": _tally(answers),
+    }
+
+
+def _tally(answers: Sequence[Answer]) -> str:
+    """How many claims have each verdict."""
+    counts = {verdict: sum(answer.verdict is verdict for answer in answers) for verdict in Verdict}
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+
+
+def _line(answer: Answer) -> dict[str, Any]:
+    parts = answer.decision.parts
+    return {
+        "id": answer.claim.id,
+        "statement": answer.claim.statement,
+        "source": answer.claim.source,
+        "rule": answer.claim.rule.text,
+        "verdict": str(answer.verdict),
+        "style": str(answer.verdict).replace(" ", "-"),
+        "numbers": answer.numbers,
+        "where": answer.shown.name if answer.shown else "",
+        "seeds": answer.seeds,
+        "method": answer.method,
+        "published": answer.published,
+        "notes": answer.notes,
+        "decides": answer.what_would_decide,
+        "picture": interval_picture(answer),
+        "parts": [(name, str(part.verdict)) for name, part in parts.items()],
+    }
+
+
+def interval_picture(answer: Answer) -> Markup:
+    """The interval against what it is compared with, and the margin about that: an inline SVG; empty without one."""
+    if (shown := answer.shown) is None:
+        return Markup("")
+    part, value, low, high = shown.part, shown.value, shown.low, shown.high
+    if not all(map(math.isfinite, (value, low, high))):
+        return Markup("")
+    margin_low, margin_high = part.reference - part.margin, part.reference + part.margin
+    least, most = min(low, margin_low), max(high, margin_high)
+    span = (most - least) or 1.0
+
+    def place(number: float) -> str:
+        return f"{_MARGIN + (_WIDTH - 2 * _MARGIN) * (number - least) / span:.1f}"
+
+    middle = _HEIGHT // 2
+    band = ""
+    if part.margin:
+        width = float(place(margin_high)) - float(place(margin_low))
+        band = f'<rect class="margin" x="{place(margin_low)}" y="3" width="{width:.1f}" height="{_HEIGHT - 6}"/>'
+    line = place(part.reference)
+    return Markup(  # numbers alone, and words of ours
+        f'<svg class="interval" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}" role="img" '
+        'aria-label="The interval against the value it is compared with">'
+        f'{band}<line class="reference" x1="{line}" x2="{line}" y1="1" y2="{_HEIGHT - 1}"/>'
+        f'<line class="range" x1="{place(low)}" x2="{place(high)}" y1="{middle}" y2="{middle}"/>'
+        f'<circle class="value" cx="{place(value)}" cy="{middle}" r="4"/></svg>'
+    )
