@@ -63,7 +63,8 @@ def dissect(
         except Exception as error:  # whatever an analysis raises, the other questions are answered
             if is_device_lost(error):
                 raise  # no other question gets an answer from this process
-            log.exception("analysis %s failed", question)
+            log.error("analysis %s failed: %s: %s", question, type(error).__name__, error)
+            log.debug("where analysis %s failed", question, exc_info=True)
             failed.append(FailedMeasurement(question=question, reason=f"{type(error).__name__}: {error}"))
         else:
             done.append(Measurement(question=question, result=result))

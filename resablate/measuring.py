@@ -46,6 +46,13 @@ def _as_end(epoch: int | None, result: TrialResult) -> int | None:
     return None if epoch == len(result.history) and epoch not in result.kept_epochs else epoch
 
 
+def trains_again(result: TrialResult, questions: Iterable[Question]) -> int:
+    """The epoch up to which a trial is trained again, because weights that are asked about were not kept; or 0."""
+    epochs = [_as_end(question.epoch, result) or 0 for question in questions]
+    last = len(result.history)
+    return max((epoch for epoch in epochs if 0 < epoch <= last and epoch not in result.kept_epochs), default=0)
+
+
 def measure_stored(
     result: TrialResult,
     questions: Sequence[Question],

@@ -191,6 +191,11 @@ class SweepSpec(BaseModel):
         for name in names:
             if name in ignored or name not in params:
                 continue
+            held: object = getattr(spec, name, None)
+            if isinstance(held, Component):  # two values of an axis may differ in an argument alone
+                given = {key: v for key, v in held.arguments.items() if f"{name}.{key}" not in names}
+                parts.append(f"{name} {Component(held.name, given)}")
+                continue
             value = params[name]
             shown = f"{value:.4g}" if name in drawn and isinstance(value, float) else shown_value(value)
             parts.append(f"{name.rpartition('.')[2]} {shown}")

@@ -102,7 +102,9 @@ def _interval(finished: Sequence[TrialResult]) -> tuple[float, float, float]:
     errors = [trial.test_error for trial in finished]
     middle = 100 * fmean(errors)
     tests = [(trial.spec.seed, trial.analyses[TEST].outcomes) for trial in finished]
-    sample, _ = sample_of_outcomes(tests)
+    # A series of a search pools several points, whose seeds repeat: their outcomes are no sample of seeds.
+    repeated = len({seed for seed, _ in tests}) < len(tests)
+    sample = None if repeated else sample_of_outcomes(tests)[0]
     if len(finished) < 2 or (sample is None and len(set(errors)) < 2):  # noqa: PLR2004 - a spread needs two
         return middle, math.nan, math.nan
     found = error_interval(sample or Sample.of_numbers(errors), level=LEVEL)

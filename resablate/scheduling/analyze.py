@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from resablate.answerable import check_asked, questions_for
+from resablate.answerable import check_asked, questions_for, unanswerable
 from resablate.component import parse_component
 from resablate.devices import check_machine, choose_device, threads
-from resablate.errors import CheckpointError, ResablateError
+from resablate.errors import CheckpointError, ResablateError, SpecError
 from resablate.failures import raise_if_device_lost
 from resablate.figures import draw_all
-from resablate.measuring import failed_measurements, measure_stored, missing_questions, needed_weights
+from resablate.measuring import failed_measurements, measure_stored, missing_questions, needed_weights, trains_again
 from resablate.question import AskedAnalysis, Question
 from resablate.result import TrialResult, weights_file
 from resablate.scheduling.inline import Scheduler
+from resablate.spec import TrainSpec
 from resablate.sweep import Resources
 from resablate.tracking import Tracker
 from resablate.training import thread_count
@@ -87,6 +88,7 @@ def find_trials(tracker: Tracker, target: str, *, asked: Sequence[AskedAnalysis]
     checked = check_asked(asked, place="analyze")
     if _RUN.fullmatch(target):
         run_id, result = tracker.load_trial(target)
+        _check_answerable([result.spec], checked)
         known = [measurement.question for measurement in result.measurements]
         questions = questions_for(result.spec, checked) if checked else tuple(known)
         return FoundTrials((_stored(run_id, result, questions, again=again),), Resources(), is_one=True)
@@ -96,6 +98,7 @@ def find_trials(tracker: Tracker, target: str, *, asked: Sequence[AskedAnalysis]
         raise ResablateError(
             f"sweep {target!r}: none of its {len(record.results) + len(record.missing)} trials has finished"
         )
+    _check_answerable([result.spec for result in finished], checked)
     checked = checked or check_asked(record.sweep.analyses)
     others = len(record.results) + len(record.missing) - len(finished)
     trials = [
@@ -112,6 +115,12 @@ def find_trials(tracker: Tracker, target: str, *, asked: Sequence[AskedAnalysis]
             *((f"{done} trials have answered everything that is asked (--again asks once more)",) if done else ()),
         ),
     )
+
+
+def _check_answerable(specs: Sequence[TrainSpec], asked: Sequence[AskedAnalysis]) -> None:
+    """Raise SpecError for what none of the trials can answer."""
+    if found := unanswerable(specs, asked):
+        raise SpecError(found, place="analyze")
 
 
 def _stored(
@@ -144,6 +153,8 @@ def analyze_trials(
         ResourceError: if a trial asks for what does not exist.
         DeviceLost: if the GPU is of no more use to this process; what was answered is filed.
     """
+    if again := [epoch for trial in trials if (epoch := trains_again(trial.result, trial.questions))]:
+        say(f"weights of an epoch that is asked about were not kept: trains {len(again)} of the trials again up to it")
     order = _Order(str(data_root) if data_root else None, threads(resources.cpus), gpus=0.0)
     on_ray = scheduler == "ray_tune"
     run = _on_ray(trials, tracker, resources, order) if on_ray else _in_this_process(trials, tracker, resources, order)

@@ -179,9 +179,11 @@ class Preview(NamedTuple):
 def preview(plan: SweepPlan, tracker: Tracker, *, retry: Collection[str] = (), limit: int | None = None) -> Preview:
     """What a submission would do, without doing any of it; arguments as those of `find_pending`."""
     trials: Sequence[TrainSpec] = plan.trials
+    submitted: Sequence[TrainSpec] = ()
+    with suppress(UnknownSweep):
+        submitted = tracker.submitted(plan.sweep.name)[1]  # refuses records of an earlier version, as a run does
     if plan.adaptive:
-        with suppress(UnknownSweep):
-            trials = [spec for spec in tracker.submitted(plan.sweep.name)[1] if _is_of(spec, plan)]
+        trials = [spec for spec in submitted if _is_of(spec, plan)]
         trials = with_spooled(trials, plan.sweep.name)
     again = run_again(plan.sweep, retry)
     known = trial_statuses(trials, sweep=plan.sweep.name, tracker=tracker, asked=plan.questions)

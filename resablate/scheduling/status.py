@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
+from resablate.errors import SpecError
 from resablate.measuring import missing_questions
 from resablate.question import TEST, Question
 from resablate.result import COMPLETE
@@ -118,7 +119,11 @@ def sweep_standing(name: str, *, tracker: Tracker) -> SweepStanding:
 
     sweep, trials = tracker.submitted(name)
     adaptive = is_adaptive(sweep.search.method)
-    analyses = [a for a in check_asked(sweep.analyses) if sweep.search.analyze_best is None or a.analysis.name == TEST]
+    try:
+        asked = check_asked(sweep.analyses)
+    except SpecError:  # an analysis of a package that is not installed here: its questions cannot be told
+        asked = ()
+    analyses = [a for a in asked if sweep.search.analyze_best is None or a.analysis.name == TEST]
     found = trial_statuses(
         with_spooled(trials, name) if adaptive else trials,
         sweep=name,

@@ -49,7 +49,7 @@ def exclusive_lock(work: Path, name: str, *, parts: Sequence[str] = ()) -> Gener
     if descriptor is None:
         raise ResourceError(
             f"sweep {name!r} is being run by process {_holder(work)} in this folder; wait until it has ended, then run"
-            " the command again for what is left"
+            " the command again for the trials that have not ended"
         )
     try:
         os.ftruncate(descriptor, 0)

@@ -112,5 +112,5 @@ def _process_here(pid: int) -> Owner:
 def _taken(sweep: str, owner: Owner) -> TrackingError:
     return TrackingError(
         f"sweep {sweep!r} is being run by {owner}, which files its records here; wait until it has ended, then run the"
-        " command again for what is left"
+        " command again for the trials that have not ended"
     )
