@@ -150,6 +150,7 @@ def draw(strengths: Strengths) -> Figure:
     for axes in canvas.axes.values():
         if wide and any(x == 0 for curve in curves for x in curve.x):
             axes.set_xscale("symlog", linthresh=positive[0])
+            axes.set_xlim(-0.2 * positive[0], 1.2 * positive[-1])  # there is no negative strength
         elif wide:
             axes.set_xscale("log")
     intervals = _draw_intervals(canvas, strengths.trials)
