@@ -193,7 +193,8 @@ class SweepSpec(BaseModel):
                 continue
             held: object = getattr(spec, name, None)
             if isinstance(held, Component):  # two values of an axis may differ in an argument alone
-                given = {key: v for key, v in held.arguments.items() if f"{name}.{key}" not in names}
+                elsewhere = {*names, *self.base}
+                given = {key: v for key, v in held.arguments.items() if f"{name}.{key}" not in elsewhere}
                 parts.append(f"{name} {Component(held.name, given)}")
                 continue
             value = params[name]

@@ -431,3 +431,15 @@ def test_a_date_that_there_is_not_is_a_problem_of_the_file(tmp_path: Path) -> No
     file.write_text("name: x\naxes: {seed: [2020-13-45]}\n")
     with pytest.raises(SpecError, match=r"not valid YAML: month must be in 1..12"):
         load_sweep(file)
+
+
+def test_a_label_tells_arguments_that_values_of_an_axis_differ_in() -> None:
+    sweep = parse_sweep(
+        {
+            "name": "x",
+            "base": {"dataset.train_examples": 300},
+            "axes": {"optimizer": [{"name": "sgd", "momentum": 0.5}, "sgd"], "dataset": ["digits"]},
+        }
+    )
+    labels = [sweep.label(sweep.trial(point)) for point in sweep.points()]
+    assert labels == ["identity optimizer sgd(momentum=0.5) dataset digits", "identity optimizer sgd dataset digits"]

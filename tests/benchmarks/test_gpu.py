@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 MISSING = ["ray", "mlflow", "optuna", "pydantic", "matplotlib", "typer"]
 
 
+@pytest.mark.slow
 def test_a_dry_run_writes_every_part(tmp_path: Path) -> None:
     blocked = "".join(f"sys.modules[{name!r}] = None\n" for name in MISSING)
     code = f"import sys\n{blocked}from tests.benchmarks.gpu import main\nmain(['--dry-run', '--folder', sys.argv[1]])"

@@ -125,8 +125,8 @@ BAD_SWEEPS: dict[str, tuple[dict[str, Any] | str, str]] = {
         r"analyses\.spectrum\.epochs: no trial has more than 2 epochs, so nothing is asked after 9",
     ),
     "epochs of an analysis of trained networks": (
-        changed(analyses={"lesion": {"epochs": [1]}}),
-        r"analyses\.lesion\.epochs: lesion is asked of the trained network alone \(during training: path_gradient, ",
+        changed(analyses={"path_count": {"epochs": [1]}}),
+        r"analyses\.path_count\.epochs: path_count is asked of the trained network alone \(during training: lesion, ",
     ),
     "questions among the fields": (changed(base={"analyses": ["lesion"]}), r"base\.analyses: questions stand under"),
     "unknown search": (changed(search={"method": "gird"}), r"'gird'; did you mean 'grid'"),
@@ -399,7 +399,10 @@ def test_analyze_a_run_a_key_and_a_sweep(shell: Shell, no_figures: None, monkeyp
         (["tiny", "depth=20"], r"depth: not an analysis with an argument, such as lesion\.examples=500"),
         (["tiny", "lesion.examples=a="], r"examples must be a whole number, got 'a='"),
         (["tiny", "lesoin", "lesion.exampls=3"], r"(?s)'lesoin'; did you mean 'lesion'.*\n.*got exampls=3"),
-        (["tiny", "lesion.epochs=[1]"], r"analyze\.lesion\.epochs: lesion is asked of the trained network alone"),
+        (
+            ["tiny", "path_count.epochs=[1]"],
+            r"analyze\.path_count\.epochs: path_count is asked of the trained network alone",
+        ),
     ],
 )
 def test_analyze_says_what_is_wrong(shell: Shell, words: list[str], expected: str) -> None:

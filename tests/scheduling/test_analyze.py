@@ -168,7 +168,7 @@ def test_everything_wrong_with_a_request_comes_at_once(memory: MemoryTracker) ->
         ask("lesoin"),
         ask("path_gradient", samples=-1),
         ask("lesion", depth=20),
-        ask("lesion", epochs=(1,)),
+        ask("path_count", epochs=(1,)),
     ]
     with pytest.raises(SpecError) as caught:
         put(memory, "tiny", *asked)
@@ -178,7 +178,7 @@ def test_everything_wrong_with_a_request_comes_at_once(memory: MemoryTracker) ->
     assert "'lesion' takes examples, arithmetic, crop; got depth=20" in text
     assert "samples" in text
     assert "-1" in text
-    assert "lesion is asked of the trained network alone" in text
+    assert "path_count is asked of the trained network alone" in text
 
 
 def test_a_trial_that_did_not_finish_has_no_network_to_analyze(memory: MemoryTracker) -> None:
