@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from resablate.analyses import ANALYSES, Analysis, TrainedWith
+from resablate.analyses import ANALYSES, Analysis, TrainedWith, cut_examples
 from resablate.datasets import ExampleSource
 from resablate.measurement import AnalysisResult, FailedMeasurement, Measurement
 from resablate.model import ResidualNetwork
@@ -82,7 +82,7 @@ def _answer(
 ) -> AnalysisResult:
     arguments = question.analysis.values
     if row.examples == "test":
-        data = data.cropped(arguments.pop("crop", None))
+        data = cut_examples(data, crop=arguments.pop("crop", None))
     purpose = (question.analysis.name,) if question.epoch is None else (question.analysis.name, question.epoch)
     told = filter_kwargs(row.run, {"trained_with": trained_with})
     return row.run(network, data, generator=derived_generator(seed, *purpose), **arguments, **told)

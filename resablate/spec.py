@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, get_origin
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
@@ -79,8 +79,6 @@ class TrainSpec(BaseModel):
         annotation = cls.model_fields[str(field.field_name)].annotation
         if isinstance(value, bool) and annotation is not bool and annotation is not Component:
             raise ValueError(f"must not be true or false, got {value!r}")
-        if isinstance(value, str) and get_origin(annotation) is tuple:
-            return [part.strip() for part in value.split(",") if part.strip()]  # as a run's params show a list
         return value
 
     @classmethod

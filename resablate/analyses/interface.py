@@ -52,7 +52,7 @@ def cut_examples(data: ExampleSource, *, crop: Annotated[int | None, Interval(ge
 
     Args:
         data: the test examples.
-        crop: sides in pixels of what an image_folder network is tested on; 224 where null.
+        crop: sides in pixels of what an image_folder network is tested on; those it was trained on where null.
     """
     return data.cropped(crop)
 

@@ -12,7 +12,6 @@ import numpy as np
 from resablate.claims.arms import Arm, Fields, Params, matches
 from resablate.claims.measures import Measure, Unit
 from resablate.claims.trials import ClaimCell, Trials
-from resablate.result import TrialResult
 from resablate.statistics import Comparison, Evidence, Interval, in_every
 from resablate.statistics.estimate import Array
 
@@ -182,10 +181,6 @@ class Claim:
     def judge(self, trials: Trials) -> Judgement:
         """What was measured, without a verdict: that depends on the other claims of the report."""
         return self.rule.judge(trials, self.where)
-
-    def judge_results(self, results: Iterable[TrialResult]) -> Judgement:
-        """The same from results."""
-        return self.judge(Trials(results))
 
     @property
     def questions(self) -> dict[str, dict[str, Any]]:

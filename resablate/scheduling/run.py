@@ -176,13 +176,13 @@ def _measure(
     """Ask trained networks what they were not asked, once all trainings that were scheduled have ended."""
     if progress.counts.total() != pending.scheduled:
         return Measured()
-    # One that was interrupted may have passed an epoch before somebody asked about it.
-    trained = trial_statuses(pending.trained_now, sweep=plan.sweep.name, tracker=tracker, asked=plan.questions)
-    unmeasured = [*pending.unmeasured, *(trial for trial in trained if trial.missing)]
+    unmeasured = pending.unmeasured
+    if trained := pending.trained_now:  # one that was interrupted may have passed an epoch before it was asked about
+        ended = trial_statuses(trained, sweep=plan.sweep.name, tracker=tracker, asked=plan.questions)
+        unmeasured += [trial for trial in ended if trial.missing]
     late = measure_missing(plan, unmeasured, tracker, scheduler=scheduler, **where)
-    if progress.counts.total() < pending.total:
-        return late
-    return late + measure_best(plan, tracker, scheduler=scheduler, **where)
+    all_ended = progress.counts.total() >= pending.total
+    return late + measure_best(plan, tracker, scheduler=scheduler, **where) if all_ended else late
 
 
 def _read_datasets(plan: SweepPlan, pending: PendingTrials, data_root: Path | None) -> dict[Component, StoredImages]:
