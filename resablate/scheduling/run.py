@@ -179,7 +179,7 @@ def _measure(
     unmeasured = pending.unmeasured
     if trained := pending.trained_now:  # one that was interrupted may have passed an epoch before it was asked about
         ended = trial_statuses(trained, sweep=plan.sweep.name, tracker=tracker, asked=plan.questions)
-        unmeasured += [trial for trial in ended if trial.missing]
+        unmeasured = [*unmeasured, *(trial for trial in ended if trial.missing)]
     late = measure_missing(plan, unmeasured, tracker, scheduler=scheduler, **where)
     all_ended = progress.counts.total() >= pending.total
     return late + measure_best(plan, tracker, scheduler=scheduler, **where) if all_ended else late
