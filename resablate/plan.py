@@ -10,6 +10,7 @@ from typing import NamedTuple, cast
 from resablate.answerable import check_asked, questions_for, unanswerable
 from resablate.argument_takers import ArgumentTakers
 from resablate.check import check_trial, unknown_names
+from resablate.claims.rounds import Family, family, rounds_notes
 from resablate.component import Component
 from resablate.datasets import load_dataset
 from resablate.errors import SpecError
@@ -81,6 +82,23 @@ class SweepPlan:
     def request(self, spec: TrainSpec) -> TrialRequest:
         """A trial with what is asked of it."""
         return TrialRequest(spec, self.questions(spec))
+
+    def family(self) -> Family | None:
+        """The claims that the rounds of seeds decide; None where seeds do not come in rounds."""
+        return family(self.sweep.seeds, self.trials, self.asked) if self.sweep.seeds else None
+
+    def replicates(self, counts: Mapping[str, int]) -> tuple[TrainSpec, ...]:
+        """The trainings of each cell with the seeds from 0 on, as many as `counts` says, else those of the first round.
+
+        The cells are those of `trials`, in their order.
+        """
+        cells = {spec.cell: spec for spec in self.trials}
+        least = len(self.sweep.point_seeds)
+        return tuple(
+            spec.model_copy(update={"seed": seed})
+            for cell, spec in cells.items()
+            for seed in range(counts.get(cell, least))
+        )
 
     def identified(self, data_root: Path | None) -> SweepPlan:
         """The plan with the fingerprint of its data in every trial, which makes the keys final.
@@ -200,6 +218,11 @@ def _survey(sweep: SweepSpec) -> _Survey:
     known = [spec for spec in others.values() if spec is not None]
     if len(known) == len(others):
         problems.update(dict.fromkeys(unanswerable([*listed, *known], asked)))
+    if sweep.seeds and not problems:
+        try:
+            family(sweep.seeds, listed, asked)
+        except SpecError as error:
+            problems.update(dict.fromkeys(error.problems))
     return _Survey(points, listed, asked, takers, problems)
 
 
@@ -223,7 +246,7 @@ def plan_sweep(sweep: SweepSpec, *, place: str = "") -> SweepPlan:
         shown = list(problems)[:_SHOWN_PROBLEMS] + ([f"... and {hidden} more"] if hidden > 0 else [])
         raise SpecError(shown, place=place)
     adaptive = is_adaptive(sweep.search.method)
-    count = len(points) * len(sweep.search.seeds or [0])
+    count = len(points) * len(sweep.point_seeds or [0])
     return SweepPlan(
         sweep=sweep,
         trials=() if adaptive else listed,
@@ -235,7 +258,7 @@ def plan_sweep(sweep: SweepSpec, *, place: str = "") -> SweepPlan:
 
 
 def _point_trials(sweep: SweepSpec, point: Point, takers: ArgumentTakers) -> Iterator[TrainSpec]:
-    for seed in sweep.search.seeds or [None]:
+    for seed in sweep.point_seeds or [None]:
         fields = sweep.fields(point) if seed is None else {**sweep.fields(point), "seed": seed}
         yield check_trial(TrainSpec.parse(takers.effective(fields)))
 
@@ -254,6 +277,8 @@ def _notes(sweep: SweepSpec, takers: ArgumentTakers, trials: Sequence[TrainSpec]
         notes.append(f"{sweep.search.method} proposes the trials one by one, such as these")
     if sweep.search.method != "grid":
         notes += [note for name in sweep.search.minimize if (note := objective_note(name, sweep.analyses))]
+    if sweep.seeds:
+        notes += rounds_notes(family(sweep.seeds, trials, sweep.analyses), sweep.seeds, trials)
     if best := sweep.search.analyze_best:
         notes.append(f"analyses are asked of the best {best} points alone, by {sweep.search.minimize[0]}, at the end")
     networks = dict.fromkeys(spec.network.name for spec in trials)

@@ -10,7 +10,7 @@ Source: Lan & DeMets, "Discrete sequential boundaries for clinical trials", Biom
 Pekelis & Walsh, "Always valid inference", Operations Research 70 (2022), for p-values that hold whenever one stops.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,7 +20,7 @@ from resablate.statistics.comparison import ONE_SEED, Comparison
 from resablate.statistics.conjunction import every
 from resablate.statistics.estimate import Estimate
 from resablate.statistics.step_down import holm_levels
-from resablate.statistics.verdict import NOTHING, Evidence, Verdict, decide
+from resablate.statistics.verdict import NOTHING, Evidence
 
 FIRST_SEEDS = 2
 """Two seeds decide differences of more than some ten times their spread, which most cells of a table have."""
@@ -29,7 +29,7 @@ GROWTH = 1.34
 LAST_SHARE = 0.5
 """The part of the level that the last round keeps; the others have the rest in equal parts. What a stored sweep decides
 depends on these three numbers, so they stay as they are."""
-Name = Hashable
+Name = tuple[str, ...]
 """Of a comparison within its claim."""
 
 
@@ -77,10 +77,12 @@ class Look:
 
     Attributes:
         index: of the look.
+        share: the part of the level that it may spend.
         comparison: of the first trainings of each cell, as many as the look has seeds.
     """
 
     index: int
+    share: float
     comparison: Comparison
 
 
@@ -103,7 +105,7 @@ def spend(looks: Sequence[Evidence], shares: Sequence[float]) -> Evidence:
     )
 
 
-def over_looks(looks: Sequence[Look], rounds: Rounds) -> Comparison:
+def over_looks(looks: Sequence[Look]) -> Comparison:
     """One comparison over all its looks: what was estimated last, with the evidence that was spent.
 
     Raises:
@@ -112,15 +114,15 @@ def over_looks(looks: Sequence[Look], rounds: Rounds) -> Comparison:
     if not looks:
         raise ValueError("a comparison over its looks needs one look or more, but got none")
     last = looks[-1].comparison
-    evidence = spend([look.comparison.evidence for look in looks], [rounds.shares[look.index] for look in looks])
+    evidence = spend([look.comparison.evidence for look in looks], [look.share for look in looks])
     basis = last.estimate if isinstance(last.estimate, Estimate) else None
     return Comparison(last.estimate, evidence, last.published, last.missing, last.planned or basis)
 
 
-def deciding_look(looks: Sequence[Look], rounds: Rounds, level: float) -> Look:
-    """The first look after which the comparison is decided at `level` by itself; the last one where none is."""
+def deciding_look(looks: Sequence[Look], level: float, *, count: int = 1) -> Look:
+    """The first look after which a comparison, one of `count` of its claim, is decided at `level`; or the last one."""
     for place, look in enumerate(looks):
-        if decide(over_looks(looks[: place + 1], rounds).evidence, level) != Verdict.UNDECIDED:
+        if _settled(over_looks(looks[: place + 1]).evidence, count, level):
             return look
     return looks[-1]
 
@@ -187,8 +189,8 @@ def follow(
             return Standing(rounds, index, False, counts, begun, looks, levels, decided_at)
         for claim, names in undecided.items():
             for name in names & found.get(claim, {}).keys():
-                looks[claim][name].append(Look(index, found[claim][name]))
-        levels = _judge(looks, rounds, undecided, decided_at, index=index, level=level)
+                looks[claim][name].append(Look(index, rounds.shares[index], found[claim][name]))
+        levels = _judge(looks, undecided, decided_at, index=index, level=level)
         more = frozenset(
             cell
             for claim, names in undecided.items()
@@ -204,7 +206,6 @@ def follow(
 
 def _judge(
     looks: Mapping[str, Mapping[Name, Sequence[Look]]],
-    rounds: Rounds,
     undecided: dict[str, set[Name]],
     decided_at: dict[str, int],
     *,
@@ -213,7 +214,7 @@ def _judge(
 ) -> dict[str, float]:
     """Decide all claims together, take what is decided out of `undecided`, and return the level of each."""
     spent = {
-        claim: {name: over_looks(made, rounds).evidence if made else NOTHING for name, made in parts.items()}
+        claim: {name: over_looks(made).evidence if made else NOTHING for name, made in parts.items()}
         for claim, parts in looks.items()
     }
     p_values = [min(1.0, float(every(list(parts.values())).p_value)) for parts in spent.values()]

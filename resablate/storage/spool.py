@@ -48,6 +48,8 @@ def spooled(spool: Path) -> dict[str, TrialResult]:
     for file in sorted(spool.glob(f"*/{RESULT_FILE}")):
         try:
             found[file.parent.name] = TrialResult.from_json(file.read_bytes())
+        except FileNotFoundError:  # filed meanwhile
+            continue
         except ValueError as error:
             log.warning("%s: not a result that can be read, passed over (%s)", file, str(error).partition("\n")[0])
     return found
