@@ -79,9 +79,10 @@ def rounds_notes(found: Family, seeds: SeedRounds, specs: Sequence[TrainSpec]) -
     cells = {spec.cell for spec in specs}
     alone = len(cells - found.cells)
     least, most = len(cells) * seeds.first, alone * seeds.first + (len(cells) - alone) * seeds.most
+    looks, claims = ", ".join(map(str, found.rounds.seeds)), ", ".join(found.claims)
     notes = [
-        f"seeds: up to {len(found.rounds.seeds)} rounds, with {', '.join(map(str, found.rounds.seeds))} seeds of each of"
-        f" {len(cells)} cells until {', '.join(found.claims)} are decided: {least} to {most} trainings"
+        f"seeds: up to {len(found.rounds.seeds)} rounds, with {looks} seeds of each of {len(cells)} cells, until"
+        f" {claims} {'is' if len(found.claims) == 1 else 'are'} decided: {least} to {most} trainings"
     ]
     if alone:
         notes.append(f"seeds: no claim compares {alone} of the cells, which get {seeds.first} seeds each")

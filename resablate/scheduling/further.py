@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import final
@@ -11,15 +12,16 @@ from rich.console import Console
 
 from resablate.claims.answering import round_words
 from resablate.claims.rounds import Followed, follow_rounds
-from resablate.failures import failed_result
 from resablate.plan import SweepPlan
-from resablate.result import COMPLETE, TrialResult
+from resablate.result import COMPLETE, TrialResult, failed_result
+from resablate.scheduling.measure import Measured
+from resablate.scheduling.pending import PendingTrials
 from resablate.scheduling.status import TrialStatus, trial_statuses
 from resablate.spec import TrainSpec
 from resablate.storage.spool import spooled
 from resablate.tracking import Tracker
 
-Measure = Callable[[Sequence[TrialStatus]], object]
+Measure = Callable[[Sequence[TrialStatus]], Measured]
 """Trained networks -> asked what they were not asked yet, and filed."""
 
 
@@ -44,8 +46,9 @@ class StoredResults:
         """Key -> the result of each of `specs` that is complete, in whichever sweep, or that failed in this one."""
         wanted = {spec.key: spec for spec in specs}
         # What leaves the spool is in the records by then: in this order nothing is missed.
-        self._keep(spooled(self._spool).values())
-        found = {key: self._read[key] for key in wanted if key in self._read}
+        waiting = {key: result for key, result in spooled(self._spool).items() if key in wanted}
+        self._read |= {key: result for key, result in waiting.items() if result.status in COMPLETE}
+        found = waiting | {key: self._read[key] for key in wanted if key in self._read}
         if len(found) == len(wanted):
             return found
         for key, state in self._tracker.states(self._sweep).items():
@@ -61,9 +64,6 @@ class StoredResults:
         """Read these again when they are asked for: they were asked something more."""
         for key in keys:
             self._read.pop(key, None)
-
-    def _keep(self, results: Iterable[TrialResult]) -> None:
-        self._read |= {result.key: result for result in results if result.status in COMPLETE}
 
 
 @final
@@ -89,30 +89,60 @@ class FurtherTrainings:
         self._tracker = tracker
         self._measure = measure
         self._console = console
-        self._known: dict[str, TrainSpec] = {}
+        self._known: set[str] = set()
         self._asked: set[str] = set()
+        self._pending: PendingTrials | None = None
         self.added: list[TrainSpec] = []
         """Trainings that came in after the first ones."""
+        self.trained: list[TrainSpec] = []
+        """Those of them that were given to run."""
         self.reused = 0
-        """How many of these were complete already."""
-        self.not_repeated = 0
-        """How many of these had failed before, and are not run again."""
+        """How many of them were complete already."""
+        self.failed_before = 0
+        """How many of them had failed before, and are not run again."""
+        self.measured = Measured()
+        """What came of asking trained networks."""
+
+    @property
+    def scheduled(self) -> int:
+        """How many trainings have been given to run, with those that are pending."""
+        return (self._pending.scheduled if self._pending else 0) + len(self.trained)
+
+    @property
+    def not_repeated(self) -> dict[str, int]:
+        """How many trainings ended before without being complete, by status."""
+        found = Counter(self._pending.not_repeated if self._pending else {})
+        found.update({"failed": self.failed_before} if self.failed_before else {})
+        return dict(found)
 
     def begin(self) -> SweepPlan:
         """The plan with the trainings that the sweep consists of by now."""
         wanted = self._wanted()
-        self._known = {spec.key: spec for spec in wanted}
+        self._known = {spec.key for spec in wanted}
         return replace(self._plan, trials=wanted)
 
-    def next(self) -> list[TrainSpec]:
-        """The trainings that are to be run now that the earlier ones have ended; none where the sweep is through."""
+    def follow(self, pending: PendingTrials) -> None:
+        """Go on from these trainings, and no further than their limit."""
+        self._pending = pending
+
+    def next(self, note: Callable[[TrainSpec], object]) -> list[TrainSpec]:
+        """The trainings that are to be run now that the earlier ones have ended; none where the sweep is through.
+
+        Args:
+            note: adds a training to the record of the submission.
+        """
         while new := [spec for spec in self._wanted() if spec.key not in self._known]:
-            self._known |= {spec.key: spec for spec in new}
+            self._known |= {spec.key for spec in new}
             self.added += new
+            for spec in new:
+                note(spec)
             ended = self._stored.of(new)
-            self.reused += sum(result.status in COMPLETE for result in ended.values())
-            self.not_repeated += sum(result.status not in COMPLETE for result in ended.values())
+            complete = sum(result.status in COMPLETE for result in ended.values())
+            self.reused, self.failed_before = self.reused + complete, self.failed_before + len(ended) - complete
             if to_run := [spec for spec in new if spec.key not in ended]:
+                limit = self._pending.limit if self._pending else None
+                to_run = to_run if limit is None else to_run[: max(0, limit - self.scheduled)]
+                self.trained += to_run
                 return to_run
         return []
 
@@ -122,19 +152,19 @@ class FurtherTrainings:
             if followed is None:
                 return self._plan.trials
             wanted = self._plan.replicates(followed.standing.counts)
-            if not (lacking := self._lacking(wanted)):
+            lacking = [trial for trial in self.lacking(wanted) if trial.spec.key not in self._asked]
+            if not lacking:
                 self._console.print(f"seeds: {round_words(followed.standing)}", markup=False, highlight=False)
                 return wanted
-            self._measure(lacking)
+            self._asked |= {trial.spec.key for trial in lacking}
+            self.measured += self._measure(lacking)
             self._stored.forget(trial.spec.key for trial in lacking)
 
-    def _lacking(self, wanted: Sequence[TrainSpec]) -> list[TrialStatus]:
-        """Trained networks that were not asked everything: what is decided may hang on the answers."""
+    def lacking(self, specs: Sequence[TrainSpec]) -> list[TrialStatus]:
+        """Those that finished and were not asked everything: what is decided may hang on the answers."""
         plan = self._plan
-        found = trial_statuses(wanted, sweep=plan.sweep.name, tracker=self._tracker, asked=plan.questions)
-        lacking = [trial for trial in found if trial.missing and trial.run_id and trial.spec.key not in self._asked]
-        self._asked |= {trial.spec.key for trial in lacking}
-        return lacking
+        found = trial_statuses(specs, sweep=plan.sweep.name, tracker=self._tracker, asked=plan.questions)
+        return [trial for trial in found if trial.missing and trial.run_id]
 
 
 def follow_stored(plan: SweepPlan, stored: StoredResults) -> Followed | None:
