@@ -17,7 +17,7 @@ from uuid import uuid4
 import yaml
 
 from resablate.claims import CLAIMS
-from resablate.claims.answer import Answer, answer_claims
+from resablate.claims.answering import Answers, answer_sweeps
 from resablate.claims.arms import flat
 from resablate.errors import ResablateError
 from resablate.figures import FIGURES, draw_files
@@ -96,7 +96,7 @@ def write_report(
             drawings=drawings,
             missing=missing,
             additional=named.additional,
-            answers=answer_claims(results),
+            answers=answers,
         )
         for page in (PAGE, "index.md"):
             text = render_page(f"report.{page.split('.')[1]}.jinja", content)
@@ -208,7 +208,7 @@ def _content(
     drawings: Sequence[Drawing],
     missing: Sequence[TrainSpec],
     additional: Sequence[Additional],
-    answers: Sequence[Answer],
+    answers: Answers,
 ) -> dict[str, Any]:
     """What both pages say, as plain values."""
     results = [result for group in groups for result in group.results]

@@ -8,7 +8,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from resablate.claims.answer import LEVEL, Answer
+from resablate.claims.answer import Answer
+from resablate.claims.answering import Answers
+from resablate.claims.rounds import LEVEL
 from resablate.statistics import Verdict
 
 _WIDTH, _HEIGHT, _MARGIN = 180, 26, 6
@@ -16,16 +18,18 @@ _WIDTH, _HEIGHT, _MARGIN = 180, 26, 6
 _ORDER = (Verdict.CONTRADICTED, Verdict.SUPPORTED, Verdict.EQUIVALENT, Verdict.UNDECIDED)
 
 
-def answer_content(answers: Sequence[Answer]) -> dict[str, Any]:
+def answer_content(found: Answers) -> dict[str, Any]:
     """What both pages say of the claims.
 
     Claims of which something was compared have a line each; what is not tested is told by what is missing.
     """
+    answers = found.answers
     compared = [answer for answer in answers if answer.shown is not None]
     decided = [answer for answer in compared if answer.verdict in _ORDER[:3]]
     return {
         "level": f"{100 * LEVEL:g} %",
-        "family": sum(answer.judgement.comparison.testable for answer in answers),
+        "family": found.tested,
+        "rounds": found.notes,
         "answers": [_line(answer) for answer in [*decided, *(a for a in compared if a not in decided)]],
         "open": [(a.claim.id, a.claim.statement, a.what_would_decide) for a in answers if a.what_would_decide],
         "tally": _tally(answers),

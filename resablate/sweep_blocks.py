@@ -44,7 +44,7 @@ class Search(BaseModel):
 
 
 class Resources(BaseModel):
-    """What one trial gets. CPUs are also its number of threads; a GPU may be shared in fractions."""
+    """What one trial, or one pack, gets. CPUs are also its number of threads; a GPU may be shared in fractions."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -53,6 +53,8 @@ class Resources(BaseModel):
     """`auto` takes one where a node has one, else none."""
     gpu_memory_gib: float | None = Field(default=None, gt=0)
     """What one trial needs of a GPU that it shares: no more trials share one than fit into its memory."""
+    pack: int | Literal["auto"] = "auto"
+    """The most trials of one shape that train as one network; `auto`: as many as train fastest."""
 
     @field_validator("cpus", "gpus", "gpu_memory_gib", mode="before")
     @classmethod
@@ -60,6 +62,13 @@ class Resources(BaseModel):
         if isinstance(value, bool):
             raise ValueError(f"must be a number, got {value!r}")
         return value
+
+    @field_validator("pack", mode="before")
+    @classmethod
+    def _a_whole_number(cls, pack: Any) -> Any:
+        if pack != "auto" and (not isinstance(pack, int) or isinstance(pack, bool) or pack < 1):
+            raise ValueError(f"auto, or the most trials that train as one, a whole number from 1 on; got {pack!r}")
+        return pack
 
     @field_validator("gpus")
     @classmethod
