@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -10,15 +10,13 @@ from typing import NamedTuple, cast
 from resablate.answerable import check_asked, questions_for, unanswerable
 from resablate.argument_takers import ArgumentTakers
 from resablate.check import check_trial, unknown_names
-from resablate.claims.rounds import Family, family, rounds_notes
+from resablate.claims.rounds import Family, family
 from resablate.component import Component
 from resablate.datasets import load_dataset
 from resablate.errors import SpecError
-from resablate.model import NETWORKS
+from resablate.plan_notes import plan_notes
 from resablate.question import TEST, AskedAnalysis, Question
-from resablate.registry import keyword_defaults
 from resablate.searches import SEARCHES, Adaptive, is_adaptive
-from resablate.searches.objectives import objective_note
 from resablate.searches.points import corners
 from resablate.searches.random import draw
 from resablate.searches.settings import search_problems
@@ -58,6 +56,14 @@ class SweepPlan:
     def trial_count(self) -> int:
         """Trials that the sweep consists of, if no proposed point repeats another."""
         return self.point_count * len(self.sweep.search.seeds or [0]) if self.adaptive else len(self.trials)
+
+    @property
+    def most_trials(self) -> int:
+        """Trials that there may be, with those that are added as others end."""
+        family = self.family()
+        if family is None:
+            return self.trial_count
+        return len(self.replicates(dict.fromkeys(family.cells, family.rounds.seeds[-1])))
 
     @property
     def asked_of_all(self) -> tuple[AskedAnalysis, ...]:
@@ -251,7 +257,7 @@ def plan_sweep(sweep: SweepSpec, *, place: str = "") -> SweepPlan:
         trials=() if adaptive else listed,
         point_count=(sweep.search.trials or 0) if adaptive else count,
         asked=asked,
-        notes=tuple(_notes(sweep, takers, listed, points=len(listed) if adaptive else count)),
+        notes=tuple(plan_notes(sweep, takers, listed, points=len(listed) if adaptive else count)),
         samples=listed if adaptive else (),
     )
 
@@ -266,29 +272,3 @@ def _known_points(sweep: SweepSpec) -> list[Point]:
     """The points of the sweep; of a search that proposes them, those that show whether it can."""
     method = SEARCHES[sweep.search.method]
     return [*corners(sweep), *draw(sweep, _PROBED_POINTS)] if isinstance(method, Adaptive) else method(sweep)
-
-
-def _notes(sweep: SweepSpec, takers: ArgumentTakers, trials: Sequence[TrainSpec], *, points: int) -> list[str]:
-    notes = takers.notes()
-    if points > len(trials):
-        notes.append(f"{points} points make {len(trials)} different trials; the others would repeat one of these")
-    if is_adaptive(sweep.search.method):
-        notes.append(f"{sweep.search.method} proposes the trials one by one, such as these")
-    if sweep.search.method != "grid":
-        notes += [note for name in sweep.search.minimize if (note := objective_note(name, sweep.analyses))]
-    if sweep.seeds:
-        notes += rounds_notes(family(sweep.seeds, trials, sweep.analyses), sweep.seeds, trials)
-    if best := sweep.search.analyze_best:
-        notes.append(f"analyses are asked of the best {best} points alone, by {sweep.search.minimize[0]}, at the end")
-    networks = dict.fromkeys(spec.network.name for spec in trials)
-    return notes + [note for network in networks if (note := _unlike_published(sweep, network))]
-
-
-def _unlike_published(sweep: SweepSpec, network: str) -> str:
-    """What the sweep does not write and would not be as in the network's papers; empty where all is."""
-    build = keyword_defaults(NETWORKS[network].build)
-    unwritten = {"depth", "width"} - sweep.base.keys() - set(sweep.swept)
-    defaults = {name: TrainSpec.model_fields[name].default for name in sorted(unwritten) if name in build}
-    other = {name: value for name, value in defaults.items() if value != build[name]}
-    told = ", ".join(f"{name} {value} (published: {build[name]})" for name, value in other.items())
-    return f"{network} is built with {told}, as the sweep writes nothing else" if told else ""

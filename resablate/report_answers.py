@@ -8,13 +8,15 @@ from typing import Any
 
 from markupsafe import Markup
 
-from resablate.claims.answer import Answer
+from resablate.claims.answer import Answer, Shown
 from resablate.claims.answering import Answers
 from resablate.claims.rounds import LEVEL
+from resablate.figures import Closing
 from resablate.statistics import Verdict
 
 _WIDTH, _HEIGHT, _MARGIN = 180, 26, 6
 """Of a picture, in pixels."""
+_IN_PERCENT = {"fraction": "points", "share": "%"}
 _ORDER = (Verdict.CONTRADICTED, Verdict.SUPPORTED, Verdict.EQUIVALENT, Verdict.UNDECIDED)
 
 
@@ -61,6 +63,41 @@ def _line(answer: Answer) -> dict[str, Any]:
         "picture": interval_picture(answer),
         "parts": [(name, str(part.verdict)) for name, part in parts.items()],
     }
+
+
+def closings(found: Answers) -> list[Closing]:
+    """How the intervals of the claims closed, where seeds came in rounds."""
+    if found.followed is None:
+        return []
+    decided, rounds = found.followed.standing.decided_at, found.followed.family.rounds
+    return [
+        _closing(answer, shown, decided.get(answer.claim.id), rounds.seeds)
+        for answer in found.answers
+        if (shown := answer.shown) and shown.part.looks
+    ]
+
+
+def _closing(answer: Answer, shown: Shown, decided: int | None, rounds: Sequence[int]) -> Closing:
+    part, looks = shown.part, shown.part.looks
+    scale, unit = (100, f" ({_IN_PERCENT[part.unit]})") if part.unit in _IN_PERCENT else (1, "")
+    # What the level of the claim is corrected by where one of several comparisons contradicts it.
+    level = shown.level / shown.look.share if shown.look else answer.decision.level
+    ends = [look.comparison.estimate.interval(level * look.share) for look in looks]
+    indices = [look.index for look in looks]
+    return Closing(
+        claim=answer.claim.id,
+        compared=shown.name,
+        axis=f"{part.noun}{unit}",
+        reference=scale * part.reference,
+        margin=scale * part.margin,
+        seeds=tuple(rounds[index] for index in indices),
+        values=tuple(scale * float(look.comparison.estimate.value) for look in looks),
+        lows=tuple(scale * float(end.low) for end in ends),
+        highs=tuple(scale * float(end.high) for end in ends),
+        verdict=str(answer.verdict),
+        decided=indices.index(shown.look.index) if decided is not None and shown.look else None,
+        most=rounds[-1],
+    )
 
 
 def interval_picture(answer: Answer) -> Markup:

@@ -3,67 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import final
 
 from rich.console import Console
 
 from resablate.claims.answering import round_words
-from resablate.claims.rounds import Followed, follow_rounds
 from resablate.plan import SweepPlan
-from resablate.result import COMPLETE, TrialResult, failed_result
+from resablate.result import COMPLETE
 from resablate.scheduling.measure import Measured
 from resablate.scheduling.pending import PendingTrials
 from resablate.scheduling.status import TrialStatus, trial_statuses
+from resablate.scheduling.stored import StoredResults, wanted_trainings
 from resablate.spec import TrainSpec
-from resablate.storage.spool import spooled
 from resablate.tracking import Tracker
 
 Measure = Callable[[Sequence[TrialStatus]], Measured]
 """Trained networks -> asked what they were not asked yet, and filed."""
-
-
-@final
-class StoredResults:
-    """The results of trainings that have ended, from the records and from what waits to be filed.
-
-    Args:
-        sweep: its name.
-        tracker: holds the records.
-        spool: of the sweep.
-    """
-
-    def __init__(self, sweep: str, tracker: Tracker, spool: Path) -> None:
-        self._sweep = sweep
-        self._tracker = tracker
-        self._spool = spool
-        self._read: dict[str, TrialResult] = {}
-        """Of complete trainings: read once."""
-
-    def of(self, specs: Iterable[TrainSpec]) -> dict[str, TrialResult]:
-        """Key -> the result of each of `specs` that is complete, in whichever sweep, or that failed in this one."""
-        wanted = {spec.key: spec for spec in specs}
-        # What leaves the spool is in the records by then: in this order nothing is missed.
-        waiting = {key: result for key, result in spooled(self._spool).items() if key in wanted}
-        self._read |= {key: result for key, result in waiting.items() if result.status in COMPLETE}
-        found = waiting | {key: self._read[key] for key in wanted if key in self._read}
-        if len(found) == len(wanted):
-            return found
-        for key, state in self._tracker.states(self._sweep).items():
-            if key not in wanted or key in found:
-                continue
-            if state.status in COMPLETE:
-                found[key] = self._read[key] = self._tracker.load_trial(state.run_id)[1]
-            elif state.status == "failed":
-                found[key] = failed_result(wanted[key], state.reason)
-        return found
-
-    def forget(self, keys: Iterable[str]) -> None:
-        """Read these again when they are asked for: they were asked something more."""
-        for key in keys:
-            self._read.pop(key, None)
 
 
 @final
@@ -148,13 +105,12 @@ class FurtherTrainings:
 
     def _wanted(self) -> tuple[TrainSpec, ...]:
         while True:
-            followed = follow_stored(self._plan, self._stored)
-            if followed is None:
-                return self._plan.trials
-            wanted = self._plan.replicates(followed.standing.counts)
+            wanted, standing = wanted_trainings(self._plan, self._stored)
+            if standing is None:
+                return wanted
             lacking = [trial for trial in self.lacking(wanted) if trial.spec.key not in self._asked]
             if not lacking:
-                self._console.print(f"seeds: {round_words(followed.standing)}", markup=False, highlight=False)
+                self._console.print(f"seeds: {round_words(standing)}", markup=False, highlight=False)
                 return wanted
             self._asked |= {trial.spec.key for trial in lacking}
             self.measured += self._measure(lacking)
@@ -165,17 +121,3 @@ class FurtherTrainings:
         plan = self._plan
         found = trial_statuses(specs, sweep=plan.sweep.name, tracker=self._tracker, asked=plan.questions)
         return [trial for trial in found if trial.missing and trial.run_id]
-
-
-def follow_stored(plan: SweepPlan, stored: StoredResults) -> Followed | None:
-    """How far the rounds of a sweep are by the stored results; None where its seeds do not come in rounds."""
-    family = plan.family()
-    if family is None:
-        return None
-    most = dict.fromkeys((spec.cell for spec in plan.trials), family.rounds.seeds[-1])
-    listed = plan.replicates(most)
-    results = stored.of(listed)
-    trainings: dict[str, list[TrialResult | None]] = {}
-    for spec in listed:
-        trainings.setdefault(spec.cell, []).append(results.get(spec.key))
-    return follow_rounds(family, trainings)
