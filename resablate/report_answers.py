@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from markupsafe import Markup
 
 from resablate.claims.answer import Answer, Shown
 from resablate.claims.answering import Answers
+from resablate.claims.claim import Part
 from resablate.claims.rounds import LEVEL
 from resablate.figures import Closing
-from resablate.statistics import Verdict
+from resablate.statistics import Verdict, decide, deciding_look
 
 _WIDTH, _HEIGHT, _MARGIN = 180, 26, 6
 """Of a picture, in pixels."""
@@ -45,7 +47,6 @@ def _tally(answers: Sequence[Answer]) -> str:
 
 
 def _line(answer: Answer) -> dict[str, Any]:
-    parts = answer.decision.parts
     return {
         "id": answer.claim.id,
         "statement": answer.claim.statement,
@@ -61,8 +62,25 @@ def _line(answer: Answer) -> dict[str, Any]:
         "notes": answer.notes,
         "decides": answer.what_would_decide,
         "picture": interval_picture(answer),
-        "parts": [(name, str(part.verdict)) for name, part in parts.items()],
+        "parts": _parts(answer),
     }
+
+
+def _parts(answer: Answer) -> list[tuple[str, str]]:
+    """Each comparison of a claim of several, and what it comes to by itself."""
+    parts, decided = answer.judgement.parts, answer.decision.parts
+    return [
+        (name, _in_rounds(parts[name], answer.decision.level, len(parts)) if parts[name].looks else str(part.verdict))
+        for name, part in decided.items()
+    ]
+
+
+def _in_rounds(part: Part, level: float, count: int) -> str:
+    """`supported at 2 seeds`: a comparison needs the claim's whole level; what contradicts is corrected."""
+    evidence = part.comparison.evidence
+    verdict = decide(replace(evidence, contradicted=count * evidence.contradicted), level)
+    look = deciding_look(part.looks, level, count=count)
+    return f"{verdict} at {max(look.comparison.estimate.seeds, default=0)} seeds"
 
 
 def closings(found: Answers) -> list[Closing]:

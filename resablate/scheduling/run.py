@@ -122,10 +122,9 @@ def run_sweep(
     plan = plan.identified(data_root)
     with Stopping(time_budget) as stopping, exclusive_lock(work, plan.sweep.name, parts=(SPOOL, TRIALS)):
         wait_for_workers(work, plan.sweep.name)
-        answer = partial(answer_now, plan, tracker, data_root=data_root, console=console)
-        measure = partial(
-            measure_missing, plan, tracker=tracker, scheduler=scheduler, data_root=data_root, console=console
-        )
+        where: dict[str, Any] = {"data_root": data_root, "console": console}
+        answer = partial(answer_now, plan, tracker, **where)
+        measure = partial(measure_missing, plan, tracker=tracker, scheduler=scheduler, **where)
         stored = StoredResults(plan.sweep.name, tracker, work / SPOOL)
         further = FurtherTrainings(plan, stored, tracker, measure=measure, console=console)
         plan = further.begin()
@@ -140,8 +139,10 @@ def run_sweep(
                 console=console,
                 total=lambda: further.scheduled,
             )
-            knobs: dict[str, Any] = dict(work=work, command=command, data_root=data_root, progress=progress)
-            knobs |= {"store": store, "following": further.next}
+            knobs: dict[str, Any] = dict(
+                work=work, command=command, data_root=data_root, progress=progress, store=store
+            )
+            knobs["following"] = further.next
             if not pending.scheduled or scheduler == "inline":
                 problems = run_batches_inline(plan, pending, tracker=tracker, **knobs)
             else:
@@ -152,20 +153,28 @@ def run_sweep(
             if not problems and not stopping.reason:
                 late += _measure(plan, pending, further, measure, ended=progress.counts.total())
                 if progress.counts.total() >= pending.total + len(further.trained):
-                    late += measure_best(plan, tracker, scheduler=scheduler, data_root=data_root, console=console)
+                    late += measure_best(plan, tracker, scheduler=scheduler, **where)
+            unanswered = (*pending.unanswered(plan.sweep.label), *progress.unanswered, *late.problems)
             return SweepOutcome(
-                planned=pending.planned + len(further.added),
-                reused=pending.reused + further.reused,
-                not_repeated=further.not_repeated,
-                scheduled=further.scheduled,
-                counts=dict(progress.counts),
+                **_counted(pending, further, progress),
                 stopped_by=stopping.reason,
                 filing_problems=tuple(problems),
                 measured=late.measured,
-                analysis_problems=(*pending.unanswered(plan.sweep.label), *progress.unanswered, *late.problems),
+                analysis_problems=unanswered,
                 records=tracker.ui_hint(),
                 wall_seconds=time.monotonic() - start,
             )
+
+
+def _counted(pending: PendingTrials, further: FurtherTrainings, progress: SweepProgress) -> dict[str, Any]:
+    """How many trials a submission had, ran and left, as the fields of its outcome."""
+    return {
+        "planned": pending.planned + len(further.added),
+        "reused": pending.reused + further.reused,
+        "not_repeated": further.not_repeated,
+        "scheduled": further.scheduled,
+        "counts": dict(progress.counts),
+    }
 
 
 def _measure(
