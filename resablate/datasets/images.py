@@ -178,7 +178,8 @@ class Splits:
     """Disjoint examples: to train on, to choose by, to report."""
 
     train: ExampleSource
-    val: ExampleSource
+    val: ExampleSource | None
+    """None where nothing is held out."""
     test: ExampleSource
     num_classes: int | None = None
     """What was found; None: as the row of the table says."""
@@ -225,9 +226,12 @@ class ImageDataset(StoredImages):
 
 
 def split_sizes(available: int, *, val_fraction: float, train_examples: int | None) -> tuple[int, int]:
-    """How many of `available` training images are held out, and how many are left to train on."""
+    """How many of `available` training images are held out, and how many are left to train on.
+
+    At least one is held out, unless the fraction is 0.
+    """
     used = min(available, train_examples or available)
-    held_out = max(1, round(used * val_fraction))
+    held_out = max(1, round(used * val_fraction)) if val_fraction else 0
     return held_out, used - held_out
 
 
@@ -238,7 +242,7 @@ def split_order(
 
     Args:
         available: training images that there are.
-        val_fraction: share of the used ones that is held out; at least one image.
+        val_fraction: share of the used ones that is held out; at least one image, none at 0.
         train_examples: use only so many, the held-out ones included; all where None.
         generator: decides which.
     """
@@ -253,7 +257,7 @@ def split_images(
     generator: torch.Generator,
     device: torch.device,
     train_examples: Annotated[int, Ge(1)] | None = None,
-    val_fraction: Annotated[float, Interval(gt=0, lt=1)] = 0.1,
+    val_fraction: Annotated[float, Interval(ge=0, lt=1)] = 0.1,
     normalization: Annotated[str, NORMALIZATIONS] = "per_channel",
 ) -> Splits:
     """Training and validation examples drawn by `generator`, and the data set's own test examples.
@@ -265,7 +269,7 @@ def split_images(
         generator: decides which images are held out.
         device: where the bytes will lie.
         train_examples: use only so many training images, the held-out ones included; all where None.
-        val_fraction: share of the training images held out; at least one image.
+        val_fraction: share of the training images held out; at least one image, none at 0.
         normalization: a row of NORMALIZATIONS.
     """
     train, val = split_order(
@@ -279,4 +283,5 @@ def split_images(
     std = std.clamp_min(1e-6)
     everything = Examples(dataset.train_images, dataset.train_labels, mean, std)
     test = Examples(dataset.test_images, dataset.test_labels, mean, std)
-    return Splits(everything.take(train).to(device), everything.take(val).to(device), test.to(device))
+    held_out = everything.take(val).to(device) if len(val) else None
+    return Splits(everything.take(train).to(device), held_out, test.to(device))

@@ -24,7 +24,7 @@ from resablate.schedules import SCHEDULES
 from resablate.training.arithmetic import MEMORY_FORMATS, PRECISIONS, float32_products, kernels_in
 from resablate.training.block_sampling import BLOCK_SAMPLINGS
 from resablate.training.determinism import derived_generator, derived_seed, deterministic_kernels, global_seed
-from resablate.training.evaluation import evaluate
+from resablate.training.evaluation import EVALUATION_BATCH, evaluate
 from resablate.training.optimizer_state import optimizer_tensors, restore_optimizer
 
 
@@ -37,7 +37,7 @@ class Training:
     Args:
         network: trained in place, on the device where it lies.
         train: examples to learn from.
-        val: examples that `val_error` is measured on after every epoch.
+        val: examples that `val_error` is measured on after every epoch; None where none are held out.
         epochs: passes over `train`.
         batch_size: examples per step; a last batch of one is left out, for batch norm needs two.
         learning_rate: the schedule's highest.
@@ -69,7 +69,7 @@ class Training:
         network: ResidualNetwork,
         *,
         train: ExampleSource,
-        val: ExampleSource,
+        val: ExampleSource | None,
         epochs: int,
         batch_size: int,
         learning_rate: float,
@@ -115,11 +115,17 @@ class Training:
 
     @property
     def divergence(self) -> str:
-        """Which loss of the last epoch is not finite, or nothing; of its last step only the validation loss tells."""
+        """Which loss of the last epoch is not finite, or nothing; of its last step only the validation loss tells.
+
+        Where no examples are held out, a batch of training examples tells of the last step of all; of others the next
+        epoch does.
+        """
         for row in self.history[-1:]:
             for name, loss in (("training", row.train_loss), ("validation", row.val_loss)):
-                if not math.isfinite(loss):
+                if loss is not None and not math.isfinite(loss):
                     return f"{name} loss {loss} in epoch {row.epoch}"
+            if row.val_loss is None and self._steps_left <= 0 and not math.isfinite(loss := self._loss_of_a_batch()):
+                return f"loss {loss} of training examples after epoch {row.epoch}"
         return ""
 
     @property
@@ -130,7 +136,11 @@ class Training:
     @property
     def done(self) -> bool:
         """Whether there is no step left to train."""
-        return self.diverged or self.epoch * self.steps_per_epoch >= self.total_steps
+        return self._steps_left <= 0 or self.diverged
+
+    @property
+    def _steps_left(self) -> int:
+        return self.total_steps - self.epoch * self.steps_per_epoch
 
     @property
     def total_steps(self) -> int:
@@ -145,7 +155,7 @@ class Training:
         return max(1, full + (rest > 1))
 
     def run_epoch(self) -> EpochMetrics:
-        """Train one epoch, measure the validation error, and add both to the history."""
+        """Train one epoch, measure the validation error if any examples are held out, and add both to the history."""
         start = time.perf_counter()
         epoch = self.epoch
         device = self._train.device
@@ -176,18 +186,22 @@ class Training:
                 wrong += (logits.argmax(dim=1) != labels).sum()
                 seen += len(labels)
         with float32_products(), deterministic_kernels():
-            held_out = evaluate(self.network, self._val)
+            held_out = evaluate(self.network, self._val) if self._val else None
         metrics = EpochMetrics(
             epoch=epoch + 1,
             train_loss=float(loss_sum) / seen,
             train_error=float(wrong) / seen,
-            val_loss=held_out.loss,
-            val_error=held_out.error,
+            val_loss=held_out.loss if held_out else None,
+            val_error=held_out.error if held_out else None,
             learning_rate=rate,
             wall_seconds=time.perf_counter() - start,
         )
         self.history.append(metrics)
         return metrics
+
+    def _loss_of_a_batch(self) -> float:
+        """The loss of the first training examples, as the network is now."""
+        return evaluate(self.network, self._train.take(slice(0, EVALUATION_BATCH))).loss
 
     def _batches(self, order: Tensor, *, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Images and labels of the examples at `order`, as the epoch sees them before whole batches are augmented."""
