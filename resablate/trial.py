@@ -292,4 +292,6 @@ def _train(
         place.store.upload(folder)
         sink.epoch(request.spec.key, metrics)
         yield EpochDone(request.spec.key, metrics, trial.training.done)
+        if not trial.training.done and (reason := prune(request.spec.key, metrics)):
+            return trial.pruned(reason), {}
     return trial.finish(), trial.answers.weights()
