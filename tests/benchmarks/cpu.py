@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.cpu [NAME ...]
 
-runs the comparisons (all of them where none is named), and writes reports/benchmarks/cpu.md; `make bench` does so. Every
-row is kept as soon as it is measured, and comparisons that were done when a run was cut off are not run again by the
-next. A comparison that is not run keeps the figures it had.
+runs the comparisons (all of them where none is named), and writes reports/benchmarks/cpu.md; `make bench` does so.
+Every row is kept as soon as it is measured, and comparisons that were done when a run was cut off are not run again by
+the next. A comparison that is not run keeps the figures it had.
 """
 
 from __future__ import annotations
@@ -64,11 +64,11 @@ def _measure(name: str, folder: Path) -> None:
 
 def _append(folder: Path, line: dict[str, Any]) -> None:
     with (folder / UNFINISHED).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+        file.write(f"\n{json.dumps(line)}\n")  # after the line that a machine may have stopped in
 
 
 def _lines(folder: Path) -> list[dict[str, Any]]:
-    """What an unfinished run has written; the last line may have been cut off."""
+    """What an unfinished run has written; lines may have been cut off."""
     found: list[dict[str, Any]] = []
     if (folder / UNFINISHED).is_file():
         for text in (folder / UNFINISHED).read_text(encoding="utf-8").splitlines():
@@ -105,9 +105,9 @@ def render(kept: Kept) -> str:
         "# Speed and memory on a CPU",
         "",
         "Written by `make bench`; the figures are in `cpu.json` beside it. Both sides of a comparison run in turn, three",
-        "rounds or more, and the least time of each counts: the machine is shared, so the ratios are what carries over.",
-        "Ratios are of wall time, and after the stroke of the processor time of all threads, where that was taken. Each",
-        "comparison also checks that both sides give the same numbers.",
+        "rounds or more, and the least time of each counts: the machine is shared, so the ratios carry over. They are of",
+        "wall time and, after the stroke, of the processor time of all threads, where it was taken. Each comparison also",
+        "checks that both sides give the same numbers.",
         "",
         "| what | baseline | baseline (s) | here (s) | times faster | asked |",
         "|---|---|---:|---:|---:|---:|",

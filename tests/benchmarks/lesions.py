@@ -99,9 +99,7 @@ def memory() -> list[Bound]:
     few, many = (_peak_gib(depth=14, lesions=6, examples=count) for count in (BATCH, 10_000))
     return [
         Bound(f"{peak}20 lesions spread over ResNet-1001, batch {BATCH}", deep, "GiB", GIB_ALLOWED),
-        Bound(
-            f"{peak}the lesions of ResNet-14 on 10,000 images; on {BATCH} images: {few:.2f} GiB", many, "GiB", 1.05 * few
-        ),
+        Bound(f"{peak}lesions of ResNet-14 on 10,000 images; on {BATCH}: {few:.2f} GiB", many, "GiB", 1.05 * few),
     ]
 
 

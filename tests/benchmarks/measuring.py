@@ -30,6 +30,7 @@ def processor() -> str:
     named = _PROCESSORS.read_text(encoding="utf-8").splitlines() if _PROCESSORS.is_file() else []
     return next((line.partition(":")[2].strip() for line in named if line.startswith("model name")), platform.machine())
 
+
 @dataclass(frozen=True)
 class Row:
     """One comparison."""
