@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from resablate.component import PER_MEMBER, Component, content_hash
@@ -54,7 +55,7 @@ def _split(alike: Pack, size: int) -> list[Pack]:
     """`alike` in as few parts of at most `size` as there can be, whose sizes differ by one at most."""
     count = -(-len(alike) // size)
     ends = [part * len(alike) // count for part in range(count + 1)]
-    return [alike[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+    return [alike[start:end] for start, end in pairwise(ends)]
 
 
 def _differs(field: str) -> bool:
