@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from resablate.datasets.fingerprints import folder_fingerprint
-from resablate.datasets.images import Dataset, Splits, StoredImages, split_order
+from resablate.datasets.images import Dataset, Splits, StoredImages
 from resablate.datasets.locations import data_roots
+from resablate.datasets.splitting import split_order
 from resablate.datasets.streaming import FileExamples
 from resablate.errors import DatasetError
 

@@ -14,6 +14,7 @@ from annotated_types import Ge, Interval
 from torch import Tensor
 
 from resablate.datasets.pixel_sums import PixelSums
+from resablate.datasets.splitting import split_order
 from resablate.errors import DatasetError
 from resablate.registry import Registry
 
@@ -162,7 +163,11 @@ class Examples(ExampleSource):
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Normalized images and labels at `order`; whole batches are augmented, when they are on their device."""
         for chosen in order.split(size):
-            yield self.normalize(self.images[chosen]), self.labels[chosen]
+            yield self.gather(chosen)
+
+    def gather(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalized images (B, C, H, W) and labels (B,) of the examples at `chosen` (B,), on their device."""
+        return self.normalize(self.images.index_select(0, chosen)), self.labels.index_select(0, chosen)
 
     def take(self, chosen: Tensor | slice) -> Examples:
         """The examples at `chosen`."""
@@ -237,32 +242,6 @@ class ImageDataset(StoredImages):
     @cached_property
     def _content_hash(self) -> str:
         return tensor_fingerprint(self.train_images, self.train_labels, self.test_images, self.test_labels)
-
-
-def split_sizes(available: int, *, val_fraction: float, train_examples: int | None) -> tuple[int, int]:
-    """How many of `available` training images are held out, and how many are left to train on.
-
-    At least one is held out, unless the fraction is 0.
-    """
-    used = min(available, train_examples or available)
-    held_out = max(1, round(used * val_fraction)) if val_fraction else 0
-    return held_out, used - held_out
-
-
-def split_order(
-    available: int, *, val_fraction: float, train_examples: int | None, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Indices of the images to train on, and of those held out, drawn by `generator`.
-
-    Args:
-        available: training images that there are.
-        val_fraction: share of the used ones that is held out; at least one image, none at 0.
-        train_examples: use only so many, the held-out ones included; all where None.
-        generator: decides which.
-    """
-    order = torch.randperm(available, generator=generator)[:train_examples]
-    held_out, _ = split_sizes(available, val_fraction=val_fraction, train_examples=train_examples)
-    return order[held_out:], order[:held_out]
 
 
 def split_images(
