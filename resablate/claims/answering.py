@@ -59,7 +59,9 @@ def answer_sweeps(
         found = family(seeds, [*(result.spec for result in known), *left], asked)
     except SpecError as error:  # a claim of a version to come, or results of a part of the sweep
         return Answers((), notes=tuple(error.problems))
-    followed = follow_rounds(found, trainings_of(known, left))
+    # The rounds of one sweep go on; of several, what a cell has is what there is.
+    to_come = seeds.most if len(sweeps) == 1 else 0
+    followed = follow_rounds(found, trainings_of(known, left, to_come=to_come))
     answers = tuple(_answer(name, claim, followed) for name, claim in found.claims.items())
     others = (
         [] if seeds.claims else [_not_compared(claim) for name, claim in CLAIMS.items() if name not in found.claims]
@@ -82,12 +84,12 @@ def _not_compared(claim: Claim) -> Answer:
 
 def round_words(standing: Standing) -> str:
     """`round 3 of 8 (4 seeds of each cell), 12 of 20 cells decided`."""
-    rounds = standing.rounds.seeds
-    done = len(standing.counts) - len(standing.open)
+    rounds, cells, stuck = standing.rounds.seeds, len(standing.counts), len(standing.stuck)
     place = f"round {standing.index + 1} of {len(rounds)} ({rounds[standing.index]} seeds of each cell)"
-    if standing.finished and not standing.open:
-        return f"all of {len(standing.counts)} cells decided after {place}"
-    return f"{place}, {done} of {len(standing.counts)} cells decided"
+    words = f"{place}, {cells - len(standing.open) - stuck} of {cells} cells decided"
+    if stuck:
+        words += f", {stuck} cannot be compared: a training of theirs failed or is not there, or a number is missing"
+    return words
 
 
 def _notes(sweeps: Sequence[SweepSpec], followed: Followed, *, named: bool) -> tuple[str, ...]:

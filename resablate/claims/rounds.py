@@ -115,26 +115,26 @@ class _Looks:
         """One look at everything; None where a training of the round has not ended."""
         seeds = self.family.rounds.seeds[index]
         results: list[TrialResult] = []
-        for cell, count in counts.items():
-            listed = self.trainings.get(cell, ())[:count]
-            if None in listed[:seeds]:
+        whole: set[str] = set()
+        # In the order of the trainings, not of the counts: a comparison of many cells is known by their order.
+        for cell, trainings in self.trainings.items():
+            first = trainings[: min(seeds, counts.get(cell, 0))]
+            if None in first:
                 return None
-            first = [result for result in listed[:seeds] if result is not None and result.status in COMPLETE]
-            results += first if len(first) == seeds else []
+            done = [result for result in first if result is not None and result.status in COMPLETE]
+            results += done  # also those of cells that have stopped: they tell the settings of others
+            whole |= {cell} if len(done) == seeds else set()
         trials = Trials(results)
-        complete = {cell.key for cell in trials.cells}
-        return {name: self._compare(name, claim, trials, complete) for name, claim in self.family.claims.items()}
+        return {name: self._compare(name, claim, trials, whole) for name, claim in self.family.claims.items()}
 
-    def _compare(
-        self, name: str, claim: Claim, trials: Trials, complete: set[str]
-    ) -> dict[tuple[str, ...], Comparison]:
+    def _compare(self, name: str, claim: Claim, trials: Trials, whole: set[str]) -> dict[tuple[str, ...], Comparison]:
         judged = claim.judge(trials)
         by_name: dict[tuple[str, ...], dict[str, Part]] = {}
         for words, part in judged.parts.items():
             by_name.setdefault(comparison_name(part), {})[words] = part
         found: dict[tuple[str, ...], Comparison] = {}
         for compared in self.family.compared[name]:
-            if not complete.issuperset(cell.key for cell in compared.cells):
+            if not whole.issuperset(cell.key for cell in compared.cells):
                 continue
             key = comparison_name(compared)
             words, part = _together(by_name.get(key) or {"": _lacking(compared, judged)})
@@ -226,10 +226,15 @@ def joined_seeds(sweeps: Sequence[SweepSpec]) -> SeedRounds | None:
     return widest.model_copy(update={"claims": tuple(named)})
 
 
-def trainings_of(results: Iterable[TrialResult], missing: Iterable[TrainSpec] = ()) -> Trainings:
+def trainings_of(results: Iterable[TrialResult], missing: Iterable[TrainSpec] = (), *, to_come: int = 0) -> Trainings:
     """The trainings of each cell in the order of their seeds, None for those that have not ended.
 
     A training that several sweeps have counts once: one that is complete, with most of its measurements.
+
+    Args:
+        results: of trainings that have ended.
+        missing: trainings that have not.
+        to_come: each cell may get so many trainings yet, by rounds that were not begun.
     """
     found: dict[str, dict[int, TrialResult | None]] = {}
     for result in results:
@@ -239,7 +244,8 @@ def trainings_of(results: Iterable[TrialResult], missing: Iterable[TrainSpec] = 
             seeds[result.spec.seed] = result
     for spec in missing:
         found.setdefault(spec.cell, {}).setdefault(spec.seed, None)
-    return {cell: [seeds[seed] for seed in sorted(seeds)] for cell, seeds in found.items()}
+    listed = {cell: [seeds[seed] for seed in sorted(seeds)] for cell, seeds in found.items()}
+    return {cell: [*trainings, *[None] * (to_come - len(trainings))] for cell, trainings in listed.items()}
 
 
 def _rank(result: TrialResult) -> tuple[bool, int]:

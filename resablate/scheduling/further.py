@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import final
 
 from rich.console import Console
@@ -32,17 +33,15 @@ class FurtherTrainings:
 
     Args:
         plan: with final keys.
-        stored: results.
         tracker: holds the records.
+        spool: of the sweep, with what waits to be filed.
         measure: asks trained networks of other sweeps what this one asks, before anything is decided by it.
         console: told of each round.
     """
 
-    def __init__(
-        self, plan: SweepPlan, stored: StoredResults, tracker: Tracker, *, measure: Measure, console: Console
-    ) -> None:
+    def __init__(self, plan: SweepPlan, tracker: Tracker, *, spool: Path, measure: Measure, console: Console) -> None:
         self._plan = plan
-        self._stored = stored
+        self._stored = StoredResults(plan.sweep.name, tracker, spool)
         self._tracker = tracker
         self._measure = measure
         self._console = console

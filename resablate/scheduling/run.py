@@ -19,7 +19,7 @@ from resablate.estimates import estimate_cpu_seconds
 from resablate.plan import SweepPlan
 from resablate.result import Status
 from resablate.scheduling.batches import TRIALS, run_batches_inline, run_batches_on_ray
-from resablate.scheduling.further import FurtherTrainings, Measure, StoredResults
+from resablate.scheduling.further import FurtherTrainings, Measure
 from resablate.scheduling.inline import Scheduler
 from resablate.scheduling.measure import Measured, answer_now, measure_best, measure_missing
 from resablate.scheduling.pending import PendingTrials, check_pruning_inline, find_pending
@@ -125,20 +125,13 @@ def run_sweep(
         where: dict[str, Any] = {"data_root": data_root, "console": console}
         answer = partial(answer_now, plan, tracker, **where)
         measure = partial(measure_missing, plan, tracker=tracker, scheduler=scheduler, **where)
-        stored = StoredResults(plan.sweep.name, tracker, work / SPOOL)
-        further = FurtherTrainings(plan, stored, tracker, measure=measure, console=console)
+        further = FurtherTrainings(plan, tracker, spool=work / SPOOL, measure=measure, console=console)
         plan = further.begin()
         with find_pending(plan, tracker, spool=work / SPOOL, answer=answer, retry=retry, limit=max_trials) as pending:
             further.follow(pending)
             datasets = _read_datasets(plan, pending, data_root)
             _say_what_ended_before(console, pending)
-            progress = SweepProgress(
-                pending.listed[:max_trials],
-                label=plan.sweep.label,
-                work=lambda spec: estimate_cpu_seconds(spec, plan.questions(spec)),
-                console=console,
-                total=lambda: further.scheduled,
-            )
+            progress = _progress(plan, pending, further, console)
             knobs: dict[str, Any] = dict(
                 work=work, command=command, data_root=data_root, progress=progress, store=store
             )
@@ -151,19 +144,28 @@ def run_sweep(
                 )
             late = further.measured
             if not problems and not stopping.reason:
-                late += _measure(plan, pending, further, measure, ended=progress.counts.total())
+                late += _measure(pending, further, measure, ended=progress.counts.total())
                 if progress.counts.total() >= pending.total + len(further.trained):
                     late += measure_best(plan, tracker, scheduler=scheduler, **where)
-            unanswered = (*pending.unanswered(plan.sweep.label), *progress.unanswered, *late.problems)
             return SweepOutcome(
                 **_counted(pending, further, progress),
                 stopped_by=stopping.reason,
                 filing_problems=tuple(problems),
                 measured=late.measured,
-                analysis_problems=unanswered,
+                analysis_problems=(*pending.unanswered(plan.sweep.label), *progress.unanswered, *late.problems),
                 records=tracker.ui_hint(),
                 wall_seconds=time.monotonic() - start,
             )
+
+
+def _progress(plan: SweepPlan, pending: PendingTrials, further: FurtherTrainings, console: Console) -> SweepProgress:
+    return SweepProgress(
+        pending.listed[: pending.limit],
+        label=plan.sweep.label,
+        work=lambda spec: estimate_cpu_seconds(spec, plan.questions(spec)),
+        console=console,
+        total=lambda: further.scheduled,
+    )
 
 
 def _counted(pending: PendingTrials, further: FurtherTrainings, progress: SweepProgress) -> dict[str, Any]:
@@ -177,9 +179,7 @@ def _counted(pending: PendingTrials, further: FurtherTrainings, progress: SweepP
     }
 
 
-def _measure(
-    plan: SweepPlan, pending: PendingTrials, further: FurtherTrainings, measure: Measure, *, ended: int
-) -> Measured:
+def _measure(pending: PendingTrials, further: FurtherTrainings, measure: Measure, *, ended: int) -> Measured:
     """Ask trained networks what they were not asked, once all trainings that were scheduled have ended."""
     if ended != further.scheduled:
         return Measured()

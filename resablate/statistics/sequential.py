@@ -137,6 +137,7 @@ class Standing:
         ended: whether all trainings of that round have ended, and it was looked at.
         counts: cell -> trainings that it should have by now.
         open: cells that train on, or would if there were another round: of comparisons that are not decided.
+        stuck: cells of comparisons that are not decided and cannot be made: a training failed, or a number is missing.
         looks: claim -> comparison -> the looks that were made.
         levels: claim -> the level that the others leave for it; empty before the first look.
         decided_at: claim -> the index of the look that decided it; absent while undecided.
@@ -147,6 +148,7 @@ class Standing:
     ended: bool
     counts: Mapping[str, int]
     open: frozenset[str]
+    stuck: frozenset[str]
     looks: Mapping[str, Mapping[Name, Sequence[Look]]]
     levels: Mapping[str, float] = field(default_factory=dict[str, float])
     decided_at: Mapping[str, int] = field(default_factory=dict[str, int])
@@ -186,20 +188,18 @@ def follow(
         begun = frozenset(cell for cell, count in counts.items() if count == rounds.seeds[index])
         found = look(index, counts)
         if found is None:
-            return Standing(rounds, index, False, counts, begun, looks, levels, decided_at)
+            return Standing(rounds, index, False, counts, begun, frozenset(), looks, levels, decided_at)
         for claim, names in undecided.items():
             for name in names & found.get(claim, {}).keys():
                 looks[claim][name].append(Look(index, rounds.shares[index], found[claim][name]))
         levels = _judge(looks, undecided, decided_at, index=index, level=level)
-        more = frozenset(
-            cell
-            for claim, names in undecided.items()
-            for name in names
-            if looks[claim][name] and looks[claim][name][-1].index == index and _can_gain(looks[claim][name][-1])
-            for cell in claims[claim][name]
+        left = [(claim, name) for claim, names in undecided.items() for name in names]
+        gaining = [(c, n) for c, n in left if (made := looks[c][n]) and made[-1].index == index and _can_gain(made[-1])]
+        more, all_left = (
+            frozenset(cell for claim, name in some for cell in claims[claim][name]) for some in (gaining, left)
         )
         if not more or index + 1 == len(rounds.seeds):
-            return Standing(rounds, index, True, counts, more, looks, levels, decided_at)
+            return Standing(rounds, index, True, counts, more, all_left - more, looks, levels, decided_at)
         counts = {**counts, **dict.fromkeys(more, rounds.seeds[index + 1])}
     raise AssertionError("rounds are never empty")
 
