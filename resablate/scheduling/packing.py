@@ -36,21 +36,21 @@ class PackSizes:
 
     def packs(self, trials: Sequence[TrainSpec]) -> list[Pack]:
         """All of `trials`, canonical, in packs; where no number is asked for, none that leaves slots empty."""
-        return in_packs(trials, partial(self._size, trials))
+        return in_packs(trials, partial(self._count, trials))
 
     def next_pack(self, search: Searcher) -> Pack:
         """The next trials that the search proposes, of one shape; none at its end."""
         return search.next_pack(lambda spec: self._most(spec, self._at_once(search)))
 
-    def _size(self, trials: Sequence[TrainSpec], alike: Pack) -> int:
-        count = len(alike)
+    def _count(self, trials: Sequence[TrainSpec], alike: Pack) -> int:
+        """How many packs the trials of one shape make."""
         if self._asked is not None:
-            return self._most(alike[0], count)
-        size = self._most(alike[0], min(count, -(-len(trials) // self._slots)))
-        if count < len(trials):
-            return size
-        rounds = -(-count // (size * self._slots))  # with no other shape, as many packs as slots in each
-        return -(-count // (rounds * self._slots))
+            return _parts(len(alike), self._most(alike[0], len(alike)))
+        size = self._most(alike[0], min(len(alike), _parts(len(trials), self._slots)))
+        if len(alike) < len(trials):
+            return _parts(len(alike), size)
+        rounds = _parts(len(alike), size * self._slots)  # of no other shape: as many packs as slots in each
+        return min(len(alike), rounds * self._slots)
 
     def _at_once(self, search: Searcher) -> int:
         """The most trials of a search that may be a pack: more at once means that it knows less of each."""
@@ -71,6 +71,11 @@ class PackSizes:
         return min(best, count)
 
 
+def _parts(count: int, size: int) -> int:
+    """How many parts of at most `size` hold `count`."""
+    return -(-count // size)
+
+
 def measured_size(spec: TrainSpec, at_most: int) -> int:
     """How many trials of the shape of `spec` train fastest as one, of at most so many.
 
@@ -84,7 +89,6 @@ def sizes_in_words(packs: Sequence[Pack]) -> str:
     sizes = Counter(map(len, packs))
     if not sizes or set(sizes) == {1}:
         return ""
-    return ", ".join(
-        f"{count}{' packs' * (not place)} of {size}{' trials' * (not place)}"
-        for place, (size, count) in enumerate(sorted(sizes.items(), reverse=True))
-    )
+    (size, count), *rest = sorted(sizes.items(), reverse=True)
+    first = f"{count} pack{'s' * (count > 1)} of {size} trials"
+    return ", ".join([first, *(f"{count} of {size}" for size, count in rest)])

@@ -148,8 +148,9 @@ class PackTrainable(tune.Trainable):
                 return self._step([event.model_copy(update={"history": ()})])
             if event.last and self._context.prunable:
                 continue  # nobody stops a trial that only has to be tested
+            alone = event.key in self._trained  # the others of a pack that failed wait for it
             self._trained.add(event.key)
-            if self._sink.running <= self._trained:
+            if alone or self._sink.running <= self._trained:
                 self._trained.clear()
                 break
         return self._step([])

@@ -15,6 +15,7 @@ class _Member:
         self.trial_id = key
         self.epoch = 0
         """The latest that the scheduler was told of."""
+        self.stopped = False
 
 
 @final
@@ -40,14 +41,15 @@ class MemberPruning:
     def reason(self, key: str, epoch: int, val_error: float) -> str:
         """Why a trial is stopped after this epoch, which is not its last; empty if it goes on.
 
-        An epoch that is told again, after the process of its trial died, changes nothing.
+        An epoch that is told again, after the process of its trial died, changes nothing, and a trial that is stopped
+        stays so.
         """
         member = self._members.get(key)
         if member is None:
             member = self._members[key] = _Member(key)
             self._scheduler.on_trial_add(None, member)
-        if epoch <= member.epoch:
-            return ""
-        member.epoch = epoch
-        decision = self._scheduler.on_trial_result(None, member, {"epoch": epoch, "val_error": val_error})
-        return pruned_reason(self._pruning, epoch) if decision == self._stop else ""
+        if epoch > member.epoch and not member.stopped:
+            member.epoch = epoch
+            decision = self._scheduler.on_trial_result(None, member, {"epoch": epoch, "val_error": val_error})
+            member.stopped = decision == self._stop
+        return pruned_reason(self._pruning, epoch) if member.stopped else ""

@@ -245,9 +245,8 @@ def test_a_lost_gpu_leaves_the_process_and_another_one_continues(
             lost.step()
     told = to_the_end(begun(context))
     assert [row.epoch for step in told for rows in step["epochs"].values() for row in rows] == [1, 2, 3]
-    assert [sum(map(len, step["epochs"].values())) for step in told] == [2, 1, 0], (
-        "the driver hears of the first epoch again"
-    )
+    new = [sum(map(len, step["epochs"].values())) for step in told]
+    assert new == [2, 1, 0], "the driver hears of the first epoch again"
     assert outcome(told).status == "finished"
     assert writer.writer.end("finished") == []
     assert [sorted(kept.epochs) for kept in writer.memory.runs] == [[1, 2, 3]]
