@@ -34,6 +34,7 @@ def asking(actor: Any) -> Prune:
     """What a session asks after each epoch: the actor, which it waits for."""
 
     def reason(key: str, metrics: EpochMetrics) -> str:
+        assert metrics.val_error is not None, "a sweep that prunes holds out images"
         return ray.get(actor.reason.remote(key, metrics.epoch, metrics.val_error))
 
     return reason

@@ -169,7 +169,7 @@ class PackTrainable(tune.Trainable):
         latest = self._sink.latest()
         return {
             "epoch": latest.epoch if latest else 0,
-            "val_error": latest.val_error if latest else math.nan,
+            "val_error": math.nan if latest is None or latest.val_error is None else latest.val_error,
             "epochs": self._sink.new_epochs(),
             "outcomes": list(outcomes.values()),
             "versions": versions(device_name(self._place.device)) if self._session else {},
