@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any, get_args
 from uuid import uuid4
 
-import yaml
-
 from resablate.claims import CLAIMS
 from resablate.claims.answer import Answer, answer_claims
 from resablate.claims.arms import flat
@@ -29,6 +27,7 @@ from resablate.report_answers import answer_content
 from resablate.report_pages import render_page
 from resablate.result import Status, TrialResult
 from resablate.spec import TrainSpec
+from resablate.strict_yaml import dump_yaml
 from resablate.sweep import SweepSpec
 
 RESULTS = "results.jsonl"
@@ -263,8 +262,7 @@ def _versions(results: Sequence[TrialResult]) -> list[tuple[str, str]]:
 
 
 def _sweep_yaml(sweep: SweepSpec) -> str:
-    text = yaml.safe_dump(sweep.model_dump(mode="json"), sort_keys=False, allow_unicode=True, default_flow_style=None)
-    return text.rstrip()
+    return dump_yaml(sweep.model_dump(mode="json")).rstrip()
 
 
 def _duration(seconds: float) -> str:
