@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import csv
 import itertools
 import re
 import shutil
@@ -17,6 +16,7 @@ from uuid import uuid4
 from resablate.claims import CLAIMS
 from resablate.claims.answer import Answer, answer_claims
 from resablate.claims.arms import flat
+from resablate.csv_files import write_csv
 from resablate.errors import ResablateError
 from resablate.figures import FIGURES, draw_files
 from resablate.figures.analysis_tables import analysis_tables, summaries
@@ -167,10 +167,7 @@ def _write_tables(folder: Path, groups: Sequence[Replicates]) -> None:
     for name, table in _tables(groups):
         file_name = _file_name(name, taken)
         taken.add(file_name)
-        with (folder / f"{file_name}.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(table.columns)
-            writer.writerows(table.rows)
+        write_csv(folder / f"{file_name}.csv", table.columns, table.rows)
 
 
 def _file_name(name: str, taken: Collection[str]) -> str:
