@@ -154,13 +154,12 @@ def _train_again(
     kept = (
         {question.epoch for question in due if question.epoch and question.epoch < repeated} if folder else set[int]()
     )
-    return [*found, *trial.dissections_before(repeated)], sorted(kept)
+    return [*found, *trial.answers.before(repeated)], sorted(kept)
 
 
 def _same(one: EpochMetrics, other: EpochMetrics) -> bool:
-    return all(
-        math.isclose(getattr(one, name), getattr(other, name), rel_tol=_SAME) for name in ("train_loss", "val_loss")
-    )
+    pairs = ((one.train_loss, other.train_loss), (one.val_loss, other.val_loss))
+    return all(math.isclose(a, b, rel_tol=_SAME) for a, b in pairs if a is not None and b is not None)
 
 
 def _failed(questions: Iterable[Question], why: str) -> Dissection:

@@ -13,6 +13,8 @@ import torch
 from annotated_types import Ge, Interval
 from torch import Tensor
 
+from resablate.datasets.pixel_sums import PixelSums
+from resablate.datasets.splitting import split_order
 from resablate.errors import DatasetError
 from resablate.registry import Registry
 
@@ -52,7 +54,7 @@ def tensor_fingerprint(*tensors: Tensor) -> str:
     digest = hashlib.sha256()
     for tensor in tensors:
         digest.update(f"{tensor.dtype} {tuple(tensor.shape)}\0".encode())
-        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+        digest.update(tensor.cpu().contiguous().numpy().data)
     return digest.hexdigest()[:FINGERPRINT_DIGITS]
 
 
@@ -161,11 +163,16 @@ class Examples(ExampleSource):
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Normalized images and labels at `order`; whole batches are augmented, when they are on their device."""
         for chosen in order.split(size):
-            yield self.normalize(self.images[chosen]), self.labels[chosen]
+            yield self.gather(chosen)
+
+    def gather(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalized images (B, C, H, W) and labels (B,) of the examples at `chosen` (B,), on their device."""
+        return self.normalize(self.images.index_select(0, chosen)), self.labels.index_select(0, chosen)
 
     def take(self, chosen: Tensor | slice) -> Examples:
         """The examples at `chosen`."""
-        return replace(self, images=self.images[chosen], labels=self.labels[chosen])
+        rows = self.images[chosen] if isinstance(chosen, slice) else self.images.index_select(0, chosen)
+        return replace(self, images=rows, labels=self.labels[chosen])
 
     def to(self, device: torch.device) -> Examples:
         """The examples on `device`."""
@@ -178,7 +185,8 @@ class Splits:
     """Disjoint examples: to train on, to choose by, to report."""
 
     train: ExampleSource
-    val: ExampleSource
+    val: ExampleSource | None
+    """None where nothing is held out."""
     test: ExampleSource
     num_classes: int | None = None
     """What was found; None: as the row of the table says."""
@@ -219,32 +227,21 @@ class ImageDataset(StoredImages):
         """Of the shapes and bytes of all images and labels; computed once."""
         return self._content_hash
 
+    def train_sums(self, chosen: Tensor) -> PixelSums:
+        """Of the training images at `chosen`, which are different; the sums over all of them are made once."""
+        total = len(self.train_images)
+        if 2 * len(chosen) <= total:
+            return PixelSums.of(self.train_images, chosen)
+        rest = torch.ones(total, dtype=torch.bool).index_fill_(0, chosen, False).nonzero().flatten()
+        return self._all_sums - PixelSums.of(self.train_images, rest)
+
+    @cached_property
+    def _all_sums(self) -> PixelSums:
+        return PixelSums.of(self.train_images)
+
     @cached_property
     def _content_hash(self) -> str:
         return tensor_fingerprint(self.train_images, self.train_labels, self.test_images, self.test_labels)
-
-
-def split_sizes(available: int, *, val_fraction: float, train_examples: int | None) -> tuple[int, int]:
-    """How many of `available` training images are held out, and how many are left to train on."""
-    used = min(available, train_examples or available)
-    held_out = max(1, round(used * val_fraction))
-    return held_out, used - held_out
-
-
-def split_order(
-    available: int, *, val_fraction: float, train_examples: int | None, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Indices of the images to train on, and of those held out, drawn by `generator`.
-
-    Args:
-        available: training images that there are.
-        val_fraction: share of the used ones that is held out; at least one image.
-        train_examples: use only so many, the held-out ones included; all where None.
-        generator: decides which.
-    """
-    order = torch.randperm(available, generator=generator)[:train_examples]
-    held_out, _ = split_sizes(available, val_fraction=val_fraction, train_examples=train_examples)
-    return order[held_out:], order[:held_out]
 
 
 def split_images(
@@ -253,7 +250,7 @@ def split_images(
     generator: torch.Generator,
     device: torch.device,
     train_examples: Annotated[int, Ge(1)] | None = None,
-    val_fraction: Annotated[float, Interval(gt=0, lt=1)] = 0.1,
+    val_fraction: Annotated[float, Interval(ge=0, lt=1)] = 0.1,
     normalization: Annotated[str, NORMALIZATIONS] = "per_channel",
 ) -> Splits:
     """Training and validation examples drawn by `generator`, and the data set's own test examples.
@@ -265,18 +262,19 @@ def split_images(
         generator: decides which images are held out.
         device: where the bytes will lie.
         train_examples: use only so many training images, the held-out ones included; all where None.
-        val_fraction: share of the training images held out; at least one image.
+        val_fraction: share of the training images held out; at least one image, none at 0.
         normalization: a row of NORMALIZATIONS.
     """
     train, val = split_order(
         len(dataset.train_labels), val_fraction=val_fraction, train_examples=train_examples, generator=generator
     )
-    sample = dataset.train_images[train].float() / 255
+    sums = dataset.train_sums(train)
     if normalization == "per_pixel":
-        mean, std = sample.mean(dim=0), sample.std().view(1, 1, 1)
+        mean, std = sums.pixel_means(), sums.deviation().view(1, 1, 1)
     else:
-        mean, std = sample.mean(dim=(0, 2, 3)).view(-1, 1, 1), sample.std(dim=(0, 2, 3)).view(-1, 1, 1)
+        mean, std = sums.channel_means().view(-1, 1, 1), sums.channel_deviations().view(-1, 1, 1)
     std = std.clamp_min(1e-6)
     everything = Examples(dataset.train_images, dataset.train_labels, mean, std)
     test = Examples(dataset.test_images, dataset.test_labels, mean, std)
-    return Splits(everything.take(train).to(device), everything.take(val).to(device), test.to(device))
+    held_out = everything.take(val).to(device) if len(val) else None
+    return Splits(everything.take(train).to(device), held_out, test.to(device))
