@@ -67,6 +67,12 @@ class FaultyTracker(Tracker):
         self._called("finish_trial", result.spec.seed)
         self.kept.finish_trial(result, weights=weights, figures=figures)
 
+    def check_results(self, runs: Mapping[str, str]) -> dict[str, str]:
+        return self.kept.check_results(runs)
+
+    def discard_trial(self, run_id: str) -> None:
+        self.kept.discard_trial(run_id)
+
     def end_sweep(self, status: SweepStatus) -> None:
         self._called("end_sweep", status)
         self.kept.end_sweep(status)
