@@ -24,7 +24,7 @@ from resablate.storage.locks import file_lock
 from resablate.sweep import CASE, Point, Range, SweepSpec
 
 if TYPE_CHECKING:
-    from optuna import Study
+    from optuna import Study, Trial
     from optuna.distributions import BaseDistribution
     from optuna.trial import TrialState
 
@@ -118,6 +118,16 @@ def point_from(params: Mapping[str, Any], sweep: SweepSpec) -> Point:
 
 
 @dataclass(frozen=True)
+class AskedPoint:
+    """A point whose trials have not all ended."""
+
+    trial: Trial
+    keys: tuple[str, ...]
+    running: set[str]
+    """Those of `keys` that have not ended."""
+
+
+@dataclass(frozen=True)
 class PointOutcome:
     """What a study is told of a point."""
 
@@ -134,8 +144,8 @@ def point_outcome(results: Sequence[TrialResult], sweep: SweepSpec) -> PointOutc
     by_epoch: dict[int, float] = {}
     if sweep.search.pruning != "none" and results:
         name = "val_loss" if names == ("val_loss",) else "val_error"
-        values_by_epoch = {row.epoch: float(getattr(row, name)) for row in results[0].history}
-        by_epoch = {epoch: value for epoch, value in values_by_epoch.items() if isfinite(value)}
+        values_by_epoch: dict[int, float | None] = {row.epoch: getattr(row, name) for row in results[0].history}
+        by_epoch = {epoch: value for epoch, value in values_by_epoch.items() if value is not None and isfinite(value)}
     reason = next((result.reason for result in results if result.reason), "")
     if not results or any(result.status == "failed" for result in results):
         return PointOutcome(trial_state("FAIL"), reason=reason)

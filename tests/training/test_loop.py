@@ -95,7 +95,10 @@ def test_the_rate_is_the_schedule_s_by_iteration() -> None:
     training = make_training(schedule={"name": "steps", **arguments})
     rates: list[float] = []
     step = training.optimizer.step
-    training.optimizer.step = lambda *args: (rates.append(training.optimizer.param_groups[0]["lr"]), step(*args))[1]
+    training.optimizer.step = lambda *args: (
+        rates.append(float(training.optimizer.param_groups[0]["lr"])),
+        step(*args),
+    )[1]
     run(training)
     assert training.steps_per_epoch == 3
     assert rates == pytest.approx([0.02] * 2 + [0.1] * 4 + [0.05] * 6, rel=1e-15)
@@ -145,6 +148,20 @@ def test_a_last_step_that_breaks_the_network_is_divergence() -> None:
     assert math.isfinite(row.train_loss)
     assert not math.isfinite(row.val_loss)
     assert training.diverged
+
+
+def test_it_is_the_same_without_images_that_are_held_out() -> None:
+    splits = make_splits()
+    measured, alone = run(make_training(splits=splits)), run(make_training(splits=splits, val=None))
+    assert same_bits(measured, alone)
+    assert [(row.val_loss, row.val_error) for row in alone.history] == [(None, None)] * 4
+    assert not alone.diverged
+
+
+def test_a_last_step_that_breaks_the_network_is_divergence_without_them_too() -> None:
+    training = make_training(val=None, learning_rate=1e38, schedule="constant", epochs=1, batch_size=128)
+    assert math.isfinite(training.run_epoch().train_loss)
+    assert training.divergence == "loss nan of training examples after epoch 1"
 
 
 def test_a_training_that_has_not_begun_has_not_diverged() -> None:
