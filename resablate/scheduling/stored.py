@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import final
 
 from resablate.claims.rounds import follow_rounds
+from resablate.errors import DamagedResult
 from resablate.plan import SweepPlan
 from resablate.result import COMPLETE, TrialResult, failed_result
 from resablate.spec import TrainSpec
@@ -45,7 +47,8 @@ class StoredResults:
             if key not in wanted or key in found:
                 continue
             if state.status in COMPLETE:
-                found[key] = self._read[key] = self._tracker.load_trial(state.run_id)[1]
+                with suppress(DamagedResult):  # then it has not ended: it is run again
+                    found[key] = self._read[key] = self._tracker.load_trial(state.run_id)[1]
             elif state.status == "failed":
                 found[key] = failed_result(wanted[key], state.reason)
         return found
