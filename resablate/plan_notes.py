@@ -32,6 +32,11 @@ def plan_notes(sweep: SweepSpec, takers: ArgumentTakers, trials: Sequence[TrainS
         notes += [note for name in sweep.search.minimize if (note := objective_note(name, sweep.analyses))]
     if sweep.seeds:
         notes += rounds_notes(family(sweep.seeds, trials, sweep.analyses), sweep.seeds, trials)
+    if seeds := sweep.new_seeds:
+        notes.append(
+            f"search.replicate: the winner by {sweep.search.minimize[0]} and the baseline are trained with seeds"
+            f" {seeds[0]} to {seeds[-1]}, which the search never uses, once it has ended: {2 * len(seeds)} trainings"
+        )
     if best := sweep.search.analyze_best:
         notes.append(f"analyses are asked of the best {best} points alone, by {sweep.search.minimize[0]}, at the end")
     networks = dict.fromkeys(spec.network.name for spec in trials)
