@@ -141,7 +141,8 @@ def winner_of(results: Sequence[TrialResult], sweep: SweepSpec) -> Winner | None
         (
             f"{head}.",
             f"Trained anew with seeds {fresh[0]} to {fresh[-1]}, which the search never used, its test error is"
-            f" {errors[0]}, and that of the baseline ({_baseline(sweep)}) {errors[1]}: means with intervals of 95 % over seeds and test examples.",
+            f" {errors[0]}, and that of the baseline ({_baseline(sweep)}) {errors[1]}: means, with"
+            " intervals of 95 % over seeds and test examples.",
         ),
     )
 
