@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -16,9 +17,9 @@ import yaml
 
 from resablate.commands import cli
 from resablate.errors import SubmissionError
+from resablate.submission import following, limits, packed
 from resablate.submission import job as job_module
 from resablate.submission import package as package_module
-from resablate.submission import packed
 from resablate.submission.environment import job_environment
 from resablate.sweep import load_sweep
 from tests.scheduling.tiny import BASE
@@ -213,6 +214,54 @@ def test_a_cluster_without_an_agent_is_asked_again(
     assert said.count("nobody to give the job to yet; trying again") == 1
     assert "HTTP 500: No available agent" in said
     assert sum(method == "POST" for method, _, _ in server.asked) >= 2
+
+
+REQUESTS = [*3 * ["GET /api/version"], "GET /api/jobs/", "GET /api/packages/", "PUT /api/packages/"]
+REQUESTS += ["POST /api/jobs/"]
+
+
+@pytest.mark.parametrize("answered", range(len(REQUESTS)), ids=lambda number: REQUESTS[number])
+def test_a_server_that_hangs_at_any_request_is_left(
+    refused: Any, monkeypatch: pytest.MonkeyPatch, answered: int
+) -> None:
+    monkeypatch.setattr(limits, "ANSWER_SECONDS", 1.5)
+    with dashboard({}, hangs_after=answered) as server:
+        began = time.monotonic()
+        said = refused(
+            "sweeps/tiny.yaml", "--address", server.address, pattern=r"answer.*\(no answer for 2 s\)|for 2 s"
+        )
+        assert time.monotonic() - began < 60
+    assert [f"{method} {path}" for method, path, _ in server.asked][answered].startswith(REQUESTS[answered])
+    assert len(server.asked) == answered + 1
+    errors = [line for line in said.splitlines() if server.address in line]
+    assert len(errors) == 1, said
+    if answered > 3:
+        assert "submit again, which attaches to the job if it has" in errors[0]
+
+
+@pytest.mark.parametrize("answered", [0, 1, 2])
+@pytest.mark.filterwarnings("ignore:ssl=None is deprecated:DeprecationWarning")  # in Ray's own client
+def test_a_server_that_hangs_while_it_is_followed_is_left(
+    refused: Any, monkeypatch: pytest.MonkeyPatch, answered: int
+) -> None:
+    """At the log, at the question for the job while the log is silent, and later."""
+    monkeypatch.setattr(limits, "ANSWER_SECONDS", 1.5)
+    monkeypatch.setattr(following, "ASK_SECONDS", 1)
+    monkeypatch.setattr(following, "LOST_SECONDS", 3)
+    pattern = r"has not answered for 3 s .*may go on without being followed\. Submit again"
+    with dashboard({("GET", "/api/jobs/"): (200, json.dumps([_job("RUNNING")]))}, hangs_after=4 + answered) as server:
+        began = time.monotonic()
+        refused("sweeps/tiny.yaml", "--address", server.address, pattern=pattern)
+        assert time.monotonic() - began < 60
+
+
+def test_a_large_package_may_take_as_long_as_a_slow_line_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "ANSWER_SECONDS", 0.2)
+    with pytest.raises(TimeoutError, match="no answer for 0 s"):
+        limits.limited(lambda: time.sleep(0.5))
+    assert limits.limited(lambda: time.sleep(0.5) or "sent", upload_bytes=20 * limits.UPLOAD_BYTES_PER_SECOND) == "sent"
+    with pytest.raises(ZeroDivisionError):
+        limits.limited(lambda: 1 / 0)
 
 
 def test_a_bad_sweep_is_told_before_anything_else(refused: Any, folder: Path) -> None:
