@@ -32,7 +32,7 @@ from resablate.tracking import open_tracker
 from resablate.training.loop import Training
 from tests.commands.shell import Ran, Shell
 from tests.factories import make_test
-from tests.listening import command_line_of, listening
+from tests.listening import command_line_of, family, listening
 from tests.scheduling.tiny import BASE, final_plan
 from tests.test_plan import EVERY_MISTAKE, WRONG_IN_EVERY_WAY
 from tests.tracking.databases import make_database
@@ -641,7 +641,7 @@ def test_ui_serves_the_records_until_it_is_ended(shell: Shell) -> None:
             for without in (f"http://127.0.0.1:{port}/", f"{link}x", f"http://127.0.0.1:{port}/ajax-api/2.0/mlflow/x"):
                 with pytest.raises(urllib.error.HTTPError, match="403"):
                     urllib.request.urlopen(without, timeout=5)
-            assert listening(process.pid) == {f"127.0.0.1:{port}"}
+            assert listening(family(process.pid)) == {f"127.0.0.1:{port}"}
             process.send_signal(signal.SIGTERM)
             assert process.wait(30) in (0, -signal.SIGTERM)
         finally:
