@@ -45,7 +45,7 @@ def submit(
     ] = None,
     include: Annotated[
         list[str] | None,
-        typer.Option("--include", metavar="PATH", help="Sent too, such as a package with rows of its own."),
+        typer.Option("--include", metavar="PATH", help="A file or folder that is sent too."),
     ] = None,
     tracking_uri: TrackingUri = None,
 ) -> None:
