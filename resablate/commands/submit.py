@@ -64,10 +64,7 @@ def submit(
         _say(note)
     relative = _inside(file)
     with packed(Path.cwd(), names=[relative, *(_inside(Path(path)) for path in include or [])]) as package:
-        if package.left_out:
-            more = len(package.left_out) - _SHOWN_FILES
-            shown = ", ".join(package.left_out[:_SHOWN_FILES]) + (f" and {more} more" if more > 0 else "")
-            _say(f"not sent, because of their names: {shown}")
+        _tell_left_out(package.left_out)
         job = submit_sweep(
             client,
             sweep,
@@ -120,6 +117,13 @@ def _inside(path: Path) -> str:
     if not path.absolute().is_relative_to(here):
         raise SubmissionError(f"{path}: is not among the files that are sent, which are of the current folder ({here})")
     return str(path.absolute().relative_to(here))
+
+
+def _tell_left_out(files: tuple[str, ...]) -> None:
+    more = len(files) - _SHOWN_FILES
+    if files:
+        shown = ", ".join(files[:_SHOWN_FILES]) + (f" and {more} more" if more > 0 else "")
+        _say(f"not sent, because of their names: {shown}")
 
 
 def _follow(client: JobSubmissionClient, job: Job) -> None:
