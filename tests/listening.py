@@ -64,9 +64,13 @@ def listening(pids: Iterable[int]) -> set[str]:
     return found
 
 
-def answered(address: str, method: str, *, token: str = "") -> grpc.StatusCode:
-    """How a call of a method ends, without arguments."""
-    with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
+def answered(
+    address: str, method: str, *, token: str = "", tls: grpc.ChannelCredentials | None = None
+) -> grpc.StatusCode:
+    """How a call of a method ends, without arguments; in the clear where `tls` is None."""
+    options = [("grpc.enable_http_proxy", 0)]
+    opened = grpc.secure_channel(address, tls, options) if tls else grpc.insecure_channel(address, options)
+    with opened as channel:
         call = channel.unary_unary(method)
         try:
             call(b"", timeout=5, metadata=[("authorization", f"Bearer {token}")] if token else [])

@@ -155,10 +155,8 @@ def _mlflow(settings: Settings) -> Service:
 def _ray_head(settings: Settings) -> Service:
     token = settings.secret(RAY_TOKEN)
     options = [f"--port={settings.ports['ray']}", f"--ray-client-server-port={settings.ports['ray_client']}"]
-    options += ["--num-cpus=0", "--num-gpus=0"]
+    options += [f"--node-ip-address={HOST}", "--num-cpus=0", "--num-gpus=0"]
     options += [f"--dashboard-host={HOST}", f"--dashboard-port={settings.ports['dashboard']}"]
-
-    options += [f"--node-ip-address={HOST}"]
 
     def ready(log: Path) -> bool:
         return _answers(f"{settings.dashboard}/api/version", token)
@@ -169,10 +167,8 @@ def _ray_head(settings: Settings) -> Service:
 
 def _ray_node(settings: Settings, *, name: str, gpus: tuple[str, ...]) -> Service:
     cpus = max(1, (os.cpu_count() or 1) // 2)
-    return replace(
-        _ray(settings, name, f"--address={_LOOPBACK}:{settings.ports['ray']}", f"--num-cpus={cpus}", *gpus),
-        needs="ray-head",
-    )
+    head = f"--address={_LOOPBACK}:{settings.ports['ray']}"
+    return replace(_ray(settings, name, head, f"--num-cpus={cpus}", *gpus), needs="ray-head")
 
 
 def _ray(settings: Settings, name: str, *options: str) -> Service:

@@ -28,16 +28,8 @@ SECRETS = (
     *("*.env", "_netrc", "*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.ppk", "*.gpg", "*.pgp", "*.asc"),
     *("*.kdb", "*.kdbx", "*.keychain*", "*.keytab", "*.ovpn", "*.tfstate", "*.tfstate.*", "*.tfvars", "*.tfvars.*"),
     *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "*kubeconfig*", "rclone.conf", "wg*.conf", "pip.conf"),
-    *(
-        "pgpass*",
-        "*htpasswd*",
-        "wallet.dat",
-        "cookies.txt",
-        "*cookies.sqlite",
-        "*_history",
-        "*service[-_]account*.json",
-    ),
-    *("kaggle.json", "gha-creds-*.json", "*.sql", "*.sql.*", "*.dump", "core.[0-9]*", "settings.xml"),
+    *("pgpass*", "*htpasswd*", "wallet.dat", "cookies.txt", "*cookies.sqlite", "*_history", "kaggle.json"),
+    *("*service[-_]account*.json", "gha-creds-*.json", "*.sql", "*.sql.*", "*.dump", "core.[0-9]*", "settings.xml"),
     # A word, and no source of a module that is called after it.
     *(f"*{word}{end}" for word in ("secret", "secrets") for end in ("", ".[!p]*")),
     *(f"*{word}{end}" for word in ("credential", "credentials", "creds") for end in ("", ".[!p]*")),
