@@ -3,8 +3,7 @@
 from typing import Annotated
 
 from annotated_types import Interval
-from torch import Tensor
-from torch.nn import functional
+from torch import Tensor, nn
 
 from resablate.shortcuts.interface import Addends, Shortcut
 
@@ -26,6 +25,8 @@ class Dropout(Shortcut):
     Source: He et al. 2016, Figure 2(f), section 3.1.
     """
 
+    member_arguments = ("rate",)
+
     def __init__(
         self,
         *,
@@ -38,6 +39,7 @@ class Dropout(Shortcut):
         if not 0 <= rate < 1:
             raise ValueError(f"0 <= rate < 1 must hold, but got rate={rate}")
         self.rate = rate
+        self.thin = nn.Dropout(rate)
 
     def forward(self, x: Tensor, residual: Tensor) -> Addends:
         """The two addends."""
@@ -45,4 +47,4 @@ class Dropout(Shortcut):
 
     def bypass(self, x: Tensor) -> Tensor:
         """X, thinned while training."""
-        return functional.dropout(self.match(x), self.rate, training=self.training)
+        return self.thin(self.match(x))

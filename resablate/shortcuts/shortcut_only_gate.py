@@ -22,6 +22,8 @@ class ShortcutOnlyGate(Shortcut):
     Source: He et al. 2016, Figure 2(d), section 3.1.
     """
 
+    member_arguments = ("bias",)
+
     def __init__(
         self, *, in_channels: int, out_channels: int, stride: int, bias: float = -6.0, batch_norm: bool = False
     ) -> None:
