@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, cast, final
 
 Scalar = bool | int | float | str | None
 Value = Scalar | tuple[Scalar, ...]
@@ -17,6 +17,14 @@ RECORD_KEYS = ("arguments", "defaults", "identity")
 """Besides `name`, what a record of a component holds; no argument may be called so."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 """Names become parts of file names and of MLflow's metrics, and what is read may have been written by somebody else."""
+
+
+@final
+class PerMember:
+    """Marks, in an annotation, an argument or a field in which the members of a pack may differ."""
+
+
+PER_MEMBER = PerMember()
 
 
 def _nothing() -> Mapping[str, Value]:

@@ -22,9 +22,8 @@ from resablate.searches.points import corners
 from resablate.searches.random import draw
 from resablate.searches.settings import search_problems
 from resablate.session import TrialRequest
-from resablate.spec import TrainSpec
+from resablate.spec import DATA_MARK, TrainSpec
 from resablate.sweep import LARGEST_GRID, Point, SweepSpec, ValidPart, load_sweep
-from resablate.trial import DATA_MARK
 
 _SHOWN_PROBLEMS = 20
 _PROBED_POINTS = 16

@@ -49,6 +49,8 @@ class TrialResult(BaseModel):
     """Trainable numbers in the network."""
     wall_seconds: float = 0.0
     """Spent on this trial, analyses included, summed over interruptions."""
+    pack_size: int = 1
+    """Trials that trained as one network with this one, itself included, when its last epoch was trained."""
     versions: dict[str, str] = {}
     """resablate, torch, python, git commit, host, device: where the numbers come from."""
 
@@ -152,6 +154,28 @@ class TrialResult(BaseModel):
 def _distinct_name(question: Question) -> str:
     """The name of an analysis that is asked with several sets of arguments."""
     return question.name if question.analysis.arguments else f"{question.name} defaults"
+
+
+def pruned_result(
+    spec: TrainSpec,
+    reason: str,
+    history: Sequence[EpochMetrics],
+    *,
+    parameter_count: int,
+    versions: dict[str, str],
+    pack_size: int = 1,
+) -> TrialResult:
+    """The record of a trial that was stopped after an epoch that is not its last; no question is put to it."""
+    return TrialResult(
+        spec=spec,
+        status="pruned",
+        reason=reason,
+        history=tuple(history),
+        parameter_count=parameter_count,
+        wall_seconds=sum(metrics.wall_seconds for metrics in history),
+        pack_size=pack_size,
+        versions=versions,
+    )
 
 
 def failed_result(spec: TrainSpec, error: BaseException | str, *, status: Status = "failed") -> TrialResult:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -26,6 +26,10 @@ class TrialRequest(NamedTuple):
     """As `questions_for` returned them."""
 
 
+Prune = Callable[[str, EpochMetrics], str]
+"""Key and an epoch that is not the trial's last -> why the trial is stopped after it; empty if it goes on."""
+
+
 @dataclass(frozen=True)
 class SessionPlace:
     """Where a session computes and keeps what it continues from."""
@@ -36,6 +40,11 @@ class SessionPlace:
     data_root: Path | None
     store: CheckpointStore
     """Gets every checkpoint too."""
+
+
+def keep_all(key: str, metrics: EpochMetrics) -> str:
+    """The pruning that stops no trial."""
+    return ""
 
 
 class EpochDone(NamedTuple):

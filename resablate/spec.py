@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from resablate.component import Component, Scalar, content_hash, parse_component
+from resablate.component import PER_MEMBER, Component, Scalar, content_hash, parse_component
 from resablate.errors import SpecError
 from resablate.problems import problems
 
 KEY_LENGTH = 16
 """Hexadecimal digits of a key: 64 bits, so 10,000 keys collide with a chance of 3e-12."""
+DATA_MARK = "data:"
+"""Before the fingerprint of the data in the identity of a trial's data set."""
 
 
 class TrainSpec(BaseModel):
@@ -52,7 +54,7 @@ class TrainSpec(BaseModel):
     """Stop after so many steps, if `epochs` have more; He et al.: 64,000."""
     batch_size: int = Field(default=128, ge=2, le=1_000_000)
     """Examples per step."""
-    learning_rate: float = Field(default=0.1, gt=0)
+    learning_rate: Annotated[float, PER_MEMBER] = Field(default=0.1, gt=0)
     """The schedule's highest rate."""
     optimizer: Component = Component("sgd")
     """A row of `resablate list optimizers`."""
@@ -70,7 +72,7 @@ class TrainSpec(BaseModel):
     """What acts on the convolutions' singular values: a row of `resablate list regularizers`."""
 
     # replicate
-    seed: int = Field(default=0, ge=0, le=2**63 - 1)
+    seed: Annotated[int, PER_MEMBER] = Field(default=0, ge=0, le=2**63 - 1)
     """Fixes the split, the initial weights, the order of the examples, augmentation and sampling."""
 
     @field_validator("*", mode="before")

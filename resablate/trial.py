@@ -26,9 +26,9 @@ from resablate.failures import Failure, retry_once_on_oom
 from resablate.measurement import EpochMetrics, FailedMeasurement
 from resablate.model import ResidualNetwork, build_network, count_parameters
 from resablate.question import Question
-from resablate.result import RESULT_FILE, TrialResult, failed_result, weights_file
-from resablate.session import EpochDone, ResultSink, SessionPlace, TrialRequest
-from resablate.spec import TrainSpec
+from resablate.result import RESULT_FILE, TrialResult, failed_result, pruned_result, weights_file
+from resablate.session import EpochDone, Prune, ResultSink, SessionPlace, TrialRequest, keep_all
+from resablate.spec import DATA_MARK, TrainSpec
 from resablate.storage.files import write_bytes
 from resablate.training import (
     Training,
@@ -44,8 +44,6 @@ from resablate.versions import versions
 log = logging.getLogger(__name__)
 # The list alone takes a setting that reaches every number: one of the class itself leaves NaN in tables as null.
 _DISSECTIONS = TypeAdapter(list[Dissection], config=ConfigDict(ser_json_inf_nan="strings"))
-DATA_MARK = "data:"
-"""Before the fingerprint of the data in the identity of a trial's data set."""
 
 
 def network_fields(spec: TrainSpec) -> dict[str, Any]:
@@ -155,8 +153,7 @@ class Trial:
     def _run_due_analyses(self) -> None:
         """Answer the questions about the epochs done, and keep the weights that they are about."""
         epoch = self.training.epoch
-        due = [question for question in self.questions if question.epoch == epoch]
-        if not due:
+        if not (due := [question for question in self.questions if question.epoch == epoch]):
             return
         network = self.network if epoch else calibrated(self.network, self.splits.train)
         self._epoch_analyses[epoch] = self.ask(due, network=network)
@@ -193,6 +190,11 @@ class Trial:
             save_weights(self.folder / weights_file(None), self.network)
             write_bytes(self.folder / RESULT_FILE, result.to_json().encode())
         return result
+
+    def pruned(self, reason: str) -> TrialResult:
+        """The record of a trial that ends here for this reason."""
+        known, count = versions(device_name(self.device)), count_parameters(self.network)
+        return pruned_result(self.spec, reason, self.training.history, parameter_count=count, versions=known)
 
     def _not_reached(self, result: TrialResult) -> list[FailedMeasurement]:
         """Questions that no epoch of this training can answer; one that came after its epoch was over is not asked."""
@@ -243,7 +245,7 @@ def run_trial(
 
 
 def run_session(
-    requests: Sequence[TrialRequest], *, place: SessionPlace, sink: ResultSink
+    requests: Sequence[TrialRequest], *, place: SessionPlace, sink: ResultSink, prune: Prune = keep_all
 ) -> Iterator[EpochDone | TrialResult]:
     """Train a list of networks of one shape, put the questions to them, and tell `sink` of everything.
 
@@ -254,6 +256,7 @@ def run_session(
         requests: the trials.
         place: where to compute.
         sink: told of everything; also of epochs from before an interruption.
+        prune: asked after each epoch; a trial that is stopped is filed as pruned.
 
     Yields:
         After each epoch an EpochDone, at the end of each trial what is filed of it.
@@ -265,7 +268,7 @@ def run_session(
         folder = place.folder / request.spec.key
         sink.start_trial(request.spec)
         outcome = yield from retry_once_on_oom(
-            partial(_train, request, folder, place=place, sink=sink), name=f"trial {request.spec.key}"
+            partial(_train, request, folder, place=place, sink=sink, prune=prune), name=f"trial {request.spec.key}"
         )
         if isinstance(outcome, Failure):
             yield sink.finish_trial(failed_result(request.spec, outcome.reason), weights={})
@@ -279,7 +282,7 @@ def run_session(
 
 
 def _train(
-    request: TrialRequest, folder: Path, *, place: SessionPlace, sink: ResultSink
+    request: TrialRequest, folder: Path, *, place: SessionPlace, sink: ResultSink, prune: Prune
 ) -> Generator[EpochDone, None, tuple[TrialResult, dict[str, bytes]]]:
     """One trial from its newest checkpoint to its end: the result, and name -> content of each file of weights."""
     place.store.download(folder)
@@ -291,6 +294,7 @@ def _train(
         place.store.upload(folder)
         sink.epoch(request.spec.key, metrics)
         yield EpochDone(request.spec.key, metrics, trial.training.done)
+        if not trial.training.done and (reason := prune(request.spec.key, metrics)):
+            return trial.pruned(reason), {}
     result = trial.finish()
-    names = [weights_file(epoch) for epoch in (*result.kept_epochs, None)]
-    return result, {name: (folder / name).read_bytes() for name in names}
+    return result, {name: (folder / name).read_bytes() for name in map(weights_file, (*result.kept_epochs, None))}

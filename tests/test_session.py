@@ -264,3 +264,25 @@ def test_other_data_than_the_key_names_are_refused(place: SessionPlace) -> None:
     assert isinstance(result, TrialResult)
     assert result.status == "failed"
     assert "digits: the data found have the fingerprint" in result.reason
+
+
+def test_a_trial_that_is_pruned_leaves_and_the_others_go_on(place: SessionPlace) -> None:
+    plan, sink = make_plan(seeds=3), RecordingSink()
+    asked: list[tuple[str, int]] = []
+    first, second, third = plan.trials
+
+    def prune(key: str, metrics: EpochMetrics) -> str:
+        asked.append((key, metrics.epoch))
+        return "pruned by a test" if (key, metrics.epoch) == (second.key, 2) else ""
+
+    events = list(run_session(requests(plan), place=place, sink=sink, prune=prune))
+    results = {event.key: event for event in events if isinstance(event, TrialResult)}
+    assert sink.told_of(1) == ["start", "1", "2", "pruned"]
+    pruned = results[second.key]
+    assert (pruned.status, pruned.reason, len(pruned.history)) == ("pruned", "pruned by a test", 2)
+    assert pruned.parameter_count == results[first.key].parameter_count
+    assert (pruned.measurements, sink.weights[second.key]) == ((), {})
+    assert sorted(asked) == sorted([(spec.key, n) for spec in plan.trials for n in (1, 2)]), "the last is not asked of"
+    undisturbed = [run_trial(spec, plan.questions(spec)) for spec in (first, third)]
+    assert [numbers(results[spec.key]) for spec in (first, third)] == [numbers(result) for result in undisturbed]
+    assert files(place) == []

@@ -16,10 +16,10 @@ from resablate.component import Component
 from resablate.errors import DatasetError, SpecError
 from resablate.question import Question
 from resablate.result import RESULT_FILE, TrialResult, failed_result, weights_file
-from resablate.spec import TrainSpec
+from resablate.spec import DATA_MARK, TrainSpec
 from resablate.sweep_parsing import parse_analyses
 from resablate.training import evaluate, load_weights
-from resablate.trial import DATA_MARK, Trial, run_trial
+from resablate.trial import Trial, run_trial
 
 SMALL = {"dataset.train_examples": 96, "depth": 8, "width": 4, "epochs": 3, "batch_size": 32}
 USUAL: Mapping[str, Any] = {

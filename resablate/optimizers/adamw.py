@@ -6,6 +6,7 @@ import torch
 from annotated_types import Ge, Interval
 from torch import nn
 
+from resablate.component import PER_MEMBER
 from resablate.optimizers.interface import WEIGHT_DECAYS, parameter_groups
 
 
@@ -15,7 +16,7 @@ def adamw(
     learning_rate: float,
     beta1: Annotated[float, Interval(ge=0, lt=1)] = 0.9,
     beta2: Annotated[float, Interval(ge=0, lt=1)] = 0.999,
-    weight_decay: Annotated[float, Ge(0)] = 1e-2,
+    weight_decay: Annotated[float, Ge(0), PER_MEMBER] = 1e-2,
     weight_decay_on: Annotated[str, WEIGHT_DECAYS] = "all",
 ) -> torch.optim.AdamW:
     """Adam, with weight decay that is no part of the gradient.

@@ -6,6 +6,7 @@ import torch
 from annotated_types import Ge, Interval
 from torch import nn
 
+from resablate.component import PER_MEMBER
 from resablate.optimizers.interface import WEIGHT_DECAYS, parameter_groups
 
 
@@ -13,9 +14,9 @@ def sgd(
     network: nn.Module,
     *,
     learning_rate: float,
-    momentum: Annotated[float, Interval(ge=0, lt=1)] = 0.9,
+    momentum: Annotated[float, Interval(ge=0, lt=1), PER_MEMBER] = 0.9,
     nesterov: bool = False,
-    weight_decay: Annotated[float, Ge(0)] = 1e-4,
+    weight_decay: Annotated[float, Ge(0), PER_MEMBER] = 1e-4,
     weight_decay_on: Annotated[str, WEIGHT_DECAYS] = "all",
 ) -> torch.optim.SGD:
     """SGD with momentum.

@@ -6,6 +6,7 @@ import torch
 from annotated_types import Ge, Gt
 from torch import Tensor
 
+from resablate.component import PER_MEMBER
 from resablate.model import ResidualNetwork
 from resablate.regularizers.interface import Regularizer
 from resablate.regularizers.sites import SV_LAYERS, SV_TARGETS, find_sites
@@ -37,7 +38,7 @@ class OrthogonalPenalty(Regularizer):
         network: ResidualNetwork,
         images: Tensor,
         *,
-        strength: Annotated[float, Ge(0)] = 1e-2,
+        strength: Annotated[float, Ge(0), PER_MEMBER] = 1e-2,
         layers: Annotated[str, SV_LAYERS] = "all",
         target: Annotated[str | Annotated[float, Gt(0)], SV_TARGETS] = "backward",
     ) -> None:

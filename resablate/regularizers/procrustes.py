@@ -6,6 +6,7 @@ import torch
 from annotated_types import Gt, Interval
 from torch import Tensor
 
+from resablate.component import PER_MEMBER
 from resablate.model import ResidualNetwork
 from resablate.registry import Registry
 from resablate.regularizers.interface import Regularizer
@@ -54,7 +55,7 @@ class Procrustes(Regularizer):
         network: ResidualNetwork,
         images: Tensor,
         *,
-        strength: Annotated[float, Interval(ge=0, le=1)] = 1.0,
+        strength: Annotated[float, Interval(ge=0, le=1), PER_MEMBER] = 1.0,
         layers: Annotated[str, SV_LAYERS] = "all",
         target: Annotated[str | Annotated[float, Gt(0)], SV_TARGETS] = "backward",
         frequency: Annotated[float, Interval(ge=0, le=1)] = 0.5,

@@ -15,7 +15,7 @@ from ray.tune.search import Searcher as TuneSearcher
 from resablate.estimates import trial_cost
 from resablate.failures import DeviceLost
 from resablate.measurement import EpochMetrics
-from resablate.result import TrialResult, failed_result
+from resablate.result import TrialResult, failed_result, pruned_result
 from resablate.scheduling.progress import SweepProgress
 from resablate.scheduling.ray_trainable import request_of, trial_config
 from resablate.searches.searcher import Searcher
@@ -83,13 +83,11 @@ class Watcher(tune.Callback):
         if spec.key not in self._histories or self._stop():
             return
         history = self._histories[spec.key]
-        result = TrialResult(
-            spec=spec,
-            status="pruned",
-            reason=f"pruned by {self._pruning} after epoch {len(history)}; no question was put to it",
-            history=tuple(history),
+        result = pruned_result(
+            spec,
+            f"pruned by {self._pruning} after epoch {len(history)}; no question was put to it",
+            history,
             parameter_count=trial_cost(spec).parameters,
-            wall_seconds=sum(metrics.wall_seconds for metrics in history),
             versions=self._versions,
         )
         if self._file(result).status == "pruned":

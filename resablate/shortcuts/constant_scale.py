@@ -1,7 +1,10 @@
 """Constant scaling: both sides are multiplied by fixed numbers."""
 
+from typing import Annotated
+
 from torch import Tensor
 
+from resablate.component import PER_MEMBER
 from resablate.shortcuts.interface import Addends, Shortcut
 
 
@@ -26,8 +29,8 @@ class ConstantScale(Shortcut):
         in_channels: int,
         out_channels: int,
         stride: int,
-        carried_factor: float = 0.5,
-        added_factor: float = 0.5,
+        carried_factor: Annotated[float, PER_MEMBER] = 0.5,
+        added_factor: Annotated[float, PER_MEMBER] = 0.5,
     ) -> None:
         super().__init__(in_channels=in_channels, out_channels=out_channels, stride=stride)
         self.carried_factor = carried_factor

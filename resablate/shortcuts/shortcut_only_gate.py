@@ -1,8 +1,11 @@
 """Shortcut-only gating: the gate acts on x alone."""
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
+from resablate.component import PER_MEMBER
 from resablate.shortcuts.gate import gate_layer
 from resablate.shortcuts.interface import Addends, Shortcut
 
@@ -25,7 +28,13 @@ class ShortcutOnlyGate(Shortcut):
     member_arguments = ("bias",)
 
     def __init__(
-        self, *, in_channels: int, out_channels: int, stride: int, bias: float = -6.0, batch_norm: bool = False
+        self,
+        *,
+        in_channels: int,
+        out_channels: int,
+        stride: int,
+        bias: Annotated[float, PER_MEMBER] = -6.0,
+        batch_norm: bool = False,
     ) -> None:
         super().__init__(in_channels=in_channels, out_channels=out_channels, stride=stride)
         self.gate = gate_layer(out_channels, bias=bias, batch_norm=batch_norm)

@@ -54,6 +54,7 @@ def final_points(result: TrialResult) -> list[MetricPoint]:
         "test_loss": result.test_loss,
         "parameter_count": result.parameter_count,
         "wall_seconds": result.wall_seconds,
+        "pack_size": result.pack_size,
     }
     if result.history:
         numbers["val_error"] = result.history[-1].val_error

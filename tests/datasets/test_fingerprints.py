@@ -19,9 +19,9 @@ from resablate.datasets.fingerprints import folder_fingerprint
 from resablate.errors import DatasetError
 from resablate.plan import SweepPlan, plan_sweep
 from resablate.question import Question
-from resablate.spec import TrainSpec
+from resablate.spec import DATA_MARK, TrainSpec
 from resablate.sweep import SweepSpec
-from resablate.trial import DATA_MARK, Trial, run_trial
+from resablate.trial import Trial, run_trial
 from tests.datasets.idx_files import make_arrays, write_files
 from tests.datasets.image_files import write_folder
 

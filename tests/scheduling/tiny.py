@@ -49,9 +49,9 @@ def final_plan(axes: Mapping[str, Any], **parts: Any) -> SweepPlan:
 
 
 def numbers(result: TrialResult) -> dict[str, Any]:
-    """Everything measured but the times, to the last bit; a NaN is a string, which is equal to itself."""
+    """Everything measured, to the last bit, but the times and beside whom; a NaN is a string, equal to itself."""
     content = json.loads(result.to_json())
-    del content["wall_seconds"], content["versions"]
+    del content["wall_seconds"], content["versions"], content["pack_size"]
     for epoch in content["history"]:
         del epoch["wall_seconds"]
     return content

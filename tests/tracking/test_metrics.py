@@ -50,6 +50,7 @@ def test_the_last_epoch_gives_the_validation_error() -> None:
         "test_loss": pytest.approx(0.6),
         "parameter_count": 100_000,
         "wall_seconds": 60,
+        "pack_size": 1,
         "val_error": 0.1,
     }
     assert "val_error" not in {point.name for point in final_points(make_result(losses=[]))}
