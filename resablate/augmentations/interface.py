@@ -1,14 +1,33 @@
-"""What an augmentation is: a function of a whole batch, on the device where the batch lies."""
+"""What an augmentation is: chance decides for a whole epoch ahead, and a step does what was decided."""
 
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import final
 
 import torch
 from torch import Tensor
 
 
-class Augmentation(Protocol):
-    """A row: `images` and a CPU `generator` -> changed images; arguments are further keywords with defaults."""
+class Augmentation(ABC):
+    """Changes whole batches, on the device where they lie.
 
+    A row of the table is built from its arguments alone, which are keyword-only and have defaults.
+    """
+
+    @abstractmethod
+    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """What chance decides for each of `count` images: tensors (count, ...), drawn on the CPU."""
+
+    @abstractmethod
+    def apply(self, images: Tensor, draws: Sequence[Tensor]) -> Tensor:
+        """Changed images, as decided: the same kernels whatever the values, none of which is read by the program.
+
+        Args:
+            images: (B, C, H, W), which are left as they are.
+            draws: of these images, on their device.
+        """
+
+    @final
     def __call__(self, images: Tensor, *, generator: torch.Generator) -> Tensor:
-        """Changed images."""
-        ...
+        """Draw and apply at once: `images` (B, C, H, W), changed."""
+        return self.apply(images, [drawn.to(images.device) for drawn in self.draw(len(images), generator)])

@@ -1,9 +1,24 @@
 """No augmentation."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
 import torch
 from torch import Tensor
 
+from resablate.augmentations.interface import Augmentation
 
-def keep(images: Tensor, *, generator: torch.Generator) -> Tensor:
+
+@final
+@dataclass(frozen=True)
+class Keep(Augmentation):
     """The images as they are."""
-    return images
+
+    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Nothing."""
+        return ()
+
+    def apply(self, images: Tensor, draws: Sequence[Tensor]) -> Tensor:
+        """The images themselves."""
+        return images

@@ -161,7 +161,11 @@ class Examples(ExampleSource):
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Normalized images and labels at `order`; whole batches are augmented, when they are on their device."""
         for chosen in order.split(size):
-            yield self.normalize(self.images[chosen]), self.labels[chosen]
+            yield self.gather(chosen)
+
+    def gather(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalized images (B, C, H, W) and labels (B,) of the examples at `chosen` (B,), on their device."""
+        return self.normalize(self.images.index_select(0, chosen)), self.labels.index_select(0, chosen)
 
     def take(self, chosen: Tensor | slice) -> Examples:
         """The examples at `chosen`."""

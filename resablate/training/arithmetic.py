@@ -5,7 +5,7 @@ contiguous, whatever a training used.
 """
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -24,9 +24,9 @@ class Precision:
     forward: torch.dtype | None = None
     """What autocast makes of a forward pass; left alone where None."""
 
-    def autocast(self, device: torch.device) -> torch.autocast:
+    def autocast(self, device: torch.device) -> AbstractContextManager[object]:
         """The context of a forward pass on `device`."""
-        return torch.autocast(device.type, dtype=self.forward, enabled=self.forward is not None)
+        return nullcontext() if self.forward is None else torch.autocast(device.type, dtype=self.forward)
 
 
 PRECISIONS: Registry[Precision] = Registry(

@@ -9,8 +9,10 @@ from typing import Annotated
 
 import torch
 from annotated_types import Ge, Interval
+from torch import Tensor
 
-from resablate.model import Route
+from resablate.component import parse_component
+from resablate.model import ComponentLike, ResidualNetwork, Route
 from resablate.registry import Registry
 
 
@@ -88,3 +90,35 @@ BLOCK_SAMPLINGS: Registry[BlockSampling] = Registry(
         "fixed_count": BlockSampling(fixed_count, _so_many),
     },
 )
+
+
+class SampledBlocks:
+    """The forward pass of a network on a part of its blocks; sets the blocks' `survival`.
+
+    Args:
+        network: whose blocks are sampled.
+        sampling: a row of BLOCK_SAMPLINGS, by its name or with arguments.
+
+    Attributes:
+        generator: draws the routes of every pass.
+        fixed: whether every pass takes every block.
+
+    Raises:
+        UnknownName: if there is no such row.
+        ValueError: if the network has too few blocks.
+    """
+
+    def __init__(self, network: ResidualNetwork, sampling: ComponentLike) -> None:
+        component = parse_component(sampling)
+        self.generator = torch.Generator()
+        self._network = network
+        self._row = BLOCK_SAMPLINGS[component.name]
+        self._survival = self._row.survival(len(network.chain), **component.values)
+        self.fixed = all(survival == 1 for survival in self._survival)
+        for block, survival in zip(network.chain, self._survival, strict=True):
+            block.survival = survival
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (B, classes) of `images` (B, C, H, W)."""
+        routes = None if self.fixed else self._row.draw(self._survival, self.generator)
+        return self._network(images, routes)

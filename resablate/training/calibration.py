@@ -3,10 +3,10 @@
 import copy
 
 import torch
-from torch import nn
 
 from resablate.datasets import ExampleSource
 from resablate.model import ResidualNetwork
+from resablate.training.batch_norm import batch_norms
 from resablate.training.evaluation import EVALUATION_BATCH
 
 _CALIBRATION_EXAMPLES = 2048
@@ -24,7 +24,7 @@ def calibrated(network: ResidualNetwork, examples: ExampleSource) -> ResidualNet
         examples: the first of them are used.
     """
     copied = copy.deepcopy(network)
-    norms = _norms(copied)
+    norms = batch_norms(copied)
     for module in norms:
         module.reset_running_stats()
         module.momentum = None  # the plain mean over batches
@@ -35,10 +35,6 @@ def calibrated(network: ResidualNetwork, examples: ExampleSource) -> ResidualNet
         for images, _ in examples.take(slice(_CALIBRATION_EXAMPLES)).batches(EVALUATION_BATCH):
             if len(images) > 1:  # the variance of one example says nothing
                 copied(images)
-    for module, original in zip(norms, _norms(network), strict=True):
+    for module, original in zip(norms, batch_norms(network), strict=True):
         module.momentum = original.momentum
     return copied.train(network.training)
-
-
-def _norms(network: nn.Module) -> list[nn.BatchNorm2d]:
-    return [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from resablate.augmentations import AUGMENTATIONS
+from resablate.augmentations import AUGMENTATIONS, Augmentation
 from resablate.component import parse_component
-from resablate.datasets import ExampleSource
+from resablate.datasets import Examples, ExampleSource
 from resablate.measurement import EpochMetrics
-from resablate.model import ComponentLike, ResidualNetwork, Route
+from resablate.model import ComponentLike, ResidualNetwork
 from resablate.optimizers import OPTIMIZERS
 from resablate.registry import Registry
-from resablate.regularizers import REGULARIZERS
+from resablate.regularizers import REGULARIZERS, Regularizer
 from resablate.schedules import SCHEDULES
 from resablate.training.arithmetic import MEMORY_FORMATS, PRECISIONS, float32_products, kernels_in
-from resablate.training.block_sampling import BLOCK_SAMPLINGS
+from resablate.training.batch_norm import batches_counted_at_once
+from resablate.training.block_sampling import SampledBlocks
 from resablate.training.determinism import derived_generator, derived_seed, deterministic_kernels, global_seed
 from resablate.training.evaluation import evaluate
 from resablate.training.optimizer_state import optimizer_tensors, restore_optimizer
+from resablate.training.step import EpochPlan, TrainingStep, plan_epoch
 
 
 class Training:
@@ -88,7 +90,6 @@ class Training:
         self.history: list[EpochMetrics] = []
         self._precision = PRECISIONS[parse_component(precision).name]
         self._memory_format = MEMORY_FORMATS[parse_component(memory_format).name]
-        self._forward = _compiled(network) if compile else network
         self._train = train
         self._val = val
         self._epochs = epochs
@@ -97,16 +98,21 @@ class Training:
         self._seed = seed
         self._iterations = iterations
         self._schedule = _row_with_arguments(SCHEDULES, schedule)
-        self._augmentation = parse_component(augmentation).name
-        self._augment = _row_with_arguments(AUGMENTATIONS, augmentation)
-        sampling = parse_component(block_sampling)
-        self._sampling = BLOCK_SAMPLINGS[sampling.name]
-        self._survival = self._sampling.survival(len(network.chain), **sampling.values)
-        for block, survival in zip(network.chain, self._survival, strict=True):
-            block.survival = survival
+        self._view = parse_component(augmentation).name
+        self._augmentation: Augmentation = _row_with_arguments(AUGMENTATIONS, augmentation)()
+        self._sampled = SampledBlocks(network, block_sampling)
         images, _ = next(self._batches(torch.zeros(1, dtype=torch.int64, device=train.device), epoch=0))
-        self._regularizer = _row_with_arguments(REGULARIZERS, regularizer)(network, images)
+        self._regularizer: Regularizer = _row_with_arguments(REGULARIZERS, regularizer)(network, images)
         self.optimizer = _row_with_arguments(OPTIMIZERS, optimizer)(network, learning_rate=learning_rate)
+        self._step = TrainingStep(
+            forward=_compiled(network) if compile else self._sampled.forward,
+            augmentation=self._augmentation,
+            penalty=self._regularizer.penalty,
+            optimizer=self.optimizer,
+            precision=self._precision,
+            memory_format=self._memory_format,
+            device=train.device,
+        )
 
     @property
     def epoch(self) -> int:
@@ -147,71 +153,61 @@ class Training:
     def run_epoch(self) -> EpochMetrics:
         """Train one epoch, measure the validation error, and add both to the history."""
         start = time.perf_counter()
-        epoch = self.epoch
-        device = self._train.device
-        order = torch.randperm(len(self._train), generator=derived_generator(self._seed, "order", epoch)).to(device)
-        augmenting = derived_generator(self._seed, "augmentation", epoch)
-        sampling = derived_generator(self._seed, "block_sampling", epoch)
-        projecting = derived_generator(self._seed, "regularizer", epoch)
-        loss_sum = torch.zeros((), dtype=torch.float64, device=device)
-        wrong = torch.zeros((), dtype=torch.int64, device=device)
-        seen, rate = 0, 0.0
+        epoch, device = self.epoch, self._train.device
+        plan = self._plan(epoch)
         self.network.train()
         with (
             global_seed(derived_seed(self._seed, "dropout", epoch), device),
             float32_products(self._precision),
             deterministic_kernels(),
             kernels_in(self.network, self._memory_format),
+            # A block that is left out of a batch has not seen it.
+            batches_counted_at_once(self.network, len(plan.sizes)) if self._sampled.fixed else nullcontext(),
+            self._step.epoch(plan),
         ):
-            first = epoch * self.steps_per_epoch
-            steps = min(self.steps_per_epoch, self.total_steps - first)
-            batches = self._batches(order[: steps * self._batch_size], epoch=epoch)
-            for step, (images, labels) in enumerate(batches):
-                rate = self._set_rate(first + step)
-                routes = self._sampling.draw(self._survival, sampling)
-                augmented = self._augment(images, generator=augmenting)
-                loss, logits = self._step(augmented, labels, routes)
+            self._sampled.generator = derived_generator(self._seed, "block_sampling", epoch)
+            projecting = derived_generator(self._seed, "regularizer", epoch)
+            for _ in self._steps(plan, epoch=epoch):
                 self._regularizer.after_step(projecting)
-                loss_sum += loss.double() * len(labels)
-                wrong += (logits.argmax(dim=1) != labels).sum()
-                seen += len(labels)
         with float32_products(), deterministic_kernels():
             held_out = evaluate(self.network, self._val)
+        seen = sum(plan.sizes)
         metrics = EpochMetrics(
             epoch=epoch + 1,
-            train_loss=float(loss_sum) / seen,
-            train_error=float(wrong) / seen,
+            train_loss=float(self._step.loss_sum) / seen,
+            train_error=float(self._step.wrong) / seen,
             val_loss=held_out.loss,
             val_error=held_out.error,
-            learning_rate=rate,
+            learning_rate=float(plan.rates[-1]),
             wall_seconds=time.perf_counter() - start,
         )
         self.history.append(metrics)
         return metrics
 
+    def _plan(self, epoch: int) -> EpochPlan:
+        first = epoch * self.steps_per_epoch
+        steps = range(first, min(first + self.steps_per_epoch, self.total_steps))
+        return plan_epoch(
+            torch.randperm(len(self._train), generator=derived_generator(self._seed, "order", epoch)),
+            [self._schedule(step, self.total_steps, learning_rate=self._learning_rate) for step in steps],
+            batch_size=self._batch_size,
+            augmentation=self._augmentation,
+            generator=derived_generator(self._seed, "augmentation", epoch),
+        )
+
+    def _steps(self, plan: EpochPlan, *, epoch: int) -> Iterator[None]:
+        """One step after the other."""
+        if isinstance(self._train, Examples):
+            for size in plan.sizes:
+                yield self._step.resident(self._train.gather, size)
+        else:
+            for images, labels in self._batches(plan.order.to(self._train.device), epoch=epoch):
+                yield self._step.streamed(images, labels)
+
     def _batches(self, order: Tensor, *, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Images and labels of the examples at `order`, as the epoch sees them before whole batches are augmented."""
         seed = derived_seed(self._seed, "view", epoch)
-        return self._train.training_batches(order, self._batch_size, augmentation=self._augmentation, seed=seed)
-
-    def _step(self, images: Tensor, labels: Tensor, routes: Sequence[Route]) -> tuple[Tensor, Tensor]:
-        """One update; the loss without the penalty, and the logits, both detached."""
-        images = images.contiguous(memory_format=self._memory_format.layout)
-        with self._precision.autocast(images.device):
-            logits = self._forward(images, routes)
-        logits = logits.to(images.dtype)
-        loss = functional.cross_entropy(logits, labels)
-        penalty = self._regularizer.penalty()
-        self.optimizer.zero_grad(set_to_none=True)
-        (loss if penalty is None else loss + penalty).backward()
-        self.optimizer.step()
-        return loss.detach(), logits.detach()
-
-    def _set_rate(self, iteration: int) -> float:
-        rate = self._schedule(iteration, self.total_steps, learning_rate=self._learning_rate)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        return rate
+        return self._train.training_batches(order, self._batch_size, augmentation=self._view, seed=seed)
 
     def tensors(self) -> dict[str, Tensor]:
         """The whole state of network and optimizer, for a checkpoint."""
@@ -238,7 +234,7 @@ def _row_with_arguments(table: Registry[Any], component: ComponentLike) -> Calla
     return partial(table[parsed.name], **parsed.values)
 
 
-def _compiled(network: ResidualNetwork) -> Callable[[Tensor, Sequence[Route]], Tensor]:
+def _compiled(network: ResidualNetwork) -> Callable[[Tensor], Tensor]:
     """The forward pass of `network`, compiled for each size of batch; `network` itself stays as it is."""
     # What was compiled for earlier trials' networks would count towards torch's limit of variants of one function.
     torch.compiler.reset()

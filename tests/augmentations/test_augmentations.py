@@ -3,10 +3,10 @@ import torch
 from torch import Tensor
 
 from resablate.augmentations import AUGMENTATIONS
-from resablate.augmentations.crop import crop
-from resablate.augmentations.crop_flip import crop_flip
-from resablate.augmentations.flip import flip
-from resablate.augmentations.none import keep
+from resablate.augmentations.crop import Crop
+from resablate.augmentations.crop_flip import CropFlip
+from resablate.augmentations.flip import Flip
+from resablate.augmentations.none import Keep
 from resablate.errors import UnknownName
 from tests.networks import make_generator
 
@@ -34,7 +34,7 @@ def crop_by_loop(images: Tensor, generator: torch.Generator, padding: int) -> Te
 @pytest.mark.parametrize("padding", [1, 4, 9])
 def test_crop_is_the_loop(padding: int) -> None:
     images = make_images()
-    cropped = crop(images, generator=make_generator(3), padding=padding)
+    cropped = Crop(padding=padding)(images, generator=make_generator(3))
     assert torch.equal(cropped, crop_by_loop(images, make_generator(3), padding))
     assert not torch.equal(cropped, images)
 
@@ -43,7 +43,7 @@ def test_crop_reaches_every_shift_equally_often() -> None:
     """A single lit pixel in the middle goes to each of the 25 places that 2 pixels of padding allow."""
     images = torch.zeros(5000, 1, 9, 9)
     images[:, :, 4, 4] = 1
-    places = crop(images, generator=make_generator(), padding=2).sum((0, 1))
+    places = Crop(padding=2)(images, generator=make_generator()).sum((0, 1))
     assert torch.equal(places.nonzero().aminmax(dim=0).min, torch.tensor([2, 2]))
     assert torch.equal(places.nonzero().aminmax(dim=0).max, torch.tensor([6, 6]))
     lit = places[2:7, 2:7]
@@ -53,7 +53,7 @@ def test_crop_reaches_every_shift_equally_often() -> None:
 
 def test_flip_mirrors_about_half() -> None:
     images = make_images(1000, 1, 2, 3)
-    flipped = flip(images, generator=make_generator())
+    flipped = Flip()(images, generator=make_generator())
     same = (flipped == images).flatten(1).all(1)
     mirrored = (flipped == images.flip(-1)).flatten(1).all(1)
     assert torch.equal(same, ~mirrored)
@@ -62,25 +62,25 @@ def test_flip_mirrors_about_half() -> None:
 
 def test_flip_preserves_values() -> None:
     images = make_images()
-    assert torch.equal(flip(images, generator=make_generator(1)).sort().values, images.sort().values)
+    assert torch.equal(Flip()(images, generator=make_generator(1)).sort().values, images.sort().values)
 
 
 def test_crop_flip_is_crop_then_flip() -> None:
     images, one, two = make_images(), make_generator(5), make_generator(5)
-    expected = flip(crop(images, generator=two, padding=2), generator=two)
-    assert torch.equal(crop_flip(images, generator=one, padding=2), expected)
+    expected = Flip()(Crop(padding=2)(images, generator=two), generator=two)
+    assert torch.equal(CropFlip(padding=2)(images, generator=one), expected)
 
 
 def test_none_keeps_everything() -> None:
     images = make_images()
-    assert keep(images, generator=make_generator()) is images
+    assert Keep()(images, generator=make_generator()) is images
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_shape_and_type_stay_and_the_input_is_not_written_to(name: str) -> None:
     images = make_images(3, 1, 5, 5).double()
     before = images.clone()
-    changed = AUGMENTATIONS[name](images, generator=make_generator())
+    changed = AUGMENTATIONS[name]()(images, generator=make_generator())
     assert changed.shape == images.shape
     assert changed.dtype == images.dtype
     assert torch.equal(images, before)
@@ -91,11 +91,11 @@ def test_the_generator_alone_decides(name: str) -> None:
     images = make_images()
     torch.manual_seed(0)
     state = torch.get_rng_state()
-    one = AUGMENTATIONS[name](images, generator=make_generator(2))
+    one = AUGMENTATIONS[name]()(images, generator=make_generator(2))
     assert torch.equal(torch.get_rng_state(), state)
-    assert torch.equal(one, AUGMENTATIONS[name](images, generator=make_generator(2)))
+    assert torch.equal(one, AUGMENTATIONS[name]()(images, generator=make_generator(2)))
     if name != "none":
-        others = [AUGMENTATIONS[name](images, generator=make_generator(seed)) for seed in range(3, 6)]
+        others = [AUGMENTATIONS[name]()(images, generator=make_generator(seed)) for seed in range(3, 6)]
         assert any(not torch.equal(one, other) for other in others)
 
 
@@ -103,7 +103,7 @@ def test_a_reflected_border_is_the_image_mirrored() -> None:
     images = make_images()
     height, width = images.shape[2:]
     shifts = torch.randint(5, (2, len(images), 1), generator=make_generator(3))[..., 0].tolist()
-    cropped = crop(images, generator=make_generator(3), padding=2, fill="reflect")
+    cropped = Crop(padding=2, fill="reflect")(images, generator=make_generator(3))
     for place, image in enumerate(images):
         rows = [_mirrored(row + shifts[0][place] - 2, height) for row in range(height)]
         columns = [_mirrored(column + shifts[1][place] - 2, width) for column in range(width)]
@@ -117,7 +117,7 @@ def _mirrored(index: int, count: int) -> int:
 
 def test_a_fill_in_no_table_is_answered_with_the_rows() -> None:
     with pytest.raises(UnknownName, match=r"^unknown crop_fill 'mirror' .known: zero, reflect"):
-        crop(make_images(), generator=make_generator(), fill="mirror")
+        Crop(fill="mirror")
 
 
 def test_the_arguments_of_the_rows() -> None:

@@ -95,7 +95,10 @@ def test_the_rate_is_the_schedule_s_by_iteration() -> None:
     training = make_training(schedule={"name": "steps", **arguments})
     rates: list[float] = []
     step = training.optimizer.step
-    training.optimizer.step = lambda *args: (rates.append(training.optimizer.param_groups[0]["lr"]), step(*args))[1]
+    training.optimizer.step = lambda *args: (
+        rates.append(float(training.optimizer.param_groups[0]["lr"])),
+        step(*args),
+    )[1]
     run(training)
     assert training.steps_per_epoch == 3
     assert rates == pytest.approx([0.02] * 2 + [0.1] * 4 + [0.05] * 6, rel=1e-15)

@@ -1,0 +1,164 @@
+"""One step of a training, as one fixed sequence of operations on tensors.
+
+Everything that chance and the schedule decide in an epoch is drawn before its first step and lies on the device; a step
+finds its part by counters that lie there too, and adds what it measured to sums that are read when the epoch is over.
+So nothing of a step waits for the device or comes from the program: what computes it on the CPU can be captured on a
+GPU and replayed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from resablate.augmentations import Augmentation
+from resablate.training.arithmetic import MemoryFormat, Precision
+
+Gather = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""Places of examples (B,) on their device -> normalized images (B, C, H, W) and labels (B,)."""
+
+
+@dataclass(frozen=True)
+class EpochPlan:
+    """What is decided of an epoch before it begins; N examples in S steps."""
+
+    order: Tensor
+    """(N,): places of the examples, as they come."""
+    draws: tuple[Tensor, ...]
+    """(N, ...) each: what the augmentation has drawn for each of them."""
+    rates: Tensor
+    """(S,): learning rate of each step; (S, K) for K networks in one."""
+    sizes: tuple[int, ...]
+    """Examples of each step; all but the last are equal."""
+
+
+def plan_epoch(
+    order: Tensor, rates: Sequence[float], *, batch_size: int, augmentation: Augmentation, generator: torch.Generator
+) -> EpochPlan:
+    """The plan of an epoch, whose draws are those of its batches one after the other.
+
+    Args:
+        order: (N,), on the CPU; examples beyond the last step's are left out.
+        rates: of each step.
+        batch_size: examples of a step; the last may have fewer.
+        augmentation: what is done with whole batches.
+        generator: of its draws.
+    """
+    batches = order[: len(rates) * batch_size].split(batch_size)
+    drawn = [augmentation.draw(len(batch), generator) for batch in batches]
+    return EpochPlan(
+        order=torch.cat(batches),
+        draws=tuple(torch.cat(parts) for parts in zip(*drawn, strict=True)),
+        rates=torch.tensor(rates, dtype=torch.float64),
+        sizes=tuple(len(batch) for batch in batches),
+    )
+
+
+class TrainingStep:
+    """One update of a network, or of K networks that run as one.
+
+    Inside of `epoch` each call of `resident` or `streamed` is the next step. The sums are of one number, or
+    of K where `members` says so; then `losses` gives K, and `optimizer` takes K rates.
+
+    Args:
+        forward: images (B, C, H, W) -> logits (B, classes), or (B, K, classes).
+        augmentation: of whole batches.
+        penalty: what is added to the loss, or None where nothing is.
+        optimizer: its groups' `lr` is the tensor `rate` in an epoch, and a number outside of it.
+        precision: of the forward pass.
+        memory_format: of the images.
+        device: where everything lies.
+        losses: logits and labels -> the mean loss of the batch, or K of them.
+        members: K; None for a single network.
+
+    Attributes:
+        rate: of the step that is computed, () or (K,).
+        loss_sum: over the examples of the epoch so far, in nats; () or (K,), float64.
+        wrong: how many of them were classified wrongly; () or (K,), int64.
+    """
+
+    def __init__(
+        self,
+        *,
+        forward: Callable[[Tensor], Tensor],
+        augmentation: Augmentation,
+        penalty: Callable[[], Tensor | None],
+        optimizer: torch.optim.Optimizer,
+        precision: Precision,
+        memory_format: MemoryFormat,
+        device: torch.device,
+        losses: Callable[[Tensor, Tensor], Tensor] = functional.cross_entropy,
+        members: int | None = None,
+    ) -> None:
+        self._forward = forward
+        self._augmentation = augmentation
+        self._penalty = penalty
+        self._optimizer = optimizer
+        self._precision = precision
+        self._memory_format = memory_format
+        self._losses = losses
+        shape = () if members is None else (members,)
+        self.rate = torch.zeros(shape, dtype=torch.float64, device=device)
+        self.loss_sum = torch.zeros(shape, dtype=torch.float64, device=device)
+        self.wrong = torch.zeros(shape, dtype=torch.int64, device=device)
+        self._seen = torch.zeros(1, dtype=torch.int64, device=device)
+        self._done = torch.zeros(1, dtype=torch.int64, device=device)
+        self._order, self._rates, self._draws = self._done, self.rate, ()
+
+    @contextmanager
+    def epoch(self, plan: EpochPlan) -> Generator[None]:
+        """An epoch: counters and sums at zero, and what is decided of it on the device."""
+        device = self._seen.device
+        self._order, self._rates = plan.order.to(device), plan.rates.to(device, self.rate.dtype)
+        self._draws = tuple(drawn.to(device) for drawn in plan.draws)
+        for counter in (self._seen, self._done, self.loss_sum, self.wrong):
+            counter.zero_()
+        self._set_rate(self.rate)
+        try:
+            yield
+        finally:
+            last = plan.rates[-1]
+            self._set_rate(last if last.ndim else last.item())
+
+    def _set_rate(self, rate: Tensor | float) -> None:
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+
+    def resident(self, gather: Gather, size: int) -> None:
+        """The next step, on `size` examples that lie on the device."""
+        images, labels = gather(self._order.index_select(0, self._places(size)))
+        self.streamed(images, labels)
+
+    def streamed(self, images: Tensor, labels: Tensor) -> None:
+        """The next step, on normalized images (B, C, H, W) and labels (B,) that come from elsewhere."""
+        places = self._places(len(labels))
+        images = self._augmentation.apply(images, [drawn.index_select(0, places) for drawn in self._draws])
+        self.rate.copy_(self._rates.index_select(0, self._done)[0])
+        losses, logits = self._update(images, labels)
+        self.loss_sum += losses.double() * len(labels)
+        self.wrong += (logits.argmax(dim=-1) != labels).sum(dim=0)
+        self._seen += len(labels)
+        self._done += 1
+
+    def _places(self, size: int) -> Tensor:
+        """Those of the step's examples in the epoch's order."""
+        return self._seen + torch.arange(size, device=self._seen.device)
+
+    def _update(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss without the penalty, and the logits, both detached."""
+        images = images.contiguous(memory_format=self._memory_format.layout)
+        with self._precision.autocast(images.device):
+            logits = self._forward(images)
+        logits = logits.to(images.dtype)
+        losses = self._losses(logits, labels)
+        total = losses.sum() if losses.ndim else losses
+        penalty = self._penalty()
+        self._optimizer.zero_grad(set_to_none=True)
+        (total if penalty is None else total + penalty).backward()
+        self._optimizer.step()
+        return losses.detach(), logits.detach()
