@@ -53,6 +53,8 @@ class PackedConvolution(nn.Module):
 class PackedBatchNorm(nn.Module):
     """K batch norms of C channels each: batch norm is per channel, and so are its statistics.
 
+    Batches are counted by `PackedNetwork.count_batches`, not one by one.
+
     Args:
         members: of one number of channels, with parameters and running statistics.
 
@@ -76,8 +78,6 @@ class PackedBatchNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalized by the statistics of the batch while training, else by the running ones."""
-        if self.training:
-            self.num_batches_tracked.add_(1)
         return functional.batch_norm(
             x,
             self.running_mean.view(-1),

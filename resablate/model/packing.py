@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from resablate.model.block import ShortcutBlock
 from resablate.model.member_draws import MemberDraws
 from resablate.model.network import ResidualNetwork
-from resablate.model.packed_layers import PACKED_LAYERS
+from resablate.model.packed_layers import PACKED_LAYERS, PackedBatchNorm
+from resablate.registry import per_member
 from resablate.shortcuts import Shortcut
 
 _CONTAINERS = (ResidualNetwork, ShortcutBlock, nn.Sequential, nn.ModuleList)
@@ -22,8 +23,8 @@ _CONTAINERS = (ResidualNetwork, ShortcutBlock, nn.Sequential, nn.ModuleList)
 def unpackable_parts(network: nn.Module) -> list[str]:
     """Why networks of this shape cannot run as a pack, one reason for each part; the network may be on `meta`.
 
-    A part is known to be packable by its exact type, and a shortcut by its `member_arguments`: what another package
-    computes in between is not known.
+    A part is known to be packable by its exact type, and a shortcut by its `packs`: what other packages' modules
+    compute is not known.
     """
     return [f"{name or 'the network'}: {why}" for name, part in network.named_modules() if (why := _refusal(part))]
 
@@ -39,8 +40,8 @@ def _refusal(part: nn.Module) -> str:
     if type(part) in PACKED_LAYERS:
         return ""
     if isinstance(part, Shortcut):
-        if part.member_arguments is None:
-            return f"the shortcut {named} does not say by member_arguments that it can be packed"
+        if not part.packs:
+            return f"the shortcut {named} does not say that it packs"
     elif type(part) not in _CONTAINERS:
         return f"{named} is not known to be packable"
     if any(True for _ in part.parameters(recurse=False)) or any(True for _ in part.buffers(recurse=False)):
@@ -57,7 +58,7 @@ class PackedNetwork(nn.Module):
 
     Args:
         members: of one shape, on one device; `unpackable_parts` finds nothing. They may differ in their numbers, and
-            in the `member_arguments` of their shortcuts.
+            in what their shortcuts mark PER_MEMBER.
 
     Attributes:
         members: those networks.
@@ -82,9 +83,15 @@ class PackedNetwork(nn.Module):
             self._open_window(member, network)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (K, B, classes) of `images` (B, K*C, H, W), each member's own beside each other."""
+        """Logits (B, K, classes) of `images` (B, K*C, H, W), the members' own one after the other."""
         logits = cast(Tensor, self.network(images))
-        return logits.unflatten(1, (len(self.members), -1)).transpose(0, 1)
+        return logits.unflatten(1, (len(self.members), -1))
+
+    def count_batches(self, count: int) -> None:
+        """Note in the batch norms that the members have trained on `count` batches."""
+        for layer in self.network.modules():
+            if isinstance(layer, PackedBatchNorm):
+                layer.num_batches_tracked.add_(count)
 
     def _open_window(self, member: int, network: ResidualNetwork) -> None:
         for ours, theirs in zip(self.network.parameters(), network.parameters(), strict=True):
@@ -149,7 +156,7 @@ def _shape(network: nn.Module) -> list[tuple[str, type, list[torch.Size]]]:
 
 def _spread_arguments(shortcut: Shortcut, members: Sequence[Shortcut], *, like: Tensor) -> None:
     """Numbers by which the members differ, as tensors over their channels."""
-    for name in shortcut.member_arguments or ():
+    for name in per_member(type(shortcut)):
         values: list[float] = [getattr(member, name) for member in members if hasattr(member, name)]
         if len(set(values)) > 1:
             every = like.new_tensor(values).repeat_interleave(shortcut.out_channels)

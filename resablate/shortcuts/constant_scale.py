@@ -21,7 +21,7 @@ class ConstantScale(Shortcut):
     Source: He et al. 2016, Figure 2(b), section 3.1, equation 7.
     """
 
-    member_arguments = ("carried_factor", "added_factor")
+    packs = True
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ from typing import Annotated
 from annotated_types import Interval
 from torch import Tensor, nn
 
+from resablate.component import PER_MEMBER
 from resablate.shortcuts.interface import Addends, Shortcut
 
 
@@ -25,7 +26,7 @@ class Dropout(Shortcut):
     Source: He et al. 2016, Figure 2(f), section 3.1.
     """
 
-    member_arguments = ("rate",)
+    packs = True
 
     def __init__(
         self,
@@ -33,7 +34,7 @@ class Dropout(Shortcut):
         in_channels: int,
         out_channels: int,
         stride: int,
-        rate: Annotated[float, Interval(ge=0, lt=1)] = 0.5,
+        rate: Annotated[float, Interval(ge=0, lt=1), PER_MEMBER] = 0.5,
     ) -> None:
         super().__init__(in_channels=in_channels, out_channels=out_channels, stride=stride)
         if not 0 <= rate < 1:

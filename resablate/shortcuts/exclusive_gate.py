@@ -25,7 +25,7 @@ class ExclusiveGate(Shortcut):
     Source: He et al. 2016, Figure 2(c), section 3.1.
     """
 
-    member_arguments = ("bias",)
+    packs = True
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ class Identity(Shortcut):
     Source: He et al. 2016, Figure 2(a), equation 4.
     """
 
-    member_arguments = ()
+    packs = True
 
     def forward(self, x: Tensor, residual: Tensor) -> Addends:
         """The two addends."""

@@ -16,7 +16,7 @@ class NoShortcut(Shortcut):
     """
 
     projects = False  # nothing would train it
-    member_arguments = ()
+    packs = True
 
     @property
     def carries(self) -> bool:

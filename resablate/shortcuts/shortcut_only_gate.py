@@ -25,7 +25,7 @@ class ShortcutOnlyGate(Shortcut):
     Source: He et al. 2016, Figure 2(d), section 3.1.
     """
 
-    member_arguments = ("bias",)
+    packs = True
 
     def __init__(
         self,
