@@ -1,6 +1,7 @@
 # make demo   install, run the quickstart sweep on Ray, write its report
 # make test   install with the development tools, lint, type-check, test
 # make test-processors   the numerical tests again, as processors with fewer instructions compute
+# make bench  measure speed on this machine against the baselines of reports/benchmarks/cpu.md, and write that page
 # make cluster, make cluster-down   start and stop PostgreSQL, an MLflow server and a Ray of three nodes on this machine
 # All do their own set-up in .venv, and may be repeated.
 
@@ -10,7 +11,7 @@ VENV ?= .venv
 CLUSTER ?= .cluster
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-processors lint clean cluster cluster-down cluster-clean test-cluster
+.PHONY: demo test test-processors bench lint clean cluster cluster-down cluster-clean test-cluster
 .DEFAULT_GOAL := demo
 
 $(BIN)/python:
@@ -80,6 +81,10 @@ test-processors: $(VENV)/.installed-dev
 			-n auto --maxprocesses 4 --dist loadscope -m "not slow and not gpu" -k "not ($(ELSEWHERE))" $(NUMERICAL) \
 			|| exit 1; \
 	done
+
+bench: $(VENV)/.installed-dev
+	@echo "--- speed, row by row; a run that is cut off goes on where it was"
+	@$(BIN)/python -m tests.benchmarks.cpu
 
 test-cluster: $(VENV)/.installed-dev
 	@echo "--- a sweep on a cluster of this machine that loses a node"

@@ -1,12 +1,17 @@
-"""Which trainings may run as one pack: those of one shape."""
+"""Which trainings may run as one pack, and how many trials are put into packs."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from resablate.component import PER_MEMBER, Component, content_hash
 from resablate.component_tables import TABLES
 from resablate.spec import KEY_LENGTH, TrainSpec
+
+Pack = tuple[TrainSpec, ...]
+"""Trials that train as one, all of one shape."""
 
 
 def shape_key(spec: TrainSpec) -> str:
@@ -19,6 +24,38 @@ def shape_key(spec: TrainSpec) -> str:
     """
     shape = {name: _shape(name, value) for name, value in dict(spec).items()}
     return content_hash({name: part for name, part in shape.items() if not _differs(name)}, KEY_LENGTH)
+
+
+def by_shape(trials: Sequence[TrainSpec]) -> list[Pack]:
+    """The trials of each shape, in the order of their first ones; in each the replicates of a cell follow each other.
+
+    Args:
+        trials: canonical.
+    """
+    shapes: dict[str, dict[str, list[TrainSpec]]] = {}
+    for spec in trials:
+        shapes.setdefault(shape_key(spec), {}).setdefault(spec.cell, []).append(spec)
+    return [tuple(spec for cell in cells.values() for spec in cell) for cells in shapes.values()]
+
+
+def in_packs(trials: Sequence[TrainSpec], size_of: Callable[[Pack], int]) -> list[Pack]:
+    """The trials in packs, in the order of their first members.
+
+    Args:
+        trials: canonical, each once.
+        size_of: all trials of a shape -> how many of them make a pack at most. The packs of a shape are as equal in
+            size as can be.
+    """
+    places = {spec.key: place for place, spec in enumerate(trials)}
+    packs = [pack for alike in by_shape(trials) for pack in _split(alike, size_of(alike))]
+    return sorted(packs, key=lambda pack: min(places[spec.key] for spec in pack))
+
+
+def _split(alike: Pack, size: int) -> list[Pack]:
+    """`alike` in as few parts of at most `size` as there can be, whose sizes differ by one at most."""
+    count = -(-len(alike) // size)
+    ends = [part * len(alike) // count for part in range(count + 1)]
+    return [alike[start:end] for start, end in pairwise(ends)]
 
 
 def _differs(field: str) -> bool:

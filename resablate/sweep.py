@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator
 
@@ -17,6 +17,7 @@ from resablate.problems import problems
 from resablate.question import TEST, AskedAnalysis, Question, all_questions
 from resablate.spec import TrainSpec
 from resablate.strict_yaml import parse_yaml
+from resablate.sweep_blocks import Resources, Search
 from resablate.sweep_parsing import Range, clashes, parse_analyses, parse_axis, parse_base, parse_cases
 
 LARGEST_GRID = 100_000
@@ -27,65 +28,6 @@ Point = dict[str, Any]
 """One value for each axis, and the place of a case where the sweep has cases."""
 DEFAULT_ANALYSES: Mapping[str, Any] = {"lesion": {}, "path_gradient": {}}
 """What a sweep asks that says nothing of analyses, besides the test."""
-
-
-class Search(BaseModel):
-    """How the axes are explored."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    method: str = "grid"
-    """A row of `resablate list searches`."""
-    trials: int | None = Field(default=None, ge=1)
-    """Points that are tried; of a search that knows all of them ahead, how many it draws."""
-    seed: int = Field(default=0, ge=0)
-    """Of the search's own random numbers."""
-    minimize: tuple[str, ...] = ("val_error",)
-    """`val_error`, `val_loss`, or `<analysis>/<number of its summary>`; several for `nsga2` and `tpe`."""
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] | None = None
-    """Every point is tried once with each of these seeds, and the mean is what the search is told."""
-    pruning: str = "none"
-    """Which trials are stopped before their last epoch: a row of `resablate list prunings`."""
-    analyze_best: int | None = Field(default=None, ge=1)
-    """Ask the analyses of so many points, the best of the sweep, once all have ended; of every trial where null."""
-
-    @field_validator("minimize", mode="before")
-    @classmethod
-    def _one_is_a_list_of_one(cls, names: Any) -> Any:
-        return (names,) if isinstance(names, str) else names
-
-    @field_validator("minimize", "seeds")
-    @classmethod
-    def _not_empty(cls, values: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
-        if values == ():
-            raise ValueError("at least one is needed, got an empty list")
-        return values
-
-
-class Resources(BaseModel):
-    """What one trial gets. CPUs are also its number of threads; a GPU may be shared in fractions."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    cpus: float = Field(default=1, gt=0)
-    gpus: Annotated[float, Field(ge=0)] | Literal["auto"] = "auto"
-    """`auto` takes one where a node has one, else none."""
-    gpu_memory_gib: float | None = Field(default=None, gt=0)
-    """What one trial needs of a GPU that it shares: no more trials share one than fit into its memory."""
-
-    @field_validator("cpus", "gpus", "gpu_memory_gib", mode="before")
-    @classmethod
-    def _no_truth_as_number(cls, value: Any) -> Any:
-        if isinstance(value, bool):
-            raise ValueError(f"must be a number, got {value!r}")
-        return value
-
-    @field_validator("gpus")
-    @classmethod
-    def _whole_gpus(cls, gpus: float | str) -> float | str:
-        if not isinstance(gpus, str) and gpus > 1 and not float(gpus).is_integer():
-            raise ValueError(f"a part of one GPU or whole ones, got {gpus:g}")
-        return gpus
 
 
 class SweepSpec(BaseModel):

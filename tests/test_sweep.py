@@ -1,5 +1,6 @@
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -416,9 +417,19 @@ def test_yaml_anchors_can_be_merged(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("resources", "message"),
     [
-        ({"gpu": 1}, r"resources\.gpu: no such field; did you mean 'gpus'\? \(fields: cpus, gpus, gpu_memory_gib\)"),
+        (
+            {"gpu": 1},
+            r"resources\.gpu: no such field; did you mean 'gpus'\? \(fields: cpus, gpus, .*, pack\)",
+        ),
         ({"gpus": 1.5}, r"resources\.gpus: a part of one GPU or whole ones, got 1\.5"),
         ({"cpus": True}, r"resources\.cpus: must be a number, got True"),
+        *(
+            (
+                {"pack": pack},
+                rf"resources\.pack: auto, or the most .* from 1 on; got {re.escape(repr(pack))}",
+            )
+            for pack in (0, -2, 1.5, True, "lots", [2])
+        ),
     ],
 )
 def test_resources_that_cannot_be_are_refused(resources: dict[str, object], message: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from resablate.datasets.images import Dataset, ImageDataset, split_images
@@ -47,8 +48,8 @@ class _ArraysOnly(pickle.Unpickler):
         return super().find_class(module.replace("numpy.core", "numpy._core"), name)
 
 
-def _read(path: Path, layout: CifarLayout) -> tuple[Tensor, Tensor]:
-    """Images (N, 3, 32, 32) and labels of one batch.
+def _read(path: Path, layout: CifarLayout) -> tuple[NDArray[np.uint8], Tensor]:
+    """Images (N, 3, 32, 32), which may not be written on, and labels of one batch.
 
     Raises:
         DatasetError: if the file is damaged, holds anything but arrays, or is of another data set.
@@ -57,7 +58,7 @@ def _read(path: Path, layout: CifarLayout) -> tuple[Tensor, Tensor]:
         content = cast(dict[bytes, Any], _ArraysOnly(io.BytesIO(path.read_bytes()), encoding="bytes").load())
         pixels = np.asarray(content[b"data"], dtype=np.uint8)
         labels = torch.tensor(content[layout.label], dtype=torch.int64)
-        images = torch.from_numpy(pixels.reshape(len(labels), 3, _SIDE, _SIDE).copy())
+        images = pixels.reshape(len(labels), 3, _SIDE, _SIDE)
     except (OSError, EOFError, pickle.UnpicklingError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise DatasetError(f"{path}: not a batch of {layout.name} ({type(error).__name__}: {error})") from None
     if len(labels) == 0 or int(labels.min()) < 0 or int(labels.max()) >= layout.classes:
@@ -77,11 +78,13 @@ def _load(layout: CifarLayout, data_root: Path | None) -> ImageDataset:
     folder = next((f for f in folders if all((f / name).is_file() for name in needed)), None)
     if folder is None:
         folder = _download(roots[0], layout, looked=folders)
-    train = [_read(folder / name, layout) for name in layout.train]
-    test_images, test_labels = _read(folder / layout.test, layout)
-    return ImageDataset(
-        torch.cat([images for images, _ in train]), torch.cat([labels for _, labels in train]), test_images, test_labels
-    )
+    train, test = (_joined([_read(folder / name, layout) for name in names]) for names in (layout.train, [layout.test]))
+    return ImageDataset(*train, *test)
+
+
+def _joined(batches: Sequence[tuple[NDArray[np.uint8], Tensor]]) -> tuple[Tensor, Tensor]:
+    images, labels = zip(*batches, strict=True)
+    return torch.from_numpy(np.concatenate(images)), torch.cat(labels)
 
 
 def _download(root: Path, layout: CifarLayout, *, looked: Sequence[Path]) -> Path:

@@ -13,6 +13,7 @@ import torch
 from annotated_types import Ge, Interval
 from torch import Tensor
 
+from resablate.datasets.pixel_sums import PixelSums
 from resablate.errors import DatasetError
 from resablate.registry import Registry
 
@@ -52,7 +53,7 @@ def tensor_fingerprint(*tensors: Tensor) -> str:
     digest = hashlib.sha256()
     for tensor in tensors:
         digest.update(f"{tensor.dtype} {tuple(tensor.shape)}\0".encode())
-        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+        digest.update(tensor.cpu().contiguous().numpy().data)
     return digest.hexdigest()[:FINGERPRINT_DIGITS]
 
 
@@ -169,7 +170,8 @@ class Examples(ExampleSource):
 
     def take(self, chosen: Tensor | slice) -> Examples:
         """The examples at `chosen`."""
-        return replace(self, images=self.images[chosen], labels=self.labels[chosen])
+        rows = self.images[chosen] if isinstance(chosen, slice) else self.images.index_select(0, chosen)
+        return replace(self, images=rows, labels=self.labels[chosen])
 
     def to(self, device: torch.device) -> Examples:
         """The examples on `device`."""
@@ -223,6 +225,18 @@ class ImageDataset(StoredImages):
         """Of the shapes and bytes of all images and labels; computed once."""
         return self._content_hash
 
+    def train_sums(self, chosen: Tensor) -> PixelSums:
+        """Of the training images at `chosen`, which are different; the sums over all of them are made once."""
+        total = len(self.train_images)
+        if 2 * len(chosen) <= total:
+            return PixelSums.of(self.train_images, chosen)
+        rest = torch.ones(total, dtype=torch.bool).index_fill_(0, chosen, False).nonzero().flatten()
+        return self._all_sums - PixelSums.of(self.train_images, rest)
+
+    @cached_property
+    def _all_sums(self) -> PixelSums:
+        return PixelSums.of(self.train_images)
+
     @cached_property
     def _content_hash(self) -> str:
         return tensor_fingerprint(self.train_images, self.train_labels, self.test_images, self.test_labels)
@@ -275,11 +289,11 @@ def split_images(
     train, val = split_order(
         len(dataset.train_labels), val_fraction=val_fraction, train_examples=train_examples, generator=generator
     )
-    sample = dataset.train_images[train].float() / 255
+    sums = dataset.train_sums(train)
     if normalization == "per_pixel":
-        mean, std = sample.mean(dim=0), sample.std().view(1, 1, 1)
+        mean, std = sums.pixel_means(), sums.deviation().view(1, 1, 1)
     else:
-        mean, std = sample.mean(dim=(0, 2, 3)).view(-1, 1, 1), sample.std(dim=(0, 2, 3)).view(-1, 1, 1)
+        mean, std = sums.channel_means().view(-1, 1, 1), sums.channel_deviations().view(-1, 1, 1)
     std = std.clamp_min(1e-6)
     everything = Examples(dataset.train_images, dataset.train_labels, mean, std)
     test = Examples(dataset.test_images, dataset.test_labels, mean, std)

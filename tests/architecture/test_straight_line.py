@@ -41,7 +41,8 @@ REGULARIZER = {
     "claims/zaeemzadeh2020.py": "claims about the projection",
 }
 SEED = {
-    "sweep.py": "a search has one, and its seeds are part of a label",
+    "sweep.py": "the seeds of a search are part of a label",
+    "sweep_blocks.py": "a search has one, and seeds for every point",
     "plan.py": "a point is one trial for each of a search's seeds",
     "spec.py": "the field",
     "trial.py": "spec.seed into the keyword of the same name",

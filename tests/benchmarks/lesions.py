@@ -20,7 +20,7 @@ from resablate.analyses import LESION_ARITHMETICS
 from resablate.datasets import Examples
 from resablate.model import ResidualNetwork, Step, folding, run_variants, without
 from resablate.training.bootstrap import ResampledScores, score_variants
-from tests.benchmarks.measuring import Memory, Row, interleaved
+from tests.benchmarks.measuring import Bound, Row, interleaved
 from tests.networks import make_generator, make_network, relative_gap
 
 BATCH = 128
@@ -92,13 +92,14 @@ def nested_sets() -> Row:
     )
 
 
-def memory() -> list[Memory]:
+def memory() -> list[Bound]:
     """Peak resident memory of lesion studies; more examples may not make it grow by more than a twentieth."""
+    peak = "peak resident memory, "
     deep = _peak_gib(depth=1001, lesions=20, examples=BATCH)
     few, many = (_peak_gib(depth=14, lesions=6, examples=count) for count in (BATCH, 10_000))
     return [
-        Memory(f"20 lesions spread over ResNet-1001, batch {BATCH}", deep, GIB_ALLOWED),
-        Memory(f"the lesions of ResNet-14 on 10,000 images; on {BATCH} images: {few:.2f} GiB", many, 1.05 * few),
+        Bound(f"{peak}20 lesions spread over ResNet-1001, batch {BATCH}", deep, "GiB", GIB_ALLOWED),
+        Bound(f"{peak}lesions of ResNet-14 on 10,000 images; on {BATCH}: {few:.2f} GiB", many, "GiB", 1.05 * few),
     ]
 
 

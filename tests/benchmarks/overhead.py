@@ -32,7 +32,7 @@ from resablate.scheduling.progress import SweepProgress
 from resablate.spec import TrainSpec
 from resablate.sweep import parse_sweep
 from resablate.tracking import MlflowTracker, open_tracker
-from tests.benchmarks.analyses import FOLDER, machine
+from tests.benchmarks.measuring import FOLDER, machine
 from tests.factories import make_result
 from tests.tracking.databases import make_database
 from tests.tracking.servers import MlflowServer

@@ -28,7 +28,7 @@ from resablate.sweep import SweepSpec, parse_sweep
 from resablate.tracking.metrics import epoch_points
 from resablate.tracking.mlflow_store import KEY, KIND
 from resablate.tracking.mlflow_tracker import MlflowTracker
-from tests.benchmarks.analyses import FOLDER, machine
+from tests.benchmarks.measuring import FOLDER, machine
 from tests.tracking.password_servers import served
 
 PAGE, FIGURES = "tracking_load.md", "tracking_load.json"
