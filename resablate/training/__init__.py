@@ -21,3 +21,4 @@ from resablate.training.determinism import deterministic_kernels as deterministi
 from resablate.training.determinism import thread_count as thread_count
 from resablate.training.evaluation import evaluate as evaluate
 from resablate.training.loop import Training as Training
+from resablate.training.pack import Pack as Pack

@@ -1,0 +1,170 @@
+"""Training a pack: several networks of one shape as one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import cast, final
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from resablate.augmentations import Augmentation
+from resablate.datasets import Examples, ExampleSource
+from resablate.measurement import EpochMetrics
+from resablate.model import evaluation_mode
+from resablate.model import PackedNetwork
+from resablate.training.arithmetic import float32_products
+from resablate.training.determinism import derived_generator, derived_seed, deterministic_kernels
+from resablate.training.evaluation import EVALUATION_BATCH, Evaluation, Scores
+from resablate.training.loop import Training
+from resablate.training.packed_optimizer import PackedOptimizer
+from resablate.training.step import EpochPlan, TrainingStep
+
+
+@final
+class Pack:
+    """Trainings of one shape that run as one network of K times the channels: call `run_epoch` while none is done.
+
+    Each remains a training of its own, with its seed, generators, rate, optimizer, regularizer, state and history, and
+    may be stored, or go on alone or in another pack, after any epoch. A member computes what it computes alone, but
+    for the order in which numbers are summed; in a pack of the same size it computes the same bits, whoever the others
+    are.
+
+    Args:
+        trainings: at least two, which differ in what is PER_MEMBER alone; they may have done different numbers of
+            epochs, but their next ones must have equally many steps. Their examples lie in memory.
+
+    Raises:
+        ValueError: if the networks have not one shape, or cannot be packed.
+    """
+
+    def __init__(self, trainings: Sequence[Training]) -> None:
+        self.trainings = tuple(trainings)
+        self.network = PackedNetwork([training.network for training in trainings])
+        self.optimizer = PackedOptimizer(
+            self.network,
+            [training.optimizer for training in trainings],
+            penalized=[site.layer.weight for training in trainings for site in training.regularizer.sites],
+        )
+        first = trainings[0]
+        self._step = TrainingStep(
+            forward=self.network,
+            augmentation=_OfEachMember(first.augmentation, len(trainings)),
+            penalty=self._penalty,
+            optimizer=self.optimizer,
+            precision=first.precision,
+            memory_format=first.memory_format,
+            device=first.train.device,
+            losses=_mean_losses,
+            members=len(trainings),
+        )
+
+    def run_epoch(self) -> list[EpochMetrics]:
+        """Train every member for one epoch, measure its validation error, and add both to its history.
+
+        The time of the epoch is divided among the members.
+        """
+        start = time.perf_counter()
+        plans = [training.plan() for training in self.trainings]
+        self.run_steps(plans)
+        self.optimizer.store()
+        with float32_products(), deterministic_kernels():
+            held_out = _evaluate(self.network, [training.val for training in self.trainings])
+        seen = sum(plans[0].sizes)
+        losses, wrong = self._step.loss_sum.tolist(), self._step.wrong.tolist()
+        share = (time.perf_counter() - start) / len(self.trainings)
+        for member, training in enumerate(self.trainings):
+            training.history.append(
+                EpochMetrics(
+                    epoch=training.epoch + 1,
+                    train_loss=losses[member] / seen,
+                    train_error=wrong[member] / seen,
+                    val_loss=held_out[member].loss,
+                    val_error=held_out[member].error,
+                    learning_rate=float(plans[member].rates[-1]),
+                    wall_seconds=share,
+                )
+            )
+            training.pack_size = len(self.trainings)
+        return [training.history[-1] for training in self.trainings]
+
+    def run_steps(self, plans: Sequence[EpochPlan]) -> None:
+        """The steps of each member's next epoch, as its plan has decided it."""
+        trainings, plan = self.trainings, _joined(plans)
+        seeds = [derived_seed(training.seed, "dropout", training.epoch) for training in trainings]
+        self.network.draws.start(seeds, trainings[0].train.device)
+        projecting = [derived_generator(training.seed, "regularizer", training.epoch) for training in trainings]
+        self.optimizer.rates_differ = bool((plan.rates != plan.rates[:, :1]).any())
+        self.network.train()
+        with float32_products(trainings[0].precision), deterministic_kernels(), self._step.epoch(plan):
+            for size in plan.sizes:
+                self._step.resident(self._gather, size)
+                for training, generator in zip(trainings, projecting, strict=True):
+                    training.regularizer.after_step(generator)
+        self.network.count_batches(len(plan.sizes))
+
+    def _gather(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (B, K*C, H, W) and labels (B, K) of each member's examples at its column of `chosen` (B, K)."""
+        found = [
+            cast(Examples, training.train).gather(places)
+            for training, places in zip(self.trainings, chosen.unbind(1), strict=True)
+        ]
+        return torch.cat([images for images, _ in found], dim=1), torch.stack([labels for _, labels in found], dim=1)
+
+    def _penalty(self) -> Tensor | None:
+        penalties = [training.regularizer.penalty() for training in self.trainings]
+        known = [penalty for penalty in penalties if penalty is not None]
+        return torch.stack(known).sum() if known else None
+
+
+@final
+class _OfEachMember(Augmentation):
+    """An augmentation of K members' images, which changes each image by itself."""
+
+    def __init__(self, augmentation: Augmentation, members: int) -> None:
+        self._augmentation = augmentation
+        self._members = members
+
+    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Not asked: each member draws its own."""
+        raise NotImplementedError
+
+    def apply(self, images: Tensor, draws: Sequence[Tensor]) -> Tensor:
+        """`images` (B, K*C, H, W), changed by `draws` (B, K, ...)."""
+        if not draws:
+            return images
+        every = images.unflatten(1, (self._members, -1)).flatten(0, 1)
+        changed = self._augmentation.apply(every, [drawn.flatten(0, 1) for drawn in draws])
+        return changed.unflatten(0, (-1, self._members)).flatten(1, 2)
+
+
+def _joined(plans: Sequence[EpochPlan]) -> EpochPlan:
+    """The plans of all members as one, with the member as the second axis of its tensors."""
+    sizes = {plan.sizes for plan in plans}
+    if len(sizes) > 1:
+        raise ValueError(f"the members of a pack must have steps of equal sizes in an epoch, got {sorted(sizes)}")
+    return EpochPlan(
+        order=torch.stack([plan.order for plan in plans], dim=1),
+        draws=tuple(torch.stack(drawn, dim=1) for drawn in zip(*(plan.draws for plan in plans), strict=True)),
+        rates=torch.stack([plan.rates for plan in plans], dim=1),
+        sizes=plans[0].sizes,
+    )
+
+
+def _mean_losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """Each member's mean loss (K,) for logits (B, K, classes) and labels (B, K)."""
+    every = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
+    return every.view(labels.shape).mean(dim=0)
+
+
+def _evaluate(network: PackedNetwork, sources: Sequence[ExampleSource]) -> list[Evaluation]:
+    """Error and loss of each member on its own examples, equally many, in eval mode."""
+    scores = [Scores() for _ in sources]
+    with evaluation_mode(network), torch.inference_mode():
+        for batches in zip(*(source.batches(EVALUATION_BATCH) for source in sources), strict=True):
+            logits = network(torch.cat([images for images, _ in batches], dim=1))
+            for score, own, (_, labels) in zip(scores, logits.unbind(1), batches, strict=True):
+                score.add(own, labels)
+    return [score.mean() for score in scores]
