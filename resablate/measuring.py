@@ -154,7 +154,7 @@ def _train_again(
     kept = (
         {question.epoch for question in due if question.epoch and question.epoch < repeated} if folder else set[int]()
     )
-    return [*found, *trial.dissections_before(repeated)], sorted(kept)
+    return [*found, *trial.answers.before(repeated)], sorted(kept)
 
 
 def _same(one: EpochMetrics, other: EpochMetrics) -> bool:

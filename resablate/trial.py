@@ -14,19 +14,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ConfigDict, TypeAdapter
 
 from resablate.analyses import TrainedWith
 from resablate.check import check_trial
 from resablate.datasets import DATASETS, Splits, load_dataset, split_dataset
 from resablate.devices import choose_device, device_name
 from resablate.dissection import Dissection, dissect
-from resablate.errors import DatasetError
+from resablate.epoch_answers import EpochAnswers
+from resablate.errors import CheckpointError, DatasetError
 from resablate.failures import Failure, retry_once_on_oom
 from resablate.measurement import EpochMetrics, FailedMeasurement
 from resablate.model import ResidualNetwork, build_network, count_parameters
 from resablate.question import Question
-from resablate.result import RESULT_FILE, TrialResult, failed_result, pruned_result, weights_file
+from resablate.result import RESULT_FILE, TrialResult, failed_result, pruned_result
 from resablate.session import EpochDone, Prune, ResultSink, SessionPlace, TrialRequest, keep_all
 from resablate.spec import DATA_MARK, TrainSpec
 from resablate.storage.files import write_bytes
@@ -34,16 +34,14 @@ from resablate.training import (
     Training,
     calibrated,
     derived_generator,
+    drop_newest_checkpoint,
     float32_products,
     resume,
     save_checkpoint,
-    save_weights,
 )
 from resablate.versions import versions
 
 log = logging.getLogger(__name__)
-# The list alone takes a setting that reaches every number: one of the class itself leaves NaN in tables as null.
-_DISSECTIONS = TypeAdapter(list[Dissection], config=ConfigDict(ser_json_inf_nan="strings"))
 
 
 def network_fields(spec: TrainSpec) -> dict[str, Any]:
@@ -90,12 +88,10 @@ class Trial:
         self.splits = self._load(data_root)
         self.network = self._build()
         self.training = self._prepare()
-        self._epoch_analyses: dict[int, Dissection] = {}
-        for warning in resume(folder, self.training) if folder else []:
-            log.warning(warning)
-        for epoch in range(self.training.epoch + 1):
-            if folder and (file := folder / f"analyses-{epoch:06d}.json").is_file():
-                [self._epoch_analyses[epoch]] = _DISSECTIONS.validate_json(file.read_bytes())
+        self.answers = EpochAnswers(folder)
+        while folder and not self._continue(folder):
+            self.network = self._build()
+            self.training = self._prepare()
 
     def _load(self, data_root: Path | None) -> Splits:
         spec = self.spec
@@ -139,6 +135,16 @@ class Trial:
             seed=spec.seed,
         )
 
+    def _continue(self, folder: Path) -> bool:
+        """Go on from the newest whole checkpoint; False where it does not fit, and so was removed."""
+        try:
+            self.answers.restore(resume(folder, self.training, key=self.spec.key))
+        except CheckpointError as error:
+            log.warning("%s; passed over", error)
+            drop_newest_checkpoint(folder)
+            return False
+        return True
+
     def run_epoch(self) -> EpochMetrics:
         """Train one epoch and store a checkpoint; before the first and after any, answer the questions that are due."""
         if not self.training.epoch:
@@ -147,7 +153,7 @@ class Trial:
         if not self.training.diverged:
             self._run_due_analyses()
         if self.folder:
-            save_checkpoint(self.folder, self.training)
+            save_checkpoint(self.folder, self.training, key=self.spec.key, files=self.answers.files)
         return metrics
 
     def _run_due_analyses(self) -> None:
@@ -156,12 +162,8 @@ class Trial:
         if not (due := [question for question in self.questions if question.epoch == epoch]):
             return
         network = self.network if epoch else calibrated(self.network, self.splits.train)
-        self._epoch_analyses[epoch] = self.ask(due, network=network)
-        if self.folder:  # before the checkpoint: a trial that continues after this epoch has what was due in it
-            if epoch:
-                save_weights(self.folder / weights_file(epoch), self.network)
-            content = _DISSECTIONS.dump_json([self._epoch_analyses[epoch]])
-            write_bytes(self.folder / f"analyses-{epoch:06d}.json", content)
+        # Before the checkpoint: a trial that continues after this epoch has what was due in it.
+        self.answers.add(epoch, self.ask(due, network=network), self.network)
 
     @float32_products()
     def finish(self) -> TrialResult:
@@ -171,14 +173,14 @@ class Trial:
         """
         start, training = time.perf_counter(), self.training
         last = self.ask([] if training.diverged else [q for q in self.questions if q.epoch is None])
-        during = [dissection for _, dissection in sorted(self._epoch_analyses.items())]
+        during = self.answers.before(training.epoch + 1)
         trained = sum(metrics.wall_seconds for metrics in training.history)
         answered = TrialResult(
             spec=self.spec,
             status="diverged" if training.diverged else "finished",
             reason=training.divergence,
             history=tuple(training.history),
-            kept_epochs=tuple(sorted(epoch for epoch in self._epoch_analyses if epoch and self.folder)),
+            kept_epochs=self.answers.kept_epochs,
             parameter_count=count_parameters(self.network),
             wall_seconds=trained + sum(d.wall_seconds for d in during) + time.perf_counter() - start,
             versions=versions(device_name(self.device)),
@@ -187,7 +189,7 @@ class Trial:
             answered = answered.with_measurements(dissection.done, dissection.failed)
         result = answered.with_measurements((), self._not_reached(answered)).in_order_of(self.questions)
         if self.folder:
-            save_weights(self.folder / weights_file(None), self.network)
+            self.answers.add_weights(None, self.network)
             write_bytes(self.folder / RESULT_FILE, result.to_json().encode())
         return result
 
@@ -218,10 +220,6 @@ class Trial:
             seed=spec.seed,
             trained_with=TrainedWith(block_sampling=spec.block_sampling, regularizer=spec.regularizer),
         )
-
-    def dissections_before(self, epoch: int) -> list[Dissection]:
-        """The answers to questions about earlier epochs."""
-        return [dissection for at, dissection in sorted(self._epoch_analyses.items()) if at < epoch]
 
 
 def run_trial(
@@ -296,5 +294,4 @@ def _train(
         yield EpochDone(request.spec.key, metrics, trial.training.done)
         if not trial.training.done and (reason := prune(request.spec.key, metrics)):
             return trial.pruned(reason), {}
-    result = trial.finish()
-    return result, {name: (folder / name).read_bytes() for name in map(weights_file, (*result.kept_epochs, None))}
+    return trial.finish(), trial.answers.weights()

@@ -12,12 +12,18 @@ from typing import Any, final
 
 from resablate.errors import ResourceError
 from resablate.redaction import redact, without_password
+from resablate.storage.checkpoint_files import CHECKPOINTS, PARTS, keep_whole
+from resablate.storage.files import remove
 
 log = logging.getLogger(__name__)
 
 ADDRESS_VARIABLE = "RESABLATE_CHECKPOINTS"
-_PATTERNS = ("after-epoch-*.safetensors", "analyses-*.json", "checkpoint-*.safetensors")
+_PATTERNS = (*PARTS, CHECKPOINTS)
 """What a trial continues from, in the order of the alphabet and of storing: who sees a checkpoint sees the others."""
+_DOWNLOADED = "downloaded.partial"
+"""A folder in a trial's, which holds what the store has until it is known to be whole."""
+_SIGNATURE = ("st_size", "st_mtime_ns", "st_ino")
+"""What changes where a file is written anew."""
 _PAUSE_SECONDS = 60
 """After a failure: a store that is away must not hold up every epoch for as long as it takes to find out."""
 
@@ -71,9 +77,11 @@ class CheckpointStore:
         self._opened: Any = None
         self._root = ""
         self._paused_until = 0.0
+        self._equal: dict[Path, os.stat_result] = {}
+        """Files that are the store's own, as they were then."""
 
     def download(self, folder: Path) -> None:
-        """Fill a trial's folder, whose name is its key, if the store has come further."""
+        """Fill a trial's folder, whose name is its key, if the store has come further: with what is whole there."""
         self._try(self._download, folder, "reading")
 
     def upload(self, folder: Path) -> None:
@@ -97,36 +105,46 @@ class CheckpointStore:
             log.warning("%s: %s checkpoints failed, tried again later (%s)", redact(self._uri), doing, reason)
 
     def _download(self, folder: Path) -> None:
-        there = self._stored(folder.name)
-        if max(there, default="") <= max(_sizes(folder), default=""):
+        key, there = folder.name, self._stored(folder.name)
+        here = keep_whole(folder, key=key)
+        if max(there, default="") <= (here.path.name if here else ""):
             return
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in there:
-            partial = folder / f"{name}.partial"
-            self._copy(f"{self._place(folder.name)}/{name}", str(partial), down=True)
-            partial.replace(folder / name)
+        beside = folder / _DOWNLOADED
+        beside.mkdir(parents=True)
+        try:
+            for name in there:
+                self._copy(f"{self._place(key)}/{name}", str(beside / name), down=True)
+            found = keep_whole(beside, key=key)
+            if found and (here is None or found.path.name > here.path.name):
+                for path in _files(beside):
+                    self._equal[folder / path.name] = path.replace(folder / path.name).stat()
+        finally:
+            remove(beside)
 
     def _upload(self, folder: Path) -> None:
-        there, here, place = self._stored(folder.name), _sizes(folder), self._place(folder.name)
+        there, here, place = self._stored(folder.name), _files(folder), self._place(folder.name)
         self._system().create_dir(place, recursive=True)
-        for name, size in here.items():
-            if there.get(name) != size:
-                self._copy(str(folder / name), f"{place}/{name}", down=False)
-        for name in there.keys() - here.keys():
+        for path in here:
+            # Not by its size: a trial that began anew writes files of the same names and sizes.
+            if path.name not in there or not _same(self._equal.get(path), path.stat()):
+                self._copy(str(path), f"{place}/{path.name}", down=False)
+                self._equal[path] = path.stat()
+        for name in there - {path.name for path in here}:
             self._system().delete_file(f"{place}/{name}")
 
     def _delete(self, folder: Path) -> None:
+        self._equal = {path: stat for path, stat in self._equal.items() if path.parent != folder}
         if self._stored(folder.name):
             self._system().delete_dir(self._place(folder.name))
 
-    def _stored(self, key: str) -> dict[str, int]:
-        """Name -> bytes of what the store has of a trial, a checkpoint last."""
+    def _stored(self, key: str) -> set[str]:
+        """The names of what the store has of a trial."""
         from pyarrow.fs import FileSelector, FileType
 
         found = self._system().get_file_info(FileSelector(self._place(key), allow_not_found=True))
-        sizes = {file.base_name: file.size for file in found if file.type == FileType.File}
+        names = {file.base_name for file in found if file.type == FileType.File}
         # Nothing but what was stored: whoever may write there chooses the names.
-        return {name: sizes[name] for name in sorted(sizes) if any(fnmatch(name, pattern) for pattern in _PATTERNS)}
+        return {name for name in names if any(fnmatch(name, pattern) for pattern in _PATTERNS)}
 
     def _copy(self, source: str, target: str, *, down: bool) -> None:
         from pyarrow.fs import LocalFileSystem, copy_files
@@ -151,6 +169,11 @@ class CheckpointStore:
         return f"{self._root}/{key}"
 
 
-def _sizes(folder: Path) -> dict[str, int]:
-    """Name -> bytes of what the folder holds to continue from."""
-    return {path.name: path.stat().st_size for pattern in _PATTERNS for path in sorted(folder.glob(pattern))}
+def _files(folder: Path) -> list[Path]:
+    """What the folder holds to continue from, checkpoints last."""
+    return [path for pattern in _PATTERNS for path in sorted(folder.glob(pattern)) if path.is_file()]
+
+
+def _same(one: os.stat_result | None, other: os.stat_result) -> bool:
+    """Whether a file has not been written since."""
+    return one is not None and all(getattr(one, name) == getattr(other, name) for name in _SIGNATURE)

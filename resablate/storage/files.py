@@ -2,12 +2,60 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file that appears under its name only when it is whole."""
+    """Write a file that appears under its name only when it is whole; a folder in its place is removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
+    if partial.is_dir():
+        remove(partial)
     partial.write_bytes(content)
+    if path.is_dir():
+        remove(path)
     partial.replace(path)
+
+
+def remove(path: Path) -> None:
+    """Remove what is there under this name, be it a file, a folder with all in it, or nothing."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+        return
+    with suppress(OSError):
+        path.unlink()
+
+
+def digest(content: bytes) -> str:
+    """The SHA-256 of some bytes, in hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal digits.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def damaged_file(folder: Path, digests: dict[str, str]) -> str | None:
+    """What is wrong with the first file that is not what its digest says, in a few words; None if all are whole.
+
+    Args:
+        folder: where they lie.
+        digests: name -> SHA-256.
+    """
+    for name, expected in digests.items():
+        try:
+            found = file_digest(folder / name)
+        except OSError as error:
+            return f"{name}: {error.strerror}"
+        if found != expected:
+            return f"{name}: its content is not what was written"
+    return None

@@ -11,6 +11,7 @@ from resablate.training.bootstrap import ResampledScores as ResampledScores
 from resablate.training.bootstrap import score_variants as score_variants
 from resablate.training.bootstrap import standard_error as standard_error
 from resablate.training.calibration import calibrated as calibrated
+from resablate.training.checkpoint import drop_newest_checkpoint as drop_newest_checkpoint
 from resablate.training.checkpoint import load_weights as load_weights
 from resablate.training.checkpoint import resume as resume
 from resablate.training.checkpoint import save_checkpoint as save_checkpoint

@@ -55,7 +55,7 @@ def test_a_trial_continues_on_another_machine_bit_for_bit(store: str, tmp_path: 
         trial.run_epoch()
         here.upload(one)
     names = ["after-epoch-000001", "analyses-000001", "checkpoint-000002", "checkpoint-000003"]
-    assert [name.partition(".")[0] for name in here._stored(SPEC.key)] == names
+    assert [name.partition(".")[0] for name in sorted(here._stored(SPEC.key))] == names
 
     there = CheckpointStore(store)
     there.download(other)
@@ -69,7 +69,7 @@ def test_a_trial_continues_on_another_machine_bit_for_bit(store: str, tmp_path: 
     assert result.kept_epochs == (1,)
     assert (other / weights_file(1)).read_bytes() == (one / weights_file(1)).read_bytes()
     there.delete(other)
-    assert there._stored(SPEC.key) == {}
+    assert there._stored(SPEC.key) == set()
 
 
 def test_a_session_continues_where_only_the_store_is_left(store: str, tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_a_session_continues_where_only_the_store_is_left(store: str, tmp_path: 
     assert isinstance(result, TrialResult)
     assert numbers(result) == numbers(run_trial(SPEC, QUESTIONS, folder=tmp_path / "whole"))
     assert set(told.weights[SPEC.key]) == {weights_file(1), weights_file(None)}
-    assert CheckpointStore(store)._stored(SPEC.key) == {}
+    assert CheckpointStore(store)._stored(SPEC.key) == set()
 
 
 def test_a_folder_that_is_further_is_left_alone(store: str, tmp_path: Path) -> None:
@@ -102,11 +102,14 @@ def test_a_folder_that_is_further_is_left_alone(store: str, tmp_path: Path) -> N
 
 
 def test_only_checkpoints_are_read_from_a_store(tmp_path: Path) -> None:
-    (tmp_path / "store" / "key").mkdir(parents=True)
-    for name in ("result.json", "weights.safetensors", "x.py", "checkpoint-000001.safetensors"):
-        (tmp_path / "store" / "key" / name).write_bytes(b"x")
-    CheckpointStore(f"file://{tmp_path}/store").download(tmp_path / "trials" / "key")
-    assert [path.name for path in (tmp_path / "trials" / "key").iterdir()] == ["checkpoint-000001.safetensors"]
+    trial, store = Trial(SPEC, folder=tmp_path / "trials" / SPEC.key), CheckpointStore(f"file://{tmp_path}/store")
+    trial.run_epoch()
+    store.upload(tmp_path / "trials" / SPEC.key)
+    for name in ("result.json", "weights.safetensors", "x.py", "analyses-000001.json"):
+        (tmp_path / "store" / SPEC.key / name).write_bytes(b"x")
+    other = tmp_path / "other" / SPEC.key
+    store.download(other)
+    assert [path.name for path in other.iterdir()] == ["checkpoint-000001.safetensors"]
 
 
 def test_a_store_that_is_away_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -160,3 +163,52 @@ def test_artifacts_go_through_the_server_into_the_store(
             for name in server.environment:
                 del os.environ[name]
     assert {"result.json", *weights, "x.png", "sweep.json", "trials.json"} <= names
+
+
+def damage(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "epoch"),
+    [
+        ("trials/checkpoint-000003.safetensors", 3),
+        ("store/checkpoint-000003.safetensors", 3),
+        ("both/checkpoint-000003.safetensors", 2),
+        ("both/analyses-000001.json", 0),
+    ],
+)
+def test_what_is_damaged_in_one_place_is_whole_in_the_other(spoiled: str, epoch: int, tmp_path: Path) -> None:
+    where, _, name = spoiled.partition("/")
+    folder, store = tmp_path / "trials" / SPEC.key, tmp_path / "store" / SPEC.key
+    trial, here = Trial(SPEC, QUESTIONS, folder=folder), CheckpointStore(f"file://{tmp_path}/store")
+    for _ in range(3):
+        trial.run_epoch()
+        here.upload(folder)
+    for place in ("trials", "store") if where == "both" else (where,):
+        damage(tmp_path / place / SPEC.key / name)
+    there = CheckpointStore(f"file://{tmp_path}/store")
+    there.download(folder)
+    again = Trial(SPEC, QUESTIONS, folder=folder)
+    assert again.training.epoch == epoch
+    again.run_epoch()
+    there.upload(folder)
+    assert {path.name: path.read_bytes() for path in store.iterdir()} == {
+        path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()
+    }, "the store has what the folder has, also where a file of the same name and size was damaged there"
+
+
+def test_a_file_that_was_not_written_since_is_not_stored_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "trials" / SPEC.key
+    trial, here = Trial(SPEC, QUESTIONS, folder=folder), CheckpointStore(f"file://{tmp_path}/store")
+    trial.run_epoch()
+    here.upload(folder)
+    there = CheckpointStore(f"file://{tmp_path}/store")
+    there.download(tmp_path / "other" / SPEC.key)
+    copied: list[str] = []
+    monkeypatch.setattr(CheckpointStore, "_copy", lambda self, source, target, down: copied.append(target))
+    here.upload(folder)
+    there.upload(tmp_path / "other" / SPEC.key)
+    assert copied == []

@@ -131,7 +131,7 @@ def continues_bit_for_bit(fresh: Callable[[], Training], folder: Path) -> None:
     stopped.run_epoch()
     save_checkpoint(folder, stopped)
     continued = fresh()
-    assert resume(folder, continued) == []
+    assert resume(folder, continued) == {}
     assert same_bits(continued, stopped)
     run(stopped)
     run(continued)

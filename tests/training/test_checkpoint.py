@@ -1,3 +1,4 @@
+import json
 import os
 from pathlib import Path
 
@@ -6,9 +7,9 @@ import torch
 
 from resablate.errors import CheckpointError
 from resablate.optimizers import OPTIMIZERS
-from resablate.storage.files import write_bytes
+from resablate.storage.checkpoint_files import keep_whole
+from resablate.storage.files import digest, write_bytes
 from resablate.training import load_weights, resume, save_checkpoint, save_weights
-from resablate.training.checkpoint import write_tensors
 from tests.training.runs import make_digits_network, make_training, numbers, run, same_bits
 
 
@@ -48,7 +49,7 @@ def test_a_stopped_training_continues_bit_for_bit(tmp_path: Path, keywords: dict
         save_checkpoint(tmp_path, stopped)
     torch.manual_seed(99)  # another process
     continued = make_training(**keywords)
-    assert resume(tmp_path, continued) == []
+    assert resume(tmp_path, continued) == {}
     assert continued.epoch == stop
     assert same_bits(continued, stopped)
     run(continued)
@@ -88,11 +89,12 @@ def test_an_optimizer_without_memory_keeps_nothing_but_its_settings() -> None:
 
 
 @pytest.mark.parametrize("name", ["optimizer.state.999.momentum_buffer", "optimizer.group_number.1.lr"])
-def test_a_checkpoint_of_more_parameters_is_refused(name: str, tmp_path: Path) -> None:
+def test_a_checkpoint_of_more_parameters_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     training = make_training()
     training.run_epoch()
     tensors = {**training.tensors(), name: torch.zeros(1)}
-    write_tensors(tmp_path / "checkpoint-000001.safetensors", tensors, {"history": "[]"})
+    monkeypatch.setattr(training, "tensors", lambda: tensors)
+    save_checkpoint(tmp_path, training)
     with pytest.raises(CheckpointError, match=r"checkpoint-000001.safetensors: does not fit the network: "):
         resume(tmp_path, make_training())
 
@@ -108,8 +110,8 @@ def test_a_diverged_training_stays_ended(tmp_path: Path) -> None:
 
 def test_an_empty_folder_is_a_fresh_start(tmp_path: Path) -> None:
     training = make_training()
-    assert resume(tmp_path, training) == []
-    assert resume(tmp_path / "nowhere", training) == []
+    assert resume(tmp_path, training) == {}
+    assert resume(tmp_path / "nowhere", training) == {}
     assert training.epoch == 0
 
 
@@ -125,33 +127,128 @@ def test_the_two_newest_are_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kept", [0, 5, 200, -1])
-def test_a_damaged_checkpoint_is_passed_over_with_a_warning(tmp_path: Path, kept: int) -> None:
+def test_a_damaged_checkpoint_is_passed_over_with_a_warning(
+    tmp_path: Path, kept: int, caplog: pytest.LogCaptureFixture
+) -> None:
     training = make_training()
     for _ in range(2):
         training.run_epoch()
         newest = save_checkpoint(tmp_path, training)
     newest.write_bytes(newest.read_bytes()[:kept])
     continued = make_training()
-    (warning,) = resume(tmp_path, continued)
+    resume(tmp_path, continued)
+    [warning] = caplog.messages
     assert warning.startswith(f"{newest}: damaged checkpoint passed over (")
     assert continued.epoch == 1
     run(continued)
     assert same_bits(continued, run(make_training()))
 
 
-def test_when_all_are_damaged_training_starts_anew(tmp_path: Path) -> None:
+def test_when_all_are_damaged_training_starts_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for number in (1, 2):
         (tmp_path / f"checkpoint-{number:06d}.safetensors").write_bytes(b"no checkpoint")
     training = make_training()
-    assert len(resume(tmp_path, training)) == 2
+    resume(tmp_path, training)
+    assert len(caplog.messages) == 2
+    assert list(tmp_path.iterdir()) == []
     assert same_bits(run(training), run(make_training()))
 
 
 def test_weights_alone_are_no_checkpoint(tmp_path: Path) -> None:
     save_weights(tmp_path / "checkpoint-000001.safetensors", make_digits_network())
     training = make_training()
-    assert len(resume(tmp_path, training)) == 1
+    assert resume(tmp_path, training) == {}
     assert training.epoch == 0
+
+
+def test_one_changed_bit_anywhere_is_found(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """In the lengths, the header, the checksum itself, and the numbers: in a place of each kind, and many at random."""
+    training = make_training()
+    training.run_epoch()
+    path = save_checkpoint(tmp_path, training, key="a-key")
+    content = path.read_bytes()
+    header = int.from_bytes(content[:8], "little")
+    checksum = content.index(b'"checksum":"')
+    drawn = torch.randint(len(content), (60,), generator=torch.Generator().manual_seed(1)).tolist()
+    for place in (0, 7, 8, checksum + 3, checksum + 12, checksum + 75, 8 + header, len(content) - 1, *drawn):
+        for bit in (0, 5):
+            changed = bytearray(content)
+            changed[place] ^= 1 << bit
+            path.write_bytes(changed)
+            assert keep_whole(tmp_path, key="a-key") is None, (place, bit)
+            assert not path.exists(), "it is in nobody's way"
+    path.write_bytes(content)
+    whole = keep_whole(tmp_path, key="a-key")
+    assert whole is not None
+    assert whole.history == training.history
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3])
+def test_a_history_with_other_rows_than_epochs_is_no_checkpoint(
+    rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    training = make_training()
+    for _ in range(2):
+        training.run_epoch()
+    path = save_checkpoint(tmp_path, training)
+    monkeypatch.setattr(training, "history", [*training.history, training.history[-1]][:rows])
+    other = save_checkpoint(tmp_path / "other", training)
+    path.write_bytes(other.read_bytes())
+    assert keep_whole(tmp_path, key="") is None
+    assert f"its history has {rows} rows" in caplog.text
+
+
+def test_what_another_version_or_another_trial_wrote_is_no_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    training = make_training()
+    training.run_epoch()
+    save_checkpoint(tmp_path, training, key="another")
+    assert keep_whole(tmp_path, key="mine") is None
+    assert "its key is 'another', not 'mine'" in caplog.text
+    with monkeypatch.context() as patch:
+        patch.setattr("resablate.storage.checkpoint_files._VERSION", "0")
+        save_checkpoint(tmp_path, training, key="mine")
+    assert keep_whole(tmp_path, key="mine") is None
+    assert "its version is '0', not '1'" in caplog.text
+    with monkeypatch.context() as patch:
+        plain = json.dumps([{**vars(training.history[0]), "luck": 1}])
+        patch.setattr("resablate.storage.checkpoint_files.json.dumps", lambda value: plain if value else "{}")
+        save_checkpoint(tmp_path, training, key="mine")
+    assert keep_whole(tmp_path, key="mine") is None
+    assert "luck" in caplog.text
+
+
+def test_a_folder_or_a_file_in_the_place_of_another_is_removed(tmp_path: Path) -> None:
+    training = make_training()
+    training.run_epoch()
+    folder = tmp_path / "trial"
+    folder.write_text("no folder")
+    assert resume(folder, training) == {}
+    for name in ("checkpoint-000001.safetensors", "checkpoint-000001.partial", "analyses-000001.json"):
+        (folder / name / "deep").mkdir(parents=True)
+    assert resume(folder, training) == {}
+    save_checkpoint(folder, training)
+    (folder / "checkpoint-000002.safetensors" / "deep").mkdir(parents=True)
+    training.run_epoch()
+    assert save_checkpoint(folder, training).is_file(), "what came there meanwhile is in nobody's way either"
+    continued = make_training()
+    resume(folder, continued)
+    assert continued.epoch == 2
+
+
+def test_a_checkpoint_goes_with_its_files_or_not_at_all(tmp_path: Path) -> None:
+    training = make_training()
+    (tmp_path / "analyses-000001.json").write_bytes(b"answers")
+    (tmp_path / "after-epoch-000007.safetensors").write_bytes(b"of a training that was begun anew since")
+    files = {"analyses-000001.json": digest(b"answers")}
+    for epoch in (1, 2):
+        training.run_epoch()
+        save_checkpoint(tmp_path, training, files=files if epoch == 1 else {**files, "after-epoch-000002.x": "lost"})
+    continued = make_training()
+    assert resume(tmp_path, continued) == files
+    assert continued.epoch == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["analyses-000001.json", "checkpoint-000001.safetensors"]
 
 
 @pytest.mark.parametrize("other", [{"width": 5}, {"depth": 14}, {"shortcut": "conv1x1"}], ids=str)
@@ -206,7 +303,7 @@ def test_a_half_written_file_never_has_the_final_name(tmp_path: Path, failing_re
         with pytest.raises(OSError, match="power failure"):
             write()
     assert {path.suffix for path in tmp_path.iterdir()} == {".partial"}
-    assert resume(tmp_path, make_training()) == []
+    assert resume(tmp_path, make_training()) == {}
 
 
 def test_a_failed_write_leaves_the_old_file_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,7 +121,7 @@ def same_rates(actual: Sequence[float], expected: Sequence[float]) -> bool:
 def rates_of_epochs(training: Training, epochs: Sequence[int]) -> dict[int, float]:
     """Step -> the optimizer's rate at it, for all steps of these epochs, counted from 0; others are taken as done."""
     seen: list[float] = []
-    training.optimizer.register_step_pre_hook(lambda optimizer, *_: seen.append(optimizer.param_groups[0]["lr"]))
+    training.optimizer.register_step_pre_hook(lambda optimizer, *_: seen.append(float(optimizer.param_groups[0]["lr"])))
     done = EpochMetrics(epoch=0, train_loss=0, train_error=0, val_loss=0, val_error=0, learning_rate=0, wall_seconds=0)
     rates: dict[int, float] = {}
     for epoch in epochs:
