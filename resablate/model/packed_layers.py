@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from resablate.model.member_draws import MemberDraws
-from resablate.model.packed_convolution import CONVOLUTION_WAYS
+from resablate.model.packed_convolution import CONVOLUTION_WAYS, Geometry
 from resablate.shortcuts import Pad
 
 
@@ -28,7 +28,7 @@ class PackedConvolution(nn.Module):
     """K convolutions of one shape: (B, K*I, H, W) -> (B, K*O, H', W').
 
     Args:
-        members: without groups, padded with zeros.
+        members: without groups, padded with a number of zeros.
 
     Attributes:
         weight: (K, O, I, kh, kw).
@@ -41,12 +41,12 @@ class PackedConvolution(nn.Module):
         first = members[0]
         self.weight = nn.Parameter(torch.stack([member.weight.detach() for member in members]))
         self.bias = _stacked([member.bias for member in members])
-        self.geometry = (first.stride, first.padding, first.dilation)
+        self.geometry = Geometry(first.stride, cast(tuple[int, ...], first.padding), first.dilation)
         self.way = "grouped"
 
     def forward(self, x: Tensor) -> Tensor:
         """What the members' convolutions make of their channels."""
-        return CONVOLUTION_WAYS[self.way].compute(x, self.weight, self.bias, *self.geometry)
+        return CONVOLUTION_WAYS[self.way].compute(x, self.weight, self.bias, self.geometry)
 
 
 @final

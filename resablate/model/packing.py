@@ -31,21 +31,26 @@ def unpackable_parts(network: nn.Module) -> list[str]:
 
 def _refusal(part: nn.Module) -> str:
     named = f"{type(part).__module__}.{type(part).__name__}"
-    if isinstance(part, nn.Conv2d) and type(part) is nn.Conv2d:
-        plain = part.groups == 1 and part.padding_mode == "zeros"
-        return "" if plain else f"a convolution with groups={part.groups}, padding_mode={part.padding_mode!r}"
-    if isinstance(part, nn.BatchNorm2d) and type(part) is nn.BatchNorm2d:
-        plain = part.affine and part.track_running_stats and part.momentum is not None
-        return "" if plain else "a batch norm without parameters, running statistics or momentum"
     if type(part) in PACKED_LAYERS:
-        return ""
-    if isinstance(part, Shortcut):
-        if not part.packs:
-            return f"the shortcut {named} does not say that it packs"
-    elif type(part) not in _CONTAINERS:
+        return _unusual(part)
+    if isinstance(part, Shortcut) and not part.packs:
+        return f"the shortcut {named} does not say that it packs"
+    if not isinstance(part, Shortcut) and type(part) not in _CONTAINERS:
         return f"{named} is not known to be packable"
     if any(True for _ in part.parameters(recurse=False)) or any(True for _ in part.buffers(recurse=False)):
         return f"{named} has parameters of its own, outside of layers"
+    return ""
+
+
+def _unusual(layer: nn.Module) -> str:
+    """What a layer does that the layer of a pack does not."""
+    if isinstance(layer, nn.Conv2d):
+        plain = layer.groups == 1 and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
+        return "" if plain else f"a convolution of another kind: {layer}"
+    if isinstance(layer, nn.BatchNorm2d) and not (layer.affine and layer.track_running_stats and layer.momentum):
+        return "a batch norm without parameters, running statistics or momentum"
+    if isinstance(layer, nn.Flatten) and (layer.start_dim, layer.end_dim) != (1, -1):
+        return f"a flattening of axes {layer.start_dim} to {layer.end_dim}"
     return ""
 
 

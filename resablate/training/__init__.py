@@ -23,3 +23,4 @@ from resablate.training.determinism import thread_count as thread_count
 from resablate.training.evaluation import evaluate as evaluate
 from resablate.training.loop import Training as Training
 from resablate.training.pack import Pack as Pack
+from resablate.training.pack import Packs as Packs

@@ -152,6 +152,11 @@ class Training:
         full, rest = divmod(len(self.train), self._batch_size)
         return max(1, full + (rest > 1))
 
+    @property
+    def next_steps(self) -> int:
+        """Optimizer steps in the next epoch; the last one may have fewer than others."""
+        return min(self.steps_per_epoch, self.total_steps - self.epoch * self.steps_per_epoch)
+
     def run_epoch(self) -> EpochMetrics:
         """Train one epoch, measure the validation error, and add both to the history."""
         start, epoch, plan = time.perf_counter(), self.epoch, self.plan()
@@ -194,7 +199,7 @@ class Training:
         """What is decided of the next epoch before it begins."""
         epoch = self.epoch
         first = epoch * self.steps_per_epoch
-        steps = range(first, min(first + self.steps_per_epoch, self.total_steps))
+        steps = range(first, first + self.next_steps)
         return plan_epoch(
             torch.randperm(len(self.train), generator=derived_generator(self.seed, "order", epoch)),
             [self._schedule(step, self.total_steps, learning_rate=self._learning_rate) for step in steps],

@@ -13,8 +13,7 @@ from torch.nn import functional
 from resablate.augmentations import Augmentation
 from resablate.datasets import Examples, ExampleSource
 from resablate.measurement import EpochMetrics
-from resablate.model import evaluation_mode
-from resablate.model import PackedNetwork
+from resablate.model import PackedNetwork, evaluation_mode
 from resablate.training.arithmetic import float32_products
 from resablate.training.determinism import derived_generator, derived_seed, deterministic_kernels
 from resablate.training.evaluation import EVALUATION_BATCH, Evaluation, Scores
@@ -37,10 +36,12 @@ class Pack:
             epochs, but their next ones must have equally many steps. Their examples lie in memory.
 
     Raises:
-        ValueError: if the networks have not one shape, or cannot be packed.
+        ValueError: if the networks have not one shape or cannot be packed, or examples do not lie in memory.
     """
 
     def __init__(self, trainings: Sequence[Training]) -> None:
+        if not all(isinstance(training.train, Examples) for training in trainings):
+            raise ValueError("the examples of a pack must lie in memory")
         self.trainings = tuple(trainings)
         self.network = PackedNetwork([training.network for training in trainings])
         self.optimizer = PackedOptimizer(
@@ -120,8 +121,35 @@ class Pack:
 
 
 @final
+class Packs:
+    """Trainings of one shape, an epoch at a time, as packs of all those whose epochs have equally many steps.
+
+    They differ where `iterations` ends a training in the middle of an epoch, and members are at different epochs.
+    """
+
+    def __init__(self) -> None:
+        self._packs: dict[tuple[int, ...], Pack] = {}
+
+    def run_epoch(self, trainings: Sequence[Training]) -> None:
+        """One epoch of each; one that has no other beside it trains as if there were no packs."""
+        groups: dict[int, list[Training]] = {}
+        for training in trainings:
+            groups.setdefault(training.next_steps, []).append(training)
+        used: dict[tuple[int, ...], Pack] = {}
+        for group in groups.values():
+            if len(group) == 1:
+                group[0].run_epoch()
+                continue
+            members = tuple(id(training) for training in group)
+            used[members] = self._packs.get(members) or Pack(group)
+            used[members].run_epoch()
+        # A pack that was not used has members that trained elsewhere since, and knows nothing of it.
+        self._packs = used
+
+
+@final
 class _OfEachMember(Augmentation):
-    """An augmentation of K members' images, which changes each image by itself."""
+    """An augmentation of K members' images, as each of their batches is changed alone."""
 
     def __init__(self, augmentation: Augmentation, members: int) -> None:
         self._augmentation = augmentation
@@ -133,8 +161,15 @@ class _OfEachMember(Augmentation):
 
     def apply(self, images: Tensor, draws: Sequence[Tensor]) -> Tensor:
         """`images` (B, K*C, H, W), changed by `draws` (B, K, ...)."""
-        if not draws:
-            return images
+        if not self._augmentation.each_alone:
+            parts = images.chunk(self._members, dim=1)
+            return torch.cat(
+                [
+                    self._augmentation.apply(part, [drawn[:, member] for drawn in draws])
+                    for member, part in enumerate(parts)
+                ],
+                dim=1,
+            )
         every = images.unflatten(1, (self._members, -1)).flatten(0, 1)
         changed = self._augmentation.apply(every, [drawn.flatten(0, 1) for drawn in draws])
         return changed.unflatten(0, (-1, self._members)).flatten(1, 2)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast, final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from resablate.model.packing import PackedNetwork, windows
 
@@ -98,7 +98,11 @@ class PackedOptimizer(torch.optim.Optimizer):
     """
 
     def __init__(
-        self, network: PackedNetwork, members: Sequence[torch.optim.Optimizer], *, penalized: Iterable[nn.Parameter] = ()
+        self,
+        network: PackedNetwork,
+        members: Sequence[torch.optim.Optimizer],
+        *,
+        penalized: Iterable[Tensor] = (),
     ) -> None:
         self._parameters = list(network.network.parameters())
         super().__init__(self._parameters, {"lr": 0.0})
@@ -117,7 +121,7 @@ class PackedOptimizer(torch.optim.Optimizer):
         self._of: dict[str, Any] = self._gather(self._joint) if self._joint else {}
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """One update by the gradients of the pack's parameters and those that `penalized` have of their own."""
         for ours, member, theirs in self._penalized:
             if theirs.grad is not None and ours.grad is not None:
