@@ -120,3 +120,22 @@ def network_fields(spec: TrainSpec) -> dict[str, Any]:
         depth=spec.depth,
         width=spec.width,
     )
+
+
+def training_fields(spec: TrainSpec) -> dict[str, Any]:
+    """What `Training` takes of a trial, besides network and examples."""
+    return dict(
+        epochs=spec.epochs,
+        iterations=spec.iterations,
+        batch_size=spec.batch_size,
+        learning_rate=spec.learning_rate,
+        optimizer=spec.optimizer,
+        schedule=spec.schedule,
+        augmentation=spec.augmentation,
+        precision=spec.precision,
+        memory_format=spec.memory_format,
+        compile=spec.compile,
+        block_sampling=spec.block_sampling,
+        regularizer=spec.regularizer,
+        seed=spec.seed,
+    )

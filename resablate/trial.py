@@ -11,7 +11,7 @@ import torch
 
 from resablate.analyses import TrainedWith
 from resablate.check import check_trial
-from resablate.component_tables import network_fields
+from resablate.component_tables import network_fields, training_fields
 from resablate.datasets import DATASETS, Splits, load_dataset, split_dataset
 from resablate.devices import choose_device, device_name
 from resablate.dissection import Dissection, dissect
@@ -29,6 +29,7 @@ from resablate.training import (
     derived_generator,
     drop_newest_checkpoint,
     float32_products,
+    keep_freed_memory,
     resume,
     save_checkpoint,
 )
@@ -67,6 +68,8 @@ class Trial:
         self.questions = tuple(questions)
         self.folder = folder
         self.device = device or choose_device()
+        if self.device.type == "cpu":
+            keep_freed_memory()
         self.splits = self._load(data_root)
         self.network = self._build()
         self.training = self._prepare()
@@ -97,25 +100,8 @@ class Trial:
         ).to(self.device)
 
     def _prepare(self) -> Training:
-        spec = self.spec
-        return Training(
-            self.network,
-            train=self.splits.train,
-            val=self.splits.val,
-            epochs=spec.epochs,
-            iterations=spec.iterations,
-            batch_size=spec.batch_size,
-            learning_rate=spec.learning_rate,
-            optimizer=spec.optimizer,
-            schedule=spec.schedule,
-            augmentation=spec.augmentation,
-            precision=spec.precision,
-            memory_format=spec.memory_format,
-            compile=spec.compile,
-            block_sampling=spec.block_sampling,
-            regularizer=spec.regularizer,
-            seed=spec.seed,
-        )
+        train, val = self.splits.train, self.splits.val
+        return Training(self.network, train=train, val=val, **training_fields(self.spec))
 
     def _continue(self, folder: Path) -> bool:
         """Go on from the newest whole checkpoint; False where it does not fit, and so was removed."""
