@@ -26,8 +26,9 @@ class EpochMetrics:
     train_loss: float
     """Mean over the epoch's examples as they were seen, augmentation included."""
     train_error: float
-    val_loss: float
-    val_error: float
+    val_loss: float | None
+    """Of the examples that are held out; None where none are, as in `val_error`."""
+    val_error: float | None
     learning_rate: float
     """The rate of the epoch's last step."""
     wall_seconds: float

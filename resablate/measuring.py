@@ -158,9 +158,8 @@ def _train_again(
 
 
 def _same(one: EpochMetrics, other: EpochMetrics) -> bool:
-    return all(
-        math.isclose(getattr(one, name), getattr(other, name), rel_tol=_SAME) for name in ("train_loss", "val_loss")
-    )
+    pairs = ((one.train_loss, other.train_loss), (one.val_loss, other.val_loss))
+    return all(math.isclose(a, b, rel_tol=_SAME) for a, b in pairs if a is not None and b is not None)
 
 
 def _failed(questions: Iterable[Question], why: str) -> Dissection:

@@ -20,7 +20,7 @@ from resablate.searches import SEARCHES, Adaptive, is_adaptive
 from resablate.searches.objectives import objective_note
 from resablate.searches.points import corners
 from resablate.searches.random import draw
-from resablate.searches.settings import search_problems
+from resablate.searches.settings import held_out_problems, search_problems
 from resablate.session import TrialRequest
 from resablate.spec import DATA_MARK, TrainSpec
 from resablate.sweep import LARGEST_GRID, Point, SweepSpec, ValidPart, load_sweep
@@ -194,6 +194,7 @@ def _survey(sweep: SweepSpec) -> _Survey:
             problems.update(dict.fromkeys(error.problems))
             others[str(error)] = error.valid_part if isinstance(error.valid_part, TrainSpec) else None
     listed = tuple(trials.values())
+    problems.update(dict.fromkeys(held_out_problems(sweep, listed)))
     problems.update(dict.fromkeys(takers.problems() if points else []))
     # A trial that is wrong in something else tells by its data what it could have answered.
     known = [spec for spec in others.values() if spec is not None]

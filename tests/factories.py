@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,12 @@ def make_history(losses: Sequence[float], *, val_error: float = 0.1) -> tuple[Ep
         )
         for number, loss in enumerate(losses, start=1)
     )
+
+
+def without_validation(result: TrialResult) -> TrialResult:
+    """The same, of a training that held no images out."""
+    history = tuple(replace(row, val_loss=None, val_error=None) for row in result.history)
+    return result.model_copy(update={"history": history})
 
 
 def make_lesion(errors: Sequence[float], *, baseline: float, changing: Sequence[int] = ()) -> AnalysisResult:

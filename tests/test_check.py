@@ -251,7 +251,7 @@ def schedule(spec: TrainSpec) -> Callable[[int, int], float]:
         ({"dataset": {"name": "digits", "train_examples": 10, "val_fraction": 0.95}}, "of 10 images .* holds out 10"),
         ({"dataset.val_fraction": 0.9999}, "of 1437 images val_fraction=0.9999 holds out 1437"),
         ({"dataset.val_fraction": 1.0}, "val_fraction must be less than 1, got 1.0$"),
-        ({"dataset.val_fraction": 0}, "val_fraction must be greater than 0, got 0$"),
+        ({"dataset.val_fraction": -0.1}, "val_fraction must be greater than or equal to 0, got -0.1$"),
         ({"optimizer.momentum": 1}, "^optimizer 'sgd': momentum must be less than 1, got 1$"),
         ({"optimizer.weight_decay": math.nan}, "weight_decay must be .*got nan$"),
         ({"optimizer.weight_decay": math.inf}, "weight_decay must be a finite number, got inf$"),

@@ -89,6 +89,20 @@ def test_a_trial_that_is_killed_continues_with_the_same_numbers(shortcut: str, t
     assert comparable(run(spec, folder=tmp_path)) == comparable(undisturbed)
 
 
+def test_a_trial_that_holds_no_images_out(tmp_path: Path) -> None:
+    spec = small(**{"dataset.val_fraction": 0})
+    assert spec.key != small().key
+    trial = Trial(spec, ask(spec), folder=tmp_path)
+    assert len(trial.splits.train) == 96
+    trial.run_epoch()  # and then it is interrupted
+    result = run(spec, folder=tmp_path)
+    assert result.status == "finished"
+    assert {(row.val_loss, row.val_error) for row in result.history} == {(None, None)}
+    assert 0 < result.test_error < 1
+    assert TrialResult.from_json(result.to_json()) == result
+    assert comparable(result) == comparable(run(spec))
+
+
 def test_divergence_is_a_result() -> None:
     result = run(small(learning_rate=1e9, schedule="constant", epochs=6))
     assert result.status == "diverged"

@@ -24,6 +24,7 @@ RESNET: dict[str, object] = {"network": "resnet", "block_sampling": "all", "regu
 DEEP_RESNET: dict[str, object] = {**RESNET, "depth": deep(DEEP)}
 RECIPE: dict[str, object] = {
     "dataset.val_fraction": 0,
+    "dataset.normalization": "per_pixel",
     "augmentation": "crop_flip",
     "iterations": 64_000,
     "batch_size": 128,

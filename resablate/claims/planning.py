@@ -11,6 +11,7 @@ from resablate.claims.arms import Fields, plain
 from resablate.claims.claim import Claim, Rule
 from resablate.claims.conjunctions import Every
 from resablate.claims.numbers import Grows, Trend
+from resablate.claims.sooner import Sooner
 from resablate.component import Component
 from resablate.datasets import DATASETS
 from resablate.errors import SpecError
@@ -31,7 +32,8 @@ RECIPE: Mapping[str, Any] = {
     "batch_size": 128,
     "schedule": {"name": "steps", "warmup_iterations": 400},
 }
-"""He et al. 2016, appendix: 64,000 steps, 0.01 for 400 of them, then 0.1, divided by 10 at 32,000 and 48,000."""
+"""He et al. 2016, appendix: 64,000 steps, 0.01 for 400 of them, then 0.1, divided by 10 at 32,000 and 48,000; on all
+50,000 images, less their mean by pixel (arXiv 1512.03385, section 4.2)."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def _cells(claims: Sequence[Claim], base: Mapping[str, Any], depth: int | None) 
             continue
         for fields in listed:
             try:
-                spec = check_trial(TrainSpec.parse({**base, **claim.base, **fields}))
+                spec = check_trial(TrainSpec.parse(_merged({**base, **claim.base}, fields)))
             except SpecError as error:
                 problems.update(dict.fromkeys(f"{claim.id}: {problem}" for problem in error.problems))
                 continue
@@ -104,6 +106,12 @@ def _cells(claims: Sequence[Claim], base: Mapping[str, Any], depth: int | None) 
     if problems:
         raise SpecError(problems)
     return list(specs.values())
+
+
+def _merged(base: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `fields` in its place; a component that is already there keeps its arguments."""
+    same = {name for name, value in base.items() if isinstance(value, Mapping) and fields.get(name) == value["name"]}
+    return {**base, **{name: value for name, value in fields.items() if name not in same}}
 
 
 def _check(claims: Sequence[Claim], dataset: str | None) -> None:
@@ -124,7 +132,15 @@ def _base(claims: Sequence[Claim], dataset: str | None) -> dict[str, Any]:
         return dict(claims[0].base)
     name = dataset or "cifar10"
     DATASETS[name]
-    return {"dataset": name, **(RECIPE if name.startswith("cifar") else {})}
+    if not name.startswith("cifar"):
+        return {"dataset": name}
+    held_out = {} if any(_compares_validation(claim.rule) for claim in claims) else {"val_fraction": 0}
+    return {"dataset": {"name": name, "normalization": "per_pixel", **held_out}, **RECIPE}
+
+
+def _compares_validation(rule: Rule) -> bool:
+    """Whether a rule needs images that are held out."""
+    return isinstance(rule, Sooner) or (isinstance(rule, Every) and any(map(_compares_validation, rule.rules.values())))
 
 
 def _trainings(rule: Rule, where: Fields, depth: int | None) -> Iterator[dict[str, Any]]:

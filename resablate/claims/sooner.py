@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from statistics import fmean
 
 from resablate.claims.arms import Arm, Fields
-from resablate.claims.claim import Judgement, Part
+from resablate.claims.claim import Judgement, Part, untested
 from resablate.claims.measures import Measure
 from resablate.claims.pairs import Pair, failures, notes_on
 from resablate.claims.rules import Fits, Found, grouped, missing_arms
@@ -64,8 +65,8 @@ class Sooner:
         return found.judgement(missing_arms(self.arms, where))
 
     def _pair(self, ours: ClaimCell, theirs: ClaimCell, name: str) -> Pair:
-        ends = [result.history[-1].val_loss for _, result in theirs.finished if result.history]
-        target = fmean(ends) if ends else float("nan")
+        ends = [losses[-1] for _, result in theirs.finished if (losses := _held_out(result))]
+        target = fmean(ends) if ends else math.nan
         return Pair(_reached(ours, target), _reached(theirs, target), name)
 
     def seeds(self, level: float, examples: int) -> int | None:
@@ -74,21 +75,29 @@ class Sooner:
 
 
 def _reached(cell: ClaimCell, target: float) -> Measured:
-    known = [(seed, _epochs(result, target)) for seed, result in cell.finished if result.history]
+    known = [(seed, _epochs(losses, target)) for seed, result in cell.finished if (losses := _held_out(result))]
     if not known:
         return Measured(cell, None, len(cell.finished))
     sample = Sample.of_numbers([part for _, part in known], seeds=[seed for seed, _ in known])
     return Measured(cell, sample, len(cell.finished) - len(known))
 
 
-def _epochs(result: TrialResult, target: float) -> float:
+def _held_out(result: TrialResult) -> list[float]:
+    """The validation loss of each epoch; empty where no images are held out."""
+    return [epoch.val_loss for epoch in result.history if epoch.val_loss is not None]
+
+
+def _epochs(losses: Sequence[float], target: float) -> float:
     """The part of the epochs after which the validation loss is first at most `target`."""
-    count = len(result.history)
-    reached = (epoch.epoch for epoch in result.history if epoch.val_loss <= target)
-    return next(reached, count + 1) / count
+    reached = (epoch for epoch, loss in enumerate(losses, start=1) if loss <= target)
+    return next(reached, len(losses) + 1) / len(losses)
 
 
 def _parts(pair: Pair) -> dict[str, Part]:
+    for one in (pair.claimed, pair.rival):
+        if one.sample is None and one.cell.finished:
+            needed = f"a validation loss of {one.cell.spec.label()}, which holds out no images"
+            return {pair.name: Part(untested(needed), "share", MARGIN, cells=pair.cells)}
     if pair.claimed.sample is None or pair.rival.sample is None:
         return {f"{pair.name}, failures": failures(pair)}
     comparison = compare(pair.claimed.sample, pair.rival.sample, margin=MARGIN)

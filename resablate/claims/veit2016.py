@@ -74,7 +74,7 @@ SAMPLED: dict[str, object] = {
     "regularizer": "none",
     "depth": deep(DEEP),
 }
-RESNET_110: dict[str, object] = {
+RESNET_110: dict[str, object] = {  # the training of He et al., to which the paper refers
     "network": "resnet",
     "network.block": "basic",
     "shortcut": "identity",
@@ -84,6 +84,7 @@ RESNET_110: dict[str, object] = {
     "dataset": "cifar10",
     "dataset.val_fraction": 0,
     "augmentation": "crop_flip",
+    "iterations": 64_000,
     "batch_size": 128,
     "learning_rate": 0.1,
     "schedule": "steps",
@@ -148,7 +149,7 @@ CLAIMS = (
         },
         (),
         {
-            "dataset": {"name": "image_folder", "val_fraction": 0.01, "train_crop": 224},
+            "dataset": {"name": "image_folder", "val_fraction": 0, "train_crop": 224},
             "network": {"name": "imagenet_resnet", "transition": "projection"},
             "width": 64,
             "epochs": 90,

@@ -24,7 +24,7 @@ from resablate.datasets.images import ImageDataset as ImageDataset
 from resablate.datasets.images import Splits as Splits
 from resablate.datasets.images import StoredImages as StoredImages
 from resablate.datasets.images import split_images as split_images
-from resablate.datasets.images import split_sizes as split_sizes
+from resablate.datasets.splitting import split_sizes as split_sizes
 from resablate.datasets.synthetic import SYNTHETIC
 from resablate.datasets.views import VIEWS as VIEWS
 from resablate.registry import Registry, filter_kwargs

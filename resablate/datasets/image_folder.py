@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from resablate.datasets.fingerprints import folder_fingerprint
-from resablate.datasets.images import Dataset, Splits, StoredImages, split_order
+from resablate.datasets.images import Dataset, Splits, StoredImages
 from resablate.datasets.locations import data_roots
+from resablate.datasets.splitting import split_order
 from resablate.datasets.streaming import FileExamples
 from resablate.errors import DatasetError
 
@@ -62,7 +63,7 @@ def split_files(
     generator: torch.Generator,
     device: torch.device,
     train_examples: Annotated[int, Ge(1)] | None = None,
-    val_fraction: Annotated[float, Interval(gt=0, lt=1)] = 0.1,
+    val_fraction: Annotated[float, Interval(ge=0, lt=1)] = 0.1,
     train_crop: Annotated[int, Interval(ge=8, le=4096)] = 224,
 ) -> Splits:
     """Training and validation examples drawn by `generator`, and those of `val/` in a fixed order of their own.
@@ -72,7 +73,7 @@ def split_files(
         generator: decides which images are held out.
         device: where batches will lie.
         train_examples: use only so many training images, the held-out ones included; all where None.
-        val_fraction: share of the training images held out; at least one image.
+        val_fraction: share of the training images held out; at least one image, none at 0.
         train_crop: sides in pixels of what is trained on, and tested on unless a question says otherwise.
 
     Raises:
@@ -90,9 +91,8 @@ def split_files(
     test = FileExamples(dataset.folder, dataset.test_files, dataset.test_labels.to(device), train_crop, train_crop)
     # Mixed, as other data sets are: the first few of them are then of many classes.
     mixed = torch.randperm(len(test), generator=torch.Generator().manual_seed(_TEST_SEED)).to(device)
-    return Splits(
-        whole.take(train.to(device)), whole.take(val.to(device)), test.take(mixed), num_classes=len(dataset.classes)
-    )
+    held_out = whole.take(val.to(device)) if len(val) else None
+    return Splits(whole.take(train.to(device)), held_out, test.take(mixed), num_classes=len(dataset.classes))
 
 
 def _load(data_root: Path | None) -> FolderImages:

@@ -14,6 +14,7 @@ from annotated_types import Ge, Interval
 from torch import Tensor
 
 from resablate.datasets.pixel_sums import PixelSums
+from resablate.datasets.splitting import split_order
 from resablate.errors import DatasetError
 from resablate.registry import Registry
 
@@ -184,7 +185,8 @@ class Splits:
     """Disjoint examples: to train on, to choose by, to report."""
 
     train: ExampleSource
-    val: ExampleSource
+    val: ExampleSource | None
+    """None where nothing is held out."""
     test: ExampleSource
     num_classes: int | None = None
     """What was found; None: as the row of the table says."""
@@ -242,36 +244,13 @@ class ImageDataset(StoredImages):
         return tensor_fingerprint(self.train_images, self.train_labels, self.test_images, self.test_labels)
 
 
-def split_sizes(available: int, *, val_fraction: float, train_examples: int | None) -> tuple[int, int]:
-    """How many of `available` training images are held out, and how many are left to train on."""
-    used = min(available, train_examples or available)
-    held_out = max(1, round(used * val_fraction))
-    return held_out, used - held_out
-
-
-def split_order(
-    available: int, *, val_fraction: float, train_examples: int | None, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Indices of the images to train on, and of those held out, drawn by `generator`.
-
-    Args:
-        available: training images that there are.
-        val_fraction: share of the used ones that is held out; at least one image.
-        train_examples: use only so many, the held-out ones included; all where None.
-        generator: decides which.
-    """
-    order = torch.randperm(available, generator=generator)[:train_examples]
-    held_out, _ = split_sizes(available, val_fraction=val_fraction, train_examples=train_examples)
-    return order[held_out:], order[:held_out]
-
-
 def split_images(
     dataset: ImageDataset,
     *,
     generator: torch.Generator,
     device: torch.device,
     train_examples: Annotated[int, Ge(1)] | None = None,
-    val_fraction: Annotated[float, Interval(gt=0, lt=1)] = 0.1,
+    val_fraction: Annotated[float, Interval(ge=0, lt=1)] = 0.1,
     normalization: Annotated[str, NORMALIZATIONS] = "per_channel",
 ) -> Splits:
     """Training and validation examples drawn by `generator`, and the data set's own test examples.
@@ -283,7 +262,7 @@ def split_images(
         generator: decides which images are held out.
         device: where the bytes will lie.
         train_examples: use only so many training images, the held-out ones included; all where None.
-        val_fraction: share of the training images held out; at least one image.
+        val_fraction: share of the training images held out; at least one image, none at 0.
         normalization: a row of NORMALIZATIONS.
     """
     train, val = split_order(
@@ -297,4 +276,5 @@ def split_images(
     std = std.clamp_min(1e-6)
     everything = Examples(dataset.train_images, dataset.train_labels, mean, std)
     test = Examples(dataset.test_images, dataset.test_labels, mean, std)
-    return Splits(everything.take(train).to(device), everything.take(val).to(device), test.to(device))
+    held_out = everything.take(val).to(device) if len(val) else None
+    return Splits(everything.take(train).to(device), held_out, test.to(device))

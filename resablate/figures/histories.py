@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
@@ -28,7 +28,7 @@ MARKERS_OF_A_LINE = 8
 
 @dataclass(frozen=True)
 class Histories:
-    """Training losses in nats and validation errors in %."""
+    """Training losses in nats, and validation errors in % of the trials that hold images out."""
 
     curves: tuple[Curve, ...]
     x_label: str
@@ -47,11 +47,11 @@ def histories(members: Sequence[Member]) -> Histories | None:
 
 
 def draw_histories(found: Histories) -> Figure:
-    """Training loss dashed, on the left axis; validation error solid, on the right axis."""
+    """Training loss dashed, on the left axis; validation error, where there is one, solid, on the right axis."""
     canvas = panel_grid(
         (curve.panel for curve in found.curves), {LOSS: Quantity("training loss (nats), dashed", log=True)}
     )
-    right = _right_axes(canvas)
+    right = _right_axes(canvas, {curve.panel for curve in found.curves if curve.quantity == ERROR})
     axes = {(panel, LOSS): left for (panel, _), left in canvas.axes.items()}
     axes |= {(panel, ERROR): twin for panel, twin in right.items()}
     longest = max(len(curve.x) for curve in found.curves)
@@ -69,10 +69,12 @@ def draw_histories(found: Histories) -> Figure:
     return canvas.figure
 
 
-def _right_axes(canvas: Canvas) -> dict[Panel, Axes]:
-    """An axis of errors at the right of every panel, of one scale; named at the last panel of each row."""
+def _right_axes(canvas: Canvas, panels: Collection[Panel]) -> dict[Panel, Axes]:
+    """An axis of errors at the right of these panels, of one scale; named at the last panel of each row."""
     right: dict[Panel, Axes] = {}
     for (panel, _), left in canvas.axes.items():
+        if panel not in panels:
+            continue
         twin = left.twinx()
         twin.grid(visible=False)
         twin.spines["right"].set_visible(True)
@@ -80,7 +82,7 @@ def _right_axes(canvas: Canvas) -> dict[Panel, Axes]:
             twin.sharey(next(iter(right.values())))
         spec = left.get_subplotspec()
         last = spec is not None and spec.is_last_col()
-        if last or len(right) == len(canvas.axes) - 1:
+        if last or len(right) == len(panels) - 1:
             twin.set_ylabel("validation error (%), solid")
         else:
             twin.tick_params(which="both", labelright=False)
@@ -92,9 +94,11 @@ def _handles(curves: Sequence[Curve]) -> list[Artist]:
     counts: dict[Series, set[int]] = {}
     for curve in curves:
         counts.setdefault(curve.series, set()).add(curve.trials)
+    drawn = {curve.quantity for curve in curves}
     keys = [
         Line2D([], [], color=INK, label=name, **LOOKS[q])
         for q, name in ((LOSS, "training loss"), (ERROR, "validation error"))
+        if q in drawn
     ]
     return [*counted_handles(counts, linestyle="-"), *keys, *replicate_handles(curves)]
 
@@ -116,4 +120,5 @@ def _losses(result: TrialResult, *, counted: bool) -> Points:
 
 
 def _errors(result: TrialResult, *, counted: bool) -> Points:
-    return [(_at(result, epoch.epoch, counted), 100 * epoch.val_error) for epoch in result.history]
+    known = [(epoch.epoch, epoch.val_error) for epoch in result.history if epoch.val_error is not None]
+    return [(_at(result, epoch, counted), 100 * error) for epoch, error in known]

@@ -95,15 +95,17 @@ class SweepProgress:
         self._part.setdefault(spec.key, 0.0)
         self._refresh()
 
-    def epoch(self, key: str, epoch: int, val_error: float) -> None:
-        """A trial trained one epoch."""
+    def epoch(self, key: str, epoch: int, val_error: float | None) -> None:
+        """A trial trained one epoch; `val_error` is None where no examples are held out."""
         spec = self._trials[key]
-        self._val_error[key] = val_error
         # The test and the analyses after the last epoch count as one epoch more.
         self._advance(key, epoch / (spec.epochs + 1))
         if not self._rate_from:
             self._rate_from, self._rate_fraction = time.monotonic(), self._fraction()
-        self._running[key] = f"{self._label(spec)} {epoch}/{spec.epochs} val {100 * val_error:.1f} %"
+        self._running[key] = f"{self._label(spec)} {epoch}/{spec.epochs}"
+        if val_error is not None:
+            self._val_error[key] = val_error
+            self._running[key] += f" val {100 * val_error:.1f} %"
         self._refresh()
 
     def ended(self, key: str, *, status: Status, test_error: float, reason: str) -> None:

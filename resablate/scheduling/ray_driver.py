@@ -75,7 +75,8 @@ class Watcher(tune.Callback):
             ended = TrialResult.from_json(outcome)
             self._ended(ended.model_copy(update={"history": tuple(self._histories[key])}))
         else:
-            self._progress.epoch(key, result["epoch"], result["val_error"])
+            history = self._histories[key]
+            self._progress.epoch(key, result["epoch"], history[-1].val_error if history else None)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial is over: one that has not said how was stopped by the scheduler, or with the whole sweep."""

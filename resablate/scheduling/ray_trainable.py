@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,9 +161,10 @@ class TrialTrainable(tune.Trainable):
         """Where the trial stands, and its epochs that the driver has not seen."""
         history = self._sink.history
         new, self._reported_epochs = history[self._reported_epochs :], len(history)
+        val_error = history[-1].val_error if history else None
         return {
             "epoch": len(history),
-            "val_error": history[-1].val_error if history else float("nan"),
+            "val_error": math.nan if val_error is None else val_error,
             "epochs": new,
             "versions": versions(device_name(self._place.device)) if self._session else {},
         }

@@ -42,7 +42,9 @@ def objective(result: TrialResult, name: str, asked: tuple[AskedAnalysis, ...]) 
     if result.status == "diverged":
         return _WORST.get(name, math.inf)
     if name in TRAINED:
-        value = getattr(result.history[-1], name)
+        value: float | None = getattr(result.history[-1], name)
+        if value is None:
+            raise ResablateError(f"{name}: no images are held out (dataset.val_fraction is 0)")
     else:
         analysis, _, number = name.partition("/")
         summary = _summary(result, name, asked)

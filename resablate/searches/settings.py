@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from resablate.analyses import ANALYSES
 from resablate.errors import SpecError
@@ -12,6 +12,7 @@ from resablate.searches import SEARCHES, Adaptive, is_adaptive
 from resablate.searches.objectives import TRAINED, objective_problem
 from resablate.searches.points import ends
 from resablate.searches.pruning import PRUNINGS
+from resablate.spec import TrainSpec
 from resablate.sweep import Range, SweepSpec
 
 
@@ -123,6 +124,27 @@ def _best_problems(sweep: SweepSpec) -> list[str]:
         if asked.epochs and asked.analysis.name != TEST
     ]
     return found
+
+
+def held_out_problems(sweep: SweepSpec, trials: Iterable[TrainSpec]) -> list[str]:
+    """One line where a trial of the sweep holds out no images and the sweep goes by their error or loss.
+
+    Args:
+        sweep: its search.
+        trials: of it, or samples of those that the search will propose.
+    """
+    search = sweep.search
+    goers = [
+        *([f"search.method: {search.method}"] if search.method != "grid" and {*search.minimize} & {*TRAINED} else []),
+        *([f"search.pruning: {search.pruning}"] if search.pruning != "none" else []),
+        *(["search.analyze_best"] if search.analyze_best is not None else []),
+    ]
+    if not goers or all(spec.dataset.values.get("val_fraction") != 0 for spec in trials):
+        return []
+    return [
+        f"dataset.val_fraction: 0 holds out no images, and {' and '.join(goers)} chooses by {' and '.join(TRAINED)} of"
+        " such; hold some out, or use a grid of every point"
+    ]
 
 
 def _places(sweep: SweepSpec) -> dict[str, Collection[str]]:

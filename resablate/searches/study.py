@@ -134,8 +134,8 @@ def point_outcome(results: Sequence[TrialResult], sweep: SweepSpec) -> PointOutc
     by_epoch: dict[int, float] = {}
     if sweep.search.pruning != "none" and results:
         name = "val_loss" if names == ("val_loss",) else "val_error"
-        values_by_epoch = {row.epoch: float(getattr(row, name)) for row in results[0].history}
-        by_epoch = {epoch: value for epoch, value in values_by_epoch.items() if isfinite(value)}
+        values_by_epoch: dict[int, float | None] = {row.epoch: getattr(row, name) for row in results[0].history}
+        by_epoch = {epoch: value for epoch, value in values_by_epoch.items() if value is not None and isfinite(value)}
     reason = next((result.reason for result in results if result.reason), "")
     if not results or any(result.status == "failed" for result in results):
         return PointOutcome(trial_state("FAIL"), reason=reason)

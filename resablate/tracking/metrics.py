@@ -28,7 +28,7 @@ class MetricPoint(NamedTuple):
 
 def epoch_points(metrics: EpochMetrics) -> list[MetricPoint]:
     """One epoch. The part before the slash groups the charts."""
-    numbers = {
+    numbers: dict[str, float | None] = {
         "train/loss": metrics.train_loss,
         "train/error": metrics.train_error,
         "val/loss": metrics.val_loss,
@@ -37,7 +37,7 @@ def epoch_points(metrics: EpochMetrics) -> list[MetricPoint]:
         "epoch_seconds": metrics.wall_seconds,
         "epoch": metrics.epoch,
     }
-    return [MetricPoint(name, _drawable(value), metrics.epoch) for name, value in numbers.items()]
+    return [MetricPoint(name, _drawable(value), metrics.epoch) for name, value in numbers.items() if value is not None]
 
 
 def final_points(result: TrialResult) -> list[MetricPoint]:
@@ -56,8 +56,8 @@ def final_points(result: TrialResult) -> list[MetricPoint]:
         "wall_seconds": result.wall_seconds,
         "pack_size": result.pack_size,
     }
-    if result.history:
-        numbers["val_error"] = result.history[-1].val_error
+    if result.history and (error := result.history[-1].val_error) is not None:
+        numbers["val_error"] = error
     points = [MetricPoint(name, _drawable(value)) for name, value in numbers.items()]
     during_training = {m.question.analysis for m in result.measurements if m.question.epoch is not None}
     for measurement in result.measurements:

@@ -25,7 +25,7 @@ from resablate.training.arithmetic import MEMORY_FORMATS, PRECISIONS, float32_pr
 from resablate.training.batch_norm import batches_counted_at_once
 from resablate.training.block_sampling import SampledBlocks
 from resablate.training.determinism import derived_generator, derived_seed, deterministic_kernels, global_seed
-from resablate.training.evaluation import evaluate
+from resablate.training.evaluation import EVALUATION_BATCH, Evaluation, evaluate
 from resablate.training.optimizer_state import optimizer_tensors, restore_optimizer
 from resablate.training.step import EpochPlan, TrainingStep, plan_epoch
 
@@ -39,7 +39,7 @@ class Training:
     Args:
         network: trained in place, on the device where it lies.
         train: examples to learn from.
-        val: examples that `val_error` is measured on after every epoch.
+        val: examples that `val_error` is measured on after every epoch; None where none are held out.
         epochs: passes over `train`.
         batch_size: examples per step; a last batch of one is left out, for batch norm needs two.
         learning_rate: the schedule's highest.
@@ -72,7 +72,7 @@ class Training:
         network: ResidualNetwork,
         *,
         train: ExampleSource,
-        val: ExampleSource,
+        val: ExampleSource | None,
         epochs: int,
         batch_size: int,
         learning_rate: float,
@@ -123,11 +123,17 @@ class Training:
 
     @property
     def divergence(self) -> str:
-        """Which loss of the last epoch is not finite, or nothing; of its last step only the validation loss tells."""
+        """Which loss of the last epoch is not finite, or nothing; of its last step only the validation loss tells.
+
+        Where no examples are held out, a batch of training examples tells of the last step of all; of others the next
+        epoch does.
+        """
         for row in self.history[-1:]:
             for name, loss in (("training", row.train_loss), ("validation", row.val_loss)):
-                if not math.isfinite(loss):
+                if loss is not None and not math.isfinite(loss):
                     return f"{name} loss {loss} in epoch {row.epoch}"
+            if row.val_loss is None and self._steps_left <= 0 and not math.isfinite(loss := self._loss_of_a_batch()):
+                return f"loss {loss} of training examples after epoch {row.epoch}"
         return ""
 
     @property
@@ -138,7 +144,11 @@ class Training:
     @property
     def done(self) -> bool:
         """Whether there is no step left to train."""
-        return self.diverged or self.epoch * self.steps_per_epoch >= self.total_steps
+        return self._steps_left <= 0 or self.diverged
+
+    @property
+    def _steps_left(self) -> int:
+        return self.total_steps - self.epoch * self.steps_per_epoch
 
     @property
     def total_steps(self) -> int:
@@ -155,27 +165,17 @@ class Training:
     @property
     def next_steps(self) -> int:
         """Optimizer steps in the next epoch; the last one may have fewer than others."""
-        return min(self.steps_per_epoch, self.total_steps - self.epoch * self.steps_per_epoch)
+        return min(self.steps_per_epoch, self._steps_left)
 
     def run_epoch(self) -> EpochMetrics:
-        """Train one epoch, measure the validation error, and add both to the history."""
-        start, epoch, plan = time.perf_counter(), self.epoch, self.plan()
+        """Train one epoch, measure the validation error if any examples are held out, and add both to the history."""
+        start, plan = time.perf_counter(), self.plan()
         self.run_steps(plan)
         with float32_products(), deterministic_kernels():
-            held_out = evaluate(self.network, self.val)
-        seen = sum(plan.sizes)
-        metrics = EpochMetrics(
-            epoch=epoch + 1,
-            train_loss=float(self._step.loss_sum) / seen,
-            train_error=float(self._step.wrong) / seen,
-            val_loss=held_out.loss,
-            val_error=held_out.error,
-            learning_rate=float(plan.rates[-1]),
-            wall_seconds=time.perf_counter() - start,
+            held_out = evaluate(self.network, self.val) if self.val else None
+        return self.add_epoch(
+            plan, float(self._step.loss_sum), float(self._step.wrong), held_out, seconds=time.perf_counter() - start
         )
-        self.history.append(metrics)
-        self.pack_size = 1
-        return metrics
 
     def run_steps(self, plan: EpochPlan) -> None:
         """The steps of the next epoch, as `plan` has decided it."""
@@ -194,6 +194,44 @@ class Training:
             projecting = derived_generator(self.seed, "regularizer", epoch)
             for _ in self._steps(plan, epoch=epoch):
                 self.regularizer.after_step(projecting)
+
+    def add_epoch(
+        self,
+        plan: EpochPlan,
+        loss_sum: float,
+        wrong: float,
+        held_out: Evaluation | None,
+        *,
+        seconds: float,
+        pack_size: int = 1,
+    ) -> EpochMetrics:
+        """Add an epoch to the history.
+
+        Args:
+            plan: of its steps.
+            loss_sum: over its examples, in nats.
+            wrong: how many of them were classified wrongly.
+            held_out: what was measured on held-out examples after it, if there are any.
+            seconds: that it took.
+            pack_size: networks that trained as one.
+        """
+        seen = sum(plan.sizes)
+        metrics = EpochMetrics(
+            epoch=self.epoch + 1,
+            train_loss=loss_sum / seen,
+            train_error=wrong / seen,
+            val_loss=held_out.loss if held_out else None,
+            val_error=held_out.error if held_out else None,
+            learning_rate=float(plan.rates[-1]),
+            wall_seconds=seconds,
+        )
+        self.history.append(metrics)
+        self.pack_size = pack_size
+        return metrics
+
+    def _loss_of_a_batch(self) -> float:
+        """The loss of the first training examples, as the network is now."""
+        return evaluate(self.network, self.train.take(slice(0, EVALUATION_BATCH))).loss
 
     def plan(self) -> EpochPlan:
         """What is decided of the next epoch before it begins."""

@@ -73,23 +73,12 @@ class Pack:
         self.optimizer.store()
         with float32_products(), deterministic_kernels():
             held_out = _evaluate(self.network, [training.val for training in self.trainings])
-        seen = sum(plans[0].sizes)
         losses, wrong = self._step.loss_sum.tolist(), self._step.wrong.tolist()
-        share = (time.perf_counter() - start) / len(self.trainings)
-        for member, training in enumerate(self.trainings):
-            training.history.append(
-                EpochMetrics(
-                    epoch=training.epoch + 1,
-                    train_loss=losses[member] / seen,
-                    train_error=wrong[member] / seen,
-                    val_loss=held_out[member].loss,
-                    val_error=held_out[member].error,
-                    learning_rate=float(plans[member].rates[-1]),
-                    wall_seconds=share,
-                )
-            )
-            training.pack_size = len(self.trainings)
-        return [training.history[-1] for training in self.trainings]
+        share = (time.perf_counter() - start) / len(plans)
+        return [
+            training.add_epoch(plan, *measured, seconds=share, pack_size=len(plans))
+            for training, plan, *measured in zip(self.trainings, plans, losses, wrong, held_out, strict=True)
+        ]
 
     def run_steps(self, plans: Sequence[EpochPlan]) -> None:
         """The steps of each member's next epoch, as its plan has decided it."""
@@ -194,11 +183,14 @@ def _mean_losses(logits: Tensor, labels: Tensor) -> Tensor:
     return every.view(labels.shape).mean(dim=0)
 
 
-def _evaluate(network: PackedNetwork, sources: Sequence[ExampleSource]) -> list[Evaluation]:
-    """Error and loss of each member on its own examples, equally many, in eval mode."""
-    scores = [Scores() for _ in sources]
+def _evaluate(network: PackedNetwork, sources: Sequence[ExampleSource | None]) -> list[Evaluation | None]:
+    """Error and loss of each member on its own examples, equally many, in eval mode; None where there are none."""
+    known = [source for source in sources if source]
+    if not known:
+        return [None] * len(sources)
+    scores = [Scores() for _ in known]
     with evaluation_mode(network), torch.inference_mode():
-        for batches in zip(*(source.batches(EVALUATION_BATCH) for source in sources), strict=True):
+        for batches in zip(*(source.batches(EVALUATION_BATCH) for source in known), strict=True):
             logits = network(torch.cat([images for images, _ in batches], dim=1))
             for score, own, (_, labels) in zip(scores, logits.unbind(1), batches, strict=True):
                 score.add(own, labels)

@@ -1,6 +1,7 @@
 """Every sweep in the repository can be run, and its header tells the truth."""
 
 import re
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 from resablate import estimates
 from resablate.model import NetworkCost
 from resablate.plan import SweepPlan, load_plan
+from resablate.report import published_errors
+from resablate.result import TrialResult
 from tests.commands.shell import Shell
 
 ON_GPUS = {"cifar10", "cifar100", "image_folder"}
@@ -37,6 +40,34 @@ def test_the_header_names_the_cost(path: Path) -> None:
     datasets = {spec.dataset.name for spec in (*plan.trials, *plan.samples)}
     header = path.read_text().partition("\nname:")[0]
     assert ("GPU hour" if datasets & ON_GPUS else "CPU core") in header
+
+
+@pytest.mark.parametrize(
+    ("name", "marked"),
+    [
+        ("he_table1", 11),  # of 12: the shortcut-only gate of bias -7 is not published
+        ("he_table2_resnet110", 5),
+        ("he_table2_resnet164", 5),
+        ("he_table3_resnet1001", 8),
+        ("he_table3_single", 2),
+        ("he_table5", 5),
+        ("procrustes_resnet166", 1),
+        ("procrustes_depths", 0),  # published are the best epochs by test error
+        ("veit_effective_paths", 2),
+        ("veit_resnet110", 1),
+        ("veit_stochastic_depth", 0),
+        ("fashion_mnist", 0),
+    ],
+)
+def test_published_numbers_stand_beside_the_networks_of_the_papers(name: str, marked: int) -> None:
+    published = published_errors()
+    cells = {spec.cell: spec for spec in plan_of(Path(__file__).parents[2] / "sweeps" / f"{name}.yaml").trials}
+    texts = {cell: published(TrialResult(spec=spec, status="finished")) for cell, spec in cells.items()}
+    assert sum(text is not None for text in texts.values()) == marked
+    for spec in cells.values():  # with images held out it is another training, of which nothing was published
+        arguments = {**spec.dataset.arguments, "val_fraction": 0.1}
+        other = spec.model_copy(update={"dataset": replace(spec.dataset, arguments=arguments)})
+        assert published(TrialResult(spec=other, status="finished")) is None
 
 
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)

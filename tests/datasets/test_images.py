@@ -61,6 +61,13 @@ def test_one_image_is_held_out_at_least() -> None:
     assert len(split(make_dataset(), val_fraction=1e-9).val) == 1
 
 
+def test_none_is_held_out_where_the_fraction_is_0() -> None:
+    splits = split(make_dataset(), val_fraction=0)
+    assert splits.val is None
+    assert len(numbers(splits.train)) == 20
+    assert split_sizes(20, val_fraction=0, train_examples=None) == (0, 20)
+
+
 @pytest.mark.parametrize("train_examples", [None, 3, 7, 20, 30])
 @pytest.mark.parametrize("val_fraction", [0.01, 0.1, 0.5])
 def test_sizes_are_known_beforehand(train_examples: int | None, val_fraction: float) -> None:

@@ -31,6 +31,7 @@ from resablate.figures import (
     training_curves,
 )
 from resablate.figures.drawing import color_of
+from resablate.figures.histories import draw_histories
 from resablate.figures.interval_tables import error_table, summary_table, with_intervals
 from resablate.figures.parameters import varying
 from resablate.figures.tables import Kind, Table, raw_table, replicates, show
@@ -49,6 +50,7 @@ from tests.factories import (
     make_reorder,
     make_result,
     make_spectrum,
+    without_validation,
 )
 
 
@@ -514,6 +516,20 @@ def test_training_curves_are_over_iterations_and_use_each_epochs_trials() -> Non
     unknown = training_curves.data([make_result(dataset="elsewhere"), *results])
     assert unknown is not None
     assert unknown.x_label == "epoch"
+
+
+def test_training_curves_have_a_validation_error_where_images_are_held_out_alone() -> None:
+    held_out = [make_result(losses=[4, 2]), make_result(losses=[4, 2], depth=14)]
+    results = [held_out[0], without_validation(held_out[1])]
+    drawn = training_curves.data(results)
+    assert drawn is not None
+    assert {(curve.quantity, curve.panel) for curve in drawn.curves if curve.quantity == "val_error"} == {
+        ("val_error", next(curve.panel for curve in drawn.curves if curve.quantity == "val_error"))
+    }
+    for found, axes in ((results, 3), ([without_validation(result) for result in held_out], 2), (held_out, 4)):
+        drawn = training_curves.data(found)
+        assert drawn is not None
+        assert len(draw_histories(drawn).axes) == axes
 
 
 def test_orderings_are_compared_with_identity_shortcuts_alone() -> None:

@@ -98,6 +98,17 @@ def test_a_terminal_sees_the_running_trials(watch: Watch) -> None:
     assert f"{SPECS[0].label()} 2/3 val 12.5 %" in drawn
 
 
+def test_what_holds_no_images_out_has_no_validation_error_to_show(watch: Watch) -> None:
+    text = io.StringIO()
+    with make_progress(text, terminal=True) as progress:
+        progress.started(SPECS[0])
+        progress.epoch(KEYS[0], 2, None)
+        progress.ended(KEYS[1], status="finished", test_error=0.1, reason="")
+    drawn = text.getvalue()
+    assert f"{SPECS[0].label()} 2/3" in drawn
+    assert "val" not in drawn
+
+
 def test_a_terminal_sees_the_best_of_what_has_ended(watch: Watch) -> None:
     text = io.StringIO()
     with make_progress(text, terminal=True) as progress:

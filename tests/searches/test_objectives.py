@@ -12,7 +12,7 @@ from resablate.question import AskedAnalysis
 from resablate.result import TrialResult
 from resablate.searches import objectives
 from resablate.searches.objectives import is_measured, objective, objective_names, objective_note, objective_problem
-from tests.factories import make_lesion, make_measurement, make_result
+from tests.factories import make_lesion, make_measurement, make_result, without_validation
 
 Asked = tuple[AskedAnalysis, ...]
 
@@ -29,6 +29,11 @@ def test_the_last_epoch_counts() -> None:
     result = make_result(losses=[3.0, 1.0, 2.0], error=0.5)
     assert objective(result, "val_loss", LESION) == 2.0
     assert objective(result, "val_error", LESION) == 0.1, "not the test error"
+
+
+def test_nothing_is_invented_where_no_images_are_held_out() -> None:
+    with pytest.raises(ResablateError, match="val_error: no images are held out"):
+        objective(without_validation(make_result()), "val_error", LESION)
 
 
 def test_a_number_of_an_analysis() -> None:

@@ -105,6 +105,38 @@ def test_a_mistake_is_one_line(changed: dict[str, Any], message: str) -> None:
     assert caught.match(message)
 
 
+ALL_IMAGES = {"base": {"dataset": {"name": "digits", "val_fraction": 0}}}
+GRID: dict[str, Any] = {"method": "grid", "trials": None, "axes": {"seed": [0, 1]}}
+
+
+@pytest.mark.parametrize(
+    ("changed", "goer"),
+    [
+        ({}, "search.method: tpe"),
+        ({"minimize": "val_loss", "method": "random"}, "search.method: random"),
+        ({"seeds": [0, 1]}, "search.method: tpe"),
+        ({**GRID, "pruning": "asha"}, "search.pruning: asha"),
+        ({**GRID, "analyze_best": 1}, "search.analyze_best"),
+    ],
+)
+def test_what_goes_by_validation_needs_images_that_are_held_out(changed: dict[str, Any], goer: str) -> None:
+    analyses = {"analyses": ["lesion"]}
+    with pytest.raises(SpecError) as caught:
+        plan(**changed, parts={**ALL_IMAGES, **analyses})
+    message = f"^dataset.val_fraction: 0 holds out no images, and {goer} chooses by val_error and val_loss of such"
+    assert len(caught.value.problems) == 1
+    assert caught.match(message)
+    one_of_two = {**changed.get("axes", RANGE), "dataset.val_fraction": [0.1, 0]}
+    with pytest.raises(SpecError, match=message):
+        plan(**{**changed, "axes": one_of_two}, parts=analyses)
+    plan(**changed, parts=analyses)
+
+
+def test_a_grid_and_a_search_by_an_analysis_need_no_images_that_are_held_out() -> None:
+    assert plan(**GRID, parts=ALL_IMAGES).trial_count == 2
+    plan(minimize="lesion/mean_increase", parts={**ALL_IMAGES, "analyses": ["lesion"]})
+
+
 def test_several_mistakes_come_together() -> None:
     with pytest.raises(SpecError) as caught:
         plan(trials=None, minimize=["test_error", "val_loss"], pruning="asha", seeds=[0], method="gp")

@@ -5,7 +5,7 @@ import pytest
 
 from resablate.measurement import AnalysisResult
 from resablate.tracking.metrics import MetricPoint, epoch_points, final_points, metric_group, new_points
-from tests.factories import make_history, make_lesion, make_measurement, make_result
+from tests.factories import make_history, make_lesion, make_measurement, make_result, without_validation
 
 
 def test_an_epoch_is_seven_numbers_at_its_step() -> None:
@@ -21,6 +21,13 @@ def test_an_epoch_is_seven_numbers_at_its_step() -> None:
         "epoch_seconds",
     }
     assert {point.step for point in points} == {1}
+
+
+def test_what_holds_no_images_out_logs_no_validation() -> None:
+    result = without_validation(make_result(losses=[0.5]))
+    names = [point.name for point in (*epoch_points(result.history[0]), *final_points(result))]
+    assert not [name for name in names if name.startswith("val")]
+    assert {"train/loss", "train/error", "test_error"} <= set(names)
 
 
 def test_a_curve_is_plotted_against_its_axis() -> None:

@@ -150,6 +150,20 @@ def test_a_last_step_that_breaks_the_network_is_divergence() -> None:
     assert training.diverged
 
 
+def test_it_is_the_same_without_images_that_are_held_out() -> None:
+    splits = make_splits()
+    measured, alone = run(make_training(splits=splits)), run(make_training(splits=splits, val=None))
+    assert same_bits(measured, alone)
+    assert [(row.val_loss, row.val_error) for row in alone.history] == [(None, None)] * 4
+    assert not alone.diverged
+
+
+def test_a_last_step_that_breaks_the_network_is_divergence_without_them_too() -> None:
+    training = make_training(val=None, learning_rate=1e38, schedule="constant", epochs=1, batch_size=128)
+    assert math.isfinite(training.run_epoch().train_loss)
+    assert training.divergence == "loss nan of training examples after epoch 1"
+
+
 def test_a_training_that_has_not_begun_has_not_diverged() -> None:
     training = make_training()
     assert not training.diverged
