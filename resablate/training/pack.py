@@ -75,9 +75,10 @@ class Pack:
             held_out = _evaluate(self.network, [training.val for training in self.trainings])
         losses, wrong = self._step.loss_sum.tolist(), self._step.wrong.tolist()
         share = (time.perf_counter() - start) / len(plans)
+        members = zip(self.trainings, plans, losses, wrong, held_out, strict=True)
         return [
-            training.add_epoch(plan, *measured, seconds=share, pack_size=len(plans))
-            for training, plan, *measured in zip(self.trainings, plans, losses, wrong, held_out, strict=True)
+            training.add_epoch(plan, loss, errors, own, seconds=share, pack_size=len(plans))
+            for training, plan, loss, errors, own in members
         ]
 
     def run_steps(self, plans: Sequence[EpochPlan]) -> None:
