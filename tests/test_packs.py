@@ -7,7 +7,8 @@ import pytest
 from resablate.check import check_trial
 from resablate.component import PER_MEMBER
 from resablate.component_tables import TABLES
-from resablate.packs import shape_key, unpackable
+from resablate.pack_size import unpackable
+from resablate.packs import shape_key
 from resablate.spec import TrainSpec
 
 BASE: dict[str, Any] = {"shortcut": "exclusive_gate", "regularizer": "procrustes", "depth": 8}
