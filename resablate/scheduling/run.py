@@ -17,7 +17,7 @@ from resablate.check import planned_epochs
 from resablate.component import Component
 from resablate.datasets import StoredImages, load_dataset
 from resablate.devices import check_machine
-from resablate.estimates import estimate_cpu_seconds
+from resablate.estimates import estimate_seconds
 from resablate.plan import SweepPlan
 from resablate.result import Status
 from resablate.scheduling.inline import Scheduler, run_inline
@@ -135,7 +135,7 @@ def run_sweep(
             progress = SweepProgress(
                 pending.listed[:max_trials],
                 label=plan.sweep.label,
-                work=lambda spec: estimate_cpu_seconds(spec, plan.questions(spec)),
+                work=lambda spec: estimate_seconds(spec, plan.questions(spec)),
                 console=console,
                 total=lambda: pending.scheduled,
             )
