@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from statistics import mean
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ def check(file: SweepFile, *, tracking_uri: TrackingUri = None) -> None:
     cost = forecast(plan, records=tracking_uri)
     _show_trials(plan, cost)
     _print(f"asked of each: {', '.join(map(str, plan.asked_names))}")
-    for note in (*plan.notes, advice(plan)):
+    for note in (*plan.notes, *_kernel_notes(plan), advice(plan)):
         if note:
             _print(note)
     try:
@@ -39,6 +40,16 @@ def check(file: SweepFile, *, tracking_uri: TrackingUri = None) -> None:
         f"{file}: {plan.trial_count} trials{' proposed one by one' if plan.adaptive else ''},"
         f" {_in_all(plan, cost)} ({cost.basis}; multiply-adds are of one image forward)"
     )
+
+
+def _kernel_notes(plan: SweepPlan) -> list[str]:
+    """Why the steps of some trials cannot be replayed on a GPU, and of how many."""
+    from resablate.check import why_kernel_by_kernel
+
+    if not plan.sweep.resources.gpus:
+        return []
+    reasons = Counter(map(why_kernel_by_kernel, plan.trials or plan.samples))
+    return [f"steps of {n} trials, on a GPU: kernel by kernel, for {reason}" for reason, n in reasons.items() if reason]
 
 
 def _show_trials(plan: SweepPlan, cost: Forecast) -> None:
