@@ -37,8 +37,8 @@ def check(file: SweepFile, *, tracking_uri: TrackingUri = None) -> None:
     except ResourceError as error:
         _print(f"needs a cluster: {error}")
     _print(
-        f"{file}: {plan.trial_count} trials{' proposed one by one' if plan.adaptive else ''},"
-        f" {_in_all(plan, cost)} ({cost.basis}; multiply-adds are of one image forward)"
+        f"{file}: {plan.trial_count} trials{_how(plan)}, {_in_all(plan, cost)}"
+        f" ({cost.basis}; multiply-adds are of one image forward)"
     )
 
 
@@ -69,15 +69,26 @@ def _show_trials(plan: SweepPlan, cost: Forecast) -> None:
         _print(f"... and {len(known) - _SHOWN_TRIALS} more")
 
 
+def _how(plan: SweepPlan) -> str:
+    if plan.adaptive:
+        return " proposed one by one"
+    return " to begin with" if plan.most_trials > plan.trial_count else ""
+
+
 def _in_all(plan: SweepPlan, cost: Forecast) -> str:
-    """What the sweep takes: `about 3 h 10 min on one CPU core, 1 h 35 min on the 2 of this machine`."""
+    """`about 3 h 10 min, and at most 20 trials, about 5 h 00 min on one CPU core (2 of which this machine has)`."""
     from resablate.scheduling import clock
 
-    whole = plan.trial_count * mean(cost.seconds)
-    if cost.gpu:
-        return f"about {whole / 3600:.2g} GPU-hours on {cost.unit}"
-    cores = os.cpu_count() or 1
-    return f"about {clock(whole)} on {cost.unit}, {clock(whole / cores)} on all {cores} of this machine"
+    each = mean(cost.seconds)
+    words = clock if not cost.gpu else _gpu_hours
+    most = plan.most_trials
+    further = f", and at most {most} trials, about {words(most * each)}" if most > plan.trial_count else ""
+    there = "" if cost.gpu else f" ({os.cpu_count() or 1} of which this machine has)"
+    return f"about {words(plan.trial_count * each)}{further} on {cost.unit}{there}"
+
+
+def _gpu_hours(seconds: float) -> str:
+    return f"{seconds / 3600:.2g} GPU-hours"
 
 
 def _print(line: str) -> None:
