@@ -8,7 +8,7 @@ import shutil
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,14 @@ import pytest
 import torch
 from rich.console import Console
 
+from resablate import lifecycle
 from resablate.errors import DatasetError, ResourceError, TrackingError
 from resablate.failures import DeviceLost
-from resablate.measurement import EpochMetrics
 from resablate.plan import SweepPlan
 from resablate.result import TrialResult
 from resablate.scheduling import SweepOutcome, run, run_sweep
 from resablate.tracking import MemoryTracker
+from resablate.training import Packs
 from resablate.trial import Trial, run_trial
 from tests.scheduling.tiny import final_plan, numbers, tiny_plan
 
@@ -62,13 +63,13 @@ def results(memory: MemoryTracker, sweep: str = "tiny") -> list[TrialResult]:
 
 def before_epoch(monkeypatch: pytest.MonkeyPatch, act: Callable[[Trial], None]) -> None:
     """Have `act` called before every epoch of every trial."""
-    run_epoch = Trial.run_epoch
+    prepare = Trial.before_epoch
 
-    def acting(self: Trial) -> EpochMetrics:
+    def acting(self: Trial) -> None:
         act(self)
-        return run_epoch(self)
+        prepare(self)
 
-    monkeypatch.setattr(Trial, "run_epoch", acting)
+    monkeypatch.setattr(Trial, "before_epoch", acting)
 
 
 def test_a_sweep_runs_files_and_cleans_up_after_itself(memory: MemoryTracker, tmp_path: Path) -> None:
@@ -467,17 +468,18 @@ def test_a_folder_that_cannot_be_made_is_one_clear_error(
 def test_interrupted_packs_continue_in_another_grouping(
     memory: MemoryTracker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, chance: int
 ) -> None:
-    """The driver ends before any epoch of any member, again and again: no epoch is trained or filed twice."""
+    """The driver ends before any epoch of any pack, again and again: no epoch is trained or filed twice."""
     source, epochs, done = random.Random(chance), 4, list[tuple[str, int]]()
-    sizes = source.sample([1, 2, 3, 4, 5], 4)
+    sizes, run_epoch = source.sample([1, 2, 3, 4, 5], 4), lifecycle.run_epoch
 
-    def interrupt(trial: Trial) -> None:
+    def interrupt(trials: Sequence[Trial], packs: Packs) -> None:
         if not left:
             raise KeyboardInterrupt
         left.pop()
-        done.append((trial.spec.key, trial.training.epoch))
+        done.extend((trial.spec.key, trial.training.epoch) for trial in trials)
+        run_epoch(trials, packs)
 
-    before_epoch(monkeypatch, interrupt)
+    monkeypatch.setattr(lifecycle, "run_epoch", interrupt)
     for size in sizes:
         last = size == sizes[-1]
         left = [None] * (99 if last else source.randint(1, 7))
