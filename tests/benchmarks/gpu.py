@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,10 +28,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from resablate.analyses import lesion
-from resablate.datasets import DATASETS, Splits, load_dataset, split_dataset
+from resablate.datasets import DATASETS, Examples, Splits, load_dataset, split_dataset
 from resablate.model import ResidualNetwork, build_network, gradients_by_length
 from resablate.orderings import ORDERINGS
 from resablate.training import Training, calibrated, derived_generator, evaluate, float32_products
+from tests.benchmarks.eager_loop import EagerLoop
 
 FOLDER = Path(__file__).parents[2] / "reports" / "benchmarks"
 Row = dict[str, Any]
@@ -155,22 +157,32 @@ def _in_turn(runs: Sequence[Callable[[], object]]) -> None:
 
 
 def training(bench: Bench) -> Iterator[Row]:
-    """Every ordering as fast as it goes, and the way there: what each regime adds for one ordering."""
-    fastest = {**FAST, "compile": bench.sizes.compile}
+    """What each regime adds for one ordering, every ordering as fast as it goes, and loops as others write them.
+
+    Epochs are the median of all but the first; the first step holds what is compiled. The compiled loop comes last, for
+    it takes minutes before its first step.
+    """
+    sizes = bench.sizes
+    fastest = {**FAST, "compile": sizes.compile}
     steps: list[dict[str, Any]] = [{}, {"precision": "tf32"}, {"precision": "bf16"}, FAST]
-    for block in bench.sizes.blocks:
-        for regime in steps if "full_preactivation" in bench.sizes.orderings else []:
-            yield _train(bench, block, "full_preactivation", regime)
-        for ordering in bench.sizes.orderings:
+    asked = "full_preactivation" in sizes.orderings
+    for block in sizes.blocks:
+        if asked:
+            yield _loop(bench, block, mode=None)
+            for regime in steps:
+                yield _train(bench, block, "full_preactivation", regime)
+        for ordering in sizes.orderings:
             yield _train(bench, block, ordering, fastest)
+    for block in sizes.blocks if asked and sizes.compile else []:
+        yield _loop(bench, block, mode="max-autotune")
 
 
 def _train(bench: Bench, block: str, ordering: str, regime: dict[str, Any]) -> Row:
+    """Ours: the step captured, and blocks compiled by kind where the regime says so."""
     sizes, network = bench.sizes, bench.network(block, ordering)
-    seen = sizes.steps * sizes.batch_size
     run = Training(
         network,
-        train=bench.splits.train.take(slice(seen)),
+        train=_trained_on(bench),
         val=bench.splits.val.take(slice(sizes.batch_size)),
         epochs=sizes.epochs,
         batch_size=sizes.batch_size,
@@ -180,21 +192,57 @@ def _train(bench: Bench, block: str, ordering: str, regime: dict[str, Any]) -> R
         seed=0,
         **regime,
     )
-    while not run.done:
-        run.run_epoch()
-    seconds = [row.wall_seconds for row in run.history]
+    named = " + ".join(name if value is True else str(value) for name, value in regime.items() if value) or "float32"
+    way = f"captured, {named}" if bench.device.type == "cuda" else named
+    told = {"network": f"ResNet-{sizes.depths[block]}", "ordering": ordering, "way": way}
+    row = _timed(bench, told, optimizer=run.optimizer, epoch=run.run_epoch)
     with float32_products():
         tested = evaluate(network, bench.splits.test)
+    return {**row, "training loss": run.history[-1].train_loss, "test error": tested.error}
+
+
+def _loop(bench: Bench, block: str, *, mode: str | None) -> Row:
+    """Another's loop with the same arithmetic as our fastest."""
+    loop = EagerLoop(bench.network(block), _trained_on(bench), batch_size=bench.sizes.batch_size, mode=mode)
+    way = f"a plain loop, {'eager' if mode is None else f'compile(mode={mode})'}, bf16 + channels_last"
+    losses: list[float] = []
+    told = {"network": f"ResNet-{bench.sizes.depths[block]}", "ordering": "full_preactivation", "way": way}
+    row = _timed(bench, told, optimizer=loop.optimizer, epoch=lambda: losses.append(loop.run_epoch()))
+    return {**row, "training loss": losses[-1], "test error": math.nan}
+
+
+def _trained_on(bench: Bench) -> Examples:
+    examples = bench.splits.train.take(slice(bench.sizes.steps * bench.sizes.batch_size))
+    assert isinstance(examples, Examples)
+    return examples
+
+
+def _timed(
+    bench: Bench, named: dict[str, str], *, optimizer: torch.optim.Optimizer, epoch: Callable[[], object]
+) -> Row:
+    """Times of some epochs, and of the first step of all."""
+    first: list[float] = []
+
+    def note(*_: object) -> None:
+        if not first:
+            bench.wait()
+            first.append(time.perf_counter() - start)
+
+    optimizer.register_step_post_hook(note)
+    times: list[float] = []
+    for _ in range(bench.sizes.epochs):
+        bench.wait()
+        start = time.perf_counter()
+        epoch()
+        bench.wait()
+        times.append(time.perf_counter() - start)
+    seconds = median(times[1:])
     return {
-        "network": f"ResNet-{sizes.depths[block]}",
-        "ordering": ordering,
-        "regime": " + ".join(name if value is True else str(value) for name, value in regime.items() if value)
-        or "float32",
-        "first epoch (s)": seconds[0],
-        "epoch (s)": median(seconds[1:]),
-        "images/s": seen / median(seconds[1:]),
-        "training loss": run.history[-1].train_loss,
-        "test error": tested.error,
+        **named,
+        "first step (s)": first[0],
+        "first epoch (s)": times[0],
+        "epoch (s)": seconds,
+        "images/s": bench.sizes.steps * bench.sizes.batch_size / seconds,
     }
 
 

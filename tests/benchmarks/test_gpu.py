@@ -23,7 +23,7 @@ def test_a_dry_run_writes_every_part(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in (tmp_path / "gpu.jsonl").read_text().splitlines()]
     counts = {part: sum(line["part"] == part for line in lines) for part in PARTS}
-    assert counts == {"launches": 2, "convolutions": 6, "eigenvalues": 3, "analyses": 4, "training": 18}
+    assert counts == {"launches": 2, "convolutions": 6, "eigenvalues": 3, "analyses": 4, "training": 20}
     for line in lines:
         row = line["row"]
         assert all(value > 0 for name, value in row.items() if name.endswith(("(s)", "(ms)", "(us)", "images/s")))
@@ -50,7 +50,7 @@ def test_one_network_and_one_ordering(tmp_path: Path) -> None:
     main(["--dry-run", "--folder", str(tmp_path), *parts])
     (line,) = (tmp_path / "gpu.jsonl").read_text().splitlines()
     row = json.loads(line)["row"]
-    assert (row["network"], row["ordering"], row["regime"]) == ("ResNet-11", "original", "bf16 + channels_last")
+    assert (row["network"], row["ordering"], row["way"]) == ("ResNet-11", "original", "bf16 + channels_last")
 
 
 def test_without_a_gpu_it_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
