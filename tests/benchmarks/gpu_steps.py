@@ -209,8 +209,9 @@ def epoch_of_resnet110(place: Place, *, depth: int, compiled: str | None) -> Ite
         "eager: autocast, channels_last, fused SGD": lambda: Usual(place, build()),
         "ours": lambda: Ours(place, build()),
         "ours, blocks compiled": lambda: Ours(place, build(), compile=compiled is not None),
-        f"torch.compile, {compiled}": lambda: Usual(place, build(), compiled=compiled),
     }
+    if compiled is not None:
+        ways[f"torch.compile, {compiled}"] = lambda: Usual(place, build(), compiled=compiled)
     eager: list[Way] = []
 
     def measure(name: str) -> Row:

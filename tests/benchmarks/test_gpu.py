@@ -24,7 +24,7 @@ TASKS = {
     "packs": 1,
     "table_1": 12,
     "depths": 2,
-    "epoch": 4,
+    "epoch": 3,
 }
 
 
@@ -39,7 +39,7 @@ def test_a_dry_run_writes_every_part(tmp_path: Path) -> None:
     assert {part: sum(line["part"] == part for line in lines) for part in PARTS} == TASKS
     for line in lines:
         row = line["row"]
-        assert "cannot import name 'Pack'" in row.get("failed", "cannot import name 'Pack'"), row
+        assert "failed" not in row, row
         measured = {name: value for name, value in row.items() if isinstance(value, float) and not math.isnan(value)}
         assert all(value > 0 for name, value in measured.items() if "difference" not in name)
         assert row.get("largest difference", 0) <= 0.1
