@@ -14,6 +14,7 @@ from resablate.component import Component
 from resablate.datasets import load_dataset
 from resablate.errors import SpecError
 from resablate.model import NETWORKS
+from resablate.pack_notes import pack_notes, pack_problems
 from resablate.question import TEST, AskedAnalysis, Question
 from resablate.registry import keyword_defaults
 from resablate.searches import SEARCHES, Adaptive, is_adaptive
@@ -197,6 +198,7 @@ def _survey(sweep: SweepSpec) -> _Survey:
     problems.update(dict.fromkeys(held_out_problems(sweep, listed)))
     problems.update(dict.fromkeys(takers.problems() if points else []))
     # A trial that is wrong in something else tells by its data what it could have answered.
+    problems.update(dict.fromkeys(pack_problems(listed, sweep.resources)))
     known = [spec for spec in others.values() if spec is not None]
     if len(known) == len(others):
         problems.update(dict.fromkeys(unanswerable([*listed, *known], asked)))
@@ -254,6 +256,8 @@ def _notes(sweep: SweepSpec, takers: ArgumentTakers, trials: Sequence[TrainSpec]
         notes.append(f"{sweep.search.method} proposes the trials one by one, such as these")
     if sweep.search.method != "grid":
         notes += [note for name in sweep.search.minimize if (note := objective_note(name, sweep.analyses))]
+    proposed = (sweep.search.trials or 0) * len(sweep.search.seeds or [0]) if is_adaptive(sweep.search.method) else 0
+    notes += pack_notes(trials, sweep.resources, proposed=proposed)
     if best := sweep.search.analyze_best:
         notes.append(f"analyses are asked of the best {best} points alone, by {sweep.search.minimize[0]}, at the end")
     networks = dict.fromkeys(spec.network.name for spec in trials)

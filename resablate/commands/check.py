@@ -15,7 +15,7 @@ def check(file: SweepFile) -> None:
     from resablate.devices import check_machine
     from resablate.estimates import estimate_cpu_seconds, trial_cost
     from resablate.plan import load_plan
-    from resablate.scheduling import clock
+    from resablate.scheduling import clock, describe_packs
 
     plan = load_plan(file)
     shown = Table(box=None, pad_edge=False)
@@ -31,7 +31,8 @@ def check(file: SweepFile) -> None:
     if len(known) > _SHOWN_TRIALS:
         out.print(f"... and {len(known) - _SHOWN_TRIALS} more", highlight=False)
     out.print(f"asked of each: {', '.join(map(str, plan.asked_names))}", markup=False, highlight=False, soft_wrap=True)
-    for note in plan.notes:
+    sweep = plan.sweep
+    for note in (*plan.notes, *describe_packs(plan.trials, sweep.resources, pruning=sweep.search.pruning)):
         out.print(note, markup=False, highlight=False, soft_wrap=True)
     try:
         check_machine(cpus=plan.sweep.resources.cpus, gpus=plan.sweep.resources.gpus)

@@ -65,7 +65,7 @@ def _preview(
     data_root: Path | None,
     tracking_uri: str | None,
 ) -> None:
-    from resablate.scheduling import preview
+    from resablate.scheduling import describe_packs, preview
     from resablate.tracking import open_tracker
 
     for note in plan.notes:
@@ -80,6 +80,9 @@ def _preview(
             words[key] += f": would be asked {', '.join(map(str, trial.missing))}"
     if would_do.known:
         show_trials(would_do.known, words, label=plan.sweep.label)
+    todo = [trial.spec for trial in would_do.known if trial.spec.key in would_do.todo]
+    for line in describe_packs(todo, plan.sweep.resources, pruning=plan.sweep.search.pruning):
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
     complete = sum(trial.complete for trial in would_do.known)
     out.print(
         f"{plan.sweep.name}: {plan.trial_count} trials, {complete} complete,"

@@ -7,9 +7,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal, final
 
+from resablate.pack_notes import packable
 from resablate.packs import Pack, in_packs, shape_key
+from resablate.searches.pruning import PAUSING
 from resablate.searches.searcher import Searcher
 from resablate.spec import TrainSpec
+from resablate.sweep import Resources
 
 Measure = Callable[[TrainSpec, int], int]
 """A trial and the most that may train as one with it -> how many train fastest so."""
@@ -82,6 +85,26 @@ def measured_size(spec: TrainSpec, at_most: int) -> int:
     The trainings of a session run one after the other, so nothing is gained by more than one.
     """
     return 1
+
+
+def describe_packs(trials: Sequence[TrainSpec], resources: Resources, *, pruning: str) -> list[str]:
+    """What becomes of trials that are known, in a few lines; nothing where each trains by itself because it is asked so.
+
+    Args:
+        trials: canonical.
+        resources: of a pack.
+        pruning: a row of PRUNINGS.
+    """
+    if resources.pack == 1 or not trials:
+        return []
+    if pruning in PAUSING:
+        return [f"packs: none, for {pruning} has trials wait for each other"]
+    found = packable(trials)
+    if isinstance(resources.pack, int):
+        words = sizes_in_words(PackSizes(resources.pack, slots=1, measure=lambda spec, count: 1).packs(trials))
+        return [f"packs: {words or 'none'}"]  # why some trials are in none stands in the plan's notes
+    some = f"up to {found.most} trials of one shape, as many at a time as train fastest: measured when the sweep begins"
+    return [f"packs: {some if found.most > 1 else 'none, for no two trials are of one shape'}", *found.notes()]
 
 
 def sizes_in_words(packs: Sequence[Pack]) -> str:
