@@ -19,6 +19,11 @@ command line prints their text alone and exits with 2.
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+SHOWN_PROBLEMS = 100
+"""Of one error; what is beyond needs no advice either, which takes time to look for."""
+_SHOWN_CHARACTERS = 2000
+"""Of one problem: a list of names is long, but what somebody wrote by mistake may be a whole file."""
+
 
 class ResablateError(Exception):
     """The root: an error whose text is meant for the person at the keyboard."""
@@ -35,13 +40,13 @@ class SpecError(ResablateError):
     def __init__(self, problems: str | Iterable[str], *, place: str = "", valid_part: object = None) -> None:
         self.problems: list[str] = [problems] if isinstance(problems, str) else list(problems)
         self.valid_part = valid_part
+        count = len(self.problems)
+        lines = [_shortened(problem) for problem in self.problems[:SHOWN_PROBLEMS]]
+        lines += [f"and {count - len(lines)} more"] if count > len(lines) else []
         if place:
-            count = len(self.problems)
             head = f"{place}: {count} problem{'s' if count > 1 else ''}"
-            text = "\n".join([head, *(f"  {problem}" for problem in self.problems)])
-        else:
-            text = "\n".join(self.problems)
-        super().__init__(text)
+            lines = [head, *(f"  {line}" for line in lines)]
+        super().__init__("\n".join(lines))
 
 
 class UnknownName(SpecError):
@@ -78,6 +83,11 @@ class SubmissionError(ResablateError):
 
 class ResourceError(ResablateError):
     """The resources asked for exist nowhere."""
+
+
+def _shortened(problem: str) -> str:
+    half, more = _SHOWN_CHARACTERS // 2, len(problem) - _SHOWN_CHARACTERS
+    return f"{problem[:half]} ... ({more} more characters) ... {problem[-half:]}" if more > 0 else problem
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:

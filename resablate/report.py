@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import csv
 import itertools
 import re
 import shutil
@@ -14,11 +13,10 @@ from pathlib import Path
 from typing import Any, get_args
 from uuid import uuid4
 
-import yaml
-
 from resablate.claims import CLAIMS
 from resablate.claims.answer import Answer, answer_claims
 from resablate.claims.arms import flat
+from resablate.csv_files import write_csv
 from resablate.errors import ResablateError
 from resablate.figures import FIGURES, draw_files
 from resablate.figures.analysis_tables import analysis_tables, summaries
@@ -29,6 +27,7 @@ from resablate.report_answers import answer_content
 from resablate.report_pages import render_page
 from resablate.result import Status, TrialResult
 from resablate.spec import TrainSpec
+from resablate.strict_yaml import dump_yaml
 from resablate.sweep import SweepSpec
 
 RESULTS = "results.jsonl"
@@ -168,10 +167,7 @@ def _write_tables(folder: Path, groups: Sequence[Replicates]) -> None:
     for name, table in _tables(groups):
         file_name = _file_name(name, taken)
         taken.add(file_name)
-        with (folder / f"{file_name}.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(table.columns)
-            writer.writerows(table.rows)
+        write_csv(folder / f"{file_name}.csv", table.columns, table.rows)
 
 
 def _file_name(name: str, taken: Collection[str]) -> str:
@@ -263,8 +259,7 @@ def _versions(results: Sequence[TrialResult]) -> list[tuple[str, str]]:
 
 
 def _sweep_yaml(sweep: SweepSpec) -> str:
-    text = yaml.safe_dump(sweep.model_dump(mode="json"), sort_keys=False, allow_unicode=True, default_flow_style=None)
-    return text.rstrip()
+    return dump_yaml(sweep.model_dump(mode="json")).rstrip()
 
 
 def _duration(seconds: float) -> str:

@@ -16,7 +16,7 @@ from resablate.errors import SpecError, nearest
 from resablate.problems import problems
 from resablate.question import TEST, AskedAnalysis, Question, all_questions
 from resablate.spec import TrainSpec
-from resablate.strict_yaml import parse_yaml
+from resablate.strict_yaml import load_yaml
 from resablate.sweep_blocks import Resources, Search
 from resablate.sweep_parsing import Range, clashes, parse_analyses, parse_axis, parse_base, parse_cases
 
@@ -174,12 +174,9 @@ def load_sweep(path: str | Path) -> SweepSpec:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        content = load_yaml(path)
     except FileNotFoundError:
         raise SpecError(f"{path}: no such sweep file{_neighbors(path)}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: not readable as a text file ({error})") from None
-    content = parse_yaml(text, place=str(path))
     if not isinstance(content, dict):
         what = "empty" if content is None else f"a {type(content).__name__}"
         raise SpecError(f"{path}: a sweep is a mapping with name, base and axes, but this file is {what}")
@@ -205,7 +202,7 @@ def parse_sweep(content: Mapping[str, Any], *, place: str = "sweep") -> SweepSpe
     search = content.get("search")
     if search is None or isinstance(search, str):
         content["search"] = {"method": search} if search else {}
-    # YAML reads `on` as true and `1` as a number, also where a name should be.
+    # YAML reads `1` as a number, also where a name should be.
     for name in ("base", "axes"):
         content[name] = {str(field): value for field, value in content[name].items()}
     base = parse_base(content["base"], found)
