@@ -43,7 +43,9 @@ def pack_problems(trials: Sequence[TrainSpec], resources: Resources) -> list[str
     if not _asks_for_several(resources) or not trials:
         return []
     found = packable(trials)
-    return [f"resources.pack: {resources.pack}, but no trial can be packed: {why}" for why in found.alone if not found.most]
+    return [
+        f"resources.pack: {resources.pack}, but no trial can be packed: {why}" for why in found.alone if not found.most
+    ]
 
 
 def pack_notes(trials: Sequence[TrainSpec], resources: Resources, *, proposed: int = 0) -> list[str]:

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -17,7 +18,13 @@ class Regularizer(ABC):
 
     Args:
         sites: the convolutions.
+
+    Attributes:
+        packs: whether it reads and changes nothing but its sites' weights, as those of a pack's members must. What does
+            not say so is not packed.
     """
+
+    packs: ClassVar[bool] = False
 
     def __init__(self, sites: Sequence[Site]) -> None:
         self.sites = tuple(sites)

@@ -32,6 +32,8 @@ class SpectralPenalty(Regularizer):
         AnalysisError: for a convolution that `find_sites` refuses.
     """
 
+    packs = True
+
     def __init__(
         self,
         network: ResidualNetwork,
