@@ -18,10 +18,11 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from resablate.component import Component
 from resablate.datasets import DATASETS, StoredImages
 from resablate.devices import threads
-from resablate.scheduling.packing import PackSizes, measured_size, sizes_in_words
+from resablate.scheduling.packing import PackSizes, sizes_in_words
 from resablate.scheduling.progress import SweepProgress
 from resablate.scheduling.ray_capacity import RayCapacity
 from resablate.scheduling.ray_driver import MAX_PROCESS_DEATHS, Stopper, TuneSearchAdapter, Watcher
+from resablate.scheduling.ray_pack_size import measure_on_ray
 from resablate.scheduling.ray_private import forget_token
 from resablate.scheduling.ray_pruning import start_pruning
 from resablate.scheduling.ray_result_writer import ResultWriterActor
@@ -147,7 +148,8 @@ def run_ray(
     )
     share = {"cpu": resources.cpus, "gpu": capacity.gpus_per_trial}
     trainable = tune.with_resources(tune.with_parameters(PackTrainable, context=context), share)
-    sizes = PackSizes(1 if pauses else resources.pack, slots=capacity.concurrent, measure=measured_size)
+    measure = measure_on_ray(cpus=resources.cpus, threads=context.threads, gpus=context.gpu_share, stop=stop)
+    sizes = PackSizes(1 if pauses else resources.pack, slots=capacity.concurrent, measure=measure)
     search = trials if isinstance(trials, Searcher) else None
     packs = [] if isinstance(trials, Searcher) else sizes.packs(trials)
     if words := sizes_in_words(packs):

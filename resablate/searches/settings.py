@@ -100,8 +100,8 @@ def _pruning_problems(sweep: SweepSpec) -> list[str]:
     pack = sweep.resources.pack
     if search.pruning in PAUSING and isinstance(pack, int) and pack > 1:
         found.append(
-            f"resources.pack: {search.pruning} has trials wait for each other, which members of a pack cannot, got {pack};"
-            " leave it out, or use asha or median"
+            f"resources.pack: {search.pruning} has trials wait for each other, which members of a pack cannot, got"
+            f" {pack}; leave it out, or use asha or median"
         )
     if search.pruning == "hyperband" and search.method in SEARCHES and is_adaptive(search.method):
         found.append(
