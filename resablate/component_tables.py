@@ -109,33 +109,3 @@ def takes_whole_numbers(axis: str) -> bool:
     rows = [name for name in table or () if table and argument in table.arguments(name)]
     kinds = [table.types(name).get(argument, type(table.arguments(name)[argument])) for name in rows if table]
     return bool(kinds) and all("int" in str(kind) and "float" not in str(kind) for kind in kinds)
-
-
-def network_fields(spec: TrainSpec) -> dict[str, Any]:
-    """What `build_network` takes of a trial."""
-    return dict(
-        network=spec.network,
-        shortcut=spec.shortcut,
-        ordering=spec.ordering,
-        depth=spec.depth,
-        width=spec.width,
-    )
-
-
-def training_fields(spec: TrainSpec) -> dict[str, Any]:
-    """What `Training` takes of a trial, besides network and examples."""
-    return dict(
-        epochs=spec.epochs,
-        iterations=spec.iterations,
-        batch_size=spec.batch_size,
-        learning_rate=spec.learning_rate,
-        optimizer=spec.optimizer,
-        schedule=spec.schedule,
-        augmentation=spec.augmentation,
-        precision=spec.precision,
-        memory_format=spec.memory_format,
-        compile=spec.compile,
-        block_sampling=spec.block_sampling,
-        regularizer=spec.regularizer,
-        seed=spec.seed,
-    )

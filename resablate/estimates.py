@@ -9,11 +9,11 @@ from typing import Any
 
 from resablate.check import planned_epochs, planned_steps, steps_per_epoch
 from resablate.component import Component
-from resablate.component_tables import network_fields
 from resablate.datasets import DATASETS, split_sizes
 from resablate.model import NetworkCost, network_cost
 from resablate.question import Question
 from resablate.spec import TrainSpec
+from resablate.trial import network_fields
 
 # Seconds on one core of a 2020s x86 server, fitted to networks of depth 20 to 56 and width 8 to 64 on images of 8 to
 # 32 pixels (within a third of what was measured there). An estimate to plan by, no promise.

@@ -9,7 +9,7 @@ from functools import partial
 from typing import NamedTuple, TypeVar, final
 
 from resablate.failures import Failure, attempt, retry_once_on_oom
-from resablate.packs import unpackable
+from resablate.pack_size import unpackable
 from resablate.result import TrialResult, failed_result
 from resablate.session import EpochDone, Prune, ResultSink, SessionPlace, TrialRequest, keep_all
 from resablate.training import Packs

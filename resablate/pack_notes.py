@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from resablate.packs import by_shape, unpackable
+from resablate.pack_size import unpackable
+from resablate.packs import by_shape
 from resablate.spec import TrainSpec
 from resablate.sweep import Resources
 

@@ -1,4 +1,7 @@
-"""How many trainings of a shape run fastest as one network: measured, for it depends on every size and the device."""
+"""Whether trainings of a shape can run as one network, and how many of them run fastest so.
+
+That is measured, for it depends on every size and on the device.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,15 @@ from typing import NamedTuple, final
 
 import torch
 
-from resablate.component_tables import network_fields, training_fields
+from resablate.component_tables import TABLES
 from resablate.datasets import DATASETS, Examples
 from resablate.failures import free_memory
-from resablate.model import build_network
-from resablate.packs import shape_key, unpackable
+from resablate.model import build_network, unpackable_parts
+from resablate.packs import shape_key
 from resablate.spec import TrainSpec
 from resablate.torch_errors import is_out_of_memory
-from resablate.training import Pack, Training, keep_freed_memory
+from resablate.training import BLOCK_SAMPLINGS, Pack, Training, keep_freed_memory
+from resablate.trial import network_fields, training_fields
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +45,30 @@ class _Place(NamedTuple):
 
 _MEASURED: dict[_Place, dict[int, float]] = {}
 """What was measured in this process: size of the pack -> a member's time as a part of what it takes alone."""
+
+
+def unpackable(spec: TrainSpec) -> str:
+    """Why trainings of this shape cannot train as a pack, all reasons in one line; empty where they can.
+
+    Args:
+        spec: canonical.
+    """
+    reasons = ["compile: a network that is compiled trains alone"] if spec.compile else []
+    dataset = DATASETS[spec.dataset.name]
+    if dataset.streamed:
+        reasons.append(f"dataset {spec.dataset}: each member decodes images of its own, and the network waits for them")
+    parts = network_fields(spec)
+    for field, component in spec.components().items():
+        foreign = field == "optimizer" and bool(component.identity)
+        if field not in parts and not getattr(TABLES[field][component.name], "packs", not foreign):
+            reasons.append(f"{field} {component}: does not say that it packs")
+    with torch.device("meta"):
+        network = build_network(**parts, in_channels=dataset.channels, num_classes=dataset.num_classes)
+    survival = BLOCK_SAMPLINGS[spec.block_sampling.name].survival(len(network.chain), **spec.block_sampling.values)
+    if any(chance != 1 for chance in survival):
+        reasons.append(f"block_sampling {spec.block_sampling}: each member leaves out blocks of its own")
+    reasons += [f"network {spec.network}: {part}" for part in unpackable_parts(network)]
+    return "; ".join(reasons)
 
 
 def best_pack_size(spec: TrainSpec, at_most: int, *, device: torch.device) -> int:

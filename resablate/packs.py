@@ -6,14 +6,9 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
-import torch
-
 from resablate.component import PER_MEMBER, Component, content_hash
-from resablate.component_tables import TABLES, network_fields
-from resablate.datasets import DATASETS
-from resablate.model import build_network, unpackable_parts
+from resablate.component_tables import TABLES
 from resablate.spec import KEY_LENGTH, TrainSpec
-from resablate.training import BLOCK_SAMPLINGS
 
 Pack = tuple[TrainSpec, ...]
 """Trials that train as one, all of one shape."""
@@ -29,30 +24,6 @@ def shape_key(spec: TrainSpec) -> str:
     """
     shape = {name: _shape(name, value) for name, value in dict(spec).items()}
     return content_hash({name: part for name, part in shape.items() if not _differs(name)}, KEY_LENGTH)
-
-
-def unpackable(spec: TrainSpec) -> str:
-    """Why trainings of this shape cannot train as a pack, all reasons in one line; empty where they can.
-
-    Args:
-        spec: canonical.
-    """
-    reasons = ["compile: a network that is compiled trains alone"] if spec.compile else []
-    dataset = DATASETS[spec.dataset.name]
-    if dataset.streamed:
-        reasons.append(f"dataset {spec.dataset}: each member decodes images of its own, and the network waits for them")
-    for field in ("optimizer", "regularizer"):
-        component: Component = getattr(spec, field)
-        row = TABLES[field][component.name]
-        if not getattr(row, "packs", not component.identity):
-            reasons.append(f"{field} {component}: does not say that it packs")
-    with torch.device("meta"):
-        network = build_network(**network_fields(spec), in_channels=dataset.channels, num_classes=dataset.num_classes)
-    survival = BLOCK_SAMPLINGS[spec.block_sampling.name].survival(len(network.chain), **spec.block_sampling.values)
-    if any(chance != 1 for chance in survival):
-        reasons.append(f"block_sampling {spec.block_sampling}: each member leaves out blocks of its own")
-    reasons += [f"network {spec.network}: {part}" for part in unpackable_parts(network)]
-    return "; ".join(reasons)
 
 
 def by_shape(trials: Sequence[TrainSpec]) -> list[Pack]:

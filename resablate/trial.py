@@ -6,12 +6,12 @@ import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from resablate.analyses import TrainedWith
 from resablate.check import check_trial
-from resablate.component_tables import network_fields, training_fields
 from resablate.datasets import DATASETS, Splits, load_dataset, split_dataset
 from resablate.devices import choose_device, device_name
 from resablate.dissection import Dissection, dissect
@@ -36,6 +36,36 @@ from resablate.training import (
 from resablate.versions import versions
 
 log = logging.getLogger(__name__)
+
+
+def network_fields(spec: TrainSpec) -> dict[str, Any]:
+    """What `build_network` takes of a trial."""
+    return dict(
+        network=spec.network,
+        shortcut=spec.shortcut,
+        ordering=spec.ordering,
+        depth=spec.depth,
+        width=spec.width,
+    )
+
+
+def training_fields(spec: TrainSpec) -> dict[str, Any]:
+    """What `Training` takes of a trial, besides network and examples."""
+    return dict(
+        epochs=spec.epochs,
+        iterations=spec.iterations,
+        batch_size=spec.batch_size,
+        learning_rate=spec.learning_rate,
+        optimizer=spec.optimizer,
+        schedule=spec.schedule,
+        augmentation=spec.augmentation,
+        precision=spec.precision,
+        memory_format=spec.memory_format,
+        compile=spec.compile,
+        block_sampling=spec.block_sampling,
+        regularizer=spec.regularizer,
+        seed=spec.seed,
+    )
 
 
 class Trial:

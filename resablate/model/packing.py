@@ -21,12 +21,19 @@ _CONTAINERS = (ResidualNetwork, ShortcutBlock, nn.Sequential, nn.ModuleList)
 
 
 def unpackable_parts(network: nn.Module) -> list[str]:
-    """Why networks of this shape cannot run as a pack, one reason for each part; the network may be on `meta`.
+    """Why networks of this shape cannot run as a pack: each reason once, with the first part that it is about.
 
     A part is known to be packable by its exact type, and a shortcut by its `packs`: what other packages' modules
     compute is not known.
+
+    Args:
+        network: may be on `meta`.
     """
-    return [f"{name or 'the network'}: {why}" for name, part in network.named_modules() if (why := _refusal(part))]
+    parts: dict[str, str] = {}
+    for name, part in network.named_modules():
+        if why := _refusal(part):
+            parts.setdefault(why, name or "the network")
+    return [f"{name}: {why}" for why, name in parts.items()]
 
 
 def _refusal(part: nn.Module) -> str:

@@ -58,6 +58,7 @@ def run_inline(
         resources.pack,
         slots=1,
         measure=lambda shapes: [best_pack_size(spec, most, device=device) for spec, most in shapes],
+        say=progress.say,
     )
     with thread_count(threads(resources.cpus)):
         for pack in _packs(trials, sizes):

@@ -9,7 +9,8 @@ from typing import Literal, NamedTuple, final
 
 from resablate.estimates import estimate_cpu_seconds
 from resablate.pack_notes import packable
-from resablate.packs import Pack, by_shape, in_packs, shape_key, unpackable
+from resablate.pack_size import unpackable
+from resablate.packs import Pack, by_shape, in_packs, shape_key
 from resablate.searches.pruning import PAUSING
 from resablate.searches.searcher import Searcher
 from resablate.spec import TrainSpec
@@ -31,15 +32,23 @@ class PackSizes:
         asked: `resources.pack`.
         slots: packs that run at a time.
         measure: asked once for each shape, and again only where more of it may train as one.
+        say: told what is done.
         worth_seconds: as WORTH_SECONDS.
     """
 
     def __init__(
-        self, asked: int | Literal["auto"], *, slots: int, measure: Measure, worth_seconds: float = WORTH_SECONDS
+        self,
+        asked: int | Literal["auto"],
+        *,
+        slots: int,
+        measure: Measure,
+        say: Callable[[str], None],
+        worth_seconds: float = WORTH_SECONDS,
     ) -> None:
         self._asked = asked if isinstance(asked, int) else None
         self._slots = slots
         self._measure = measure
+        self._say = say
         self._worth_seconds = worth_seconds
         self._measured: dict[str, _Measured] = {}
 
@@ -47,7 +56,10 @@ class PackSizes:
         """All of `trials`, canonical, in packs; where no number is asked for, none that leaves slots empty."""
         most = _parts(len(trials), self._slots) if self._asked is None else len(trials)
         self._learn([(alike[0], min(len(alike), most), len(alike)) for alike in by_shape(trials)])
-        return in_packs(trials, partial(self._count, most, len(trials)))
+        packs = in_packs(trials, partial(self._count, most, len(trials)))
+        if words := sizes_in_words(packs):
+            self._say(f"trained as {words}")
+        return packs
 
     def next_pack(self, search: Searcher) -> Pack:
         """The next trials that the search proposes, of one shape; none at its end."""
@@ -67,18 +79,22 @@ class PackSizes:
         self._learn([(spec, most, search.total)])
         return self._size(spec, most)
 
-    def _learn(self, shapes: Sequence[tuple[TrainSpec, int, int]]) -> None:
+    def _learn(self, wanted: Sequence[tuple[TrainSpec, int, int]]) -> None:
         """Measure shapes, of which so many trials may train as one and so many are to be trained, if it is worth it."""
         if self._asked is not None:
             return
         asked = [
             (spec, most)
-            for spec, most, count in shapes
+            for spec, most, count in wanted
             if most > 1
             and self._measured.get(shape_key(spec), _UNKNOWN).may_be_more(most)
             and count * estimate_cpu_seconds(spec, ()) >= self._worth_seconds
         ]
-        for (spec, most), best in zip(asked, self._measure(asked) if asked else (), strict=True):
+        if not asked:
+            return
+        shapes = f"{len(asked)} shapes" if len(asked) > 1 else "one shape"
+        self._say(f"measuring how many trials train fastest as one, for networks of {shapes}")
+        for (spec, most), best in zip(asked, self._measure(asked), strict=True):
             self._measured[shape_key(spec)] = _Measured(most, best)
 
     def _size(self, spec: TrainSpec, most: int) -> int:
@@ -121,8 +137,9 @@ def describe_packs(trials: Sequence[TrainSpec], resources: Resources, *, pruning
         return [f"packs: none, for {pruning} has trials wait for each other"]
     found = packable(trials)
     if isinstance(resources.pack, int):
-        words = sizes_in_words(PackSizes(resources.pack, slots=1, measure=lambda shapes: ()).packs(trials))
-        return [f"packs: {words or 'none'}"]  # why some trials are in none stands in the plan's notes
+        said: list[str] = []
+        PackSizes(resources.pack, slots=1, measure=lambda shapes: (), say=said.append).packs(trials)
+        return said or ["packs: none"]  # why some trials are in none stands in the plan's notes
     some = f"up to {found.most} trials of one shape, as many at a time as train fastest: measured when the sweep begins"
     return [f"packs: {some if found.most > 1 else 'none, for no two trials are of one shape'}", *found.notes()]
 

@@ -18,7 +18,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from resablate.component import Component
 from resablate.datasets import DATASETS, StoredImages
 from resablate.devices import threads
-from resablate.scheduling.packing import PackSizes, sizes_in_words
+from resablate.scheduling.packing import PackSizes
 from resablate.scheduling.progress import SweepProgress
 from resablate.scheduling.ray_capacity import RayCapacity
 from resablate.scheduling.ray_driver import MAX_PROCESS_DEATHS, Stopper, TuneSearchAdapter, Watcher
@@ -149,11 +149,10 @@ def run_ray(
     share = {"cpu": resources.cpus, "gpu": capacity.gpus_per_trial}
     trainable = tune.with_resources(tune.with_parameters(PackTrainable, context=context), share)
     measure = measure_on_ray(cpus=resources.cpus, threads=context.threads, gpus=context.gpu_share, stop=stop)
-    sizes = PackSizes(1 if pauses else resources.pack, slots=capacity.concurrent, measure=measure)
+    asked = 1 if pauses else resources.pack
+    sizes = PackSizes(asked, slots=capacity.concurrent, measure=measure, say=progress.say)
     search = trials if isinstance(trials, Searcher) else None
     packs = [] if isinstance(trials, Searcher) else sizes.packs(trials)
-    if words := sizes_in_words(packs):
-        progress.say(words)
     listed = [pack_config(list(map(request, pack)))["pack"] for pack in packs]
     param_space: dict[str, Any] = {"param_space": {"pack": tune.grid_search(listed)}} if listed else {}
     watcher = Watcher(progress, writer, folder=folder, pruning=pruning, search=search, stop=stop, store=store)

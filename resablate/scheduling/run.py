@@ -267,7 +267,7 @@ def _run_on_ray(
     connect_ray()
     stopping.listen()  # Ray takes SIGTERM, and has it end the process at once
     capacity = ray_capacity(plan.sweep.resources)
-    console.print(f"Ray: {capacity.description}; {capacity.concurrent} trials at a time", highlight=False)
+    console.print(f"Ray: {capacity.in_words(plan.sweep.resources)}", highlight=False)
     writer = start_result_writer(uri=uri, spool=work / SPOOL)
     # The trials' processes start meanwhile. What they send is kept until the record is open.
     opening = writer.start.remote(plan.sweep, _recorded(plan, pending), command)

@@ -29,7 +29,7 @@ class Measured:
 
 def pack_sizes(asked: int | Literal["auto"], *, slots: int, measure: Measured) -> PackSizes:
     """Of trials that are worth measuring, as small as they are."""
-    return PackSizes(asked, slots=slots, measure=measure, worth_seconds=0)
+    return PackSizes(asked, slots=slots, measure=measure, say=lambda sentence: None, worth_seconds=0)
 
 
 def sizes(packs: list[Pack]) -> list[int]:
@@ -78,11 +78,16 @@ def test_each_shape_is_measured_once() -> None:
 
 
 def test_what_is_trained_in_less_than_it_takes_to_measure_is_not_packed() -> None:
-    measure = Measured(depth8=4)
-    assert sizes(PackSizes("auto", slots=1, measure=measure).packs(make())) == [1] * 12
+    measure, said = Measured(depth8=4), list[str]()
+    assert sizes(PackSizes("auto", slots=1, measure=measure, say=said.append).packs(make())) == [1] * 12
+    assert said == []
     assert measure.asked == []
     longer = final_plan({"seed": list(range(12))}, epochs=1000).trials
-    assert sizes(PackSizes("auto", slots=1, measure=measure).packs(longer)) == [4] * 3
+    assert sizes(PackSizes("auto", slots=1, measure=measure, say=said.append).packs(longer)) == [4] * 3
+    assert said == [
+        "measuring how many trials train fastest as one, for networks of one shape",
+        "trained as 3 packs of 4 trials",
+    ]
 
 
 def test_what_cannot_be_packed_is_left_alone() -> None:

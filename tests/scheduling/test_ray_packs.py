@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from resablate.measurement import EpochMetrics
 from resablate.plan import SweepPlan
 from resablate.result import TrialResult
 from resablate.scheduling import SweepOutcome, ray_driver, ray_tune, run, run_sweep
@@ -94,6 +93,7 @@ def test_what_ray_schedules_is_a_pack(tmp_path: Path) -> None:
     assert "2 packs of 3 trials, 2 of 2" in shown
     assert "running in 2 packs" in shown
     assert shown.count("finished, test error") == 10
+    assert Counter(result.pack_size for result in results_of(uri).values()) == {3: 6, 2: 4}
     widths = {spec.key: spec.width for spec in planned.trials}
     assert sorted(len(pack) for pack in seen) == [2, 2, 3, 3]
     assert all(len({widths[key] for key in pack}) == 1 for pack in seen)
@@ -155,14 +155,14 @@ def failing_member(seed: int) -> type[PackTrainable]:
     class Faulty(PackTrainable):  # pickled with its methods, as it is no name of a module
         def _prepare(self) -> None:
             super()._prepare()
-            run_epoch = Trial.run_epoch
+            before = Trial.before_epoch
 
-            def run_or_fail(trial: Trial) -> EpochMetrics:
+            def fail(trial: Trial) -> None:
                 if trial.spec.seed == seed and trial.training.epoch == 1:
                     raise ValueError("a bug")
-                return run_epoch(trial)
+                before(trial)
 
-            Trial.run_epoch = run_or_fail
+            Trial.before_epoch = fail
 
     return Faulty
 
