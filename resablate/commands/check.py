@@ -31,8 +31,7 @@ def check(file: SweepFile) -> None:
     if len(known) > _SHOWN_TRIALS:
         out.print(f"... and {len(known) - _SHOWN_TRIALS} more", highlight=False)
     out.print(f"asked of each: {', '.join(map(str, plan.asked_names))}", markup=False, highlight=False, soft_wrap=True)
-    sweep = plan.sweep
-    for note in (*plan.notes, *describe_packs(plan.trials, sweep.resources, pruning=sweep.search.pruning)):
+    for note in (*plan.notes, *describe_packs(plan, plan.trials)):
         out.print(note, markup=False, highlight=False, soft_wrap=True)
     try:
         check_machine(cpus=plan.sweep.resources.cpus, gpus=plan.sweep.resources.gpus)

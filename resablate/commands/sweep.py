@@ -81,7 +81,7 @@ def _preview(
     if would_do.known:
         show_trials(would_do.known, words, label=plan.sweep.label)
     todo = [trial.spec for trial in would_do.known if trial.spec.key in would_do.todo]
-    for line in describe_packs(todo, plan.sweep.resources, pruning=plan.sweep.search.pruning):
+    for line in describe_packs(plan, todo):
         out.print(line, markup=False, highlight=False, soft_wrap=True)
     complete = sum(trial.complete for trial in would_do.known)
     out.print(

@@ -11,10 +11,10 @@ from resablate.estimates import estimate_cpu_seconds
 from resablate.pack_notes import packable
 from resablate.pack_size import unpackable
 from resablate.packs import Pack, by_shape, in_packs, shape_key
+from resablate.plan import SweepPlan
 from resablate.searches.pruning import PAUSING
 from resablate.searches.searcher import Searcher
 from resablate.spec import TrainSpec
-from resablate.sweep import Resources
 
 Measure = Callable[[Sequence[tuple[TrainSpec, int]]], Sequence[int]]
 """Trials, and the most that may train as one with each -> how many train fastest so."""
@@ -58,7 +58,7 @@ class PackSizes:
         self._learn([(alike[0], min(len(alike), most), len(alike)) for alike in by_shape(trials)])
         packs = in_packs(trials, partial(self._count, most, len(trials)))
         if words := sizes_in_words(packs):
-            self._say(f"trained as {words}")
+            self._say(f"packs: {words}")
         return packs
 
     def next_pack(self, search: Searcher) -> Pack:
@@ -75,7 +75,7 @@ class PackSizes:
 
     def _proposals(self, search: Searcher, spec: TrainSpec) -> int:
         """How many trials of the shape of `spec` a search is asked for at once: the more, the less it knows of each."""
-        most = self._asked or max(search.point_size, search.total // (_PART_OF_A_SEARCH * self._slots))
+        most = self._asked or _at_once(search.total, point_size=search.point_size, slots=self._slots)
         self._learn([(spec, most, search.total)])
         return self._size(spec, most)
 
@@ -118,24 +118,33 @@ class _Measured(NamedTuple):
 _UNKNOWN = _Measured(1, 1)
 
 
+def _at_once(trials: int, *, point_size: int, slots: int) -> int:
+    """How many trials a search of so many is asked for at most, where it is not said."""
+    return max(point_size, trials // (_PART_OF_A_SEARCH * slots))
+
+
 def _parts(count: int, size: int) -> int:
     """How many parts of at most `size` hold `count`."""
     return -(-count // size)
 
 
-def describe_packs(trials: Sequence[TrainSpec], resources: Resources, *, pruning: str) -> list[str]:
-    """What becomes of trials that are known, in a few lines; nothing where no packs are asked for.
+def describe_packs(plan: SweepPlan, trials: Sequence[TrainSpec]) -> list[str]:
+    """What packs there will be, in a few lines; nothing where none are asked for.
 
     Args:
-        trials: canonical.
-        resources: of a pack.
-        pruning: a row of PRUNINGS.
+        plan: of a sweep.
+        trials: canonical, those of its trials that are to run, as far as they are known.
     """
-    if resources.pack == 1 or not trials:
+    resources, search = plan.sweep.resources, plan.sweep.search
+    if resources.pack == 1 or not (trials or plan.adaptive):
         return []
-    if pruning in PAUSING:
-        return [f"packs: none, for {pruning} has trials wait for each other"]
-    found = packable(trials)
+    if search.pruning in PAUSING:
+        return [f"packs: none, for {search.pruning} has trials wait for each other"]
+    found = packable(trials or plan.samples)
+    if plan.adaptive:
+        most = _at_once(plan.trial_count, point_size=len(search.seeds or [0]), slots=1)
+        most = resources.pack if isinstance(resources.pack, int) else most
+        return [f"packs: of no more than {most} trials, which {search.method} proposes at once", *found.notes()]
     if isinstance(resources.pack, int):
         said: list[str] = []
         PackSizes(resources.pack, slots=1, measure=lambda shapes: (), say=said.append).packs(trials)

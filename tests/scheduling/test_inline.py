@@ -460,7 +460,7 @@ def test_interrupted_packs_continue_in_another_grouping(
     assert Counter(stored) == dict.fromkeys([(run.spec.key, n + 1) for run in memory.runs for n in range(epochs)], 1)
     assert [[row.epoch for row in result.history] for result in results(memory)] == [[1, 2, 3, 4]] * 5
     assert [kept.status for kept in memory.runs] == ["finished"] * 5
-    assert {result.pack_size for result in results(memory)} <= {1, *sizes}
+    assert 1 < max(result.pack_size for result in results(memory)) <= max(sizes)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 

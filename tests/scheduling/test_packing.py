@@ -86,7 +86,7 @@ def test_what_is_trained_in_less_than_it_takes_to_measure_is_not_packed() -> Non
     assert sizes(PackSizes("auto", slots=1, measure=measure, say=said.append).packs(longer)) == [4] * 3
     assert said == [
         "measuring how many trials train fastest as one, for networks of one shape",
-        "trained as 3 packs of 4 trials",
+        "packs: 3 packs of 4 trials",
     ]
 
 
