@@ -18,8 +18,9 @@ from resablate.spec import TrainSpec
 
 Measure = Callable[[Sequence[tuple[TrainSpec, int]]], Sequence[int]]
 """Trials, and the most that may train as one with each -> how many train fastest so."""
-WORTH_SECONDS = 60.0
-"""Trials of a shape that train in less on one CPU core are not measured: it would take longer than they gain."""
+WORTH_SECONDS = 3.0
+"""Measuring takes about a second for each member of the largest pack that is tried, so all trials of a shape, each slot
+one CPU core, must train for so many seconds for each of these: else it would take longer than it gains."""
 _PART_OF_A_SEARCH = 10
 """A search is asked for no more than such a part of its points at once, where it is not said how many."""
 
@@ -88,7 +89,7 @@ class PackSizes:
             for spec, most, count in wanted
             if most > 1
             and self._measured.get(shape_key(spec), _UNKNOWN).may_be_more(most)
-            and count * estimate_cpu_seconds(spec, ()) >= self._worth_seconds
+            and count * estimate_cpu_seconds(spec, ()) >= self._worth_seconds * self._slots * most
         ]
         if not asked:
             return
