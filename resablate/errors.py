@@ -7,7 +7,8 @@ ResablateError
 ├── AnalysisError            a network and examples that an analysis cannot take
 ├── CheckpointError          a stored state cannot be read or does not fit
 ├── TrackingError            the tracking server cannot be reached or does not hold what was asked
-│   └── UnknownSweep         it holds no sweep of that name
+│   ├── UnknownSweep         it holds no sweep of that name
+│   └── DamagedResult        what it says it holds is not what was filed
 ├── SubmissionError          a cluster cannot be reached or does not take a job
 └── ResourceError            the resources asked for exist nowhere
     └── DeviceLost           a GPU is of no more use to its process (failures.py)
@@ -75,6 +76,10 @@ class TrackingError(ResablateError):
 
 class UnknownSweep(TrackingError):
     """The tracker holds no sweep of that name."""
+
+
+class DamagedResult(TrackingError):
+    """A record says that it holds a result, and does not: it is missing, damaged, or another trial's."""
 
 
 class SubmissionError(ResablateError):

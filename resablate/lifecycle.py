@@ -140,10 +140,7 @@ class _Lifecycle:
 
     def _train_epoch(self, members: list[tuple[TrialRequest, Trial]], packs: Packs) -> Steps[None]:
         """An epoch of each member; those that are pruned after it are taken off the list."""
-        if len(members) == 1:
-            members[0][1].run_epoch()
-        else:
-            _run_epoch([trial for _, trial in members], packs)
+        run_epoch([trial for _, trial in members], packs)
         for request, trial in members:
             self._place.store.upload(self._place.folder / request.spec.key)
             self._sink.epoch(request.spec.key, trial.training.history[-1])
@@ -155,7 +152,11 @@ class _Lifecycle:
                 yield _Ended(request, trial.pruned(reason), {})
 
 
-def _run_epoch(trials: Sequence[Trial], packs: Packs) -> None:
+def run_epoch(trials: Sequence[Trial], packs: Packs) -> None:
+    """An epoch of trials of one shape, with what is due before and after it; one alone trains as any network does."""
+    if len(trials) == 1:
+        trials[0].run_epoch()
+        return
     for trial in trials:
         trial.before_epoch()
     packs.run_epoch([trial.training for trial in trials])

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from resablate.model.block import ShortcutBlock
 from resablate.model.member_draws import MemberDraws
 from resablate.model.network import ResidualNetwork
-from resablate.model.packed_layers import PACKED_LAYERS, PackedBatchNorm
+from resablate.model.packed_layers import PACKED_LAYERS, PackedBatchNorm, PackedDropout
 from resablate.registry import per_member
 from resablate.shortcuts import Shortcut
 
@@ -98,6 +98,11 @@ class PackedNetwork(nn.Module):
         """Logits (B, K, classes) of `images` (B, K*C, H, W), the members' own one after the other."""
         logits = cast(Tensor, self.network(images))
         return logits.unflatten(1, (len(self.members), -1))
+
+    @property
+    def draws_in_steps(self) -> bool:
+        """Whether layers draw while they train, each member by itself."""
+        return any(isinstance(layer, PackedDropout) for layer in self.network.modules())
 
     def count_batches(self, count: int) -> None:
         """Note in the batch norms that the members have trained on `count` batches."""

@@ -1,6 +1,6 @@
 """A penalty on the singular values of the operators themselves."""
 
-from typing import Annotated, final
+from typing import Annotated, ClassVar, final
 
 import torch
 from annotated_types import Ge, Gt
@@ -33,6 +33,7 @@ class SpectralPenalty(Regularizer):
     """
 
     packs = True
+    recordable: ClassVar[bool] = False  # svdvals looks at whether it has converged
 
     def __init__(
         self,

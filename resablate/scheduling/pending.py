@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from resablate.errors import SpecError, UnknownSweep
+from resablate.errors import DamagedResult, SpecError, UnknownSweep
 from resablate.measuring import missing_questions
 from resablate.plan import SweepPlan
 from resablate.question import Question
@@ -21,6 +22,8 @@ from resablate.spec import TrainSpec
 from resablate.storage.spool import spooled
 from resablate.sweep import SweepSpec
 from resablate.tracking import Tracker
+
+log = logging.getLogger(__name__)
 
 Answer = Callable[[str, TrialResult, tuple[Question, ...]], TrialResult]
 """Run id, result and questions of a trained network -> its result with the answers, which are filed."""
@@ -118,7 +121,7 @@ def find_pending(
     """
     again = run_again(plan.sweep, retry)
     if not plan.adaptive:
-        found = trial_statuses(plan.trials, sweep=plan.sweep.name, tracker=tracker, asked=plan.questions)
+        found = _whole_trials(plan, tracker)
         todo = {spec.key: spec for spec in to_run(found, retry=again)}
         before = {trial.spec.key: _asked_again(trial, again) for trial in found if trial.spec.key not in todo}
         yield PendingTrials(listed=tuple(todo.values()), search=None, before=before, limit=limit)
@@ -138,9 +141,37 @@ def find_pending(
         yield PendingTrials(listed=(), search=search, before=before, limit=limit)
 
 
-def _completed(run: str, plan: SweepPlan, tracker: Tracker, answer: Answer) -> TrialResult:
-    """The result of a complete trial, with everything that the sweep asks."""
-    run_id, result = tracker.load_trial(run)
+def _whole_trials(plan: SweepPlan, tracker: Tracker) -> list[TrialStatus]:
+    """Where the sweep's trials stand, with damaged results out of the way: their trials are run again."""
+    while True:
+        found = trial_statuses(plan.trials, sweep=plan.sweep.name, tracker=tracker, asked=plan.questions)
+        damaged = damaged_results(found, tracker)
+        if not damaged:
+            return found
+        for trial in found:
+            if trial.spec.key in damaged:
+                tracker.discard_trial(trial.run_id)
+
+
+def damaged_results(trials: Iterable[TrialStatus], tracker: Tracker) -> dict[str, str]:
+    """Key -> why its result is none, of trials that are said to be complete; their number is told in one line."""
+    damaged = tracker.check_results(
+        {trial.spec.key: trial.run_id for trial in trials if trial.complete and trial.run_id}
+    )
+    if damaged:
+        first = next(iter(damaged.values()))
+        log.warning("%d trials are run again, whose results are damaged or missing (%s)", len(damaged), first)
+    return damaged
+
+
+def _completed(run: str, plan: SweepPlan, tracker: Tracker, answer: Answer) -> TrialResult | None:
+    """The result of a complete trial, with everything that the sweep asks; None where it is damaged."""
+    try:
+        run_id, result = tracker.load_trial(run)
+    except DamagedResult as error:
+        log.warning("%s; its trial is run again", error)
+        tracker.discard_trial(run)
+        return None
     if result.status != "finished":
         return result
     questions = plan.questions(result.spec)
@@ -187,6 +218,8 @@ def preview(plan: SweepPlan, tracker: Tracker, *, retry: Collection[str] = (), l
         trials = with_spooled(trials, plan.sweep.name)
     again = run_again(plan.sweep, retry)
     known = trial_statuses(trials, sweep=plan.sweep.name, tracker=tracker, asked=plan.questions)
+    damaged = damaged_results(known, tracker)
+    known = [trial._replace(state="pending", missing=()) if trial.spec.key in damaged else trial for trial in known]
     todo = {spec.key for spec in to_run(known, retry=again)[:limit]}
     unmeasured = sum(len(_asked_again(trial, again).missing) for trial in known if trial.spec.key not in todo)
     proposed = max(0, plan.trial_count - len(known)) if plan.adaptive else 0

@@ -15,6 +15,7 @@ from resablate.datasets import Examples, ExampleSource
 from resablate.measurement import EpochMetrics
 from resablate.model import PackedNetwork, evaluation_mode
 from resablate.training.arithmetic import float32_products
+from resablate.training.capture import CudaRecorder
 from resablate.training.determinism import derived_generator, derived_seed, deterministic_kernels
 from resablate.training.evaluation import EVALUATION_BATCH, Evaluation, Scores
 from resablate.training.loop import Training
@@ -60,7 +61,10 @@ class Pack:
             device=first.train.device,
             losses=_mean_losses,
             members=len(trainings),
+            recorder=self._recorder(),
         )
+        for training in trainings:  # whose parameters lie elsewhere from now on
+            training.forget_recording()
 
     def run_epoch(self) -> list[EpochMetrics]:
         """Train every member for one epoch, measure its validation error, and add both to its history.
@@ -87,7 +91,10 @@ class Pack:
         seeds = [derived_seed(training.seed, "dropout", training.epoch) for training in trainings]
         self.network.draws.start(seeds, trainings[0].train.device)
         projecting = [derived_generator(training.seed, "regularizer", training.epoch) for training in trainings]
-        self.optimizer.rates_differ = bool((plan.rates != plan.rates[:, :1]).any())
+        differ = bool((plan.rates != plan.rates[:, :1]).any())
+        if differ != self.optimizer.rates_differ:
+            self.optimizer.rates_differ = differ  # and so other operations are recorded
+            self._step.forget_recording()
         self.network.train()
         with float32_products(trainings[0].precision), deterministic_kernels(), self._step.epoch(plan):
             for size in plan.sizes:
@@ -95,6 +102,12 @@ class Pack:
                 for training, generator in zip(trainings, projecting, strict=True):
                     training.regularizer.after_step(generator)
         self.network.count_batches(len(plan.sizes))
+
+    def _recorder(self) -> CudaRecorder | None:
+        """What records the steps: on a GPU, if they are such as can be recorded."""
+        device = self.trainings[0].train.device
+        fixed = not self.network.draws_in_steps and all(t.regularizer.recordable for t in self.trainings)
+        return CudaRecorder(device) if device.type == "cuda" and fixed else None
 
     def _gather(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """Images (B, K*C, H, W) and labels (B, K) of each member's examples at its column of `chosen` (B, K)."""

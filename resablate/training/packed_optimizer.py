@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from resablate.model.packing import PackedNetwork, windows
+from resablate.training.optimizer_state import places_of_counts
 
 Factor = float | Tensor
 """One number for all of a pack's numbers, or one for each."""
@@ -142,7 +143,7 @@ class PackedOptimizer(torch.optim.Optimizer):
             for group in optimizer.param_groups:
                 group["lr"] = rates[member]
             if self._joint and self._joint.counter:
-                done = self._of["steps"][member].to("cpu", torch.float32)
+                done = self._of["steps"][member].to(places_of_counts(optimizer)[0], torch.float32)
                 for parameter in self._own[member]:
                     optimizer.state[parameter][self._joint.counter] = done.clone()
 

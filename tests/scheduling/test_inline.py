@@ -17,7 +17,6 @@ from rich.console import Console
 
 from resablate.errors import DatasetError, ResourceError, TrackingError
 from resablate.failures import DeviceLost
-from resablate.measurement import EpochMetrics
 from resablate.plan import SweepPlan
 from resablate.result import TrialResult
 from resablate.scheduling import SweepOutcome, run, run_sweep
@@ -61,13 +60,13 @@ def results(memory: MemoryTracker, sweep: str = "tiny") -> list[TrialResult]:
 
 def before_epoch(monkeypatch: pytest.MonkeyPatch, act: Callable[[Trial], None]) -> None:
     """Have `act` called before every epoch of every trial."""
-    run_epoch = Trial.run_epoch
+    prepare = Trial.before_epoch
 
-    def acting(self: Trial) -> EpochMetrics:
+    def acting(self: Trial) -> None:
         act(self)
-        return run_epoch(self)
+        prepare(self)
 
-    monkeypatch.setattr(Trial, "run_epoch", acting)
+    monkeypatch.setattr(Trial, "before_epoch", acting)
 
 
 def test_a_sweep_runs_files_and_cleans_up_after_itself(memory: MemoryTracker, tmp_path: Path) -> None:

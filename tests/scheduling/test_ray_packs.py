@@ -157,14 +157,14 @@ def failing_member(seed: int) -> type[PackTrainable]:
     class Faulty(PackTrainable):  # pickled with its methods, as it is no name of a module
         def _prepare(self) -> None:
             super()._prepare()
-            before = Trial.before_epoch
+            before_epoch = Trial.before_epoch
 
-            def fail(trial: Trial) -> None:
+            def go_on_or_fail(trial: Trial) -> None:
                 if trial.spec.seed == seed and trial.training.epoch == 1:
                     raise ValueError("a bug")
-                before(trial)
+                before_epoch(trial)
 
-            Trial.before_epoch = fail
+            Trial.before_epoch = go_on_or_fail
 
     return Faulty
 
