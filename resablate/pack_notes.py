@@ -20,10 +20,12 @@ class Packable(NamedTuple):
     alone: dict[str, int]
     """Why trials cannot be packed -> how many."""
 
-    def notes(self) -> list[str]:
-        """One line for each reason."""
+    def notes(self, *, proposed: int = 0) -> list[str]:
+        """One line for each reason; without numbers where these are samples of what a search will propose."""
+        if proposed:
+            return [f"some trials train by themselves: {why}" for why in self.alone]
         return [
-            f"{count} trial{'s train by themselves' if count > 1 else ' trains by itself'}: {why}"
+            f"{count} trials train by themselves: {why}" if count > 1 else f"1 trial trains by itself: {why}"
             for why, count in self.alone.items()
         ]
 
@@ -61,7 +63,7 @@ def pack_notes(trials: Sequence[TrainSpec], resources: Resources, *, proposed: i
         return []
     found = packable(trials)
     most, asked = proposed if proposed and found.most else found.most, int(resources.pack)
-    notes = found.notes()
+    notes = found.notes(proposed=proposed)
     if most == 1:
         notes.append(f"resources.pack: {asked}, but no two trials are of one shape; each trains by itself")
     elif asked > most:

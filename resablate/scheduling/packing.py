@@ -90,6 +90,7 @@ class PackSizes:
             if most > 1
             and self._measured.get(shape_key(spec), _UNKNOWN).may_be_more(most)
             and count * estimate_cpu_seconds(spec, ()) >= self._worth_seconds * self._slots * most
+            and not unpackable(spec)
         ]
         if not asked:
             return
@@ -145,7 +146,10 @@ def describe_packs(plan: SweepPlan, trials: Sequence[TrainSpec]) -> list[str]:
     if plan.adaptive:
         most = _at_once(plan.trial_count, point_size=len(search.seeds or [0]), slots=1)
         most = resources.pack if isinstance(resources.pack, int) else most
-        return [f"packs: of no more than {most} trials, which {search.method} proposes at once", *found.notes()]
+        return [
+            f"packs: of no more than {most} trials, which {search.method} proposes at once",
+            *found.notes(proposed=most),
+        ]
     if isinstance(resources.pack, int):
         said: list[str] = []
         PackSizes(resources.pack, slots=1, measure=lambda shapes: (), say=said.append).packs(trials)
