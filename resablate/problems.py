@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
@@ -41,7 +41,9 @@ def problems(error: ValidationError, *, known: Mapping[str, Any], prefix: str = 
 
 
 def _nested_fields(field: Any) -> Mapping[str, Any]:
-    return getattr(getattr(field, "annotation", None), "model_fields", {})
+    annotation = getattr(field, "annotation", None)
+    models = (part for part in (annotation, *get_args(annotation)) if hasattr(part, "model_fields"))
+    return getattr(next(models, None), "model_fields", {})
 
 
 def _lower(text: str) -> str:

@@ -14,16 +14,16 @@ from typing import Any, get_args
 from uuid import uuid4
 
 from resablate.claims import CLAIMS
-from resablate.claims.answer import Answer, answer_claims
+from resablate.claims.answering import Answers, answer_sweeps
 from resablate.claims.arms import flat
 from resablate.csv_files import write_csv
 from resablate.errors import ResablateError
-from resablate.figures import FIGURES, draw_files
+from resablate.figures import FIGURES, Closing, draw_files
 from resablate.figures.analysis_tables import analysis_tables, summaries
 from resablate.figures.interval_tables import error_table, with_intervals
 from resablate.figures.naming import Additional, name_analyses
 from resablate.figures.tables import Replicates, Table, raw_table, replicates, show, trial_table
-from resablate.report_answers import answer_content
+from resablate.report_answers import answer_content, closings
 from resablate.report_pages import render_page
 from resablate.result import Status, TrialResult
 from resablate.spec import TrainSpec
@@ -85,7 +85,8 @@ def write_report(
     built.mkdir(parents=True)
     try:
         # A search looks its objectives up by question, so its pictures get the records as they are filed.
-        drawings = _write_figures(built / "figures", ordered, results, sweep)
+        answers = answer_sweeps([sweep], results, missing)
+        drawings = _write_figures(built / "figures", ordered, results, sweep, closings=closings(answers))
         _write_tables(built / "tables", groups)
         _write_results(built / RESULTS, results, order=[result.key for result in ordered])
         content = _content(
@@ -95,7 +96,7 @@ def write_report(
             drawings=drawings,
             missing=missing,
             additional=named.additional,
-            answers=answer_claims(results),
+            answers=answers,
         )
         for page in (PAGE, "index.md"):
             text = render_page(f"report.{page.split('.')[1]}.jinja", content)
@@ -132,13 +133,18 @@ def _swap(built: Path, folder: Path) -> None:
 
 
 def _write_figures(
-    folder: Path, ordered: Sequence[TrialResult], proposed: Sequence[TrialResult], sweep: SweepSpec
+    folder: Path,
+    ordered: Sequence[TrialResult],
+    proposed: Sequence[TrialResult],
+    sweep: SweepSpec,
+    *,
+    closings: Sequence[Closing],
 ) -> list[Drawing]:
     folder.mkdir()
     drawings: list[Drawing] = []
     for name, picture in FIGURES.items():
         results = proposed if picture.search_data else ordered
-        files = draw_files(name, results, formats=["svg", "png"], sweep=sweep)
+        files = draw_files(name, results, formats=["svg", "png"], sweep=sweep, closings=closings)
         for file_format, content in files.items():
             (folder / f"{name}.{file_format}").write_bytes(content)
         if files:
@@ -204,7 +210,7 @@ def _content(
     drawings: Sequence[Drawing],
     missing: Sequence[TrainSpec],
     additional: Sequence[Additional],
-    answers: Sequence[Answer],
+    answers: Answers,
 ) -> dict[str, Any]:
     """What both pages say, as plain values."""
     results = [result for group in groups for result in group.results]

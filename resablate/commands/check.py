@@ -44,9 +44,13 @@ def check(file: SweepFile) -> None:
         check_machine(cpus=plan.sweep.resources.cpus, gpus=plan.sweep.resources.gpus)
     except ResourceError as error:
         out.print(f"needs a cluster: {error}", markup=False, highlight=False, soft_wrap=True)
+    mean = sum(seconds) / len(seconds)
+    most = plan.most_trials
+    further = f", and at most {most} trials, about {clock(most * mean)}" if most > plan.trial_count else ""
+    how = " proposed one by one" if plan.adaptive else " to begin with" if further else ""
     out.print(
-        f"{file}: {plan.trial_count} trials{' proposed one by one' if plan.adaptive else ''},"
-        f" about {clock(plan.trial_count * sum(seconds) / len(seconds))} on one CPU core"
+        f"{file}: {plan.trial_count} trials{how},"
+        f" about {clock(plan.trial_count * mean)}{further} on one CPU core"
         " (an estimate; multiply-adds are of one image forward)",
         highlight=False,
         soft_wrap=True,

@@ -10,16 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from resablate.claims.answering import round_words
 from resablate.errors import DamagedResult, SpecError, UnknownSweep
 from resablate.measuring import missing_questions
 from resablate.plan import SweepPlan
 from resablate.question import Question
 from resablate.result import COMPLETE, TrialResult
 from resablate.scheduling.status import TrialStatus, run_again, to_run, trial_statuses, with_spooled
+from resablate.scheduling.stored import StoredResults, wanted_trainings
 from resablate.searches.points import point_of
 from resablate.searches.searcher import Searcher
 from resablate.spec import TrainSpec
-from resablate.storage.spool import spooled
+from resablate.storage.locations import work_folder
+from resablate.storage.spool import SPOOL, spooled
 from resablate.sweep import SweepSpec
 from resablate.tracking import Tracker
 
@@ -205,11 +208,18 @@ class Preview(NamedTuple):
     """Questions that would be put to trials that finished before."""
     proposed: int
     """Trials that a search has still to propose, no more than may be run."""
+    rounds: str
+    """How far the rounds of seeds are; empty where there are none."""
 
 
 def preview(plan: SweepPlan, tracker: Tracker, *, retry: Collection[str] = (), limit: int | None = None) -> Preview:
     """What a submission would do, without doing any of it; arguments as those of `find_pending`."""
     trials: Sequence[TrainSpec] = plan.trials
+    rounds = ""
+    if plan.sweep.seeds:
+        stored = StoredResults(plan.sweep.name, tracker, work_folder() / plan.sweep.name / SPOOL)
+        trials, standing = wanted_trainings(plan, stored)
+        rounds = round_words(standing) if standing else ""
     submitted: Sequence[TrainSpec] = ()
     with suppress(UnknownSweep):
         submitted = tracker.submitted(plan.sweep.name)[1]  # refuses records of an earlier version, as a run does
@@ -225,7 +235,7 @@ def preview(plan: SweepPlan, tracker: Tracker, *, retry: Collection[str] = (), l
     proposed = max(0, plan.trial_count - len(known)) if plan.adaptive else 0
     if limit is not None:
         proposed = min(proposed, limit - len(todo))
-    return Preview(known, todo, unmeasured, proposed)
+    return Preview(known, todo, unmeasured, proposed, rounds)
 
 
 def _is_of(spec: TrainSpec, plan: SweepPlan) -> bool:

@@ -9,28 +9,35 @@ from typing import Any
 import ray
 import torch
 
-from resablate.devices import choose_device, limit_gpu_memory
+from resablate.devices import choose_device, limit_gpu_memory, threads
 from resablate.failures import reason_of
 from resablate.pack_size import best_pack_size
-from resablate.scheduling.packing import Measure
+from resablate.scheduling.packing import PackSizes
+from resablate.scheduling.ray_capacity import RayCapacity
+from resablate.searches.pruning import PAUSING
 from resablate.spec import TrainSpec
+from resablate.sweep import SweepSpec
 
 log = logging.getLogger(__name__)
 
 
-def measure_on_ray(*, cpus: float, threads: int, gpus: float, stop: Callable[[], bool]) -> Measure:
-    """A Measure whose tasks get what a pack gets, as many at a time as fit.
+def pack_sizes_on_ray(
+    sweep: SweepSpec, capacity: RayCapacity, *, say: Callable[[str], None], stop: Callable[[], bool]
+) -> PackSizes:
+    """What puts the trials of a sweep into packs, measured by tasks that get what a pack gets.
 
     Args:
-        cpus: of a pack.
-        threads: of a pack.
-        gpus: of a pack.
+        sweep: of the trials.
+        capacity: of the connected Ray.
+        say: told what is done.
         stop: asked all the time whether to measure no more: what is not measured is not packed.
     """
-    task = ray.remote(_best_size).options(num_cpus=cpus, num_gpus=gpus)
+    resources = sweep.resources
+    gpus = capacity.gpus_per_trial
+    task = ray.remote(_best_size).options(num_cpus=resources.cpus, num_gpus=gpus)
 
     def measure(shapes: Sequence[tuple[TrainSpec, int]]) -> list[int]:
-        tasks = [task.remote(spec, most, threads, gpus) for spec, most in shapes]
+        tasks = [task.remote(spec, most, threads(resources.cpus), gpus) for spec, most in shapes]
         left = tasks
         while left and not stop():
             _, left = ray.wait(left, num_returns=len(left), timeout=1)
@@ -38,11 +45,12 @@ def measure_on_ray(*, cpus: float, threads: int, gpus: float, stop: Callable[[],
             ray.cancel(reference)
         return [1 if reference in left else _size(reference) for reference in tasks]
 
-    return measure
+    asked = 1 if sweep.search.pruning in PAUSING else resources.pack
+    return PackSizes(asked, slots=capacity.concurrent, measure=measure, say=say)
 
 
-def _best_size(spec: TrainSpec, most: int, threads: int, gpus: float) -> int:
-    torch.set_num_threads(threads)
+def _best_size(spec: TrainSpec, most: int, thread_count: int, gpus: float) -> int:
+    torch.set_num_threads(thread_count)
     limit_gpu_memory(gpus)
     return best_pack_size(spec, most, device=choose_device(gpus))
 

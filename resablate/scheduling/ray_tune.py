@@ -22,7 +22,6 @@ from resablate.scheduling.packing import PackSizes
 from resablate.scheduling.progress import SweepProgress
 from resablate.scheduling.ray_capacity import RayCapacity
 from resablate.scheduling.ray_driver import MAX_PROCESS_DEATHS, Stopper, TuneSearchAdapter, Watcher
-from resablate.scheduling.ray_pack_size import measure_on_ray
 from resablate.scheduling.ray_private import forget_token
 from resablate.scheduling.ray_pruning import start_pruning
 from resablate.scheduling.ray_result_writer import ResultWriterActor
@@ -106,6 +105,7 @@ def run_ray(
     pruning: str,
     epochs: int,
     resources: Resources,
+    sizes: PackSizes,
     capacity: RayCapacity,
     data_root: Path | None,
     datasets: Mapping[Component, StoredImages],
@@ -123,6 +123,7 @@ def run_ray(
         pruning: a row of PRUNINGS.
         epochs: the most that a trial has.
         resources: of one pack.
+        sizes: put trials into packs.
         capacity: of the connected Ray, by `ray_capacity`.
         data_root: where data sets are looked for first, on every node.
         datasets: data set -> what this process has read; a node gets it once, whether or not it has the files.
@@ -148,9 +149,6 @@ def run_ray(
     )
     share = {"cpu": resources.cpus, "gpu": capacity.gpus_per_trial}
     trainable = tune.with_resources(tune.with_parameters(PackTrainable, context=context), share)
-    measure = measure_on_ray(cpus=resources.cpus, threads=context.threads, gpus=context.gpu_share, stop=stop)
-    asked = 1 if pauses else resources.pack
-    sizes = PackSizes(asked, slots=capacity.concurrent, measure=measure, say=progress.say)
     search = trials if isinstance(trials, Searcher) else None
     packs = [] if isinstance(trials, Searcher) else sizes.packs(trials)
     listed = [pack_config(list(map(request, pack)))["pack"] for pack in packs]

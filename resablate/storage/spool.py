@@ -80,5 +80,6 @@ def spooled(spool: Path) -> dict[str, TrialResult]:
         try:
             found[place.name] = read_spooled(place)[0]
         except CheckpointError as error:
-            log.warning("%s, passed over", error)
+            if place.exists():  # else it was filed meanwhile
+                log.warning("%s, passed over", error)
     return found

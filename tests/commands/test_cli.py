@@ -62,7 +62,7 @@ def nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("this is not to be run")
 
     monkeypatch.setattr(Training, "run_epoch", run)
-    monkeypatch.setattr(run_module, "_run_on_ray", run)
+    monkeypatch.setattr(run_module, "run_batches_on_ray", run)
     monkeypatch.setattr(run_module, "run_inline", run)
 
 
