@@ -97,15 +97,21 @@ def run_batches_on_ray(
     from ray.exceptions import RayTaskError
 
     from resablate.scheduling.ray_capacity import ray_capacity
+    from resablate.scheduling.ray_pack_size import pack_sizes_on_ray
     from resablate.scheduling.ray_tune import connect_ray, has_failed, run_ray, start_result_writer
 
     connect_ray()
     stopping.listen()  # Ray takes SIGTERM, and has it end the process at once
     capacity = ray_capacity(plan.sweep.resources)
-    console.print(f"Ray: {capacity.description}; {capacity.concurrent} trials at a time", highlight=False)
+    console.print(f"Ray: {capacity.in_words(plan.sweep.resources)}", highlight=False)
     writer = start_result_writer(uri=uri, spool=work / SPOOL)
     # The trials' processes start meanwhile. What they send is kept until the record is open.
     opening = writer.start.remote(plan.sweep, _recorded(plan, pending), command)
+
+    def ends() -> bool:
+        return bool(stopping.reason) or has_failed(opening)
+
+    sizes = pack_sizes_on_ray(plan.sweep, capacity, say=progress.say, stop=ends)
     try:
         # A second Ctrl-C raises; then too the record is closed and says so.
         with progress, suppress(KeyboardInterrupt), stopping.polled():
@@ -117,16 +123,17 @@ def run_batches_on_ray(
                     pruning=plan.sweep.search.pruning,
                     epochs=max(planned_epochs(spec) for spec in (*plan.trials, *plan.samples)),
                     resources=plan.sweep.resources,
+                    sizes=sizes,
                     capacity=capacity,
                     data_root=data_root,
                     datasets=datasets,
                     folder=work / TRIALS,
                     writer=writer,
                     progress=progress,
-                    stop=lambda: bool(stopping.reason) or has_failed(opening),
+                    stop=ends,
                     store=store,
                 )
-                batch = () if stopping.reason or has_failed(opening) else following(writer.note_trial.remote)
+                batch = () if ends() else following(writer.note_trial.remote)
     finally:
         try:
             ray.get(opening)

@@ -18,7 +18,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from resablate.component import Component
 from resablate.datasets import DATASETS, StoredImages
 from resablate.devices import threads
-from resablate.scheduling.packing import PackSizes, measured_size, sizes_in_words
+from resablate.scheduling.packing import PackSizes
 from resablate.scheduling.progress import SweepProgress
 from resablate.scheduling.ray_capacity import RayCapacity
 from resablate.scheduling.ray_driver import MAX_PROCESS_DEATHS, Stopper, TuneSearchAdapter, Watcher
@@ -106,6 +106,7 @@ def run_ray(
     pruning: str,
     epochs: int,
     resources: Resources,
+    sizes: PackSizes,
     capacity: RayCapacity,
     data_root: Path | None,
     datasets: Mapping[Component, StoredImages],
@@ -123,6 +124,7 @@ def run_ray(
         pruning: a row of PRUNINGS.
         epochs: the most that a trial has.
         resources: of one pack.
+        sizes: put trials into packs.
         capacity: of the connected Ray, by `ray_capacity`.
         data_root: where data sets are looked for first, on every node.
         datasets: data set -> what this process has read; a node gets it once, whether or not it has the files.
@@ -148,11 +150,8 @@ def run_ray(
     )
     share = {"cpu": resources.cpus, "gpu": capacity.gpus_per_trial}
     trainable = tune.with_resources(tune.with_parameters(PackTrainable, context=context), share)
-    sizes = PackSizes(1 if pauses else resources.pack, slots=capacity.concurrent, measure=measured_size)
     search = trials if isinstance(trials, Searcher) else None
     packs = [] if isinstance(trials, Searcher) else sizes.packs(trials)
-    if words := sizes_in_words(packs):
-        progress.say(words)
     listed = [pack_config(list(map(request, pack)))["pack"] for pack in packs]
     param_space: dict[str, Any] = {"param_space": {"pack": tune.grid_search(listed)}} if listed else {}
     watcher = Watcher(progress, writer, folder=folder, pruning=pruning, search=search, stop=stop, store=store)
