@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from resablate.datasets import Examples
 from resablate.model import build_network
 from resablate.pack_size import best_pack_size
 from resablate.spec import TrainSpec
-from resablate.training import Pack, Training, keep_freed_memory, thread_count
+from resablate.training import Pack, Packs, Training, keep_freed_memory, thread_count
 from tests.benchmarks.measuring import Row, spent_in_turn
 
 MEMBERS = 4
@@ -20,7 +21,7 @@ CHOICES = 8
 """Trainings that there are where the size of the pack is left to a measurement."""
 ROUNDS = 5
 CLOSE = 1e-4
-"""Of losses after the steps of a comparison, relative: what a network makes of single precision's rounding."""
+"""Of the losses of the first steps, relative: what a network makes of single precision's rounding."""
 CPU = torch.device("cpu")
 
 
@@ -58,12 +59,16 @@ def _compared(
 ) -> Row:
     shape = {"depth": depth, "width": width, "side": side, "batch_size": batch_size, "steps": steps}
     alone, packed = ([_training(seed, **shape) for seed in range(size)] for _ in range(2))
-    one_after_the_other = [_steps(training) for training in alone]
-    together = _pack_steps(packed) if size > 1 else _steps(packed[0])
-    spent = spent_in_turn(lambda: [step() for step in one_after_the_other], together, rounds=ROUNDS)
+    plans = [training.plan() for training in alone]
+    for training in alone:
+        training.run_epoch()
+    Packs().run_epoch(packed)
     for one, member in zip(alone, packed, strict=True):
-        theirs, ours = one.run_epoch().train_loss, member.run_epoch().train_loss
+        theirs, ours = one.history[0].train_loss, member.history[0].train_loss
         assert abs(ours - theirs) <= CLOSE * abs(theirs), f"{what}: a loss of {ours}, {theirs} alone"
+    each = [partial(training.run_steps, plan) for training, plan in zip(alone, plans, strict=True)]
+    together = partial(Pack(packed).run_steps, plans) if size > 1 else partial(packed[0].run_steps, plans[0])
+    spent = spent_in_turn(lambda: [run() for run in each], together, rounds=ROUNDS)
     return Row.of(what, "one after the other", spent, asked=asked)
 
 
@@ -73,14 +78,4 @@ def _training(seed: int, *, depth: int, width: int, side: int, batch_size: int, 
     images = torch.randn(steps * batch_size, 1, side, side, generator=draw)
     examples = Examples(images, torch.randint(10, (len(images),), generator=draw))
     settings: dict[str, Any] = {"learning_rate": 1e-3, "schedule": "constant", "seed": seed}
-    return Training(network, train=examples, val=examples, epochs=1, batch_size=batch_size, **settings)
-
-
-def _steps(training: Training) -> Callable[[], None]:
-    plan = training.plan()
-    return lambda: training.run_steps(plan)
-
-
-def _pack_steps(trainings: list[Training]) -> Callable[[], None]:
-    run_steps, plans = Pack(trainings).run_steps, [training.plan() for training in trainings]
-    return lambda: run_steps(plans)
+    return Training(network, train=examples, val=examples, epochs=2, batch_size=batch_size, **settings)
