@@ -15,9 +15,11 @@ import ray
 from ray import tune
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from resablate.check import planned_epochs
 from resablate.component import Component
 from resablate.datasets import DATASETS, StoredImages
 from resablate.devices import threads
+from resablate.plan import SweepPlan
 from resablate.scheduling.packing import PackSizes
 from resablate.scheduling.progress import SweepProgress
 from resablate.scheduling.ray_capacity import RayCapacity
@@ -29,9 +31,7 @@ from resablate.scheduling.ray_trainable import PackTrainable, RayTrialContext, p
 from resablate.searches import PRUNINGS
 from resablate.searches.pruning import PAUSING
 from resablate.searches.searcher import Searcher
-from resablate.session import TrialRequest
 from resablate.spec import TrainSpec
-from resablate.sweep import Resources
 from resablate.versions import CODE_VERSION_VARIABLE, code_version
 
 log = logging.getLogger(__name__)
@@ -102,10 +102,7 @@ def has_failed(reference: Any) -> bool:
 def run_ray(
     trials: Sequence[TrainSpec] | Searcher,
     *,
-    request: Callable[[TrainSpec], TrialRequest],
-    pruning: str,
-    epochs: int,
-    resources: Resources,
+    plan: SweepPlan,
     sizes: PackSizes,
     capacity: RayCapacity,
     data_root: Path | None,
@@ -120,10 +117,7 @@ def run_ray(
 
     Args:
         trials: canonical specs, or what proposes them one by one.
-        request: what is asked of a trial.
-        pruning: a row of PRUNINGS.
-        epochs: the most that a trial has.
-        resources: of one pack.
+        plan: that the trials are of.
         sizes: put trials into packs.
         capacity: of the connected Ray, by `ray_capacity`.
         data_root: where data sets are looked for first, on every node.
@@ -134,6 +128,8 @@ def run_ray(
         stop: asked all the time whether to stop the trials that run and begin no other.
         store: by `checkpoint_store`.
     """
+    resources, pruning = plan.sweep.resources, plan.sweep.search.pruning
+    epochs = max(planned_epochs(spec) for spec in (*plan.trials, *plan.samples))
     pauses = pruning in PAUSING
     # Tune sees packs alone: where there may be any, a rule is asked for each member, by its process.
     by_member = pruning != "none" and not pauses and resources.pack != 1
@@ -152,7 +148,7 @@ def run_ray(
     trainable = tune.with_resources(tune.with_parameters(PackTrainable, context=context), share)
     search = trials if isinstance(trials, Searcher) else None
     packs = [] if isinstance(trials, Searcher) else sizes.packs(trials)
-    listed = [pack_config(list(map(request, pack)))["pack"] for pack in packs]
+    listed = [pack_config(list(map(plan.request, pack)))["pack"] for pack in packs]
     param_space: dict[str, Any] = {"param_space": {"pack": tune.grid_search(listed)}} if listed else {}
     watcher = Watcher(progress, writer, folder=folder, pruning=pruning, search=search, stop=stop, store=store)
     folder.mkdir(parents=True, exist_ok=True)
@@ -165,7 +161,9 @@ def run_ray(
                 reuse_actors=True,
                 # A paused trial counts as concurrent: a limit would keep its bracket from ever being filled.
                 max_concurrent_trials=None if pauses else capacity.concurrent,
-                search_alg=TuneSearchAdapter(partial(sizes.next_pack, search), request=request) if search else None,
+                search_alg=TuneSearchAdapter(partial(sizes.next_pack, search), request=plan.request)
+                if search
+                else None,
                 num_samples=search.scheduled if search else 1,
                 scheduler=PRUNINGS["none" if by_member else pruning](epochs),
             ),
