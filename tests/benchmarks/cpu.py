@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from resablate.training import thread_count
-from tests.benchmarks import cifar_start, lesions, packs, paths, spectra, step
+from tests.benchmarks import cifar_start, lesions, packs, paths, predictions, spectra, step
 from tests.benchmarks.measuring import FOLDER, Bound, Row, machine
 
 PAGE, FIGURES, UNFINISHED = "cpu.md", "cpu.json", "cpu.unfinished.jsonl"
@@ -37,6 +37,7 @@ COMPARISONS: dict[str, Callable[[], Iterable[Row | Bound]]] = {
     "spectrum": spectra.whole_network_spectrum,
     "procrustes": spectra.procrustes_step,
     "memory": lesions.memory,
+    "predictions": predictions.rows,
 }
 
 
