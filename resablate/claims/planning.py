@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 from resablate.check import check_trial
-from resablate.claims.arms import Fields, plain
+from resablate.claims.arms import Arm, Fields, plain
 from resablate.claims.claim import Claim, Rule
 from resablate.claims.conjunctions import Every
 from resablate.claims.numbers import Grows, Trend
@@ -73,7 +74,7 @@ def plan_claims(
     # A field that some case changes stands in every case, and in the base no more.
     both = {name: _written(reference, name) for name in base if any(name in case for case in cases)}
     base = {name: value for name, value in base.items() if name not in both}
-    cases = [{**both, **case} for case in cases]
+    cases = [{**deepcopy(both), **case} for case in cases]  # a file of equal mappings, not of references to one
     count, notes = _seeds(claims, reference.dataset.name, seeds)
     names = [claim.id for claim in claims]
     content: dict[str, Any] = {
@@ -96,9 +97,9 @@ def _cells(claims: Sequence[Claim], base: Mapping[str, Any], depth: int | None) 
         except SpecError as error:
             problems.update(dict.fromkeys(f"{claim.id}: {problem}" for problem in error.problems))
             continue
-        for fields in listed:
+        for arm, fields in listed:
             try:
-                spec = check_trial(TrainSpec.parse(_merged({**base, **claim.base}, fields)))
+                spec = check_trial(TrainSpec.parse(arm.follow(_merged({**base, **claim.base}, fields))))
             except SpecError as error:
                 problems.update(dict.fromkeys(f"{claim.id}: {problem}" for problem in error.problems))
                 continue
@@ -143,8 +144,8 @@ def _compares_validation(rule: Rule) -> bool:
     return isinstance(rule, Sooner) or (isinstance(rule, Every) and any(map(_compares_validation, rule.rules.values())))
 
 
-def _trainings(rule: Rule, where: Fields, depth: int | None) -> Iterator[dict[str, Any]]:
-    """The fields of every cell that a rule compares."""
+def _trainings(rule: Rule, where: Fields, depth: int | None) -> Iterator[tuple[Arm, dict[str, Any]]]:
+    """Arm and fields of every cell that a rule compares."""
     if isinstance(rule, Every):
         for name, part in rule.rules.items():
             yield from _trainings(part, {**where, **(rule.also or {}).get(name, {})}, depth)
@@ -153,7 +154,7 @@ def _trainings(rule: Rule, where: Fields, depth: int | None) -> Iterator[dict[st
     for arm in rule.arms:
         for training in arm.planned:
             for layers in _depths(rule, where, training, "depth" in arm.fields, depth):
-                yield {**shared, **training, "depth": layers}
+                yield arm, {**shared, **training, "depth": layers}
 
 
 def _depths(rule: Rule, where: Fields, training: Mapping[str, Any], fixed: bool, depth: int | None) -> list[int]:
