@@ -79,12 +79,18 @@ def plan_claims(
     names = [claim.id for claim in claims]
     content: dict[str, Any] = {
         "name": f"claims_{'_'.join(names)}"[:_LONGEST_NAME],
-        "question": f"Do{'es' if len(names) == 1 else ''} {_listed(names)} hold on {reference.dataset.name}?",
+        "question": _question(claims, reference.dataset.name),
         "base": base,
         **_space(cases, reference, list(range(count))),
         "analyses": _questions(claims),
     }
     return ClaimPlan({name: part for name, part in content.items() if part != {} or name == "analyses"}, notes)
+
+
+def _question(claims: Sequence[Claim], dataset: str) -> str:
+    if len(claims) == 1:
+        return f"Does {claims[0].id} hold on {dataset}: {claims[0].statement.removesuffix('.')}?"
+    return f"Do {_listed([claim.id for claim in claims])} hold on {dataset}?"
 
 
 def _cells(claims: Sequence[Claim], base: Mapping[str, Any], depth: int | None) -> list[TrainSpec]:
@@ -249,4 +255,4 @@ def _seeds(claims: Sequence[Claim], dataset: str, given: int | None) -> tuple[in
 
 
 def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"{', '.join(names[:-1])} and {names[-1]}"

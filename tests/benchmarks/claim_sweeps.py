@@ -28,8 +28,8 @@ DIGITS: dict[str, Any] = {
 THOUSAND: dict[str, Any] = {
     "dataset": {"name": "image_folder", "train_crop": 8, "val_fraction": 0},
     "width": 4,
-    "epochs": 36,
-    "iterations": 36,
+    "epochs": 2,
+    "iterations": 30,
     "batch_size": 128,
     "schedule": "one_cycle",
     "learning_rate": 0.1,
@@ -38,7 +38,7 @@ THOUSAND: dict[str, Any] = {
 IMAGENET: dict[str, Any] = {
     "dataset": {"name": "image_folder", "train_crop": 32, "val_fraction": 0},
     "width": 4,
-    "epochs": 12,
+    "epochs": 4,
     "batch_size": 32,
     "schedule": "one_cycle",
     "learning_rate": 0.1,
@@ -67,7 +67,7 @@ class Cut:
     """
 
     depth: int | None = 32
-    seeds: int = 3
+    seeds: int = 2
     fields: Mapping[str, Any] = field(default_factory=lambda: DIGITS)
     classes: int = 0
 
@@ -118,7 +118,9 @@ def claim_sweep(name: str, *, seeds: int | None = None) -> dict[str, Any]:
         case.pop("width", None)
     swept = {field for case in cases for field in case} | set(content["axes"])
     for case in cases:  # what the plan leaves at the default must stay there, whatever the base says
-        case.update({key: _default(key) for key in swept & set(cut.fields) if key not in case and key not in content["axes"]})
+        case.update(
+            {key: _default(key) for key in swept & set(cut.fields) if key not in case and key not in content["axes"]}
+        )
     content["base"].update({key: deepcopy(value) for key, value in cut.fields.items() if key not in swept})
     for analysis, asked in content["analyses"].items():
         asked.update({key: value for key, value in ARGUMENTS.get(analysis, {}).items() if key not in asked})
@@ -152,7 +154,7 @@ def write_colors(folder: Path, *, classes: int, counts: Mapping[str, int]) -> Pa
 
 def folders(root: Path, names: Sequence[str]) -> dict[int, Path]:
     """Classes -> folder of images, of the claims that need one."""
-    counts = {4: {"train": 64, "val": 24}, 12: {"train": 16, "val": 6}}
+    counts = {4: {"train": 640, "val": 24}, 12: {"train": 80, "val": 6}}
     needed = {cut_of(name).classes for name in names} - {0}
     return {
         number: root / f"{number}_hues"

@@ -1,7 +1,7 @@
 """Every claim on a tiny sweep of its own, really trained: that it comes to a verdict, and what that costs.
 
-`python -m tests.benchmarks.claims_run` writes reports/benchmarks/claims.md. With `--folder` what is trained stays there,
-and a run that was stopped goes on.
+`python -m tests.benchmarks.claims_run` writes reports/benchmarks/claims.md. With `--folder` what is trained stays
+there, and a run that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -59,7 +59,10 @@ def run_claims(names: Sequence[str], *, folder: Path, seeds: int | None = None) 
             console=Console(stderr=True),
             uri=uri,
             data_root=images.get(cut_of(name).classes),
+            retry=("failed",),
         )
+        if outcome.interrupted:
+            raise KeyboardInterrupt
         results = open_tracker(uri).load_sweep(f"claims_{name}").results
         answers = {answer.claim.id: answer for answer in answer_claims(results)}
         yield ClaimRun(answers[name], tuple(results), (*outcome.filing_problems, *outcome.analysis_problems))
@@ -78,8 +81,8 @@ def report(runs: Sequence[ClaimRun]) -> str:
         "writes, cut to tiny networks and data, trained, filed in MLflow and decided as `resablate claims SWEEP` does.",
         "What the verdicts say is that every claim can be decided; of the papers' networks they say nothing.",
         "",
-        f"{len(trained)} trainings in all, {seconds:,.0f} s of one busy CPU core together; claims share trainings, so the",
-        "columns add up to more. Diverged trainings count. n is the trainings of each cell of the part that decides.",
+        f"{len(trained)} trainings in all, {seconds:,.0f} s together on a machine that does other work too; claims",
+        "share trainings, so the columns add up to more. n is the trainings of each cell of the part that decides.",
         "",
         "| claim | trained on | trainings | seconds | verdict | n | difference (interval) | said |",
         "| --- | --- | ---: | ---: | --- | --- | --- | --- |",
