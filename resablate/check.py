@@ -18,10 +18,10 @@ from resablate.errors import SpecError
 from resablate.model import NETWORKS, ResidualNetwork, build_network
 from resablate.orderings import ORDERINGS
 from resablate.registry import filter_kwargs
-from resablate.regularizers import chosen_convolutions
+from resablate.regularizers import REGULARIZERS, chosen_convolutions
 from resablate.shortcuts import SHORTCUTS
 from resablate.spec import TrainSpec
-from resablate.training import BLOCK_SAMPLINGS
+from resablate.training import BLOCK_SAMPLINGS, why_not_recorded
 
 _FEWEST_EXAMPLES = 2
 _CACHED = 65_536
@@ -67,6 +67,17 @@ def unknown_names(spec: TrainSpec) -> list[str]:
     if not resolved["network"].problems:
         found += _depth_problems(spec.model_copy(update={"network": resolved["network"].component}))
     return found
+
+
+def why_kernel_by_kernel(spec: TrainSpec) -> str:
+    """Why a GPU runs the steps of a checked trial kernel by kernel; empty where it replays a captured one."""
+    sampling = spec.block_sampling
+    survival = BLOCK_SAMPLINGS[sampling.name].survival(_block_count(_Shape.of(spec)), **sampling.values)
+    return why_not_recorded(
+        streamed=DATASETS[spec.dataset.name].streamed,
+        every_block=all(chance == 1 for chance in survival),
+        recordable=getattr(REGULARIZERS[spec.regularizer.name], "recordable", True),
+    )
 
 
 def _depth_problems(spec: TrainSpec) -> list[str]:

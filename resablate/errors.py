@@ -7,7 +7,8 @@ ResablateError
 ├── AnalysisError            a network and examples that an analysis cannot take
 ├── CheckpointError          a stored state cannot be read or does not fit
 ├── TrackingError            the tracking server cannot be reached or does not hold what was asked
-│   └── UnknownSweep         it holds no sweep of that name
+│   ├── UnknownSweep         it holds no sweep of that name
+│   └── DamagedResult        what it says it holds is not what was filed
 ├── SubmissionError          a cluster cannot be reached or does not take a job
 └── ResourceError            the resources asked for exist nowhere
     └── DeviceLost           a GPU is of no more use to its process (failures.py)
@@ -18,6 +19,11 @@ command line prints their text alone and exits with 2.
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+SHOWN_PROBLEMS = 100
+"""Of one error; what is beyond needs no advice either, which takes time to look for."""
+_SHOWN_CHARACTERS = 2000
+"""Of one problem: a list of names is long, but what somebody wrote by mistake may be a whole file."""
 
 
 class ResablateError(Exception):
@@ -35,13 +41,13 @@ class SpecError(ResablateError):
     def __init__(self, problems: str | Iterable[str], *, place: str = "", valid_part: object = None) -> None:
         self.problems: list[str] = [problems] if isinstance(problems, str) else list(problems)
         self.valid_part = valid_part
+        count = len(self.problems)
+        lines = [_shortened(problem) for problem in self.problems[:SHOWN_PROBLEMS]]
+        lines += [f"and {count - len(lines)} more"] if count > len(lines) else []
         if place:
-            count = len(self.problems)
             head = f"{place}: {count} problem{'s' if count > 1 else ''}"
-            text = "\n".join([head, *(f"  {problem}" for problem in self.problems)])
-        else:
-            text = "\n".join(self.problems)
-        super().__init__(text)
+            lines = [head, *(f"  {line}" for line in lines)]
+        super().__init__("\n".join(lines))
 
 
 class UnknownName(SpecError):
@@ -72,12 +78,21 @@ class UnknownSweep(TrackingError):
     """The tracker holds no sweep of that name."""
 
 
+class DamagedResult(TrackingError):
+    """A record says that it holds a result, and does not: it is missing, damaged, or another trial's."""
+
+
 class SubmissionError(ResablateError):
     """A cluster cannot be reached or does not take a job."""
 
 
 class ResourceError(ResablateError):
     """The resources asked for exist nowhere."""
+
+
+def _shortened(problem: str) -> str:
+    half, more = _SHOWN_CHARACTERS // 2, len(problem) - _SHOWN_CHARACTERS
+    return f"{problem[:half]} ... ({more} more characters) ... {problem[-half:]}" if more > 0 else problem
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:

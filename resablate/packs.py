@@ -38,22 +38,19 @@ def by_shape(trials: Sequence[TrainSpec]) -> list[Pack]:
     return [tuple(spec for cell in cells.values() for spec in cell) for cells in shapes.values()]
 
 
-def in_packs(trials: Sequence[TrainSpec], size_of: Callable[[Pack], int]) -> list[Pack]:
+def in_packs(trials: Sequence[TrainSpec], count_of: Callable[[Pack], int]) -> list[Pack]:
     """The trials in packs, in the order of their first members.
 
     Args:
         trials: canonical, each once.
-        size_of: all trials of a shape -> how many of them make a pack at most. The packs of a shape are as equal in
-            size as can be.
+        count_of: all trials of a shape -> how many packs they make, whose sizes differ by one at most.
     """
     places = {spec.key: place for place, spec in enumerate(trials)}
-    packs = [pack for alike in by_shape(trials) for pack in _split(alike, size_of(alike))]
+    packs = [pack for alike in by_shape(trials) for pack in _split(alike, count_of(alike))]
     return sorted(packs, key=lambda pack: min(places[spec.key] for spec in pack))
 
 
-def _split(alike: Pack, size: int) -> list[Pack]:
-    """`alike` in as few parts of at most `size` as there can be, whose sizes differ by one at most."""
-    count = -(-len(alike) // size)
+def _split(alike: Pack, count: int) -> list[Pack]:
     ends = [part * len(alike) // count for part in range(count + 1)]
     return [alike[start:end] for start, end in pairwise(ends)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -10,14 +10,13 @@ from typing import NamedTuple, cast
 from resablate.answerable import check_asked, questions_for, unanswerable
 from resablate.argument_takers import ArgumentTakers
 from resablate.check import check_trial, unknown_names
+from resablate.claims.rounds import Family, family
 from resablate.component import Component
 from resablate.datasets import load_dataset
 from resablate.errors import SpecError
-from resablate.model import NETWORKS
+from resablate.plan_notes import plan_notes
 from resablate.question import TEST, AskedAnalysis, Question
-from resablate.registry import keyword_defaults
 from resablate.searches import SEARCHES, Adaptive, is_adaptive
-from resablate.searches.objectives import objective_note
 from resablate.searches.points import corners
 from resablate.searches.random import draw
 from resablate.searches.settings import held_out_problems, search_problems
@@ -59,6 +58,14 @@ class SweepPlan:
         return self.point_count * len(self.sweep.search.seeds or [0]) if self.adaptive else len(self.trials)
 
     @property
+    def most_trials(self) -> int:
+        """Trials that there may be, with those that are added as others end."""
+        family = self.family()
+        if family is None:
+            return self.trial_count
+        return len(self.replicates(dict.fromkeys(family.cells, family.rounds.seeds[-1])))
+
+    @property
     def asked_of_all(self) -> tuple[AskedAnalysis, ...]:
         """What is asked of every trial; where only the best are analyzed, the test alone."""
         if self.sweep.search.analyze_best is None:
@@ -80,6 +87,23 @@ class SweepPlan:
     def request(self, spec: TrainSpec) -> TrialRequest:
         """A trial with what is asked of it."""
         return TrialRequest(spec, self.questions(spec))
+
+    def family(self) -> Family | None:
+        """The claims that the rounds of seeds decide; None where seeds do not come in rounds."""
+        return family(self.sweep.seeds, self.trials, self.asked) if self.sweep.seeds else None
+
+    def replicates(self, counts: Mapping[str, int]) -> tuple[TrainSpec, ...]:
+        """The trainings of each cell with the seeds from 0 on, as many as `counts` says, else those of the first round.
+
+        The cells are those of `trials`, in their order.
+        """
+        cells = {spec.cell: spec for spec in self.trials}
+        least = len(self.sweep.point_seeds)
+        return tuple(
+            spec.model_copy(update={"seed": seed})
+            for cell, spec in cells.items()
+            for seed in range(counts.get(cell, least))
+        )
 
     def identified(self, data_root: Path | None) -> SweepPlan:
         """The plan with the fingerprint of its data in every trial, which makes the keys final.
@@ -200,6 +224,11 @@ def _survey(sweep: SweepSpec) -> _Survey:
     known = [spec for spec in others.values() if spec is not None]
     if len(known) == len(others):
         problems.update(dict.fromkeys(unanswerable([*listed, *known], asked)))
+    if sweep.seeds and not problems:
+        try:
+            family(sweep.seeds, listed, asked)
+        except SpecError as error:
+            problems.update(dict.fromkeys(error.problems))
     return _Survey(points, listed, asked, takers, problems)
 
 
@@ -223,19 +252,19 @@ def plan_sweep(sweep: SweepSpec, *, place: str = "") -> SweepPlan:
         shown = list(problems)[:_SHOWN_PROBLEMS] + ([f"... and {hidden} more"] if hidden > 0 else [])
         raise SpecError(shown, place=place)
     adaptive = is_adaptive(sweep.search.method)
-    count = len(points) * len(sweep.search.seeds or [0])
+    count = len(points) * len(sweep.point_seeds or [0])
     return SweepPlan(
         sweep=sweep,
         trials=() if adaptive else listed,
         point_count=(sweep.search.trials or 0) if adaptive else count,
         asked=asked,
-        notes=tuple(_notes(sweep, takers, listed, points=len(listed) if adaptive else count)),
+        notes=tuple(plan_notes(sweep, takers, listed, points=len(listed) if adaptive else count)),
         samples=listed if adaptive else (),
     )
 
 
 def _point_trials(sweep: SweepSpec, point: Point, takers: ArgumentTakers) -> Iterator[TrainSpec]:
-    for seed in sweep.search.seeds or [None]:
+    for seed in sweep.point_seeds or [None]:
         fields = sweep.fields(point) if seed is None else {**sweep.fields(point), "seed": seed}
         yield check_trial(TrainSpec.parse(takers.effective(fields)))
 
@@ -244,27 +273,3 @@ def _known_points(sweep: SweepSpec) -> list[Point]:
     """The points of the sweep; of a search that proposes them, those that show whether it can."""
     method = SEARCHES[sweep.search.method]
     return [*corners(sweep), *draw(sweep, _PROBED_POINTS)] if isinstance(method, Adaptive) else method(sweep)
-
-
-def _notes(sweep: SweepSpec, takers: ArgumentTakers, trials: Sequence[TrainSpec], *, points: int) -> list[str]:
-    notes = takers.notes()
-    if points > len(trials):
-        notes.append(f"{points} points make {len(trials)} different trials; the others would repeat one of these")
-    if is_adaptive(sweep.search.method):
-        notes.append(f"{sweep.search.method} proposes the trials one by one, such as these")
-    if sweep.search.method != "grid":
-        notes += [note for name in sweep.search.minimize if (note := objective_note(name, sweep.analyses))]
-    if best := sweep.search.analyze_best:
-        notes.append(f"analyses are asked of the best {best} points alone, by {sweep.search.minimize[0]}, at the end")
-    networks = dict.fromkeys(spec.network.name for spec in trials)
-    return notes + [note for network in networks if (note := _unlike_published(sweep, network))]
-
-
-def _unlike_published(sweep: SweepSpec, network: str) -> str:
-    """What the sweep does not write and would not be as in the network's papers; empty where all is."""
-    build = keyword_defaults(NETWORKS[network].build)
-    unwritten = {"depth", "width"} - sweep.base.keys() - set(sweep.swept)
-    defaults = {name: TrainSpec.model_fields[name].default for name in sorted(unwritten) if name in build}
-    other = {name: value for name, value in defaults.items() if value != build[name]}
-    told = ", ".join(f"{name} {value} (published: {build[name]})" for name, value in other.items())
-    return f"{network} is built with {told}, as the sweep writes nothing else" if told else ""

@@ -10,6 +10,7 @@ import torch
 from resablate.adapters import adapt, load_pretrained, pretrained_builder
 from resablate.answerable import check_asked
 from resablate.component import Component
+from resablate.csv_files import Cell, write_csv
 from resablate.datasets import DATASETS, Splits, load_dataset, split_dataset
 from resablate.devices import choose_device
 from resablate.dissection import Dissection, dissect
@@ -73,16 +74,16 @@ def analyze_pretrained(
 def write_dissection(outcome: Dissection, *, folder: Path) -> None:
     """Each answer as `NAME.csv` and, where it has curves, `NAME.png`; their summaries as `summary.csv`."""
     folder.mkdir(parents=True, exist_ok=True)
-    rows = ["analysis,number,value,unit"]
+    rows: list[tuple[Cell, ...]] = []
     for measurement in outcome.done:
         name, measured = measurement.question.name, measurement.result
         file = name.replace(" ", "_")
         if measured.table:
-            measured.frame().to_csv(folder / f"{file}.csv", index=False)
-        rows += [f"{name},{number},{value!r},{measured.units[number]}" for number, value in measured.summary.items()]
+            write_csv(folder / f"{file}.csv", measured.table, zip(*measured.table.values(), strict=True))
+        rows += [(name, number, value, measured.units[number]) for number, value in measured.summary.items()]
         if measured.axes:
             measured.plot().savefig(folder / f"{file}.png", dpi=150)
-    (folder / "summary.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    write_csv(folder / "summary.csv", ["analysis", "number", "value", "unit"], rows)
 
 
 def _problems_of(looks: Iterable[Callable[[], object]]) -> list[str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from resablate.errors import nearest
+from resablate.errors import SHOWN_PROBLEMS, nearest
 
 _UNION_BRANCHES = ("bool", "float", "str", "int", "constrained-float", "literal")
 """What pydantic appends to the place of a mistake in a value that may be of several types."""
@@ -30,7 +30,8 @@ def problems(error: ValidationError, *, known: Mapping[str, Any], prefix: str = 
         place, given = prefix + ".".join(path), ""
         if mistake["type"] == "extra_forbidden":
             fields = _nested_fields(known.get(path[0])) if len(path) > 1 else known
-            rule = f"no such field{nearest(path[-1], fields)} (fields: {', '.join(fields)})"
+            near = nearest(path[-1], fields) if len(found) < SHOWN_PROBLEMS else ""
+            rule = f"no such field{near} (fields: {', '.join(fields)})"
         elif mistake["type"] == "value_error":
             rule = str(mistake.get("ctx", {}).get("error"))
         else:
@@ -40,7 +41,9 @@ def problems(error: ValidationError, *, known: Mapping[str, Any], prefix: str = 
 
 
 def _nested_fields(field: Any) -> Mapping[str, Any]:
-    return getattr(getattr(field, "annotation", None), "model_fields", {})
+    annotation = getattr(field, "annotation", None)
+    models = (part for part in (annotation, *get_args(annotation)) if hasattr(part, "model_fields"))
+    return getattr(next(models, None), "model_fields", {})
 
 
 def _lower(text: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import csv
 import itertools
 import re
 import shutil
@@ -14,21 +13,21 @@ from pathlib import Path
 from typing import Any, get_args
 from uuid import uuid4
 
-import yaml
-
 from resablate.claims import CLAIMS
-from resablate.claims.answer import Answer, answer_claims
+from resablate.claims.answering import Answers, answer_sweeps
 from resablate.claims.arms import flat
+from resablate.csv_files import write_csv
 from resablate.errors import ResablateError
-from resablate.figures import FIGURES, draw_files
+from resablate.figures import FIGURES, Closing, draw_files
 from resablate.figures.analysis_tables import analysis_tables, summaries
 from resablate.figures.interval_tables import error_table, with_intervals
 from resablate.figures.naming import Additional, name_analyses
 from resablate.figures.tables import Replicates, Table, raw_table, replicates, show, trial_table
-from resablate.report_answers import answer_content
+from resablate.report_answers import answer_content, closings
 from resablate.report_pages import render_page
 from resablate.result import Status, TrialResult
 from resablate.spec import TrainSpec
+from resablate.strict_yaml import dump_yaml
 from resablate.sweep import SweepSpec
 
 RESULTS = "results.jsonl"
@@ -86,7 +85,8 @@ def write_report(
     built.mkdir(parents=True)
     try:
         # A search looks its objectives up by question, so its pictures get the records as they are filed.
-        drawings = _write_figures(built / "figures", ordered, results, sweep)
+        answers = answer_sweeps([sweep], results, missing)
+        drawings = _write_figures(built / "figures", ordered, results, sweep, closings=closings(answers))
         _write_tables(built / "tables", groups)
         # A search's in the order of its proposals, which its pictures need and nothing else tells.
         filed = ordered if sweep.search.method == "grid" else results
@@ -98,7 +98,7 @@ def write_report(
             drawings=drawings,
             missing=missing,
             additional=named.additional,
-            answers=answer_claims(results),
+            answers=answers,
         )
         for page in (PAGE, "index.md"):
             text = render_page(f"report.{page.split('.')[1]}.jinja", content)
@@ -135,14 +135,19 @@ def _swap(built: Path, folder: Path) -> None:
 
 
 def _write_figures(
-    folder: Path, ordered: Sequence[TrialResult], proposed: Sequence[TrialResult], sweep: SweepSpec
+    folder: Path,
+    ordered: Sequence[TrialResult],
+    proposed: Sequence[TrialResult],
+    sweep: SweepSpec,
+    *,
+    closings: Sequence[Closing],
 ) -> list[Drawing]:
     folder.mkdir()
     drawings: list[Drawing] = []
     published = published_errors()
     for name, picture in FIGURES.items():
         results = proposed if picture.search_data else ordered
-        files = draw_files(name, results, formats=["svg", "png"], sweep=sweep, published=published)
+        files = draw_files(name, results, formats=["svg", "png"], sweep=sweep, published=published, closings=closings)
         for file_format, content in files.items():
             (folder / f"{name}.{file_format}").write_bytes(content)
         if files:
@@ -171,10 +176,7 @@ def _write_tables(folder: Path, groups: Sequence[Replicates]) -> None:
     for name, table in _tables(groups):
         file_name = _file_name(name, taken)
         taken.add(file_name)
-        with (folder / f"{file_name}.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(table.columns)
-            writer.writerows(table.rows)
+        write_csv(folder / f"{file_name}.csv", table.columns, table.rows)
 
 
 def _file_name(name: str, taken: Collection[str]) -> str:
@@ -211,7 +213,7 @@ def _content(
     drawings: Sequence[Drawing],
     missing: Sequence[TrainSpec],
     additional: Sequence[Additional],
-    answers: Sequence[Answer],
+    answers: Answers,
 ) -> dict[str, Any]:
     """What both pages say, as plain values."""
     results = [result for group in groups for result in group.results]
@@ -266,8 +268,7 @@ def _versions(results: Sequence[TrialResult]) -> list[tuple[str, str]]:
 
 
 def _sweep_yaml(sweep: SweepSpec) -> str:
-    text = yaml.safe_dump(sweep.model_dump(mode="json"), sort_keys=False, allow_unicode=True, default_flow_style=None)
-    return text.rstrip()
+    return dump_yaml(sweep.model_dump(mode="json")).rstrip()
 
 
 def _duration(seconds: float) -> str:

@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from markupsafe import Markup
 
-from resablate.claims.answer import LEVEL, Answer
-from resablate.statistics import Verdict
+from resablate.claims.answer import Answer, Shown
+from resablate.claims.answering import Answers
+from resablate.claims.claim import Part
+from resablate.claims.rounds import LEVEL
+from resablate.figures import Closing
+from resablate.statistics import Verdict, decide, deciding_look
 
 _WIDTH, _HEIGHT, _MARGIN = 180, 26, 6
 """Of a picture, in pixels."""
+_IN_PERCENT = {"fraction": "points", "share": "%"}
 _ORDER = (Verdict.CONTRADICTED, Verdict.SUPPORTED, Verdict.EQUIVALENT, Verdict.UNDECIDED)
 
 
-def answer_content(answers: Sequence[Answer]) -> dict[str, Any]:
+def answer_content(found: Answers) -> dict[str, Any]:
     """What both pages say of the claims.
 
     Claims of which something was compared have a line each; what is not tested is told by what is missing.
     """
+    answers = found.answers
     compared = [answer for answer in answers if answer.shown is not None]
     decided = [answer for answer in compared if answer.verdict in _ORDER[:3]]
     return {
         "level": f"{100 * LEVEL:g} %",
-        "family": sum(answer.judgement.comparison.testable for answer in answers),
+        "family": found.tested,
+        "rounds": found.notes,
         "answers": [_line(answer) for answer in [*decided, *(a for a in compared if a not in decided)]],
         "open": [(a.claim.id, a.claim.statement, a.what_would_decide) for a in answers if a.what_would_decide],
         "tally": _tally(answers),
@@ -39,7 +47,6 @@ def _tally(answers: Sequence[Answer]) -> str:
 
 
 def _line(answer: Answer) -> dict[str, Any]:
-    parts = answer.decision.parts
     return {
         "id": answer.claim.id,
         "statement": answer.claim.statement,
@@ -55,8 +62,60 @@ def _line(answer: Answer) -> dict[str, Any]:
         "notes": answer.notes,
         "decides": answer.what_would_decide,
         "picture": interval_picture(answer),
-        "parts": [(name, str(part.verdict)) for name, part in parts.items()],
+        "parts": _parts(answer),
     }
+
+
+def _parts(answer: Answer) -> list[tuple[str, str]]:
+    """Each comparison of a claim of several, and what it comes to by itself."""
+    parts, decided = answer.judgement.parts, answer.decision.parts
+    return [
+        (name, _in_rounds(parts[name], answer.decision.level, len(parts)) if parts[name].looks else str(part.verdict))
+        for name, part in decided.items()
+    ]
+
+
+def _in_rounds(part: Part, level: float, count: int) -> str:
+    """`supported at 2 seeds`: a comparison needs the claim's whole level; what contradicts is corrected."""
+    evidence = part.comparison.evidence
+    verdict = decide(replace(evidence, contradicted=count * evidence.contradicted), level)
+    look = deciding_look(part.looks, level, count=count)
+    return f"{verdict} at {max(look.comparison.estimate.seeds, default=0)} seeds"
+
+
+def closings(found: Answers) -> list[Closing]:
+    """How the intervals of the claims closed, where seeds came in rounds."""
+    if found.followed is None:
+        return []
+    decided, rounds = found.followed.standing.decided_at, found.followed.family.rounds
+    return [
+        _closing(answer, shown, decided.get(answer.claim.id), rounds.seeds)
+        for answer in found.answers
+        if (shown := answer.shown) and shown.part.looks
+    ]
+
+
+def _closing(answer: Answer, shown: Shown, decided: int | None, rounds: Sequence[int]) -> Closing:
+    part, looks = shown.part, shown.part.looks
+    scale, unit = (100, f" ({_IN_PERCENT[part.unit]})") if part.unit in _IN_PERCENT else (1, "")
+    # What the level of the claim is corrected by where one of several comparisons contradicts it.
+    level = shown.level / shown.look.share if shown.look else answer.decision.level
+    ends = [look.comparison.estimate.interval(level * look.share) for look in looks]
+    indices = [look.index for look in looks]
+    return Closing(
+        claim=answer.claim.id,
+        compared=shown.name,
+        axis=f"{part.noun}{unit}",
+        reference=scale * part.reference,
+        margin=scale * part.margin,
+        seeds=tuple(rounds[index] for index in indices),
+        values=tuple(scale * float(look.comparison.estimate.value) for look in looks),
+        lows=tuple(scale * float(end.low) for end in ends),
+        highs=tuple(scale * float(end.high) for end in ends),
+        verdict=str(answer.verdict),
+        decided=indices.index(shown.look.index) if decided is not None and shown.look else None,
+        most=rounds[-1],
+    )
 
 
 def interval_picture(answer: Answer) -> Markup:

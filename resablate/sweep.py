@@ -16,8 +16,8 @@ from resablate.errors import SpecError, nearest
 from resablate.problems import problems
 from resablate.question import TEST, AskedAnalysis, Question, all_questions
 from resablate.spec import TrainSpec
-from resablate.strict_yaml import parse_yaml
-from resablate.sweep_blocks import Resources, Search
+from resablate.strict_yaml import load_yaml
+from resablate.sweep_blocks import Resources, Search, SeedRounds
 from resablate.sweep_parsing import Range, clashes, parse_analyses, parse_axis, parse_base, parse_cases
 
 LARGEST_GRID = 100_000
@@ -26,6 +26,7 @@ CASE = "case"
 """The axis of tied values: a point holds the place of one of the sweep's cases."""
 Point = dict[str, Any]
 """One value for each axis, and the place of a case where the sweep has cases."""
+SEEDS_FORM = "rounds of seeds, such as {until: decided, most: 20}; a fixed number is an axis, seed: [0, 1, 2]"
 DEFAULT_ANALYSES: Mapping[str, Any] = {"lesion": {}, "path_gradient": {}}
 """What a sweep asks that says nothing of analyses, besides the test."""
 
@@ -46,6 +47,8 @@ class SweepSpec(BaseModel):
     """Values that belong together, crossed with the axes: a ResNet of 110 layers and a VGG of 15."""
     analyses: tuple[AskedAnalysis, ...] = ()
     """What is asked of every trained network; the test always, first."""
+    seeds: SeedRounds | None = None
+    """Seeds in rounds until claims are decided; None where the file says which seeds there are."""
     search: Search = Field(default_factory=Search)
     resources: Resources = Field(default_factory=Resources)
 
@@ -86,6 +89,11 @@ class SweepSpec(BaseModel):
         """Names of the fields and arguments that change: those of the cases, then those of the axes."""
         return list(dict.fromkeys([*(name for case in self.cases for name in case), *self.axes]))
 
+    @property
+    def point_seeds(self) -> tuple[int, ...]:
+        """The seeds with which every point is tried, to begin with; empty where seeds are an axis like others."""
+        return tuple(range(self.seeds.first)) if self.seeds else self.search.seeds or ()
+
     def points(self) -> Iterator[Point]:
         """Every combination of the listed values, the last axis fastest."""
         lists = {axis: values for axis, values in self.space.items() if not isinstance(values, Range)}
@@ -120,7 +128,7 @@ class SweepSpec(BaseModel):
 
     def label(self, spec: TrainSpec) -> str:
         """A short name for one of the sweep's trials: its shortcut, or network, and its value on every other axis."""
-        names = [*self.swept, *(["seed"] if self.search.seeds else [])]
+        names = [*self.swept, *(["seed"] if self.point_seeds else [])]
         if not names:
             return spec.label()
         head = "network" if spec.network.name == "vgg" else "shortcut"
@@ -174,12 +182,9 @@ def load_sweep(path: str | Path) -> SweepSpec:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        content = load_yaml(path)
     except FileNotFoundError:
         raise SpecError(f"{path}: no such sweep file{_neighbors(path)}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: not readable as a text file ({error})") from None
-    content = parse_yaml(text, place=str(path))
     if not isinstance(content, dict):
         what = "empty" if content is None else f"a {type(content).__name__}"
         raise SpecError(f"{path}: a sweep is a mapping with name, base and axes, but this file is {what}")
@@ -205,7 +210,10 @@ def parse_sweep(content: Mapping[str, Any], *, place: str = "sweep") -> SweepSpe
     search = content.get("search")
     if search is None or isinstance(search, str):
         content["search"] = {"method": search} if search else {}
-    # YAML reads `on` as true and `1` as a number, also where a name should be.
+    if (seeds := content.get("seeds")) is not None and not isinstance(seeds, dict):
+        found.append(f"seeds: {SEEDS_FORM}, got {seeds!r}")
+        content["seeds"] = None
+    # YAML reads `1` as a number, also where a name should be.
     for name in ("base", "axes"):
         content[name] = {str(field): value for field, value in content[name].items()}
     base = parse_base(content["base"], found)

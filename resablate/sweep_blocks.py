@@ -1,10 +1,13 @@
-"""The blocks of a sweep file with fields of their own: how it searches, on what it runs."""
+"""The blocks of a sweep file with fields of their own: how it searches, how seeds come in rounds, on what it runs."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+FIRST_SEEDS = 2
+"""Of the first round, where a sweep does not say: the fewest that tell anything of the noise of seeds."""
 
 
 class Search(BaseModel):
@@ -73,3 +76,49 @@ class Resources(BaseModel):
         if not isinstance(gpus, str) and gpus > 1 and not float(gpus).is_integer():
             raise ValueError(f"a part of one GPU or whole ones, got {gpus:g}")
         return gpus
+
+
+class SeedRounds(BaseModel):
+    """Replicates that come in rounds: 0, 1, 2, ... of each cell, until the claims that compare it are decided."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    until: Literal["decided"]
+    most: int = Field(ge=2)
+    """Trainings of a cell after which nobody trains on."""
+    first: int = Field(default=FIRST_SEEDS, ge=2)
+    """Trainings of each cell in the first round."""
+    claims: tuple[str, ...] | None = None
+    """Those that are to be decided, and on which alone the level is spent; all that the sweep can decide where null."""
+
+    @field_validator("most", "first", mode="before")
+    @classmethod
+    def _no_truth_as_number(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise ValueError(f"must be a whole number, got {value!r}")
+        return value
+
+    @field_validator("claims", mode="before")
+    @classmethod
+    def _one_is_a_list_of_one(cls, names: Any) -> Any:
+        return (names,) if isinstance(names, str) else names
+
+    @field_validator("claims")
+    @classmethod
+    def _named_once(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if names == ():
+            raise ValueError("at least one is needed, got an empty list; leave it out for all that can be decided")
+        if names and (repeated := [name for place, name in enumerate(names) if name in names[:place]]):
+            raise ValueError(f"every claim once, got {', '.join(repeated)} again")
+        return names
+
+    @model_validator(mode="after")
+    def _several_rounds(self) -> Self:
+        if self.most < self.first:
+            raise ValueError(f"first <= most must hold, but got first={self.first}, most={self.most}")
+        if self.most == self.first:
+            raise ValueError(
+                f"first and most are both {self.most}: that is one round, which is an axis, seed: [0, ...,"
+                f" {self.most - 1}]; write a larger most"
+            )
+        return self

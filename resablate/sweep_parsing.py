@@ -8,7 +8,7 @@ from typing import Any, cast
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from resablate.component import Component, check_argument, parse_component
-from resablate.errors import nearest
+from resablate.errors import SHOWN_PROBLEMS, nearest
 from resablate.problems import problems
 from resablate.question import AskedAnalysis
 from resablate.spec import TrainSpec, component_fields
@@ -177,7 +177,8 @@ def _known(name: str, place: str, found: list[str]) -> bool:
         found.append(f"{place}.{name}: questions stand under `analyses`, beside {place.partition('[')[0]}")
     elif field not in fields:
         listed = f"fields: {', '.join(fields)}; their arguments: FIELD.ARGUMENT"
-        found.append(f"{place}.{name}: no such field{nearest(field, fields)} ({listed})")
+        near = nearest(field, fields) if len(found) < SHOWN_PROBLEMS else ""
+        found.append(f"{place}.{name}: no such field{near} ({listed})")
     elif dot and not argument:
         found.append(f"{place}.{name}: the name of an argument must follow the dot")
     elif dot and field not in component_fields():

@@ -7,7 +7,7 @@ import pytest
 from resablate.check import check_trial
 from resablate.component import PER_MEMBER
 from resablate.component_tables import TABLES
-from resablate.packs import shape_key
+from resablate.packs import in_packs, shape_key
 from resablate.spec import TrainSpec
 
 BASE: dict[str, Any] = {"shortcut": "exclusive_gate", "regularizer": "procrustes", "depth": 8}
@@ -65,3 +65,40 @@ def test_only_numbers_are_per_member() -> None:
             for name, hint in table.types(row).items():
                 if PER_MEMBER in getattr(hint, "__metadata__", ()):
                     assert hint.__origin__ is float, (field, row, name)
+
+
+def trials(*, seeds: int, depths: tuple[int, ...] = (8,), rates: tuple[float, ...] = (0.1,)) -> list[TrainSpec]:
+    """Seeds outside: replicates of a cell do not follow each other."""
+    return [
+        check_trial(TrainSpec.parse({"seed": seed, "depth": depth, "learning_rate": rate}))
+        for seed in range(seeds)
+        for depth in depths
+        for rate in rates
+    ]
+
+
+def test_packs_hold_one_shape_and_seeds_of_a_cell_first() -> None:
+    given = trials(seeds=4, depths=(8, 14), rates=(0.1, 0.2))
+    packs = in_packs(given, lambda alike: 2)
+    assert [{(spec.depth, spec.learning_rate) for spec in pack} for pack in packs] == [
+        {(depth, rate)} for depth in (8, 14) for rate in (0.1, 0.2)
+    ]
+    assert [[spec.seed for spec in pack] for pack in packs] == [[0, 1, 2, 3]] * 4
+    mixed = in_packs(given, lambda alike: 3)  # of 8 trials of each shape
+    assert sorted(len(pack) for pack in mixed) == [2, 2, 3, 3, 3, 3]
+    assert all(len({spec.depth for spec in pack}) == 1 for pack in mixed)
+    assert sorted(spec.key for pack in mixed for spec in pack) == sorted(spec.key for spec in given)
+
+
+def test_packs_of_one_keep_the_order() -> None:
+    given = trials(seeds=3, depths=(8, 14))
+    assert in_packs(given, len) == [(spec,) for spec in given]
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(7, [1] * 7), (4, [1, 2, 2, 2]), (3, [2, 2, 3]), (1, [7])])
+def test_packs_are_as_equal_as_can_be(count: int, sizes: list[int]) -> None:
+    assert sorted(len(pack) for pack in in_packs(trials(seeds=7), lambda alike: count)) == sizes
+
+
+def test_no_trials_are_no_packs() -> None:
+    assert in_packs([], len) == []

@@ -42,12 +42,12 @@ def test_a_file_becomes_points_with_the_last_axis_fastest(tmp_path: Path) -> Non
     assert len(points) == sweep.grid_size == 2 * 3 * 2
     identity, gate = Component("identity"), Component("exclusive_gate")
     assert points[0] == {"shortcut": identity, "shortcut.bias": -3, "regularizer.strength": 0}
-    assert points[1] == {"shortcut": identity, "shortcut.bias": -3, "regularizer.strength": "1e-3"}
-    assert points[-1] == {"shortcut": gate, "shortcut.bias": 0.01, "regularizer.strength": "1e-3"}
+    assert points[1] == {"shortcut": identity, "shortcut.bias": -3, "regularizer.strength": 1e-3}
+    assert points[-1] == {"shortcut": gate, "shortcut.bias": 0.01, "regularizer.strength": 1e-3}
 
 
-def test_a_number_that_yaml_reads_as_text_is_a_number(tmp_path: Path) -> None:
-    sweep = load_sweep(write(tmp_path, FILE))
+def test_a_number_is_one_also_where_it_was_written_as_a_text(tmp_path: Path) -> None:
+    sweep = load_sweep(write(tmp_path, FILE.replace("1e-4", "'1e-4'").replace("1e-3", "'1e-3'")))
     assert sweep.trial({}).learning_rate == 1e-4
     fields = {"regularizer": "procrustes", **list(sweep.points())[-1]}
     checked = check_trial(TrainSpec.parse(fields)).regularizer
@@ -286,7 +286,7 @@ def test_what_is_left_without_the_mistakes(content: dict[str, Any], whole: bool)
         ("name: x\naxes: {seed: [1], seed: [2]}\n", "line 2, column 19: not valid YAML: 'seed' is written twice"),
         ("? [a, b]\n: 1\n", r"line 1, column 3: not valid YAML: \['a', 'b'\] cannot be a key"),
         ("name: !!python/object/apply:os.getcwd []\n", "line 1, column 7: not valid YAML: could not determine"),
-        ("name: &a [*a]\n", "line 1, column 7: not valid YAML: .*recursive"),
+        ("name: &a [*a]\n", "line 1, column 11: not valid YAML: recursive"),
         ("name: \x00\n", "not valid YAML: unacceptable character"),
         ("{" * 3000, "nested too deeply"),
         ("", "a sweep is a mapping with name, base and axes, but this file is empty"),
@@ -435,13 +435,6 @@ def test_yaml_anchors_can_be_merged(tmp_path: Path) -> None:
 def test_resources_that_cannot_be_are_refused(resources: dict[str, object], message: str) -> None:
     with pytest.raises(SpecError, match=message):
         make_sweep(resources=resources)
-
-
-def test_a_date_that_there_is_not_is_a_problem_of_the_file(tmp_path: Path) -> None:
-    file = tmp_path / "x.yaml"
-    file.write_text("name: x\naxes: {seed: [2020-13-45]}\n")
-    with pytest.raises(SpecError, match=r"not valid YAML: month must be in 1..12"):
-        load_sweep(file)
 
 
 def test_a_label_tells_arguments_that_values_of_an_axis_differ_in() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,11 +14,22 @@ from resablate.claims import CLAIMS
 from resablate.claims.claim import Claim, Judgement, Part
 from resablate.claims.failing import seeds_of_rate
 from resablate.claims.pairs import amount, margin_note
+from resablate.claims.rounds import LEVEL
 from resablate.claims.trials import Trials
 from resablate.datasets import DATASETS
 from resablate.result import TrialResult
-from resablate.statistics import Decision, Rate, Verdict, decide_family
+from resablate.statistics import (
+    Comparison,
+    Decision,
+    Look,
+    Rate,
+    Verdict,
+    decide_family,
+    deciding_look,
+    seeds_from_estimate,
+)
 from resablate.statistics.comparison import ONE_SEED
+from resablate.statistics.estimate import Estimate
 
 OPPOSITES = {
     "lower by": "higher by",
@@ -27,8 +38,6 @@ OPPOSITES = {
     "part of the epochs less": "part of the epochs more",
 }
 """How a difference is told that is negative: the claim is wrong."""
-LEVEL = 0.05
-"""At most so many reports have one false verdict or more."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +46,12 @@ class Shown:
 
     Args:
         name: of the part: the setting, and what is compared.
-        part: itself.
+        part: itself, as it was at the look that decided it, or at the last one.
         value: its number.
         low: the lower end of its interval.
         high: the upper end.
-        level: of that interval: that at which the part was decided.
+        level: of that interval: that at which the part was decided, in rounds the look's share of it.
+        look: which look that was; None where seeds did not come in rounds.
         decision: what the part comes to by itself.
     """
 
@@ -51,7 +61,13 @@ class Shown:
     low: float
     high: float
     level: float
+    look: Look | None
     decision: Decision
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The trainings of each cell."""
+        return self.part.comparison.estimate.seeds
 
 
 @dataclass(frozen=True)
@@ -62,11 +78,13 @@ class Answer:
         claim: which.
         judgement: everything that was compared.
         decision: at the level that the other claims of the report leave for it.
+        to_come: what runs yet before it is decided or given up, where seeds come in rounds that have not ended.
     """
 
     claim: Claim
     judgement: Judgement
     decision: Decision
+    to_come: str = ""
 
     @property
     def verdict(self) -> Verdict:
@@ -93,8 +111,14 @@ class Answer:
         name = max(known, key=certainty)
         part, decision = known[name], self.decision.parts.get(name, self.decision)
         level = decision.level if contradicted else self.decision.level
-        ends = part.comparison.estimate.interval(level)
-        return Shown(name, part, decision.difference, float(ends.low), float(ends.high), level, decision)
+        look = deciding_look(part.looks, self.decision.level, count=len(self.judgement.parts)) if part.looks else None
+        if look:
+            level *= look.share
+            seen = replace(part.comparison, estimate=look.comparison.estimate, planned=None)
+            part = replace(part, comparison=seen)
+        estimate = part.comparison.estimate
+        ends = estimate.interval(level)
+        return Shown(name, part, float(estimate.value), float(ends.low), float(ends.high), level, look, decision)
 
     @property
     def one_seed(self) -> bool:
@@ -121,7 +145,7 @@ class Answer:
         """`5 and 5`: the trainings of each cell of the part that is shown."""
         if (shown := self.shown) is None:
             return ""
-        counts = sorted(shown.decision.seeds)
+        counts = sorted(shown.seeds)
         if len(set(counts)) == 1:
             return f"{counts[0]} each" if len(counts) > 1 else str(counts[0])
         return (
@@ -141,8 +165,9 @@ class Answer:
         if isinstance(part.comparison.estimate, Rate):
             found = seeds_of_rate(shown.level)
         else:
-            found = decision.seeds_needed or self.claim.rule.seeds(shown.level, self._test_examples(part))
-        return found if found is not None and found > max(decision.seeds, default=0) else None
+            planned = decision.seeds_needed if shown.look is None else _needed_at(part.comparison, shown.level)
+            found = planned or self.claim.rule.seeds(shown.level, self._test_examples(part))
+        return found if found is not None and found > max(shown.seeds, default=0) else None
 
     @staticmethod
     def _test_examples(part: Part) -> int:
@@ -169,6 +194,8 @@ class Answer:
         """What would decide it, where it is not decided; empty otherwise."""
         if self.verdict not in (Verdict.UNDECIDED, Verdict.NOT_TESTED):
             return ""
+        if self.to_come:
+            return self.to_come
         needed = self.needed
         seeds = f"{needed} seeds of each decide an effect of the published size with 80 % power" if needed else ""
         if self.verdict is Verdict.NOT_TESTED:
@@ -193,9 +220,14 @@ class Answer:
         """How the part that is shown was compared, with the correlation over shared seeds."""
         if (shown := self.shown) is None:
             return ""
-        correlation = shown.decision.correlation
-        told = f"; correlation over shared seeds {correlation:.2f}" if correlation is not None else ""
-        return f"{shown.part.comparison.estimate.method}{told}; interval at {100 * shown.level:.2g} %"
+        correlation = shown.part.comparison.estimate.correlation
+        told = f"; correlation over shared seeds {float(correlation):.2f}" if correlation is not None else ""
+        rounds = (
+            f"; look {shown.look.index + 1}, which spends {100 * shown.look.share:.3g} % of the level"
+            if shown.look
+            else ""
+        )
+        return f"{shown.part.comparison.estimate.method}{told}{rounds}; interval at {100 * shown.level:.2g} %"
 
     def record(self) -> dict[str, Any]:
         """Everything as plain values."""
@@ -210,7 +242,8 @@ class Answer:
             "low": _finite(shown.low) if shown else None,
             "high": _finite(shown.high) if shown else None,
             "level": shown.level if shown else decision.level,
-            "seeds": list(decision.seeds),
+            "seeds": list(shown.seeds if shown else decision.seeds),
+            "look": shown.look.index + 1 if shown and shown.look else None,
             "method": self.method,
             "what_would_decide": self.what_would_decide,
             "seeds_needed": self.needed,
@@ -225,6 +258,13 @@ _USUAL_TEST_SET = 10_000
 
 def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
+
+
+def _needed_at(comparison: Comparison, level: float) -> int | None:
+    """Trainings of each cell for the published size, where a look may spend `level`."""
+    if comparison.published is None or not isinstance(comparison.estimate, Estimate):
+        return None
+    return seeds_from_estimate(comparison.estimate, abs(comparison.published), level=level)
 
 
 def answer_claims(

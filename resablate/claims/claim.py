@@ -12,8 +12,9 @@ import numpy as np
 from resablate.claims.arms import Arm, Fields, Params, matches
 from resablate.claims.measures import Measure, Unit
 from resablate.claims.trials import ClaimCell, Trials
-from resablate.statistics import Comparison, Evidence, Interval, in_every
+from resablate.statistics import Comparison, Interval, Look, in_every
 from resablate.statistics.estimate import Array
+from resablate.statistics.verdict import NOTHING
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Part:
         reference: what the number is seen against: 0, or a threshold.
         noun: what the number is: "lower by", "part of failing trainings".
         cells: whose trainings were compared.
+        aspect: which rule of a claim of several it belongs to; empty where there is one.
+        looks: those that `comparison` is over, where seeds came in rounds; the first trainings of each cell in each.
     """
 
     comparison: Comparison
@@ -54,6 +57,26 @@ class Part:
     reference: float = 0.0
     noun: str = "difference"
     cells: tuple[ClaimCell, ...] = ()
+    aspect: str = ""
+    looks: tuple[Look, ...] = ()
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Cells that a claim compares with each other, whatever they come to.
+
+    Args:
+        cells: in the order in which a `Part` has them.
+        aspect: as that of a `Part`.
+    """
+
+    cells: tuple[ClaimCell, ...]
+    aspect: str = ""
+
+
+def comparison_name(compared: Compared | Part) -> tuple[str, ...]:
+    """What tells the comparisons of one claim apart: the rule and the cells."""
+    return (compared.aspect, *(cell.key for cell in compared.cells))
 
 
 @dataclass(frozen=True)
@@ -116,10 +139,6 @@ class Counted:
         return Interval(self.value, self.value, level)
 
 
-NOTHING = Evidence(np.asarray(1.0), np.asarray(1.0), np.asarray(1.0))
-"""No verdict is backed."""
-
-
 def untested(missing: str) -> Comparison:
     """A comparison of which `missing` has to run first."""
     return Comparison(Unknown(), NOTHING, missing=missing)
@@ -141,6 +160,10 @@ class Rule(Protocol):
     @property
     def measures(self) -> Sequence[Measure]:
         """What is read of them."""
+        ...
+
+    def compared(self, trials: Trials, where: Fields) -> Sequence[Compared]:
+        """What it would compare of the trainings with the fields `where`; empty where they cannot decide it."""
         ...
 
     def judge(self, trials: Trials, where: Fields) -> Judgement:
@@ -177,6 +200,10 @@ class Claim:
     where: Fields = field(default_factory=_no_fields)
     published: tuple[Published, ...] = ()
     base: Mapping[str, Any] = field(default_factory=_no_fields)
+
+    def compared(self, trials: Trials) -> Sequence[Compared]:
+        """What it would compare, whatever it comes to; empty where these cells cannot decide it."""
+        return self.rule.compared(trials, self.where)
 
     def judge(self, trials: Trials) -> Judgement:
         """What was measured, without a verdict: that depends on the other claims of the report."""

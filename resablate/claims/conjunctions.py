@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from resablate.claims.arms import Arm, Fields
-from resablate.claims.claim import Judgement, Part, Rule, untested
+from resablate.claims.claim import Compared, Judgement, Part, Rule, untested
 from resablate.claims.measures import Measure
 from resablate.claims.trials import Trials
 
@@ -38,19 +38,32 @@ class Every:
         """All of theirs."""
         return tuple(measure for rule in self.rules.values() for measure in rule.measures)
 
+    def compared(self, trials: Trials, where: Fields) -> Sequence[Compared]:
+        """What each of them compares; nothing where one of them has nothing to compare."""
+        found: list[Compared] = []
+        for name, rule in self.rules.items():
+            compared = rule.compared(trials, self._where(name, where))
+            if not compared:
+                return []
+            found += [replace(one, aspect=name) for one in compared]
+        return found
+
+    def _where(self, name: str, where: Fields) -> Fields:
+        return {**where, **(self.also or {}).get(name, {})}
+
     def judge(self, trials: Trials, where: Fields) -> Judgement:
         """Each of them; one that is not tested leaves the claim untested unless another contradicts it."""
         parts: dict[str, Part] = {}
         notes: list[str] = []
         missing: list[str] = []
         for name, rule in self.rules.items():
-            judged = rule.judge(trials, {**where, **(self.also or {}).get(name, {})})
+            judged = rule.judge(trials, self._where(name, where))
             notes.extend(judged.notes)
             if judged.parts:
-                parts.update({f"{name}: {key}": part for key, part in judged.parts.items()})
+                parts.update({f"{name}: {key}": replace(part, aspect=name) for key, part in judged.parts.items()})
             else:
                 missing.append(judged.missing)
-                parts[name] = Part(untested(judged.missing), "1")
+                parts[name] = Part(untested(judged.missing), "1", aspect=name)
         if len(missing) == len(self.rules):
             return Judgement({}, "; ".join(dict.fromkeys(missing)), tuple(dict.fromkeys(notes)))
         return Judgement(parts, "", tuple(dict.fromkeys(notes)))
@@ -80,6 +93,10 @@ class Missing:
     @property
     def measures(self) -> Sequence[Measure]:
         """None."""
+        return ()
+
+    def compared(self, trials: Trials, where: Fields) -> Sequence[Compared]:
+        """Nothing."""
         return ()
 
     def judge(self, trials: Trials, where: Fields) -> Judgement:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from resablate.claims.arms import Arm, Fields
-from resablate.claims.claim import Judgement, Part
+from resablate.claims.claim import Compared, Judgement, Part
 from resablate.claims.measures import ERROR, Measure
-from resablate.claims.rules import Found, grouped, missing_arms
+from resablate.claims.selection import Found, grouped, missing_arms
 from resablate.claims.trials import ClaimCell, Trials, cell_label
 from resablate.datasets import DATASETS
 from resablate.statistics import Rate, compare_rate
@@ -50,6 +50,15 @@ class Fails:
     def measures(self) -> Sequence[Measure]:
         """The test error."""
         return (ERROR,)
+
+    def compared(self, trials: Trials, where: Fields) -> Sequence[Compared]:
+        """Every cell of both arms by itself, where both are there."""
+        return [
+            Compared((cell,))
+            for _, arms in grouped(trials, where, self.varies, self.arms)
+            for cells in arms
+            for cell in cells
+        ]
 
     def judge(self, trials: Trials, where: Fields) -> Judgement:
         """Every cell of the arm, and its control, in every setting."""

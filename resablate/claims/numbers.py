@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from resablate.claims.arms import Arm, Fields, Params
-from resablate.claims.claim import Counted, Judgement, Part, untested
+from resablate.claims.claim import Compared, Counted, Judgement, Part, untested
 from resablate.claims.measures import Measure
 from resablate.claims.pairs import learns, notes_on
-from resablate.claims.rules import Found, missing_arms, prior_seeds
+from resablate.claims.rules import prior_seeds
+from resablate.claims.selection import Found, missing_arms, single_cells
 from resablate.claims.trials import ClaimCell, Trials
 from resablate.statistics import (
     Comparison,
@@ -29,13 +30,6 @@ from resablate.statistics import (
 )
 
 Side = Literal["above", "below"]
-
-
-def single_cells(trials: Trials, where: Fields, arm: Arm) -> list[tuple[str, ClaimCell]]:
-    """Setting in words, and the arm's cell in it."""
-    return [
-        (name, cell) for name, cells in trials.settings(where, ()).items() for cell in cells if arm.holds(cell.params)
-    ]
 
 
 @dataclass(frozen=True)
@@ -74,6 +68,10 @@ class Number:
     def measures(self) -> Sequence[Measure]:
         """The one."""
         return (self.measure,)
+
+    def compared(self, trials: Trials, where: Fields) -> Sequence[Compared]:
+        """Every cell of the arm by itself."""
+        return [Compared((cell,)) for _, cell in single_cells(trials, where, self.arm)]
 
     def judge(self, trials: Trials, where: Fields) -> Judgement:
         """Every cell of the arm."""
@@ -155,19 +153,19 @@ class Grows:
         """The one."""
         return (self.measure,)
 
+    def compared(self, trials: Trials, where: Fields) -> Sequence[Compared]:
+        """Both arms at the greatest depth and at the least."""
+        return [Compared(cells) for _, cells in self._ends(trials, where)]
+
     def judge(self, trials: Trials, where: Fields) -> Judgement:
         """In every setting that has both arms at two depths or more."""
         found = Found({}, [])
-        for setting, cells in trials.settings(where, (*self.varies, "depth")).items():
-            both = self._by_depth(cells)
-            if len(both) < len(("least", "greatest")):
-                continue
-            deep, shallow = both[max(both)], both[min(both)]
-            compared = [deep[1], deep[0], shallow[1], shallow[0]]
+        for setting, compared in self._ends(trials, where):
+            deep, shallow = compared[0].params["depth"], compared[-1].params["depth"]
             measured = trials.measured(compared, self.measure)
-            names = [f"{arm.name} at {d}" for d in (max(both), min(both)) for arm in (self.rival, self.claimed)]
+            names = [f"{arm.name} at {d}" for d in (deep, shallow) for arm in (self.rival, self.claimed)]
             found.notes.extend(notes_on(measured, names))
-            name = f"{setting}: depth {min(both)} to {max(both)}"
+            name = f"{setting}: depth {shallow} to {deep}"
             samples = [one.sample for one in measured]
             known = [sample for sample in samples if sample is not None]
             if len(known) < len(samples) or any(cell.diverged for cell in compared):
@@ -175,8 +173,16 @@ class Grows:
                 continue
             comparison = compare_with_threshold(interaction(*known), 0.0, side="above", published=self.published)
             unit = self.measure.unit
-            found.parts[name] = Part(comparison, unit, self.margin, noun="grows by", cells=tuple(compared))
+            found.parts[name] = Part(comparison, unit, self.margin, noun="grows by", cells=compared)
         return found.judgement(f"{missing_arms(self.arms, where)}, at two depths or more")
+
+    def _ends(self, trials: Trials, where: Fields) -> Iterator[tuple[str, tuple[ClaimCell, ...]]]:
+        """Setting in words; rival and claimed arm at the greatest depth, and both at the least."""
+        for setting, cells in trials.settings(where, (*self.varies, "depth")).items():
+            both = self._by_depth(cells)
+            if len(both) >= len(("least", "greatest")):
+                deep, shallow = both[max(both)], both[min(both)]
+                yield setting, (deep[1], deep[0], shallow[1], shallow[0])
 
     def _by_depth(self, cells: Sequence[ClaimCell]) -> dict[int, tuple[ClaimCell, ClaimCell]]:
         arms = [
@@ -235,13 +241,14 @@ class Trend:
         """The one."""
         return (self.measure,)
 
+    def compared(self, trials: Trials, where: Fields) -> Sequence[Compared]:
+        """All depths of the arm together."""
+        return [Compared(tuple(cells)) for _, cells in self._depths(trials, where)]
+
     def judge(self, trials: Trials, where: Fields) -> Judgement:
         """In every setting with enough depths."""
         found = Found({}, [])
-        for setting, cells in trials.settings(where, ("depth",)).items():
-            ours = [cell for cell in cells if self.arm.holds(cell.params)]
-            if len(ours) < self.fewest:
-                continue
+        for setting, ours in self._depths(trials, where):
             measured = trials.measured(ours, self.measure)
             found.notes.extend(notes_on(measured, [f"depth {cell.params['depth']}" for cell in ours]))
             known = [(self.position(m.cell.params), m.sample) for m in measured if m.sample is not None]
@@ -257,6 +264,12 @@ class Trend:
             found.parts[setting] = part
         asked = f" with {self.measure.analysis}" if self.measure.analysis else ""
         return found.judgement(f"{missing_arms(self.arms, where)}, at {self.fewest} depths or more{asked}")
+
+    def _depths(self, trials: Trials, where: Fields) -> Iterator[tuple[str, list[ClaimCell]]]:
+        for setting, cells in trials.settings(where, ("depth",)).items():
+            ours = [cell for cell in cells if self.arm.holds(cell.params)]
+            if len(ours) >= self.fewest:
+                yield setting, ours
 
     def seeds(self, level: float, examples: int) -> int | None:
         """None: the scatter about the line decides, which no prior tells."""

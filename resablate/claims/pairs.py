@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from resablate.claims.claim import NOTHING, Part, untested
+from resablate.claims.claim import Part, untested
 from resablate.claims.measures import Measure, Unit
 from resablate.claims.trials import ClaimCell, Measured
 from resablate.statistics import Comparison, Rate, Sample, compare_rate, compare_rates
 from resablate.statistics.estimate import Estimate
+from resablate.statistics.verdict import NOTHING
 
 Compare = Callable[[Sample, Sample], Comparison]
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 
-from resablate.claims.arms import Arm, Fields, Params
-from resablate.claims.claim import Judgement, Part
+from resablate.claims.arms import Arm, Fields
+from resablate.claims.claim import Compared, Judgement, Part
 from resablate.claims.measures import ERROR, Measure
 from resablate.claims.pairs import Compare, Pair, compare_pair, notes_on
-from resablate.claims.trials import ClaimCell, Trials, cell_label
+from resablate.claims.selection import Fits, Found, any_two, compared_pairs, missing_arms, opposed
+from resablate.claims.trials import Trials, cell_label
 from resablate.statistics import (
     compare,
     compare_equivalent,
@@ -24,34 +24,6 @@ from resablate.statistics.scales import Scale
 
 TYPICAL_ERROR = 0.0661
 """Of a network in the papers: He et al. 2016, Table 1; with the test set's size it gives the prior sd over seeds."""
-Fits = Callable[[Params, Params], bool]
-
-
-def any_two(claimed: Params, rival: Params) -> bool:
-    """Any two cells of a setting are compared."""
-    return True
-
-
-def grouped(
-    trials: Trials, where: Fields, varies: tuple[str, ...], arms: Sequence[Arm]
-) -> Iterator[tuple[str, list[list[ClaimCell]]]]:
-    """Setting in words, and the cells of each arm, of the settings in which the first arm and another one are there."""
-    for name, cells in trials.settings(where, varies).items():
-        found = [[cell for cell in cells if arm.holds(cell.params)] for arm in arms]
-        if found[0] and (len(arms) == 1 or any(found[1:])):
-            yield name, found
-
-
-def missing_arms(arms: Sequence[Arm], where: Fields) -> str:
-    """What would have to run, in words."""
-    fields = ", ".join(f"{name} {_condition(value)}" for name, value in where.items())
-    names = " and ".join(dict.fromkeys(arm.name for arm in arms))
-    return f"trainings with {names}, equal in everything else" + (f" ({fields})" if fields else "")
-
-
-def _condition(value: object) -> str:
-    low, values = getattr(value, "low", None), getattr(value, "values", None)
-    return f"of {low:g} or more" if low is not None else " or ".join(map(str, values)) if values else str(value)
 
 
 def prior_seeds(published: float | None, level: float, examples: int) -> int | None:
@@ -60,20 +32,6 @@ def prior_seeds(published: float | None, level: float, examples: int) -> int | N
         return None
     sd = float(sd_of_test_set(TYPICAL_ERROR, examples))
     return seeds_needed(abs(published), seed_sds=(sd, sd), level=level)
-
-
-@dataclass(frozen=True)
-class Found:
-    """Parts and notes as they come in."""
-
-    parts: dict[str, Part]
-    notes: list[str]
-
-    def judgement(self, missing: str) -> Judgement:
-        """All of it; `missing` says what would have to run where there is no part."""
-        if not self.parts:
-            return Judgement({}, missing, tuple(dict.fromkeys(self.notes)))
-        return Judgement(self.parts, "", tuple(dict.fromkeys(self.notes)))
 
 
 def compare_arms(
@@ -91,16 +49,12 @@ def compare_arms(
 ) -> Judgement:
     """Every cell of the claimed arm against every cell of the rivals, setting by setting."""
     found = Found({}, [])
-    for setting, (ours, *others) in grouped(trials, where, varies, [claimed, *rivals]):
-        theirs = [cell for cells in others for cell in cells]
-        for one, other in product(ours, theirs):
-            if one is other or not fits(one.params, other.params):
-                continue
-            measured = trials.measured([one, other], measure)
-            names = [cell_label(one, varies), cell_label(other, varies)]
-            pair = Pair(*measured, name=f"{setting}: {names[0]} against {names[1]}")
-            found.parts.update(compare_pair(pair, measure, comparing, margin=margin, noun=noun))
-            found.notes.extend(notes_on(measured, names))
+    for setting, one, other in opposed(trials, where, varies, [claimed, *rivals], fits):
+        measured = trials.measured([one, other], measure)
+        names = [cell_label(one, varies), cell_label(other, varies)]
+        pair = Pair(*measured, name=f"{setting}: {names[0]} against {names[1]}")
+        found.parts.update(compare_pair(pair, measure, comparing, margin=margin, noun=noun))
+        found.notes.extend(notes_on(measured, names))
     return found.judgement(missing_arms([claimed, *rivals], where))
 
 
@@ -141,6 +95,10 @@ class Lower:
     def measures(self) -> Sequence[Measure]:
         """The one."""
         return (self.measure,)
+
+    def compared(self, trials: Trials, where: Fields) -> Sequence[Compared]:
+        """Every pair in every setting."""
+        return compared_pairs(trials, where, self.varies, self.arms, self.fits)
 
     def judge(self, trials: Trials, where: Fields) -> Judgement:
         """Every pair in every setting."""
@@ -187,6 +145,10 @@ class Equal:
     def measures(self) -> Sequence[Measure]:
         """The one."""
         return (self.measure,)
+
+    def compared(self, trials: Trials, where: Fields) -> Sequence[Compared]:
+        """Every pair in every setting."""
+        return compared_pairs(trials, where, self.varies, self.arms, self.fits)
 
     def judge(self, trials: Trials, where: Fields) -> Judgement:
         """Every pair in every setting."""
@@ -249,6 +211,10 @@ class DifferenceIs:
     def measures(self) -> Sequence[Measure]:
         """The one."""
         return (self.measure,)
+
+    def compared(self, trials: Trials, where: Fields) -> Sequence[Compared]:
+        """Every pair in every setting."""
+        return compared_pairs(trials, where, self.varies, self.arms)
 
     def judge(self, trials: Trials, where: Fields) -> Judgement:
         """Every pair in every setting."""

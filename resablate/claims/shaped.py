@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from resablate.claims.arms import Arm, Fields
-from resablate.claims.claim import Judgement, Part
+from resablate.claims.claim import Compared, Judgement, Part
 from resablate.claims.measures import Answers, Measure
-from resablate.claims.numbers import single_cells
 from resablate.claims.pairs import learns, notes_on
-from resablate.claims.rules import Found
+from resablate.claims.selection import Found, single_cells
 from resablate.claims.trials import Trials, curves
 from resablate.statistics import Sample, compare_shapes, compare_with_value, mean
 from resablate.statistics.shapes import FEWEST_POINTS, Shape
@@ -54,6 +53,10 @@ class Exponential:
     def measures(self) -> Sequence[Measure]:
         """The one."""
         return (self.measure,)
+
+    def compared(self, trials: Trials, where: Fields) -> Sequence[Compared]:
+        """Every cell of the arm by itself."""
+        return [Compared((cell,)) for _, cell in single_cells(trials, where, self.arm)]
 
     def judge(self, trials: Trials, where: Fields) -> Judgement:
         """Every cell of the arm with curves."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 from statistics import fmean
 
 from resablate.claims.arms import Arm, Fields
-from resablate.claims.claim import Judgement, Part, untested
+from resablate.claims.claim import Compared, Judgement, Part, untested
 from resablate.claims.measures import Measure
 from resablate.claims.pairs import Pair, failures, notes_on
-from resablate.claims.rules import Fits, Found, grouped, missing_arms
+from resablate.claims.selection import Fits, Found, compared_pairs, missing_arms, opposed
 from resablate.claims.trials import ClaimCell, Measured, Trials, cell_label
 from resablate.result import TrialResult
 from resablate.statistics import Sample, compare
@@ -52,16 +51,18 @@ class Sooner:
         """None but the history."""
         return ()
 
+    def compared(self, trials: Trials, where: Fields) -> Sequence[Compared]:
+        """Every pair in every setting."""
+        return compared_pairs(trials, where, self.varies, self.arms, self.fits)
+
     def judge(self, trials: Trials, where: Fields) -> Judgement:
         """Every pair in every setting."""
         found = Found({}, [])
-        for setting, (ours, theirs) in grouped(trials, where, self.varies, self.arms):
-            for one, other in product(ours, theirs):
-                if self.fits(one.params, other.params):
-                    names = [cell_label(one, self.varies), cell_label(other, self.varies)]
-                    pair = self._pair(one, other, f"{setting}: {names[0]} against {names[1]}")
-                    found.parts.update(_parts(pair))
-                    found.notes.extend(notes_on([pair.claimed, pair.rival], names))
+        for setting, one, other in opposed(trials, where, self.varies, self.arms, self.fits):
+            names = [cell_label(one, self.varies), cell_label(other, self.varies)]
+            pair = self._pair(one, other, f"{setting}: {names[0]} against {names[1]}")
+            found.parts.update(_parts(pair))
+            found.notes.extend(notes_on([pair.claimed, pair.rival], names))
         return found.judgement(missing_arms(self.arms, where))
 
     def _pair(self, ours: ClaimCell, theirs: ClaimCell, name: str) -> Pair:

@@ -100,6 +100,14 @@ class Trials:
             self.cells.append(ClaimCell(cell.key, spec, flat(spec), cell.results, cell.seeds))
         self._samples: dict[tuple[str, str], tuple[Sample | None, str]] = {}
 
+    @classmethod
+    def planned(cls, specs: Iterable[TrainSpec]) -> Trials:
+        """The cells of trainings before any has run."""
+        found = cls(())
+        by_cell = {spec.cell: spec for spec in specs}
+        found.cells = [ClaimCell(key, spec, flat(spec), (), ()) for key, spec in by_cell.items()]
+        return found
+
     def chosen(self, where: Fields) -> list[ClaimCell]:
         """The cells with these fields."""
         return [cell for cell in self.cells if matches(cell.params, where)]

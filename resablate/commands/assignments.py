@@ -6,10 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-import yaml
-
 from resablate.errors import SpecError
 from resablate.spec import TrainSpec
+from resablate.strict_yaml import parse_yaml
 
 
 def parse_assignments(words: Sequence[str], *, place: str) -> dict[str, Any]:
@@ -27,9 +26,9 @@ def parse_assignments(words: Sequence[str], *, place: str) -> dict[str, Any]:
     for word in words:
         name, equals, text = word.partition("=")
         try:
-            value = yaml.safe_load(text)
-        except (yaml.YAMLError, ValueError):  # ValueError: a date that there is not
-            found.append(f"{word!r}: the value is no YAML")
+            value = parse_yaml(text, place=name)
+        except SpecError as error:
+            found.append(f"{word!r}: the value is no YAML ({error.problems[0]})")
             continue
         if not equals or not name:
             found.append(f"{word!r}: write a knob as name=value")

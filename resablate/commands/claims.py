@@ -72,26 +72,30 @@ def _list(*, as_json: bool) -> None:
 
 
 def _decide(names: Sequence[str], *, as_json: bool, tracking_uri: str | None) -> None:
-    from resablate.claims.answer import LEVEL, answer_claims
+    from resablate.claims.answering import answer_sweeps
+    from resablate.claims.rounds import LEVEL
     from resablate.tracking import open_tracker
 
     tracker = open_tracker(tracking_uri)
-    results = [result for name in dict.fromkeys(names) for result in tracker.load_sweep(name).results]
-    answers = answer_claims(results)
+    records = [tracker.load_sweep(name) for name in dict.fromkeys(names)]
+    results = [result for record in records for result in record.results]
+    missing = [spec for record in records for spec in record.missing]
+    found = answer_sweeps([record.sweep for record in records], results, missing)
     if as_json:
-        _print(json.dumps([answer.record() for answer in answers], indent=1))
+        _print(json.dumps([answer.record() for answer in found.answers], indent=1))
         return
     shown = Table(box=None, pad_edge=False)
     for heading in ("claim", "verdict", "n"):
         shown.add_column(heading, no_wrap=True)
     for heading in ("difference (interval)", "what would decide it", "said"):
         shown.add_column(heading, overflow="fold")
-    for answer in answers:
+    for answer in found.answers:
         shown.add_row(*_row(answer))
     out.print(shown, markup=False)
-    tested = sum(answer.judgement.comparison.testable for answer in answers)
+    for note in found.notes:
+        _print(note)
     _print(
-        f"one level of {100 * LEVEL:g} % for all {tested} claims tested together (Holm); {len(results)} trials of"
+        f"one level of {100 * LEVEL:g} % for all {found.tested} claims tested together (Holm); {len(results)} trials of"
         f" {', '.join(dict.fromkeys(names))}"
     )
 
@@ -133,19 +137,17 @@ def _plan(
 
 def _sweep_text(planned: ClaimPlan) -> str:
     """The sweep file, with what it would cost as its first comment."""
-    import yaml
-
     from resablate.estimates import estimate_cpu_seconds
     from resablate.plan import plan_sweep
     from resablate.scheduling import clock
+    from resablate.strict_yaml import dump_yaml
     from resablate.sweep import parse_sweep
 
     plan = plan_sweep(parse_sweep(planned.content))
     seconds = sum(estimate_cpu_seconds(spec, plan.questions(spec)) for spec in plan.trials)
     cost = f"{plan.trial_count} trials; estimated, not measured: {clock(seconds)} in all on one CPU core"
     comments = [cost, *planned.notes, *plan.notes]
-    content = yaml.safe_dump(planned.content, sort_keys=False, default_flow_style=None, allow_unicode=True, width=120)
-    return "".join(f"# {line}\n" for line in comments) + content
+    return "".join(f"# {line}\n" for line in comments) + dump_yaml(planned.content, width=120)
 
 
 def _print(text: str) -> None:

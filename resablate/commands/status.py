@@ -29,6 +29,8 @@ def status(
     told += f" ({short} out of memory)" if short else ""
     of = f" of at most {found.at_most}" if found.at_most > len(found.trials) else ""
     out.print(f"{name}: {len(found.trials)} trials{of}: {told}", highlight=False, soft_wrap=True)
+    if found.rounds:
+        out.print(f"seeds: {found.rounds}", markup=False, highlight=False, soft_wrap=True)
     unfinished = [t for t in found.trials if t.state != "finished" or t.missing or t.unanswered]
     if unfinished:
         show_trials(unfinished, {trial.spec.key: _standing(trial) for trial in unfinished}, label=found.sweep.label)

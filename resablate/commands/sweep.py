@@ -80,9 +80,11 @@ def _preview(
             words[key] += f": would be asked {', '.join(map(str, trial.missing))}"
     if would_do.known:
         show_trials(would_do.known, words, label=plan.sweep.label)
+    if would_do.rounds:
+        out.print(f"seeds: {would_do.rounds}", markup=False, highlight=False, soft_wrap=True)
     complete = sum(trial.complete for trial in would_do.known)
     out.print(
-        f"{plan.sweep.name}: {plan.trial_count} trials, {complete} complete,"
+        f"{plan.sweep.name}: {max(plan.trial_count, len(would_do.known))} trials, {complete} complete,"
         f" {len(would_do.todo) + would_do.proposed} would run, {would_do.unmeasured} questions would be put to trained"
         " networks; nothing was run",
         highlight=False,

@@ -5,6 +5,7 @@ from typing import Any
 
 from resablate.figures import (
     block_sampling_lesion,
+    closing_intervals,
     errors,
     lesion,
     multi_lesion,
@@ -24,6 +25,7 @@ from resablate.figures import (
     training_curves,
 )
 from resablate.figures.drawing import save, styled
+from resablate.figures.picture import Closing as Closing
 from resablate.figures.picture import Picture as Picture
 from resablate.figures.picture import Published as Published
 from resablate.registry import Registry
@@ -35,6 +37,7 @@ FIGURES: Registry[Picture[Any]] = Registry(
     "figures",
     {
         "errors": errors.PICTURE,
+        "closing_intervals": closing_intervals.PICTURE,
         "optimization_history": optimization_history.PICTURE,
         "parameter_importance": parameter_importance.PICTURE,
         "regularizer_strength": regularizer_strength.PICTURE,
@@ -63,6 +66,7 @@ def draw_files(
     formats: Sequence[str],
     sweep: SweepSpec | None = None,
     published: Published | None = None,
+    closings: Sequence[Closing] = (),
 ) -> dict[str, bytes]:
     """One picture as file contents by format; empty where the results hold nothing for it.
 
@@ -72,12 +76,15 @@ def draw_files(
         formats: `svg`, `png`.
         sweep: whose trials they are; what a search shows is drawn only with it.
         published: what was published of a trial; marks of it are drawn only with it.
+        closings: of claims whose seeds came in rounds.
 
     Raises:
         UnknownName: if no picture is called `name`.
     """
     picture = FIGURES[name]
-    if sweep and sweep.search.method != "grid" and picture.search_data:
+    if picture.rounds_data:
+        drawn = picture.rounds_data(closings)
+    elif sweep and sweep.search.method != "grid" and picture.search_data:
         drawn = picture.search_data(results, sweep)
     elif published and picture.published_data:
         drawn = picture.published_data(results, published)

@@ -8,14 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-import yaml
-
 from resablate.answerable import check_asked, questions_for
 from resablate.component import Component, Value
 from resablate.errors import SpecError
 from resablate.question import TEST, AskedAnalysis, Question, analysis_name
 from resablate.result import COMPLETE, TrialResult
 from resablate.spec import TrainSpec
+from resablate.strict_yaml import parse_yaml
 
 
 class Additional(NamedTuple):
@@ -150,6 +149,6 @@ def _assignment(name: str, value: Value) -> str:
 
 def _is_read_as_itself(text: str) -> bool:
     try:
-        return yaml.safe_load(text) == text
-    except (yaml.YAMLError, ValueError):  # ValueError: a date that does not exist
+        return parse_yaml(text, place="") == text
+    except SpecError:
         return False

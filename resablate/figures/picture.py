@@ -17,6 +17,39 @@ Published = Callable[[TrialResult], str | None]
 
 
 @dataclass(frozen=True)
+class Closing:
+    """How the interval of one claim closed while seeds came in rounds.
+
+    Args:
+        claim: its id.
+        compared: what is compared, in words.
+        axis: what the number is, with its unit.
+        reference: what the number is seen against.
+        margin: differences below it do not matter; 0 where there is none.
+        seeds: trainings of each cell at each look that was made.
+        values: the number at each of them.
+        lows: the lower ends of its intervals, each at what the look may spend.
+        highs: the upper ends.
+        verdict: of the claim.
+        decided: the place of the look that decided it; None while it is undecided.
+        most: trainings of each cell at the last look that there may be.
+    """
+
+    claim: str
+    compared: str
+    axis: str
+    reference: float
+    margin: float
+    seeds: tuple[int, ...]
+    values: tuple[float, ...]
+    lows: tuple[float, ...]
+    highs: tuple[float, ...]
+    verdict: str
+    decided: int | None
+    most: int
+
+
+@dataclass(frozen=True)
 class Picture(Generic[Data]):
     """One row of the `FIGURES` table.
 
@@ -27,6 +60,7 @@ class Picture(Generic[Data]):
         draw: data -> a matplotlib figure.
         search_data: the same for the trials of a search, in the order in which they were proposed, where it shows
             other things than for a grid.
+        rounds_data: the same for claims whose seeds came in rounds.
         published_data: the same with published numbers beside the measured ones, where there is a place for them.
     """
 
@@ -36,3 +70,4 @@ class Picture(Generic[Data]):
     draw: Callable[[Data], Figure]
     search_data: Callable[[Sequence[TrialResult], SweepSpec], Data | None] | None = None
     published_data: Callable[[Sequence[TrialResult], Published], Data | None] | None = None
+    rounds_data: Callable[[Sequence[Closing]], Data | None] | None = None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from resablate.component import shown_value
+from resablate.csv_files import Cell
 from resablate.figures.parameters import flat_row, parameter_order, sort_key, varying
 from resablate.measurement import AnalysisResult
 from resablate.result import TrialResult
@@ -15,7 +16,6 @@ from resablate.statistics.replicates import cells
 
 Kind = Literal["text", "count", "percent", "points", "number"]
 """`percent` and `points` hold fractions and are shown times 100."""
-Cell = str | float | None
 
 
 @dataclass(frozen=True)

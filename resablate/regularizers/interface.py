@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -17,7 +18,12 @@ class Regularizer(ABC):
 
     Args:
         sites: the convolutions.
+
+    Attributes:
+        recordable: whether `penalty` is a fixed sequence of kernels, which never waits for the device.
     """
+
+    recordable: ClassVar[bool] = True
 
     def __init__(self, sites: Sequence[Site]) -> None:
         self.sites = tuple(sites)

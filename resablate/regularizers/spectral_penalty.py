@@ -1,6 +1,6 @@
 """A penalty on the singular values of the operators themselves."""
 
-from typing import Annotated, final
+from typing import Annotated, ClassVar, final
 
 import torch
 from annotated_types import Ge, Gt
@@ -31,6 +31,8 @@ class SpectralPenalty(Regularizer):
         UnknownName: for a name that is in no table.
         AnalysisError: for a convolution that `find_sites` refuses.
     """
+
+    recordable: ClassVar[bool] = False  # svdvals looks at whether it has converged
 
     def __init__(
         self,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from resablate.devices import take_device, threads
+from resablate.packs import Pack
 from resablate.result import TrialResult
+from resablate.scheduling.packing import PackSizes, measured_size
 from resablate.scheduling.progress import SweepProgress
 from resablate.scheduling.result_writer import ResultWriter
 from resablate.searches.searcher import Searcher
@@ -33,12 +36,12 @@ def run_inline(
     progress: SweepProgress,
     store: str = "",
 ) -> None:
-    """Run `trials` in order; one that fails is filed as failed and the next one runs.
+    """Run `trials` in order, in packs; one that fails is filed as failed and the next one runs.
 
     Args:
         trials: canonical specs, or what proposes them one by one.
         request: what is asked of a trial.
-        resources: CPUs become threads.
+        resources: of a pack; CPUs become threads.
         data_root: where data sets are looked for first.
         folder: for checkpoints, one folder for each key.
         writer: told of everything.
@@ -50,10 +53,11 @@ def run_inline(
     """
     device = take_device(resources.gpus, memory_gib=resources.gpu_memory_gib)
     place = SessionPlace(device=device, folder=folder, data_root=data_root, store=CheckpointStore(store))
+    sizes = PackSizes(resources.pack, slots=1, measure=measured_size)
     with thread_count(threads(resources.cpus)):
-        for spec in _proposed(trials) if isinstance(trials, Searcher) else trials:
-            progress.started(spec)
-            for event in run_session([request(spec)], place=place, sink=writer):
+        for pack in _packs(trials, sizes):
+            progress.started(*pack)
+            for event in run_session(list(map(request, pack)), place=place, sink=writer):
                 if isinstance(event, TrialResult):
                     progress.ended_with(event)
                     if isinstance(trials, Searcher):
@@ -62,5 +66,5 @@ def run_inline(
                     progress.epoch(event.key, event.metrics.epoch, event.metrics.val_error)
 
 
-def _proposed(search: Searcher) -> Iterator[TrainSpec]:
-    return iter(search.next, None)
+def _packs(trials: Sequence[TrainSpec] | Searcher, sizes: PackSizes) -> Iterable[Pack]:
+    return iter(partial(sizes.next_pack, trials), ()) if isinstance(trials, Searcher) else sizes.packs(trials)

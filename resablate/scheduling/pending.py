@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from resablate.errors import SpecError, UnknownSweep
+from resablate.claims.answering import round_words
+from resablate.errors import DamagedResult, SpecError, UnknownSweep
 from resablate.measuring import missing_questions
 from resablate.plan import SweepPlan
 from resablate.question import Question
 from resablate.result import COMPLETE, TrialResult
 from resablate.scheduling.status import TrialStatus, run_again, to_run, trial_statuses, with_spooled
+from resablate.scheduling.stored import StoredResults, wanted_trainings
 from resablate.searches.points import point_of
 from resablate.searches.searcher import Searcher
 from resablate.spec import TrainSpec
-from resablate.storage.spool import spooled
+from resablate.storage.locations import work_folder
+from resablate.storage.spool import SPOOL, spooled
 from resablate.sweep import SweepSpec
 from resablate.tracking import Tracker
+
+log = logging.getLogger(__name__)
 
 Answer = Callable[[str, TrialResult, tuple[Question, ...]], TrialResult]
 """Run id, result and questions of a trained network -> its result with the answers, which are filed."""
@@ -118,7 +124,7 @@ def find_pending(
     """
     again = run_again(plan.sweep, retry)
     if not plan.adaptive:
-        found = trial_statuses(plan.trials, sweep=plan.sweep.name, tracker=tracker, asked=plan.questions)
+        found = _whole_trials(plan, tracker)
         todo = {spec.key: spec for spec in to_run(found, retry=again)}
         before = {trial.spec.key: _asked_again(trial, again) for trial in found if trial.spec.key not in todo}
         yield PendingTrials(listed=tuple(todo.values()), search=None, before=before, limit=limit)
@@ -138,9 +144,37 @@ def find_pending(
         yield PendingTrials(listed=(), search=search, before=before, limit=limit)
 
 
-def _completed(run: str, plan: SweepPlan, tracker: Tracker, answer: Answer) -> TrialResult:
-    """The result of a complete trial, with everything that the sweep asks."""
-    run_id, result = tracker.load_trial(run)
+def _whole_trials(plan: SweepPlan, tracker: Tracker) -> list[TrialStatus]:
+    """Where the sweep's trials stand, with damaged results out of the way: their trials are run again."""
+    while True:
+        found = trial_statuses(plan.trials, sweep=plan.sweep.name, tracker=tracker, asked=plan.questions)
+        damaged = damaged_results(found, tracker)
+        if not damaged:
+            return found
+        for trial in found:
+            if trial.spec.key in damaged:
+                tracker.discard_trial(trial.run_id)
+
+
+def damaged_results(trials: Iterable[TrialStatus], tracker: Tracker) -> dict[str, str]:
+    """Key -> why its result is none, of trials that are said to be complete; their number is told in one line."""
+    damaged = tracker.check_results(
+        {trial.spec.key: trial.run_id for trial in trials if trial.complete and trial.run_id}
+    )
+    if damaged:
+        first = next(iter(damaged.values()))
+        log.warning("%d trials are run again, whose results are damaged or missing (%s)", len(damaged), first)
+    return damaged
+
+
+def _completed(run: str, plan: SweepPlan, tracker: Tracker, answer: Answer) -> TrialResult | None:
+    """The result of a complete trial, with everything that the sweep asks; None where it is damaged."""
+    try:
+        run_id, result = tracker.load_trial(run)
+    except DamagedResult as error:
+        log.warning("%s; its trial is run again", error)
+        tracker.discard_trial(run)
+        return None
     if result.status != "finished":
         return result
     questions = plan.questions(result.spec)
@@ -174,11 +208,18 @@ class Preview(NamedTuple):
     """Questions that would be put to trials that finished before."""
     proposed: int
     """Trials that a search has still to propose, no more than may be run."""
+    rounds: str
+    """How far the rounds of seeds are; empty where there are none."""
 
 
 def preview(plan: SweepPlan, tracker: Tracker, *, retry: Collection[str] = (), limit: int | None = None) -> Preview:
     """What a submission would do, without doing any of it; arguments as those of `find_pending`."""
     trials: Sequence[TrainSpec] = plan.trials
+    rounds = ""
+    if plan.sweep.seeds:
+        stored = StoredResults(plan.sweep.name, tracker, work_folder() / plan.sweep.name / SPOOL)
+        trials, standing = wanted_trainings(plan, stored)
+        rounds = round_words(standing) if standing else ""
     submitted: Sequence[TrainSpec] = ()
     with suppress(UnknownSweep):
         submitted = tracker.submitted(plan.sweep.name)[1]  # refuses records of an earlier version, as a run does
@@ -187,12 +228,14 @@ def preview(plan: SweepPlan, tracker: Tracker, *, retry: Collection[str] = (), l
         trials = with_spooled(trials, plan.sweep.name)
     again = run_again(plan.sweep, retry)
     known = trial_statuses(trials, sweep=plan.sweep.name, tracker=tracker, asked=plan.questions)
+    damaged = damaged_results(known, tracker)
+    known = [trial._replace(state="pending", missing=()) if trial.spec.key in damaged else trial for trial in known]
     todo = {spec.key for spec in to_run(known, retry=again)[:limit]}
     unmeasured = sum(len(_asked_again(trial, again).missing) for trial in known if trial.spec.key not in todo)
     proposed = max(0, plan.trial_count - len(known)) if plan.adaptive else 0
     if limit is not None:
         proposed = min(proposed, limit - len(todo))
-    return Preview(known, todo, unmeasured, proposed)
+    return Preview(known, todo, unmeasured, proposed, rounds)
 
 
 def _is_of(spec: TrainSpec, plan: SweepPlan) -> bool:

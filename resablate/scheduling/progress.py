@@ -58,6 +58,8 @@ class SweepProgress:
         self._console = console
         self._part: dict[str, float] = {}
         self._running: dict[str, str] = {}
+        self._pack_of: dict[str, str] = {}
+        """Key of a trial -> that of the first trial of its pack."""
         self._val_error: dict[str, float] = {}
         """Of the latest epoch of a trial."""
         self._best = inf
@@ -85,14 +87,20 @@ class SweepProgress:
     ) -> None:
         self._bar.stop()
 
-    def started(self, spec: TrainSpec) -> None:
-        """A trial began, or began again after an interruption."""
-        if spec.key not in self._trials:
-            self._trials[spec.key] = spec
-            self._work[spec.key] = self._estimate(spec)
-            self._known_work += self._work[spec.key]
-        self._running[spec.key] = self._label(spec)
-        self._part.setdefault(spec.key, 0.0)
+    def say(self, sentence: str) -> None:
+        """Show a sentence, above the bar."""
+        self._console.print(sentence, highlight=False, soft_wrap=True)
+
+    def started(self, *pack: TrainSpec) -> None:
+        """The trials of a pack began, or began again after an interruption."""
+        for spec in pack:
+            if spec.key not in self._trials:
+                self._trials[spec.key] = spec
+                self._work[spec.key] = self._estimate(spec)
+                self._known_work += self._work[spec.key]
+            self._running[spec.key] = self._label(spec)
+            self._pack_of[spec.key] = pack[0].key
+            self._part.setdefault(spec.key, 0.0)
         self._refresh()
 
     def epoch(self, key: str, epoch: int, val_error: float | None) -> None:
@@ -162,10 +170,15 @@ class SweepProgress:
         return f"{so_far}, about {clock((now - self._rate_from) * (1 - fraction) / done)} left"
 
     def _standing(self) -> str:
-        parts = [f"{len(self._running)} running"] if self._running else []
+        parts = [self._running_in_words()] if self._running else []
         parts += [f"{count} {status}" for status, count in self.counts.items() if status != "finished"]
         parts += [f"best val {100 * self._best:.2f} %"] if self._best < inf else []
         return "; ".join(part for part in (", ".join(parts), self._time()) if part)
+
+    def _running_in_words(self) -> str:
+        packs = len({self._pack_of[key] for key in self._running})
+        shared = f" in {packs} pack{'s' * (packs > 1)}" if packs < len(self._running) else ""
+        return f"{len(self._running)} running{shared}"
 
     def _refresh(self) -> None:
         if self._bar.disable:

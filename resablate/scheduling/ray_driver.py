@@ -15,20 +15,25 @@ from ray.tune.search import Searcher as TuneSearcher
 from resablate.estimates import trial_cost
 from resablate.failures import DeviceLost
 from resablate.measurement import EpochMetrics
+from resablate.packs import Pack
 from resablate.result import TrialResult, failed_result, pruned_result
 from resablate.scheduling.progress import SweepProgress
-from resablate.scheduling.ray_trainable import request_of, trial_config
+from resablate.scheduling.ray_trainable import pack_config, requests_of
+from resablate.searches.pruning import pruned_reason
 from resablate.searches.searcher import Searcher
 from resablate.session import TrialRequest
 from resablate.spec import TrainSpec
 from resablate.storage.checkpoint_store import CheckpointStore
 
 MAX_PROCESS_DEATHS = 3
-"""How often a trial whose process died is begun again, from its last checkpoint."""
+"""How often a pack whose process died is begun again, each trial from its last checkpoint."""
 
 
 class Watcher(tune.Callback):
-    """Sees on the driver what Tune sees: shows it, files what no trial files itself, and tells the search."""
+    """Sees on the driver what Tune sees: shows it, files what no trial files itself, and tells the search.
+
+    What Tune calls a trial is a pack.
+    """
 
     def __init__(
         self,
@@ -50,6 +55,8 @@ class Watcher(tune.Callback):
         self._stop = stop
         self._histories: dict[str, list[EpochMetrics]] = {}
         """Of the trials that have not ended."""
+        self._over: set[str] = set()
+        """Keys of those that have."""
         self._versions: dict[str, str] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -57,47 +64,53 @@ class Watcher(tune.Callback):
         return {}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial began, or began again."""
-        self._progress.started(_spec(trial))
-        self._histories.setdefault(trial.config["trial"]["key"], [])
+        """A pack began, or began again."""
+        pack = self._left(trial)
+        self._progress.started(*pack)
+        for spec in pack:
+            self._histories.setdefault(spec.key, [])
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        """A trial made a step."""
-        key = trial.config["trial"]["key"]
+        """A pack made a step."""
         # Taken out: Tune keeps the last result of every trial.
-        new: list[EpochMetrics] = result.pop("epochs")
-        seen = [row for row in self._histories[key] if not new or row.epoch < new[0].epoch]
-        self._histories[key] = [*seen, *new]
+        epochs: dict[str, list[EpochMetrics]] = result.pop("epochs")
+        for key, new in epochs.items():
+            self._histories[key] = [row for row in self._histories[key] if row.epoch < new[0].epoch] + new
+            self._progress.epoch(key, new[-1].epoch, new[-1].val_error)
         self._versions = result.pop("versions") or self._versions
-        if outcome := result.pop("outcome", None):
+        for outcome in result.pop("outcomes"):
             ended = TrialResult.from_json(outcome)
-            self._ended(ended.model_copy(update={"history": tuple(self._histories[key])}))
-        else:
-            history = self._histories[key]
-            self._progress.epoch(key, result["epoch"], history[-1].val_error if history else None)
+            if ended.key not in self._over:
+                history = ended.history or tuple(self._histories[ended.key])
+                self._ended(ended.model_copy(update={"history": history}))
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial is over: one that has not said how was stopped by the scheduler, or with the whole sweep."""
-        spec = _spec(trial)
-        if spec.key not in self._histories or self._stop():
+        """A pack is over: a trial that has not said how was stopped by the scheduler, or with the whole sweep."""
+        if self._stop():
             return
-        history = self._histories[spec.key]
-        result = pruned_result(
-            spec,
-            f"pruned by {self._pruning} after epoch {len(history)}; no question was put to it",
-            history,
-            parameter_count=trial_cost(spec).parameters,
-            versions=self._versions,
-        )
-        if self._file(result).status == "pruned":
-            shutil.rmtree(self._folder / spec.key, ignore_errors=True)
-            self._store.delete(self._folder / spec.key)
+        for spec in self._left(trial):
+            history = self._histories[spec.key]
+            result = pruned_result(
+                spec,
+                pruned_reason(self._pruning, len(history)),
+                history,
+                parameter_count=trial_cost(spec).parameters,
+                versions=self._versions,
+            )
+            if self._file(result).status == "pruned":
+                shutil.rmtree(self._folder / spec.key, ignore_errors=True)
+                self._store.delete(self._folder / spec.key)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial's process died more often than it is begun again."""
-        self._file(failed_result(_spec(trial), _cause_of_death(str(trial.get_error() or ""))))
+        """The process of a pack died more often than it is begun again."""
+        for spec in self._left(trial):
+            self._file(failed_result(spec, _cause_of_death(str(trial.get_error() or ""))))
+
+    def _left(self, trial: Any) -> list[TrainSpec]:
+        """The trials of a pack that have not ended."""
+        return [request.spec for request in requests_of(trial.config) if request.spec.key not in self._over]
 
     def _file(self, result: TrialResult) -> TrialResult:
         status, reason = ray.get(self._writer.finish_trial.remote(result.to_json(), {}))
@@ -106,7 +119,9 @@ class Watcher(tune.Callback):
         return filed
 
     def _ended(self, result: TrialResult) -> None:
+        self._over.add(result.key)
         self._histories.pop(result.key, None)
+        self._writer.driver_knows.remote(result.key)
         self._progress.ended_with(result)
         if self._search:
             self._search.tell(result)
@@ -115,9 +130,9 @@ class Watcher(tune.Callback):
 class TuneSearchAdapter(TuneSearcher):
     """The sweep's searcher as Tune asks it; `Watcher` tells it how trials end."""
 
-    def __init__(self, search: Searcher, *, request: Callable[[TrainSpec], TrialRequest]) -> None:
+    def __init__(self, next_pack: Callable[[], Pack], *, request: Callable[[TrainSpec], TrialRequest]) -> None:
         super().__init__(metric="val_error", mode="min")
-        self._search = search
+        self._next_pack = next_pack
         self._request = request
 
     def __getstate__(self) -> dict[str, Any]:
@@ -125,9 +140,9 @@ class TuneSearchAdapter(TuneSearcher):
         return {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """The next trial."""
-        spec = self._search.next()
-        return TuneSearcher.FINISHED if spec is None else {"trial": trial_config(self._request(spec))}
+        """The next pack."""
+        pack = self._next_pack()
+        return pack_config(list(map(self._request, pack))) if pack else TuneSearcher.FINISHED
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Nothing: Tune does not know whether a trial was pruned, diverged or failed."""
@@ -167,7 +182,3 @@ def _cause_of_death(error: str) -> str:
     if lost := re.search(rf"{DeviceLost.__name__}: (.+)", error):
         return f"{died}, the last time because {lost[1].strip()}"
     return died
-
-
-def _spec(trial: Any) -> TrainSpec:
-    return request_of(trial.config).spec

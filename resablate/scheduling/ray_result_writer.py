@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ class ResultWriterActor:
     def __init__(self, uri: str, spool: str) -> None:
         hold_worker_lock(Path(spool).parent)
         self._writer = ResultWriter(open_tracker(uri), spool=Path(spool))
+        self._ended: dict[str, str] = {}
+        """Key -> what `ended` tells of it."""
 
     def start(self, sweep: SweepSpec, trials: Sequence[TrainSpec], command: str) -> None:
         """As `ResultWriter.start`."""
@@ -38,6 +40,7 @@ class ResultWriterActor:
 
     def start_trial(self, spec: TrainSpec) -> None:
         """As `ResultWriter.start_trial`."""
+        self._ended.pop(spec.key, None)
         self._writer.start_trial(spec)
 
     def epoch(self, key: str, metrics: Any) -> None:
@@ -46,8 +49,19 @@ class ResultWriterActor:
 
     def finish_trial(self, result: str, weights: Mapping[str, bytes]) -> tuple[Status, str]:
         """As `ResultWriter.finish_trial`, with the result as JSON; status and reason of what is filed."""
-        filed = self._writer.finish_trial(TrialResult.from_json(result), weights=weights)
+        sent = TrialResult.from_json(result)
+        filed = self._writer.finish_trial(sent, weights=weights)
+        ended = sent.without_tables().model_copy(update={"status": filed.status, "reason": filed.reason})
+        self._ended[sent.key] = ended.to_json()
         return filed.status, filed.reason
+
+    def ended(self, keys: Collection[str]) -> dict[str, str]:
+        """Those of these trials that ended: their results as JSON without tables; empty where the driver knows them."""
+        return {key: self._ended[key] for key in keys if key in self._ended}
+
+    def driver_knows(self, key: str) -> None:
+        """The driver has been told how the trial ended."""
+        self._ended[key] = ""
 
     def end(self, status: SweepStatus) -> list[str]:
         """As `ResultWriter.end`."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Any
 
 import ray
 import torch
@@ -16,10 +16,11 @@ from resablate.component import Component, parse_component
 from resablate.datasets import cache_dataset
 from resablate.devices import choose_device, device_name, limit_gpu_memory
 from resablate.failures import Failure, failure_of
-from resablate.measurement import EpochMetrics
 from resablate.question import Question
 from resablate.result import TrialResult, failed_result
-from resablate.session import EpochDone, SessionPlace, TrialRequest
+from resablate.scheduling.ray_pruning import asking
+from resablate.scheduling.ray_sink import RemoteSink
+from resablate.session import EpochDone, SessionPlace, TrialRequest, keep_all
 from resablate.spec import TrainSpec
 from resablate.storage.checkpoint_store import CheckpointStore
 from resablate.storage.locks import hold_worker_lock
@@ -29,7 +30,7 @@ from resablate.versions import versions
 
 @dataclass(frozen=True)
 class RayTrialContext:
-    """What every trial of a sweep needs besides its spec and questions."""
+    """What every pack of a sweep needs besides the specs and questions of its trials."""
 
     writer: Any
     """Handle of the ResultWriterActor."""
@@ -39,68 +40,51 @@ class RayTrialContext:
     data_root: str | None
     threads: int
     gpu_share: float
-    """GPUs of one trial, or the part of one that it may fill; 0 for none."""
+    """GPUs of one pack, or the part of one that it may fill; 0 for none."""
     store: str
     """By `checkpoint_store`."""
     prunable: bool
-    """Whether a trial may be stopped between its epochs."""
+    """Whether Tune may stop a pack, of one trial then, between its epochs."""
+    pruner: Any
+    """Handle of the PruningActor that decides for the members of packs; None where nobody does."""
 
 
-def trial_config(request: TrialRequest) -> dict[str, Any]:
-    """The trial in a Tune config."""
+def pack_config(requests: Sequence[TrialRequest]) -> dict[str, Any]:
+    """The trials of a pack as a Tune config."""
+    return {"pack": [_trial_config(request) for request in requests]}
+
+
+def _trial_config(request: TrialRequest) -> dict[str, Any]:
     questions = [[question.analysis.record(), question.epoch] for question in request.questions]
     return {"key": request.spec.key, "spec": request.spec.model_dump(mode="json"), "questions": questions}
 
 
-def request_of(config: Mapping[str, Any]) -> TrialRequest:
-    """The trial that `trial_config` put into a Tune config."""
-    asked: Mapping[str, Any] = config["trial"]
-    questions = [Question(parse_component(analysis), epoch) for analysis, epoch in asked["questions"]]
-    return TrialRequest(TrainSpec.parse(asked["spec"]), tuple(questions))
+def requests_of(config: Mapping[str, Any]) -> list[TrialRequest]:
+    """The trials that `pack_config` put into a Tune config."""
+    return [
+        TrialRequest(
+            TrainSpec.parse(asked["spec"]),
+            tuple(Question(parse_component(analysis), epoch) for analysis, epoch in asked["questions"]),
+        )
+        for asked in config["pack"]
+    ]
 
 
-@final
-class RemoteSink:
-    """Passes what a session tells to the sweep's one writer, and keeps the epochs for the driver.
-
-    Args:
-        writer: handle of the ResultWriterActor.
-        waits: whether an epoch counts only once the writer has it: needed where the driver may file the end of the
-            trial, which must come after its epochs.
-    """
-
-    def __init__(self, writer: Any, *, waits: bool) -> None:
-        self._writer = writer
-        self._waits = waits
-        self.history: list[EpochMetrics] = []
-
-    def start_trial(self, spec: TrainSpec) -> None:
-        """As `ResultSink.start_trial`."""
-        self._writer.start_trial.remote(spec)
-
-    def epoch(self, key: str, metrics: EpochMetrics) -> None:
-        """As `ResultSink.epoch`."""
-        self.history = [*(row for row in self.history if row.epoch < metrics.epoch), metrics]
-        filed = self._writer.epoch.remote(key, metrics)
-        if self._waits:
-            ray.get(filed)
-
-    def finish_trial(self, result: TrialResult, *, weights: Mapping[str, bytes]) -> TrialResult:
-        """As `ResultSink.finish_trial`: waits until the result lies in the spool, not until it is filed."""
-        status, reason = ray.get(self._writer.finish_trial.remote(result.to_json(), dict(weights)))
-        return result.model_copy(update={"status": status, "reason": reason})
+def keys_of(config: Mapping[str, Any]) -> list[str]:
+    """The keys of these trials."""
+    return [asked["key"] for asked in config["pack"]]
 
 
-class TrialTrainable(tune.Trainable):
-    """A session of one trial as Tune sees it: an epoch per step, and a last step for the questions at the end.
+class PackTrainable(tune.Trainable):
+    """A session of a pack as Tune sees it: a step is an epoch of every member, or the end of one.
 
-    Tune's own checkpoints are not used: the trial keeps its own under its key, so it continues whoever starts it.
-    Every step's result holds the epochs that are new to the driver, as `epochs`; the last one's also the `outcome`,
-    a TrialResult as JSON without history and tables.
+    Tune's own checkpoints are not used: a trial keeps its own under its key, so it continues whoever starts it, and in
+    whatever pack. Every step's result holds the epochs that are new to the driver, as `epochs`, and the trials that
+    ended, as `outcomes`: each a TrialResult as JSON without tables.
     """
 
     def setup(self, config: dict[str, Any], context: RayTrialContext | None = None) -> None:
-        """Prepare the trial that `config` holds."""
+        """Prepare the pack that `config` holds."""
         assert context is not None
         self._context = context
         self._failure: Failure | None = Failure("not prepared yet")
@@ -123,52 +107,71 @@ class TrialTrainable(tune.Trainable):
         )
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Prepare the next trial in this process."""
+        """Prepare the next pack in this process."""
         self._begin(new_config)
         return True
 
     def _begin(self, config: dict[str, Any]) -> None:
         if self._failure:
-            # An error that leaves `setup` looks like the death of the process: it is the trial's failure instead.
+            # An error that leaves `setup` looks like the death of the process: it is the trials' failure instead.
             self._failure = failure_of(self._prepare, doing="preparing the trial's process")
         self._config = config
         self._session: Iterator[EpochDone | TrialResult] | None = None
         self._sink = RemoteSink(self._context.writer, waits=self._context.prunable)
-        self._reported_epochs = 0
+        self._left: set[str] = set(keys_of(config))
+        """Trials whose end the driver has not been told."""
+        self._trained: set[str] = set()
+        """Trials that have trained an epoch since all had trained one."""
         # Building belongs to the first step, where its failure is this trial's result and not the actor's death.
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
-        """Nothing: a trial that Tune pauses goes on from its own checkpoint."""
+        """Nothing: a pack that Tune pauses goes on from the checkpoints of its trials."""
         return {}
 
     def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
         """Nothing, as in `save_checkpoint`."""
 
     def step(self) -> dict[str, Any]:
-        """One epoch; after the last one the questions and the filing."""
-        if self._failure:
-            spec = request_of(self._config).spec
-            self._sink.start_trial(spec)
-            return self._end(self._sink.finish_trial(failed_result(spec, self._failure.reason), weights={}))
+        """One epoch; after the last one of a trial its questions and the filing."""
         if self._session is None:
-            self._session = run_session([request_of(self._config)], place=self._place, sink=self._sink)
-        event = next(self._session)
-        if not isinstance(event, TrialResult) and event.last and self._context.prunable:
-            event = next(self._session)  # nobody stops a trial that only has to be tested
-        return self._end(event) if isinstance(event, TrialResult) else {**self._epochs(), "done": False}
+            # A process that died may have ended some of the trials.
+            ended: dict[str, str] = ray.get(self._context.writer.ended.remote(sorted(self._left)))
+            self._left -= ended.keys()
+            if untold := [TrialResult.from_json(outcome) for outcome in ended.values() if outcome]:
+                return self._step(untold)
+            if self._failure:
+                return self._step([self._fail(request.spec, self._failure) for request in self._requests()])
+            prune = asking(self._context.pruner) if self._context.pruner else keep_all
+            self._session = run_session(self._requests(), place=self._place, sink=self._sink, prune=prune)
+        for event in self._session:
+            if isinstance(event, TrialResult):
+                return self._step([event.model_copy(update={"history": ()})])
+            if event.last and self._context.prunable:
+                continue  # nobody stops a trial that only has to be tested
+            alone = event.key in self._trained  # the others of a pack that failed wait for it
+            self._trained.add(event.key)
+            if alone or self._sink.running <= self._trained:
+                self._trained.clear()
+                break
+        return self._step([])
 
-    def _epochs(self) -> dict[str, Any]:
-        """Where the trial stands, and its epochs that the driver has not seen."""
-        history = self._sink.history
-        new, self._reported_epochs = history[self._reported_epochs :], len(history)
-        val_error = history[-1].val_error if history else None
+    def _requests(self) -> list[TrialRequest]:
+        return [request for request in requests_of(self._config) if request.spec.key in self._left]
+
+    def _fail(self, spec: TrainSpec, failure: Failure) -> TrialResult:
+        self._sink.start_trial(spec)
+        return self._sink.finish_trial(failed_result(spec, failure.reason), weights={})
+
+    def _step(self, ended: Iterable[TrialResult]) -> dict[str, Any]:
+        """What Tune is told: how far the pack is, what is new, and which trials ended."""
+        outcomes = {result.key: result.without_tables().to_json() for result in ended}
+        self._left -= outcomes.keys()
+        latest = self._sink.latest()
         return {
-            "epoch": len(history),
-            "val_error": math.nan if val_error is None else val_error,
-            "epochs": new,
+            "epoch": latest.epoch if latest else 0,
+            "val_error": math.nan if latest is None or latest.val_error is None else latest.val_error,
+            "epochs": self._sink.new_epochs(),
+            "outcomes": list(outcomes.values()),
             "versions": versions(device_name(self._place.device)) if self._session else {},
+            "done": not self._left,
         }
-
-    def _end(self, filed: TrialResult) -> dict[str, Any]:
-        outcome = filed.without_tables().model_copy(update={"history": ()})
-        return {**self._epochs(), "outcome": outcome.to_json(), "status": filed.status, "done": True}

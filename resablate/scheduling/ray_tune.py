@@ -1,4 +1,4 @@
-"""Trials on Ray Tune: a step is an epoch, and an actor serves one trial after another."""
+"""Trials on Ray Tune, in packs: a step is an epoch, and an actor serves one pack after another."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,16 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from resablate.component import Component
 from resablate.datasets import DATASETS, StoredImages
 from resablate.devices import threads
+from resablate.scheduling.packing import PackSizes, measured_size, sizes_in_words
 from resablate.scheduling.progress import SweepProgress
 from resablate.scheduling.ray_capacity import RayCapacity
 from resablate.scheduling.ray_driver import MAX_PROCESS_DEATHS, Stopper, TuneSearchAdapter, Watcher
 from resablate.scheduling.ray_private import forget_token
+from resablate.scheduling.ray_pruning import start_pruning
 from resablate.scheduling.ray_result_writer import ResultWriterActor
-from resablate.scheduling.ray_trainable import RayTrialContext, TrialTrainable, trial_config
+from resablate.scheduling.ray_trainable import PackTrainable, RayTrialContext, pack_config
 from resablate.searches import PRUNINGS
+from resablate.searches.pruning import PAUSING
 from resablate.searches.searcher import Searcher
 from resablate.session import TrialRequest
 from resablate.spec import TrainSpec
@@ -110,14 +114,14 @@ def run_ray(
     stop: Callable[[], bool] = lambda: False,
     store: str = "",
 ) -> None:
-    """Run `trials` on the connected Ray, as many at a time as fit.
+    """Run `trials` on the connected Ray, in packs, as many at a time as fit. What Tune calls a trial is a pack.
 
     Args:
         trials: canonical specs, or what proposes them one by one.
         request: what is asked of a trial.
         pruning: a row of PRUNINGS.
         epochs: the most that a trial has.
-        resources: of one trial.
+        resources: of one pack.
         capacity: of the connected Ray, by `ray_capacity`.
         data_root: where data sets are looked for first, on every node.
         datasets: data set -> what this process has read; a node gets it once, whether or not it has the files.
@@ -127,6 +131,9 @@ def run_ray(
         stop: asked all the time whether to stop the trials that run and begin no other.
         store: by `checkpoint_store`.
     """
+    pauses = pruning in PAUSING
+    # Tune sees packs alone: where there may be any, a rule is asked for each member, by its process.
+    by_member = pruning != "none" and not pauses and resources.pack != 1
     context = RayTrialContext(
         writer=writer,
         datasets=_carried(datasets),
@@ -134,32 +141,33 @@ def run_ray(
         data_root=str(data_root) if data_root else None,
         threads=threads(resources.cpus),
         gpu_share=capacity.gpus_per_trial,
-        prunable=pruning != "none",
+        prunable=pruning != "none" and not by_member,
+        pruner=start_pruning(pruning, epochs=epochs) if by_member else None,
         store=store,
     )
     share = {"cpu": resources.cpus, "gpu": capacity.gpus_per_trial}
-    trainable = tune.with_resources(tune.with_parameters(TrialTrainable, context=context), share)
+    trainable = tune.with_resources(tune.with_parameters(PackTrainable, context=context), share)
+    sizes = PackSizes(1 if pauses else resources.pack, slots=capacity.concurrent, measure=measured_size)
     search = trials if isinstance(trials, Searcher) else None
-    many: dict[str, Any] = (
-        {"param_space": {"trial": tune.grid_search([trial_config(request(spec)) for spec in trials])}}
-        if not isinstance(trials, Searcher)
-        else {}
-    )
+    packs = [] if isinstance(trials, Searcher) else sizes.packs(trials)
+    if words := sizes_in_words(packs):
+        progress.say(words)
+    listed = [pack_config(list(map(request, pack)))["pack"] for pack in packs]
+    param_space: dict[str, Any] = {"param_space": {"pack": tune.grid_search(listed)}} if listed else {}
     watcher = Watcher(progress, writer, folder=folder, pruning=pruning, search=search, stop=stop, store=store)
-    pauses = pruning == "hyperband"
     folder.mkdir(parents=True, exist_ok=True)
     # What is paused on one node may go on on another, so Tune's note of it lies where the checkpoints do.
     with tempfile.TemporaryDirectory(prefix="resablate-tune-", dir=folder if pauses else None) as storage:
         tune.Tuner(
             trainable,
-            **many,
+            **param_space,
             tune_config=tune.TuneConfig(
                 reuse_actors=True,
                 # A paused trial counts as concurrent: a limit would keep its bracket from ever being filled.
                 max_concurrent_trials=None if pauses else capacity.concurrent,
-                search_alg=TuneSearchAdapter(search, request=request) if search else None,
+                search_alg=TuneSearchAdapter(partial(sizes.next_pack, search), request=request) if search else None,
                 num_samples=search.scheduled if search else 1,
-                scheduler=PRUNINGS[pruning](epochs),
+                scheduler=PRUNINGS["none" if by_member else pruning](epochs),
             ),
             run_config=_run_config(storage, watcher=watcher, stop=stop),
         ).fit()

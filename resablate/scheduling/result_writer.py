@@ -66,10 +66,12 @@ class ResultWriter:
         self._tracker.start_sweep(sweep, trials=trials, command=command)
         threading.Thread(target=self._beat, name="alive", daemon=True).start()
         # Here and not in the background: a trial of these that is run again has the same place in the spool.
-        complete = set(self._tracker.complete_keys()) if self._waiting else set[str]()
+        complete = self._tracker.complete_keys() if self._waiting else {}
+        filed = {key: run for key, run in complete.items() if key in self._waiting}
+        filed = filed.keys() - self._tracker.check_results(filed).keys() if filed else set[str]()
         for key, result in self._waiting.items():
             self._attempt(
-                lambda key=key, result=result: self._recover(self._spool / key, result, filed=key in complete),
+                lambda key=key, result=result: self._recover(self._spool / key, result, filed=key in filed),
                 wait=lambda: False,
             )
         self._thread.start()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Mapping
-from contextlib import suppress
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,29 +12,24 @@ from typing import Any
 
 from rich.console import Console
 
-from resablate.check import planned_epochs
 from resablate.component import Component
 from resablate.datasets import StoredImages, load_dataset
 from resablate.devices import check_machine
 from resablate.estimates import estimate_cpu_seconds
 from resablate.plan import SweepPlan
 from resablate.result import Status
-from resablate.scheduling.inline import Scheduler, run_inline
+from resablate.scheduling.batches import TRIALS, run_batches_inline, run_batches_on_ray
+from resablate.scheduling.further import FurtherTrainings, Measure
+from resablate.scheduling.inline import Scheduler
 from resablate.scheduling.measure import Measured, answer_now, measure_best, measure_missing
 from resablate.scheduling.pending import PendingTrials, check_pruning_inline, find_pending
 from resablate.scheduling.progress import SweepProgress
-from resablate.scheduling.result_writer import ResultWriter
-from resablate.scheduling.status import trial_statuses
 from resablate.scheduling.stopping import Stopping
-from resablate.spec import TrainSpec
 from resablate.storage.checkpoint_store import checkpoint_store
 from resablate.storage.locations import tracking_uri, work_folder
 from resablate.storage.locks import exclusive_lock, wait_for_workers
 from resablate.storage.spool import SPOOL
-from resablate.tracking import Tracker, open_tracker
-
-TRIALS = "trials"
-"""Where a sweep keeps checkpoints, in its folder."""
+from resablate.tracking import open_tracker
 
 
 @dataclass(frozen=True)
@@ -128,34 +122,33 @@ def run_sweep(
     plan = plan.identified(data_root)
     with Stopping(time_budget) as stopping, exclusive_lock(work, plan.sweep.name, parts=(SPOOL, TRIALS)):
         wait_for_workers(work, plan.sweep.name)
-        answer = partial(answer_now, plan, tracker, data_root=data_root, console=console)
+        where: dict[str, Any] = {"data_root": data_root, "console": console}
+        answer = partial(answer_now, plan, tracker, **where)
+        measure = partial(measure_missing, plan, tracker=tracker, scheduler=scheduler, **where)
+        further = FurtherTrainings(plan, tracker, spool=work / SPOOL, measure=measure, console=console)
+        plan = further.begin()
         with find_pending(plan, tracker, spool=work / SPOOL, answer=answer, retry=retry, limit=max_trials) as pending:
+            further.follow(pending)
             datasets = _read_datasets(plan, pending, data_root)
             _say_what_ended_before(console, pending)
-            progress = SweepProgress(
-                pending.listed[:max_trials],
-                label=plan.sweep.label,
-                work=lambda spec: estimate_cpu_seconds(spec, plan.questions(spec)),
-                console=console,
-                total=lambda: pending.scheduled,
+            progress = _progress(plan, pending, further, console)
+            knobs: dict[str, Any] = dict(
+                work=work, command=command, data_root=data_root, progress=progress, store=store
             )
-            knobs: dict[str, Any] = dict(work=work, command=command, data_root=data_root, progress=progress)
-            knobs["store"] = store
+            knobs["following"] = further.next
             if not pending.scheduled or scheduler == "inline":
-                problems = _run_inline(plan, pending, tracker=tracker, **knobs)
+                problems = run_batches_inline(plan, pending, tracker=tracker, **knobs)
             else:
-                problems = _run_on_ray(
+                problems = run_batches_on_ray(
                     plan, pending, uri=place, datasets=datasets, stopping=stopping, console=console, **knobs
                 )
-            late = Measured()
+            late = further.measured
             if not problems and not stopping.reason:
-                late = _measure(plan, pending, progress, tracker, scheduler, data_root=data_root, console=console)
+                late += _measure(pending, further, measure, ended=progress.counts.total())
+                if progress.counts.total() >= pending.total + len(further.trained):
+                    late += measure_best(plan, tracker, scheduler=scheduler, **where)
             return SweepOutcome(
-                planned=pending.planned,
-                reused=pending.reused,
-                not_repeated=pending.not_repeated,
-                scheduled=pending.scheduled,
-                counts=dict(progress.counts),
+                **_counted(pending, further, progress),
                 stopped_by=stopping.reason,
                 filing_problems=tuple(problems),
                 measured=late.measured,
@@ -165,24 +158,35 @@ def run_sweep(
             )
 
 
-def _measure(
-    plan: SweepPlan,
-    pending: PendingTrials,
-    progress: SweepProgress,
-    tracker: Tracker,
-    scheduler: Scheduler,
-    **where: Any,
-) -> Measured:
+def _progress(plan: SweepPlan, pending: PendingTrials, further: FurtherTrainings, console: Console) -> SweepProgress:
+    return SweepProgress(
+        pending.listed[: pending.limit],
+        label=plan.sweep.label,
+        work=lambda spec: estimate_cpu_seconds(spec, plan.questions(spec)),
+        console=console,
+        total=lambda: further.scheduled,
+    )
+
+
+def _counted(pending: PendingTrials, further: FurtherTrainings, progress: SweepProgress) -> dict[str, Any]:
+    """How many trials a submission had, ran and left, as the fields of its outcome."""
+    return {
+        "planned": pending.planned + len(further.added),
+        "reused": pending.reused + further.reused,
+        "not_repeated": further.not_repeated,
+        "scheduled": further.scheduled,
+        "counts": dict(progress.counts),
+    }
+
+
+def _measure(pending: PendingTrials, further: FurtherTrainings, measure: Measure, *, ended: int) -> Measured:
     """Ask trained networks what they were not asked, once all trainings that were scheduled have ended."""
-    if progress.counts.total() != pending.scheduled:
+    if ended != further.scheduled:
         return Measured()
-    unmeasured = pending.unmeasured
-    if trained := pending.trained_now:  # one that was interrupted may have passed an epoch before it was asked about
-        ended = trial_statuses(trained, sweep=plan.sweep.name, tracker=tracker, asked=plan.questions)
-        unmeasured = [*unmeasured, *(trial for trial in ended if trial.missing)]
-    late = measure_missing(plan, unmeasured, tracker, scheduler=scheduler, **where)
-    all_ended = progress.counts.total() >= pending.total
-    return late + measure_best(plan, tracker, scheduler=scheduler, **where) if all_ended else late
+    trained = [*pending.trained_now, *further.trained]
+    # One that was interrupted may have passed an epoch before it was asked about.
+    found = further.lacking(trained) if trained else []
+    return measure([*pending.unmeasured, *found])
 
 
 def _read_datasets(plan: SweepPlan, pending: PendingTrials, data_root: Path | None) -> dict[Component, StoredImages]:
@@ -190,6 +194,8 @@ def _read_datasets(plan: SweepPlan, pending: PendingTrials, data_root: Path | No
     if not pending.scheduled:
         return {}
     asked = plan.samples if pending.search else pending.listed[: pending.scheduled]
+    if plan.sweep.seeds:  # a later round may train cells that have nothing to train now
+        asked = plan.trials
     found: dict[int, tuple[Component, StoredImages]] = {}
     for dataset in dict.fromkeys(spec.dataset for spec in asked):
         loaded = load_dataset(dataset, data_root)
@@ -205,96 +211,3 @@ def _say_what_ended_before(console: Console, pending: PendingTrials) -> None:
             f"{failed} of {pending.planned} trials failed before and are not run again; --retry failed runs them",
             highlight=False,
         )
-
-
-def _recorded(plan: SweepPlan, pending: PendingTrials) -> list[TrainSpec]:
-    """What the record of this submission begins with: all trials, or those that the search knows already."""
-    return pending.known if pending.search else list(plan.trials)
-
-
-def _run_inline(
-    plan: SweepPlan,
-    pending: PendingTrials,
-    *,
-    tracker: Tracker,
-    work: Path,
-    command: str,
-    data_root: Path | None,
-    progress: SweepProgress,
-    store: str,
-) -> list[str]:
-    writer = ResultWriter(tracker, spool=work / SPOOL)
-    writer.start(plan.sweep, trials=_recorded(plan, pending), command=command)
-    try:
-        with progress, suppress(KeyboardInterrupt):
-            run_inline(
-                pending.trials,
-                request=plan.request,
-                resources=plan.sweep.resources,
-                data_root=data_root,
-                folder=work / TRIALS,
-                writer=writer,
-                progress=progress,
-                store=store,
-            )
-        for spec in pending.search.reused.values() if pending.search else ():
-            writer.note_trial(spec)
-    finally:  # the record is closed whatever happened, and says so
-        problems = writer.end(progress.sweep_status())
-    return problems
-
-
-def _run_on_ray(
-    plan: SweepPlan,
-    pending: PendingTrials,
-    *,
-    uri: str,
-    work: Path,
-    command: str,
-    data_root: Path | None,
-    datasets: Mapping[Component, StoredImages],
-    progress: SweepProgress,
-    store: str,
-    stopping: Stopping,
-    console: Console,
-) -> list[str]:
-    import ray
-    from ray.exceptions import RayTaskError
-
-    from resablate.scheduling.ray_capacity import ray_capacity
-    from resablate.scheduling.ray_tune import connect_ray, has_failed, run_ray, start_result_writer
-
-    connect_ray()
-    stopping.listen()  # Ray takes SIGTERM, and has it end the process at once
-    capacity = ray_capacity(plan.sweep.resources)
-    console.print(f"Ray: {capacity.description}; {capacity.concurrent} trials at a time", highlight=False)
-    writer = start_result_writer(uri=uri, spool=work / SPOOL)
-    # The trials' processes start meanwhile. What they send is kept until the record is open.
-    opening = writer.start.remote(plan.sweep, _recorded(plan, pending), command)
-    try:
-        # A second Ctrl-C raises; then too the record is closed and says so.
-        with progress, suppress(KeyboardInterrupt), stopping.polled():
-            run_ray(
-                pending.trials,
-                request=plan.request,
-                pruning=plan.sweep.search.pruning,
-                epochs=max(planned_epochs(spec) for spec in (*plan.trials, *plan.samples)),
-                resources=plan.sweep.resources,
-                capacity=capacity,
-                data_root=data_root,
-                datasets=datasets,
-                folder=work / TRIALS,
-                writer=writer,
-                progress=progress,
-                stop=lambda: bool(stopping.reason) or has_failed(opening),
-                store=store,
-            )
-    finally:
-        try:
-            ray.get(opening)
-        except RayTaskError as error:
-            raise error.cause from None
-        for spec in pending.search.reused.values() if pending.search else ():
-            writer.note_trial.remote(spec)
-        problems: list[str] = ray.get(writer.end.remote(progress.sweep_status()))
-    return problems

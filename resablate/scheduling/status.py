@@ -59,6 +59,8 @@ class SweepStanding(NamedTuple):
     """How many there may be once a search has proposed all of them."""
     is_run_here: bool
     """Whether a process runs it now, from this folder."""
+    rounds: str = ""
+    """How far its rounds of seeds are; empty where seeds do not come in rounds."""
 
 
 def trial_statuses(trials: Iterable[TrainSpec], *, sweep: str, tracker: Tracker, asked: Asked) -> list[TrialStatus]:
@@ -116,6 +118,7 @@ def sweep_standing(name: str, *, tracker: Tracker) -> SweepStanding:
         TrackingError: if there is no such sweep.
     """
     from resablate.answerable import check_asked, questions_for
+    from resablate.claims.answering import answer_sweeps, round_words
 
     sweep, trials = tracker.submitted(name)
     adaptive = is_adaptive(sweep.search.method)
@@ -132,4 +135,10 @@ def sweep_standing(name: str, *, tracker: Tracker) -> SweepStanding:
     )
     proposed = (sweep.search.trials or 0) * len(sweep.search.seeds or [0])
     at_most = proposed if adaptive else len(found)
-    return SweepStanding(sweep, found, at_most, is_running(work_folder() / name))
+    rounds = ""
+    if sweep.seeds:
+        at_most = len({spec.cell for spec in trials}) * sweep.seeds.most
+        record = tracker.load_sweep(name)
+        answers = answer_sweeps([sweep], record.results, record.missing)
+        rounds = round_words(answers.followed.standing) if answers.followed else "; ".join(answers.notes)
+    return SweepStanding(sweep, found, at_most, is_running(work_folder() / name), rounds)

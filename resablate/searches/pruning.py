@@ -89,3 +89,10 @@ PRUNINGS: Registry[Callable[[int], TrialScheduler]] = Registry(
     {"none": none, "asha": asha, "hyperband": hyperband, "median": median},
 )
 """Epochs of a trial -> Ray's scheduler."""
+PAUSING = frozenset({"hyperband"})
+"""Those that have trials wait for each other, and so cannot decide for the members of a pack."""
+
+
+def pruned_reason(pruning: str, epoch: int) -> str:
+    """The reason of a trial that was stopped after this epoch."""
+    return f"pruned by {pruning} after epoch {epoch}; no question was put to it"

@@ -6,19 +6,20 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
 
 from resablate.errors import SpecError
+from resablate.packs import Pack, shape_key
 from resablate.result import TrialResult
 from resablate.searches import SEARCHES
 from resablate.searches.interface import Adaptive
 from resablate.searches.objectives import is_measured
 from resablate.searches.points import point_of
 from resablate.searches.study import (
+    AskedPoint,
     PointOutcome,
     distributions,
     opened_study,
@@ -32,23 +33,13 @@ from resablate.spec import TrainSpec
 from resablate.sweep import Point, SweepSpec
 
 if TYPE_CHECKING:
-    from optuna import Study, Trial
+    from optuna import Study
     from optuna.trial import FrozenTrial
 
 log = logging.getLogger(__name__)
 
 KEYS, REASON, DISCARDED = "resablate.keys", "resablate.reason", "resablate.discarded"
 """User attributes: of a point, its trials and why it has no number; of the study, the points that do not count."""
-
-
-@dataclass(frozen=True)
-class _AskedPoint:
-    """A point whose trials have not all ended."""
-
-    trial: Trial
-    keys: tuple[str, ...]
-    running: set[str]
-    """Those of `keys` that have not ended."""
 
 
 @final
@@ -100,7 +91,7 @@ class Searcher:
         self._given = 0
         self._points = sweep.search.trials or 0
         self._results: dict[str, TrialResult] = {}
-        self._waiting: dict[str, list[_AskedPoint]] = {}
+        self._waiting: dict[str, list[AskedPoint]] = {}
         self._queue: deque[TrainSpec] = deque()
         self._open = ExitStack()
         self._study: Study = self._open.enter_context(opened_study(sweep))
@@ -126,9 +117,14 @@ class Searcher:
         return max(0, self._points - self._count)
 
     @property
+    def point_size(self) -> int:
+        """How many trials a point has."""
+        return len(self._sweep.search.seeds or [0])
+
+    @property
     def total(self) -> int:
         """How many trials have been or may still be given to run, if no point repeats another."""
-        return len(self.specs) + self.left * len(self._sweep.search.seeds or [0])
+        return len(self.specs) + self.left * self.point_size
 
     @property
     def scheduled(self) -> int:
@@ -146,6 +142,30 @@ class Searcher:
             return None
         self._given += 1
         return self._queue.popleft()
+
+    def next_pack(self, size_of: Callable[[TrainSpec], int]) -> Pack:
+        """The next trials to run, all of one shape; none once all have been proposed, or as many as `limit` allows.
+
+        Points are asked for until there are enough trials of the shape of the first, or as many of others wait.
+
+        Args:
+            size_of: a trial -> how many of its shape make a pack.
+        """
+        first = self.next()
+        if first is None:
+            return ()
+        pack, size, shape = [first], size_of(first), shape_key(first)
+        while len(pack) < size and self._given != self._limit:
+            if alike := next((spec for spec in self._queue if shape_key(spec) == shape), None):
+                self._queue.remove(alike)
+                self._given += 1
+                pack.append(alike)
+            elif self.left and len(self._queue) < size:
+                with study_errors(self._sweep):
+                    self._ask()
+            else:
+                break
+        return tuple(pack)
 
     def tell(self, result: TrialResult) -> None:
         """Note how a proposed trial ended."""
@@ -174,7 +194,7 @@ class Searcher:
             if key not in self._results and key not in self.specs and not self._reuse(key):
                 self.specs[key] = spec
                 self._queue.append(spec)
-        asked = _AskedPoint(trial, tuple(specs), {key for key in specs if key not in self._results})
+        asked = AskedPoint(trial, tuple(specs), {key for key in specs if key not in self._results})
         for key in asked.running:
             self._waiting.setdefault(key, []).append(asked)
         if not asked.running:
@@ -189,7 +209,7 @@ class Searcher:
         self.reused[key] = known.spec
         return True
 
-    def _tell_ended(self, asked: _AskedPoint) -> None:
+    def _tell_ended(self, asked: AskedPoint) -> None:
         """Tell the study of a point whose trials have all ended."""
         outcome = self._outcome_of(asked.keys)
         for epoch, value in outcome.by_epoch.items():

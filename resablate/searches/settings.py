@@ -19,7 +19,7 @@ from resablate.sweep import Range, SweepSpec
 def search_problems(sweep: SweepSpec) -> list[str]:
     """One line for each mistake in `search`, and for each of its settings that does not fit the rest of the sweep."""
     found = [*_method_problems(sweep), *_range_problems(sweep), *_objective_problems(sweep), *_seed_problems(sweep)]
-    return [*found, *_pruning_problems(sweep), *_best_problems(sweep)]
+    return [*found, *_pruning_problems(sweep), *_best_problems(sweep), *_round_problems(sweep)]
 
 
 def _method_problems(sweep: SweepSpec) -> list[str]:
@@ -123,6 +123,30 @@ def _best_problems(sweep: SweepSpec) -> list[str]:
         for asked in sweep.analyses
         if asked.epochs and asked.analysis.name != TEST
     ]
+    return found
+
+
+def _round_problems(sweep: SweepSpec) -> list[str]:
+    """What does not go with seeds that come in rounds."""
+    if sweep.seeds is None:
+        return []
+    search, told = sweep.search, "seeds come in rounds, 0, 1, 2, ... of each cell"
+    places = [f"{place}.seed" for place, names in _places(sweep).items() if "seed" in names]
+    found = [
+        f"seeds: {place} is set too, and {told}; write the seeds in one place"
+        for place in [*places, *(["search.seeds"] if search.seeds else [])]
+    ]
+    if search.method in SEARCHES and is_adaptive(search.method):
+        found.append(
+            f"seeds: {search.method} proposes its points one by one, and rounds compare cells that are known ahead; use"
+            " search.replicate for new seeds of what it finds"
+        )
+    if search.pruning != "none":
+        found.append(
+            f"seeds: search.pruning {search.pruning} stops trainings by their outcome, which then do not count"
+        )
+    if search.analyze_best:
+        found.append("seeds: search.analyze_best asks analyses when all has ended; remove one of the two")
     return found
 
 

@@ -24,7 +24,7 @@ from resablate.storage.locks import file_lock
 from resablate.sweep import CASE, Point, Range, SweepSpec
 
 if TYPE_CHECKING:
-    from optuna import Study
+    from optuna import Study, Trial
     from optuna.distributions import BaseDistribution
     from optuna.trial import TrialState
 
@@ -115,6 +115,16 @@ def point_from(params: Mapping[str, Any], sweep: SweepSpec) -> Point:
         value = params[axis]
         point[axis] = value if isinstance(span, Range) else next(v for v in span if _choice(axis, v, sweep) == value)
     return point
+
+
+@dataclass(frozen=True)
+class AskedPoint:
+    """A point whose trials have not all ended."""
+
+    trial: Trial
+    keys: tuple[str, ...]
+    running: set[str]
+    """Those of `keys` that have not ended."""
 
 
 @dataclass(frozen=True)

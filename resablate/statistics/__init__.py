@@ -24,7 +24,16 @@ from resablate.statistics.rate_differences import RateDifference, compare_rates
 from resablate.statistics.rates import Rate, compare_rate
 from resablate.statistics.resampling import resampled
 from resablate.statistics.sample import Sample
-from resablate.statistics.sequential import NextRound, Rounds, first_decisions, next_round, plan_rounds
+from resablate.statistics.sequential import (
+    Look,
+    Rounds,
+    Standing,
+    deciding_look,
+    follow,
+    over_looks,
+    plan_rounds,
+    spend,
+)
 from resablate.statistics.shapes import aicc, compare_shapes, curvature
 from resablate.statistics.slopes import slope
 from resablate.statistics.step_down import holm, holm_levels
@@ -44,12 +53,13 @@ __all__ = [
     "Estimate",
     "Evidence",
     "Interval",
-    "NextRound",
+    "Look",
     "OrderAgreement",
     "Rate",
     "RateDifference",
     "Rounds",
     "Sample",
+    "Standing",
     "Verdict",
     "aicc",
     "compare",
@@ -64,20 +74,21 @@ __all__ = [
     "curvature",
     "decide",
     "decide_family",
+    "deciding_look",
     "default_margin",
     "difference",
     "error_interval",
     "every",
     "evidence_of_difference",
     "evidence_of_equivalence",
-    "first_decisions",
+    "follow",
     "holm",
     "holm_levels",
     "in_every",
     "interaction",
     "mean",
-    "next_round",
     "order_agreement",
+    "over_looks",
     "plan_rounds",
     "power",
     "resampled",
@@ -85,4 +96,5 @@ __all__ = [
     "seeds_from_estimate",
     "seeds_needed",
     "slope",
+    "spend",
 ]

@@ -39,6 +39,10 @@ class Evidence:
         return np.minimum(np.minimum(2 * self.supported, 2 * self.contradicted), np.minimum(self.equivalent, 1.0))
 
 
+NOTHING = Evidence(np.asarray(1.0), np.asarray(1.0), np.asarray(1.0))
+"""No verdict is backed."""
+
+
 def decide(evidence: Evidence, level: float | Array = 0.05) -> NDArray[np.str_]:
     """The verdict in each world, with at most `level` false ones.
 

@@ -1,23 +1,30 @@
-"""Results that wait to be filed, in a sweep's folder: one folder for each key."""
+"""Results that wait to be filed, in a sweep's folder: one folder for each key, whole or as if it were not there."""
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from resablate.errors import CheckpointError
 from resablate.result import RESULT_FILE, TrialResult
-from resablate.storage.files import write_bytes
+from resablate.storage.files import damaged_file, digest, remove, write_bytes
 
 log = logging.getLogger(__name__)
 
 SPOOL = "spool"
 """Its name in a sweep's folder."""
+_LIST = "files.json"
+"""Says whose result it is, and the digest of every file; it is written last."""
+_VERSION = 1
+"""Of the form of what waits."""
 
 
 def write_spooled(spool: Path, result: TrialResult, *, weights: Mapping[str, bytes]) -> Path:
-    """Store a result and its weights; the result last, so that whoever sees it sees all.
+    """Store a result and its weights; the list of them last, so that whoever sees it sees all.
 
     Returns:
         The folder of the result.
@@ -26,10 +33,16 @@ def write_spooled(spool: Path, result: TrialResult, *, weights: Mapping[str, byt
         OSError: if the disk does not take it; nothing of it is left then.
     """
     place = spool / result.key
+    if not place.is_dir():
+        remove(place)
+    remove(place / _LIST)
+    files = {**weights, RESULT_FILE: result.to_json().encode()}
     try:
-        for name, content in weights.items():
+        for name, content in files.items():
             write_bytes(place / name, content)
-        write_bytes(place / RESULT_FILE, result.to_json().encode())
+        digests = {name: digest(content) for name, content in files.items()}
+        listed = {"version": _VERSION, "key": result.key, "files": digests}
+        write_bytes(place / _LIST, json.dumps(listed).encode())
     except OSError:
         shutil.rmtree(place, ignore_errors=True)
         raise
@@ -37,17 +50,36 @@ def write_spooled(spool: Path, result: TrialResult, *, weights: Mapping[str, byt
 
 
 def read_spooled(place: Path) -> tuple[TrialResult, dict[str, Path]]:
-    """A result and its weights, by file name, from the folder that `write_spooled` made."""
-    result = TrialResult.from_json((place / RESULT_FILE).read_bytes())
-    return result, {path.name: path for path in sorted(place.glob("*.safetensors"))}
+    """A result and its weights, by file name, from the folder that `write_spooled` made.
+
+    Raises:
+        CheckpointError: if anything of it is missing, damaged, or another trial's.
+    """
+    try:
+        listed: dict[str, Any] = json.loads((place / _LIST).read_bytes())
+        version, key, digests = listed["version"], listed["key"], dict[str, str](listed["files"])
+        if (version, key) != (_VERSION, place.name):
+            raise ValueError(f"version {version!r} of trial {key!r}")
+        if problem := damaged_file(place, digests):
+            raise ValueError(problem)
+        result = TrialResult.from_json((place / RESULT_FILE).read_bytes())
+        if result.key != key:
+            raise ValueError(f"a result of trial {result.key!r}")
+    except OSError as error:
+        raise CheckpointError(f"{place}: not a whole result ({_LIST}: {error.strerror})") from None
+    except (ValueError, TypeError, KeyError) as error:
+        reason = str(error).partition("\n")[0]
+        raise CheckpointError(f"{place}: not a whole result ({type(error).__name__}: {reason})") from None
+    return result, {name: place / name for name in sorted(digests) if name != RESULT_FILE}
 
 
 def spooled(spool: Path) -> dict[str, TrialResult]:
-    """Key -> every result that waits to be filed; what another version wrote is passed over with a warning."""
+    """Key -> every result that waits to be filed; what is not whole is passed over with a warning."""
     found: dict[str, TrialResult] = {}
-    for file in sorted(spool.glob(f"*/{RESULT_FILE}")):
+    for place in sorted(spool.glob("*")):
         try:
-            found[file.parent.name] = TrialResult.from_json(file.read_bytes())
-        except ValueError as error:
-            log.warning("%s: not a result that can be read, passed over (%s)", file, str(error).partition("\n")[0])
+            found[place.name] = read_spooled(place)[0]
+        except CheckpointError as error:
+            if place.exists():  # else it was filed meanwhile
+                log.warning("%s, passed over", error)
     return found

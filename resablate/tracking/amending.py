@@ -16,7 +16,7 @@ def amended_result(stored: TrialResult, new: TrialResult, *, weights: Iterable[s
 
     Args:
         stored: everything that was known.
-        new: of the same trial; its measurements and failed measurements count.
+        new: of the same trial; its measurements, failed measurements and kept epochs count.
         weights: names of the files of weights that come with it.
 
     Raises:
@@ -24,7 +24,7 @@ def amended_result(stored: TrialResult, new: TrialResult, *, weights: Iterable[s
     """
     if stored.key != new.key:
         raise TrackingError(f"the run holds trial {stored.key}, so measurements of trial {new.key} cannot be added")
-    epochs = {*stored.kept_epochs, *(epoch for epoch in stored_epochs(weights) if epoch is not None)}
+    epochs = {*stored.kept_epochs, *new.kept_epochs, *(epoch for epoch in stored_epochs(weights) if epoch is not None)}
     merged = stored.with_measurements(new.measurements, new.failed_measurements)
     return merged.model_copy(update={"kept_epochs": tuple(sorted(epochs))})
 

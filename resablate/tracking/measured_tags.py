@@ -22,11 +22,17 @@ class Measured(NamedTuple):
     failed: frozenset[str]
 
 
-def measured_tags(result: TrialResult) -> dict[str, str]:
-    """One tag, or several where there are many questions."""
+def measured_tags(result: TrialResult, *, part: str = "") -> dict[str, str]:
+    """One tag, or several where there are many questions.
+
+    Args:
+        result: with what was measured.
+        part: of the names, so that what is measured later has tags of its own; none where empty.
+    """
+    first = f"{MEASURED}.{part}" if part else MEASURED
     ids = [*sorted(result.measured), *sorted(f"{name}{FAILED_MARK}" for name in result.unmeasured)]
     parts = [ids[start : start + IDS_OF_A_TAG] for start in range(0, len(ids), IDS_OF_A_TAG)] or [[]]
-    return {f"{MEASURED}.{number}" if number else MEASURED: " ".join(part) for number, part in enumerate(parts)}
+    return {f"{first}.{number}" if number else first: " ".join(listed) for number, listed in enumerate(parts)}
 
 
 def is_measured_tag(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import final
 
@@ -62,6 +63,7 @@ class MemoryTracker(Tracker):
     def __init__(self) -> None:
         self.submissions: list[MemorySubmission] = []
         self.runs: list[MemoryRun] = []
+        self._numbers = count()
         self._by_id: dict[str, MemoryRun] = {}
         self._incomplete: dict[tuple[str, str], MemoryRun] = {}
         """By sweep and key."""
@@ -85,7 +87,7 @@ class MemoryTracker(Tracker):
         place = (self._submission().sweep.name, spec.key)
         run = self._incomplete.get(place)
         if run is None:
-            run = MemoryRun(run_id=f"{len(self.runs):032x}", sweep=place[0], spec=spec, key=spec.key)
+            run = MemoryRun(run_id=f"{next(self._numbers):032x}", sweep=place[0], spec=spec, key=spec.key)
             self.runs.append(run)
             self._by_id[run.run_id] = self._incomplete[place] = run
         run.status, run.reason, run.measured = None, "", ""
@@ -125,6 +127,21 @@ class MemoryTracker(Tracker):
         merged = amended_result(stored, result, weights=weights)
         run.points.extend(new_points(merged, before=stored))
         _store(run, merged, weights, figures)
+
+    def check_results(self, runs: Mapping[str, str]) -> dict[str, str]:
+        """Key -> why the result of a trial is none, of those in `runs` that hold none."""
+        found: dict[str, str] = {}
+        for key, run_id in runs.items():
+            try:
+                if _result(self._run(run_id)).key != key:
+                    found[key] = "it is another trial's"
+            except (ValueError, TrackingError) as error:
+                found[key] = str(error).partition("\n")[0]
+        return found
+
+    def discard_trial(self, run_id: str) -> None:
+        """Removes the record of a trial whose result is damaged."""
+        self.runs.remove(self._by_id.pop(run_id))
 
     def end_sweep(self, status: SweepStatus) -> None:
         """Closes the record of the submission."""

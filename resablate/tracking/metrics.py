@@ -24,6 +24,8 @@ class MetricPoint(NamedTuple):
     name: str
     value: float
     step: int = 0
+    seconds: float = 0.0
+    """When, counted from the beginning of its trial by what the trial itself took."""
 
 
 def epoch_points(metrics: EpochMetrics) -> list[MetricPoint]:

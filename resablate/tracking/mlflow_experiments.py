@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
 from resablate.errors import TrackingError
 from resablate.redaction import redact
 from resablate.tracking.mlflow_store import KIND, SCHEMA, SCHEMA_VERSION, MlflowStore
 
+ARTIFACTS_VARIABLE = "RESABLATE_ARTIFACTS"
+"""The folder in which a server without a proxy keeps files, if it is one that this machine reaches."""
 _OURS = f"tags.`{KIND}` != ''"
 """In MLflow's search: the run has the tag."""
 
@@ -60,6 +67,35 @@ def refuse_other_versions(store: MlflowStore, name: str) -> None:
         f" delete the experiment with `mlflow experiments delete --experiment-id {place[0]}` and `mlflow gc"
         f" --experiment-ids {place[0]}`"
     )
+
+
+def refuse_other_records(store: MlflowStore, name: str) -> None:
+    """Raise TrackingError if an experiment holds records of another version, or keeps its files elsewhere."""
+    refuse_other_versions(store, name)
+    found = store.client().get_experiment_by_name(name)
+    if found is None or found.lifecycle_stage == "deleted" or lies_where_it_should(store, found.artifact_location):
+        return
+    where = f"the folder of the database, {store.database.parent}," if store.database else "the server"
+    raise TrackingError(
+        f"{redact(store.uri)}: experiment {name!r} keeps its files in {redact(found.artifact_location)}, and results"
+        f" are read from {where} alone; was that folder moved, or the experiment made by another program? Move it"
+        f" back, give the sweep another name, or set ${ARTIFACTS_VARIABLE} to the folder that is meant"
+    )
+
+
+def lies_where_it_should(store: MlflowStore, location: str) -> bool:
+    """Whether files at `location` are read.
+
+    Whoever writes records chooses the location, so on the reader's disk it may be in the folder of the database alone,
+    or in what `$RESABLATE_ARTIFACTS` names.
+    """
+    parts = urlsplit(location)
+    if parts.scheme not in ("", "file"):
+        return True
+    allowed = [Path(given)] if (given := os.environ.get(ARTIFACTS_VARIABLE)) else []
+    allowed += [store.database.parent] if store.database else []
+    path = Path(url2pathname(parts.path)).resolve()
+    return parts.netloc in ("", "localhost") and any(path.is_relative_to(folder.resolve()) for folder in allowed)
 
 
 def _artifact_location(store: MlflowStore, name: str) -> str | None:

@@ -2,38 +2,41 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar, final
+from typing import TYPE_CHECKING, NamedTuple, final
 
-from pydantic import ValidationError
-
-from resablate.errors import SpecError, TrackingError, UnknownSweep, nearest
+from resablate.errors import DamagedResult, TrackingError
 from resablate.redaction import redact
-from resablate.result import RESULT_FILE, TrialResult, weights_file
+from resablate.result import COMPLETE, TrialResult, weights_file
 from resablate.spec import KEY_LENGTH, TrainSpec
-from resablate.sweep import SweepSpec, parse_sweep
+from resablate.sweep import SweepSpec
 from resablate.tracking.amending import no_weights
-from resablate.tracking.mlflow_experiments import refuse_other_versions
-from resablate.tracking.mlflow_store import ADVICE, COMMAND, KIND, SCHEMA, SCHEMA_VERSION, STATUS, SWEEP, MlflowStore
+from resablate.tracking.digest_tags import recorded, stored_weights
+from resablate.tracking.mlflow_records import RunFiles, read_record
+from resablate.tracking.mlflow_store import (
+    ADVICE,
+    COMMAND,
+    KEY,
+    KIND,
+    SCHEMA,
+    SCHEMA_VERSION,
+    STATUS,
+    SWEEP,
+    MlflowStore,
+)
+from resablate.tracking.mlflow_submissions import latest_submission, listed_trials, submissions
 from resablate.tracking.mlflow_trials import RUNNING, TrialRun, latest_complete, trial_runs
 from resablate.tracking.tracker import SweepRecord, TrialState
-from resablate.tracking.trial_lists import RECENT_FILE, TRIALS_FILE, read_trial_list
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-T = TypeVar("T")
+log = logging.getLogger(__name__)
 
-SWEEP_FILE = "sweep.json"
 DOWNLOADS_AT_ONCE = 8
-_PAUSES = (0.1, 0.5)
-"""Seconds before a file that cannot be read is read again."""
-_SUBMISSIONS = f"tags.`{KIND}` = 'sweep' AND tags.`{SCHEMA}` = '{SCHEMA_VERSION}'"
 
 
 class _Submission(NamedTuple):
@@ -76,14 +79,15 @@ class MlflowReader:
             TrackingError: if there is no store, no such sweep, or a record cannot be read.
         """
         with self._store.errors(f"reading sweep {name!r}"):
-            return self._asked(self._latest_submission(name))
+            run, sweep = latest_submission(self._store, name)
+            return sweep, self._trials(run)
 
     def sweeps(self) -> dict[str, str]:
         """Name -> id of the experiment of every sweep, the latest first."""
         if not self._store.exists():
             return {}
         with self._store.errors("looking for sweeps"):
-            runs = list(self._store.runs(_SUBMISSIONS))
+            runs = list(submissions(self._store))
         found: dict[str, str] = {}
         for run in runs:
             if SWEEP in run.data.tags:
@@ -98,12 +102,13 @@ class MlflowReader:
         """
         with self._store.errors(f"reading sweep {name!r}"):
             found = self._find(name)
+            results = {result.key: (run_id, result) for run_id, result in self._results(list(found.ended.values()))}
             return SweepRecord(
                 sweep=found.sweep,
-                results=[result for _, result in self._results(list(found.ended.values()))],
-                missing=[trial for trial in found.trials if trial.key not in found.ended],
+                results=[result for _, result in results.values()],
+                missing=[trial for trial in found.trials if trial.key not in results],
                 command=found.command,
-                run_ids={key: run.run_id for key, run in found.ended.items()},
+                run_ids={key: run_id for key, (run_id, _) in results.items()},
             )
 
     def iter_results(self, name: str) -> Iterator[tuple[str, TrialResult]]:
@@ -128,12 +133,38 @@ class MlflowReader:
         run_id = self.complete_keys().get(run, run) if len(run) == KEY_LENGTH else run
         with self._store.errors(f"looking for run {run!r}"):
             found = self._store.client().get_run(run_id)
+        self.check_ended(found)
         tags = found.data.tags
+        return run_id, read_record(RunFiles.of(self._store, found), key=tags.get(KEY, ""), record=recorded(tags))
+
+    def check_ended(self, run: Run) -> None:
+        """Raise TrackingError if a run is no trial's, or has not ended."""
+        tags, place = run.data.tags, redact(self._store.uri)
         if tags.get(KIND) != "trial" or tags.get(SCHEMA) != SCHEMA_VERSION:
-            raise TrackingError(f"{place}: run {run!r} is not a trial of this version of resablate")
+            raise TrackingError(f"{place}: run {run.info.run_id!r} is not a trial of this version of resablate")
         if tags.get(STATUS) == RUNNING:
-            raise TrackingError(f"{place}: run {run!r} holds no result: it has not ended")
-        return run_id, self._result(run_id, str(found.info.artifact_uri))
+            raise TrackingError(f"{place}: run {run.info.run_id!r} holds no result: it has not ended")
+
+    def check_results(self, runs: Mapping[str, str]) -> dict[str, str]:
+        """Key -> why the result of a trial is none, of those in `runs` (key -> run id) that hold none."""
+        if not runs:
+            return {}
+        wanted = set(runs.values())
+        with self._store.errors("looking at results"):
+            found = {run.key: run for run in trial_runs(self._store) if run.run_id in wanted}
+            problems = {key: "its run is not there" for key in runs.keys() - found.keys()}
+            with ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
+                for key, problem in zip(found, pool.map(self._problem_of, found.values()), strict=True):
+                    if problem:
+                        problems[key] = problem
+        return problems
+
+    def _problem_of(self, run: TrialRun) -> str:
+        try:
+            self._read(run)
+        except DamagedResult as error:
+            return str(error)
+        return ""
 
     def load_weights_file(self, run_id: str, folder: Path, *, epoch: int | None = None) -> Path:
         """A copy, in `folder`, of weights that a run stored.
@@ -141,47 +172,24 @@ class MlflowReader:
         Raises:
             TrackingError: if it stored none of this epoch.
         """
-        client, name = self._store.client(), weights_file(epoch)
+        name, place = weights_file(epoch), redact(self._store.uri)
         with self._store.errors(f"looking for the weights of run {run_id}"):
-            stored = [file.path for file in client.list_artifacts(run_id)]
-            run = client.get_run(run_id)
+            run = self._store.client().get_run(run_id)
+        stored = stored_weights(run.data.tags)
         if name not in stored:
-            raise TrackingError(f"{redact(self._store.uri)}: {no_weights(run_id, stored, epoch=epoch)}")
-        [content] = self._store.read_files(run_id, str(run.info.artifact_uri), [name])
+            raise TrackingError(f"{place}: {no_weights(run_id, stored, epoch=epoch)}")
+        expected, file = stored[name]
+        try:
+            content = RunFiles.of(self._store, run).read_whole(file, expected)
+        except DamagedResult as error:
+            raise TrackingError(f"{place}: {error}") from None
         (folder / name).write_bytes(content)
         return folder / name
 
-    def _latest_submission(self, name: str) -> Run:
-        place = redact(self._store.uri)
-        if not self._store.exists():
-            raise UnknownSweep(f"{place}: no sweep {name!r}, there is no database there yet. {ADVICE}")
-        refuse_other_versions(self._store, name)
-        latest = next((run for run in self._store.runs(_SUBMISSIONS) if run.data.tags.get(SWEEP) == name), None)
-        if latest is None:
-            known = list(self.sweeps())
-            there = ", ".join(known) or "none"
-            raise UnknownSweep(f"{place}: no sweep called {name!r}{nearest(name, known)} (there: {there})")
-        return latest
-
-    def _asked(self, submission: Run) -> tuple[SweepSpec, list[TrainSpec]]:
-        run_id, place = submission.info.run_id, str(submission.info.artifact_uri)
-        stored = {file.path for file in self._store.client().list_artifacts(run_id)}
-        files = [SWEEP_FILE, TRIALS_FILE, *({RECENT_FILE} & stored)]
-
-        def read() -> tuple[SweepSpec, list[TrainSpec]]:
-            sweep, trials, *recent = self._store.read_files(run_id, place, files)
-            # Not pydantic's own reading: it leaves the lists of JSON where an axis had tuples.
-            return parse_sweep(json.loads(sweep)), read_trial_list(trials, recent[0] if recent else None)
-
-        try:
-            return _patiently(read)
-        except (SpecError, ValueError) as error:
-            raise TrackingError(self._unreadable(run_id, " or ".join(files), error)) from error
-
     def _find(self, name: str) -> _Submission:
         """The latest submission, and for each trial that ended a complete run of any sweep, else the latest of this."""
-        run = self._latest_submission(name)
-        sweep, trials = self._asked(run)
+        run, sweep = latest_submission(self._store, name)
+        trials = self._trials(run)
         own = run.info.experiment_id
         runs = (
             trial
@@ -193,48 +201,37 @@ class MlflowReader:
         ended = {key: by_key[key] for key in keys if key in by_key}
         return _Submission(sweep, trials, run.data.tags.get(COMMAND, ""), ended)
 
+    def _trials(self, submission: Run) -> list[TrainSpec]:
+        """The trials of a submission; where their list is damaged, those whose results are there."""
+        try:
+            return listed_trials(self._store, submission)
+        except TrackingError as error:
+            log.warning("%s; the trials that have ended are taken from their results", error)
+        own = submission.info.experiment_id
+        runs = [run for run in trial_runs(self._store) if run.experiment_id == own and run.status != RUNNING]
+        return list({result.key: result.spec for _, result in self._results(runs[::-1])}.values())
+
     def _results(self, runs: Sequence[TrialRun]) -> Iterator[tuple[str, TrialResult]]:
         with ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
             # In batches: a pool that is handed all of them reads ahead of whoever takes the results.
             for start in range(0, len(runs), DOWNLOADS_AT_ONCE):
                 batch = runs[start : start + DOWNLOADS_AT_ONCE]
-                results = pool.map(self._result_of, batch)
-                yield from zip((run.run_id for run in batch), results, strict=True)
+                results = zip(batch, pool.map(self._result_of, batch), strict=True)
+                yield from ((run.run_id, result) for run, result in results if result)
 
-    def _result_of(self, run: TrialRun) -> TrialResult:
-        return self._result(run.run_id, run.artifact_uri)
+    def _read(self, run: TrialRun) -> TrialResult:
+        return read_record(RunFiles(self._store, run.run_id, run.artifact_uri), key=run.key, record=run.record)
 
-    def _result(self, run_id: str, artifact_uri: str) -> TrialResult:
-        def read() -> TrialResult:
-            [text] = self._store.read_files(run_id, artifact_uri, [RESULT_FILE])
-            return TrialResult.from_json(text)
-
+    def _result_of(self, run: TrialRun) -> TrialResult | None:
+        """Its result; None, with a warning, where it is damaged: then it is as if the trial had not ended."""
         try:
-            return _patiently(read)
-        except ValidationError as error:
-            raise TrackingError(self._unreadable(run_id, RESULT_FILE, error)) from error
-
-    def _unreadable(self, run_id: str, file: str, error: Exception) -> str:
-        summary = str(error).strip().partition("\n")[0]
-        return (
-            f"{redact(self._store.uri)}: {file} of run {run_id} is not what this version of "
-            f"resablate writes ({summary}); delete the run to have it made again"
-        )
-
-
-def _patiently(read: Callable[[], T]) -> T:
-    """What `read` gives, tried again where it cannot make sense of a file.
-
-    MLflow copies a file to its place byte by byte, so whoever reads meanwhile sees a part of it.
-    """
-    for pause in _PAUSES:
-        with suppress(SpecError, ValueError):
-            return read()
-        time.sleep(pause)
-    return read()
+            return self._read(run)
+        except DamagedResult as error:
+            log.warning("%s; it does not count", error)
+            return None
 
 
 def _state(run: TrialRun) -> TrialState:
     stopped = run.status == RUNNING and run.run_status != "RUNNING"
-    status = "interrupted" if stopped else run.status
+    status = "interrupted" if stopped or (run.status in COMPLETE and not run.complete) else run.status
     return TrialState(status, run.run_id, run.epoch, run.reason, run.measured, run.unmeasured)

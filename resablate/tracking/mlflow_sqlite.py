@@ -16,6 +16,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+from resablate.tracking.digest_tags import RECORD
 from resablate.tracking.measured_tags import MEASURED
 
 _TRIALS = """
@@ -36,6 +37,10 @@ ORDER BY runs.start_time DESC, runs.run_uuid
 """
 _MORE_MEASURED = "SELECT run_uuid, value FROM tags WHERE key > :measured || '.' AND key < :measured || '/'"
 """`/` follows `.` in ASCII."""
+_RECORDS = """
+SELECT run_uuid, SUBSTR(key, LENGTH(:record) + 1), value FROM tags
+WHERE key > :record AND key < SUBSTR(:record, 1, LENGTH(:record) - 1) || '/' AND value != ''
+"""
 
 
 class TrialRow(NamedTuple):
@@ -51,6 +56,8 @@ class TrialRow(NamedTuple):
     measured: str
     """The values of all tags of measured questions."""
     epoch: float
+    record: Mapping[str, str] = {}
+    """File of the result -> its SHA-256."""
 
 
 def read_trial_rows(database: Path, names: Mapping[str, str]) -> list[TrialRow]:
@@ -67,8 +74,14 @@ def read_trial_rows(database: Path, names: Mapping[str, str]) -> list[TrialRow]:
     with closing(sqlite3.connect(database)) as connection:
         rows = [TrialRow(*row) for row in connection.execute(_TRIALS, {**names, "measured": MEASURED})]
         more: dict[str, list[str]] = {}
+        records: dict[str, dict[str, str]] = {}
+        for run_id, file, value in connection.execute(_RECORDS, {"record": RECORD}):
+            records.setdefault(run_id, {})[file] = value
         for run_id, value in connection.execute(_MORE_MEASURED, {"measured": MEASURED}):
             more.setdefault(run_id, []).append(value)
-    if not more:
-        return rows
-    return [row._replace(measured=" ".join([row.measured, *more.get(row.run_id, [])])) for row in rows]
+    return [
+        row._replace(
+            measured=" ".join([row.measured, *more.get(row.run_id, [])]).strip(), record=records.get(row.run_id, {})
+        )
+        for row in rows
+    ]

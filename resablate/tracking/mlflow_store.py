@@ -12,11 +12,12 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
+from urllib.request import url2pathname
 
 from resablate.errors import TrackingError
 from resablate.redaction import redact
@@ -165,6 +166,25 @@ class MlflowStore:
                     # Not `client.download_artifacts`: that asks the server for the run again.
                     download_artifacts(artifact_uri=f"{artifact_uri}/{name}", dst_path=folder, tracking_uri=self.uri)
                 return [Path(folder, name).read_bytes() for name in names]
+
+    def read_file(self, run_id: str, artifact_uri: str, name: str) -> bytes | None:
+        """The content of one of a run's files, None where it has none of this name.
+
+        Raises:
+            TrackingError: if it cannot be read.
+        """
+        if self.database and artifact_uri.startswith("file:"):  # without a copy
+            with self.errors(f"reading {name} of run {run_id}"), suppress(FileNotFoundError, IsADirectoryError):
+                return Path(url2pathname(urllib.parse.urlsplit(artifact_uri).path), name).read_bytes()
+            return None
+        try:
+            return self.read_files(run_id, artifact_uri, [name])[0]
+        except TrackingError:
+            with self.errors(f"looking for {name} of run {run_id}"):
+                there = {file.path for file in self.client().list_artifacts(run_id) if not file.is_dir}
+            if name in there:
+                raise
+            return None
 
     @contextmanager
     def errors(self, doing: str) -> Generator[None]:

@@ -12,16 +12,18 @@ from typing import final
 from resablate.errors import TrackingError
 from resablate.measurement import EpochMetrics
 from resablate.redaction import redact
-from resablate.result import COMPLETE, TrialResult
+from resablate.result import COMPLETE, RESULT_FILE, TrialResult
 from resablate.spec import TrainSpec
 from resablate.storage.locations import tracking_uri
 from resablate.sweep import SweepSpec
-from resablate.tracking.amending import amended_result
+from resablate.tracking.digest_tags import is_digest_tag, record_tags, weights_tags
 from resablate.tracking.measured_tags import is_measured_tag, measured_tags
-from resablate.tracking.metrics import MetricPoint, epoch_points, final_points, new_points
-from resablate.tracking.mlflow_experiments import find_experiment, refuse_other_versions
-from resablate.tracking.mlflow_reader import SWEEP_FILE, MlflowReader
-from resablate.tracking.mlflow_runs import log_tags_last, log_values, write_files
+from resablate.tracking.metrics import MetricPoint, final_points
+from resablate.tracking.mlflow_amending import add_answers
+from resablate.tracking.mlflow_experiments import find_experiment, refuse_other_records
+from resablate.tracking.mlflow_leftovers import RUN_STATUS, close_trials, reopenable_runs
+from resablate.tracking.mlflow_reader import MlflowReader
+from resablate.tracking.mlflow_runs import OpenRun, log_tags_last, log_values, write_files
 from resablate.tracking.mlflow_store import (
     COMMAND,
     KEY,
@@ -33,6 +35,7 @@ from resablate.tracking.mlflow_store import (
     SWEEP,
     MlflowStore,
 )
+from resablate.tracking.mlflow_submissions import write_sweep, write_trials
 from resablate.tracking.mlflow_trials import RUNNING, trial_runs
 from resablate.tracking.mlflow_values import as_texts, cut_text, version_tags
 from resablate.tracking.ownership import ALIVE, OWNER, abandoned_runs, abort_if_concurrent, this_process
@@ -44,20 +47,6 @@ PARENT = "mlflow.parentRunId"
 """A system tag of MLflow's: its UI shows a run below its parent."""
 _NOTE_SECONDS = 5.0
 """Between two writings of the list of trials for trials that are noted alone."""
-RUN_STATUS = {
-    "finished": "FINISHED",
-    "diverged": "FINISHED",
-    "pruned": "FINISHED",
-    "failed": "FAILED",
-    "interrupted": "KILLED",
-}
-
-
-@dataclass
-class _OpenRun:
-    run_id: str
-    epochs: set[int] = field(default_factory=set[int])
-    """Those it holds already."""
 
 
 @dataclass
@@ -70,7 +59,9 @@ class _Submission:
     """Key -> run id of trials of this sweep that did not come to their end."""
     asked: set[str] = field(default_factory=set[str])
     """Keys that a new run was asked for."""
-    open: dict[str, _OpenRun] = field(default_factory=dict[str, _OpenRun])
+    open: dict[str, OpenRun] = field(default_factory=dict[str, OpenRun])
+    listed: int = 0
+    """How often a file of the list of trials was written."""
     listed_at: float = 0.0
     """When the list of trials was written, by the monotonic clock."""
     counted: int = -1
@@ -98,12 +89,11 @@ class MlflowTracker(Tracker):
         client = self._store.client()
         with self._store.errors(f"starting sweep {sweep.name!r}"):
             experiment_id = find_experiment(self._store, sweep.name)
-            refuse_other_versions(self._store, sweep.name)
-            left = abandoned_runs(self._store, experiment_id, sweep=sweep.name)
-            mine = list(trial_runs(self._store, experiment_id=experiment_id))
-            left += [run.run_id for run in mine if run.run_status == "RUNNING"]
-            for run_id in left:  # their process was killed
+            refuse_other_records(self._store, sweep.name)
+            for run_id in abandoned_runs(self._store, experiment_id, sweep=sweep.name):  # their process was killed
                 client.set_terminated(run_id, RUN_STATUS["interrupted"])
+            close_trials(self._store, experiment_id)
+            mine = list(trial_runs(self._store, experiment_id=experiment_id))
             tags = {SCHEMA: SCHEMA_VERSION, SWEEP: sweep.name, COMMAND: command, OWNER: this_process().tag}
             run = client.create_run(
                 experiment_id,
@@ -116,11 +106,10 @@ class MlflowTracker(Tracker):
                 experiment_id=experiment_id,
                 run_id=run.info.run_id,
                 trials=TrialList(trials),
-                reopenable={run.key: run.run_id for run in mine[::-1]},
+                reopenable=reopenable_runs(self._store, mine),
             )
-            client.log_text(run.info.run_id, sweep.model_dump_json(indent=1), SWEEP_FILE)
             self._write_trials()
-            client.set_tag(run.info.run_id, KIND, "sweep")
+            write_sweep(self._store, run.info.run_id, sweep)
 
     def keep_alive(self) -> None:
         """Tells that this process is at work on the submission."""
@@ -164,13 +153,15 @@ class MlflowTracker(Tracker):
                 run = client.get_run(current.reopenable[spec.key])
                 client.update_run(run.info.run_id, status="RUNNING")
                 logged = client.get_metric_history(run.info.run_id, "learning_rate")
-                opened = _OpenRun(run.info.run_id, {metric.step for metric in logged})
+                opened = OpenRun(run.info.run_id, run.info.start_time, {metric.step for metric in logged})
                 params = {name: value for name, value in params.items() if name not in run.data.params}
-                cleared = {name: "" for name in run.data.tags if name == REASON or is_measured_tag(name)}
+                cleared = {
+                    name: "" for name in run.data.tags if name == REASON or is_measured_tag(name) or is_digest_tag(name)
+                }
                 log_values(self._store, opened.run_id, params=params, tags=tags | cleared)
             else:
                 run = client.create_run(current.experiment_id, tags=tags, run_name=cut_text(current.sweep.label(spec)))
-                opened = _OpenRun(run.info.run_id)
+                opened = OpenRun(run.info.run_id, run.info.start_time)
                 current.reopenable[spec.key] = opened.run_id
                 log_values(self._store, opened.run_id, params=params)
         current.open[spec.key] = opened
@@ -178,20 +169,21 @@ class MlflowTracker(Tracker):
     def log_epoch(self, spec_key: str, metrics: EpochMetrics) -> None:
         """Files one epoch in one call, once."""
         run = self._open(spec_key)
-        if metrics.epoch not in run.epochs:
-            with self._store.errors(f"logging epoch {metrics.epoch} of trial {spec_key}"):
-                log_values(self._store, run.run_id, epoch_points(metrics))
-            run.epochs.add(metrics.epoch)
+        with self._store.errors(f"logging epoch {metrics.epoch} of trial {spec_key}"):
+            log_values(self._store, run.run_id, run.new_points(metrics), start=run.start)
+        run.epochs.add(metrics.epoch)
 
     def finish_trial(self, result: TrialResult, *, weights: Mapping[str, Path], figures: Mapping[str, bytes]) -> None:
         """Files the outcome and closes the run."""
         current, run = self._submission(), self._open(result.key)
-        points = [p for metrics in result.history if metrics.epoch not in run.epochs for p in epoch_points(metrics)]
-        points += final_points(result)
-        tags = measured_tags(result) | version_tags(result.versions) | {REASON: result.reason, STATUS: result.status}
+        points = [point for metrics in result.history for point in run.new_points(metrics)]
+        points += [point._replace(seconds=result.wall_seconds) for point in final_points(result)]
+        record = {RESULT_FILE: result.to_json().encode()}
+        tags = measured_tags(result) | version_tags(result.versions) | weights_tags(weights) | record_tags(record)
+        tags |= {REASON: result.reason, STATUS: result.status}
         with self._store.errors(f"finishing trial {result.key}"):
-            write_files(self._store, run.run_id, result=result, weights=weights, figures=figures)
-            log_tags_last(self._store, run.run_id, points, tags=tags)
+            write_files(self._store, run.run_id, records=record, weights=weights, figures=figures)
+            log_tags_last(self._store, run.run_id, points, start=run.start, tags=tags)
             self._store.client().set_terminated(run.run_id, RUN_STATUS[result.status])
         del current.open[result.key]
         if result.status in COMPLETE:
@@ -205,21 +197,20 @@ class MlflowTracker(Tracker):
         weights: Mapping[str, Path] = {},
         figures: Mapping[str, bytes],
     ) -> None:
-        """Adds measurements to a trial that has ended.
-
-        Where the records are in a file, one process at a time does this. On a server, a process that writes between
-        this one's reading and writing of the result, a fraction of a second, loses what it measured.
-        """
+        """Adds measurements to a trial that has ended."""
         with self._store.errors(f"amending trial {result.key}"):
-            self._store.client()  # opened before the lock, which opening takes too
-            with self._store.exclusive():
-                amended_result(self._reader.load_trial(run_id)[1], result)  # refuses before anything is written
-                write_files(self._store, run_id, weights=weights, figures=figures)
-                _, stored = self._reader.load_trial(run_id)
-                merged = amended_result(stored, result, weights=weights)
-                points = new_points(merged, before=stored)
-                write_files(self._store, run_id, result=merged)
-                log_tags_last(self._store, run_id, points, tags=measured_tags(merged))
+            run = self._store.client().get_run(run_id)
+            self._reader.check_ended(run)
+            add_answers(self._store, run, result, weights=weights, figures=figures)
+
+    def check_results(self, runs: Mapping[str, str]) -> dict[str, str]:
+        """Key -> why the result of a complete trial is none, of those in `runs` that hold none."""
+        return self._reader.check_results(runs)
+
+    def discard_trial(self, run_id: str) -> None:
+        """Deletes the run of a trial whose result is damaged; MLflow can bring it back."""
+        with self._store.errors(f"deleting run {run_id}"):
+            self._store.client().delete_run(run_id)
 
     def end_sweep(self, status: SweepStatus) -> None:
         """Closes the parent run, and those of trials that were under way; they are reopened when the sweep goes on."""
@@ -275,9 +266,8 @@ class MlflowTracker(Tracker):
 
     def _write_trials(self) -> None:
         current = self._submission()
-        name, content = current.trials.next_file()
-        self._store.client().log_text(current.run_id, content, name)
-        current.trials.mark_written(name)
+        name = write_trials(self._store, current.run_id, current.trials, times=current.listed)
+        current.listed += 1
         current.listed_at = time.monotonic()
         if name == TRIALS_FILE:
             self._count_trials()
@@ -293,7 +283,7 @@ class MlflowTracker(Tracker):
             raise TrackingError("no sweep was started: start_sweep comes before its trials")
         return self._current
 
-    def _open(self, key: str) -> _OpenRun:
+    def _open(self, key: str) -> OpenRun:
         try:
             return self._submission().open[key]
         except KeyError:

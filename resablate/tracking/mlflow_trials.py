@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import NamedTuple, get_args
 
-from resablate.result import COMPLETE, Status
+from resablate.result import COMPLETE, RESULT_FILE, Status
+from resablate.spec import KEY_LENGTH
+from resablate.tracking.digest_tags import recorded
 from resablate.tracking.measured_tags import is_measured_tag, read_measured
+from resablate.tracking.mlflow_experiments import lies_where_it_should
 from resablate.tracking.mlflow_sqlite import TrialRow, read_trial_rows
 from resablate.tracking.mlflow_store import EPOCH, KEY, KIND, REASON, SCHEMA, SCHEMA_VERSION, STATUS, MlflowStore
 
 log = logging.getLogger(__name__)
 
 RUNNING = "running"
+_KEY = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}")
 _STATUSES = frozenset({RUNNING, *get_args(Status)})
 _NAMES = {
     "kind": KIND,
@@ -47,28 +52,35 @@ class TrialRun(NamedTuple):
     """Ids of the questions that got no answer."""
     epoch: int
     """Epochs that are filed."""
+    record: Mapping[str, str]
+    """File of the result -> its SHA-256."""
 
     @property
     def complete(self) -> bool:
-        """Whether the trial is never run again."""
-        return self.status in COMPLETE
+        """Whether the trial is never run again: it has ended, and says what its result is."""
+        return self.status in COMPLETE and RESULT_FILE in self.record
 
 
 def trial_runs(store: MlflowStore, *, experiment_id: str | None = None) -> Iterator[TrialRun]:
     """The runs of all trials, the latest started first.
 
-    A run of another version, or one whose tags somebody has changed to what this version does not write, is left out.
+    A run of another version, one whose files lie where no results lie, or one whose tags somebody has changed to what
+    this version does not write, is left out.
 
     Args:
         store: where they are.
         experiment_id: of a sweep, whose runs that are not complete are wanted alone; all of all sweeps where None.
     """
+    places: dict[str, bool] = {}
     for row in _rows(store, experiment_id):
-        if row.status not in _STATUSES:
+        folder = row.artifact_uri.removesuffix(f"/{row.run_id}/artifacts")
+        if folder not in places:
+            places[folder] = lies_where_it_should(store, folder)
+        if row.status not in _STATUSES or not _KEY.fullmatch(row.key) or not places[folder]:
             continue
         measured, unmeasured = read_measured(row.measured)
         epoch = int(row.epoch) if math.isfinite(row.epoch) else 0
-        run = TrialRun(*row[:7], measured, unmeasured, epoch)
+        run = TrialRun(*row[:7], measured, unmeasured, epoch, row.record)
         if experiment_id is None or (run.experiment_id == experiment_id and not run.complete):
             yield run
 
@@ -108,7 +120,7 @@ def _searched(store: MlflowStore, experiment_id: str | None) -> Iterator[TrialRo
         place = (info.run_id, info.experiment_id, info.status, str(info.artifact_uri))
         measured = " ".join(value for name, value in tags.items() if is_measured_tag(name))
         epoch = float(run.data.metrics.get(EPOCH, 0))
-        yield TrialRow(*place, tags[KEY], tags[STATUS], tags.get(REASON, ""), measured, epoch)
+        yield TrialRow(*place, tags[KEY], tags[STATUS], tags.get(REASON, ""), measured, epoch, recorded(tags))
 
 
 @cache

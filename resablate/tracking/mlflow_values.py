@@ -15,12 +15,15 @@ LONGEST_VALUE = 5000
 """Characters of a param or tag; MLflow takes 6000 of a param. Files hold everything in full."""
 
 
-def as_metrics(points: Iterable[MetricPoint]) -> list[Metric]:
-    """The points, measured now."""
+def as_metrics(points: Iterable[MetricPoint], *, start: int | None = None) -> list[Metric]:
+    """The points at their times after `start`, in milliseconds since 1970; now where None.
+
+    MLflow keeps points that are equal in name, value, step and time once: what is filed again doubles nothing.
+    """
     from mlflow.entities import Metric
 
-    now = int(time.time() * 1000)
-    return [Metric(point.name, point.value, now, point.step) for point in points]
+    begin = int(time.time() * 1000) if start is None else start
+    return [Metric(point.name, point.value, begin + int(1000 * point.seconds), point.step) for point in points]
 
 
 def version_tags(versions: Mapping[str, str]) -> dict[str, str]:

@@ -124,6 +124,18 @@ class Tracker(ABC):
         """
 
     @abstractmethod
+    def check_results(self, runs: Mapping[str, str]) -> dict[str, str]:
+        """Key -> why the result of a trial is none: it is missing, damaged, or another trial's.
+
+        Args:
+            runs: key -> run id of trials that are said to be complete.
+        """
+
+    @abstractmethod
+    def discard_trial(self, run_id: str) -> None:
+        """Takes the record of a trial whose result is damaged out of the way, so that it is run again."""
+
+    @abstractmethod
     def end_sweep(self, status: SweepStatus) -> None:
         """Closes the record of the submission."""
 
@@ -155,7 +167,8 @@ class Tracker(ABC):
     def load_sweep(self, name: str) -> SweepRecord:
         """The latest submission of the sweep called `name` and its results so far, in its trials' order.
 
-        A trial that was complete before, in whichever sweep, counts as its result.
+        A trial that was complete before, in whichever sweep, counts as its result. A result that is damaged is passed
+        over with a warning, as if the trial had not ended.
 
         Raises:
             UnknownSweep: if there is no such sweep; the message names those there are.
@@ -179,6 +192,7 @@ class Tracker(ABC):
             run: a run id, or the key of a complete trial.
 
         Raises:
+            DamagedResult: if what it holds is not what was filed.
             TrackingError: if there is no such run, or it holds no result.
         """
 

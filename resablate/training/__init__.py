@@ -11,6 +11,7 @@ from resablate.training.bootstrap import ResampledScores as ResampledScores
 from resablate.training.bootstrap import score_variants as score_variants
 from resablate.training.bootstrap import standard_error as standard_error
 from resablate.training.calibration import calibrated as calibrated
+from resablate.training.capture import why_not_recorded as why_not_recorded
 from resablate.training.checkpoint import drop_newest_checkpoint as drop_newest_checkpoint
 from resablate.training.checkpoint import load_weights as load_weights
 from resablate.training.checkpoint import resume as resume

@@ -4,12 +4,12 @@ Nothing of it outlives an epoch: parameters, batch norm's statistics, evaluation
 contiguous, whatever a training used.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from resablate.registry import Registry
 
@@ -82,21 +82,32 @@ def float32_products(precision: Precision = PRECISIONS["float32"]) -> Generator[
         torch.backends.cudnn.allow_tf32 = convolutions
 
 
-@contextmanager
-def kernels_in(network: nn.Module, memory_format: MemoryFormat) -> Generator[None]:
-    """The convolutions' kernels in that format inside, and contiguous again outside: the same parameters and values."""
-    if memory_format.layout is torch.contiguous_format:
-        yield
-        return
-    _lay_out(network, memory_format.layout)
-    try:
-        yield
-    finally:
-        _lay_out(network, torch.contiguous_format)
+class KernelLayout:
+    """The memory of a network's convolution kernels in steps and outside of them: the same parameters and values.
 
+    Both places stay where they are from epoch to epoch: a recorded step knows them.
 
-def _lay_out(network: nn.Module, layout: torch.memory_format) -> None:
-    for parameter in network.parameters():
-        if parameter.ndim == 4:  # noqa: PLR2004 - a kernel
-            # A copy: for a 1x1 kernel both formats are the same bytes, and `contiguous` would keep the other's strides.
-            parameter.data = parameter.data.clone(memory_format=layout)
+    Args:
+        network: whose kernels are contiguous.
+        memory_format: of the steps.
+    """
+
+    def __init__(self, network: nn.Module, memory_format: MemoryFormat) -> None:
+        kernels = [parameter for parameter in network.parameters() if parameter.ndim == 4]  # noqa: PLR2004
+        self._kernels = [] if memory_format.layout is torch.contiguous_format else kernels
+        # Copies: for a 1x1 kernel both formats are the same bytes, and `contiguous` would keep the other's strides.
+        self._of_steps = [kernel.data.clone(memory_format=memory_format.layout) for kernel in self._kernels]
+
+    @contextmanager
+    def of_steps(self) -> Generator[None]:
+        """The kernels in the steps' format inside, and contiguous again outside."""
+        outside = [kernel.data for kernel in self._kernels]
+        self._move(self._of_steps)
+        try:
+            yield
+        finally:
+            self._move(outside)
+
+    def _move(self, places: Sequence[Tensor]) -> None:
+        for kernel, place in zip(self._kernels, places, strict=True):
+            kernel.data = place.copy_(kernel.data)

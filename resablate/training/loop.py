@@ -21,12 +21,14 @@ from resablate.optimizers import OPTIMIZERS
 from resablate.registry import Registry
 from resablate.regularizers import REGULARIZERS, Regularizer
 from resablate.schedules import SCHEDULES
-from resablate.training.arithmetic import MEMORY_FORMATS, PRECISIONS, float32_products, kernels_in
+from resablate.training.arithmetic import MEMORY_FORMATS, PRECISIONS, KernelLayout, float32_products
 from resablate.training.batch_norm import batches_counted_at_once
 from resablate.training.block_sampling import SampledBlocks
+from resablate.training.capture import CudaRecorder, keep_on_device, why_not_recorded
 from resablate.training.determinism import derived_generator, derived_seed, deterministic_kernels, global_seed
 from resablate.training.evaluation import EVALUATION_BATCH, evaluate
 from resablate.training.optimizer_state import optimizer_tensors, restore_optimizer
+from resablate.training.regions import compiled_by_block
 from resablate.training.step import EpochPlan, TrainingStep, plan_epoch
 
 
@@ -52,7 +54,7 @@ class Training:
         iterations: stop after so many steps, in the middle of an epoch if need be; after `epochs` where None.
         precision: a row of PRECISIONS; of the steps alone, as are the next two.
         memory_format: a row of MEMORY_FORMATS.
-        compile: whether the network's forward pass goes through `torch.compile`.
+        compile: whether the blocks are compiled, once for each kind of them.
 
     Attributes:
         epoch: epochs done.
@@ -90,6 +92,7 @@ class Training:
         self.history: list[EpochMetrics] = []
         self._precision = PRECISIONS[parse_component(precision).name]
         self._memory_format = MEMORY_FORMATS[parse_component(memory_format).name]
+        self._layout = KernelLayout(network, self._memory_format)
         self._train = train
         self._val = val
         self._epochs = epochs
@@ -105,13 +108,14 @@ class Training:
         self._regularizer: Regularizer = _row_with_arguments(REGULARIZERS, regularizer)(network, images)
         self.optimizer = _row_with_arguments(OPTIMIZERS, optimizer)(network, learning_rate=learning_rate)
         self._step = TrainingStep(
-            forward=_compiled(network) if compile else self._sampled.forward,
+            forward=compiled_by_block(network) if compile else self._sampled.forward,
             augmentation=self._augmentation,
             penalty=self._regularizer.penalty,
             optimizer=self.optimizer,
             precision=self._precision,
             memory_format=self._memory_format,
             device=train.device,
+            recorder=self._recorder(),
         )
 
     @property
@@ -170,7 +174,7 @@ class Training:
             global_seed(derived_seed(self._seed, "dropout", epoch), device),
             float32_products(self._precision),
             deterministic_kernels(),
-            kernels_in(self.network, self._memory_format),
+            self._layout.of_steps(),
             # A block that is left out of a batch has not seen it.
             batches_counted_at_once(self.network, len(plan.sizes)) if self._sampled.fixed else nullcontext(),
             self._step.epoch(plan),
@@ -188,7 +192,7 @@ class Training:
             train_error=float(self._step.wrong) / seen,
             val_loss=held_out.loss if held_out else None,
             val_error=held_out.error if held_out else None,
-            learning_rate=float(plan.rates[-1]),
+            learning_rate=float(plan.rates[len(plan.sizes) - 1]),
             wall_seconds=time.perf_counter() - start,
         )
         self.history.append(metrics)
@@ -198,11 +202,25 @@ class Training:
         """The loss of the first training examples, as the network is now."""
         return evaluate(self.network, self._train.take(slice(0, EVALUATION_BATCH))).loss
 
+    def _recorder(self) -> CudaRecorder | None:
+        """What records the steps: on a GPU, if they are such as can be recorded."""
+        device = self._train.device
+        if device.type != "cuda":
+            return None
+        keep_on_device(self.optimizer)
+        why_not = why_not_recorded(
+            streamed=not isinstance(self._train, Examples),
+            every_block=self._sampled.fixed,
+            recordable=self._regularizer.recordable,
+        )
+        return None if why_not else CudaRecorder(device)
+
     def _plan(self, epoch: int) -> EpochPlan:
         first = epoch * self.steps_per_epoch
+        order = torch.randperm(len(self._train), generator=derived_generator(self._seed, "order", epoch))
         steps = range(first, min(first + self.steps_per_epoch, self.total_steps))
         return plan_epoch(
-            torch.randperm(len(self._train), generator=derived_generator(self._seed, "order", epoch)),
+            order[: self.steps_per_epoch * self._batch_size],
             [self._schedule(step, self.total_steps, learning_rate=self._learning_rate) for step in steps],
             batch_size=self._batch_size,
             augmentation=self._augmentation,
@@ -215,7 +233,8 @@ class Training:
             for size in plan.sizes:
                 yield self._step.resident(self._train.gather, size)
         else:
-            for images, labels in self._batches(plan.order.to(self._train.device), epoch=epoch):
+            taken = plan.order[: sum(plan.sizes)].to(self._train.device)
+            for images, labels in self._batches(taken, epoch=epoch):
                 yield self._step.streamed(images, labels)
 
     def _batches(self, order: Tensor, *, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -237,8 +256,9 @@ class Training:
         prefix = "network."
         self.network.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
         # In the layout that steps compute in: where it differs from the parameters' the optimizer takes its slow way.
-        with kernels_in(self.network, self._memory_format):
+        with self._layout.of_steps():
             restore_optimizer(self.optimizer, tensors)
+        self._step.forget_recording()
         self.history = list(history)
 
 
@@ -246,10 +266,3 @@ def _row_with_arguments(table: Registry[Any], component: ComponentLike) -> Calla
     """The row that `component` names, with its arguments filled in."""
     parsed = parse_component(component)
     return partial(table[parsed.name], **parsed.values)
-
-
-def _compiled(network: ResidualNetwork) -> Callable[[Tensor], Tensor]:
-    """The forward pass of `network`, compiled for each size of batch; `network` itself stays as it is."""
-    # What was compiled for earlier trials' networks would count towards torch's limit of variants of one function.
-    torch.compiler.reset()
-    return torch.compile(network, dynamic=False)

@@ -10,6 +10,8 @@ _PREFIX = "optimizer"
 _STATE, _GROUP = "state", "group"
 _NUMBER = "_number"
 """Behind the kind of what is no tensor in the optimizer, such as a count of steps."""
+_OF_THE_DEVICE = ("capturable", "fused")
+"""Which of torch's kernels a group takes, where it trains now: no state."""
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -21,6 +23,8 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     for kind, index, holder in _holders(optimizer):
         for name, value in holder.items():
+            if name in _OF_THE_DEVICE:
+                continue
             if isinstance(value, Tensor):
                 found[f"{_PREFIX}.{kind}.{index}.{name}"] = value
             elif isinstance(value, bool | int | float):
@@ -33,12 +37,13 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
     """Put back what `optimizer_tensors` gave; other names are left alone.
 
     What has a parameter's shape gets its device and its layout; a tensor of another shape, such as a count of steps, is
-    kept on the CPU.
+    kept on the CPU, or on the parameter's device where the optimizer counts there (`capturable` or `fused`).
 
     Raises:
         RuntimeError: if the tensors are of an optimizer with more parameters or groups.
     """
     parameters = _parameters(optimizer)
+    places = _places_of_counts(optimizer)
     for name, value in tensors.items():
         prefix, *parts = name.split(".", 3)
         if prefix != _PREFIX:
@@ -47,6 +52,8 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
         there = optimizer.param_groups if kind.startswith(_GROUP) else parameters
         if int(index) >= len(there):
             raise RuntimeError(f"{name}: the optimizer has {len(there)} of its kind, counted from 0")
+        if entry in _OF_THE_DEVICE:
+            continue
         if kind.startswith(_GROUP):
             optimizer.param_groups[int(index)][entry] = value.item() if kind.endswith(_NUMBER) else value
             continue
@@ -54,7 +61,8 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
         if kind.endswith(_NUMBER):
             kept: Any = value.item()
         else:
-            kept = torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value.cpu()
+            fits = value.shape == parameter.shape
+            kept = torch.empty_like(parameter).copy_(value) if fits else value.to(places[int(index)])
         optimizer.state[parameter][entry] = kept
 
 
@@ -68,3 +76,12 @@ def _holders(optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, int, Mappi
 
 def _parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def _places_of_counts(optimizer: torch.optim.Optimizer) -> list[torch.device]:
+    """Where the optimizer counts the steps of each parameter."""
+    return [
+        parameter.device if group.get("capturable") or group.get("fused") else torch.device("cpu")
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    ]

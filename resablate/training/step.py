@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -18,6 +19,7 @@ from torch.nn import functional
 
 from resablate.augmentations import Augmentation
 from resablate.training.arithmetic import MemoryFormat, Precision
+from resablate.training.capture import RecordedStep, Recorder
 
 Gather = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Places of examples (B,) on their device -> normalized images (B, C, H, W) and labels (B,)."""
@@ -28,13 +30,13 @@ class EpochPlan:
     """What is decided of an epoch before it begins; N examples in S steps."""
 
     order: Tensor
-    """(N,): places of the examples, as they come."""
+    """(N,): places of the examples, as they come; the same number in every epoch."""
     draws: tuple[Tensor, ...]
     """(N, ...) each: what the augmentation has drawn for each of them."""
     rates: Tensor
     """(S,): learning rate of each step; (S, K) for K networks in one."""
     sizes: tuple[int, ...]
-    """Examples of each step; all but the last are equal."""
+    """Examples of each step; all but the last are equal. Fewer than S steps where the training ends before."""
 
 
 def plan_epoch(
@@ -43,19 +45,20 @@ def plan_epoch(
     """The plan of an epoch, whose draws are those of its batches one after the other.
 
     Args:
-        order: (N,), on the CPU; examples beyond the last step's are left out.
-        rates: of each step.
+        order: (N,), on the CPU.
+        rates: of each step that is taken, at least one.
         batch_size: examples of a step; the last may have fewer.
         augmentation: what is done with whole batches.
         generator: of its draws.
     """
-    batches = order[: len(rates) * batch_size].split(batch_size)
+    batches = order.split(batch_size)
     drawn = [augmentation.draw(len(batch), generator) for batch in batches]
+    last = [rates[-1]] * (len(batches) - len(rates))
     return EpochPlan(
-        order=torch.cat(batches),
+        order=order,
         draws=tuple(torch.cat(parts) for parts in zip(*drawn, strict=True)),
-        rates=torch.tensor(rates, dtype=torch.float64),
-        sizes=tuple(len(batch) for batch in batches),
+        rates=torch.tensor([*rates, *last], dtype=torch.float64),
+        sizes=tuple(len(batch) for batch in batches[: len(rates)]),
     )
 
 
@@ -75,6 +78,7 @@ class TrainingStep:
         device: where everything lies.
         losses: logits and labels -> the mean loss of the batch, or K of them.
         members: K; None for a single network.
+        recorder: records steps on resident examples, if it may; they are taken as they are where None.
 
     Attributes:
         rate: of the step that is computed, () or (K,).
@@ -94,6 +98,7 @@ class TrainingStep:
         device: torch.device,
         losses: Callable[[Tensor, Tensor], Tensor] = functional.cross_entropy,
         members: int | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self._forward = forward
         self._augmentation = augmentation
@@ -103,42 +108,65 @@ class TrainingStep:
         self._memory_format = memory_format
         self._losses = losses
         shape = () if members is None else (members,)
-        self.rate = torch.zeros(shape, dtype=torch.float64, device=device)
+        # Torch's fused kernels read a rate of 32 bits.
+        precise = torch.float32 if device.type == "cuda" else torch.float64
+        self.rate = torch.zeros(shape, dtype=precise, device=device)
         self.loss_sum = torch.zeros(shape, dtype=torch.float64, device=device)
         self.wrong = torch.zeros(shape, dtype=torch.int64, device=device)
         self._seen = torch.zeros(1, dtype=torch.int64, device=device)
         self._done = torch.zeros(1, dtype=torch.int64, device=device)
-        self._order, self._rates, self._draws = self._done, self.rate, ()
+        self._plan: list[Tensor] = []
+        self._recorder = recorder
+        self._recorded: RecordedStep | None = None
+        self._full = 0
 
     @contextmanager
     def epoch(self, plan: EpochPlan) -> Generator[None]:
         """An epoch: counters and sums at zero, and what is decided of it on the device."""
-        device = self._seen.device
-        self._order, self._rates = plan.order.to(device), plan.rates.to(device, self.rate.dtype)
-        self._draws = tuple(drawn.to(device) for drawn in plan.draws)
+        self._place(plan)
         for counter in (self._seen, self._done, self.loss_sum, self.wrong):
             counter.zero_()
         self._set_rate(self.rate)
         try:
             yield
         finally:
-            last = plan.rates[-1]
+            last = plan.rates[len(plan.sizes) - 1]
             self._set_rate(last if last.ndim else last.item())
+
+    def _place(self, plan: EpochPlan) -> None:
+        """What is decided, where the last epoch's was: a recording reads it there."""
+        values = [plan.order, plan.rates.to(self.rate.dtype), *plan.draws]
+        if [value.shape for value in values] != [held.shape for held in self._plan]:
+            self._plan = [value.to(self._seen.device, copy=True) for value in values]
+            self._recorded, self._full = None, plan.sizes[0]
+        for held, value in zip(self._plan, values, strict=True):
+            held.copy_(value)
+
+    def forget_recording(self) -> None:
+        """Record anew, for what steps change has got another place."""
+        self._recorded = None
 
     def _set_rate(self, rate: Tensor | float) -> None:
         for group in self._optimizer.param_groups:
             group["lr"] = rate
 
     def resident(self, gather: Gather, size: int) -> None:
-        """The next step, on `size` examples that lie on the device."""
-        images, labels = gather(self._order.index_select(0, self._places(size)))
-        self.streamed(images, labels)
+        """The next step, on `size` examples that lie on the device; `gather` is the same in every epoch."""
+        if self._recorder is None or size < self._full:
+            self._gathered(gather, size)
+            return
+        self._recorded = self._recorded or RecordedStep(partial(self._gathered, gather, size), self._recorder)
+        self._recorded()
+
+    def _gathered(self, gather: Gather, size: int) -> None:
+        self.streamed(*gather(self._plan[0].index_select(0, self._places(size))))
 
     def streamed(self, images: Tensor, labels: Tensor) -> None:
         """The next step, on normalized images (B, C, H, W) and labels (B,) that come from elsewhere."""
+        _, rates, *draws = self._plan
         places = self._places(len(labels))
-        images = self._augmentation.apply(images, [drawn.index_select(0, places) for drawn in self._draws])
-        self.rate.copy_(self._rates.index_select(0, self._done)[0])
+        images = self._augmentation.apply(images, [drawn.index_select(0, places) for drawn in draws])
+        self.rate.copy_(rates.index_select(0, self._done)[0])
         losses, logits = self._update(images, labels)
         self.loss_sum += losses.double() * len(labels)
         self.wrong += (logits.argmax(dim=-1) != labels).sum(dim=0)

@@ -5,7 +5,9 @@ import re
 import numpy as np
 import pytest
 
+from resablate.statistics import plan_rounds
 from tests.benchmarks import verdicts
+from tests.benchmarks.verdict_rounds import best_of, rounds_of_worlds
 from tests.benchmarks.verdict_worlds import Classifier, chunks, correlated, draw_of, percent
 
 
@@ -22,9 +24,10 @@ def test_rounds_and_false_decisions_are_counted() -> None:
     false = verdicts._false_in_settings(generator, 50, rivals=2, settings=2, seeds=1)
     assert false.shape == (50,)
     assert not false.any()
-    supported, trainings = verdicts._rounds(20, verdicts.plan_rounds(4), np.array([6.61, 60.0, 70.0]))
-    assert (supported == 1).all()
-    assert (trainings >= 6).all()
+    found = rounds_of_worlds([6.61, 60.0, 70.0], best_of(3), plan_rounds(4), worlds=20)
+    assert {world.verdicts["best"] for world in found} == {"supported"}
+    assert min(world.trainings for world in found) == 6
+    assert verdicts._decided_falsely(found) == 1.0
 
 
 def test_worlds_have_the_truth_that_they_say() -> None:

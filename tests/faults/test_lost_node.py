@@ -63,7 +63,7 @@ def test_a_trial_continues_on_another_node(
 
     def watch(self: Any, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
         here = nodes.setdefault(result["pid"], parent(result["pid"]))
-        steps.append((trial.config["trial"]["key"], here, result["epoch"]))
+        steps.append((trial.config["pack"][0]["key"], here, result["epoch"]))
         if result["epoch"] == 2 and not removed:
             removed.append(here)
             [node] = [node for node in cluster.worker_nodes if raylet(node) == int(here)]

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import random
 import signal
 import time
 from collections.abc import Callable
@@ -431,3 +432,41 @@ def test_a_folder_that_cannot_be_made_is_one_clear_error(
     with pytest.raises(ResourceError, match=r"tiny: not writable, and checkpoints need a folder"):
         run_tiny(tiny_plan(SEEDS))
     assert memory.submissions == []
+
+
+@pytest.mark.parametrize("chance", range(3))
+def test_interrupted_packs_continue_in_another_grouping(
+    memory: MemoryTracker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, chance: int
+) -> None:
+    """The driver ends before any epoch of any member, again and again: no epoch is trained or filed twice."""
+    source, epochs, done = random.Random(chance), 4, list[tuple[str, int]]()
+    sizes = source.sample([1, 2, 3, 4, 5], 4)
+
+    def interrupt(trial: Trial) -> None:
+        if not left:
+            raise KeyboardInterrupt
+        left.pop()
+        done.append((trial.spec.key, trial.training.epoch))
+
+    before_epoch(monkeypatch, interrupt)
+    for size in sizes:
+        last = size == sizes[-1]
+        left = [None] * (99 if last else source.randint(1, 7))
+        planned = tiny_plan({"seed": list(range(5))}, epochs=epochs, resources={"pack": size})
+        outcome, _ = run_tiny(planned)
+    assert (outcome.remaining, outcome.failed) == (0, False)
+    assert sorted(done) == sorted((run.spec.key, epoch) for run in memory.runs for epoch in range(epochs))
+    assert [[row.epoch for row in result.history] for result in results(memory)] == [[1, 2, 3, 4]] * 5
+    assert [kept.status for kept in memory.runs] == ["finished"] * 5
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_member_that_fails_is_filed_alone(memory: MemoryTracker, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(trial: Trial) -> None:
+        if trial.spec.seed == 1 and trial.training.epoch == 1:
+            raise ValueError("a bug")
+
+    before_epoch(monkeypatch, fail)
+    outcome, _ = run_tiny(tiny_plan(SEEDS, resources={"pack": 3}))
+    assert outcome.counts == {"finished": 2, "failed": 1}
+    assert [result.status for result in results(memory)] == ["finished", "failed", "finished"]

@@ -16,7 +16,7 @@ from resablate.failures import DeviceLost
 from resablate.measurement import EpochMetrics
 from resablate.result import TrialResult
 from resablate.scheduling import ray_trainable
-from resablate.scheduling.ray_trainable import RayTrialContext, TrialTrainable, request_of, trial_config
+from resablate.scheduling.ray_trainable import PackTrainable, RayTrialContext, pack_config, requests_of
 from resablate.scheduling.result_writer import ResultWriter
 from resablate.tracking import MemoryTracker
 from resablate.trial import Trial, run_trial
@@ -43,6 +43,7 @@ class LocalWriter:
         self.start_trial = Remote(self.writer.start_trial)
         self.epoch = Remote(self.writer.epoch)
         self.finish_trial = Remote(self._finish)
+        self.ended = Remote(lambda keys: {})
 
     def _finish(self, result: str, weights: Mapping[str, bytes]) -> tuple[str, str]:
         filed = self.writer.finish_trial(TrialResult.from_json(result), weights=weights)
@@ -72,18 +73,19 @@ def context(writer: LocalWriter, tmp_path: Path) -> RayTrialContext:
         threads=1,
         gpu_share=0,
         prunable=False,
+        pruner=None,
         store="",
     )
 
 
-def begun(context: RayTrialContext) -> TrialTrainable:
+def begun(context: RayTrialContext) -> PackTrainable:
     """A process that is to run the trial."""
-    trainable = TrialTrainable.__new__(TrialTrainable)
-    trainable.setup({"trial": trial_config(PLAN.request(PLAN.trials[0]))}, context=context)
+    trainable = PackTrainable.__new__(PackTrainable)
+    trainable.setup(pack_config([PLAN.request(PLAN.trials[0])]), context=context)
     return trainable
 
 
-def to_the_end(trainable: TrialTrainable) -> list[dict[str, Any]]:
+def to_the_end(trainable: PackTrainable) -> list[dict[str, Any]]:
     """What each step tells Tune."""
     told = [trainable.step()]
     while not told[-1]["done"]:
@@ -120,7 +122,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: Exception, *, times: int) ->
 
 def outcome(told: list[dict[str, Any]]) -> TrialResult:
     """What the last step says of the whole trial."""
-    return TrialResult.from_json(told[-1]["outcome"])
+    return TrialResult.from_json(told[-1]["outcomes"][0])
 
 
 def test_a_trial_is_its_epochs_and_an_end(steps: Callable[[], list[dict[str, Any]]], tmp_path: Path) -> None:
@@ -129,7 +131,7 @@ def test_a_trial_is_its_epochs_and_an_end(steps: Callable[[], list[dict[str, Any
     assert [step["done"] for step in told] == [False, False, False, True]
     expected = run_trial(*PLAN.request(PLAN.trials[0]))
     assert outcome(told).test_error == expected.test_error
-    assert [row.epoch for step in told for row in step["epochs"]] == [1, 2, 3], "each once"
+    assert [row.epoch for step in told for rows in step["epochs"].values() for row in rows] == [1, 2, 3], "each once"
     assert [step["val_error"] for step in told[:-1]] == [metrics.val_error for metrics in expected.history]
     assert [path.parent.name for path in tmp_path.rglob("*") if path.is_file()] == ["workers.lock"]
 
@@ -141,7 +143,7 @@ def test_memory_that_was_short_for_a_moment(
     told = steps()
     assert tried == [0, 1, 1, 2]
     assert (outcome(told).status, outcome(told).reason) == ("finished", "")
-    assert [row.epoch for step in told for row in step["epochs"]] == [1, 2, 3]
+    assert [row.epoch for step in told for rows in step["epochs"].values() for row in rows] == [1, 2, 3]
     monkeypatch.undo()
     assert outcome(told).test_error == run_trial(*PLAN.request(PLAN.trials[0])).test_error
 
@@ -185,7 +187,7 @@ def test_a_request_passes_through_tune_unchanged() -> None:
         analyses={"norm_preservation": [{"epochs": [0, 2]}, {"examples": 32}], "lesion": {}},
     )
     [spec] = asked.trials
-    request = request_of({"trial": trial_config(asked.request(spec))})
+    [request] = requests_of(pack_config([asked.request(spec)]))
     assert request == asked.request(spec)
     assert request.spec.key == spec.key
     assert [question.id for question in request.questions] == [question.id for question in asked.questions(spec)]
@@ -217,9 +219,9 @@ def test_what_is_wrong_with_the_process_is_the_trial_s_reason(
     assert len(told) == 1
     expected = ("failed", f"preparing the trial's process: {reason}")
     assert (outcome(told).status, outcome(told).reason) == expected
-    assert told[0]["epochs"] == []
+    assert told[0]["epochs"] == {}
     # The next trial of the process finds it mended, or fails as well.
-    assert trainable.reset_config({"trial": trial_config(PLAN.request(PLAN.trials[0]))})
+    assert trainable.reset_config(pack_config([PLAN.request(PLAN.trials[0])]))
     assert outcome(to_the_end(trainable)).status == "finished"
     assert writer.writer.end("finished") == []
     assert [kept.status for kept in writer.memory.runs] == ["finished"]
@@ -242,8 +244,9 @@ def test_a_lost_gpu_leaves_the_process_and_another_one_continues(
         with pytest.raises(DeviceLost):
             lost.step()
     told = to_the_end(begun(context))
-    assert [row.epoch for step in told for row in step["epochs"]] == [1, 2, 3]
-    assert [len(step["epochs"]) for step in told] == [2, 1, 0], "the driver hears of the first epoch again"
+    assert [row.epoch for step in told for rows in step["epochs"].values() for row in rows] == [1, 2, 3]
+    new = [sum(map(len, step["epochs"].values())) for step in told]
+    assert new == [2, 1, 0], "the driver hears of the first epoch again"
     assert outcome(told).status == "finished"
     assert writer.writer.end("finished") == []
     assert [sorted(kept.epochs) for kept in writer.memory.runs] == [[1, 2, 3]]

@@ -35,7 +35,7 @@ from resablate.scheduling import (
     run,
     run_sweep,
 )
-from resablate.scheduling.ray_trainable import TrialTrainable
+from resablate.scheduling.ray_trainable import PackTrainable, keys_of
 from resablate.sweep import Resources
 from resablate.tracking import MemoryTracker, open_tracker
 from resablate.trial import Trial
@@ -100,7 +100,7 @@ def run_on_ray(
     pass_on = ray_driver.Watcher.on_trial_result
 
     def watch(self: Any, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
-        key, pid = trial.config["trial"]["key"], result["pid"]
+        [key], pid = keys_of(trial.config), result["pid"]
         watched.append((key, pid))
         if result["epoch"] >= 2 and left[key]:
             left[key] -= 1
@@ -229,10 +229,10 @@ def test_what_befalls_one_trial_leaves_the_others_alone(tmp_path: Path, monkeypa
     assert numbers(results[0]) == numbers(undisturbed)
 
 
-def break_gpus(folder: Path) -> type[TrialTrainable]:
+def break_gpus(folder: Path) -> type[PackTrainable]:
     """Trials in whose processes the GPU fails: that of seed 0 once, in its third epoch, that of seed 1 always."""
 
-    class Faulty(TrialTrainable):  # pickled with its methods, as it is no name of a module
+    class Faulty(PackTrainable):  # pickled with its methods, as it is no name of a module
         def _prepare(self) -> None:
             super()._prepare()
             run_epoch = Trial.run_epoch
@@ -254,7 +254,7 @@ def test_a_lost_gpu_ends_its_process_and_the_trial_continues_in_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "faults").mkdir()
-    monkeypatch.setattr(ray_tune, "TrialTrainable", break_gpus(tmp_path / "faults"))
+    monkeypatch.setattr(ray_tune, "PackTrainable", break_gpus(tmp_path / "faults"))
     for module in (ray_tune, ray_driver):
         monkeypatch.setattr(module, "MAX_PROCESS_DEATHS", 1)
     uri, plan = make_database(tmp_path), tiny_plan({"seed": [0, 1]}, epochs=4)

@@ -67,6 +67,12 @@ class FaultyTracker(Tracker):
         self._called("finish_trial", result.spec.seed)
         self.kept.finish_trial(result, weights=weights, figures=figures)
 
+    def check_results(self, runs: Mapping[str, str]) -> dict[str, str]:
+        return self.kept.check_results(runs)
+
+    def discard_trial(self, run_id: str) -> None:
+        self.kept.discard_trial(run_id)
+
     def end_sweep(self, status: SweepStatus) -> None:
         self._called("end_sweep", status)
         self.kept.end_sweep(status)
@@ -154,7 +160,7 @@ def test_a_result_lies_in_the_spool_before_it_is_filed_and_not_afterwards(spool:
     result = make_result(seed=1)
     run(writer, result)  # returns although the tracker does not
 
-    assert files(spool) == [f"{result.key}/result.json", f"{result.key}/weights.safetensors"]
+    assert files(spool) == [f"{result.key}/{name}" for name in ("files.json", "result.json", "weights.safetensors")]
     assert spooled(spool)[result.key].to_json() == result.to_json()
     assert tracker.kept.runs == []
 
@@ -278,7 +284,7 @@ def test_half_a_file_and_a_file_of_another_version_are_passed_over(
     run(writer, make_result())
     assert writer.end("finished") == []
     assert len(memory.runs) == 1
-    assert "old/result.json: not a result that can be read" in caplog.text
+    assert f"{spool / 'old'}: not a whole result (files.json: No such file or directory), passed over" in caplog.text
 
 
 def test_a_disk_that_is_full_fails_the_trial_and_leaves_no_half_result(

@@ -274,7 +274,7 @@ def test_what_a_sweep_pruned_it_leaves_alone_and_another_runs_in_full(
         memory.start_trial(spec)
         result = make_result(status=status, reason="pruned by asha after epoch 3").model_copy(update={"spec": spec})
         memory.finish_trial(result, weights={}, figures={})
-    monkeypatch.setattr(run, "_run_on_ray", None)
+    monkeypatch.setattr(run, "run_batches_on_ray", None)
     outcome = run_sweep(pruning, scheduler="ray_tune", command="", console=Console(file=io.StringIO()))
     assert (outcome.reused, outcome.not_repeated, outcome.counts, outcome.failed) == (1, {"pruned": 1}, {}, False)
     outcome, _ = run_inline(plan("other", **grid))

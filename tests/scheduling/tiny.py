@@ -31,11 +31,11 @@ def tiny_sweep(
     fields: Mapping[str, Any] | None = None,
     **base: Any,
 ) -> SweepSpec:
-    """A sweep over `axes` with `base`, and `fields` whose names have a dot, on top of BASE."""
+    """A sweep over `axes` with `base`, and `fields` whose names have a dot, on top of BASE; no packs if not asked."""
     kept = {field: value for field, value in {**BASE, **base, **(fields or {})}.items() if field not in axes}
     parts: dict[str, Any] = {"base": kept, "axes": dict(axes), "analyses": dict(analyses)}
-    given = {"resources": dict(resources)} if resources else {}
-    return parse_sweep({"name": name, **parts, **given, "search": dict(search or {})})
+    given = {"resources": {"pack": 1, **(resources or {})}, "search": dict(search or {})}
+    return parse_sweep({"name": name, **parts, **given})
 
 
 def tiny_plan(axes: Mapping[str, Any], **parts: Any) -> SweepPlan:

@@ -40,8 +40,9 @@ def open_search(
     sweep: SweepSpec,
     past: Iterable[TrialResult] = (),
     complete: Callable[[str], TrialResult | None] = lambda key: None,
+    limit: int | None = None,
 ) -> Searcher:
-    return Searcher(sweep, trials_of=plan_sweep(sweep).point_trials, past=past, complete=complete)
+    return Searcher(sweep, trials_of=plan_sweep(sweep).point_trials, past=past, complete=complete, limit=limit)
 
 
 def end(

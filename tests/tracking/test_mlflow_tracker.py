@@ -1,4 +1,5 @@
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from resablate.errors import TrackingError
 from resablate.measurement import AnalysisResult
 from resablate.result import weights_file
 from resablate.spec import TrainSpec
+from resablate.storage.files import digest
 from resablate.tracking import open_tracker
 from resablate.tracking.mlflow_reader import MlflowReader
 from resablate.tracking.mlflow_store import MlflowStore
@@ -227,15 +229,129 @@ def test_a_deleted_experiment_is_not_brought_back_silently(uri: str) -> None:
         started(uri)
 
 
-def test_a_result_that_is_gone_is_named(uri: str, tmp_path: Path) -> None:
-    run(started(uri), make_result(seed=0))
-    [file] = tmp_path.rglob("result.json")
-    file.write_text('{"spec": {"shape": "round"}}')
-    with pytest.raises(TrackingError, match=r"result\.json of run .* is not what this version of resablate writes"):
-        open_tracker(uri).load_sweep("seeds")
+def flip(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def fold(file: Path) -> None:
     file.unlink()
-    with pytest.raises(TrackingError, match=r"reading result\.json of run .* failed: "):
-        open_tracker(uri).load_sweep("seeds")
+    file.mkdir()
+
+
+def of_another_trial(file: Path) -> None:
+    file.write_text(make_result(seed=1).to_json())
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "a changed bit": (flip, "its content is not what was filed"),
+    "half of it": (lambda file: file.write_bytes(file.read_bytes()[:300]), "its content is not what was filed"),
+    "empty": (lambda file: file.write_bytes(b""), "its content is not what was filed"),
+    "gone": (Path.unlink, "it is missing"),
+    "a folder in its place": (fold, "it is missing"),
+    "another trial's": (of_another_trial, "its content is not what was filed"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_result_is_as_if_the_trial_had_not_ended(
+    damage: str, uri: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    act, why = DAMAGES[damage]
+    whole, spoiled = make_result(seed=1), make_result(seed=0)
+    tracker = started(uri)
+    run(tracker, whole)
+    run(tracker, spoiled)
+    tracker.end_sweep("finished")
+    reader = open_tracker(uri)
+    complete = reader.complete_keys()
+    [file] = tmp_path.rglob(f"{complete[spoiled.key]}/artifacts/result.json")
+    assert reader.check_results(complete) == {}
+    act(file)
+    record = reader.load_sweep("seeds")
+    assert ([result.key for result in record.results], record.missing) == ([whole.key], [spoiled.spec])
+    [line] = caplog.messages
+    assert line == f"result.json of run {complete[spoiled.key]}: {why}; it does not count"
+    assert [key for _, result in reader.iter_results("seeds") for key in [result.key]] == [whole.key]
+    with pytest.raises(TrackingError, match=why):
+        reader.load_trial(spoiled.key)
+    assert reader.check_results(complete) == {spoiled.key: f"result.json of run {complete[spoiled.key]}: {why}"}
+
+    reader.discard_trial(complete[spoiled.key])
+    assert spoiled.key not in reader.states("seeds")
+    again = started(uri)
+    run(again, spoiled)
+    again.end_sweep("finished")
+    assert open_tracker(uri).complete_keys().keys() == complete.keys()
+    assert len(open_tracker(uri).load_sweep("seeds").results) == 2
+    assert len(runs(uri, "trial")) == 2
+
+
+def test_a_whole_result_of_another_trial_is_none(uri: str, tmp_path: Path) -> None:
+    """Also where somebody gave it the digest of what lies there."""
+    result = make_result(seed=0)
+    run(started(uri), result)
+    [child] = runs(uri, "trial")
+    [file] = tmp_path.rglob("result.json")
+    of_another_trial(file)
+    MlflowClient(tracking_uri=uri).set_tag(child.info.run_id, "resablate.record.result.json", digest(file.read_bytes()))
+    other = make_result(seed=1).key
+    problem = f"it is the result of trial {other}, not of {result.key}"
+    assert problem in open_tracker(uri).check_results({result.key: child.info.run_id})[result.key]
+    assert open_tracker(uri).load_sweep("seeds").results == []
+
+
+def test_tags_alone_make_no_trial_complete(uri: str) -> None:
+    tracker = started(uri)
+    result = make_result(seed=0)
+    tracker.start_trial(result.spec)
+    [child] = runs(uri, "trial")
+    MlflowClient(tracking_uri=uri).set_tag(child.info.run_id, "resablate.status", "finished")
+    assert open_tracker(uri).complete_keys() == {}
+    assert open_tracker(uri).states("seeds")[result.key].status == "interrupted"
+    MlflowClient(tracking_uri=uri).set_tag(child.info.run_id, "resablate.record.result.json", "0" * 64)
+    assert open_tracker(uri).load_sweep("seeds").results == []
+    problems = open_tracker(uri).check_results({result.key: child.info.run_id})
+    assert problems == {result.key: f"result.json of run {child.info.run_id}: it is missing"}
+
+
+def test_files_elsewhere_on_the_reader_s_disk_are_not_read(
+    uri: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who may write records says where their files are."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    MlflowClient(tracking_uri=uri).create_experiment("seeds", artifact_location=elsewhere.as_uri())
+    monkeypatch.setenv("RESABLATE_ARTIFACTS", str(elsewhere))
+    tracker = started(uri)
+    run(tracker, make_result(seed=0))
+    tracker.end_sweep("finished")
+    complete = open_tracker(uri).complete_keys()
+    assert open_tracker(uri).check_results(complete) == {}, "where that folder is meant"
+    monkeypatch.delenv("RESABLATE_ARTIFACTS")
+    reader = open_tracker(uri)
+    assert reader.complete_keys() == {}
+    for ask in (lambda: started(uri), lambda: reader.load_sweep("seeds")):
+        with pytest.raises(TrackingError, match=rf"experiment 'seeds' keeps its files in {elsewhere.as_uri()}, and"):
+            ask()
+    with pytest.raises(TrackingError, match="where no results lie"):
+        reader.load_trial(complete[make_result(seed=0).key])
+
+
+@pytest.mark.parametrize("damage", ["a changed bit", "gone"])
+def test_damaged_weights_are_refused(damage: str, uri: str, tmp_path: Path) -> None:
+    weights = tmp_path / "w"
+    weights.write_bytes(b"weights of some size")
+    result = make_result(seed=0)
+    tracker = started(uri)
+    tracker.start_trial(result.spec)
+    tracker.finish_trial(result, weights={weights_file(None): weights}, figures={})
+    [run_id] = open_tracker(uri).complete_keys().values()
+    assert open_tracker(uri).load_weights_file(run_id, tmp_path).read_bytes() == weights.read_bytes()
+    [file] = tmp_path.rglob("artifacts/weights.safetensors")
+    DAMAGES[damage][0](file)
+    with pytest.raises(TrackingError, match=rf"weights.safetensors of run {run_id}: {DAMAGES[damage][1]}"):
+        open_tracker(uri).load_weights_file(run_id, tmp_path)
 
 
 def test_no_run_is_left_running(uri: str) -> None:
@@ -279,13 +395,56 @@ def test_a_trial_is_listed_before_its_run_is_there(uri: str) -> None:
     assert [spec.seed for spec in open_tracker(uri).submitted("seeds")[1]] == [0, 1, 2]
 
 
-def test_a_list_of_trials_that_is_broken_is_named(uri: str, tmp_path: Path) -> None:
-    started(uri)
+def test_a_list_of_trials_that_is_broken_is_as_if_it_were_not_there(
+    uri: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tracker = started(uri)
+    run(tracker, make_result(seed=1))
     [file] = tmp_path.rglob("trials.json")
-    for content in ("[]", '{"common": {}}', '{"common": {"shape": 1}, "trials": []}', "{"):
+    for content in ("[]", '{"common": {}}', '{"common": {"shape": 1}, "trials": []}', "{", ""):
         file.write_text(content)
-        with pytest.raises(TrackingError, match=r"trials\.json of run .* is not what this version of resablate writes"):
-            open_tracker(uri).submitted("seeds")
+        caplog.clear()
+        assert open_tracker(uri).submitted("seeds") == (SWEEP, [make_result(seed=1).spec])
+        [line] = caplog.messages
+        assert re.search(r"trials\.json of run .* is not what was filed there \(its content is not", line)
+    assert [result.spec.seed for result in open_tracker(uri).load_sweep("seeds").results] == [1]
+    tracker.end_sweep("finished")
+    started(uri)
+    assert len(open_tracker(uri).submitted("seeds")[1]) == 2, "the next submission has a list of its own"
+
+
+@pytest.mark.parametrize("cut", ["trials-recent.json", "trials-recent-2.json"])
+def test_a_list_that_is_cut_off_while_it_is_written_leaves_the_one_before(uri: str, tmp_path: Path, cut: str) -> None:
+    tracker = open_tracker(uri)
+    tracker.start_sweep(SWEEP, trials=[], command="")
+    for seed in range(4):
+        tracker.start_trial(TRIALS[0].replace(seed=seed))
+    before = open_tracker(uri).submitted("seeds")
+    [parent] = runs(uri, "sweep")
+    current = parent.data.tags["resablate.list.trials-recent.json"].split()[1]
+    [file] = tmp_path.rglob(cut)
+    if cut != current:  # the name that the next list would have
+        file.write_text('{"common": {"ep')
+    assert open_tracker(uri).submitted("seeds") == before
+
+
+def test_a_submission_whose_file_is_damaged_is_passed_over(
+    uri: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = started(uri)
+    run(first, make_result(seed=0))
+    first.end_sweep("finished")
+    files = set(tmp_path.rglob("sweep.json"))
+    started(uri).end_sweep("finished")
+    [latest] = set(tmp_path.rglob("sweep.json")) - files
+    latest.write_bytes(latest.read_bytes()[:20])
+    assert len(open_tracker(uri).load_sweep("seeds").results) == 1
+    assert "the submission before it is read instead" in caplog.text
+    files.pop().unlink()
+    with pytest.raises(TrackingError, match=r"sweep\.json of run .* is not what was filed there"):
+        open_tracker(uri).load_sweep("seeds")
+    started(uri)
+    assert open_tracker(uri).submitted("seeds")[0] == SWEEP
 
 
 STRANGE: list[dict[str, str | None]] = [
@@ -351,7 +510,8 @@ def test_an_amended_trial_has_the_new_numbers_and_no_number_twice(uri: str) -> N
     assert history(uri, child.info.run_id, "lesion examples 100/error") == [(0, 0.4)]
     [child] = runs(uri, "trial")
     assert child.info.status == "FINISHED"
-    assert child.data.tags["resablate.measured"].split() == sorted(result.measured | {new.question.id})
+    assert child.data.tags["resablate.measured"].split() == sorted(result.measured), "nothing is written over"
+    assert open_tracker(uri).states("seeds")[result.key].measured == result.measured | {new.question.id}
 
 
 def test_a_file_is_amended_by_one_process_at_a_time(uri: str) -> None:
@@ -376,15 +536,15 @@ def test_a_file_is_amended_by_one_process_at_a_time(uri: str) -> None:
 def test_a_result_that_is_being_written_is_read_again(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
     result = make_result(seed=0)
     run(started(uri), result)
-    read, halves = MlflowStore.read_files, [1]
+    read, halves = MlflowStore.read_file, [1]
 
-    def half_at_first(store: MlflowStore, run_id: str, artifact_uri: str, names: list[str]) -> list[bytes]:
-        contents = read(store, run_id, artifact_uri, names)
-        if names == ["result.json"] and halves:
+    def half_at_first(store: MlflowStore, run_id: str, artifact_uri: str, name: str) -> bytes | None:
+        content = read(store, run_id, artifact_uri, name)
+        if name == "result.json" and halves:
             halves.pop()
-            return [contents[0][:100]]
-        return contents
+            return (content or b"")[:100]
+        return content
 
-    monkeypatch.setattr(MlflowStore, "read_files", half_at_first)
+    monkeypatch.setattr(MlflowStore, "read_file", half_at_first)
     assert open_tracker(uri).load_trial(result.key)[1] == result
     assert not halves

@@ -22,11 +22,16 @@ def uri(tmp_path: Path) -> str:
     return make_database(tmp_path)
 
 
+def _beside(uri: str) -> str:
+    """Where MLflow's own programs keep files that are started in the folder of the database."""
+    return str(Path(uri.removeprefix("sqlite:///")).parent / "mlruns")
+
+
 def file_old_records(uri: str, name: str, *, trials: int = 2) -> str:
     """What 0.1 left: a submission and trials, without a schema. Returns the id of the experiment."""
     client = MlflowClient(tracking_uri=uri)
     found = client.get_experiment_by_name(name)
-    place = found.experiment_id if found else client.create_experiment(name)
+    place = found.experiment_id if found else client.create_experiment(name, artifact_location=_beside(uri))
     client.create_run(place, tags={"resablate.kind": "sweep", "resablate.sweep": name})
     for _ in range(trials):
         tags = {"resablate.kind": "trial", "resablate.sweep": name, "resablate.key": KEY}
@@ -87,5 +92,5 @@ def test_a_deleted_experiment_is_no_hindrance_to_reading(uri: str) -> None:
 
 def test_runs_of_other_programs_are_no_hindrance(uri: str) -> None:
     client = MlflowClient(tracking_uri=uri)
-    client.create_run(client.create_experiment("seeds"))
+    client.create_run(client.create_experiment("seeds", artifact_location=_beside(uri)))
     started(uri)

@@ -118,6 +118,20 @@ def test_a_stopped_training_continues_bit_for_bit(
 
 
 @compiler
+def test_a_kind_of_block_is_compiled_once_for_all_blocks_and_trainings() -> None:
+    """After one network, others of the same kinds of blocks compile nothing, deeper ones neither."""
+    regime = {**fields_of("cpu"), "compile": True, "batch_size": 96}
+    make_training(three_blocks(), **regime).run_epoch()
+    one, other = (three_blocks(generator=make_generator(seed)) for seed in (1, 2))
+    deeper = ResidualNetwork(stem=one.stem, blocks=[one.chain[0], other.chain[0], *one.chain[1:]], head=one.head)
+    with torch.compiler.set_stance("fail_on_recompile"):
+        for network in (three_blocks(generator=make_generator(3)), deeper):
+            assert make_training(network, **regime, seed=3).run_epoch().train_loss > 0
+        with pytest.raises(RuntimeError, match="recompile"):
+            make_training(three_blocks(width=5), **regime).run_epoch()
+
+
+@compiler
 @pytest.mark.slow
 def test_compiled_dropout_continues_bit_for_bit(tmp_path: Path) -> None:
     """Compiled code draws its own random numbers, but from a seed torch's generator gives it; two sizes of batch."""

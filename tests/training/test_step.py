@@ -16,7 +16,7 @@ from resablate.model import build_network
 from resablate.regularizers import REGULARIZERS
 from resablate.training import MEMORY_FORMATS, PRECISIONS
 from resablate.training.batch_norm import batch_norms, batches_counted_at_once
-from resablate.training.step import TrainingStep, plan_epoch
+from resablate.training.step import EpochPlan, TrainingStep, plan_epoch
 from tests.networks import make_generator
 from tests.training.runs import make_digits_network, make_splits, make_training, run
 
@@ -44,19 +44,29 @@ def make_step(forward: Any, optimizer: torch.optim.Optimizer, device: str = "cpu
     return TrainingStep(forward=forward, optimizer=optimizer, device=torch.device(device), **fields)
 
 
+def make_plan(order: Tensor, rates: list[float], *, batch_size: int, augmentation: str = "none") -> EpochPlan:
+    row = AUGMENTATIONS[augmentation]()
+    return plan_epoch(order, rates, batch_size=batch_size, augmentation=row, generator=make_generator())
+
+
 def test_a_plan_holds_the_draws_of_batch_after_batch() -> None:
-    order, augmentation = torch.randperm(11, generator=make_generator(1)), CropFlip(padding=2)
-    plan = plan_epoch(order, [0.3, 0.2], batch_size=4, augmentation=augmentation, generator=make_generator())
-    assert torch.equal(plan.order, order[:8])
-    assert plan.sizes == (4, 4)
-    assert plan.rates.tolist() == [0.3, 0.2]
+    order = torch.randperm(11, generator=make_generator(1))
+    plan = make_plan(order, [0.3, 0.2, 0.1], batch_size=4, augmentation="crop_flip")
+    assert torch.equal(plan.order, order)
+    assert plan.sizes == (4, 4, 3)
     generator = make_generator()
-    for start in (0, 4):
-        for whole, part in zip(plan.draws, augmentation.draw(4, generator), strict=True):
-            assert torch.equal(whole[start : start + 4], part)
-    whole = plan_epoch(order, [0.1] * 3, batch_size=4, augmentation=augmentation, generator=make_generator())
-    assert whole.sizes == (4, 4, 3)
-    assert torch.equal(whole.order, order)
+    for start, size in zip((0, 4, 8), plan.sizes, strict=True):
+        for whole, part in zip(plan.draws, CropFlip().draw(size, generator), strict=True):
+            assert torch.equal(whole[start : start + size], part)
+
+
+def test_a_plan_that_ends_early_has_the_shapes_of_a_whole_one() -> None:
+    order = torch.randperm(11, generator=make_generator(1))
+    whole, early = (make_plan(order, rates, batch_size=4, augmentation="crop") for rates in ([0.3] * 3, [0.3, 0.2]))
+    assert early.sizes == (4, 4)
+    assert early.rates.tolist() == [0.3, 0.2, 0.2]
+    assert torch.equal(early.order, whole.order)
+    assert all(torch.equal(one, two) for one, two in zip(early.draws, whole.draws, strict=True))
 
 
 @pytest.mark.parametrize("augmentation", AUGMENTATIONS)
@@ -76,13 +86,7 @@ def test_no_value_is_read_in_an_epoch(augmentation: str, penalty: str) -> None:
         penalty=regularizer.penalty,
         memory_format=MEMORY_FORMATS["channels_last"],
     )
-    plan = plan_epoch(
-        torch.randperm(20),
-        [0.1] * 3,
-        batch_size=8,
-        augmentation=AUGMENTATIONS[augmentation](),
-        generator=make_generator(),
-    )
+    plan = make_plan(torch.randperm(20), [0.1] * 3, batch_size=8, augmentation=augmentation)
     with batches_counted_at_once(network, 3), step.epoch(plan):
         for size in plan.sizes:
             step.resident(examples.gather, size)
@@ -92,9 +96,8 @@ def test_no_value_is_read_in_an_epoch(augmentation: str, penalty: str) -> None:
 
 def test_the_rate_is_a_tensor_in_an_epoch_and_a_number_after_it() -> None:
     layer = nn.Linear(3, 2)
-    step = make_step(layer, TensorDescent(layer.parameters()))
     examples = Examples(torch.randn(6, 3, generator=make_generator()), torch.tensor([0, 1, 0, 1, 1, 0]))
-    plan = plan_epoch(torch.arange(6), [0.5, 0.25], batch_size=3, augmentation=Keep(), generator=make_generator())
+    plan = make_plan(torch.arange(6), [0.5, 0.25], batch_size=3)
     optimizer = TensorDescent(layer.parameters())
     step = make_step(layer, optimizer)
     with step.epoch(plan):
@@ -127,7 +130,7 @@ def test_sums_and_rates_may_be_of_several_networks() -> None:
         return images, labels[:, None].expand(-1, 2)
 
     step = make_step(lambda x: torch.einsum("bi,kci->bkc", x, together), Descent([together]), losses=losses, members=2)
-    plan = plan_epoch(torch.arange(8), [0.0, 0.0], batch_size=4, augmentation=Keep(), generator=make_generator())
+    plan = make_plan(torch.arange(8), [0.0, 0.0], batch_size=4)
     with step.epoch(replace(plan, rates=rates)):
         for size in plan.sizes:
             step.resident(gather, size)

@@ -1,0 +1,111 @@
+"""The answers of one sweep or several: decided at once, or as their seeds came in rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from resablate.claims import CLAIMS
+from resablate.claims.answer import Answer, answer_claims
+from resablate.claims.claim import Claim, Judgement, untested
+from resablate.claims.rounds import Followed, family, follow_rounds, joined_seeds, trainings_of
+from resablate.errors import SpecError
+from resablate.result import TrialResult
+from resablate.spec import TrainSpec
+from resablate.statistics import Standing
+from resablate.sweep import SweepSpec
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What results say about claims.
+
+    Args:
+        answers: one for each claim.
+        followed: the rounds that they were decided in; None where seeds did not come in rounds.
+        notes: what a reader should know of how the level was spent, a sentence each.
+    """
+
+    answers: tuple[Answer, ...]
+    followed: Followed | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def tested(self) -> int:
+        """How many claims share the level."""
+        if self.followed:
+            return len(self.followed.family.claims)
+        return sum(answer.judgement.comparison.testable for answer in self.answers)
+
+
+def answer_sweeps(
+    sweeps: Sequence[SweepSpec], results: Iterable[TrialResult], missing: Iterable[TrainSpec] = ()
+) -> Answers:
+    """Every claim decided over the results of one sweep or several, at one level for all together.
+
+    Where seeds came in rounds, each look spends its share of the level, and a claim that a look decided is decided.
+
+    Args:
+        sweeps: whose results they are.
+        results: of trainings that have ended.
+        missing: trainings of the sweeps that have not.
+    """
+    known, seeds = list(results), joined_seeds(sweeps)
+    if seeds is None:
+        return Answers(answer_claims(known))
+    left = list(missing)
+    asked = [analysis for sweep in sweeps for analysis in sweep.analyses]
+    try:
+        found = family(seeds, [*(result.spec for result in known), *left], asked)
+    except SpecError as error:  # a claim of a version to come, or results of a part of the sweep
+        return Answers((), notes=tuple(error.problems))
+    # The rounds of one sweep go on; of several, what a cell has is what there is.
+    to_come = seeds.most if len(sweeps) == 1 else 0
+    followed = follow_rounds(found, trainings_of(known, left, to_come=to_come))
+    answers = tuple(_answer(name, claim, followed) for name, claim in found.claims.items())
+    others = (
+        [] if seeds.claims else [_not_compared(claim) for name, claim in CLAIMS.items() if name not in found.claims]
+    )
+    return Answers((*answers, *others), followed, _notes(sweeps, followed, named=seeds.claims is not None))
+
+
+def _answer(name: str, claim: Claim, followed: Followed) -> Answer:
+    judgement, standing = followed.judgements[name], followed.standing
+    level = standing.levels.get(name, 0.0)
+    decision = judgement.comparison.decide(level) if level else untested(judgement.missing).decide()
+    to_come = "" if standing.finished or name in standing.decided_at else round_words(standing)
+    return Answer(claim, judgement, decision, to_come)
+
+
+def _not_compared(claim: Claim) -> Answer:
+    judgement = Judgement({}, claim.needs)
+    return Answer(claim, judgement, judgement.comparison.decide())
+
+
+def round_words(standing: Standing) -> str:
+    """`round 3 of 8 (4 seeds of each cell), 12 of 20 cells decided`."""
+    rounds, cells, stuck = standing.rounds.seeds, len(standing.counts), len(standing.stuck)
+    place = f"round {standing.index + 1} of {len(rounds)} ({rounds[standing.index]} seeds of each cell)"
+    words = f"{place}, {cells - len(standing.open) - stuck} of {cells} cells decided"
+    if stuck:
+        words += f", {stuck} cannot be compared: a training of theirs failed or is not there, or a number is missing"
+    return words
+
+
+def _notes(sweeps: Sequence[SweepSpec], followed: Followed, *, named: bool) -> tuple[str, ...]:
+    rounds, claims = followed.family.rounds, followed.family.claims
+    shares = f"{100 * rounds.shares[0]:.3g} % of the level at each of the first {len(rounds.seeds) - 1} looks"
+    notes = [
+        f"seeds came in rounds until decided, with looks at {', '.join(map(str, rounds.seeds))} seeds of each cell:"
+        f" {shares}, {100 * rounds.shares[-1]:.3g} % at the last, so the level holds whenever it stops;"
+        f" {round_words(followed.standing)}"
+    ]
+    if named:
+        notes.append(f"the level is spent on {', '.join(claims)} alone: the sweep names them, and no other is tested")
+    if len(sweeps) > 1:
+        notes.append(
+            "the results of several sweeps are looked at together by the plan of rounds with the most seeds, which was"
+            " fixed before the first training, and each look takes the first seeds of every cell; what a cell has"
+            " beyond the last look is not used"
+        )
+    return tuple(notes)

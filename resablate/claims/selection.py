@@ -1,0 +1,78 @@
+"""Which cells a rule compares: by arms and settings, whatever they come to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from resablate.claims.arms import Arm, Fields, Params
+from resablate.claims.claim import Compared, Judgement, Part
+from resablate.claims.trials import ClaimCell, Trials
+
+Fits = Callable[[Params, Params], bool]
+
+
+def any_two(claimed: Params, rival: Params) -> bool:
+    """Any two cells of a setting are compared."""
+    return True
+
+
+def grouped(
+    trials: Trials, where: Fields, varies: tuple[str, ...], arms: Sequence[Arm]
+) -> Iterator[tuple[str, list[list[ClaimCell]]]]:
+    """Setting in words, and the cells of each arm, of the settings in which the first arm and another one are there."""
+    for name, cells in trials.settings(where, varies).items():
+        found = [[cell for cell in cells if arm.holds(cell.params)] for arm in arms]
+        if found[0] and (len(arms) == 1 or any(found[1:])):
+            yield name, found
+
+
+def missing_arms(arms: Sequence[Arm], where: Fields) -> str:
+    """What would have to run, in words."""
+    fields = ", ".join(f"{name} {_condition(value)}" for name, value in where.items())
+    names = " and ".join(dict.fromkeys(arm.name for arm in arms))
+    return f"trainings with {names}, equal in everything else" + (f" ({fields})" if fields else "")
+
+
+def _condition(value: object) -> str:
+    low, values = getattr(value, "low", None), getattr(value, "values", None)
+    return f"of {low:g} or more" if low is not None else " or ".join(map(str, values)) if values else str(value)
+
+
+def opposed(
+    trials: Trials, where: Fields, varies: tuple[str, ...], arms: Sequence[Arm], fits: Fits = any_two
+) -> Iterator[tuple[str, ClaimCell, ClaimCell]]:
+    """Setting in words, a cell of the first arm, and one of another arm that it is compared with."""
+    for setting, (ours, *others) in grouped(trials, where, varies, arms):
+        for one, other in product(ours, [cell for cells in others for cell in cells]):
+            if one is not other and fits(one.params, other.params):
+                yield setting, one, other
+
+
+def compared_pairs(
+    trials: Trials, where: Fields, varies: tuple[str, ...], arms: Sequence[Arm], fits: Fits = any_two
+) -> list[Compared]:
+    """Every cell of the first arm with every cell of the others, setting by setting."""
+    return [Compared((one, other)) for _, one, other in opposed(trials, where, varies, arms, fits)]
+
+
+def single_cells(trials: Trials, where: Fields, arm: Arm) -> list[tuple[str, ClaimCell]]:
+    """Setting in words, and the arm's cell in it."""
+    return [
+        (name, cell) for name, cells in trials.settings(where, ()).items() for cell in cells if arm.holds(cell.params)
+    ]
+
+
+@dataclass(frozen=True)
+class Found:
+    """Parts and notes as they come in."""
+
+    parts: dict[str, Part]
+    notes: list[str]
+
+    def judgement(self, missing: str) -> Judgement:
+        """All of it; `missing` says what would have to run where there is no part."""
+        if not self.parts:
+            return Judgement({}, missing, tuple(dict.fromkeys(self.notes)))
+        return Judgement(self.parts, "", tuple(dict.fromkeys(self.notes)))

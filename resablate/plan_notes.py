@@ -1,0 +1,48 @@
+"""What a reader of a planned sweep should know: trainings that fall together, rounds, what is not as published."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from resablate.argument_takers import ArgumentTakers
+from resablate.claims.rounds import family, rounds_notes
+from resablate.model import NETWORKS
+from resablate.registry import keyword_defaults
+from resablate.searches import is_adaptive
+from resablate.searches.objectives import objective_note
+from resablate.spec import TrainSpec
+from resablate.sweep import SweepSpec
+
+
+def plan_notes(sweep: SweepSpec, takers: ArgumentTakers, trials: Sequence[TrainSpec], *, points: int) -> list[str]:
+    """What a reader of the sweep should know, one line each.
+
+    Args:
+        sweep: without a mistake.
+        takers: of its arguments.
+        trials: its different trainings, or some of those that a search may propose.
+        points: how many points they come from.
+    """
+    notes = takers.notes()
+    if points > len(trials):
+        notes.append(f"{points} points make {len(trials)} different trials; the others would repeat one of these")
+    if is_adaptive(sweep.search.method):
+        notes.append(f"{sweep.search.method} proposes the trials one by one, such as these")
+    if sweep.search.method != "grid":
+        notes += [note for name in sweep.search.minimize if (note := objective_note(name, sweep.analyses))]
+    if sweep.seeds:
+        notes += rounds_notes(family(sweep.seeds, trials, sweep.analyses), sweep.seeds, trials)
+    if best := sweep.search.analyze_best:
+        notes.append(f"analyses are asked of the best {best} points alone, by {sweep.search.minimize[0]}, at the end")
+    networks = dict.fromkeys(spec.network.name for spec in trials)
+    return notes + [note for network in networks if (note := _unlike_published(sweep, network))]
+
+
+def _unlike_published(sweep: SweepSpec, network: str) -> str:
+    """What the sweep does not write and would not be as in the network's papers; empty where all is."""
+    build = keyword_defaults(NETWORKS[network].build)
+    unwritten = {"depth", "width"} - sweep.base.keys() - set(sweep.swept)
+    defaults = {name: TrainSpec.model_fields[name].default for name in sorted(unwritten) if name in build}
+    other = {name: value for name, value in defaults.items() if value != build[name]}
+    told = ", ".join(f"{name} {value} (published: {build[name]})" for name, value in other.items())
+    return f"{network} is built with {told}, as the sweep writes nothing else" if told else ""

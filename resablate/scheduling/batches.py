@@ -1,0 +1,138 @@
+"""The batches of a submission under one record: what is pending, and what follows once that has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from rich.console import Console
+
+from resablate.check import planned_epochs
+from resablate.component import Component
+from resablate.datasets import StoredImages
+from resablate.plan import SweepPlan
+from resablate.scheduling.inline import run_inline
+from resablate.scheduling.pending import PendingTrials
+from resablate.scheduling.progress import SweepProgress
+from resablate.scheduling.result_writer import ResultWriter
+from resablate.scheduling.stopping import Stopping
+from resablate.spec import TrainSpec
+from resablate.storage.spool import SPOOL
+from resablate.tracking import Tracker
+
+TRIALS = "trials"
+"""Where a sweep keeps checkpoints, in its folder."""
+Following = Callable[[Callable[[TrainSpec], object]], Sequence[TrainSpec]]
+"""What adds a training to the record -> the next batch; empty where there is none."""
+
+
+def _recorded(plan: SweepPlan, pending: PendingTrials) -> list[TrainSpec]:
+    """What the record of this submission begins with: all trials, or those that the search knows already."""
+    return pending.known if pending.search else list(plan.trials)
+
+
+def run_batches_inline(
+    plan: SweepPlan,
+    pending: PendingTrials,
+    *,
+    tracker: Tracker,
+    work: Path,
+    command: str,
+    data_root: Path | None,
+    progress: SweepProgress,
+    store: str,
+    following: Following,
+) -> list[str]:
+    """Run what is pending in this process, and then what follows from it.
+
+    Returns:
+        One line for everything that could not be filed.
+    """
+    writer = ResultWriter(tracker, spool=work / SPOOL)
+    writer.start(plan.sweep, trials=_recorded(plan, pending), command=command)
+    try:
+        with progress, suppress(KeyboardInterrupt):
+            batch = pending.trials
+            while batch:
+                run_inline(
+                    batch,
+                    request=plan.request,
+                    resources=plan.sweep.resources,
+                    data_root=data_root,
+                    folder=work / TRIALS,
+                    writer=writer,
+                    progress=progress,
+                    store=store,
+                )
+                batch = following(writer.note_trial)
+        for spec in pending.search.reused.values() if pending.search else ():
+            writer.note_trial(spec)
+    finally:  # the record is closed whatever happened, and says so
+        problems = writer.end(progress.sweep_status())
+    return problems
+
+
+def run_batches_on_ray(
+    plan: SweepPlan,
+    pending: PendingTrials,
+    *,
+    uri: str,
+    work: Path,
+    command: str,
+    data_root: Path | None,
+    datasets: Mapping[Component, StoredImages],
+    progress: SweepProgress,
+    store: str,
+    stopping: Stopping,
+    console: Console,
+    following: Following,
+) -> list[str]:
+    """Run what is pending on Ray, and then what follows from it.
+
+    Returns:
+        One line for everything that could not be filed.
+    """
+    import ray
+    from ray.exceptions import RayTaskError
+
+    from resablate.scheduling.ray_capacity import ray_capacity
+    from resablate.scheduling.ray_tune import connect_ray, has_failed, run_ray, start_result_writer
+
+    connect_ray()
+    stopping.listen()  # Ray takes SIGTERM, and has it end the process at once
+    capacity = ray_capacity(plan.sweep.resources)
+    console.print(f"Ray: {capacity.description}; {capacity.concurrent} trials at a time", highlight=False)
+    writer = start_result_writer(uri=uri, spool=work / SPOOL)
+    # The trials' processes start meanwhile. What they send is kept until the record is open.
+    opening = writer.start.remote(plan.sweep, _recorded(plan, pending), command)
+    try:
+        # A second Ctrl-C raises; then too the record is closed and says so.
+        with progress, suppress(KeyboardInterrupt), stopping.polled():
+            batch = pending.trials
+            while batch:
+                run_ray(
+                    batch,
+                    request=plan.request,
+                    pruning=plan.sweep.search.pruning,
+                    epochs=max(planned_epochs(spec) for spec in (*plan.trials, *plan.samples)),
+                    resources=plan.sweep.resources,
+                    capacity=capacity,
+                    data_root=data_root,
+                    datasets=datasets,
+                    folder=work / TRIALS,
+                    writer=writer,
+                    progress=progress,
+                    stop=lambda: bool(stopping.reason) or has_failed(opening),
+                    store=store,
+                )
+                batch = () if stopping.reason or has_failed(opening) else following(writer.note_trial.remote)
+    finally:
+        try:
+            ray.get(opening)
+        except RayTaskError as error:
+            raise error.cause from None
+        for spec in pending.search.reused.values() if pending.search else ():
+            writer.note_trial.remote(spec)
+        problems: list[str] = ray.get(writer.end.remote(progress.sweep_status()))
+    return problems

@@ -1,0 +1,74 @@
+"""The stored results of a sweep's trainings, and which trainings there are to be by them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import final
+
+from resablate.claims.rounds import follow_rounds
+from resablate.errors import DamagedResult
+from resablate.plan import SweepPlan
+from resablate.result import COMPLETE, TrialResult, failed_result
+from resablate.spec import TrainSpec
+from resablate.statistics import Standing
+from resablate.storage.spool import spooled
+from resablate.tracking import Tracker
+
+
+@final
+class StoredResults:
+    """The results of trainings that have ended, from the records and from what waits to be filed.
+
+    Args:
+        sweep: its name.
+        tracker: holds the records.
+        spool: of the sweep.
+    """
+
+    def __init__(self, sweep: str, tracker: Tracker, spool: Path) -> None:
+        self._sweep = sweep
+        self._tracker = tracker
+        self._spool = spool
+        self._read: dict[str, TrialResult] = {}
+        """Of complete trainings: read once."""
+
+    def of(self, specs: Iterable[TrainSpec]) -> dict[str, TrialResult]:
+        """Key -> the result of each of `specs` that is complete, in whichever sweep, or that failed in this one."""
+        wanted = {spec.key: spec for spec in specs}
+        # What leaves the spool is in the records by then: in this order nothing is missed.
+        waiting = {key: result for key, result in spooled(self._spool).items() if key in wanted}
+        self._read |= {key: result for key, result in waiting.items() if result.status in COMPLETE}
+        found = waiting | {key: self._read[key] for key in wanted if key in self._read}
+        if len(found) == len(wanted):
+            return found
+        for key, state in self._tracker.states(self._sweep).items():
+            if key not in wanted or key in found:
+                continue
+            if state.status in COMPLETE:
+                with suppress(DamagedResult):  # then it has not ended: it is run again
+                    found[key] = self._read[key] = self._tracker.load_trial(state.run_id)[1]
+            elif state.status == "failed":
+                found[key] = failed_result(wanted[key], state.reason)
+        return found
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Read these again when they are asked for: they were asked something more."""
+        for key in keys:
+            self._read.pop(key, None)
+
+
+def wanted_trainings(plan: SweepPlan, stored: StoredResults) -> tuple[tuple[TrainSpec, ...], Standing | None]:
+    """The trainings that the sweep consists of by now, and how far its rounds are; None where it has none."""
+    family = plan.family()
+    if family is None:
+        return plan.trials, None
+    most = dict.fromkeys((spec.cell for spec in plan.trials), family.rounds.seeds[-1])
+    listed = plan.replicates(most)
+    results = stored.of(listed)
+    trainings: dict[str, list[TrialResult | None]] = {}
+    for spec in listed:
+        trainings.setdefault(spec.cell, []).append(results.get(spec.key))
+    standing = follow_rounds(family, trainings).standing
+    return plan.replicates(standing.counts), standing

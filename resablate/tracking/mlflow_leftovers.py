@@ -1,0 +1,54 @@
+"""What a process that was killed left in a sweep's experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from resablate.result import COMPLETE
+from resablate.tracking.mlflow_store import KEY, KIND, STATUS, MlflowStore
+from resablate.tracking.mlflow_trials import RUNNING, TrialRun
+
+RUN_STATUS = {
+    "finished": "FINISHED",
+    "diverged": "FINISHED",
+    "pruned": "FINISHED",
+    "failed": "FAILED",
+    "interrupted": "KILLED",
+}
+"""How a trial or a submission ended -> MLflow's word."""
+
+
+def close_trials(store: MlflowStore, experiment_id: str) -> None:
+    """End the runs of trials that nobody is at work on: as their tags say, else as interrupted."""
+    opened = f"attributes.status = 'RUNNING' AND tags.`{KIND}` = 'trial'"
+    for run in list(store.runs(opened, experiment_ids=[experiment_id])):
+        status = RUN_STATUS.get(run.data.tags.get(STATUS, ""), RUN_STATUS["interrupted"])
+        store.client().set_terminated(run.info.run_id, status)
+
+
+def reopenable_runs(store: MlflowStore, runs: Sequence[TrialRun]) -> dict[str, str]:
+    """Key -> the run in which a trial that is not complete goes on.
+
+    Others of the same trial, which a process left that was killed between two steps, are deleted, and so are those that
+    were interrupted of a trial that is complete; MLflow can bring them back.
+
+    Args:
+        store: where they are.
+        runs: of one experiment, not complete and not at work, the latest started first.
+    """
+    chosen: dict[str, str] = {}
+    for run in runs:
+        if run.status != RUNNING:
+            chosen.setdefault(run.key, run.run_id)
+        elif run.key in chosen or _is_complete(store, run):
+            store.client().delete_run(run.run_id)
+        else:
+            chosen[run.key] = run.run_id
+    return chosen
+
+
+def _is_complete(store: MlflowStore, run: TrialRun) -> bool:
+    """Whether another run of the experiment holds the trial's result."""
+    same = f"tags.`{KEY}` = '{run.key}' AND tags.`{KIND}` = 'trial'"
+    found = store.runs(same, experiment_ids=[run.experiment_id])
+    return any(other.data.tags.get(STATUS) in COMPLETE for other in found)

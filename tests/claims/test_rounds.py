@@ -1,0 +1,172 @@
+"""Claims over trainings that came in rounds: what follows from stored results, alone and joined."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from resablate.claims import CLAIMS
+from resablate.claims.answering import Answers, answer_sweeps
+from resablate.claims.claim import comparison_name
+from resablate.claims.rounds import Family, family, follow_rounds, joined_seeds, trainings_of
+from resablate.claims.trials import Trials
+from resablate.component import Component
+from resablate.question import AskedAnalysis
+from resablate.report import write_report
+from resablate.report_answers import closings
+from resablate.result import TrialResult, failed_result
+from resablate.sweep import SeedRounds, SweepSpec, parse_sweep
+from tests.claims.worlds import FALSE, TRUE, Network, train
+
+NOT_OF_SEEDS = ("V7", "V11")
+"""They follow from the network's shape."""
+DEEP: dict[str, Any] = {"depth": 110, "dataset": "cifar10"}
+IDENTITY = Network({**DEEP, "shortcut": "identity"}, error=0.066)
+NEAR = Network({**DEEP, "shortcut": {"name": "constant_scale", "carried_factor": 0.9}}, error=0.0661)
+FAR = Network({**DEEP, "shortcut": "conv1x1"}, error=0.12)
+MOST, ENOUGH = 8, 20
+
+
+def asked(name: str) -> list[AskedAnalysis]:
+    """What a claim needs, as a sweep asks it."""
+    return [
+        AskedAnalysis(
+            Component(analysis, {key: value for key, value in needed.items() if key != "epochs"}),
+            tuple(needed.get("epochs", ())),
+        )
+        for analysis, needed in CLAIMS[name].questions.items()
+    ]
+
+
+def one_claim(name: str, results: list[TrialResult], *, first: int = 2) -> Family:
+    seeds = SeedRounds(until="decided", first=first, most=ENOUGH, claims=(name,))
+    return family(seeds, [result.spec for result in results], asked(name))
+
+
+def sweep(name: str = "rounds", **seeds: Any) -> SweepSpec:
+    found = {"until": "decided", "first": 3, "most": MOST, "claims": ["H1"], **seeds}
+    return parse_sweep({"name": name, "base": {}, "axes": {}, "seeds": found})
+
+
+@pytest.mark.parametrize("world", [TRUE, FALSE], ids=["true", "false"])
+@pytest.mark.parametrize("name", TRUE)
+def test_a_claim_compares_what_it_says_it_would_before_anything_is_trained(
+    name: str, world: dict[str, list[Network]]
+) -> None:
+    if name not in world:
+        pytest.skip("it follows from the network's shape")
+    results = train(world[name], seeds=3)
+    compared = CLAIMS[name].compared(Trials.planned(result.spec for result in results))
+    judged = CLAIMS[name].judge(Trials(results))
+    assert {comparison_name(one) for one in compared} == {comparison_name(part) for part in judged.parts.values()}
+
+
+@pytest.mark.parametrize("name", [name for name in TRUE if name not in NOT_OF_SEEDS])
+def test_every_claim_is_decided_in_rounds(name: str) -> None:
+    """True ones are supported and false ones contradicted, most of them before the last seed."""
+    for world, verdict in ((TRUE, "supported"), (FALSE, "contradicted")):
+        results = train(world[name], seeds=ENOUGH)
+        followed = follow_rounds(one_claim(name, results), trainings_of(results))
+        level = followed.standing.levels[name]
+        assert followed.judgements[name].comparison.decide(level).verdict == verdict
+        assert name in followed.standing.decided_at
+        assert followed.standing.finished
+
+
+def test_the_rounds_are_those_of_the_results_whatever_else_there_is() -> None:
+    """A rival that is decided has no third training; those that it happens to have change nothing."""
+    results = train([IDENTITY, NEAR, FAR], seeds=MOST)
+    found = family(SeedRounds(until="decided", first=3, most=MOST, claims=("H1",)), [r.spec for r in results], ())
+    whole = follow_rounds(found, trainings_of(results))
+    counts = {cell.spec.shortcut.name: whole.standing.counts[cell.key] for cell in Trials(results).cells}
+    assert counts == {"identity": 8, "constant_scale": 8, "conv1x1": 3}
+    kept = [r for r in results if r.spec.seed < whole.standing.counts[r.spec.cell]]
+    again = follow_rounds(found, trainings_of(kept))
+    assert again.standing.counts == whole.standing.counts
+    assert again.standing.levels == whole.standing.levels
+
+
+def test_a_training_that_has_not_ended_is_waited_for_and_one_that_failed_is_not() -> None:
+    results = train([IDENTITY, NEAR, FAR], seeds=3)
+    found = family(SeedRounds(until="decided", first=3, most=MOST, claims=("H1",)), [r.spec for r in results], ())
+    gone = next(r for r in results if r.spec.shortcut.name == "constant_scale" and r.spec.seed == 1)
+    others = [r for r in results if r is not gone]
+    waiting = follow_rounds(found, trainings_of(others, [gone.spec])).standing
+    assert (waiting.index, waiting.ended, waiting.levels) == (0, False, {})
+    failed = follow_rounds(found, trainings_of([*others, failed_result(gone.spec, "broken")])).standing
+    assert (failed.index, failed.finished) == (0, True)
+    assert {cell.spec.shortcut.name for cell in Trials(results).cells if cell.key in failed.stuck} == {
+        "identity",
+        "constant_scale",
+    }
+
+
+def answers(results: list[TrialResult], *sweeps: SweepSpec) -> Answers:
+    return answer_sweeps(sweeps or [sweep()], results)
+
+
+def test_the_answer_is_at_what_the_look_may_spend() -> None:
+    results = train([IDENTITY, FAR], seeds=3)
+    [found] = answers(results).answers
+    assert (found.verdict, found.seeds) == ("supported", "3 each")
+    assert found.shown
+    assert found.shown.look
+    # Five rounds: the first four share half of 5 %.
+    assert found.shown.level == pytest.approx(0.05 * 0.5 / 4)
+    assert found.shown.low > 0
+    assert "look 1, which spends 12.5 % of the level" in found.method
+
+    [found] = answers(train([IDENTITY, NEAR], seeds=3)).answers
+    assert found.verdict == "undecided"
+    assert found.what_would_decide == "round 2 of 5 (4 seeds of each cell), 0 of 2 cells decided"
+    [found] = answers(train([IDENTITY, NEAR], seeds=MOST)).answers
+    assert found.shown
+    assert found.shown.level == pytest.approx(0.05 * 0.5)
+    assert "round" not in found.what_would_decide
+
+
+def test_only_the_claims_that_the_sweep_names_are_tested() -> None:
+    results = train([IDENTITY, FAR], seeds=3)
+    found = answers(results)
+    assert [answer.claim.id for answer in found.answers] == ["H1"]
+    assert any("the level is spent on H1 alone" in note for note in found.notes)
+    everything = answers(results, sweep(claims=None))
+    assert {answer.claim.id for answer in everything.answers} == set(CLAIMS)
+    assert everything.tested > 1
+
+
+def test_sweeps_are_joined_by_the_widest_plan() -> None:
+    plain = parse_sweep({"name": "plain", "base": {}, "axes": {}})
+    assert joined_seeds([plain]) is None
+    assert joined_seeds([sweep(most=5), sweep(most=20), sweep(most=20, first=2)]) == sweep(most=20, first=2).seeds
+    mixed = joined_seeds([sweep(), plain])
+    assert mixed
+    assert mixed.claims is None, "what every sweep tests takes part"
+    both = joined_seeds([sweep(claims=["H1"]), sweep(claims=["H2", "H1"])])
+    assert both
+    assert both.claims == ("H1", "H2")
+
+
+def test_a_fixed_number_of_seeds_joins_the_looks_that_it_has() -> None:
+    """Three seeds of a rival in another sweep: one look, and the later trainings of others do not count."""
+    near, far = train([IDENTITY, NEAR], seeds=MOST), train([FAR], seeds=3)
+    found = answers([*near, *far], sweep(), parse_sweep({"name": "fixed", "base": {}, "axes": {}}))
+    [answer] = [answer for answer in found.answers if answer.claim.id == "H1"]
+    looks = {len(part.looks) for part in answer.judgement.parts.values()}
+    assert looks == {1, 5}, "the far one is decided at its first look"
+    assert any("plan of rounds with the most seeds" in note for note in found.notes)
+
+
+def test_the_report_says_how_the_intervals_closed(tmp_path: Path) -> None:
+    results = train([IDENTITY, NEAR, FAR], seeds=MOST)
+    kept = [r for r in results if r.spec.shortcut.name != "conv1x1" or r.spec.seed < 3]
+    found = answers(kept)
+    [closing] = closings(found)
+    assert (closing.claim, closing.seeds, closing.most) == ("H1", (3, 4, 5, 7, 8), MOST)
+    widths = [high - low for low, high in zip(closing.lows, closing.highs, strict=True)]
+    assert widths[-1] < widths[1] < widths[0]
+    page = write_report(kept, sweep=sweep(), command="resablate sweep x.yaml", folder=tmp_path / "report")
+    assert (page.parent / "figures" / "closing_intervals.svg").is_file()
+    for text in (page.read_text(), (page.parent / "index.md").read_text()):
+        assert "Seeds came in rounds until decided, with looks at 3, 4, 5, 7, 8 seeds of each cell" in text
+        assert "How the intervals closed" in text

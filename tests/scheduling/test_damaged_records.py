@@ -1,0 +1,122 @@
+"""A sweep whose records are damaged: what is damaged is made again, in one run, and is told before it is."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from resablate.plan import SweepPlan
+from resablate.scheduling.pending import preview
+from resablate.storage.spool import SPOOL, write_spooled
+from resablate.tracking import open_tracker
+from tests.faults.sweeps import runs_of
+from tests.scheduling.test_inline import run_tiny
+from tests.scheduling.tiny import final_plan, numbers
+from tests.tracking.databases import make_database
+
+# MLflow 3.17 uses what SQLAlchemy 2.1 deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
+
+PLAN = final_plan({"seed": [0, 1]}, epochs=1, analyses={"path_count": {}})
+SPOILED = PLAN.trials[1]
+
+
+@pytest.fixture
+def uri(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr("resablate.figures.draw_all", lambda result: {})
+    uri = make_database(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    return uri
+
+
+def result_file(folder: Path, uri: str, plan: SweepPlan = PLAN, trial: int = 1) -> Path:
+    run_id = open_tracker(uri).complete_keys()[plan.trials[trial].key]
+    [file] = folder.rglob(f"{run_id}/artifacts/result.json")
+    return file
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:200])
+
+
+def copy_other(file: Path) -> None:
+    """One trial's result over another's."""
+    [other] = [path for path in file.parents[2].rglob("result.json") if path != file]
+    file.write_bytes(other.read_bytes())
+
+
+@pytest.mark.parametrize("act", [cut, copy_other, Path.unlink])
+def test_a_damaged_result_is_made_again_and_told_first(
+    act: Callable[[Path], object], uri: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_tiny(PLAN)
+    [before, lost] = [numbers(result) for result in open_tracker(uri).load_sweep("tiny").results]
+    act(result_file(tmp_path, uri))
+    caplog.clear()
+
+    would = preview(PLAN, open_tracker(uri))
+    assert would.todo == {SPOILED.key}
+    told = [line for line in caplog.messages if line.startswith("1 trials are run again")]
+    assert len(told) == 1
+    assert len(runs_of(uri)) == 3, "a look changes nothing"
+
+    outcome, _ = run_tiny(PLAN)
+    assert (outcome.reused, outcome.counts, outcome.failed) == (1, {"finished": 1}, False)
+    assert [numbers(result) for result in open_tracker(uri).load_sweep("tiny").results] == [before, lost]
+    keys = [run.data.tags["resablate.key"] for run in runs_of(uri) if "resablate.key" in run.data.tags]
+    assert sorted(keys) == sorted(spec.key for spec in PLAN.trials)
+    outcome, _ = run_tiny(PLAN)
+    assert (outcome.reused, outcome.counts) == (2, {}), "and not a third time"
+
+
+def test_a_damaged_result_whose_copy_still_waits_is_filed_anew(uri: str, tmp_path: Path) -> None:
+    """The process was killed between filing it and taking it out of the spool."""
+    run_tiny(PLAN)
+    stored = open_tracker(uri).load_sweep("tiny").results
+    write_spooled(tmp_path / ".resablate" / "tiny" / SPOOL, stored[1], weights={"weights.safetensors": b"w"})
+    cut(result_file(tmp_path, uri))
+    outcome, _ = run_tiny(PLAN)
+    assert (outcome.reused, outcome.counts) == (2, {}), "nothing is trained"
+    assert open_tracker(uri).load_sweep("tiny").results == stored
+
+
+def test_a_search_goes_on_where_a_result_and_its_list_are_damaged(uri: str, tmp_path: Path) -> None:
+    search = {"method": "random", "trials": 3}
+    axes = {"learning_rate": {"low": 0.01, "high": 0.1, "log": True}}
+    plan = final_plan(axes, epochs=1, analyses={}, search=search)
+    run_tiny(plan)
+    results = open_tracker(uri).load_sweep("tiny").results
+    assert len(results) == 3
+    [spoiled] = tmp_path.rglob(f"{open_tracker(uri).complete_keys()[results[1].key]}/artifacts/result.json")
+    cut(spoiled)
+    for file in (*tmp_path.rglob("trials.json"), *tmp_path.rglob("trials-recent*.json")):
+        file.write_text('{"common": {')
+    outcome, _ = run_tiny(plan)
+    assert not outcome.failed
+    assert {result.key for result in open_tracker(uri).load_sweep("tiny").results} == {result.key for result in results}
+
+
+def test_a_run_of_somebody_else_without_our_tags_crashes_nobody(uri: str) -> None:
+    run_tiny(PLAN)
+    client = MlflowClient(tracking_uri=uri)
+    [experiment] = [found for found in client.search_experiments() if found.name == "tiny"]
+    for tags in (
+        {},
+        {"resablate.key": SPOILED.key},
+        {"resablate.key": SPOILED.key, "resablate.status": "finished"},
+        {"resablate.kind": "trial", "resablate.schema": "2"},
+        {"resablate.kind": "sweep", "resablate.schema": "2"},
+        {"resablate.kind": "sweep", "resablate.schema": "2", "resablate.sweep": "tiny"},
+        {
+            "resablate.kind": "trial",
+            "resablate.schema": "2",
+            "resablate.key": SPOILED.key,
+            "resablate.status": "finished",
+            "resablate.record.result.json": "0" * 64,
+        },
+    ):
+        client.create_run(experiment.experiment_id, tags=tags)
+    outcome, _ = run_tiny(PLAN)
+    assert (outcome.planned, outcome.failed) == (2, False)
+    assert [result.spec.seed for result in open_tracker(uri).load_sweep("tiny").results] == [0, 1]

@@ -1,0 +1,133 @@
+"""How many trials make a pack."""
+
+from typing import Any
+
+import pytest
+
+from resablate.packs import Pack
+from resablate.scheduling.packing import PackSizes, sizes_in_words
+from resablate.searches.searcher import Searcher
+from resablate.spec import TrainSpec
+from tests.scheduling.tiny import final_plan
+from tests.searches.studies import end, make_search, open_search
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # of the studies
+
+
+class Measured:
+    """What would be measured, by depth; and for what it was asked."""
+
+    def __init__(self, **best: int) -> None:
+        self.best = best
+        self.asked: list[tuple[int, int]] = []
+
+    def __call__(self, spec: TrainSpec, at_most: int) -> int:
+        self.asked.append((spec.depth, at_most))
+        return min(at_most, self.best.get(f"depth{spec.depth}", 1))
+
+
+def sizes(packs: list[Pack]) -> list[int]:
+    return [len(pack) for pack in packs]
+
+
+def make(**axes: Any) -> tuple[TrainSpec, ...]:
+    return final_plan({"seed": list(range(12)), **axes}).trials
+
+
+@pytest.mark.parametrize(
+    ("slots", "best", "expected"),
+    [
+        (1, 4, [4, 4, 4]),
+        (2, 4, [3, 3, 3, 3]),  # two rounds of two packs, and not one slot empty in the second
+        (2, 6, [6, 6]),
+        (2, 99, [6, 6]),
+        (2, 1, [1] * 12),
+        (5, 4, [2, 2, 3, 2, 3]),
+        (12, 4, [1] * 12),
+        (40, 4, [1] * 12),
+    ],
+)
+def test_auto_takes_what_is_fastest_and_leaves_no_slot_empty(slots: int, best: int, expected: list[int]) -> None:
+    packs = PackSizes("auto", slots=slots, measure=Measured(depth8=best)).packs(make())
+    assert sizes(packs) == expected
+
+
+def test_what_could_not_be_packed_anyway_is_not_measured() -> None:
+    measure = Measured(depth8=4)
+    assert sizes(PackSizes("auto", slots=12, measure=measure).packs(make())) == [1] * 12
+    assert sizes(PackSizes(3, slots=1, measure=measure).packs(make())) == [3] * 4
+    assert measure.asked == []
+
+
+def test_each_shape_is_measured_once() -> None:
+    measure = Measured(depth8=4, depth14=2)
+    packed = PackSizes("auto", slots=1, measure=measure)
+    packs = packed.packs(make(depth=[8, 14, 20], learning_rate=[0.1, 0.2]))
+    assert [(pack[0].depth, len(pack)) for pack in packs if pack[0].depth == 8] == [(8, 4)] * 6
+    assert {len(pack) for pack in packs if pack[0].depth == 14} == {2}
+    assert {len(pack) for pack in packs if pack[0].depth == 20} == {1}
+    assert measure.asked == [(8, 24), (14, 24), (20, 24)]
+    assert sizes(packed.packs(make()[:3])) == [3]
+    assert len(measure.asked) == 3, "fewer than it was measured for"
+
+
+def test_a_number_is_the_most() -> None:
+    assert sizes(PackSizes(5, slots=4, measure=Measured()).packs(make())) == [4, 4, 4]
+    assert sizes(PackSizes(50, slots=4, measure=Measured()).packs(make())) == [12]
+
+
+def asked_packs(packed: PackSizes, search: Searcher) -> list[Pack]:
+    """Every pack of a search, each ended before the next one is asked for."""
+    packs: list[Pack] = []
+    while pack := packed.next_pack(search):
+        packs.append(pack)
+        for spec in pack:
+            search.tell(end(spec))
+    return packs
+
+
+RATE = {"learning_rate": {"low": 1e-4, "high": 1, "log": True}}
+
+
+def test_a_search_is_asked_for_several_at_once() -> None:
+    with open_search(make_search(axes=RATE, trials=11)) as search:
+        packs = asked_packs(PackSizes(4, slots=1, measure=Measured()), search)
+    assert sizes(packs) == [4, 4, 3]
+    assert len({spec.key for pack in packs for spec in pack}) == 11
+
+
+def test_auto_asks_a_search_for_a_tenth_at_once() -> None:
+    measure = Measured(depth8=8)
+    with open_search(make_search(axes=RATE, base={"depth": 8}, trials=40)) as search:
+        packs = asked_packs(PackSizes("auto", slots=2, measure=measure), search)
+    assert sizes(packs) == [2] * 20
+
+
+def test_auto_packs_the_seeds_of_a_point() -> None:
+    with open_search(make_search(axes=RATE, base={"depth": 8}, trials=4, seeds=[0, 1, 2])) as search:
+        packs = asked_packs(PackSizes("auto", slots=2, measure=Measured(depth8=8)), search)
+    assert sizes(packs) == [3] * 4
+    assert all(len({spec.cell for spec in pack}) == 1 for pack in packs)
+
+
+def test_proposals_of_other_shapes_wait_for_a_pack_of_their_own() -> None:
+    axes = {**RATE, "shortcut": ["identity", "conv1x1"]}
+    with open_search(make_search(axes=axes, trials=24)) as search:
+        packs = asked_packs(PackSizes(4, slots=1, measure=Measured()), search)
+    assert all(len({str(spec.shortcut) for spec in pack}) == 1 for pack in packs)
+    assert sum(sizes(packs)) == 24
+    assert max(sizes(packs)) > 1
+
+
+def test_no_more_than_the_limit() -> None:
+    sweep = make_search(axes=RATE, trials=10)
+    with open_search(sweep, limit=5) as search:
+        assert sizes(asked_packs(PackSizes(4, slots=1, measure=Measured()), search)) == [4, 1]
+        assert search.next() is None
+
+
+def test_sizes_in_words() -> None:
+    specs = make()
+    assert sizes_in_words([specs[:4], specs[4:8], specs[8:11], specs[11:]]) == "2 packs of 4 trials, 1 of 3, 1 of 1"
+    assert sizes_in_words([(spec,) for spec in specs]) == ""
+    assert sizes_in_words([specs]) == "1 pack of 12 trials"

@@ -1,0 +1,88 @@
+"""The block of a sweep file by which seeds come in rounds: what it may say, and what every mistake is told as."""
+
+from typing import Any
+
+import pytest
+
+from resablate.errors import SpecError
+from resablate.plan import SweepPlan, checked_plan
+from resablate.sweep import parse_sweep
+
+BASE = {"dataset": "digits", "depth": 8, "width": 4, "epochs": 2}
+AXES = {"shortcut": ["identity", "none"]}
+
+
+def plan(seeds: Any, **parts: Any) -> SweepPlan:
+    content = {"name": "tiny", "base": BASE, "axes": AXES, "analyses": {}, "seeds": seeds, **parts}
+    return checked_plan(lambda: parse_sweep(content), place="tiny.yaml")
+
+
+def test_a_plan_begins_with_the_first_round_and_says_what_may_follow() -> None:
+    found = plan({"until": "decided", "most": 20, "claims": "V2"}, analyses={"lesion": {}})
+    assert [spec.seed for spec in found.trials] == [0, 1, 0, 1]
+    assert (found.trial_count, found.most_trials) == (4, 22), "identity is compared by no claim"
+    assert found.notes[:2] == (
+        "seeds: up to 9 rounds, with 2, 3, 4, 5, 7, 9, 12, 16, 20 seeds of each of 2 cells, until V2 is decided:"
+        " 4 to 22 trainings",
+        "seeds: no claim compares 1 of the cells, which get 2 seeds each",
+    )
+    family = found.family()
+    assert family
+    assert list(family.claims) == ["V2"]
+    counts = dict.fromkeys(family.cells, 3)
+    assert [(str(spec.shortcut), spec.seed) for spec in found.replicates(counts)] == [
+        *(("identity", seed) for seed in (0, 1)),
+        *(("none", seed) for seed in (0, 1, 2)),
+    ]
+    assert parse_sweep(found.sweep.model_dump(mode="json")) == found.sweep, "the record holds the plan of rounds"
+
+
+@pytest.mark.parametrize(
+    ("seeds", "told"),
+    [
+        (5, r"seeds: rounds of seeds, such as {until: decided, most: 20}; a fixed number is an axis.*, got 5"),
+        ({"most": 5}, "seeds.until: field required"),
+        ({"until": "bored", "most": 5}, "seeds.until: input should be 'decided', got 'bored'"),
+        ({"until": "decided"}, "seeds.most: field required"),
+        ({"until": "decided", "most": 1}, "seeds.most: .*greater than or equal to 2, got 1"),
+        ({"until": "decided", "most": True}, "seeds.most: must be a whole number, got True"),
+        ({"until": "decided", "most": 5, "first": 1}, "seeds.first: .*greater than or equal to 2, got 1"),
+        ({"until": "decided", "most": 3, "first": 5}, "seeds: first <= most must hold, but got first=5, most=3"),
+        ({"until": "decided", "most": 5, "first": 5}, "first and most are both 5: that is one round, which is an axis"),
+        ({"until": "decided", "most": 5, "step": 1}, r"seeds.step: no such field .*fields: until, most, first, claims"),
+        ({"until": "decided", "most": 5, "claims": []}, "seeds.claims: at least one is needed, got an empty list"),
+        ({"until": "decided", "most": 5, "claims": ["V2", "V2"]}, "seeds.claims: every claim once, got V2 again"),
+        ({"until": "decided", "most": 5, "claims": ["X1"]}, "seeds.claims: unknown claim 'X1'"),
+        ({"until": "decided", "most": 5, "claims": ["H1"]}, "seeds.claims: this sweep cannot decide H1, which needs"),
+    ],
+)
+def test_mistakes_in_the_block(seeds: Any, told: str) -> None:
+    with pytest.raises(SpecError, match=told):
+        plan(seeds, analyses={"lesion": {}})
+
+
+ROUNDS = {"until": "decided", "most": 5}
+TPE = {"method": "tpe", "trials": 4}
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        ({"axes": {**AXES, "seed": [0, 1]}}, "seeds: axes.seed is set too, and seeds come in rounds"),
+        ({"base": {**BASE, "seed": 3}}, "seeds: base.seed is set too"),
+        ({"axes": {}, "cases": [{"seed": 1}, {"seed": 2}]}, "seeds: cases.seed is set too"),
+        ({"search": {"seeds": [0, 1]}}, "seeds: search.seeds is set too"),
+        ({"search": TPE}, "seeds: tpe proposes its points one by one"),
+        ({"search": {"pruning": "asha"}}, "seeds: search.pruning asha stops trainings by their outcome"),
+        ({"search": {"analyze_best": 1}, "analyses": {"lesion": {}}}, "seeds: search.analyze_best"),
+        ({"axes": {"width": [4, 8]}, "base": {"depth": 8}}, "seeds: no claim compares the trainings of this sweep"),
+    ],
+)
+def test_what_does_not_go_with_rounds(parts: dict[str, Any], told: str) -> None:
+    with pytest.raises(SpecError, match=told):
+        plan(ROUNDS, **parts)
+
+
+def test_points_that_are_known_ahead_may_have_rounds() -> None:
+    found = plan(ROUNDS, search={"method": "random", "trials": 6}, analyses={"lesion": {}})
+    assert sorted(spec.seed for spec in found.trials) == [0, 0, 1, 1]
