@@ -10,7 +10,7 @@ import argparse
 import os
 import tempfile
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,13 @@ class ClaimRun:
     problems: tuple[str, ...]
 
 
+def filed_run(name: str, uri: str, problems: Sequence[str] = ()) -> ClaimRun:
+    """What is filed of the sweep of one claim, decided as `resablate claims SWEEP` does."""
+    results = open_tracker(uri).load_sweep(f"claims_{name}").results
+    answers = {answer.claim.id: answer for answer in answer_claims(results)}
+    return ClaimRun(answers[name], tuple(results), tuple(problems))
+
+
 def run_claims(names: Sequence[str], *, folder: Path, seeds: int | None = None) -> Iterator[ClaimRun]:
     """The sweeps of claims one after another; what one has trained the next ones do not train again.
 
@@ -63,9 +70,7 @@ def run_claims(names: Sequence[str], *, folder: Path, seeds: int | None = None) 
         )
         if outcome.interrupted:
             raise KeyboardInterrupt
-        results = open_tracker(uri).load_sweep(f"claims_{name}").results
-        answers = {answer.claim.id: answer for answer in answer_claims(results)}
-        yield ClaimRun(answers[name], tuple(results), (*outcome.filing_problems, *outcome.analysis_problems))
+        yield filed_run(name, uri, [*outcome.filing_problems, *outcome.analysis_problems])
 
 
 def report(runs: Sequence[ClaimRun]) -> str:
@@ -88,12 +93,19 @@ def report(runs: Sequence[ClaimRun]) -> str:
         "| --- | --- | ---: | ---: | --- | --- | --- | --- |",
         *(_row(run) for run in decided),
         "",
+        *_not_run({run.answer.claim.id for run in runs}),
         "## What nothing decides yet",
         "",
     ]
     missing = [claim for claim in CLAIMS.values() if not claim.rule.arms]
     lines += [line for claim in missing for line in _wrapped(f"- {claim.id}: {claim.rule.text}.")]
     return "\n".join(lines) + "\n"
+
+
+def _not_run(names: Collection[str]) -> list[str]:
+    """The claims that have a sweep and are not on the page; nothing where every one is."""
+    left = [name for name in CLAIMS if name in decidable() and name not in names]
+    return ["## Not run here", "", *_wrapped(f"{', '.join(left)}."), ""] if left else []
 
 
 def _row(run: ClaimRun) -> str:
