@@ -20,6 +20,8 @@ class Failure(NamedTuple):
 
     reason: str
     """In one line."""
+    out_of_memory: bool = False
+    """Whether memory ran out, of the GPU or of the machine."""
 
 
 class DeviceLost(ResourceError):
@@ -29,32 +31,48 @@ class DeviceLost(ResourceError):
     """
 
 
-def retry_once_on_oom(
-    attempt: Callable[[], Generator[Step, None, Result]], *, name: str
+def attempt(
+    steps: Callable[[], Generator[Step, None, Result]], *, name: str
 ) -> Generator[Step, None, Result | Failure]:
-    """The steps of `attempt`, and what it returns, or why it returns nothing.
-
-    Memory that ran out may have been held by another trial, so then there is a second attempt. Nothing else deserves
-    one in this process: a full disk stays full, and what a trial does wrong it does wrong again.
+    """The steps, and what they return, or why they return nothing: one failure ends no session.
 
     Args:
-        attempt: leaves nothing in memory when it fails, and continues from its checkpoint.
+        steps: leave nothing in memory when they fail.
         name: of what is tried, for the log.
 
     Raises:
-        DeviceLost: if the GPU is of no more use to this process, whichever trial it runs.
+        DeviceLost: if the GPU is of no more use to this process, whatever it runs.
     """
-    for is_last in (False, True):
-        try:
-            return (yield from attempt())
-        except Exception as error:  # one trial's failure is its result; the sweep goes on
-            log.exception("%s failed", name)
-            raise_if_device_lost(error, name)
-            reason = reason_of(error)
-            if is_last or not _is_out_of_memory(error):
-                return Failure(reason)
+    try:
+        return (yield from steps())
+    except Exception as error:  # one trial's failure is its result; the sweep goes on
+        log.exception("%s failed", name)
+        raise_if_device_lost(error, name)
+        failure = Failure(reason_of(error), _is_out_of_memory(error))
+    if failure.out_of_memory:
         free_memory()  # not above, where the error's traceback still holds it
-    raise AssertionError("the last attempt returns")
+    return failure
+
+
+def retry_once_on_oom(
+    steps: Callable[[], Generator[Step, None, Result]], *, name: str
+) -> Generator[Step, None, Result | Failure]:
+    """As `attempt`, and once more where memory ran out: another trial may have held it.
+
+    Nothing else deserves a second attempt in this process: a full disk stays full, and what a trial does wrong it does
+    wrong again.
+
+    Args:
+        steps: leave nothing in memory when they fail, and continue from a checkpoint.
+        name: of what is tried, for the log.
+
+    Raises:
+        DeviceLost: as `attempt` does.
+    """
+    outcome = yield from attempt(steps, name=name)
+    if isinstance(outcome, Failure) and outcome.out_of_memory:
+        outcome = yield from attempt(steps, name=name)
+    return outcome
 
 
 def failure_of(attempt: Callable[[], object], *, doing: str) -> Failure | None:

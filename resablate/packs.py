@@ -64,6 +64,5 @@ def _shape(field: str, value: Any) -> Any:
     """A field's value without what the members of a pack may have their own of."""
     if not isinstance(value, Component):
         return value
-    hints = TABLES[field].types(value.name)
-    own = {name for name, hint in hints.items() if PER_MEMBER in getattr(hint, "__metadata__", ())}
+    own = TABLES[field].per_member(value.name)
     return [value.name, value.identity, {name: part for name, part in value.values.items() if name not in own}]

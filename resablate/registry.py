@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar, get_type_hints
 
-from resablate.component import RECORD_KEYS
+from resablate.component import PER_MEMBER, RECORD_KEYS
 from resablate.errors import UnknownName
 
 T = TypeVar("T")
@@ -104,6 +104,10 @@ class Registry(Mapping[str, T], Generic[T]):
         """The arguments of a row and the types they are annotated with; those that cannot be told are left out."""
         return _annotations(self[name], self.given)
 
+    def per_member(self, name: str) -> frozenset[str]:
+        """The arguments of a row in which the members of a pack may differ."""
+        return per_member(self[name]) - self.given
+
     def identity(self, name: str) -> str:
         """Package, version and hash of the source of a row of another package; empty for one of ours."""
         entry = self._entries.get(name)
@@ -140,6 +144,12 @@ def _annotations(row: object, given: frozenset[str]) -> Mapping[str, Any]:
             continue
         found |= {name: hints[name] for name in keyword_defaults(function, given) if name in hints}
     return MappingProxyType(found)
+
+
+def per_member(row: object) -> frozenset[str]:
+    """The keywords of a row that are marked PER_MEMBER."""
+    types = _annotations(row, frozenset())
+    return frozenset(name for name, hint in types.items() if PER_MEMBER in getattr(hint, "__metadata__", ()))
 
 
 def filter_kwargs(function: Callable[..., object], values: Mapping[str, object]) -> dict[str, Any]:

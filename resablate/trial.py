@@ -1,15 +1,10 @@
-"""One trial: build, train, ask. Read this first.
-
-`Trial` is one training in progress; `run_session` is the one lifecycle of trials, wherever they run.
-"""
+"""One trial: build, train, ask. Read this first, and then `lifecycle.py`, which runs trials wherever they are."""
 
 from __future__ import annotations
 
 import logging
-import shutil
 import time
-from collections.abc import Generator, Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +17,10 @@ from resablate.devices import choose_device, device_name
 from resablate.dissection import Dissection, dissect
 from resablate.epoch_answers import EpochAnswers
 from resablate.errors import CheckpointError, DatasetError
-from resablate.failures import Failure, retry_once_on_oom
 from resablate.measurement import EpochMetrics, FailedMeasurement
 from resablate.model import ResidualNetwork, build_network, count_parameters
 from resablate.question import Question
-from resablate.result import RESULT_FILE, TrialResult, failed_result, pruned_result
-from resablate.session import EpochDone, Prune, ResultSink, SessionPlace, TrialRequest, keep_all
+from resablate.result import RESULT_FILE, TrialResult, pruned_result
 from resablate.spec import DATA_MARK, TrainSpec
 from resablate.storage.files import write_bytes
 from resablate.training import (
@@ -36,6 +29,7 @@ from resablate.training import (
     derived_generator,
     drop_newest_checkpoint,
     float32_products,
+    keep_freed_memory,
     resume,
     save_checkpoint,
 )
@@ -52,6 +46,25 @@ def network_fields(spec: TrainSpec) -> dict[str, Any]:
         ordering=spec.ordering,
         depth=spec.depth,
         width=spec.width,
+    )
+
+
+def training_fields(spec: TrainSpec) -> dict[str, Any]:
+    """What `Training` takes of a trial, besides network and examples."""
+    return dict(
+        epochs=spec.epochs,
+        iterations=spec.iterations,
+        batch_size=spec.batch_size,
+        learning_rate=spec.learning_rate,
+        optimizer=spec.optimizer,
+        schedule=spec.schedule,
+        augmentation=spec.augmentation,
+        precision=spec.precision,
+        memory_format=spec.memory_format,
+        compile=spec.compile,
+        block_sampling=spec.block_sampling,
+        regularizer=spec.regularizer,
+        seed=spec.seed,
     )
 
 
@@ -85,6 +98,8 @@ class Trial:
         self.questions = tuple(questions)
         self.folder = folder
         self.device = device or choose_device()
+        if self.device.type == "cpu":
+            keep_freed_memory()
         self.splits = self._load(data_root)
         self.network = self._build()
         self.training = self._prepare()
@@ -115,25 +130,8 @@ class Trial:
         ).to(self.device)
 
     def _prepare(self) -> Training:
-        spec = self.spec
-        return Training(
-            self.network,
-            train=self.splits.train,
-            val=self.splits.val,
-            epochs=spec.epochs,
-            iterations=spec.iterations,
-            batch_size=spec.batch_size,
-            learning_rate=spec.learning_rate,
-            optimizer=spec.optimizer,
-            schedule=spec.schedule,
-            augmentation=spec.augmentation,
-            precision=spec.precision,
-            memory_format=spec.memory_format,
-            compile=spec.compile,
-            block_sampling=spec.block_sampling,
-            regularizer=spec.regularizer,
-            seed=spec.seed,
-        )
+        train, val = self.splits.train, self.splits.val
+        return Training(self.network, train=train, val=val, **training_fields(self.spec))
 
     def _continue(self, folder: Path) -> bool:
         """Go on from the newest whole checkpoint; False where it does not fit, and so was removed."""
@@ -147,14 +145,22 @@ class Trial:
 
     def run_epoch(self) -> EpochMetrics:
         """Train one epoch and store a checkpoint; before the first and after any, answer the questions that are due."""
+        self.before_epoch()
+        metrics = self.training.run_epoch()
+        self.after_epoch()
+        return metrics
+
+    def before_epoch(self) -> None:
+        """Answer the questions that are due before the first epoch, if it comes next."""
         if not self.training.epoch:
             self._run_due_analyses()
-        metrics = self.training.run_epoch()
+
+    def after_epoch(self) -> None:
+        """Answer the questions that are due after the epoch that was trained, and store a checkpoint."""
         if not self.training.diverged:
             self._run_due_analyses()
         if self.folder:
             save_checkpoint(self.folder, self.training, key=self.spec.key, files=self.answers.files)
-        return metrics
 
     def _run_due_analyses(self) -> None:
         """Answer the questions about the epochs done, and keep the weights that they are about."""
@@ -183,6 +189,7 @@ class Trial:
             kept_epochs=self.answers.kept_epochs,
             parameter_count=count_parameters(self.network),
             wall_seconds=trained + sum(d.wall_seconds for d in during) + time.perf_counter() - start,
+            pack_size=training.pack_size,
             versions=versions(device_name(self.device)),
         )
         for dissection in (*during, last):
@@ -195,8 +202,14 @@ class Trial:
 
     def pruned(self, reason: str) -> TrialResult:
         """The record of a trial that ends here for this reason."""
-        known, count = versions(device_name(self.device)), count_parameters(self.network)
-        return pruned_result(self.spec, reason, self.training.history, parameter_count=count, versions=known)
+        return pruned_result(
+            self.spec,
+            reason,
+            self.training.history,
+            parameter_count=count_parameters(self.network),
+            versions=versions(device_name(self.device)),
+            pack_size=self.training.pack_size,
+        )
 
     def _not_reached(self, result: TrialResult) -> list[FailedMeasurement]:
         """Questions that no epoch of this training can answer; one that came after its epoch was over is not asked."""
@@ -240,58 +253,3 @@ def run_trial(
     while not trial.training.done:
         trial.run_epoch()
     return trial.finish()
-
-
-def run_session(
-    requests: Sequence[TrialRequest], *, place: SessionPlace, sink: ResultSink, prune: Prune = keep_all
-) -> Iterator[EpochDone | TrialResult]:
-    """Train a list of networks of one shape, put the questions to them, and tell `sink` of everything.
-
-    The trials run one after the other. Each continues from its newest checkpoint, here or in the store. One that fails
-    is filed as failed, and the next one runs; where memory ran out, it is tried once more.
-
-    Args:
-        requests: the trials.
-        place: where to compute.
-        sink: told of everything; also of epochs from before an interruption.
-        prune: asked after each epoch; a trial that is stopped is filed as pruned.
-
-    Yields:
-        After each epoch an EpochDone, at the end of each trial what is filed of it.
-
-    Raises:
-        DeviceLost: if the GPU is of no more use to this process.
-    """
-    for request in requests:
-        folder = place.folder / request.spec.key
-        sink.start_trial(request.spec)
-        outcome = yield from retry_once_on_oom(
-            partial(_train, request, folder, place=place, sink=sink, prune=prune), name=f"trial {request.spec.key}"
-        )
-        if isinstance(outcome, Failure):
-            yield sink.finish_trial(failed_result(request.spec, outcome.reason), weights={})
-            continue
-        result, weights = outcome
-        filed = sink.finish_trial(result, weights=weights)
-        if filed.status != "failed":
-            shutil.rmtree(folder, ignore_errors=True)
-            place.store.delete(folder)
-        yield filed
-
-
-def _train(
-    request: TrialRequest, folder: Path, *, place: SessionPlace, sink: ResultSink, prune: Prune
-) -> Generator[EpochDone, None, tuple[TrialResult, dict[str, bytes]]]:
-    """One trial from its newest checkpoint to its end: the result, and name -> content of each file of weights."""
-    place.store.download(folder)
-    trial = Trial(request.spec, request.questions, data_root=place.data_root, device=place.device, folder=folder)
-    for metrics in trial.training.history:
-        sink.epoch(request.spec.key, metrics)
-    while not trial.training.done:
-        metrics = trial.run_epoch()
-        place.store.upload(folder)
-        sink.epoch(request.spec.key, metrics)
-        yield EpochDone(request.spec.key, metrics, trial.training.done)
-        if not trial.training.done and (reason := prune(request.spec.key, metrics)):
-            return trial.pruned(reason), {}
-    return trial.finish(), trial.answers.weights()

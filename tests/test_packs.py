@@ -7,6 +7,7 @@ import pytest
 from resablate.check import check_trial
 from resablate.component import PER_MEMBER
 from resablate.component_tables import TABLES
+from resablate.pack_size import unpackable
 from resablate.packs import in_packs, shape_key
 from resablate.spec import TrainSpec
 
@@ -65,6 +66,35 @@ def test_only_numbers_are_per_member() -> None:
             for name, hint in table.types(row).items():
                 if PER_MEMBER in getattr(hint, "__metadata__", ()):
                     assert hint.__origin__ is float, (field, row, name)
+
+
+def why(**fields: Any) -> str:
+    return unpackable(check_trial(TrainSpec.parse(BASE | fields)))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"network": "vgg", "regularizer": "none"},
+        {"network": "imagenet_resnet", "depth": 18},
+        {"block_sampling": {"name": "stochastic_depth", "final_survival": 1.0}},
+        {"precision": "bf16", "memory_format": "channels_last", "optimizer": "adamw"},
+    ],
+)
+def test_what_packs(fields: dict[str, Any]) -> None:
+    assert not why(**fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"compile": True}, "compile: a network that is compiled trains alone"),
+        ({"block_sampling": "fixed_count", "block_sampling.count": 2}, "each member leaves out blocks of its own"),
+    ],
+)
+def test_what_does_not_pack_is_named(fields: dict[str, Any], reason: str) -> None:
+    assert reason in why(**fields)
 
 
 def trials(*, seeds: int, depths: tuple[int, ...] = (8,), rates: tuple[float, ...] = (0.1,)) -> list[TrainSpec]:

@@ -9,14 +9,15 @@ import pytest
 import torch
 
 from resablate.failures import DeviceLost
+from resablate.lifecycle import run_session
 from resablate.measurement import EpochMetrics
 from resablate.plan import SweepPlan
 from resablate.result import WEIGHTS_FILE, TrialResult, failed_result, weights_file
-from resablate.session import EpochDone, SessionPlace, TrialRequest
+from resablate.session import EpochDone, Prune, SessionPlace, TrialRequest, keep_all
 from resablate.spec import TrainSpec
 from resablate.storage.checkpoint_store import CheckpointStore
 from resablate.training import load_weights
-from resablate.trial import Trial, run_session, run_trial
+from resablate.trial import Trial, run_trial
 from tests.scheduling.tiny import final_plan, numbers
 
 MEMORY = torch.OutOfMemoryError("CUDA out of memory.")
@@ -64,8 +65,13 @@ def requests(plan: SweepPlan) -> list[TrialRequest]:
     return [plan.request(spec) for spec in plan.trials]
 
 
-def run(plan: SweepPlan, place: SessionPlace, sink: RecordingSink) -> tuple[list[EpochDone], list[TrialResult]]:
-    events = list(run_session(requests(plan), place=place, sink=sink))
+def run(
+    plan: SweepPlan, place: SessionPlace, sink: RecordingSink, *, prune: Prune = keep_all
+) -> tuple[list[EpochDone], list[TrialResult]]:
+    """Each trial by itself, one after the other."""
+    events = [
+        event for request in requests(plan) for event in run_session([request], place=place, sink=sink, prune=prune)
+    ]
     epochs = [event for event in events if isinstance(event, EpochDone)]
     return epochs, [event for event in events if isinstance(event, TrialResult)]
 
@@ -275,8 +281,8 @@ def test_a_trial_that_is_pruned_leaves_and_the_others_go_on(place: SessionPlace)
         asked.append((key, metrics.epoch))
         return "pruned by a test" if (key, metrics.epoch) == (second.key, 2) else ""
 
-    events = list(run_session(requests(plan), place=place, sink=sink, prune=prune))
-    results = {event.key: event for event in events if isinstance(event, TrialResult)}
+    _, filed = run(plan, place, sink, prune=prune)
+    results = {result.key: result for result in filed}
     assert sink.told_of(1) == ["start", "1", "2", "pruned"]
     pruned = results[second.key]
     assert (pruned.status, pruned.reason, len(pruned.history)) == ("pruned", "pruned by a test", 2)

@@ -53,6 +53,8 @@ class Crop(Augmentation):
     Source: He et al., arXiv 1512.03385, section 4.2: 4 pixels padded on each side, then a random crop.
     """
 
+    each_alone = True
+
     padding: Annotated[int, Interval(ge=1, le=1024)] = 4
     fill: Annotated[str, CROP_FILLS] = "zero"
 

@@ -26,6 +26,8 @@ class CropFlip(Augmentation):
         UnknownName: if there is no such row.
     """
 
+    each_alone = True
+
     padding: Annotated[int, Interval(ge=1, le=1024)] = 4
     fill: Annotated[str, CROP_FILLS] = "zero"
 

@@ -25,6 +25,8 @@ def flip(images: Tensor, mirrored: Tensor) -> Tensor:
 class Flip(Augmentation):
     """Each image mirrored left to right with probability 1/2."""
 
+    each_alone = True
+
     def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
         """Which images are mirrored."""
         return (draw_flips(count, generator),)

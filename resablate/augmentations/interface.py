@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor
@@ -12,7 +12,13 @@ class Augmentation(ABC):
     """Changes whole batches, on the device where they lie.
 
     A row of the table is built from its arguments alone, which are keyword-only and have defaults.
+
+    Attributes:
+        each_alone: whether every image is changed by itself, whatever else is in the batch: then the batches of several
+            networks are changed at once.
     """
+
+    each_alone: ClassVar[bool] = False
 
     @abstractmethod
     def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, ...]:

@@ -15,6 +15,8 @@ from resablate.augmentations.interface import Augmentation
 class Keep(Augmentation):
     """The images as they are."""
 
+    each_alone = True
+
     def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
         """Nothing."""
         return ()

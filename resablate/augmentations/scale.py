@@ -16,6 +16,8 @@ from resablate.augmentations.interface import Augmentation
 class Scale(Augmentation):
     """A crop of an `image_folder` image at a random size (VIEWS has it), then `flip`: He et al. on ImageNet."""
 
+    each_alone = True
+
     def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
         """Which images are mirrored."""
         return (draw_flips(count, generator),)

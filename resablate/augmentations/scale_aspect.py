@@ -16,6 +16,8 @@ from resablate.augmentations.interface import Augmentation
 class ScaleAspect(Augmentation):
     """A part of an `image_folder` image of random area and shape (VIEWS has it), then `flip`: Szegedy et al."""
 
+    each_alone = True
+
     def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
         """Which images are mirrored."""
         return (draw_flips(count, generator),)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from resablate.submission.server import JobSubmissionClient
     from resablate.sweep import SweepSpec
 
+_SHOWN_FILES = 8
+
 
 def submit(
     context: typer.Context,
@@ -41,9 +43,13 @@ def submit(
         list[str] | None,
         typer.Option("--send", metavar="NAME", help="A variable that the job gets as it is, for all to read there."),
     ] = None,
+    include: Annotated[
+        list[str] | None,
+        typer.Option("--include", metavar="PATH", help="A file or folder that is sent too."),
+    ] = None,
     tracking_uri: TrackingUri = None,
 ) -> None:
-    """Run a sweep as a job of a Ray cluster, with the files of this folder; again, to follow or to continue it."""
+    """Run a sweep as a job of a Ray cluster, with what it needs of this folder; again, to follow or to continue it."""
     from resablate.submission import connect, job_environment, packed, submit_sweep
 
     if not address:
@@ -56,11 +62,13 @@ def submit(
     client = connect(address)
     for note in notes:
         _say(note)
-    with packed(Path.cwd()) as package:
+    relative = _inside(file)
+    with packed(Path.cwd(), names=[relative, *(_inside(Path(path)) for path in include or [])]) as package:
+        _tell_left_out(package.left_out)
         job = submit_sweep(
             client,
             sweep,
-            file=_sent(file, package.files),
+            file=relative,
             words=words or [],
             package=package,
             environment=environment,
@@ -103,17 +111,19 @@ def _checked(file: Path) -> SweepSpec:
     return plan.sweep
 
 
-def _sent(file: Path, files: tuple[str, ...]) -> str:
-    """The file's path there."""
+def _inside(path: Path) -> str:
+    """The path there."""
     here = Path.cwd()
-    path = file.absolute()
-    relative = str(path.relative_to(here)) if path.is_relative_to(here) else str(file)
-    if relative not in files:
-        raise SubmissionError(
-            f"{file}: is not among the files that are sent, which are those of the current folder ({here}) that"
-            " .gitignore and .rayignore do not name"
-        )
-    return relative
+    if not path.absolute().is_relative_to(here):
+        raise SubmissionError(f"{path}: is not among the files that are sent, which are of the current folder ({here})")
+    return str(path.absolute().relative_to(here))
+
+
+def _tell_left_out(files: tuple[str, ...]) -> None:
+    more = len(files) - _SHOWN_FILES
+    if files:
+        shown = ", ".join(files[:_SHOWN_FILES]) + (f" and {more} more" if more > 0 else "")
+        _say(f"not sent, because of their names: {shown}")
 
 
 def _follow(client: JobSubmissionClient, job: Job) -> None:

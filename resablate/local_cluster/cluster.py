@@ -29,8 +29,11 @@ _FOREIGN = ("MLFLOW_", "RAY_", "RESABLATE_", "PG")
 _KEPT = "RESABLATE_DATA"
 _OBJECT_STORE_BYTES = 200 * 2**20
 """Of each node: data sets on their way to the trials pass through it, and weights on theirs to the tracker."""
-_RAY_HOSTS = {"ray-head": "127.0.0.2", "ray-node-1": "127.0.0.3", "ray-node-2": "127.0.0.4"}
-"""For 127.0.0.1 Ray takes an address that can be reached from outside."""
+_ONE_MACHINE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+"""Where it is 0, a head takes 127.0.0.1 as its address, and then its servers listen there alone; else it takes one that
+other machines reach, and they listen on every address. Its drivers have it too. A node may not have it."""
+_LOOPBACK = "LOCALHOST"
+"""For localhost, spelled so, and for 127.0.0.1 a node takes an address that other machines reach."""
 POOL = {"MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": "10", "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW": "40"}
 """Connections of one worker. MLflow's log_batch holds one while it asks for a second, and a worker has 40 threads: with
 its own 15, many writers at once wait for each other until they are refused after 30 s."""
@@ -152,18 +155,19 @@ def _mlflow(settings: Settings) -> Service:
 def _ray_head(settings: Settings) -> Service:
     token = settings.secret(RAY_TOKEN)
     options = [f"--port={settings.ports['ray']}", f"--ray-client-server-port={settings.ports['ray_client']}"]
-    options += ["--num-cpus=0", "--num-gpus=0"]
+    options += [f"--node-ip-address={HOST}", "--num-cpus=0", "--num-gpus=0"]
     options += [f"--dashboard-host={HOST}", f"--dashboard-port={settings.ports['dashboard']}"]
 
     def ready(log: Path) -> bool:
         return _answers(f"{settings.dashboard}/api/version", token)
 
-    return replace(_ray(settings, "ray-head", "--head", *options), ready=ready)
+    head = _ray(settings, "ray-head", "--head", *options)
+    return replace(head, ready=ready, environment={**head.environment, _ONE_MACHINE: "0"})
 
 
 def _ray_node(settings: Settings, *, name: str, gpus: tuple[str, ...]) -> Service:
     cpus = max(1, (os.cpu_count() or 1) // 2)
-    head = f"--address={_RAY_HOSTS['ray-head']}:{settings.ports['ray']}"
+    head = f"--address={_LOOPBACK}:{settings.ports['ray']}"
     return replace(_ray(settings, name, head, f"--num-cpus={cpus}", *gpus), needs="ray-head")
 
 
@@ -178,7 +182,7 @@ def _ray(settings: Settings, name: str, *options: str) -> Service:
         name=name,
         command=[
             *(sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats"),
-            *(f"--node-ip-address={_RAY_HOSTS[name]}", f"--temp-dir={temporary}"),
+            f"--temp-dir={temporary}",
             # Any free ones: the usual ranges are those of one node on a machine.
             *("--min-worker-port=0", "--max-worker-port=0", "--dashboard-agent-listen-port=0"),
             f"--object-store-memory={_OBJECT_STORE_BYTES}",
@@ -191,7 +195,7 @@ def _ray(settings: Settings, name: str, *options: str) -> Service:
             "RESABLATE_HOME": str(settings.folder / "home"),
             "RAY_TMPDIR": str(temporary),
             "RAY_JOB_STOP_WAIT_TIME_S": "30",
-            # Pages of counters, which answer everybody on every address of the machine.
+            # Pages of counters, which ask for no token.
             "RAY_enable_metrics_collection": "0",
             **dict.fromkeys(("AUTOSCALER_METRIC_PORT", "DASHBOARD_METRIC_PORT"), "-1"),
         },

@@ -20,9 +20,12 @@ class Regularizer(ABC):
         sites: the convolutions.
 
     Attributes:
+        packs: whether it reads and changes nothing but its sites' weights, as those of a pack's members must. What does
+            not say so is not packed.
         recordable: whether `penalty` is a fixed sequence of kernels, which never waits for the device.
     """
 
+    packs: ClassVar[bool] = False
     recordable: ClassVar[bool] = True
 
     def __init__(self, sites: Sequence[Site]) -> None:

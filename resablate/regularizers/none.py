@@ -18,6 +18,8 @@ class NoRegularizer(Regularizer):
         images: (B, C, H, W) as it trains on them.
     """
 
+    packs = True
+
     def __init__(self, network: ResidualNetwork, images: Tensor) -> None:
         super().__init__([])
 

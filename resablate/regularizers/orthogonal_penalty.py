@@ -33,6 +33,8 @@ class OrthogonalPenalty(Regularizer):
     Source: the soft orthogonality of Bansal, Chen & Wang, arXiv 1810.09102, section 3.1.
     """
 
+    packs = True
+
     def __init__(
         self,
         network: ResidualNetwork,

@@ -50,6 +50,8 @@ class Procrustes(Regularizer):
     Source: Zaeemzadeh et al. 2020 and its released code.
     """
 
+    packs = True
+
     def __init__(
         self,
         network: ResidualNetwork,

@@ -32,6 +32,7 @@ class SpectralPenalty(Regularizer):
         AnalysisError: for a convolution that `find_sites` refuses.
     """
 
+    packs = True
     recordable: ClassVar[bool] = False  # svdvals looks at whether it has converged
 
     def __init__(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from resablate.devices import take_device, threads
+from resablate.lifecycle import run_session
 from resablate.packs import Pack
 from resablate.result import TrialResult
 from resablate.scheduling.packing import PackSizes, measured_size
@@ -19,7 +20,6 @@ from resablate.spec import TrainSpec
 from resablate.storage.checkpoint_store import CheckpointStore
 from resablate.sweep import Resources
 from resablate.training import thread_count
-from resablate.trial import run_session
 
 Scheduler = Literal["ray_tune", "inline"]
 """Where trials run: on Ray, or one after another in this process."""

@@ -16,6 +16,7 @@ from resablate.component import Component, parse_component
 from resablate.datasets import cache_dataset
 from resablate.devices import choose_device, device_name, limit_gpu_memory
 from resablate.failures import Failure, failure_of
+from resablate.lifecycle import run_session
 from resablate.question import Question
 from resablate.result import TrialResult, failed_result
 from resablate.scheduling.ray_pruning import asking
@@ -24,7 +25,6 @@ from resablate.session import EpochDone, SessionPlace, TrialRequest, keep_all
 from resablate.spec import TrainSpec
 from resablate.storage.checkpoint_store import CheckpointStore
 from resablate.storage.locks import hold_worker_lock
-from resablate.trial import run_session
 from resablate.versions import versions
 
 

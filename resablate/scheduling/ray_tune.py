@@ -22,7 +22,7 @@ from resablate.scheduling.packing import PackSizes, measured_size, sizes_in_word
 from resablate.scheduling.progress import SweepProgress
 from resablate.scheduling.ray_capacity import RayCapacity
 from resablate.scheduling.ray_driver import MAX_PROCESS_DEATHS, Stopper, TuneSearchAdapter, Watcher
-from resablate.scheduling.ray_private import forget_token
+from resablate.scheduling.ray_private import forget_token, loopback_alone
 from resablate.scheduling.ray_pruning import start_pruning
 from resablate.scheduling.ray_result_writer import ResultWriterActor
 from resablate.scheduling.ray_trainable import PackTrainable, RayTrialContext, pack_config
@@ -59,14 +59,15 @@ def connect_ray() -> None:
     # Its processes inherit this; with a runtime environment each would take another second to start.
     os.environ[CODE_VERSION_VARIABLE] = code_version()
     try:
-        ray.init(
-            address="local",  # else Ray joins whatever cluster was started last on this machine
-            _node_ip_address="127.0.0.1",
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            object_store_memory=_OBJECT_STORE_BYTES,
-        )
+        with loopback_alone():
+            ray.init(
+                address="local",  # else Ray joins whatever cluster was started last on this machine
+                _node_ip_address="127.0.0.1",
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                object_store_memory=_OBJECT_STORE_BYTES,
+            )
     finally:
         if not said:
             del os.environ[CODE_VERSION_VARIABLE]

@@ -7,6 +7,7 @@ from resablate.shortcuts.dropout import Dropout
 from resablate.shortcuts.exclusive_gate import ExclusiveGate
 from resablate.shortcuts.identity import Identity
 from resablate.shortcuts.interface import Addends as Addends
+from resablate.shortcuts.interface import Pad as Pad
 from resablate.shortcuts.interface import Shortcut as Shortcut
 from resablate.shortcuts.none import NoShortcut
 from resablate.shortcuts.shortcut_only_gate import ShortcutOnlyGate

@@ -21,6 +21,8 @@ class ConstantScale(Shortcut):
     Source: He et al. 2016, Figure 2(b), section 3.1, equation 7.
     """
 
+    packs = True
+
     def __init__(
         self,
         *,

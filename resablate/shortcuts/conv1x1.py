@@ -21,6 +21,7 @@ class Conv1x1(Shortcut):
     """
 
     projects = False  # it is one itself
+    packs = True
 
     def __init__(self, *, in_channels: int, out_channels: int, stride: int, batch_norm: bool = True) -> None:
         super().__init__(in_channels=in_channels, out_channels=out_channels, stride=stride)

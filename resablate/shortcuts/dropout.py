@@ -3,9 +3,9 @@
 from typing import Annotated
 
 from annotated_types import Interval
-from torch import Tensor
-from torch.nn import functional
+from torch import Tensor, nn
 
+from resablate.component import PER_MEMBER
 from resablate.shortcuts.interface import Addends, Shortcut
 
 
@@ -26,18 +26,21 @@ class Dropout(Shortcut):
     Source: He et al. 2016, Figure 2(f), section 3.1.
     """
 
+    packs = True
+
     def __init__(
         self,
         *,
         in_channels: int,
         out_channels: int,
         stride: int,
-        rate: Annotated[float, Interval(ge=0, lt=1)] = 0.5,
+        rate: Annotated[float, Interval(ge=0, lt=1), PER_MEMBER] = 0.5,
     ) -> None:
         super().__init__(in_channels=in_channels, out_channels=out_channels, stride=stride)
         if not 0 <= rate < 1:
             raise ValueError(f"0 <= rate < 1 must hold, but got rate={rate}")
         self.rate = rate
+        self.thin = nn.Dropout(rate)
 
     def forward(self, x: Tensor, residual: Tensor) -> Addends:
         """The two addends."""
@@ -45,4 +48,4 @@ class Dropout(Shortcut):
 
     def bypass(self, x: Tensor) -> Tensor:
         """X, thinned while training."""
-        return functional.dropout(self.match(x), self.rate, training=self.training)
+        return self.thin(self.match(x))

@@ -11,6 +11,8 @@ class Identity(Shortcut):
     Source: He et al. 2016, Figure 2(a), equation 4.
     """
 
+    packs = True
+
     def forward(self, x: Tensor, residual: Tensor) -> Addends:
         """The two addends."""
         return Addends(carried=self.match(x), added=residual)

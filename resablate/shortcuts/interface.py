@@ -55,9 +55,13 @@ class Shortcut(nn.Module, ABC):
     Attributes:
         match: x -> x in the residual's shape; without parameters, unless the network puts a projection in its place.
         projects: whether a projection may take that place.
+        packs: whether the shortcuts of a pack's members may run as one: `forward` passes x and the residual through
+            layers and operations on each number alone, and an argument marked PER_MEMBER that it reads is kept under
+            its own name, for it may be a tensor (K*C, 1, 1). What does not say so is not packed.
     """
 
     projects: ClassVar[bool] = True
+    packs: ClassVar[bool] = False
 
     def __init__(self, *, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()

@@ -16,6 +16,7 @@ class NoShortcut(Shortcut):
     """
 
     projects = False  # nothing would train it
+    packs = True
 
     @property
     def carries(self) -> bool:

@@ -25,6 +25,8 @@ class ShortcutOnlyGate(Shortcut):
     Source: He et al. 2016, Figure 2(d), section 3.1.
     """
 
+    packs = True
+
     def __init__(
         self,
         *,

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from resablate.errors import SubmissionError
+from resablate.submission.limits import limited
 
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails, JobSubmissionClient
 
 LOST_SECONDS = 120
 """How long a cluster that is followed may be out of reach: a tunnel that is opened again, a head that restarts."""
+ASK_SECONDS = 30
+"""How often a cluster is asked for the job while its log is silent."""
 _STOPPED = 143
 _OWN_ERRORS = ("JOB_ENTRYPOINT_COMMAND_ERROR", None)
 """What a job fails by that ran: its log says why."""
@@ -33,17 +37,16 @@ def follow(client: JobSubmissionClient, job: str, write: Callable[[str], None]) 
     import aiohttp
 
     log = _Log(write)
-    heard = time.monotonic()
     while True:
         try:
             asyncio.run(_tail(client, job, log))
-            found = client.get_job_info(job)
-            heard = time.monotonic()
+            found = limited(partial(client.get_job_info, job))
+            log.heard = time.monotonic()
             if found.status.is_terminal():
-                log.whole(client.get_job_logs(job))
+                log.whole(limited(partial(client.get_job_logs, job)))
                 return found
         except (RuntimeError, OSError, aiohttp.ClientError) as error:
-            if time.monotonic() - heard > LOST_SECONDS:
+            if time.monotonic() - log.heard > LOST_SECONDS:
                 raise SubmissionError(
                     f"{client.get_address()}: the cluster has not answered for {LOST_SECONDS} s ({error}); job {job}"
                     " may go on without being followed. Submit again to see, and to continue if it does not"
@@ -52,8 +55,23 @@ def follow(client: JobSubmissionClient, job: str, write: Callable[[str], None]) 
 
 
 async def _tail(client: JobSubmissionClient, job: str, log: _Log) -> None:
+    """Pass on the log until it or the job ends; a log that is silent says nothing of the cluster, so that is asked."""
     log.rewind()
-    async for text in client.tail_job_logs(job):
+    passing = asyncio.ensure_future(_pass_on(client.tail_job_logs(job), log))
+    ended = False
+    try:
+        while not ended and not (await asyncio.wait([passing], timeout=ASK_SECONDS))[0]:
+            found = await asyncio.to_thread(limited, partial(client.get_job_info, job))
+            log.heard = time.monotonic()
+            ended = found.status.is_terminal()
+    finally:
+        passing.cancel()
+    if not ended:
+        await passing
+
+
+async def _pass_on(texts: AsyncIterator[str], log: _Log) -> None:
+    async for text in texts:
         log.more(text)
 
 
@@ -64,6 +82,8 @@ class _Log:
         self._write = write
         self._written = 0
         self._read = 0
+        self.heard = time.monotonic()
+        """When the cluster last said something."""
 
     def rewind(self) -> None:
         self._read = 0
@@ -72,6 +92,7 @@ class _Log:
         new = text[max(0, self._written - self._read) :]
         self._read += len(text)
         self._written = max(self._written, self._read)
+        self.heard = time.monotonic()
         self._write(new)
 
     def whole(self, text: str) -> None:

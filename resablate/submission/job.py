@@ -7,9 +7,11 @@ import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from resablate.errors import SubmissionError
+from resablate.submission.limits import limited
 from resablate.submission.package import Package
 from resablate.submission.ray_private import may_pass
 from resablate.submission.server import server_errors, stop_command
@@ -68,16 +70,28 @@ def submit_sweep(
     address, deadline, told = client.get_address(), time.monotonic() + START_SECONDS, False
     while True:
         with server_errors(address):
-            jobs = client.list_jobs()
+            jobs = limited(client.list_jobs)
         if running := _running(jobs, sweep.name):
             return _attached(running, metadata, entrypoint=entrypoint, address=address)
         chosen = _free_id(f"resablate-{sweep.name}-{content}", jobs)
         with server_errors(address):
             try:
-                client.submit_job(
-                    entrypoint=entrypoint, submission_id=chosen, runtime_env=runtime_env, metadata=metadata
+                limited(
+                    partial(
+                        client.submit_job,
+                        entrypoint=entrypoint,
+                        submission_id=chosen,
+                        runtime_env=runtime_env,
+                        metadata=metadata,
+                    ),
+                    upload_bytes=package.size_bytes,
                 )
                 return Job(chosen, attached=False)
+            except TimeoutError as error:
+                raise SubmissionError(
+                    f"{address}: the cluster does not answer ({error}); whether it has taken the job is not known:"
+                    " submit again, which attaches to the job if it has"
+                ) from error
             except RuntimeError as error:
                 # Somebody else may have submitted it since the jobs were listed.
                 if not may_pass(error) or time.monotonic() > deadline:

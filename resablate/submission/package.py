@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import zipfile
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +15,29 @@ from resablate.submission.ray_private import travelling_files
 
 LIMIT_BYTES = 100 * 2**20
 """What a dashboard takes in one request: its DASHBOARD_CLIENT_MAX_SIZE, which nobody but its owner can raise."""
+ALWAYS = ("resablate", "pyproject.toml")
+"""What a job needs besides its sweep file: the package, where the folder is its checkout."""
 EXCLUDED = (
-    *(".git", ".venv", "venv", "__pycache__", "*.egg-info", ".*_cache", "node_modules"),
-    # Where people keep their passwords.
-    *("*.env", ".env.*", ".netrc", ".pgpass", ".ssh", ".aws", ".ray", ".mlflow", "credentials*.json", ".cluster"),
-    *("mlruns", "mlartifacts", "mlflow.db*", "optuna.db*", ".resablate"),
-    *("/data", "/reports"),
+    # Of the package its code alone, of the sweeps the files that are some.
+    *("/resablate/**/*.*", "!/resablate/**/*.py", "!/resablate/**/*.jinja", "/sweeps/**/*.*", "!/sweeps/**/*.y*ml"),
+    *("venv", "__pycache__", "*.egg-info", "node_modules", "mlruns", "mlartifacts", "mlflow.db*", "optuna.db*"),
 )
 """What never travels, in .gitignore's words, besides what .gitignore and .rayignore name and virtual environments."""
+SECRETS = (
+    ".?*",  # .env, .ssh, .aws, .kube, .docker, .git-credentials, .netrc, .pgpass, histories of shells, ...
+    *("*.env", "_netrc", "*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.ppk", "*.gpg", "*.pgp", "*.asc"),
+    *("*.kdb", "*.kdbx", "*.keychain*", "*.keytab", "*.ovpn", "*.tfstate", "*.tfstate.*", "*.tfvars", "*.tfvars.*"),
+    *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "*kubeconfig*", "rclone.conf", "wg*.conf", "pip.conf"),
+    *("pgpass*", "*htpasswd*", "wallet.dat", "cookies.txt", "*cookies.sqlite", "*_history", "kaggle.json"),
+    *("*service[-_]account*.json", "gha-creds-*.json", "*.sql", "*.sql.*", "*.dump", "core.[0-9]*", "settings.xml"),
+    # A word, and no source of a module that is called after it.
+    *(f"*{word}{end}" for word in ("secret", "secrets") for end in ("", ".[!p]*")),
+    *(f"*{word}{end}" for word in ("credential", "credentials", "creds") for end in ("", ".[!p]*")),
+    *(f"*{word}{end}" for word in ("password", "passwords", "passwd", "vault_pass") for end in ("", ".[!p]*")),
+    *(f"*{word}{end}" for word in ("token", "tokens", "api_key", "apikey", "private_key") for end in ("", ".[!p]*")),
+    *("*client_secret*.json", "*credential*.json", "*secret*.y*ml"),
+)
+"""Where people keep what nobody else may read; also inside what is named."""
 _SHOWN_FILES = 8
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """Of every file, the earliest that a zip file knows: the same content makes the same package."""
@@ -38,6 +53,8 @@ class Package:
     digest: str
     files: tuple[str, ...]
     """Relative paths."""
+    left_out: tuple[str, ...]
+    """Relative paths of what was to be sent, and stays because of its name."""
 
     @property
     def size_bytes(self) -> int:
@@ -46,15 +63,22 @@ class Package:
 
 
 @contextmanager
-def packed(folder: Path) -> Generator[Package]:
-    """What `folder` holds without the excluded, as a zip file that is gone at the end.
+def packed(folder: Path, *, names: Sequence[str]) -> Generator[Package]:
+    """What a job needs of `folder`, as a zip file that is gone at the end.
+
+    Args:
+        folder: the job's working directory.
+        names: relative paths of files and folders in it that travel besides those of ALWAYS, without what is excluded.
 
     Raises:
-        SubmissionError: if it is more than a cluster takes, naming the largest files, or a file cannot be read.
+        SubmissionError: if it is more than a cluster takes, naming the largest files, a file cannot be read, or nothing
+            of a name travels.
     """
     folder = folder.absolute()
     try:
-        sizes = _sizes(folder)
+        whole = _sizes(folder, names=(*ALWAYS, *names), excluded=EXCLUDED)
+        sizes = _sizes(folder, names=(*ALWAYS, *names), excluded=(*EXCLUDED, *SECRETS))
+        _check_names(names, sizes, folder)
         _check_size(sizes, folder)
         with tempfile.TemporaryDirectory(prefix="resablate-") as name:
             target = Path(name, "package.zip")
@@ -63,21 +87,33 @@ def packed(folder: Path) -> Generator[Package]:
                     entry = zipfile.ZipInfo(path, _EPOCH)
                     entry.external_attr = (folder / path).stat().st_mode << 16  # where zip files keep it
                     file.writestr(entry, (folder / path).read_bytes())
-            yield Package(target, hashlib.sha256(target.read_bytes()).hexdigest()[:12], tuple(sizes))
+            digest = hashlib.sha256(target.read_bytes()).hexdigest()[:12]
+            yield Package(target, digest, tuple(sizes), left_out=tuple(name for name in whole if name not in sizes))
     except OSError as error:
         raise SubmissionError(f"{error.filename or folder}: cannot be packed ({error.strerror or error})") from None
 
 
-def _sizes(folder: Path) -> Mapping[str, int]:
+def _sizes(folder: Path, *, names: Sequence[str], excluded: Sequence[str]) -> Mapping[str, int]:
     """Relative path -> bytes of every file that travels, by Ray's own rules for a working directory."""
     environments = [f"/{mark.parent.relative_to(folder)}" for mark in folder.glob("*/pyvenv.cfg")]
-    found = travelling_files(folder, [*EXCLUDED, *environments])
-    if outside := [path for path in sorted(found) if not path.resolve().is_relative_to(folder.resolve())]:
+    roots = [folder / name for name in names]
+    travelling = travelling_files(folder, [*excluded, *environments])
+    found = sorted(path for path in travelling if any(path.is_relative_to(root) for root in roots))
+    if outside := [path for path in found if not path.resolve().is_relative_to(folder.resolve())]:
         raise SubmissionError(
             f"{outside[0].relative_to(folder)}: a link leads out of {folder}, to {outside[0].resolve()}; nothing from"
             " there travels: name the link in .gitignore or .rayignore, or put a copy in its place"
         )
-    return {str(path.relative_to(folder)): path.stat().st_size for path in sorted(found) if path.is_file()}
+    return {str(path.relative_to(folder)): path.stat().st_size for path in found if path.is_file()}
+
+
+def _check_names(names: Sequence[str], sizes: Mapping[str, int], folder: Path) -> None:
+    for name in names:
+        if not any(Path(path).is_relative_to(name) for path in sizes):
+            raise SubmissionError(
+                f"{name}: is not among the files that are sent: it is not in the current folder ({folder}), or"
+                " .gitignore or .rayignore names it, or its name is that of a secret"
+            )
 
 
 def _check_size(sizes: Mapping[str, int], folder: Path) -> None:

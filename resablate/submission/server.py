@@ -16,6 +16,7 @@ import requests
 
 from resablate.errors import SubmissionError
 from resablate.redaction import redact
+from resablate.submission.limits import limited
 from resablate.submission.ray_private import refusal
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def connect(address: str) -> JobSubmissionClient:
 
         for module in JobSubmissionClient.__mro__[:-1]:  # each tells of every step
             logging.getLogger(module.__module__).setLevel(logging.WARNING)
-        return JobSubmissionClient(address, headers=headers)
+        return limited(lambda: JobSubmissionClient(address, headers=headers))
 
 
 @contextmanager
@@ -126,10 +127,10 @@ def _one_word(token: str, place: str) -> str:
 
 
 def _check_server(address: str, headers: dict[str, str]) -> None:
-    """Ask for the version: the one request with a time limit, for whatever may be at the address."""
+    """Ask for the version, for whatever may be at the address."""
     try:
-        answer = requests.get(f"{address}/api/version", headers=headers, timeout=PROBE_SECONDS)
-    except requests.RequestException as error:
+        answer = limited(lambda: requests.get(f"{address}/api/version", headers=headers, timeout=PROBE_SECONDS))
+    except OSError as error:  # as requests' errors are
         raise SubmissionError(f"{address}: no Ray dashboard answers ({_reason(error)}). {_ADVICE}") from None
     refused = answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
     if refused and "WWW-Authenticate" not in answer.headers:  # a token is not asked for by that header

@@ -1,12 +1,15 @@
 """Serving the MLflow UI on this machine."""
 
 import os
+import shlex
 import signal
-import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
+from threading import Thread
 from types import FrameType
 
 from resablate.errors import TrackingError
@@ -15,10 +18,11 @@ from resablate.storage.locations import sqlite_file, tracking_uri
 from resablate.tracking.mlflow_pages import charts_path
 from resablate.tracking.mlflow_reader import MlflowReader
 from resablate.tracking.mlflow_store import MlflowStore
+from resablate.tracking.ui_gate import Gate
 
 
 def serve_ui(uri: str | None, *, port: int, say: Callable[[str], None]) -> None:
-    """Serve the MLflow UI on a database until it is interrupted.
+    """Serve the MLflow UI on a database until it is interrupted, to who has the link that is told.
 
     Args:
         uri: as `open_tracker` takes it.
@@ -35,15 +39,32 @@ def serve_ui(uri: str | None, *, port: int, say: Callable[[str], None]) -> None:
         raise TrackingError(f"{redact(place)}: the records are kept by a server; open that address in a browser")
     if not database.exists():
         raise TrackingError(f"{database}: no records here yet; run a sweep first, or name a --tracking-uri")
-    chosen = _free_port(port)
-    address = f"http://127.0.0.1:{chosen}"
-    say(f"MLflow UI: {address}  (a few seconds from now; Ctrl-C ends it)")
-    for name, experiment in MlflowReader(MlflowStore(place)).sweeps().items():
-        say(f"  {name}, the trials' charts: {address}{charts_path(experiment)}")
+    with tempfile.TemporaryDirectory(prefix="resablate-ui-") as folder:  # which nobody else may enter
+        socket_file = Path(folder, "mlflow")
+        try:
+            gate = Gate(port=port, upstream=socket_file)
+        except OSError as error:
+            raise TrackingError(
+                f"port {port} cannot be used ({error.strerror}); name another --port, or none for a free one"
+            ) from None
+        say(f"MLflow UI: {gate.link()}  (a few seconds from now; Ctrl-C ends it)")
+        for name, experiment in MlflowReader(MlflowStore(place)).sweeps().items():
+            say(f"  {name}, the trials' charts: {gate.link(charts_path(experiment))}")
+        say("  Who has a link may see and change everything; it ends with this command.")
+        with gate:
+            Thread(target=gate.serve_forever, daemon=True).start()
+            try:
+                _run_mlflow(place, folder=database.parent, socket_file=socket_file)
+            finally:
+                gate.shutdown()
+
+
+def _run_mlflow(uri: str, *, folder: Path, socket_file: Path) -> None:
+    """MLflow's server on a socket file, until it is interrupted."""
     command = [
         *(sys.executable, "-m", "mlflow", "server"),
-        *("--backend-store-uri", place),
-        *("--host", "127.0.0.1", "--port", str(chosen), "--workers", "1"),
+        *("--backend-store-uri", uri),
+        *("--workers", "1", "--uvicorn-opts", f"--uds {shlex.quote(str(socket_file))}"),
     ]
     environment = {
         **os.environ,
@@ -52,7 +73,7 @@ def serve_ui(uri: str | None, *, port: int, say: Callable[[str], None]) -> None:
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
     # In a process group of its own, so that its workers end with it.
-    server = subprocess.Popen(command, cwd=database.parent, env=environment, start_new_session=True)
+    server = subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = server.wait()
@@ -68,16 +89,3 @@ def serve_ui(uri: str | None, *, port: int, say: Callable[[str], None]) -> None:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
-
-
-def _free_port(port: int) -> int:
-    """`port` if nobody has it, a free one if it is 0: the server's own message is pages long."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does it
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise TrackingError(
-                f"port {port} cannot be used ({error.strerror}); name another --port, or none for a free one"
-            ) from None
-        return int(probe.getsockname()[1])

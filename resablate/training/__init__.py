@@ -22,4 +22,7 @@ from resablate.training.determinism import derived_seed as derived_seed
 from resablate.training.determinism import deterministic_kernels as deterministic_kernels
 from resablate.training.determinism import thread_count as thread_count
 from resablate.training.evaluation import evaluate as evaluate
+from resablate.training.heap import keep_freed_memory as keep_freed_memory
 from resablate.training.loop import Training as Training
+from resablate.training.pack import Pack as Pack
+from resablate.training.pack import Packs as Packs

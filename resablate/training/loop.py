@@ -26,7 +26,7 @@ from resablate.training.batch_norm import batches_counted_at_once
 from resablate.training.block_sampling import SampledBlocks
 from resablate.training.capture import CudaRecorder, keep_on_device, why_not_recorded
 from resablate.training.determinism import derived_generator, derived_seed, deterministic_kernels, global_seed
-from resablate.training.evaluation import EVALUATION_BATCH, evaluate
+from resablate.training.evaluation import EVALUATION_BATCH, Evaluation, evaluate
 from resablate.training.optimizer_state import optimizer_tensors, restore_optimizer
 from resablate.training.regions import compiled_by_block
 from resablate.training.step import EpochPlan, TrainingStep, plan_epoch
@@ -59,6 +59,7 @@ class Training:
     Attributes:
         epoch: epochs done.
         history: one row for each.
+        pack_size: networks that trained as one with this one in its last epoch, itself included.
         diverged: whether a loss was not finite; then training has ended.
 
     Raises:
@@ -90,30 +91,31 @@ class Training:
     ) -> None:
         self.network = network
         self.history: list[EpochMetrics] = []
-        self._precision = PRECISIONS[parse_component(precision).name]
-        self._memory_format = MEMORY_FORMATS[parse_component(memory_format).name]
-        self._layout = KernelLayout(network, self._memory_format)
-        self._train = train
-        self._val = val
+        self.pack_size = 1
+        self.precision = PRECISIONS[parse_component(precision).name]
+        self.memory_format = MEMORY_FORMATS[parse_component(memory_format).name]
+        self._layout = KernelLayout(network, self.memory_format)
+        self.train = train
+        self.val = val
         self._epochs = epochs
         self._batch_size = batch_size
         self._learning_rate = learning_rate
-        self._seed = seed
+        self.seed = seed
         self._iterations = iterations
         self._schedule = _row_with_arguments(SCHEDULES, schedule)
         self._view = parse_component(augmentation).name
-        self._augmentation: Augmentation = _row_with_arguments(AUGMENTATIONS, augmentation)()
+        self.augmentation: Augmentation = _row_with_arguments(AUGMENTATIONS, augmentation)()
         self._sampled = SampledBlocks(network, block_sampling)
         images, _ = next(self._batches(torch.zeros(1, dtype=torch.int64, device=train.device), epoch=0))
-        self._regularizer: Regularizer = _row_with_arguments(REGULARIZERS, regularizer)(network, images)
+        self.regularizer: Regularizer = _row_with_arguments(REGULARIZERS, regularizer)(network, images)
         self.optimizer = _row_with_arguments(OPTIMIZERS, optimizer)(network, learning_rate=learning_rate)
         self._step = TrainingStep(
             forward=compiled_by_block(network) if compile else self._sampled.forward,
-            augmentation=self._augmentation,
-            penalty=self._regularizer.penalty,
+            augmentation=self.augmentation,
+            penalty=self.regularizer.penalty,
             optimizer=self.optimizer,
-            precision=self._precision,
-            memory_format=self._memory_format,
+            precision=self.precision,
+            memory_format=self.memory_format,
             device=train.device,
             recorder=self._recorder(),
         )
@@ -161,86 +163,116 @@ class Training:
     @property
     def steps_per_epoch(self) -> int:
         """Optimizer steps in an epoch."""
-        full, rest = divmod(len(self._train), self._batch_size)
+        full, rest = divmod(len(self.train), self._batch_size)
         return max(1, full + (rest > 1))
+
+    @property
+    def next_steps(self) -> int:
+        """Optimizer steps in the next epoch; the last one may have fewer than others."""
+        return min(self.steps_per_epoch, self._steps_left)
 
     def run_epoch(self) -> EpochMetrics:
         """Train one epoch, measure the validation error if any examples are held out, and add both to the history."""
-        start = time.perf_counter()
-        epoch, device = self.epoch, self._train.device
-        plan = self._plan(epoch)
+        start, plan = time.perf_counter(), self.plan()
+        self.run_steps(plan)
+        with float32_products(), deterministic_kernels():
+            held_out = evaluate(self.network, self.val) if self.val else None
+        return self.add_epoch(
+            plan, float(self._step.loss_sum), float(self._step.wrong), held_out, seconds=time.perf_counter() - start
+        )
+
+    def run_steps(self, plan: EpochPlan) -> None:
+        """The steps of the next epoch, as `plan` has decided it."""
+        epoch = self.epoch
         self.network.train()
         with (
-            global_seed(derived_seed(self._seed, "dropout", epoch), device),
-            float32_products(self._precision),
+            global_seed(derived_seed(self.seed, "dropout", epoch), self.train.device),
+            float32_products(self.precision),
             deterministic_kernels(),
             self._layout.of_steps(),
             # A block that is left out of a batch has not seen it.
             batches_counted_at_once(self.network, len(plan.sizes)) if self._sampled.fixed else nullcontext(),
             self._step.epoch(plan),
         ):
-            self._sampled.generator = derived_generator(self._seed, "block_sampling", epoch)
-            projecting = derived_generator(self._seed, "regularizer", epoch)
+            self._sampled.generator = derived_generator(self.seed, "block_sampling", epoch)
+            projecting = derived_generator(self.seed, "regularizer", epoch)
             for _ in self._steps(plan, epoch=epoch):
-                self._regularizer.after_step(projecting)
-        with float32_products(), deterministic_kernels():
-            held_out = evaluate(self.network, self._val) if self._val else None
+                self.regularizer.after_step(projecting)
+
+    def forget_recording(self) -> None:
+        """Record steps anew, for what they change has got another place."""
+        self._step.forget_recording()
+
+    def add_epoch(
+        self,
+        plan: EpochPlan,
+        loss_sum: float,
+        wrong: float,
+        held_out: Evaluation | None,
+        *,
+        seconds: float,
+        pack_size: int = 1,
+    ) -> EpochMetrics:
+        """Add an epoch to the history: its plan, loss summed over its examples, how many were wrong, and its end."""
         seen = sum(plan.sizes)
         metrics = EpochMetrics(
-            epoch=epoch + 1,
-            train_loss=float(self._step.loss_sum) / seen,
-            train_error=float(self._step.wrong) / seen,
+            epoch=self.epoch + 1,
+            train_loss=loss_sum / seen,
+            train_error=wrong / seen,
             val_loss=held_out.loss if held_out else None,
             val_error=held_out.error if held_out else None,
             learning_rate=float(plan.rates[len(plan.sizes) - 1]),
-            wall_seconds=time.perf_counter() - start,
+            wall_seconds=seconds,
         )
         self.history.append(metrics)
+        self.pack_size = pack_size
         return metrics
 
     def _loss_of_a_batch(self) -> float:
         """The loss of the first training examples, as the network is now."""
-        return evaluate(self.network, self._train.take(slice(0, EVALUATION_BATCH))).loss
+        return evaluate(self.network, self.train.take(slice(0, EVALUATION_BATCH))).loss
 
     def _recorder(self) -> CudaRecorder | None:
         """What records the steps: on a GPU, if they are such as can be recorded."""
-        device = self._train.device
+        device = self.train.device
         if device.type != "cuda":
             return None
         keep_on_device(self.optimizer)
         why_not = why_not_recorded(
-            streamed=not isinstance(self._train, Examples),
+            streamed=not isinstance(self.train, Examples),
             every_block=self._sampled.fixed,
-            recordable=self._regularizer.recordable,
+            recordable=self.regularizer.recordable,
         )
         return None if why_not else CudaRecorder(device)
 
-    def _plan(self, epoch: int) -> EpochPlan:
+    def plan(self) -> EpochPlan:
+        """What is decided of the next epoch before it begins."""
+        epoch = self.epoch
         first = epoch * self.steps_per_epoch
-        order = torch.randperm(len(self._train), generator=derived_generator(self._seed, "order", epoch))
-        steps = range(first, min(first + self.steps_per_epoch, self.total_steps))
+        order = torch.randperm(len(self.train), generator=derived_generator(self.seed, "order", epoch))
+        steps = range(first, first + self.next_steps)
         return plan_epoch(
             order[: self.steps_per_epoch * self._batch_size],
             [self._schedule(step, self.total_steps, learning_rate=self._learning_rate) for step in steps],
             batch_size=self._batch_size,
-            augmentation=self._augmentation,
-            generator=derived_generator(self._seed, "augmentation", epoch),
+            augmentation=self.augmentation,
+            generator=derived_generator(self.seed, "augmentation", epoch),
         )
 
     def _steps(self, plan: EpochPlan, *, epoch: int) -> Iterator[None]:
         """One step after the other."""
-        if isinstance(self._train, Examples):
+        if isinstance(self.train, Examples):
             for size in plan.sizes:
-                yield self._step.resident(self._train.gather, size)
+                yield self._step.resident(self.train.gather, size)
         else:
-            taken = plan.order[: sum(plan.sizes)].to(self._train.device)
+            taken = plan.order[: sum(plan.sizes)].to(self.train.device)
             for images, labels in self._batches(taken, epoch=epoch):
                 yield self._step.streamed(images, labels)
 
     def _batches(self, order: Tensor, *, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Images and labels of the examples at `order`, as the epoch sees them before whole batches are augmented."""
-        seed = derived_seed(self._seed, "view", epoch)
-        return self._train.training_batches(order, self._batch_size, augmentation=self._view, seed=seed)
+        seed = derived_seed(self.seed, "view", epoch)
+        return self.train.training_batches(order, self._batch_size, augmentation=self._view, seed=seed)
 
     def tensors(self) -> dict[str, Tensor]:
         """The whole state of network and optimizer, for a checkpoint."""

@@ -43,7 +43,7 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
         RuntimeError: if the tensors are of an optimizer with more parameters or groups.
     """
     parameters = _parameters(optimizer)
-    places = _places_of_counts(optimizer)
+    places = places_of_counts(optimizer)
     for name, value in tensors.items():
         prefix, *parts = name.split(".", 3)
         if prefix != _PREFIX:
@@ -78,7 +78,7 @@ def _parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
-def _places_of_counts(optimizer: torch.optim.Optimizer) -> list[torch.device]:
+def places_of_counts(optimizer: torch.optim.Optimizer) -> list[torch.device]:
     """Where the optimizer counts the steps of each parameter."""
     return [
         parameter.device if group.get("capturable") or group.get("fused") else torch.device("cpu")

@@ -29,6 +29,7 @@ REGULARIZER = {
     "check.py": "with a strength of 0 it is none",
     "trial.py": "spec.regularizer into the keyword of the same name",
     "training/loop.py": "that keyword, which calls the row",
+    "training/pack.py": "that of each member of a pack",
     "regularizers/__init__.py": "the table",
     "analyses/interface.py": "what an analysis may be told of the training",
     "analyses/spectrum.py": "measures what the regularizer drew the singular values to",
@@ -47,7 +48,10 @@ SEED = {
     "spec.py": "the field",
     "trial.py": "spec.seed into the keyword of the same name",
     "training/loop.py": "that keyword: one generator for each purpose",
+    "training/pack.py": "the generators of each member of a pack",
     "training/determinism.py": "makes the generators",
+    "model/member_draws.py": "a state of torch's generators for each member of a pack",
+    "pack_size.py": "a network of its own for each member of a pack that is timed",
     "datasets/images.py": "the view of an image, by the seed of the epoch",
     "datasets/streaming.py": "the same, in the processes that decode",
     "dissection.py": "a generator for each analysis",
@@ -56,8 +60,9 @@ SEED = {
     "report.py": "counts and orders replicates",
 }
 KNOBS = {"strength": STRENGTH, "regularizer": REGULARIZER, "seed": SEED}
-OTHER_SEEDS = ("searches/", "statistics/", "figures/", "claims/")
-"""Searches, bootstraps and resamples have seeds of their own; what compares trials goes by statistics/replicates.py."""
+OTHER_SEEDS = ("searches/", "statistics/", "figures/", "claims/", "calibrating.py")
+"""Searches, bootstraps, resamples and calibrations have seeds of their own; what compares trials goes by
+statistics/replicates.py."""
 
 
 @pytest.mark.parametrize("knob", KNOBS)
@@ -71,7 +76,8 @@ def test_a_knob_passes_through_these_files_alone(knob: str) -> None:
 def test_the_spine_of_training_is_as_designed() -> None:
     """Spec -> check -> trial -> loop -> table -> the component's own file; reading is the same for all knobs."""
     rows = {f"regularizers/{name}.py" for name in ("orthogonal_penalty", "procrustes", "spectral_penalty")}
-    spine = {"spec.py", "check.py", "trial.py", "training/loop.py", "regularizers/__init__.py", *rows}
+    training = {"training/loop.py", "training/pack.py"}
+    spine = {"spec.py", "check.py", "trial.py", *training, "regularizers/__init__.py", *rows}
     beside = ("figures/", "claims/", "analyses/")
     on_the_way = {path for path in {*STRENGTH, *REGULARIZER} if not path.startswith(beside)}
     assert on_the_way == spine

@@ -1,6 +1,9 @@
 """What the manifests agree on with each other, with constraints.txt and with the code."""
 
+import os
 import re
+import shutil
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -72,7 +75,7 @@ def sources(package: str) -> str:
 
 def is_read(name: str) -> bool:
     """Whether anything looks at a variable of this name."""
-    by_the_system = {"PATH", "PYTHONUNBUFFERED", "SRUN_CPUS_PER_TASK"}
+    by_the_system = {"PATH", "HOME", "PYTHONUNBUFFERED", "SRUN_CPUS_PER_TASK"}
     # https://github.com/docker-library/docs/tree/master/postgres
     by_the_image_of_postgres = {"POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB", "PGDATA"}
     if name in by_the_system | by_the_image_of_postgres or name.startswith("PIP_"):
@@ -82,12 +85,50 @@ def is_read(name: str) -> bool:
 
 
 def test_every_image_has_a_pinned_tag() -> None:
-    found = sorted(set(images()))
+    found = sorted({image.partition("@")[0] for image in images()})
     assert len(found) > 3
     for image in found:
         name, _, tag = image.rpartition(":")
         assert name, image
         assert re.fullmatch(r"\d+\.\d+(\.\d+)?(-[a-z0-9.-]+)?", tag), image
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Image of somebody else, with its tag -> its digest where a manifest in the folder gives one, else nothing."""
+    found: dict[str, str] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix == ".yaml" or path.name == "Dockerfile":
+            for image in re.findall(r"^(?:FROM|\s*image:) (\S+)", path.read_text(), re.MULTILINE):
+                name, at, digest = image.partition("@")
+                if "resablate:" not in name:
+                    assert not at or re.fullmatch(r"sha256:[0-9a-f]{64}", digest), f"{path.name}: {image}"
+                    assert found.setdefault(name, digest) == digest, f"{path.name}: {name} stands for two images"
+    return found
+
+
+def test_images_of_others_go_by_digest_all_or_none() -> None:
+    found = digests(CLUSTER)
+    assert len(found) == 3
+    assert len({bool(digest) for digest in found.values()}) == 1, found
+
+
+def test_the_command_of_the_readme_pins_every_image_of_others(tmp_path: Path) -> None:
+    """With a stand-in for docker, which asks a registry."""
+    block = re.search(r"## Images by digest.*?```sh\n(.*?)```", TEXT["README.md"], re.DOTALL)
+    assert block is not None
+    shutil.copytree(CLUSTER, tmp_path / "cluster")
+    docker = tmp_path / "bin" / "docker"
+    docker.parent.mkdir()
+    docker.write_text("#!/bin/sh\nprintf 'sha256:%s' \"$(printf '%s' \"$4\" | sha256sum | cut -d' ' -f1)\"\n")
+    docker.chmod(0o755)
+    environment = os.environ | {"PATH": f"{docker.parent}:{os.environ['PATH']}"}
+    for _ in range(2):
+        subprocess.run(["bash", "-euc", block[1]], cwd=tmp_path, env=environment, check=True)
+        pinned = digests(tmp_path / "cluster")
+        assert pinned.keys() == digests(CLUSTER).keys()
+        assert all(pinned.values()), pinned
+    unpinned = (tmp_path / "cluster" / "compose.yaml").read_text()
+    assert re.sub(r"@sha256:[0-9a-f]{64}", "", unpinned) == re.sub(r"@sha256:[0-9a-f]{64}", "", TEXT["compose.yaml"])
 
 
 def test_versions_are_those_that_the_tests_ran_with() -> None:
@@ -105,7 +146,7 @@ def test_versions_are_those_that_the_tests_ran_with() -> None:
 def test_manifests_agree_on_versions() -> None:
     of: dict[str, set[str]] = {}
     for image in images():
-        name, _, tag = image.rpartition(":")
+        name, _, tag = image.partition("@")[0].rpartition(":")
         of.setdefault(name.rpartition("/")[2], set()).add(tag)
     assert {name: tags for name, tags in of.items() if len(tags) > 1} == {}
     assert of["resablate"] == {PROJECT["version"]}
@@ -202,9 +243,61 @@ def test_nothing_runs_as_root() -> None:
             assert template["spec"]["securityContext"]["runAsNonRoot"] is True
             for container in template["spec"]["containers"]:
                 assert container["securityContext"]["allowPrivilegeEscalation"] is False
+                assert container["securityContext"]["readOnlyRootFilesystem"] is True
                 assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
                 assert container["resources"].keys() == {"requests", "limits"}
+    for name, service in COMPOSE["services"].items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert "cap_add" not in service, name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert "build" in service or re.fullmatch(r"[1-9]\d*:[1-9]\d*", service["user"]), f"{name}: root"
     assert re.findall(r"^USER (\S+)", TEXT["Dockerfile"], re.MULTILINE) == ["10001:10001"]
+
+
+def test_who_writes_where_the_root_file_system_is_read_only_has_a_place() -> None:
+    """Every mount has a volume, every volume a mount, and every service a /tmp that takes files."""
+    writable = {"redis"}  # its data are all that it writes
+    for each in KUBERNETES:
+        for template in templates(each):
+            volumes = {volume["name"] for volume in template["spec"].get("volumes", [])}
+            volumes |= {claim["metadata"]["name"] for claim in each["spec"].get("volumeClaimTemplates", [])}
+            mounts = {
+                container["name"]: {mount["mountPath"]: mount["name"] for mount in container.get("volumeMounts", [])}
+                for container in template["spec"]["containers"]
+            }
+            assert {name for places in mounts.values() for name in places.values()} == volumes
+            assert {name for name, places in mounts.items() if "/tmp" not in places} <= writable
+    for name, service in COMPOSE["services"].items():
+        places = [place.partition(":")[0] for place in (*service.get("tmpfs", []), *service.get("volumes", []))]
+        assert "/tmp" in places, name
+    assert re.search(r"^ENV HOME=/tmp$", TEXT["Dockerfile"], re.MULTILINE)
+    assert "/var/run/postgresql" in "".join(COMPOSE["services"]["postgres"]["tmpfs"])
+
+
+def test_workers_reach_no_records_and_the_database_reaches_nobody() -> None:
+    of = {name: set(service["networks"]) for name, service in COMPOSE["services"].items()}
+    assert set().union(*of.values()) == set(COMPOSE["networks"])
+    assert COMPOSE["networks"]["records"] == {"internal": True}
+    assert of["postgres"] == {"records"}
+    assert of["ray-head"] == {"records", "ray"}
+    for name, networks in of.items():
+        if name.endswith("worker"):
+            assert networks == {"ray"}
+            assert not networks & (of["postgres"] | of["mlflow"])
+    for name, service in COMPOSE["services"].items():
+        outside = [network for network in of[name] if not (COMPOSE["networks"][network] or {}).get("internal")]
+        assert outside or not service.get("ports"), f"{name}: a port on an internal network is not published"
+        needed = {service for service in service.get("depends_on", {})}
+        assert all(of[name] & of[other] for other in needed), name
+
+
+def test_what_aws_gets_is_what_it_installs() -> None:
+    mounts = yaml.safe_load(TEXT["aws.yaml"])["file_mounts"]
+    local = {there.removeprefix("/home/ubuntu/resablate/"): here for there, here in mounts.items() if here[0] != "~"}
+    assert all(there == here for there, here in local.items())
+    allowed = set(re.findall(r"^!(\S+)", TEXT["Dockerfile.dockerignore"], re.MULTILINE))
+    assert set(local) == allowed
 
 
 def test_the_image_gets_what_it_copies_and_nothing_else() -> None:

@@ -9,11 +9,13 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+import grpc
 import pytest
 import yaml
 
 from resablate.trial import run_trial
 from tests.faults.sweeps import MARK, SweepProcess, everything_is_in_order, slow_plan
+from tests.listening import METHODS, answered
 from tests.scheduling.tiny import numbers
 from tests.tracking.databases import make_database
 
@@ -31,8 +33,8 @@ def free_job_id() -> int:
             return found
 
 
-def start(sweep: SweepProcess, *, job: int) -> None:
-    """Do as Slurm does on the first of two nodes with one core each."""
+def start(sweep: SweepProcess, *, job: int, **more: str) -> None:
+    """Do as Slurm does on the first of two nodes with one core each; `more` are variables of the submitter's shell."""
     content = sweep.plan.sweep.model_dump(mode="json", exclude={"search", "question"})
     (sweep.folder / "tiny.yaml").write_text(yaml.safe_dump(content))
     stubs = sweep.folder / "stubs"
@@ -55,6 +57,7 @@ def start(sweep: SweepProcess, *, job: int) -> None:
         "SLURM_JOB_NUM_NODES": "2",
         "SLURM_CPUS_PER_TASK": "1",
         "SLURMD_NODENAME": "localhost",
+        **more,
     }
     with (sweep.folder / "out").open("w") as out, (sweep.folder / "err").open("w") as err:
         sweep.process = subprocess.Popen(
@@ -97,6 +100,32 @@ def test_a_job_that_slurm_stops_is_queued_again_and_continues(tmp_path: Path) ->
             numbers(run_trial(s, plan.questions(s))) for s in plan.trials
         ]
         assert not Path(f"/tmp/ray-{job}").exists()
+    finally:
+        sweep.clean_up()
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_job_with_tls_speaks_to_its_own_alone(tmp_path: Path) -> None:
+    sweep = SweepProcess(tmp_path, slow_plan(1), make_database(tmp_path))
+    job = free_job_id()
+    try:
+        start(sweep, job=job, RAY_USE_TLS="1")
+        sweep.until(lambda: sweep.reached(2))
+        store = f"127.0.0.1:{20000 + job}"
+        files = [Path(f"/tmp/ray-tls-{job}", name) for name in ("ca.crt", "node.key", "node.crt")]
+        assert {file.stat().st_mode & 0o077 for file in (*files, files[0].parent)} == {0}
+        authority, key, certificate = (file.read_bytes() for file in files)
+        own = grpc.ssl_channel_credentials(authority, key, certificate)
+        assert answered(store, METHODS[0], tls=own) is grpc.StatusCode.UNAUTHENTICATED, "it has no token"
+        assert answered(store, METHODS[0]) is grpc.StatusCode.UNAVAILABLE, "it speaks in the clear"
+        stranger = grpc.ssl_channel_credentials(authority)
+        assert answered(store, METHODS[0], tls=stranger) is grpc.StatusCode.UNAVAILABLE, "it has no certificate"
+        assert sweep.ended() == 0, sweep.said()
+        everything_is_in_order(sweep)
+        assert not Path(f"/tmp/ray-tls-{job}").exists()
+        assert not list(tmp_path.glob("tls-*"))
     finally:
         sweep.clean_up()
 

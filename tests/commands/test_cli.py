@@ -32,6 +32,7 @@ from resablate.tracking import open_tracker
 from resablate.training.loop import Training
 from tests.commands.shell import Ran, Shell
 from tests.factories import make_test
+from tests.listening import command_line_of, family, listening
 from tests.scheduling.tiny import BASE, final_plan
 from tests.test_plan import EVERY_MISTAKE, WRONG_IN_EVERY_WAY
 from tests.tracking.databases import make_database
@@ -63,7 +64,7 @@ def nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Training, "run_epoch", run)
     monkeypatch.setattr(run_module, "run_batches_on_ray", run)
-    monkeypatch.setattr(run_module, "run_inline", run)
+    monkeypatch.setattr(run_module, "run_batches_inline", run)
 
 
 # --- bad input
@@ -632,14 +633,22 @@ def test_ui_serves_the_records_until_it_is_ended(shell: Shell) -> None:
     with (shell.folder / "log").open("w") as log:
         process = subprocess.Popen(command, cwd=shell.folder, stdout=log, stderr=log, start_new_session=True)
         try:
-            assert answer(f"http://127.0.0.1:{port}/", process) == 200
+            link = printed_link(shell.folder / "log", process)
+            assert link.startswith(f"http://127.0.0.1:{port}/?token=")
+            page, told = answer(link, process), command_line_of(process.pid)
+            assert "<title>MLflow</title>" in page
+            assert link.partition("token=")[2] not in told
+            for without in (f"http://127.0.0.1:{port}/", f"{link}x", f"http://127.0.0.1:{port}/ajax-api/2.0/mlflow/x"):
+                with pytest.raises(urllib.error.HTTPError, match="403"):
+                    urllib.request.urlopen(without, timeout=5)
+            assert listening(family(process.pid)) == {f"127.0.0.1:{port}"}
             process.send_signal(signal.SIGTERM)
             assert process.wait(30) in (0, -signal.SIGTERM)
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-    assert f"MLflow UI: http://127.0.0.1:{port}" in (shell.folder / "log").read_text()
+    assert "Traceback" not in (shell.folder / "log").read_text()
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5)
 
@@ -653,14 +662,25 @@ def test_ui_on_a_port_that_is_taken(shell: Shell) -> None:
         says_what_is_wrong(shell("ui", "--port", str(port)), rf"port {port} cannot be used \(Address already in use\)")
 
 
-def answer(url: str, process: subprocess.Popen[bytes]) -> int:
-    """HTTP status of `url`, once its server is up."""
+def printed_link(log: Path, process: subprocess.Popen[bytes]) -> str:
+    """What a person would open."""
+    deadline = time.monotonic() + 60
+    while not (found := re.search(r"MLflow UI: (\S+)", log.read_text())):
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return found[1]
+
+
+def answer(url: str, process: subprocess.Popen[bytes]) -> str:
+    """The page at `url`, as a browser that keeps cookies gets it, once its server is up."""
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         assert process.poll() is None, "the server ended"
         try:
-            with urllib.request.urlopen(url, timeout=5) as page:
-                return int(page.status)
+            with browser.open(url, timeout=5) as page:
+                return page.read().decode()
         except OSError:
             time.sleep(0.3)
     raise AssertionError("the server does not answer")

@@ -156,7 +156,8 @@ def test_mlflow_lists_the_sweep_and_lays_its_lesion_curves_over_each_other(
     browser: "sync_api.Browser", records: Records, charts: str, tmp_path: Path
 ) -> None:
     seen = look(browser, width=1600, height=1400)
-    seen.page.goto(charts.partition("#")[0] + "#/experiments")
+    seen.page.goto(charts.partition("#")[0] + "#/experiments", wait_until="load")
+    assert "token" not in seen.page.url
     seen.page.get_by_role("link", name=SWEEP.name, exact=True).wait_for()
 
     seen.page.goto(charts)

@@ -22,6 +22,7 @@ from resablate.sweep import SweepSpec, parse_sweep
 from resablate.tracking import open_tracker
 from tests.e2e.local_clusters import SERVICES, TestedCluster, command_lines, marked, own_environment, started
 from tests.faults.sweeps import SLOW, runs_of
+from tests.listening import check_doors, family, listening
 from tests.scheduling.tiny import BASE, numbers, tiny_sweep
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -163,6 +164,19 @@ def test_no_secret_is_where_others_can_read_it(cluster: TestedCluster) -> None:
     for name, secret in hidden.items():
         assert not [line for line in lines if secret in line], name
         assert not [file for file in files if secret.encode() in file.read_bytes()], name
+
+
+def test_every_port_is_of_this_machine_alone_and_ray_asks_for_its_token(cluster: TestedCluster) -> None:
+    of = {
+        # Some of Ray's processes write their names over what /proc shows of their environment.
+        service: listening({*cluster.processes(service), *family(int(cluster.record(service)["pid"]))})
+        for service in SERVICES
+    }
+    assert all(of.values())
+    nodes = set[str]().union(*(of[service] for service in SERVICES if service.startswith("ray")))
+    asking = check_doors(nodes, token=cluster.secrets()["ray_token"])
+    assert len(asking) >= 5, "the store, the client's server, and three nodes"
+    assert {place.rpartition(":")[0] for place in of["postgres"] | of["mlflow"]} == {"127.0.0.1"}
 
 
 def test_down_leaves_nothing_and_up_finds_everything_again(cluster: TestedCluster) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from resablate.measurement import EpochMetrics
 from resablate.plan import SweepPlan
 from resablate.result import TrialResult
 from resablate.scheduling import SweepOutcome, ray_driver, ray_tune, run, run_sweep
@@ -155,14 +154,14 @@ def failing_member(seed: int) -> type[PackTrainable]:
     class Faulty(PackTrainable):  # pickled with its methods, as it is no name of a module
         def _prepare(self) -> None:
             super()._prepare()
-            run_epoch = Trial.run_epoch
+            before_epoch = Trial.before_epoch
 
-            def run_or_fail(trial: Trial) -> EpochMetrics:
+            def go_on_or_fail(trial: Trial) -> None:
                 if trial.spec.seed == seed and trial.training.epoch == 1:
                     raise ValueError("a bug")
-                return run_epoch(trial)
+                before_epoch(trial)
 
-            Trial.run_epoch = run_or_fail
+            Trial.before_epoch = go_on_or_fail
 
     return Faulty
 

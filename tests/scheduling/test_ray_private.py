@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from resablate.scheduling.ray_private import forget_token
+from resablate.scheduling.ray_private import forget_token, loopback_alone
 
 TWO_TOKENS = """
 import os
@@ -46,3 +46,28 @@ def test_a_ray_without_it_is_a_warning(
         forget_token()
     [record] = caplog.records
     assert "this version of Ray keeps the first token of a process" in record.getMessage()
+
+
+def test_the_switch_of_the_loopback_is_there_and_is_put_back(caplog: pytest.LogCaptureFixture) -> None:
+    """What it does is looked at in test_ray_tune.py."""
+    from ray._private import ray_constants, services
+
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    with loopback_alone():
+        assert services.resolve_ip_for_localhost("127.0.0.1") == "127.0.0.1"
+    with pytest.raises(ZeroDivisionError), loopback_alone():
+        raise ZeroDivisionError
+    assert ray_constants.ENABLE_RAY_CLUSTER is before
+    assert caplog.records == []
+
+
+def test_a_ray_without_the_switch_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from ray._private import ray_constants
+
+    monkeypatch.delattr(ray_constants, "ENABLE_RAY_CLUSTER")
+    with caplog.at_level(logging.WARNING), loopback_alone():
+        pass
+    [record] = caplog.records
+    assert "listens on every address of this machine, with a token" in record.getMessage()

@@ -39,6 +39,7 @@ from resablate.scheduling.ray_trainable import PackTrainable, keys_of
 from resablate.sweep import Resources
 from resablate.tracking import MemoryTracker, open_tracker
 from resablate.trial import Trial
+from tests.listening import check_doors, family, listening
 from tests.scheduling.ray_home import ray_home
 from tests.scheduling.tiny import ANALYSES, numbers, tiny_plan
 from tests.tracking.databases import make_database
@@ -321,3 +322,8 @@ def test_nothing_is_imported_from_ray_train() -> None:
             if isinstance(node, ast.ImportFrom):
                 names = [f"{node.module}.{name}" for name in names]
             assert not [name for name in names if name.startswith(("ray.train", "ray.air"))], file
+
+
+def test_a_ray_that_a_sweep_starts_listens_on_the_loopback_and_answers_who_has_its_token() -> None:
+    asking = check_doors(listening(family(os.getpid())), token=os.environ["RAY_AUTH_TOKEN"])
+    assert len(asking) >= 3, "the store of the cluster, the node, the driver"

@@ -9,7 +9,6 @@ import pytest
 from rich.console import Console
 
 from resablate.errors import SpecError
-from resablate.measurement import EpochMetrics
 from resablate.plan import SweepPlan
 from resablate.report import write_report
 from resablate.result import TrialResult
@@ -60,13 +59,13 @@ def run_inline(planned: SweepPlan, **request: Any) -> tuple[SweepOutcome, str]:
 
 
 def before_epoch(monkeypatch: pytest.MonkeyPatch, act: Callable[[Trial], None]) -> None:
-    run_epoch = Trial.run_epoch
+    prepare = Trial.before_epoch
 
-    def acting(self: Trial) -> EpochMetrics:
+    def acting(self: Trial) -> None:
         act(self)
-        return run_epoch(self)
+        prepare(self)
 
-    monkeypatch.setattr(Trial, "run_epoch", acting)
+    monkeypatch.setattr(Trial, "before_epoch", acting)
 
 
 def results(memory: MemoryTracker, name: str = "search") -> list[TrialResult]:

@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from resablate.errors import ResourceError
+from resablate.lifecycle import run_session
 from resablate.result import TrialResult, weights_file
 from resablate.session import SessionPlace
 from resablate.storage.checkpoint_store import CheckpointStore, checkpoint_store
 from resablate.tracking import open_tracker
-from resablate.trial import Trial, run_session, run_trial
+from resablate.trial import Trial, run_trial
 from tests.s3 import S3Server, s3_server
 from tests.scheduling.tiny import final_plan, numbers
 from tests.test_session import RecordingSink

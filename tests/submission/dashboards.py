@@ -1,10 +1,11 @@
 """Servers that a submit may meet besides a sound cluster."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 
 import ray
 
@@ -25,6 +26,9 @@ class Dashboard(ThreadingHTTPServer):
 
     answers: Answers
     asked: list[tuple[str, str, bytes]]
+    hangs_after: float
+    """From so many requests on it reads and does not answer."""
+    over: Event
 
     @property
     def address(self) -> str:
@@ -37,6 +41,9 @@ class _Handler(BaseHTTPRequestHandler):
         assert isinstance(server, Dashboard)
         content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         server.asked.append((self.command, self.path, content))
+        if len(server.asked) > server.hangs_after:
+            server.over.wait()
+            return
         fitting = (
             answer
             for (method, path), answer in server.answers.items()
@@ -55,15 +62,17 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def dashboard(answers: Answers) -> Iterator[Dashboard]:
+def dashboard(answers: Answers, *, hangs_after: float = math.inf) -> Iterator[Dashboard]:
     """A server with these answers before the sound ones."""
     server = Dashboard(("127.0.0.1", 0), _Handler)
+    server.hangs_after, server.over = hangs_after, Event()
     server.answers, server.asked = {**answers, **{k: v for k, v in SOUND.items() if k not in answers}}, []
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
         yield server
     finally:
+        server.over.set()
         server.shutdown()
         server.server_close()
         thread.join()

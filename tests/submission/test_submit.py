@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -16,15 +17,16 @@ import yaml
 
 from resablate.commands import cli
 from resablate.errors import SubmissionError
+from resablate.submission import following, limits, packed
 from resablate.submission import job as job_module
 from resablate.submission import package as package_module
-from resablate.submission import packed
 from resablate.submission.environment import job_environment
 from resablate.sweep import load_sweep
 from tests.scheduling.tiny import BASE
 from tests.submission.dashboards import VERSION, dashboard
 from tests.tracking.servers import MlflowServer
 
+FILE = "sweeps/tiny.yaml"
 SWEEP: dict[str, Any] = {"name": "tiny", "base": dict(BASE), "axes": {"seed": [0, 1]}}
 
 
@@ -157,24 +159,17 @@ def test_words_that_the_job_would_not_understand_are_refused_here(refused: Any) 
 
 def test_a_link_out_of_the_folder_is_refused(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "private").mkdir()
-    (tmp_path / "private" / "key").write_text("x")
-    (folder / "notes").symlink_to(tmp_path / "private")
+    (tmp_path / "private" / "x.py").write_text("x")
+    (folder / "resablate").mkdir()
+    (folder / "resablate" / "notes").symlink_to(tmp_path / "private")
     with (
-        pytest.raises(SubmissionError, match=r"notes: a link leads out of .*work, to .*private"),
-        packed(folder),
+        pytest.raises(SubmissionError, match=r"resablate/notes.*: a link leads out of .*work, to .*private"),
+        packed(folder, names=[FILE]),
     ):
         pass
     (folder / ".rayignore").write_text("notes\n")
-    with packed(folder) as package:
-        assert "notes/key" not in package.files
-
-
-def test_files_of_secrets_stay_here(folder: Path) -> None:
-    for name in (".pgpass", ".netrc", ".ssh/id_rsa", ".ray/auth_token", ".cluster/secrets/postgres", "prod.env"):
-        (folder / name).parent.mkdir(exist_ok=True, parents=True)
-        (folder / name).write_text("secret")
-    with packed(folder) as package:
-        assert package.files == ("sweeps/tiny.yaml",)
+    with packed(folder, names=[FILE]) as package:
+        assert package.files == (FILE,)
 
 
 def test_an_mlflow_server_is_no_cluster(refused: Any, tmp_path: Path) -> None:
@@ -215,6 +210,54 @@ def test_a_cluster_without_an_agent_is_asked_again(
     assert sum(method == "POST" for method, _, _ in server.asked) >= 2
 
 
+REQUESTS = [*3 * ["GET /api/version"], "GET /api/jobs/", "GET /api/packages/", "PUT /api/packages/"]
+REQUESTS += ["POST /api/jobs/"]
+
+
+@pytest.mark.parametrize("answered", range(len(REQUESTS)), ids=lambda number: REQUESTS[number])
+def test_a_server_that_hangs_at_any_request_is_left(
+    refused: Any, monkeypatch: pytest.MonkeyPatch, answered: int
+) -> None:
+    monkeypatch.setattr(limits, "ANSWER_SECONDS", 1.5)
+    with dashboard({}, hangs_after=answered) as server:
+        began = time.monotonic()
+        said = refused(
+            "sweeps/tiny.yaml", "--address", server.address, pattern=r"answer.*\(no answer for 2 s\)|for 2 s"
+        )
+        assert time.monotonic() - began < 60
+    assert [f"{method} {path}" for method, path, _ in server.asked][answered].startswith(REQUESTS[answered])
+    assert len(server.asked) == answered + 1
+    errors = [line for line in said.splitlines() if server.address in line]
+    assert len(errors) == 1, said
+    if answered > 3:
+        assert "submit again, which attaches to the job if it has" in errors[0]
+
+
+@pytest.mark.parametrize("answered", [0, 1, 2])
+@pytest.mark.filterwarnings("ignore:ssl=None is deprecated:DeprecationWarning")  # in Ray's own client
+def test_a_server_that_hangs_while_it_is_followed_is_left(
+    refused: Any, monkeypatch: pytest.MonkeyPatch, answered: int
+) -> None:
+    """At the log, at the question for the job while the log is silent, and later."""
+    monkeypatch.setattr(limits, "ANSWER_SECONDS", 1.5)
+    monkeypatch.setattr(following, "ASK_SECONDS", 1)
+    monkeypatch.setattr(following, "LOST_SECONDS", 3)
+    pattern = r"has not answered for 3 s .*may go on without being followed\. Submit again"
+    with dashboard({("GET", "/api/jobs/"): (200, json.dumps([_job("RUNNING")]))}, hangs_after=4 + answered) as server:
+        began = time.monotonic()
+        refused("sweeps/tiny.yaml", "--address", server.address, pattern=pattern)
+        assert time.monotonic() - began < 60
+
+
+def test_a_large_package_may_take_as_long_as_a_slow_line_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "ANSWER_SECONDS", 0.2)
+    with pytest.raises(TimeoutError, match="no answer for 0 s"):
+        limits.limited(lambda: time.sleep(0.5))
+    assert limits.limited(lambda: time.sleep(0.5) or "sent", upload_bytes=20 * limits.UPLOAD_BYTES_PER_SECOND) == "sent"
+    with pytest.raises(ZeroDivisionError):
+        limits.limited(lambda: 1 / 0)
+
+
 def test_a_bad_sweep_is_told_before_anything_else(refused: Any, folder: Path) -> None:
     (folder / "sweeps" / "tiny.yaml").write_text(yaml.safe_dump(SWEEP | {"axes": {"shortcut": ["idenity"]}}))
     refused("sweeps/tiny.yaml", "--address", "http://127.0.0.1:1", pattern=r"'idenity'; did you mean 'identity'")
@@ -233,50 +276,52 @@ def test_a_sweep_file_that_does_not_travel_is_refused(refused: Any, folder: Path
 
 
 def test_too_large_a_folder_is_refused_before_the_upload_naming_the_largest_files(refused: Any, folder: Path) -> None:
-    for name, mib in {"big.bin": 70, "sub/second.bin": 31, "small.bin": 1}.items():
+    for name, mib in {"sub/big.bin": 70, "sub/second.bin": 31, "sub/small.bin": 1}.items():
         (folder / name).parent.mkdir(exist_ok=True)
         with (folder / name).open("wb") as file:
             file.truncate(mib * 2**20)
     with dashboard({}) as server:
-        said = refused("sweeps/tiny.yaml", "--address", server.address, pattern=r"102\.0 MiB would be sent.*100\.0 MiB")
-    assert re.search(r"70\.0 MiB  big\.bin\n +31\.0 MiB  sub/second\.bin\n +1\.0 MiB  small\.bin", said)
+        words = ("sweeps/tiny.yaml", "--address", server.address, "--include", "sub")
+        said = refused(*words, pattern=r"102\.0 MiB would be sent.*100\.0 MiB")
+    assert re.search(r"70\.0 MiB  sub/big\.bin\n +31\.0 MiB  sub/second\.bin\n +1\.0 MiB  sub/small\.bin", said)
     assert not [path for method, path, _ in server.asked if method in ("PUT", "POST")]
 
 
 def test_the_size_that_is_checked_is_that_of_the_request(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (folder / "sweeps" / "Größe.txt").write_text("x" * 1000)
-    with packed(folder) as package:
+    (folder / "sweeps" / "Größe.yaml").write_text("x" * 1000)
+    with packed(folder, names=[FILE]) as package:
         size = package.size_bytes
     end_of_a_zip_file = 22
     monkeypatch.setattr(package_module, "LIMIT_BYTES", size - end_of_a_zip_file - 1)
-    with pytest.raises(SubmissionError, match="would be sent"), packed(folder):
+    with pytest.raises(SubmissionError, match="would be sent"), packed(folder, names=[FILE]):
         pass
     monkeypatch.setattr(package_module, "LIMIT_BYTES", size)
-    with packed(folder):
+    with packed(folder, names=[FILE]):
         pass
 
 
-def test_only_what_belongs_to_the_project_travels(folder: Path) -> None:
-    kept = ["plugin.py", "sub/data/kept.txt", "sub/kept.py"]
-    left = [".env", ".env.local", ".git/config", "env/pyvenv.cfg", "env/lib/x.py", "mlflow.db", "mlflow.db-wal"]
-    left += ["mlruns/0/meta.yaml", "mlartifacts/x", "data/images.bin", "reports/x/index.html", ".resablate/x/lock"]
-    left += ["ignored.txt", "sub/also.txt", "sub/__pycache__/x.pyc", ".pytest_cache/x", "rayed.txt", ".venv/bin/python"]
+def test_only_what_is_needed_and_what_is_named_travels(folder: Path) -> None:
+    kept = ["resablate/x.py", "sub/plugin.py", "sub/data/kept.txt", "pyproject.toml"]
+    left = ["plugin.py", "other/x.py", "env/pyvenv.cfg", "mlflow.db", "sub/mlflow.db-wal", "sub/mlruns/0/meta.yaml"]
+    left += ["data/images.bin", "reports/x/index.html", "sub/.resablate/x/lock", "sweeps/other.yaml", "README.md"]
+    left += ["sub/ignored.txt", "sub/also.txt", "sub/__pycache__/x.pyc", "sub/.pytest_cache/x", "sub/rayed.txt"]
     for name in [*kept, *left]:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("content")
     (folder / ".gitignore").write_text("ignored.txt\n")
     (folder / "sub" / ".gitignore").write_text("also.txt\n")
     (folder / ".rayignore").write_text("rayed.txt\n")
-    with packed(folder) as package, zipfile.ZipFile(package.file) as file:
-        names = sorted(file.namelist())
-        assert names == sorted(package.files)
+    names = [FILE, "sub"]
+    with packed(folder, names=names) as package, zipfile.ZipFile(package.file) as file:
+        found = sorted(file.namelist())
+        assert found == sorted(package.files)
         digest = package.digest
-    assert names == sorted([*kept, ".gitignore", ".rayignore", "sub/.gitignore", "sweeps/tiny.yaml"])
-    os.utime(folder / "plugin.py", (1, 1))
-    with packed(folder) as package:
+    assert found == sorted([*kept, FILE])
+    os.utime(folder / "sub" / "plugin.py", (1, 1))
+    with packed(folder, names=names) as package:
         assert package.digest == digest, "times play no part"
-    (folder / "plugin.py").write_text("other")
-    with packed(folder) as package:
+    (folder / "sub" / "plugin.py").write_text("other")
+    with packed(folder, names=names) as package:
         assert package.digest != digest
 
 
