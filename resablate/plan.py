@@ -14,6 +14,7 @@ from resablate.claims.rounds import Family, family
 from resablate.component import Component
 from resablate.datasets import load_dataset
 from resablate.errors import SpecError
+from resablate.pack_notes import pack_problems
 from resablate.plan_notes import plan_notes
 from resablate.question import TEST, AskedAnalysis, Question
 from resablate.searches import SEARCHES, Adaptive, is_adaptive
@@ -234,6 +235,7 @@ def _survey(sweep: SweepSpec) -> _Survey:
     problems.update(dict.fromkeys(held_out_problems(sweep, listed)))
     problems.update(dict.fromkeys(takers.problems() if points else []))
     # A trial that is wrong in something else tells by its data what it could have answered.
+    problems.update(dict.fromkeys(pack_problems(listed, sweep.resources)))
     known = [spec for spec in others.values() if spec is not None]
     if len(known) == len(others):
         problems.update(dict.fromkeys(unanswerable([*listed, *known], asked)))

@@ -11,7 +11,7 @@ from resablate.question import TEST
 from resablate.searches import SEARCHES, Adaptive, is_adaptive
 from resablate.searches.objectives import TRAINED, objective_problem
 from resablate.searches.points import ends
-from resablate.searches.pruning import PRUNINGS
+from resablate.searches.pruning import PAUSING, PRUNINGS
 from resablate.spec import TrainSpec
 from resablate.sweep import Range, SweepSpec
 
@@ -102,6 +102,12 @@ def _pruning_problems(sweep: SweepSpec) -> list[str]:
         found.append(
             f"search.pruning: gp learns from whole trials alone, and {search.pruning} leaves few of those; use tpe, or"
             " pruning: none"
+        )
+    pack = sweep.resources.pack
+    if search.pruning in PAUSING and isinstance(pack, int) and pack > 1:
+        found.append(
+            f"resources.pack: {search.pruning} has trials wait for each other, which members of a pack cannot, got"
+            f" {pack}; leave it out, or use asha or median"
         )
     if search.pruning == "hyperband" and search.method in SEARCHES and is_adaptive(search.method):
         found.append(

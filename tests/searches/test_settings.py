@@ -89,6 +89,10 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         {"pruning": "asha", "method": "random", "axes": {"epochs": [4, 8]}},
         "search.pruning: asha compares trials after the same parts of their epochs, .*; epochs is swept",
     ),
+    (
+        {"method": "random", "pruning": "hyperband", "parts": {"resources": {"pack": 2}}},
+        "resources.pack: hyperband has trials wait for each other, which members of a pack cannot, got 2; leave it out",
+    ),
     ({"pruning": "hyperband"}, "search.pruning: hyperband waits for whole brackets of trials, so tpe would propose"),
     ({"analyze_best": 0}, "search.analyze_best: input should be greater than or equal to 1, got 0"),
     (
