@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from resablate.argument_takers import ArgumentTakers
 from resablate.claims.rounds import family, rounds_notes
 from resablate.model import NETWORKS
+from resablate.pack_notes import pack_notes
 from resablate.registry import keyword_defaults
 from resablate.searches import is_adaptive
 from resablate.searches.objectives import objective_note
@@ -32,6 +33,13 @@ def plan_notes(sweep: SweepSpec, takers: ArgumentTakers, trials: Sequence[TrainS
         notes += [note for name in sweep.search.minimize if (note := objective_note(name, sweep.analyses))]
     if sweep.seeds:
         notes += rounds_notes(family(sweep.seeds, trials, sweep.analyses), sweep.seeds, trials)
+    proposed = (sweep.search.trials or 0) * len(sweep.point_seeds or [0]) if is_adaptive(sweep.search.method) else 0
+    notes += pack_notes(trials, sweep.resources, proposed=proposed)
+    if seeds := sweep.new_seeds:
+        notes.append(
+            f"search.replicate: the winner by {sweep.search.minimize[0]} and the baseline are trained with seeds"
+            f" {seeds[0]} to {seeds[-1]}, which the search never uses, once it has ended: {2 * len(seeds)} trainings"
+        )
     if best := sweep.search.analyze_best:
         notes.append(f"analyses are asked of the best {best} points alone, by {sweep.search.minimize[0]}, at the end")
     networks = dict.fromkeys(spec.network.name for spec in trials)

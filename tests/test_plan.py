@@ -386,3 +386,44 @@ def test_a_fraction_shapes_no_network(field: str) -> None:
             changed = {"name": name, argument: value / 2 + 0.1}
             costs = [network_cost(size=(8, 8), depth=8, width=4, **{field: component}) for component in (name, changed)]
             assert costs[0] == costs[1], argument
+
+
+ALIKE = {"seed": [0, 1, 2], "learning_rate": [0.1, 0.2]}
+
+
+@pytest.mark.parametrize(
+    ("pack", "axes", "notes"),
+    [
+        ("auto", ALIKE, ()),
+        (1, ALIKE, ()),
+        (6, ALIKE, ()),
+        (8, ALIKE, ("resources.pack: 8, but there are no more than 6 to pack; packs hold 6 at most",)),
+        (2, {"depth": [8, 14]}, ("resources.pack: 2, but no two trials are of one shape; each trains by itself",)),
+        (
+            3,
+            {"seed": [0, 1, 2], "block_sampling": ["all", "stochastic_depth"]},
+            (
+                "3 trials train by themselves: block_sampling stochastic_depth: each member leaves out blocks of its"
+                " own",
+            ),
+        ),
+    ],
+)
+def test_a_pack_is_no_larger_than_what_there_is_to_pack(
+    pack: int | str, axes: dict[str, Any], notes: tuple[str, ...]
+) -> None:
+    assert plan(axes=axes, resources={"pack": pack}).notes == notes
+
+
+def test_a_pack_of_what_cannot_be_packed_is_refused() -> None:
+    content = {"axes": {"seed": [0, 1]}, "base": {"block_sampling": "stochastic_depth"}}
+    with pytest.raises(SpecError, match=r"resources.pack: 2, but no trial can be packed: block_sampling stochastic_d"):
+        plan(**content, resources={"pack": 2})
+    assert len(plan(**content, resources={"pack": "auto"}).trials) == 2
+
+
+def test_a_pack_is_no_larger_than_a_search() -> None:
+    content = {"axes": {"learning_rate": {"low": 0.1, "high": 1}}, "search": {"method": "tpe", "trials": 5}}
+    assert "resources.pack: 9, but there are no more than 5 to pack; packs hold 5 at most" in (
+        plan(**content, resources={"pack": 9}).notes
+    )

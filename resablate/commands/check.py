@@ -24,12 +24,13 @@ def check(file: SweepFile, *, tracking_uri: TrackingUri = None) -> None:
     from resablate.devices import check_machine
     from resablate.forecast import advice, forecast
     from resablate.plan import load_plan
+    from resablate.scheduling import describe_packs
 
     plan = load_plan(file)
     cost = forecast(plan, records=tracking_uri)
     _show_trials(plan, cost)
     _print(f"asked of each: {', '.join(map(str, plan.asked_names))}")
-    for note in (*plan.notes, *_kernel_notes(plan), advice(plan)):
+    for note in (*plan.notes, *describe_packs(plan, plan.trials), *_kernel_notes(plan), advice(plan)):
         if note:
             _print(note)
     try:

@@ -68,7 +68,7 @@ def _preview(
     data_root: Path | None,
     tracking_uri: str | None,
 ) -> None:
-    from resablate.scheduling import preview
+    from resablate.scheduling import describe_packs, preview
     from resablate.tracking import open_tracker
 
     for note in plan.notes:
@@ -85,6 +85,9 @@ def _preview(
         show_trials(would_do.known, words, label=plan.sweep.label)
     if would_do.rounds:
         out.print(f"seeds: {would_do.rounds}", markup=False, highlight=False, soft_wrap=True)
+    todo = [trial.spec for trial in would_do.known if trial.spec.key in would_do.todo]
+    for line in describe_packs(plan, todo):
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
     complete = sum(trial.complete for trial in would_do.known)
     out.print(
         f"{plan.sweep.name}: {max(plan.trial_count, len(would_do.known))} trials, {complete} complete,"

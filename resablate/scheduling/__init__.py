@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from resablate.scheduling.analyze import StoredTrial, analyze_trials, find_trials
     from resablate.scheduling.inline import Scheduler
+    from resablate.scheduling.packing import describe_packs
     from resablate.scheduling.pending import preview
     from resablate.scheduling.progress import clock
     from resablate.scheduling.run import SweepOutcome, run_sweep
@@ -25,6 +26,7 @@ __all__ = [
     "TrialStatus",
     "analyze_trials",
     "clock",
+    "describe_packs",
     "find_trials",
     "preview",
     "run_sweep",
@@ -38,6 +40,7 @@ _HOMES = {
         "find_trials",
     ),
     "inline": ("Scheduler",),
+    "packing": ("describe_packs",),
     "pending": ("preview",),
     "progress": ("clock",),
     "run": (

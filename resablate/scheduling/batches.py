@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from resablate.check import planned_epochs
 from resablate.component import Component
 from resablate.datasets import StoredImages
 from resablate.plan import SweepPlan
@@ -53,7 +54,7 @@ def run_batches_inline(
     writer.start(plan.sweep, trials=_recorded(plan, pending), command=command)
     try:
         with progress, suppress(KeyboardInterrupt):
-            batch = pending.trials
+            batch = pending.trials if pending.scheduled else following(writer.note_trial)
             while batch:
                 run_inline(
                     batch,
@@ -97,36 +98,37 @@ def run_batches_on_ray(
     from ray.exceptions import RayTaskError
 
     from resablate.scheduling.ray_capacity import ray_capacity
-    from resablate.scheduling.ray_tune import connect_ray, has_failed, run_ray, start_result_writer
+    from resablate.scheduling.ray_pack_size import pack_sizes_on_ray
+    from resablate.scheduling.ray_tune import connect_ray, run_ray, start_result_writer
 
     connect_ray()
     stopping.listen()  # Ray takes SIGTERM, and has it end the process at once
     capacity = ray_capacity(plan.sweep.resources)
-    console.print(f"Ray: {capacity.description}; {capacity.concurrent} trials at a time", highlight=False)
+    console.print(f"Ray: {capacity.in_words(plan.sweep.resources)}", highlight=False)
     writer = start_result_writer(uri=uri, spool=work / SPOOL)
     # The trials' processes start meanwhile. What they send is kept until the record is open.
     opening = writer.start.remote(plan.sweep, _recorded(plan, pending), command)
+    ends = partial(_is_to_end, stopping, opening)
+    sizes = pack_sizes_on_ray(plan.sweep, capacity, say=progress.say, stop=ends)
     try:
         # A second Ctrl-C raises; then too the record is closed and says so.
         with progress, suppress(KeyboardInterrupt), stopping.polled():
-            batch = pending.trials
+            batch = pending.trials if pending.scheduled else following(writer.note_trial.remote)
             while batch:
                 run_ray(
                     batch,
-                    request=plan.request,
-                    pruning=plan.sweep.search.pruning,
-                    epochs=max(planned_epochs(spec) for spec in (*plan.trials, *plan.samples)),
-                    resources=plan.sweep.resources,
+                    plan=plan,
+                    sizes=sizes,
                     capacity=capacity,
                     data_root=data_root,
                     datasets=datasets,
                     folder=work / TRIALS,
                     writer=writer,
                     progress=progress,
-                    stop=lambda: bool(stopping.reason) or has_failed(opening),
+                    stop=ends,
                     store=store,
                 )
-                batch = () if stopping.reason or has_failed(opening) else following(writer.note_trial.remote)
+                batch = () if ends() else following(writer.note_trial.remote)
     finally:
         try:
             ray.get(opening)
@@ -136,3 +138,10 @@ def run_batches_on_ray(
             writer.note_trial.remote(spec)
         problems: list[str] = ray.get(writer.end.remote(progress.sweep_status()))
     return problems
+
+
+def _is_to_end(stopping: Stopping, opening: Any) -> bool:
+    """Whether no other trial is to begin: it was asked for, or the record could not be opened."""
+    from resablate.scheduling.ray_tune import has_failed
+
+    return bool(stopping.reason) or has_failed(opening)

@@ -9,9 +9,10 @@ from typing import Literal
 
 from resablate.devices import take_device, threads
 from resablate.lifecycle import run_session
+from resablate.pack_size import best_pack_size
 from resablate.packs import Pack
 from resablate.result import TrialResult
-from resablate.scheduling.packing import PackSizes, measured_size
+from resablate.scheduling.packing import PackSizes
 from resablate.scheduling.progress import SweepProgress
 from resablate.scheduling.result_writer import ResultWriter
 from resablate.searches.searcher import Searcher
@@ -53,7 +54,12 @@ def run_inline(
     """
     device = take_device(resources.gpus, memory_gib=resources.gpu_memory_gib)
     place = SessionPlace(device=device, folder=folder, data_root=data_root, store=CheckpointStore(store))
-    sizes = PackSizes(resources.pack, slots=1, measure=measured_size)
+    sizes = PackSizes(
+        resources.pack,
+        slots=1,
+        measure=lambda shapes: [best_pack_size(spec, most, device=device) for spec, most in shapes],
+        say=progress.say,
+    )
     with thread_count(threads(resources.cpus)):
         for pack in _packs(trials, sizes):
             progress.started(*pack)

@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Literal, final
+from typing import Literal, NamedTuple, final
 
-from resablate.packs import Pack, in_packs, shape_key
+from resablate.estimates import estimate_seconds
+from resablate.pack_notes import packable
+from resablate.pack_size import unpackable
+from resablate.packs import Pack, by_shape, in_packs, shape_key
+from resablate.plan import SweepPlan
+from resablate.searches.pruning import PAUSING
 from resablate.searches.searcher import Searcher
 from resablate.spec import TrainSpec
 
-Measure = Callable[[TrainSpec, int], int]
-"""A trial and the most that may train as one with it -> how many train fastest so."""
+Measure = Callable[[Sequence[tuple[TrainSpec, int]]], Sequence[int]]
+"""Trials, and the most that may train as one with each -> how many train fastest so."""
+WORTH_SECONDS = 3.0
+"""Measuring takes about a second for each member of the largest pack that is tried, so all trials of a shape, each slot
+one CPU core, must train for so many seconds for each of these: else it would take longer than it gains."""
 _PART_OF_A_SEARCH = 10
 """A search is asked for no more than such a part of its points at once, where it is not said how many."""
 
@@ -25,50 +33,96 @@ class PackSizes:
         asked: `resources.pack`.
         slots: packs that run at a time.
         measure: asked once for each shape, and again only where more of it may train as one.
+        say: told what is done.
+        worth_seconds: as WORTH_SECONDS.
     """
 
-    def __init__(self, asked: int | Literal["auto"], *, slots: int, measure: Measure) -> None:
+    def __init__(
+        self,
+        asked: int | Literal["auto"],
+        *,
+        slots: int,
+        measure: Measure,
+        say: Callable[[str], None],
+        worth_seconds: float = WORTH_SECONDS,
+    ) -> None:
         self._asked = asked if isinstance(asked, int) else None
         self._slots = slots
         self._measure = measure
-        self._measured: dict[str, tuple[int, int]] = {}
-        """Shape -> the most that it was measured for, and what was best."""
+        self._say = say
+        self._worth_seconds = worth_seconds
+        self._measured: dict[str, _Measured] = {}
 
     def packs(self, trials: Sequence[TrainSpec]) -> list[Pack]:
         """All of `trials`, canonical, in packs; where no number is asked for, none that leaves slots empty."""
-        return in_packs(trials, partial(self._count, trials))
+        most = _parts(len(trials), self._slots) if self._asked is None else len(trials)
+        self._learn([(alike[0], min(len(alike), most), len(alike)) for alike in by_shape(trials)])
+        packs = in_packs(trials, partial(self._count, most, len(trials)))
+        if words := sizes_in_words(packs):
+            self._say(f"packs: {words}")
+        return packs
 
     def next_pack(self, search: Searcher) -> Pack:
         """The next trials that the search proposes, of one shape; none at its end."""
-        return search.next_pack(lambda spec: self._most(spec, self._at_once(search)))
+        return search.next_pack(partial(self._proposals, search))
 
-    def _count(self, trials: Sequence[TrainSpec], alike: Pack) -> int:
-        """How many packs the trials of one shape make."""
-        if self._asked is not None:
-            return _parts(len(alike), self._most(alike[0], len(alike)))
-        size = self._most(alike[0], min(len(alike), _parts(len(trials), self._slots)))
-        if len(alike) < len(trials):
-            return _parts(len(alike), size)
-        rounds = _parts(len(alike), size * self._slots)  # of no other shape: as many packs as slots in each
-        return min(len(alike), rounds * self._slots)
+    def _count(self, most: int, trials: int, alike: Pack) -> int:
+        """How many packs all trials of one shape make."""
+        count = len(alike)
+        packs = _parts(count, self._size(alike[0], min(count, most)))
+        if self._asked is not None or count < trials:
+            return packs
+        return min(count, _parts(packs, self._slots) * self._slots)  # of no other shape: as many as slots in each round
 
-    def _at_once(self, search: Searcher) -> int:
-        """The most trials of a search that may be a pack: more at once means that it knows less of each."""
-        if self._asked is not None:
-            return search.scheduled
-        return max(search.point_size, search.total // (_PART_OF_A_SEARCH * self._slots))
+    def _proposals(self, search: Searcher, spec: TrainSpec) -> int:
+        """How many trials of the shape of `spec` a search is asked for at once: the more, the less it knows of each."""
+        most = self._asked or _at_once(search.total, point_size=search.point_size, slots=self._slots)
+        self._learn([(spec, most, search.total)])
+        return self._size(spec, most)
 
-    def _most(self, spec: TrainSpec, count: int) -> int:
-        """How many of `count` trials of the shape of `spec` make a pack."""
+    def _learn(self, wanted: Sequence[tuple[TrainSpec, int, int]]) -> None:
+        """Measure shapes, of which so many trials may train as one and so many are to be trained, if it is worth it."""
         if self._asked is not None:
-            return min(self._asked, count)
-        if count <= 1:
-            return 1
-        most, best = self._measured.get(shape := shape_key(spec), (0, 0))
-        if count > most == best:
-            best = self._measure(spec, count)
-            self._measured[shape] = count, best
-        return min(best, count)
+            return
+        asked = [
+            (spec, most)
+            for spec, most, count in wanted
+            if most > 1
+            and self._measured.get(shape_key(spec), _UNKNOWN).may_be_more(most)
+            and count * estimate_seconds(spec, ()) >= self._worth_seconds * self._slots * most
+            and not unpackable(spec)
+        ]
+        if not asked:
+            return
+        shapes = f"{len(asked)} shapes" if len(asked) > 1 else "one shape"
+        self._say(f"measuring how many trials train fastest as one, for networks of {shapes}")
+        for (spec, most), best in zip(asked, self._measure(asked), strict=True):
+            self._measured[shape_key(spec)] = _Measured(most, best)
+
+    def _size(self, spec: TrainSpec, most: int) -> int:
+        """How many of at most so many trials of the shape of `spec` make a pack."""
+        if self._asked is None:
+            return min(most, self._measured.get(shape_key(spec), _UNKNOWN).best)
+        return 1 if self._asked == 1 or unpackable(spec) else min(most, self._asked)
+
+
+class _Measured(NamedTuple):
+    """What was measured of a shape."""
+
+    most: int
+    best: int
+
+    def may_be_more(self, most: int) -> bool:
+        """Whether more of them, if so many were tried, could be better."""
+        return most > self.most == self.best
+
+
+_UNKNOWN = _Measured(1, 1)
+
+
+def _at_once(trials: int, *, point_size: int, slots: int) -> int:
+    """How many trials a search of so many is asked for at most, where it is not said."""
+    return max(point_size, trials // (_PART_OF_A_SEARCH * slots))
 
 
 def _parts(count: int, size: int) -> int:
@@ -76,12 +130,32 @@ def _parts(count: int, size: int) -> int:
     return -(-count // size)
 
 
-def measured_size(spec: TrainSpec, at_most: int) -> int:
-    """How many trials of the shape of `spec` train fastest as one, of at most so many.
+def describe_packs(plan: SweepPlan, trials: Sequence[TrainSpec]) -> list[str]:
+    """What packs there will be, in a few lines; nothing where none are asked for.
 
-    The trainings of a session run one after the other, so nothing is gained by more than one.
+    Args:
+        plan: of a sweep.
+        trials: canonical, those of its trials that are to run, as far as they are known.
     """
-    return 1
+    resources, search = plan.sweep.resources, plan.sweep.search
+    if resources.pack == 1 or not (trials or plan.adaptive):
+        return []
+    if search.pruning in PAUSING:
+        return [f"packs: none, for {search.pruning} has trials wait for each other"]
+    found = packable(trials or plan.samples)
+    if plan.adaptive:
+        most = _at_once(plan.trial_count, point_size=len(search.seeds or [0]), slots=1)
+        most = resources.pack if isinstance(resources.pack, int) else most
+        return [
+            f"packs: of no more than {most} trials, which {search.method} proposes at once",
+            *found.notes(proposed=most),
+        ]
+    if isinstance(resources.pack, int):
+        said: list[str] = []
+        PackSizes(resources.pack, slots=1, measure=lambda shapes: (), say=said.append).packs(trials)
+        return said or ["packs: none"]  # why some trials are in none stands in the plan's notes
+    some = f"up to {found.most} trials of one shape, as many at a time as train fastest: measured when the sweep begins"
+    return [f"packs: {some if found.most > 1 else 'none, for no two trials are of one shape'}", *found.notes()]
 
 
 def sizes_in_words(packs: Sequence[Pack]) -> str:

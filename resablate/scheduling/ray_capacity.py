@@ -30,9 +30,13 @@ class RayCapacity:
     """What the connected Ray can give to the trials of one sweep."""
 
     concurrent: int
-    """Trials at a time."""
+    """Packs at a time; a trial by itself is a pack of one."""
     gpus_per_trial: float
     description: str
+
+    def in_words(self, resources: Resources) -> str:
+        """What there is, and how much of the sweep it holds at a time."""
+        return f"{self.description}; {self.concurrent} {'trials' if resources.pack == 1 else 'packs'} at a time"
 
 
 def ray_capacity(resources: Resources) -> RayCapacity:

@@ -15,10 +15,12 @@ import ray
 from ray import tune
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from resablate.check import planned_epochs
 from resablate.component import Component
 from resablate.datasets import DATASETS, StoredImages
 from resablate.devices import threads
-from resablate.scheduling.packing import PackSizes, measured_size, sizes_in_words
+from resablate.plan import SweepPlan
+from resablate.scheduling.packing import PackSizes
 from resablate.scheduling.progress import SweepProgress
 from resablate.scheduling.ray_capacity import RayCapacity
 from resablate.scheduling.ray_driver import MAX_PROCESS_DEATHS, Stopper, TuneSearchAdapter, Watcher
@@ -29,9 +31,7 @@ from resablate.scheduling.ray_trainable import PackTrainable, RayTrialContext, p
 from resablate.searches import PRUNINGS
 from resablate.searches.pruning import PAUSING
 from resablate.searches.searcher import Searcher
-from resablate.session import TrialRequest
 from resablate.spec import TrainSpec
-from resablate.sweep import Resources
 from resablate.versions import CODE_VERSION_VARIABLE, code_version
 
 log = logging.getLogger(__name__)
@@ -102,10 +102,8 @@ def has_failed(reference: Any) -> bool:
 def run_ray(
     trials: Sequence[TrainSpec] | Searcher,
     *,
-    request: Callable[[TrainSpec], TrialRequest],
-    pruning: str,
-    epochs: int,
-    resources: Resources,
+    plan: SweepPlan,
+    sizes: PackSizes,
     capacity: RayCapacity,
     data_root: Path | None,
     datasets: Mapping[Component, StoredImages],
@@ -119,10 +117,8 @@ def run_ray(
 
     Args:
         trials: canonical specs, or what proposes them one by one.
-        request: what is asked of a trial.
-        pruning: a row of PRUNINGS.
-        epochs: the most that a trial has.
-        resources: of one pack.
+        plan: that the trials are of.
+        sizes: put trials into packs.
         capacity: of the connected Ray, by `ray_capacity`.
         data_root: where data sets are looked for first, on every node.
         datasets: data set -> what this process has read; a node gets it once, whether or not it has the files.
@@ -132,6 +128,8 @@ def run_ray(
         stop: asked all the time whether to stop the trials that run and begin no other.
         store: by `checkpoint_store`.
     """
+    resources, pruning = plan.sweep.resources, plan.sweep.search.pruning
+    epochs = max(planned_epochs(spec) for spec in (*plan.trials, *plan.samples))
     pauses = pruning in PAUSING
     # Tune sees packs alone: where there may be any, a rule is asked for each member, by its process.
     by_member = pruning != "none" and not pauses and resources.pack != 1
@@ -148,12 +146,9 @@ def run_ray(
     )
     share = {"cpu": resources.cpus, "gpu": capacity.gpus_per_trial}
     trainable = tune.with_resources(tune.with_parameters(PackTrainable, context=context), share)
-    sizes = PackSizes(1 if pauses else resources.pack, slots=capacity.concurrent, measure=measured_size)
     search = trials if isinstance(trials, Searcher) else None
     packs = [] if isinstance(trials, Searcher) else sizes.packs(trials)
-    if words := sizes_in_words(packs):
-        progress.say(words)
-    listed = [pack_config(list(map(request, pack)))["pack"] for pack in packs]
+    listed = [pack_config(list(map(plan.request, pack)))["pack"] for pack in packs]
     param_space: dict[str, Any] = {"param_space": {"pack": tune.grid_search(listed)}} if listed else {}
     watcher = Watcher(progress, writer, folder=folder, pruning=pruning, search=search, stop=stop, store=store)
     folder.mkdir(parents=True, exist_ok=True)
@@ -166,7 +161,9 @@ def run_ray(
                 reuse_actors=True,
                 # A paused trial counts as concurrent: a limit would keep its bracket from ever being filled.
                 max_concurrent_trials=None if pauses else capacity.concurrent,
-                search_alg=TuneSearchAdapter(partial(sizes.next_pack, search), request=request) if search else None,
+                search_alg=TuneSearchAdapter(partial(sizes.next_pack, search), request=plan.request)
+                if search
+                else None,
                 num_samples=search.scheduled if search else 1,
                 scheduler=PRUNINGS["none" if by_member else pruning](epochs),
             ),

@@ -337,6 +337,35 @@ def test_check_tells_trials_and_costs_and_runs_nothing(shell: Shell) -> None:
     assert shell.files() == before
 
 
+@pytest.mark.parametrize(
+    ("resources", "said"),
+    [
+        ({"pack": 1}, []),
+        ({"pack": 4}, ["packs: 2 packs of 3 trials"]),
+        (
+            {},
+            ["packs: up to 6 trials of one shape, as many at a time as train fastest: measured when the sweep begins"],
+        ),
+    ],
+)
+def test_check_and_a_dry_run_say_how_trials_are_packed(
+    shell: Shell, resources: dict[str, Any], said: list[str]
+) -> None:
+    shell.write(changed(axes={"seed": [0, 1, 2], "learning_rate": [0.1, 0.2]}, resources=resources))
+    make_database(shell.folder)
+    for words in (["check", "tiny.yaml"], ["sweep", "tiny.yaml", "--dry-run"]):
+        assert [line for line in shell(*words).out.splitlines() if "pack" in line] == said
+
+
+@pytest.mark.usefixtures("nothing_runs")
+def test_check_of_a_search_says_how_many_trials_are_asked_for_at_once(shell: Shell) -> None:
+    axes = {"learning_rate": {"low": 0.01, "high": 1, "log": True}}
+    shell.write(changed(axes=axes, search={"method": "tpe", "trials": 30, "pruning": "asha"}))
+    assert "packs: of no more than 3 trials, which tpe proposes at once" in shell("check", "tiny.yaml").out
+    shell.write(changed(axes=axes, search={"method": "random", "trials": 30, "pruning": "hyperband"}))
+    assert "packs: none, for hyperband has trials wait for each other" in shell("check", "tiny.yaml").out
+
+
 def test_check_of_a_search_says_how_many_trials_it_proposes(shell: Shell) -> None:
     search = {"method": "tpe", "trials": 30, "seeds": [0, 1], "pruning": "none"}
     axes = {"shortcut": ["identity", "none"], "learning_rate": {"low": 0.01, "high": 1, "log": True}}

@@ -8,7 +8,7 @@ import shutil
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,12 @@ import pytest
 import torch
 from rich.console import Console
 
-from resablate import lifecycle
 from resablate.errors import DatasetError, ResourceError, TrackingError
 from resablate.failures import DeviceLost
 from resablate.plan import SweepPlan
 from resablate.result import TrialResult
 from resablate.scheduling import SweepOutcome, run, run_sweep
 from resablate.tracking import MemoryTracker
-from resablate.training import Packs
 from resablate.trial import Trial, run_trial
 from tests.scheduling.tiny import final_plan, numbers, tiny_plan
 
@@ -468,36 +466,71 @@ def test_a_folder_that_cannot_be_made_is_one_clear_error(
 def test_interrupted_packs_continue_in_another_grouping(
     memory: MemoryTracker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, chance: int
 ) -> None:
-    """The driver ends before any epoch of any pack, again and again: no epoch is trained or filed twice."""
-    source, epochs, done = random.Random(chance), 4, list[tuple[str, int]]()
-    sizes, run_epoch = source.sample([1, 2, 3, 4, 5], 4), lifecycle.run_epoch
+    """The driver ends after any epoch, before any member has stored it, again and again."""
+    source, epochs, stored = random.Random(chance), 4, list[tuple[str, int]]()
+    sizes = source.sample([1, 2, 3, 4, 5], 4)
+    after_epoch = Trial.after_epoch
 
-    def interrupt(trials: Sequence[Trial], packs: Packs) -> None:
+    def interrupt(trial: Trial) -> None:
         if not left:
             raise KeyboardInterrupt
         left.pop()
-        done.extend((trial.spec.key, trial.training.epoch) for trial in trials)
-        run_epoch(trials, packs)
+        after_epoch(trial)
+        stored.append((trial.spec.key, trial.training.epoch))
 
-    monkeypatch.setattr(lifecycle, "run_epoch", interrupt)
+    monkeypatch.setattr(Trial, "after_epoch", interrupt)
     for size in sizes:
-        last = size == sizes[-1]
-        left = [None] * (99 if last else source.randint(1, 7))
+        left = [None] * (99 if size == sizes[-1] else source.randint(1, 7))
         planned = tiny_plan({"seed": list(range(5))}, epochs=epochs, resources={"pack": size})
         outcome, _ = run_tiny(planned)
     assert (outcome.remaining, outcome.failed) == (0, False)
-    assert sorted(done) == sorted((run.spec.key, epoch) for run in memory.runs for epoch in range(epochs))
+    assert Counter(stored) == dict.fromkeys([(run.spec.key, n + 1) for run in memory.runs for n in range(epochs)], 1)
     assert [[row.epoch for row in result.history] for result in results(memory)] == [[1, 2, 3, 4]] * 5
     assert [kept.status for kept in memory.runs] == ["finished"] * 5
+    assert 1 < max(result.pack_size for result in results(memory)) <= max(sizes)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
+def test_a_pack_that_is_interrupted_continues_bit_for_bit(
+    memory: MemoryTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the same grouping: every sum is one of the same terms in the same order."""
+    planned = tiny_plan(SEEDS, epochs=3, shortcut="dropout", resources={"pack": 3})
+    run_tiny(planned)
+    undisturbed = [numbers(result) for result in results(memory)]
+    assert [result.pack_size for result in results(memory)] == [3] * 3
+    memory.runs.clear()
+    after_epoch, left = Trial.after_epoch, [None] * 6
+
+    def interrupt(trial: Trial) -> None:
+        after_epoch(trial)
+        left.pop()
+        if not left:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trial, "after_epoch", interrupt)
+        outcome, _ = run_tiny(planned)
+    assert (outcome.counts, outcome.interrupted) == ({}, True)
+    outcome, _ = run_tiny(planned)
+    assert outcome.counts == {"finished": 3}
+    assert [numbers(result) for result in results(memory)] == undisturbed
+
+
 def test_a_member_that_fails_is_filed_alone(memory: MemoryTracker, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = Trial.before_epoch
+
     def fail(trial: Trial) -> None:
         if trial.spec.seed == 1 and trial.training.epoch == 1:
             raise ValueError("a bug")
+        before(trial)
 
-    before_epoch(monkeypatch, fail)
-    outcome, _ = run_tiny(tiny_plan(SEEDS, resources={"pack": 3}))
+    monkeypatch.setattr(Trial, "before_epoch", fail)
+    outcome, shown = run_tiny(tiny_plan(SEEDS, resources={"pack": 3}))
     assert outcome.counts == {"finished": 2, "failed": 1}
-    assert [result.status for result in results(memory)] == ["finished", "failed", "finished"]
+    assert [(result.status, result.reason) for result in results(memory)] == [
+        ("finished", ""),
+        ("failed", "ValueError: a bug"),
+        ("finished", ""),
+    ]
+    assert "1 pack of 3 trials" in shown

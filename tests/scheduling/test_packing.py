@@ -1,6 +1,7 @@
 """How many trials make a pack."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import pytest
 
@@ -21,9 +22,14 @@ class Measured:
         self.best = best
         self.asked: list[tuple[int, int]] = []
 
-    def __call__(self, spec: TrainSpec, at_most: int) -> int:
-        self.asked.append((spec.depth, at_most))
-        return min(at_most, self.best.get(f"depth{spec.depth}", 1))
+    def __call__(self, shapes: Sequence[tuple[TrainSpec, int]]) -> list[int]:
+        self.asked += [(spec.depth, most) for spec, most in shapes]
+        return [min(most, self.best.get(f"depth{spec.depth}", 1)) for spec, most in shapes]
+
+
+def pack_sizes(asked: int | Literal["auto"], *, slots: int, measure: Measured) -> PackSizes:
+    """Of trials that are worth measuring, as small as they are."""
+    return PackSizes(asked, slots=slots, measure=measure, say=lambda sentence: None, worth_seconds=0)
 
 
 def sizes(packs: list[Pack]) -> list[int]:
@@ -48,20 +54,20 @@ def make(**axes: Any) -> tuple[TrainSpec, ...]:
     ],
 )
 def test_auto_takes_what_is_fastest_and_leaves_no_slot_empty(slots: int, best: int, expected: list[int]) -> None:
-    packs = PackSizes("auto", slots=slots, measure=Measured(depth8=best)).packs(make())
+    packs = pack_sizes("auto", slots=slots, measure=Measured(depth8=best)).packs(make())
     assert sizes(packs) == expected
 
 
 def test_what_could_not_be_packed_anyway_is_not_measured() -> None:
     measure = Measured(depth8=4)
-    assert sizes(PackSizes("auto", slots=12, measure=measure).packs(make())) == [1] * 12
-    assert sizes(PackSizes(3, slots=1, measure=measure).packs(make())) == [3] * 4
+    assert sizes(pack_sizes("auto", slots=12, measure=measure).packs(make())) == [1] * 12
+    assert sizes(pack_sizes(3, slots=1, measure=measure).packs(make())) == [3] * 4
     assert measure.asked == []
 
 
 def test_each_shape_is_measured_once() -> None:
     measure = Measured(depth8=4, depth14=2)
-    packed = PackSizes("auto", slots=1, measure=measure)
+    packed = pack_sizes("auto", slots=1, measure=measure)
     packs = packed.packs(make(depth=[8, 14, 20], learning_rate=[0.1, 0.2]))
     assert [(pack[0].depth, len(pack)) for pack in packs if pack[0].depth == 8] == [(8, 4)] * 6
     assert {len(pack) for pack in packs if pack[0].depth == 14} == {2}
@@ -71,9 +77,31 @@ def test_each_shape_is_measured_once() -> None:
     assert len(measure.asked) == 3, "fewer than it was measured for"
 
 
+def test_what_is_trained_in_less_than_it_takes_to_measure_is_not_packed() -> None:
+    measure, said = Measured(depth8=4), list[str]()
+    assert sizes(PackSizes("auto", slots=1, measure=measure, say=said.append).packs(make())) == [1] * 12
+    assert said == []
+    assert measure.asked == []
+    longer = final_plan({"seed": list(range(12))}, epochs=1000).trials
+    assert sizes(PackSizes("auto", slots=1, measure=measure, say=said.append).packs(longer)) == [4] * 3
+    assert said == [
+        "measuring how many trials train fastest as one, for networks of one shape",
+        "packs: 3 packs of 4 trials",
+    ]
+
+
+def test_what_cannot_be_packed_is_left_alone() -> None:
+    specs = final_plan({"seed": [0, 1, 2], "block_sampling": ["all", "stochastic_depth"]}).trials
+    packs = pack_sizes(3, slots=1, measure=Measured()).packs(specs)
+    assert sorted((len(pack), pack[0].block_sampling.name) for pack in packs) == [
+        *[(1, "stochastic_depth")] * 3,
+        (3, "all"),
+    ]
+
+
 def test_a_number_is_the_most() -> None:
-    assert sizes(PackSizes(5, slots=4, measure=Measured()).packs(make())) == [4, 4, 4]
-    assert sizes(PackSizes(50, slots=4, measure=Measured()).packs(make())) == [12]
+    assert sizes(pack_sizes(5, slots=4, measure=Measured()).packs(make())) == [4, 4, 4]
+    assert sizes(pack_sizes(50, slots=4, measure=Measured()).packs(make())) == [12]
 
 
 def asked_packs(packed: PackSizes, search: Searcher) -> list[Pack]:
@@ -91,7 +119,7 @@ RATE = {"learning_rate": {"low": 1e-4, "high": 1, "log": True}}
 
 def test_a_search_is_asked_for_several_at_once() -> None:
     with open_search(make_search(axes=RATE, trials=11)) as search:
-        packs = asked_packs(PackSizes(4, slots=1, measure=Measured()), search)
+        packs = asked_packs(pack_sizes(4, slots=1, measure=Measured()), search)
     assert sizes(packs) == [4, 4, 3]
     assert len({spec.key for pack in packs for spec in pack}) == 11
 
@@ -99,13 +127,13 @@ def test_a_search_is_asked_for_several_at_once() -> None:
 def test_auto_asks_a_search_for_a_tenth_at_once() -> None:
     measure = Measured(depth8=8)
     with open_search(make_search(axes=RATE, base={"depth": 8}, trials=40)) as search:
-        packs = asked_packs(PackSizes("auto", slots=2, measure=measure), search)
+        packs = asked_packs(pack_sizes("auto", slots=2, measure=measure), search)
     assert sizes(packs) == [2] * 20
 
 
 def test_auto_packs_the_seeds_of_a_point() -> None:
     with open_search(make_search(axes=RATE, base={"depth": 8}, trials=4, seeds=[0, 1, 2])) as search:
-        packs = asked_packs(PackSizes("auto", slots=2, measure=Measured(depth8=8)), search)
+        packs = asked_packs(pack_sizes("auto", slots=2, measure=Measured(depth8=8)), search)
     assert sizes(packs) == [3] * 4
     assert all(len({spec.cell for spec in pack}) == 1 for pack in packs)
 
@@ -113,7 +141,7 @@ def test_auto_packs_the_seeds_of_a_point() -> None:
 def test_proposals_of_other_shapes_wait_for_a_pack_of_their_own() -> None:
     axes = {**RATE, "shortcut": ["identity", "conv1x1"]}
     with open_search(make_search(axes=axes, trials=24)) as search:
-        packs = asked_packs(PackSizes(4, slots=1, measure=Measured()), search)
+        packs = asked_packs(pack_sizes(4, slots=1, measure=Measured()), search)
     assert all(len({str(spec.shortcut) for spec in pack}) == 1 for pack in packs)
     assert sum(sizes(packs)) == 24
     assert max(sizes(packs)) > 1
@@ -122,7 +150,7 @@ def test_proposals_of_other_shapes_wait_for_a_pack_of_their_own() -> None:
 def test_no_more_than_the_limit() -> None:
     sweep = make_search(axes=RATE, trials=10)
     with open_search(sweep, limit=5) as search:
-        assert sizes(asked_packs(PackSizes(4, slots=1, measure=Measured()), search)) == [4, 1]
+        assert sizes(asked_packs(pack_sizes(4, slots=1, measure=Measured()), search)) == [4, 1]
         assert search.next() is None
 
 

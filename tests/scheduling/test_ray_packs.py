@@ -93,6 +93,7 @@ def test_what_ray_schedules_is_a_pack(tmp_path: Path) -> None:
     assert "2 packs of 3 trials, 2 of 2" in shown
     assert "running in 2 packs" in shown
     assert shown.count("finished, test error") == 10
+    assert Counter(result.pack_size for result in results_of(uri).values()) == {3: 6, 2: 4}
     widths = {spec.key: spec.width for spec in planned.trials}
     assert sorted(len(pack) for pack in seen) == [2, 2, 3, 3]
     assert all(len({widths[key] for key in pack}) == 1 for pack in seen)
@@ -105,6 +106,7 @@ def test_what_ray_schedules_is_a_pack(tmp_path: Path) -> None:
     assert [path for path in (tmp_path / ".resablate").rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chance", [0, 1])
 def test_a_pack_whose_process_is_killed_goes_on_with_those_that_are_left(tmp_path: Path, chance: int) -> None:
     """One member has diverged by then: it is over, and is neither run nor filed again."""
@@ -130,6 +132,7 @@ def test_a_pack_whose_process_is_killed_goes_on_with_those_that_are_left(tmp_pat
     nothing_twice(uri, planned)
 
 
+@pytest.mark.slow
 def test_a_pack_whose_process_always_dies_fails_but_for_what_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,6 +169,7 @@ def failing_member(seed: int) -> type[PackTrainable]:
     return Faulty
 
 
+@pytest.mark.slow
 def test_a_member_that_fails_is_filed_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_tune, "PackTrainable", failing_member(1))
     uri, planned = make_database(tmp_path), plan({"seed": [0, 1, 2]}, pack=3)
@@ -204,6 +208,7 @@ def test_members_are_pruned_one_by_one(tmp_path: Path) -> None:
     assert [path for path in (tmp_path / ".resablate").rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.slow
 def test_hyperband_pauses_trials_and_so_packs_none(tmp_path: Path) -> None:
     uri, sizes = make_database(tmp_path), list[int]()
     planned = plan({"seed": [0, 1, 2, 3]}, pack="auto", epochs=4, search={"method": "grid", "pruning": "hyperband"})
