@@ -1,4 +1,4 @@
-"""Test error against the strength of the regularizer of singular values."""
+"""Error against the strength of the regularizer of singular values: of a search by validation, which chose."""
 
 from __future__ import annotations
 
@@ -27,6 +27,9 @@ NEIGHBORS = 5
 """Strengths over which a search's errors are averaged: it tries none twice."""
 
 
+QUANTITIES = {"test_error": Quantity("test error (%)"), "val_error": Quantity("validation error (%)")}
+
+
 @dataclass(frozen=True)
 class Trials:
     """The trials of one series of a search in one panel, at rising strengths."""
@@ -34,7 +37,7 @@ class Trials:
     panel: Panel
     series: Series
     points: tuple[tuple[float, float], ...]
-    """Strength and test error in %."""
+    """Strength and validation error in %."""
     best: tuple[float, float] | None
     """The lowest and highest strength of the best interval; None where there are too few trials."""
 
@@ -59,13 +62,18 @@ def data(results: Sequence[TrialResult]) -> Strengths | None:
 
 
 def search_data(results: Sequence[TrialResult], sweep: SweepSpec) -> Strengths | None:
-    """Every trial, the mean of each one's neighbors, and where that is best; None where one strength was tried."""
-    if STRENGTH not in sweep.axes or _strengths(results) < 2:  # noqa: PLR2004
+    """Every trial, the mean of each one's neighbors, and where that is best; None where one strength was tried.
+
+    By validation error, as the search chose, and without the trainings that replicate its winner. Errors by test where
+    strengths were not searched, or nothing was held out for validation.
+    """
+    searched = [result for result in results if result.spec.seed not in sweep.new_seeds]
+    if STRENGTH not in sweep.axes or len({s for r in searched for s, _ in _validated(r)}) < 2:  # noqa: PLR2004
         return data(results)
     groups: dict[tuple[Panel, Series], list[tuple[float, float]]] = {}
-    for panel, series, result in arrange(_with_zero_strengths(results), pooled=(STRENGTH,)):
-        if math.isfinite(result.test_error):
-            groups.setdefault((panel, series), []).extend(_point(result))
+    for panel, series, result in arrange(_with_zero_strengths(searched), pooled=(STRENGTH,)):
+        if points := _validated(result):
+            groups.setdefault((panel, series), []).extend(points)
     curves: list[Curve] = []
     trials: list[Trials] = []
     for (panel, series), points in groups.items():
@@ -79,7 +87,7 @@ def search_data(results: Sequence[TrialResult], sweep: SweepSpec) -> Strengths |
         trials.append(Trials(panel, series, tuple(sorted(points)), _best(x, single, means)))
         unknown = (math.nan,) * len(x)
         single_points = tuple(Replicate((strength,), (error,)) for strength, error in points)
-        curves.append(Curve(panel, series, "test_error", x, tuple(means), unknown, unknown, single_points))
+        curves.append(Curve(panel, series, "val_error", x, tuple(means), unknown, unknown, single_points))
     return Strengths(tuple(curves), tuple(trials))
 
 
@@ -144,7 +152,7 @@ def _best(x: Sequence[float], errors: Sequence[float], means: Sequence[float]) -
 def draw(strengths: Strengths) -> Figure:
     """One line for each series; zero strength stands at the left end of a logarithmic axis."""
     curves = strengths.curves
-    canvas = draw_curves(curves, {"test_error": Quantity("test error (%)")}, x_label=STRENGTH)
+    canvas = draw_curves(curves, QUANTITIES, x_label=STRENGTH)
     positive = sorted({x for curve in curves for x in curve.x if x > 0})
     wide = positive[-1] > LOG_FROM * positive[0]
     for axes in canvas.axes.values():
@@ -164,7 +172,7 @@ def _draw_intervals(canvas: Canvas, trials: Sequence[Trials]) -> list[Artist]:
     """The best intervals of a search; their entries in the legend."""
     keys: list[Artist] = []
     for tried in trials:
-        axes, color = canvas.axes[tried.panel, "test_error"], color_of(tried.series)
+        axes, color = canvas.axes[tried.panel, "val_error"], color_of(tried.series)
         if tried.best:
             low, high = tried.best
             axes.axvspan(low, high, color=color, alpha=0.12, linewidth=0, zorder=0)
@@ -179,15 +187,23 @@ def _point(result: TrialResult) -> Points:
     return [(strength, 100 * result.test_error)] if math.isfinite(strength) else []
 
 
+def _validated(result: TrialResult) -> Points:
+    """Strength and last validation error in % of a finished trial, where it has both."""
+    strength = _strength(result)
+    error = result.history[-1].val_error if result.status == "finished" and result.history else None
+    return [] if error is None or not math.isfinite(strength + error) else [(strength, 100 * error)]
+
+
 PICTURE = Picture(
     title="Strength of the regularizer",
     caption=(
-        "Test error against regularizer.strength, the strength of the regularizer that acts on the convolutions' "
-        "singular values; 0 is none. Points are trainings, n of each line. Of a grid, lines are means and bands "
-        "their 95 % intervals over all seeds. Of a search, lines are the mean over the five strengths nearest in rank, "
-        "and a shaded interval reaches from the lowest to the highest strength that cannot be told from the best: its "
-        "mean is higher than the lowest one by at most two standard errors of such a difference, by the scatter around "
-        "the line."
+        "Error against regularizer.strength, the strength of the regularizer that acts on the convolutions' "
+        "singular values; 0 is none. Points are trainings, n of each line. Of a grid, test errors: lines are means and "
+        "bands their 95 % intervals over all seeds. Of a search, validation errors, by which it chose; trainings that "
+        "replicate its winner are left out. Lines are the mean over the five strengths nearest in rank, and a shaded "
+        "interval reaches from the lowest to the highest strength that cannot be told from the best: its mean is "
+        "higher than the lowest one by at most two standard errors of such a difference, by the scatter around the "
+        "line."
     ),
     data=data,
     draw=draw,

@@ -90,7 +90,7 @@ def test_the_best_interval_holds_what_cannot_be_told_from_the_best() -> None:
     noise = random.Random(1)
     exponents = [-4 + 0.1 * n for n in range(41)]
     results = [
-        ended(0.1, strength=10**e, error=0.05 + 0.1 * max(0.0, abs(e + 2) - 0.5) + noise.uniform(-0.005, 0.005))
+        ended(0.05 + 0.1 * max(0.0, abs(e + 2) - 0.5) + noise.uniform(-0.005, 0.005), strength=10**e, error=0.9)
         for e in exponents
     ]
     noise.shuffle(results)
@@ -109,7 +109,7 @@ def test_the_best_interval_holds_what_cannot_be_told_from_the_best() -> None:
 
 def test_noise_alone_has_no_best_strength() -> None:
     noise = random.Random(2)
-    results = [ended(0.1, strength=10 ** (-4 + 0.1 * n), error=noise.uniform(0.1, 0.2)) for n in range(41)]
+    results = [ended(noise.uniform(0.1, 0.2), strength=10 ** (-4 + 0.1 * n), error=0.1 * (n % 2)) for n in range(41)]
     drawn = regularizer_strength.search_data(results, make_sweep())
     assert drawn is not None
     assert drawn.trials[0].best is not None
@@ -118,9 +118,7 @@ def test_noise_alone_has_no_best_strength() -> None:
 
 
 def test_replicates_at_one_strength_are_one_point_of_the_line() -> None:
-    results = [
-        ended(0.1, strength=0.1 * n, seed=seed, error=0.1 * n + 0.05 * seed) for n in range(1, 8) for seed in (0, 1)
-    ]
+    results = [ended(0.1 * n + 0.05 * seed, strength=0.1 * n, seed=seed) for n in range(1, 8) for seed in (0, 1)]
     drawn = regularizer_strength.search_data(results, make_sweep(seeds=[0, 1]))
     assert drawn is not None
     assert len(drawn.curves[0].x) == 7
@@ -128,6 +126,13 @@ def test_replicates_at_one_strength_are_one_point_of_the_line() -> None:
     few = regularizer_strength.search_data(results[:8], make_sweep(seeds=[0, 1]))
     assert few is not None
     assert few.trials[0].best is None
+
+
+def test_trainings_that_replicate_the_winner_are_no_trials_of_the_search() -> None:
+    results = [ended(0.1 * n, strength=0.1 * n, seed=0) for n in range(1, 8)]
+    new = [ended(0.9, strength=0.1, seed=seed) for seed in (1, 2)]
+    sweep = make_sweep(replicate=2)
+    assert regularizer_strength.search_data([*results, *new], sweep) == regularizer_strength.search_data(results, sweep)
 
 
 @pytest.mark.parametrize("name", OF_A_SEARCH)
