@@ -7,6 +7,7 @@ ResablateError
 ├── AnalysisError            a network and examples that an analysis cannot take
 ├── CheckpointError          a stored state cannot be read or does not fit
 ├── TrackingError            the tracking server cannot be reached or does not hold what was asked
+│   ├── TrackerAway          not now: the same request may succeed later
 │   ├── UnknownSweep         it holds no sweep of that name
 │   └── DamagedResult        what it says it holds is not what was filed
 ├── SubmissionError          a cluster cannot be reached or does not take a job
@@ -72,6 +73,10 @@ class CheckpointError(ResablateError):
 
 class TrackingError(ResablateError):
     """The tracking server cannot be reached or does not hold what was asked for."""
+
+
+class TrackerAway(TrackingError):
+    """The tracking server or its database cannot be reached now, is too busy, or has no room."""
 
 
 class UnknownSweep(TrackingError):

@@ -1,4 +1,7 @@
-"""What a trial costs, before it is run: parameters, multiply-adds, seconds."""
+"""What a trial costs, before it is run: parameters, multiply-adds, seconds.
+
+Seconds are those of one CPU core, or of a GPU: work that is counted, times the speed of a machine.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +13,18 @@ from typing import Any
 from resablate.check import planned_epochs, planned_steps, steps_per_epoch
 from resablate.component import Component
 from resablate.datasets import DATASETS, split_sizes
+from resablate.machine_speed import TYPICAL, MachineSpeed, Work, regime
 from resablate.model import NetworkCost, network_cost
 from resablate.question import Question
 from resablate.spec import TrainSpec
 from resablate.trial import network_fields
 
-# Seconds on one core of a 2020s x86 server, fitted to networks of depth 20 to 56 and width 8 to 64 on images of 8 to
-# 32 pixels (within a third of what was measured there). An estimate to plan by, no promise.
-_SECONDS_PER_LAYER_STEP = 3.2e-4
-_SECONDS_PER_LAYER_PASS = 1.0e-4
-_MULTIPLY_ADDS_PER_SECOND = 6.5e10
 _SHARE_OF_A_SET = 0.35
 """Of a forward pass, for each set of blocks removed: part is removed, and beginnings are shared."""
 _CACHED = 65_536
-_SPECTRUM_MULTIPLY_ADDS_PER_SECOND = 6.5e7  # each convolution about a hundred times, in float64
+_EVALUATED_AT_ONCE = 256
+_BY_PIXEL = ("multiply_adds", "activations", "narrow_multiply_adds")
+"""What of a network's cost grows with the image."""
 
 
 def trial_cost(spec: TrainSpec) -> NetworkCost:
@@ -50,12 +51,16 @@ def _shaping(value: Component | int) -> Component | int:
     return Component(value.name, {name: part for name, part in value.values.items() if not isinstance(part, float)})
 
 
-def estimate_cpu_seconds(spec: TrainSpec, questions: Sequence[Question]) -> float:
-    """Seconds that a trial takes on one CPU core, by its multiply-adds and its number of layers: an estimate.
+def estimate_seconds(
+    spec: TrainSpec, questions: Sequence[Question], *, speed: MachineSpeed = TYPICAL, packed: float = 1.0
+) -> float:
+    """Seconds that a trial takes on one CPU core or one GPU: an estimate.
 
     Args:
         spec: what is trained.
         questions: what is asked of its network.
+        speed: of the machine.
+        packed: its training time in the pack that it trains in, as a part of what it takes alone.
     """
     cost = trial_cost(spec)
     values = spec.dataset.values
@@ -63,30 +68,48 @@ def estimate_cpu_seconds(spec: TrainSpec, questions: Sequence[Question]) -> floa
     _, examples = split_sizes(
         count, val_fraction=values.get("val_fraction", 0.0), train_examples=values.get("train_examples")
     )
-    epoch = _gradients(spec.depth, examples, cost.multiply_adds, batch=spec.batch_size)
-    trained = epoch * planned_steps(spec) / steps_per_epoch(spec)
-    held_out = planned_epochs(spec) * _forward(
-        spec.depth, min(count, values.get("train_examples") or count) - examples, cost.multiply_adds
+    epoch = speed.step.seconds(pass_work(cost, examples, batch=spec.batch_size))
+    epoch /= speed.regimes.get(regime(spec.precision.name, spec.memory_format.name), 1.0)
+    trained = packed * epoch * planned_steps(spec) / steps_per_epoch(spec)
+    held_out = min(count, values.get("train_examples") or count) - examples
+    evaluated = planned_epochs(spec) * speed.forward.seconds(pass_work(cost, held_out))
+    return trained + evaluated + sum(_question_seconds(spec, question.analysis, cost, speed) for question in questions)
+
+
+def pass_work(cost: NetworkCost, images: int, *, batch: int = _EVALUATED_AT_ONCE) -> Work:
+    """What it asks to run a network on so many images, in batches."""
+    narrow, batches = cost.narrow_multiply_adds, -(-images // batch)
+    return Work(
+        batches,
+        batches * cost.layers,
+        images * cost.activations,
+        images * narrow,
+        images * (cost.multiply_adds - narrow),
     )
-    return trained + held_out + sum(_question_seconds(spec, question.analysis, cost) for question in questions)
 
 
-def _question_seconds(spec: TrainSpec, analysis: Component, cost: NetworkCost) -> float:
+def _question_seconds(spec: TrainSpec, analysis: Component, cost: NetworkCost, speed: MachineSpeed) -> float:
     """Seconds of one answer; 0 for an analysis that is not known here."""
     asked = analysis.values
     gradients: dict[str, Callable[[], float]] = {
-        "path_gradient": lambda: _path_gradient(spec, asked, cost),
-        "norm_preservation": lambda: _gradients(spec.depth, asked.get("examples") or 1, cost.multiply_adds, batch=32),
-        "spectrum": lambda: cost.multiply_adds / _SPECTRUM_MULTIPLY_ADDS_PER_SECOND,
+        "path_gradient": lambda: _path_gradient(asked, cost, speed),
+        "norm_preservation": lambda: speed.step.seconds(pass_work(cost, asked.get("examples") or 1, batch=32)),
+        "spectrum": lambda: cost.multiply_adds * speed.spectrum,
     }
     if analysis.name in gradients:
         return gradients[analysis.name]()
     test_count = DATASETS[spec.dataset.name].test_count
     crop, trained_at = asked.get("crop"), spec.dataset.values.get("train_crop")
-    adds = cost.multiply_adds * ((crop / trained_at) ** 2 if crop and trained_at else 1)
+    seen = _scaled(cost, (crop / trained_at) ** 2) if crop and trained_at else cost
     examples = min(asked.get("examples") or test_count, test_count)
-    back = _gradients(spec.depth, examples, adds, batch=32) if analysis.name == "saliency" else 0
-    return back + _forward(spec.depth, examples, adds) * _passes(spec, analysis, cost.blocks)
+    back = speed.step.seconds(pass_work(seen, examples, batch=32)) if analysis.name == "saliency" else 0
+    return back + speed.forward.seconds(pass_work(seen, examples)) * _passes(spec, analysis, cost.blocks)
+
+
+def _scaled(cost: NetworkCost, pixels: float) -> NetworkCost:
+    """The cost for images of so many times the pixels."""
+    grown = {name: round(getattr(cost, name) * pixels) for name in _BY_PIXEL}
+    return cost._replace(**grown)
 
 
 def _passes(spec: TrainSpec, analysis: Component, blocks: int) -> float:
@@ -104,21 +127,10 @@ def _passes(spec: TrainSpec, analysis: Component, blocks: int) -> float:
     return passes.get(analysis.name, 0)
 
 
-def _path_gradient(spec: TrainSpec, asked: Mapping[str, Any], cost: NetworkCost) -> float:
+def _path_gradient(asked: Mapping[str, Any], cost: NetworkCost, speed: MachineSpeed) -> float:
     examples = asked.get("examples") or 1
+    forward = speed.forward.seconds(pass_work(cost, examples))
     sampled = (cost.blocks + 1) * asked.get("samples", 0)
     # The walk takes one vector through the last block and one for each block through the first, and as many for signs.
     walked = (1 + asked.get("signs", 0)) * (cost.blocks + 1) / 2
-    through = examples * cost.multiply_adds / _MULTIPLY_ADDS_PER_SECOND
-    return sampled * _gradients(spec.depth, examples, cost.multiply_adds) + walked * through
-
-
-def _gradients(layers: int, examples: int, multiply_adds: float, *, batch: int | None = None) -> float:
-    """Forward and back once with so many examples."""
-    batches = -(-examples // (batch or examples))
-    return batches * layers * _SECONDS_PER_LAYER_STEP + 3 * examples * multiply_adds / _MULTIPLY_ADDS_PER_SECOND
-
-
-def _forward(layers: int, examples: int, multiply_adds: float) -> float:
-    batches = -(-examples // 256)
-    return batches * layers * _SECONDS_PER_LAYER_PASS + examples * multiply_adds / _MULTIPLY_ADDS_PER_SECOND
+    return forward * (sampled * speed.sampled + walked * speed.walk)

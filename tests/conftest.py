@@ -24,6 +24,7 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith(_FOREIGN) or name == "RAY_ADDRESS":
             monkeypatch.delenv(name)
     monkeypatch.setenv("RESABLATE_HOME", str(tmp_path))
+    monkeypatch.setattr("resablate.machine_speed.folder", lambda: tmp_path / "calibrations")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,7 +7,7 @@ import pytest
 
 from resablate.component_tables import TABLES
 from resablate.errors import SpecError
-from resablate.estimates import estimate_cpu_seconds
+from resablate.estimates import estimate_seconds
 from resablate.model import network_cost
 from resablate.plan import SweepPlan, checked_plan, load_plan, plan_sweep
 from resablate.spec import TrainSpec
@@ -277,7 +277,7 @@ def test_ten_thousand_points_take_seconds() -> None:
     planned = plan(base={"depth": 8}, axes=axes)
     assert len(planned.trials) == 9_996
     assert time.process_time() - begun < 3
-    assert all(estimate_cpu_seconds(spec, planned.questions(spec)) > 0 for spec in planned.trials)
+    assert all(estimate_seconds(spec, planned.questions(spec)) > 0 for spec in planned.trials)
     assert time.process_time() - begun < 6
 
 
@@ -338,7 +338,7 @@ def seconds(*analyses: str, asked: Mapping[str, Any] | None = None, **fields: An
     """On one core, of a trial that is asked these analyses with these arguments, and the test."""
     planned = plan(base={"epochs": 2, **fields}, analyses={**{name: {} for name in analyses}, **(asked or {})})
     (spec,) = planned.trials
-    return estimate_cpu_seconds(spec, planned.questions(spec))
+    return estimate_seconds(spec, planned.questions(spec))
 
 
 def test_the_estimate_grows_with_the_work() -> None:

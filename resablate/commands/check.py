@@ -2,56 +2,95 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from statistics import mean
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from resablate.commands.console import SweepFile, out
+from resablate.commands.console import SweepFile, TrackingUri, out
 from resablate.errors import ResourceError
+
+if TYPE_CHECKING:
+    from resablate.forecast import Forecast
+    from resablate.plan import SweepPlan
 
 _SHOWN_TRIALS = 40
 
 
-def check(file: SweepFile) -> None:
+def check(file: SweepFile, *, tracking_uri: TrackingUri = None) -> None:
     """Check a sweep and say what it would cost, without running anything."""
-    from resablate.check import why_kernel_by_kernel
     from resablate.devices import check_machine
-    from resablate.estimates import estimate_cpu_seconds, trial_cost
+    from resablate.forecast import advice, forecast
     from resablate.plan import load_plan
-    from resablate.scheduling import clock, describe_packs
+    from resablate.scheduling import describe_packs
 
     plan = load_plan(file)
-    shown = Table(box=None, pad_edge=False)
-    shown.add_column("trial", overflow="fold")
-    for heading in ("parameters", "multiply-adds", "one CPU core"):
-        shown.add_column(heading, justify="right", overflow="fold")
-    known = plan.trials or plan.samples
-    seconds = [estimate_cpu_seconds(spec, plan.questions(spec)) for spec in known]
-    for spec, wall in zip(known[:_SHOWN_TRIALS], seconds, strict=False):
-        cost = trial_cost(spec)
-        shown.add_row(plan.sweep.label(spec), f"{cost.parameters:,}", f"{cost.multiply_adds:,}", clock(wall))
-    out.print(shown)
-    if len(known) > _SHOWN_TRIALS:
-        out.print(f"... and {len(known) - _SHOWN_TRIALS} more", highlight=False)
-    out.print(f"asked of each: {', '.join(map(str, plan.asked_names))}", markup=False, highlight=False, soft_wrap=True)
-    for note in (*plan.notes, *describe_packs(plan, plan.trials)):
-        out.print(note, markup=False, highlight=False, soft_wrap=True)
-    if plan.sweep.resources.gpus:
-        for reason, count in Counter(map(why_kernel_by_kernel, known)).items():
-            if reason:
-                out.print(f"steps of {count} trials, on a GPU: kernel by kernel, for {reason}", soft_wrap=True)
+    cost = forecast(plan, records=tracking_uri)
+    _show_trials(plan, cost)
+    _print(f"asked of each: {', '.join(map(str, plan.asked_names))}")
+    for note in (*plan.notes, *describe_packs(plan, plan.trials), *_kernel_notes(plan), advice(plan)):
+        if note:
+            _print(note)
     try:
         check_machine(cpus=plan.sweep.resources.cpus, gpus=plan.sweep.resources.gpus)
     except ResourceError as error:
-        out.print(f"needs a cluster: {error}", markup=False, highlight=False, soft_wrap=True)
-    mean = sum(seconds) / len(seconds)
-    most = plan.most_trials
-    further = f", and at most {most} trials, about {clock(most * mean)}" if most > plan.trial_count else ""
-    how = " proposed one by one" if plan.adaptive else " to begin with" if further else ""
-    out.print(
-        f"{file}: {plan.trial_count} trials{how},"
-        f" about {clock(plan.trial_count * mean)}{further} on one CPU core"
-        " (an estimate; multiply-adds are of one image forward)",
-        highlight=False,
-        soft_wrap=True,
+        _print(f"needs a cluster: {error}")
+    _print(
+        f"{file}: {plan.trial_count} trials{_how(plan)}, {_in_all(plan, cost)}"
+        f" ({cost.basis}; multiply-adds are of one image forward)"
     )
+
+
+def _kernel_notes(plan: SweepPlan) -> list[str]:
+    """Why the steps of some trials cannot be replayed on a GPU, and of how many."""
+    from resablate.check import why_kernel_by_kernel
+
+    if not plan.sweep.resources.gpus:
+        return []
+    reasons = Counter(map(why_kernel_by_kernel, plan.trials or plan.samples))
+    return [f"steps of {n} trials, on a GPU: kernel by kernel, for {reason}" for reason, n in reasons.items() if reason]
+
+
+def _show_trials(plan: SweepPlan, cost: Forecast) -> None:
+    from resablate.estimates import trial_cost
+    from resablate.scheduling import clock
+
+    known = plan.trials or plan.samples
+    shown = Table(box=None, pad_edge=False)
+    shown.add_column("trial", overflow="fold")
+    for heading in ("parameters", "multiply-adds", cost.unit):
+        shown.add_column(heading, justify="right", overflow="fold")
+    for spec, seconds in zip(known[:_SHOWN_TRIALS], cost.seconds, strict=False):
+        size = trial_cost(spec)
+        shown.add_row(plan.sweep.label(spec), f"{size.parameters:,}", f"{size.multiply_adds:,}", clock(seconds))
+    out.print(shown)
+    if len(known) > _SHOWN_TRIALS:
+        _print(f"... and {len(known) - _SHOWN_TRIALS} more")
+
+
+def _how(plan: SweepPlan) -> str:
+    if plan.adaptive:
+        return " proposed one by one"
+    return " to begin with" if plan.most_trials > plan.trial_count else ""
+
+
+def _in_all(plan: SweepPlan, cost: Forecast) -> str:
+    """`about 3 h 10 min, and at most 20 trials, about 5 h 00 min on one CPU core (2 of which this machine has)`."""
+    from resablate.scheduling import clock
+
+    each = mean(cost.seconds)
+    words = clock if not cost.gpu else _gpu_hours
+    most = plan.most_trials
+    further = f", and at most {most} trials, about {words(most * each)}" if most > plan.trial_count else ""
+    there = "" if cost.gpu else f" ({os.cpu_count() or 1} of which this machine has)"
+    return f"about {words(plan.trial_count * each)}{further} on {cost.unit}{there}"
+
+
+def _gpu_hours(seconds: float) -> str:
+    return f"{seconds / 3600:.2g} GPU-hours"
+
+
+def _print(line: str) -> None:
+    out.print(line, markup=False, highlight=False, soft_wrap=True)

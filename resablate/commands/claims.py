@@ -137,14 +137,14 @@ def _plan(
 
 def _sweep_text(planned: ClaimPlan) -> str:
     """The sweep file, with what it would cost as its first comment."""
-    from resablate.estimates import estimate_cpu_seconds
+    from resablate.estimates import estimate_seconds
     from resablate.plan import plan_sweep
     from resablate.scheduling import clock
     from resablate.strict_yaml import dump_yaml
     from resablate.sweep import parse_sweep
 
     plan = plan_sweep(parse_sweep(planned.content))
-    seconds = sum(estimate_cpu_seconds(spec, plan.questions(spec)) for spec in plan.trials)
+    seconds = sum(estimate_seconds(spec, plan.questions(spec)) for spec in plan.trials)
     cost = f"{plan.trial_count} trials; estimated, not measured: {clock(seconds)} in all on one CPU core"
     comments = [cost, *planned.notes, *plan.notes]
     return "".join(f"# {line}\n" for line in comments) + dump_yaml(planned.content, width=120)

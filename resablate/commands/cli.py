@@ -8,6 +8,7 @@ import sys
 import typer
 
 from resablate.commands.analyze import analyze
+from resablate.commands.calibrate import calibrate
 from resablate.commands.check import check
 from resablate.commands.claims import claims
 from resablate.commands.console import err
@@ -28,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("list")(list_)
-for verb in (check, trial, sweep, submit, status, analyze, report, claims, ui):
+for verb in (check, calibrate, trial, sweep, submit, status, analyze, report, claims, ui):
     app.command()(verb)
 
 

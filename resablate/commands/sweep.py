@@ -36,6 +36,7 @@ def sweep(
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Run what is missing of a sweep: trainings that have not ended, and questions that were not asked."""
+    from resablate.forecast import advice
     from resablate.plan import load_plan
 
     if retry not in (None, "failed"):
@@ -46,6 +47,8 @@ def sweep(
     if dry_run:
         _preview(plan, retry=again, max_trials=max_trials, data_root=data_root, tracking_uri=tracking_uri)
     else:
+        if words := advice(plan):
+            err.print(words, markup=False, highlight=False, soft_wrap=True)
         run_plan(
             plan,
             inline=inline,

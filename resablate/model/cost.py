@@ -19,6 +19,16 @@ class NetworkCost(NamedTuple):
     multiply_adds: int
     """Of all convolutions and linear layers in one forward pass of one image."""
     blocks: int
+    layers: int = 0
+    """Convolutions and linear layers."""
+    activations: int = 0
+    """Numbers that these layers put out for one image."""
+    narrow_multiply_adds: int = 0
+    """Of `multiply_adds`, those of layers that put out fewer than `NARROW` channels."""
+
+
+NARROW = 16
+"""Channels that fill a processor's widest vectors."""
 
 
 def network_cost(
@@ -68,7 +78,38 @@ def _cost(
             network=network, shortcut=shortcut, ordering=ordering, in_channels=in_channels, **keywords
         ).eval()
         image = torch.empty(1, in_channels, *size)
-    return NetworkCost(count_parameters(built), count_multiply_adds(built, image), len(built.chain))
+        layers = _layers(built, image)
+    return NetworkCost(
+        count_parameters(built),
+        count_multiply_adds(built, image),
+        len(built.chain),
+        layers=len(layers),
+        activations=sum(layer.activations for layer in layers),
+        narrow_multiply_adds=sum(layer.multiply_adds for layer in layers if layer.channels < NARROW),
+    )
+
+
+class _Layer(NamedTuple):
+    channels: int
+    """Put out."""
+    activations: int
+    multiply_adds: int
+
+
+def _layers(network: nn.Module, image: torch.Tensor) -> list[_Layer]:
+    """Every convolution and linear layer, as often as it is run for `image` (1, C, H, W), which may be on `meta`."""
+    found: list[_Layer] = []
+
+    def note(layer: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+        weights = layer.get_parameter("weight")
+        found.append(_Layer(weights.shape[0], output.numel(), output.numel() * weights[0].numel()))
+
+    hooks = [m.register_forward_hook(note) for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    with torch.no_grad():
+        network(image)
+    for hook in hooks:
+        hook.remove()
+    return found
 
 
 def count_parameters(network: nn.Module) -> int:

@@ -18,6 +18,7 @@ from resablate.model.modes import evaluation_mode
 from resablate.model.network import ResidualNetwork
 from resablate.model.pullback import Linearization, pull_back
 from resablate.model.route import Route
+from resablate.model.threads import on_threads
 
 _WALK_NUMBERS = {"cpu": 2**27, "cuda": 2**29}
 """Numbers that the vectors of one walk may hold, by kind of device: bounds its memory (2^27 floats are 0.5 GiB)."""
@@ -124,14 +125,20 @@ def _walks(
     signs: Tensor | None,
     read: Callable[[Tensor, Tensor], Tensor],
 ) -> list[Tensor]:
-    """Walk with so many examples at a time as fit into memory, and keep what `read` makes of what `_walk` returns."""
+    """Walk with so many examples at a time as fit into memory, and keep what `read` makes of what `_walk` returns.
+
+    On a CPU every thread walks with examples of its own: threads that share each operation would wait for one another
+    thousands of times.
+    """
     whole = images.new_ones(len(network.chain), 1, len(images))
     signs = whole if signs is None else torch.cat([whole, signs.to(whole)], dim=1)
     with evaluation_mode(network):
         rows = (len(network.chain) + 1) * signs.shape[1]
-        at_once = max(1, _room(_WALK_NUMBERS, images) // (rows * _largest(network, images[:2])))
+        threads = min(len(images), torch.get_num_threads()) if images.device.type == "cpu" else 1
+        fitting = _room(_WALK_NUMBERS, images) // (rows * threads * _largest(network, images[:2]))
+        at_once = max(1, min(fitting, -(-len(images) // threads)))
         parts = zip(images.split(at_once), labels.split(at_once), signs.split(at_once, dim=2), strict=True)
-        return [read(*_walk(network, *part)) for part in parts]
+        return on_threads(threads, lambda part: read(*_walk(network, *part)), list(parts))
 
 
 def _largest(network: ResidualNetwork, images: Tensor) -> int:

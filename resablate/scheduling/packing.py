@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal, NamedTuple, final
 
-from resablate.estimates import estimate_cpu_seconds
+from resablate.estimates import estimate_seconds
 from resablate.pack_notes import packable
 from resablate.pack_size import unpackable
 from resablate.packs import Pack, by_shape, in_packs, shape_key
@@ -89,7 +89,7 @@ class PackSizes:
             for spec, most, count in wanted
             if most > 1
             and self._measured.get(shape_key(spec), _UNKNOWN).may_be_more(most)
-            and count * estimate_cpu_seconds(spec, ()) >= self._worth_seconds * self._slots * most
+            and count * estimate_seconds(spec, ()) >= self._worth_seconds * self._slots * most
             and not unpackable(spec)
         ]
         if not asked:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from resablate.errors import TrackingError
+from resablate.errors import TrackerAway, TrackingError
 from resablate.failures import reason_of
 from resablate.measurement import EpochMetrics
 from resablate.result import TrialResult, failed_result
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 1.0
 """Between two looks for a tracker that cannot be reached."""
+_TRIES = 30
+"""How often a request is made again that fails as if the tracker were away, while others are answered."""
 
 
 class ResultWriter:
@@ -135,28 +137,34 @@ class ResultWriter:
 
     def _attempt(self, job: Callable[[], None], *, wait: Callable[[], bool]) -> bool:
         """Do `job`, again when a tracker that could not be reached is back; False if it was not waited for."""
-        again = False
+        again, told, tries = False, False, 0
         while True:
             try:
                 job()
                 return True
             except Exception as error:  # whatever the tracker or a drawing raises, the trials go on
                 away = isinstance(error, TrackingError) and not self._tracker.reachable()
-                if away and wait():
+                # One that is too busy, or has no room for this, answers other requests.
+                tries += not away
+                busy = isinstance(error, TrackerAway) and tries < _TRIES
+                if (away or busy) and wait():
+                    if not told:
+                        log.warning("%s; results wait in %s until it can be filed", error, self._spool)
+                    told = True
                     continue
                 # A server that was away may answer by now: what fails once more is refused.
                 if isinstance(error, TrackingError) and not away and not again:
                     again = True
                     continue
                 log.exception("filing failed")
-                if away:
+                if away or busy:
                     self._problems[
                         f"the tracker does not answer; results wait in {self._spool} and are filed when the same"
                         f" command is run again ({type(error).__name__}: {error})"
                     ] = None
                 else:
                     self._problems[f"{type(error).__name__}: {error}"] = None
-                return not away
+                return not (away or busy)
 
     def _waited(self) -> bool:
         """Wait a little; False when the sweep has ended and waited long enough."""

@@ -15,7 +15,7 @@ from rich.console import Console
 from resablate.component import Component
 from resablate.datasets import StoredImages, load_dataset
 from resablate.devices import check_machine
-from resablate.estimates import estimate_cpu_seconds
+from resablate.estimates import estimate_seconds
 from resablate.plan import SweepPlan
 from resablate.result import Status
 from resablate.scheduling.batches import TRIALS, run_batches_inline, run_batches_on_ray
@@ -162,7 +162,7 @@ def _progress(plan: SweepPlan, pending: PendingTrials, further: FurtherTrainings
     return SweepProgress(
         pending.listed[: pending.limit],
         label=plan.sweep.label,
-        work=lambda spec: estimate_cpu_seconds(spec, plan.questions(spec)),
+        work=lambda spec: estimate_seconds(spec, plan.questions(spec)),
         console=console,
         total=lambda: further.scheduled,
     )

@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import logging
 import shutil
+import time
 from contextlib import suppress
 from pathlib import Path
 
+log = logging.getLogger(__name__)
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL_SECONDS = 5.0
+"""Between two looks for room."""
+
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file that appears under its name only when it is whole; a folder in its place is removed."""
+    """Write a file that appears under its name only when it is whole; a folder in its place is removed.
+
+    Where the disk is full this says so, and waits until there is room.
+    """
+    told = False
+    while True:
+        try:
+            return _write(path, content)
+        except OSError as error:
+            if error.errno not in DISK_FULL:
+                raise
+            if not told:
+                log.warning("%s: %s; waiting until there is room for %d bytes", path, error.strerror, len(content))
+            told = True
+        remove(path.with_suffix(".partial"))
+        time.sleep(_FULL_SECONDS)
+
+
+def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     if partial.is_dir():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shutil
 import sqlite3
 import ssl
 import tempfile
@@ -13,16 +14,16 @@ import urllib.parse
 import urllib.request
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
-from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 from urllib.request import url2pathname
 
-from resablate.errors import TrackingError
+from resablate.errors import TrackerAway, TrackingError
 from resablate.redaction import redact
 from resablate.storage.locations import home, sqlite_file
 from resablate.storage.locks import file_lock
+from resablate.tracking.mlflow_errors import REFUSED, tracking_error
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -46,11 +47,8 @@ ADVICE = (
     "Set MLFLOW_TRACKING_URI to http://HOST:PORT of an MLflow server or to sqlite:////FOLDER/mlflow.db; "
     "without it, records are kept in $RESABLATE_HOME/mlflow.db, else in mlflow.db of the current folder"
 )
-_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
-_LOGIN_ADVICE = (
-    "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to those of somebody who may do this on the server; in a"
-    " job of a cluster, where the cluster starts"
-)
+_ROOM_BYTES = 2**20
+"""A database in a file that has less room than this cannot be written."""
 PROBE_SECONDS = 5
 """How long a server may take to say that it is there: MLflow's own calls retry for minutes."""
 PAGE = 1000
@@ -102,12 +100,17 @@ class MlflowStore:
         return self._client
 
     def reachable(self) -> bool:
-        """Whether the server answers; a file is always there."""
+        """Whether the server's database answers, which its health does not tell; whether there is room for a file."""
+        if self.database is not None:
+            return shutil.disk_usage(self.database.parent).free >= _ROOM_BYTES
         try:
-            if self.database is None:
-                self._probe()
-        except TrackingError:
+            self._probe()
+            with self.errors("asking for an experiment"):
+                self.client().search_experiments(max_results=1)
+        except TrackerAway:
             return False
+        except TrackingError:  # refused, but by one who was reached
+            return True
         return True
 
     def exists(self) -> bool:
@@ -195,10 +198,7 @@ class MlflowStore:
         try:
             yield
         except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
-            reason = " ".join(str(error).split())
-            refused = isinstance(error, MlflowException) and error.get_http_status_code() in _REFUSED
-            advice = f" {_LOGIN_ADVICE}" if refused else ""
-            raise TrackingError(f"{redact(self.uri)}: {doing} failed: {reason}{advice}") from error
+            raise tracking_error(error, doing=doing, uri=self.uri) from error
 
     @contextmanager
     def exclusive(self) -> Generator[None]:
@@ -247,7 +247,7 @@ class MlflowStore:
         except urllib.error.HTTPError as error:
             error.close()
             # One that wants a password is there; the first call with MLflow's credentials says what it lacks.
-            if error.code in _REFUSED:
+            if error.code in REFUSED:
                 return
             problem = f"what answers is no working MLflow server (/health: HTTP {error.code})"
         except (OSError, ValueError, HTTPException) as error:
@@ -255,7 +255,7 @@ class MlflowStore:
             if isinstance(reason, ssl.SSLError):
                 return  # it is there: MLflow's own settings say which certificates are trusted
             problem = f"no MLflow server answers (asked for /health, waited at most {PROBE_SECONDS} s: {reason})"
-        raise TrackingError(f"{place}: {problem}. {ADVICE}")
+        raise TrackerAway(f"{place}: {problem}. {ADVICE}")
 
 
 def _without_login(uri: str) -> str:

@@ -60,8 +60,9 @@ SEED = {
     "report.py": "counts and orders replicates",
 }
 KNOBS = {"strength": STRENGTH, "regularizer": REGULARIZER, "seed": SEED}
-OTHER_SEEDS = ("searches/", "statistics/", "figures/", "claims/")
-"""Searches, bootstraps and resamples have seeds of their own; what compares trials goes by statistics/replicates.py."""
+OTHER_SEEDS = ("searches/", "statistics/", "figures/", "claims/", "calibrating.py")
+"""Searches, bootstraps, resamples and calibrations have seeds of their own; what compares trials goes by
+statistics/replicates.py."""
 
 
 @pytest.mark.parametrize("knob", KNOBS)

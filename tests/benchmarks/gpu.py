@@ -1,12 +1,13 @@
-"""What a GPU makes of deep thin networks: training, launches, convolutions, eigenvalues and analyses.
+"""What a GPU makes of deep thin networks: training, packs, launches, convolutions, eigenvalues and analyses.
 
-    python -m tests.benchmarks.gpu --data-root DATA [--parts launches training] [--blocks basic] [--folder FOLDER]
-    python -m tests.benchmarks.gpu --dry-run
+    python -m tests.benchmarks.gpu [--parts epoch packs] [--folder FOLDER] [--again]
+    python -m tests.benchmarks.gpu --smoke      all parts at small size, two minutes on a GPU
+    python -m tests.benchmarks.gpu --dry-run    the same ways on a CPU, whose figures mean nothing
 
-Needs the library layers alone: torch, torchvision and safetensors. Every measurement is a line of gpu.jsonl as soon as
-it is taken, and gpu.md is written anew from all lines: a run that is cut off loses nothing, parts may be run apart, and
-what is measured again replaces what it was. `--dry-run` goes the same ways with tiny sizes, on the CPU, and its figures
-mean nothing.
+Needs the library layers alone: torch, numpy, pyyaml, safetensors and Pillow, and of what pydantic brings the package
+annotated_types, a folder of two Python files that has to be carried to where there is no pydantic. Every row is a line
+of gpu.jsonl as soon as it is measured, and gpu.md is written anew from all lines: a run that is cut off loses nothing,
+and the next one measures what is missing on this device, or everything with --again. Images are random bytes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import argparse
 import json
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -27,56 +28,71 @@ from torch import Tensor
 from torch.nn import functional
 
 from resablate.analyses import lesion
-from resablate.datasets import DATASETS, Splits, load_dataset, split_dataset
+from resablate.datasets import Examples
 from resablate.model import ResidualNetwork, build_network, gradients_by_length
-from resablate.orderings import ORDERINGS
-from resablate.training import Training, calibrated, derived_generator, evaluate, float32_products
+from resablate.training import calibrated, derived_generator, float32_products
+from tests.benchmarks import gpu_steps
+from tests.benchmarks.gpu_steps import Place, Row, Task
 
 FOLDER = Path(__file__).parents[2] / "reports" / "benchmarks"
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
     """How much of everything."""
 
-    dataset: str = "fashion_mnist"
-    depths: Mapping[str, int]
-    """Block -> depth."""
-    blocks: Sequence[str] = ("basic", "bottleneck")
-    """Of the networks that are trained and analyzed."""
-    orderings: Sequence[str] = tuple(ORDERINGS)
-    epochs: int
+    name: str
+    depth: int
+    """Of the network of the rows that are about one."""
+    bottlenecks: int
+    """Depth of the one of bottlenecks that is analyzed."""
+    depths: tuple[int, ...]
     batch_size: int = 128
     steps: int
-    """In an epoch; all batches are of one size, so that one graph is compiled."""
-    compile: bool = True
+    """In a call that is timed."""
+    rounds: int = 3
+    compiled: str | None = "max-autotune"
+    """How the whole network is compiled."""
     repeats: int = 20
     images: int
     """What lesions are made on."""
     path_images: int
     models: int = 8
-    """Equal networks side by side."""
+    """Networks side by side."""
     matrices: int
+    side: int = 8192
+    """Of the matrices by which the most arithmetic is measured."""
 
 
-REAL = Sizes(
-    depths={"basic": 110, "bottleneck": 164}, epochs=4, steps=421, images=10_000, path_images=128, matrices=4096
+FULL = Sizes(
+    name="full",
+    depth=110,
+    bottlenecks=164,
+    depths=(20, 56, 110, 164),
+    steps=40,
+    images=10_000,
+    path_images=128,
+    matrices=4096,
+)
+SMOKE = replace(
+    FULL, name="smoke", steps=8, rounds=1, compiled=None, repeats=3, images=1000, path_images=16, matrices=64
 )
 DRY = Sizes(
-    dataset="synthetic",
-    depths={"basic": 8, "bottleneck": 11},
-    epochs=2,
-    batch_size=16,
+    name="dry run",
+    depth=8,
+    bottlenecks=11,
+    depths=(8, 14),
+    batch_size=4,
     steps=2,
-    compile=False,
-    repeats=2,
-    images=32,
-    path_images=4,
+    rounds=1,
+    compiled=None,
+    repeats=1,
+    images=8,
+    path_images=2,
     models=2,
     matrices=4,
+    side=64,
 )
-FAST = {"precision": "bf16", "memory_format": "channels_last"}
 
 
 @dataclass(frozen=True)
@@ -85,19 +101,23 @@ class Bench:
 
     device: torch.device
     sizes: Sizes
-    splits: Splits
+
+    @property
+    def place(self) -> Place:
+        """Where training steps are taken."""
+        return Place(self.device, self.sizes.batch_size, self.sizes.steps, self.sizes.rounds)
+
+    def examples(self, count: int) -> Examples:
+        """So many random images of CIFAR's shape."""
+        return replace(self.place, batch=count, steps=1).examples()
 
     def network(self, block: str, ordering: str = "full_preactivation") -> ResidualNetwork:
-        """ResNet-110 of basic blocks, or ResNet-164 of bottlenecks."""
+        """A pre-activated network of basic blocks, or of bottlenecks."""
+        bottleneck = block == "bottleneck"
         network = build_network(
-            network={
-                "name": "resnet",
-                "block": block,
-                "transition": "projection" if block == "bottleneck" else "pad",
-            },
-            depth=self.sizes.depths[block],
+            network={"name": "resnet", "block": block, "transition": "projection" if bottleneck else "pad"},
+            depth=self.sizes.bottlenecks if bottleneck else self.sizes.depth,
             ordering=ordering,
-            in_channels=DATASETS[self.sizes.dataset].channels,
             generator=derived_generator(0, "weights"),
         )
         return network.to(self.device)
@@ -154,60 +174,17 @@ def _in_turn(runs: Sequence[Callable[[], object]]) -> None:
         run()
 
 
-def training(bench: Bench) -> Iterator[Row]:
-    """Every ordering as fast as it goes, and the way there: what each regime adds for one ordering."""
-    fastest = {**FAST, "compile": bench.sizes.compile}
-    steps: list[dict[str, Any]] = [{}, {"precision": "tf32"}, {"precision": "bf16"}, FAST]
-    for block in bench.sizes.blocks:
-        for regime in steps if "full_preactivation" in bench.sizes.orderings else []:
-            yield _train(bench, block, "full_preactivation", regime)
-        for ordering in bench.sizes.orderings:
-            yield _train(bench, block, ordering, fastest)
-
-
-def _train(bench: Bench, block: str, ordering: str, regime: dict[str, Any]) -> Row:
-    sizes, network = bench.sizes, bench.network(block, ordering)
-    seen = sizes.steps * sizes.batch_size
-    run = Training(
-        network,
-        train=bench.splits.train.take(slice(seen)),
-        val=bench.splits.val.take(slice(sizes.batch_size)),
-        epochs=sizes.epochs,
-        batch_size=sizes.batch_size,
-        learning_rate=0.1,
-        schedule="one_cycle",
-        augmentation="flip",
-        seed=0,
-        **regime,
-    )
-    while not run.done:
-        run.run_epoch()
-    seconds = [row.wall_seconds for row in run.history]
-    with float32_products():
-        tested = evaluate(network, bench.splits.test)
-    return {
-        "network": f"ResNet-{sizes.depths[block]}",
-        "ordering": ordering,
-        "regime": " + ".join(name if value is True else str(value) for name, value in regime.items() if value)
-        or "float32",
-        "first epoch (s)": seconds[0],
-        "epoch (s)": median(seconds[1:]),
-        "images/s": seen / median(seconds[1:]),
-        "training loss": run.history[-1].train_loss,
-        "test error": tested.error,
-    }
-
-
-def launches(bench: Bench) -> Iterator[Row]:
+def launches(bench: Bench) -> Iterator[Task]:
     """The forward pass of ResNet-110 in eval mode, op by op and as one graph."""
-    network = bench.network("basic").eval()
-    for batch in (1, bench.sizes.batch_size):
+
+    def measure(batch: int) -> Row:
+        network = bench.network("basic").eval()
         images = _images(bench, batch)
         with torch.no_grad(), float32_products():
             forward = partial(network, images)
             count = _kernels(bench, forward)
             eager, graph = bench.seconds(forward), bench.seconds(bench.graph(forward))
-        yield {
+        return {
             "images": batch,
             "launches": count,
             "eager (ms)": 1e3 * eager,
@@ -215,6 +192,9 @@ def launches(bench: Bench) -> Iterator[Row]:
             "eager, per launch (us)": 1e6 * eager / count,
             "graph, per launch (us)": 1e6 * graph / count,
         }
+
+    for batch in (1, bench.sizes.batch_size):
+        yield f"{batch} images", partial(measure, batch)
 
 
 def _kernels(bench: Bench, run: Callable[[], object]) -> int:
@@ -229,41 +209,46 @@ def _kernels(bench: Bench, run: Callable[[], object]) -> int:
     return kernels or sum(event.name.startswith("aten::") for event in events)
 
 
-def convolutions(bench: Bench) -> Iterator[Row]:
+def convolutions(bench: Bench) -> Iterator[Task]:
     """A 3x3 convolution of each stage for equal networks, each way one graph; microseconds are those of one network."""
     for channels, side in ((16, 32), (32, 16), (64, 8)):
         for dtype, layout in ((torch.float32, torch.contiguous_format), (torch.bfloat16, torch.channels_last)):
-            models, batch = bench.sizes.models, bench.sizes.batch_size
-            place: dict[str, Any] = {"device": bench.device, "dtype": dtype}
-            generator = torch.Generator(bench.device).manual_seed(0)
-            images = [torch.randn(batch, channels, side, side, generator=generator, **place) for _ in range(models)]
-            weights = [torch.randn(channels, channels, 3, 3, generator=generator, **place) for _ in range(models)]
-            images = [image.contiguous(memory_format=layout) for image in images]
-            weights = [weight.contiguous(memory_format=layout) for weight in weights]
-            apart = [partial(functional.conv2d, x, w, padding=1) for x, w in zip(images, weights, strict=True)]
-            together = torch.cat(images, dim=1).contiguous(memory_format=layout)
-            kernels = torch.cat(weights).contiguous(memory_format=layout)
-            grouped = partial(functional.conv2d, together, kernels, padding=1, groups=models)
-            with torch.no_grad(), float32_products():
-                gap = (grouped() - torch.cat([run() for run in apart], dim=1)).abs().max()
-                times = {
-                    "sequence (us)": bench.seconds(bench.graph(partial(_in_turn, apart))),
-                    "grouped (us)": bench.seconds(bench.graph(grouped)),
-                    "side by side (us)": bench.seconds(bench.graph(partial(bench.side_by_side, apart))),
-                }
-            yield {
-                "channels": channels,
-                "pixels": side * side,
-                "arithmetic": f"{str(dtype).removeprefix('torch.')}, {str(layout).removeprefix('torch.')}",
-                "models": models,
-                **{name: 1e6 * seconds / models for name, seconds in times.items()},
-                "largest difference": float(gap),
-            }
+            yield f"{channels} channels, {dtype}", partial(_convolution, bench, channels, side, dtype, layout)
 
 
-def eigenvalues(bench: Bench) -> Iterator[Row]:
+def _convolution(bench: Bench, channels: int, side: int, dtype: torch.dtype, layout: torch.memory_format) -> Row:
+    models, batch = bench.sizes.models, bench.sizes.batch_size
+    place: dict[str, Any] = {"device": bench.device, "dtype": dtype}
+    generator = torch.Generator(bench.device).manual_seed(0)
+    images = [torch.randn(batch, channels, side, side, generator=generator, **place) for _ in range(models)]
+    weights = [torch.randn(channels, channels, 3, 3, generator=generator, **place) for _ in range(models)]
+    images = [image.contiguous(memory_format=layout) for image in images]
+    weights = [weight.contiguous(memory_format=layout) for weight in weights]
+    apart = [partial(functional.conv2d, x, w, padding=1) for x, w in zip(images, weights, strict=True)]
+    together = torch.cat(images, dim=1).contiguous(memory_format=layout)
+    kernels = torch.cat(weights).contiguous(memory_format=layout)
+    grouped = partial(functional.conv2d, together, kernels, padding=1, groups=models)
+    with torch.no_grad(), float32_products():
+        gap = (grouped() - torch.cat([run() for run in apart], dim=1)).abs().max()
+        times = {
+            "sequence (us)": bench.seconds(bench.graph(partial(_in_turn, apart))),
+            "grouped (us)": bench.seconds(bench.graph(grouped)),
+            "side by side (us)": bench.seconds(bench.graph(partial(bench.side_by_side, apart))),
+        }
+    return {
+        "channels": channels,
+        "pixels": side * side,
+        "arithmetic": f"{str(dtype).removeprefix('torch.')}, {str(layout).removeprefix('torch.')}",
+        "models": models,
+        **{name: 1e6 * seconds / models for name, seconds in times.items()},
+        "largest difference": float(gap),
+    }
+
+
+def eigenvalues(bench: Bench) -> Iterator[Task]:
     """Batches of Gram matrices of the size of each stage's channels."""
-    for size in (16, 32, 64):
+
+    def measure(size: int) -> Row:
         generator = torch.Generator(bench.device).manual_seed(0)
         count = bench.sizes.matrices
         symbols = torch.randn(count, size, size, generator=generator, device=bench.device, dtype=torch.complex128)
@@ -271,7 +256,7 @@ def eigenvalues(bench: Bench) -> Iterator[Row]:
         few = grams[:4]
         gap = (torch.linalg.eigvalsh(few).cpu() - torch.linalg.eigvalsh(few.cpu())).abs().max()
         seconds = bench.seconds(partial(torch.linalg.eigvalsh, grams))
-        yield {
+        return {
             "size": size,
             "matrices": count,
             "batch (ms)": 1e3 * seconds,
@@ -279,43 +264,76 @@ def eigenvalues(bench: Bench) -> Iterator[Row]:
             "largest difference from the CPU": float(gap),
         }
 
+    for size in (16, 32, 64):
+        yield f"{size}x{size}", partial(measure, size)
 
-def analyses(bench: Bench) -> Iterator[Row]:
+
+def analyses(bench: Bench) -> Iterator[Task]:
     """Lesions and exact path gradients of networks that have not trained: their time does not depend on the weights."""
-    sizes, splits = bench.sizes, bench.splits
+    sizes = bench.sizes
     few = replace(bench, sizes=replace(sizes, repeats=min(3, sizes.repeats)))  # each takes seconds
-    for block in sizes.blocks:
-        network = calibrated(bench.network(block), splits.train.take(slice(sizes.steps * sizes.batch_size)))
-        test = splits.test.take(slice(sizes.images))
-        paths = splits.train.take(slice(sizes.path_images))
-        images = paths.normalize(paths.images)
-        runs: dict[str, tuple[int, Callable[[], object]]] = {
-            "lesion": (len(test), partial(lesion, network, test)),
-            "gradients_by_length": (len(paths), partial(gradients_by_length, network, images, paths.labels)),
+
+    def measure(block: str, name: str) -> Row:
+        network = calibrated(bench.network(block), bench.examples(min(2048, 4 * sizes.images)))
+        count = sizes.images if name == "lesion" else sizes.path_images
+        seen = bench.examples(count)
+        images = seen.normalize(seen.images) if name != "lesion" else None
+        run = partial(lesion, network, seen) if images is None else partial(_by_length, network, images, seen.labels)
+        with float32_products():
+            seconds = few.seconds(run)
+        return {
+            "analysis": name,
+            "network": f"ResNet-{sizes.bottlenecks if block == 'bottleneck' else sizes.depth}",
+            "images": count,
+            "seconds": seconds,
+            "images/s": count / seconds,
         }
-        for name, (count, run) in runs.items():
-            with float32_products():
-                seconds = few.seconds(run)
-            yield {
-                "analysis": name,
-                "network": f"ResNet-{sizes.depths[block]}",
-                "images": count,
-                "seconds": seconds,
-                "images/s": count / seconds,
-            }
+
+    for block in ("basic", "bottleneck"):
+        for name in ("lesion", "gradients_by_length"):
+            yield f"{name}, {block}", partial(measure, block, name)
+
+
+def _by_length(network: ResidualNetwork, images: Tensor, labels: Tensor) -> Tensor:
+    return gradients_by_length(network, images, labels)
+
+
+def epoch(bench: Bench) -> Iterator[Task]:
+    """An epoch of ResNet-110 of 50,000 images, batch 128, bf16, scaled from a slice; each beside the eager one."""
+    return gpu_steps.epoch_of_resnet110(bench.place, depth=bench.sizes.depth, compiled=bench.sizes.compiled)
+
+
+def packs(bench: Bench) -> Iterator[Task]:
+    """Eight trainings as one, against one after the other, eager and captured."""
+    return gpu_steps.packs(bench.place, depth=bench.sizes.depth, members=bench.sizes.models)
+
+
+def depths(bench: Bench) -> Iterator[Task]:
+    """Images a second of each depth, and the floors by bytes and by arithmetic, of measured ceilings."""
+    sizes = bench.sizes
+    keywords: dict[str, Any] = dict(members=sizes.models, compiled=sizes.compiled is not None, side=sizes.side)
+    return gpu_steps.depths(bench.place, chosen=sizes.depths, **keywords)
+
+
+def table_1(bench: Bench) -> Iterator[Task]:
+    """GPU-hours of sweeps/he_table1.yaml by a slice of each of its cells: 64,000 steps, five seeds."""
+    return gpu_steps.table_1(replace(bench.place, steps=max(2, bench.sizes.steps // 4)), depth=bench.sizes.depth)
 
 
 def _images(bench: Bench, count: int) -> Tensor:
-    chosen = bench.splits.test.take(slice(count))
+    chosen = bench.examples(count)
     return chosen.normalize(chosen.images)
 
 
-PARTS: dict[str, Callable[[Bench], Iterator[Row]]] = {
+PARTS: dict[str, Callable[[Bench], Iterator[Task]]] = {
     "launches": launches,
     "convolutions": convolutions,
     "eigenvalues": eigenvalues,
     "analyses": analyses,
-    "training": training,
+    "packs": packs,
+    "table_1": table_1,
+    "depths": depths,
+    "epoch": epoch,
 }
 """The short ones first."""
 
@@ -328,20 +346,19 @@ def machine(device: torch.device) -> str:
 
 def render(lines: Sequence[Row]) -> str:
     """The report of all measurements; what was measured again is there as it was last."""
-    parts: dict[str, dict[tuple[object, ...], Row]] = {}
+    parts: dict[str, dict[object, Row]] = {}
     for line in lines:
-        asked = tuple(value for value in line["row"].values() if not isinstance(value, float))
-        parts.setdefault(line["part"], {})[asked] = line
+        parts.setdefault(line["part"], {})[line["task"]] = line
     text = ["# What a GPU makes of deep thin networks", "", "Written by `python -m tests.benchmarks.gpu`."]
-    if any(line["dry_run"] for line in lines):
-        text += ["", "**A dry run with tiny sizes: no figure here means anything.**"]
+    if others := sorted({line["sizes"] for line in lines} - {FULL.name}):
+        text += ["", f"**Rows of a {' and of a '.join(others)} are among these: their figures mean nothing.**"]
     for part, measured in parts.items():
         found = list(measured.values())
         ran = "; ".join(dict.fromkeys(f"{line['machine']}, {line['day']}" for line in found))
         text += ["", f"## {part.capitalize()}", "", _summary(part), "", f"Ran on: {ran}.", ""]
-        columns = list(found[0]["row"])
+        columns = list(dict.fromkeys(column for line in found for column in line["row"]))
         text += [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
-        text += [f"| {' | '.join(_shown(line['row'][column]) for column in columns)} |" for line in found]
+        text += [f"| {' | '.join(_shown(line['row'].get(column, '')) for column in columns)} |" for line in found]
     return "\n".join([*text, ""])
 
 
@@ -356,32 +373,55 @@ def _shown(value: object) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and write."""
+    """Measure what is missing, and write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
-    parser.add_argument("--blocks", nargs="+", choices=list(REAL.depths), default=list(REAL.blocks))
-    parser.add_argument("--orderings", nargs="+", choices=list(ORDERINGS), default=list(ORDERINGS))
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where gpu.jsonl and gpu.md lie")
-    parser.add_argument("--data-root", type=Path, help="where the data set is looked for first")
-    parser.add_argument("--dry-run", action="store_true", help="tiny sizes, on the CPU")
+    parser.add_argument("--again", action="store_true", help="measure what was measured on this device too")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--smoke", action="store_true", help="all parts at small size")
+    size.add_argument("--dry-run", action="store_true", help="tiny sizes, on the CPU")
     asked = parser.parse_args(arguments)
     if not asked.dry_run and not torch.cuda.is_available():
         parser.error("no CUDA device here; --dry-run needs none")
-    sizes = replace(DRY if asked.dry_run else REAL, blocks=asked.blocks, orderings=asked.orderings)
-    device = torch.device("cpu" if asked.dry_run else "cuda")
-    data = load_dataset(sizes.dataset, asked.data_root)
-    splits = split_dataset(sizes.dataset, data, generator=derived_generator(0, "split"), device=device)
+    sizes = DRY if asked.dry_run else SMOKE if asked.smoke else FULL
+    bench = Bench(torch.device("cpu" if asked.dry_run else "cuda"), sizes)
     asked.folder.mkdir(parents=True, exist_ok=True)
     file = asked.folder / "gpu.jsonl"
+    known = set() if asked.again else {_place(line) for line in _lines(file) if "failed" not in line["row"]}
     for part in asked.parts:
-        for row in PARTS[part](Bench(device, sizes, splits)):
-            line: Row = {"part": part, "row": row, "dry_run": asked.dry_run}
-            line |= {"machine": machine(device), "day": time.strftime("%Y-%m-%d")}
+        for task, measure in PARTS[part](bench):
+            line: Row = {"part": part, "task": task, "sizes": sizes.name, "machine": machine(bench.device)}
+            if _place(line) in known:
+                continue
+            line |= {"row": _measured(measure), "day": time.strftime("%Y-%m-%d")}
             with file.open("a", encoding="utf-8") as log:
-                log.write(json.dumps(line) + "\n")
-            lines = [json.loads(text) for text in file.read_text(encoding="utf-8").splitlines()]
-            (asked.folder / "gpu.md").write_text(render(lines), encoding="utf-8")
-            print(part, row, flush=True)
+                log.write(f"\n{json.dumps(line)}\n")  # after the line that a machine may have stopped in
+            (asked.folder / "gpu.md").write_text(render(_lines(file)), encoding="utf-8")
+            print(part, line["row"], flush=True)
+
+
+def _measured(measure: Callable[[], Row]) -> Row:
+    """The row; where it fails, why: the others are measured all the same."""
+    try:
+        return measure()
+    except Exception as error:
+        return {"failed": f"{type(error).__name__}: {error}".partition("\n")[0]}
+
+
+def _place(line: Row) -> tuple[object, ...]:
+    return line["part"], line["task"], line["sizes"], line["machine"]
+
+
+def _lines(file: Path) -> list[Row]:
+    """What was written; lines that were cut off are left out."""
+    found: list[Row] = []
+    for text in file.read_text(encoding="utf-8").splitlines() if file.is_file() else []:
+        try:
+            found.append(json.loads(text))
+        except ValueError:
+            continue
+    return found
 
 
 if __name__ == "__main__":

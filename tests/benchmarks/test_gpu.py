@@ -1,19 +1,33 @@
 """The GPU script goes all its ways on the CPU, without what a GPU machine lacks."""
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
-from tests.benchmarks.gpu import PARTS, main, render
+from tests.benchmarks import gpu_steps
+from tests.benchmarks.gpu import DRY, PARTS, Bench, main, render
 
 ROOT = Path(__file__).parents[2]
-MISSING = ["ray", "mlflow", "optuna", "pydantic", "matplotlib", "typer"]
+MISSING = (
+    "ray mlflow optuna pydantic pydantic_core matplotlib typer torchvision sklearn pandas scipy rich jinja2 filelock"
+).split()
+TASKS = {
+    "launches": 2,
+    "convolutions": 6,
+    "eigenvalues": 3,
+    "analyses": 4,
+    "packs": 1,
+    "table_1": 12,
+    "depths": 2,
+    "epoch": 3,
+}
 
 
-@pytest.mark.slow
 def test_a_dry_run_writes_every_part(tmp_path: Path) -> None:
     blocked = "".join(f"sys.modules[{name!r}] = None\n" for name in MISSING)
     code = f"import sys\n{blocked}from tests.benchmarks.gpu import main\nmain(['--dry-run', '--folder', sys.argv[1]])"
@@ -21,36 +35,50 @@ def test_a_dry_run_writes_every_part(tmp_path: Path) -> None:
         [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    lines = [json.loads(line) for line in (tmp_path / "gpu.jsonl").read_text().splitlines()]
-    counts = {part: sum(line["part"] == part for line in lines) for part in PARTS}
-    assert counts == {"launches": 2, "convolutions": 6, "eigenvalues": 3, "analyses": 4, "training": 18}
+    lines = [json.loads(line) for line in (tmp_path / "gpu.jsonl").read_text().splitlines() if line]
+    assert {part: sum(line["part"] == part for line in lines) for part in PARTS} == TASKS
     for line in lines:
         row = line["row"]
-        assert all(value > 0 for name, value in row.items() if name.endswith(("(s)", "(ms)", "(us)", "images/s")))
+        assert "failed" not in row, row
+        measured = {name: value for name, value in row.items() if isinstance(value, float) and not math.isnan(value)}
+        assert all(value > 0 for name, value in measured.items() if "difference" not in name)
         assert row.get("largest difference", 0) <= 0.1
         assert row.get("largest difference from the CPU", 0) <= 1e-9
     text = (tmp_path / "gpu.md").read_text()
     assert text == render(lines)
-    assert "**A dry run with tiny sizes: no figure here means anything.**" in text
+    assert "**Rows of a dry run are among these: their figures mean nothing.**" in text
     assert text.count("Ran on: ") == len(PARTS)
     assert all(f"## {part.capitalize()}" in text for part in PARTS)
 
 
-def test_what_is_measured_again_replaces_what_it_was(tmp_path: Path) -> None:
-    arguments = ["--dry-run", "--folder", str(tmp_path), "--parts"]
-    main([*arguments, "eigenvalues"])
-    main([*arguments, "eigenvalues", "analyses"])
-    text = (tmp_path / "gpu.md").read_text()
-    assert text.count("\n| 16 |") == text.count("\n| lesion | ResNet-8 |") == 1
-    assert len((tmp_path / "gpu.jsonl").read_text().splitlines()) == 3 + 3 + 4
+def test_a_run_measures_what_is_missing_and_again_replaces(tmp_path: Path) -> None:
+    arguments = ["--dry-run", "--folder", str(tmp_path), "--parts", "eigenvalues"]
+    main(arguments)
+    file = tmp_path / "gpu.jsonl"
+    first = file.read_text()
+    main(arguments)
+    assert file.read_text() == first
+    *kept, last = [line for line in first.splitlines() if line]
+    file.write_text("\n".join([*kept, last[:20]]))  # as a machine that stops leaves it
+    main(arguments)
+    assert [json.loads(line)["task"] for line in file.read_text().splitlines()[-1:]] == ["64x64"]
+    main([*arguments, "--again"])
+    assert len([line for line in file.read_text().splitlines() if line]) == 4 + 3
+    assert (tmp_path / "gpu.md").read_text().count("\n| 16 |") == 1
 
 
-def test_one_network_and_one_ordering(tmp_path: Path) -> None:
-    parts = ["--parts", "training", "--blocks", "bottleneck", "--orderings", "original"]
-    main(["--dry-run", "--folder", str(tmp_path), *parts])
-    (line,) = (tmp_path / "gpu.jsonl").read_text().splitlines()
-    row = json.loads(line)["row"]
-    assert (row["network"], row["ordering"], row["regime"]) == ("ResNet-11", "original", "bf16 + channels_last")
+def test_what_fails_is_told_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(bench: object) -> object:
+        yield "one", lambda: {"seconds": 1 / 0}
+        yield "two", lambda: {"seconds": 2.0}
+
+    arguments = ["--dry-run", "--folder", str(tmp_path), "--parts", "packs"]
+    monkeypatch.setitem(PARTS, "packs", broken)  # type: ignore[arg-type]
+    main(arguments)
+    assert "ZeroDivisionError: division by zero" in (tmp_path / "gpu.md").read_text()
+    main(arguments)
+    lines = [json.loads(line) for line in (tmp_path / "gpu.jsonl").read_text().splitlines() if line]
+    assert [line["task"] for line in lines] == ["one", "two", "one"]
 
 
 def test_without_a_gpu_it_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,14 +88,31 @@ def test_without_a_gpu_it_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert "no CUDA device here; --dry-run needs none" in capsys.readouterr().err
 
 
+def test_the_cells_are_those_of_the_sweep() -> None:
+    from resablate.plan import load_plan
+
+    trials = load_plan(ROOT / "sweeps" / "he_table1.yaml").trials
+    swept = {tuple(sorted((spec.shortcut.name, *map(str, spec.shortcut.arguments.values())))) for spec in trials}
+    assert len({spec.cell for spec in trials}) == len(gpu_steps.TABLE_1) == 12
+    assert {name for name, *_ in swept} <= {name for cell in swept for name in cell}
+    assert {spec.shortcut.name for spec in trials} == {cell["name"] for cell in gpu_steps.TABLE_1.values()}
+    assert {spec.iterations for spec in trials} == {64_000}
+
+
+def test_a_crop_is_a_part_of_the_padded_image_or_of_its_mirror() -> None:
+    torch.manual_seed(0)
+    images = torch.arange(2 * 3 * 8 * 8, dtype=torch.float32).view(2, 3, 8, 8) + 1
+    found = gpu_steps._cropped_and_flipped(images)
+    padded = torch.nn.functional.pad(images, (4, 4, 4, 4))
+    for image, cut in zip(padded, found, strict=True):
+        candidates = [image[:, y : y + 8, x : x + 8] for y in range(9) for x in range(9)]
+        assert any(torch.equal(cut, part) or torch.equal(cut, part.flip(2)) for part in candidates)
+
+
 @pytest.mark.gpu
 def test_graphs_and_streams_compute_what_eager_calls_compute() -> None:
     """The two ways of the script that a CPU does not have."""
-    import torch
-
-    from tests.benchmarks.gpu import DRY, Bench
-
-    bench = Bench(torch.device("cuda"), DRY, splits=None)  # type: ignore[arg-type]
+    bench = Bench(torch.device("cuda"), DRY)
     found = [torch.zeros(4, device="cuda") for _ in range(3)]
     replay = bench.graph(lambda: bench.side_by_side([lambda x=x: x.add_(1) for x in found]))
     before = found[0].clone()

@@ -64,7 +64,7 @@ def nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Training, "run_epoch", run)
     monkeypatch.setattr(run_module, "run_batches_on_ray", run)
-    monkeypatch.setattr(run_module, "run_inline", run)
+    monkeypatch.setattr(run_module, "run_batches_inline", run)
 
 
 # --- bad input

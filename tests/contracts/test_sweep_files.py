@@ -75,7 +75,7 @@ def test_check_has_no_objection(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # To count the operations of a thousand layers takes seconds, and is tested with the networks.
-    monkeypatch.setattr(estimates, "network_cost", lambda **fields: NetworkCost(1, 10**6, 3))
+    monkeypatch.setattr(estimates, "network_cost", lambda **fields: NetworkCost(1, 10**6, 3, layers=8))
     ran = Shell(tmp_path, monkeypatch, capsys)("check", str(path))
     assert ran.code == 0, ran.err
     assert f"{path}: {plan_of(path).trial_count} trials" in ran.out

@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import random
+import shutil
 import signal
 import time
 from collections import Counter
@@ -21,7 +22,7 @@ from resablate.plan import SweepPlan
 from resablate.result import TrialResult
 from resablate.scheduling import SweepOutcome, run, run_sweep
 from resablate.tracking import MemoryTracker
-from resablate.trial import Trial
+from resablate.trial import Trial, run_trial
 from tests.scheduling.tiny import final_plan, numbers, tiny_plan
 
 SEEDS = {"seed": [0, 1, 2]}
@@ -218,21 +219,21 @@ def test_a_lost_gpu_ends_the_sweep_which_continues_in_a_new_process(
     assert (outcome.reused, outcome.counts, begun) == (1, {"finished": 2}, [(1, 1), (2, 0), (2, 1)])
 
 
-def test_a_full_disk_ends_the_trial_and_its_checkpoints_wait(
+def test_a_disk_that_fails_ends_the_trial_and_its_checkpoints_wait(
     memory: MemoryTracker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     write, key = Path.write_bytes, final_plan(SEEDS).trials[1].key
 
     def full(path: Path, content: bytes) -> int:
         if "spool" in path.parts and path.parent.name == key:
-            raise OSError(errno.ENOSPC, "No space left on device")
+            raise OSError(errno.EIO, "Input/output error")
         return write(path, content)
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)
         outcome, shown = run_tiny(tiny_plan(SEEDS))
     assert (outcome.counts, outcome.filing_problems) == ({"finished": 2, "failed": 1}, ())
-    assert "seed 1: failed, disk full: OSError: [Errno 28] No space left on device" in shown
+    assert "seed 1: failed, OSError: [Errno 5] Input/output error" in shown
     assert list(tmp_path.rglob("checkpoint-*")), "it needs not be trained again"
 
     def nothing_to_train(trial: Trial) -> None:
@@ -242,6 +243,33 @@ def test_a_full_disk_ends_the_trial_and_its_checkpoints_wait(
     outcome, _ = run_tiny(tiny_plan(SEEDS), retry=["failed"])
     assert (outcome.counts, outcome.failed) == ({"finished": 1}, False)
     assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
+def test_a_full_disk_pauses_the_sweep_until_there_is_room(
+    memory: MemoryTracker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At checkpoints, at answers on the way and at the result: the numbers are those of an undisturbed sweep."""
+    plan = final_plan({"seed": [0]}, analyses={"norm_preservation": {"examples": 32, "epochs": [1]}})
+    undisturbed = [numbers(run_trial(*plan.request(spec), folder=tmp_path / "x" / spec.key)) for spec in plan.trials]
+    shutil.rmtree(tmp_path / "x")
+    write, refused = Path.write_bytes, Counter[str]()
+
+    def full(path: Path, content: bytes) -> int:
+        refused[path.stem] += 1
+        if refused[path.stem] % 3:
+            write(path, content[:10])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, content)
+
+    monkeypatch.setattr("resablate.storage.files._FULL_SECONDS", 0.01)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        outcome, _ = run_tiny(plan)
+    assert (outcome.counts, outcome.failed) == ({"finished": 1}, False)
+    assert [numbers(result) for result in results(memory)] == undisturbed
+    assert {"checkpoint-000001", "analyses-000001", "after-epoch-000001", "weights", "result", "files"} <= set(refused)
+    told = [line for line in caplog.messages if "No space left on device; waiting until there is room" in line]
+    assert len(told) == sum(refused.values()) / 3, "once for each file"
 
 
 def test_no_more_trials_than_asked_for(memory: MemoryTracker) -> None:

@@ -287,7 +287,7 @@ def test_half_a_file_and_a_file_of_another_version_are_passed_over(
     assert f"{spool / 'old'}: not a whole result (files.json: No such file or directory), passed over" in caplog.text
 
 
-def test_a_disk_that_is_full_fails_the_trial_and_leaves_no_half_result(
+def test_a_disk_that_fails_fails_the_trial_and_leaves_no_half_result(
     spool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory = MemoryTracker()
@@ -298,13 +298,13 @@ def test_a_disk_that_is_full_fails_the_trial_and_leaves_no_half_result(
     def full(path: Path, content: bytes) -> int:
         with path.open("wb") as file:
             file.write(content[:10])
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise OSError(errno.EIO, "Input/output error")
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)
         filed = writer.finish_trial(result, weights=WEIGHTS)
     assert (filed.status, filed.key) == ("failed", result.key)
-    assert filed.reason == "disk full: OSError: [Errno 28] No space left on device"
+    assert filed.reason == "OSError: [Errno 5] Input/output error"
     assert files(spool) == [], "whole or absent"
     assert writer.end("failed") == []
     [stored] = memory.load_sweep("seeds").results

@@ -1,0 +1,104 @@
+"""What the trials of a sweep take on this machine: by its calibration, and by what trials have recorded here."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import median
+
+from resablate.advice import sweep_advice
+from resablate.devices import choose_device, device_name
+from resablate.errors import ResourceError, TrackingError
+from resablate.estimates import estimate_seconds
+from resablate.machine_speed import MachineSpeed, has_matrix_units, load_speed
+from resablate.plan import SweepPlan
+from resablate.result import TrialResult
+from resablate.storage.locations import home, sqlite_file, tracking_uri
+
+_CPU = "cpu"
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a sweep is expected to take."""
+
+    seconds: tuple[float, ...]
+    """Of each trial that is known, on one CPU core or one GPU."""
+    unit: str
+    """`one CPU core`, or the GPU's name."""
+    gpu: bool
+    basis: str
+    """What the seconds go by, in a few words."""
+
+
+def forecast(plan: SweepPlan, *, records: str | None = None) -> Forecast:
+    """What `plan` is expected to take on this machine.
+
+    Args:
+        plan: checked.
+        records: an MLflow server or database; as `tracking_uri` says where None. What trials of this sweep have
+            recorded on this host is compared with what was expected of them.
+    """
+    name = _device(plan)
+    speed = load_speed(name)
+    known = plan.trials or plan.samples
+    seconds = [estimate_seconds(spec, plan.questions(spec), speed=speed) for spec in known]
+    ratio, count = recorded_ratio(_recorded(plan, records), speed, device=name)
+    basis = f"by what was measured on {speed.measured}"
+    if not speed.measured:
+        basis = "an estimate, of no machine: resablate calibrate measures this one"
+    if count:
+        basis += f"; times {ratio:.2g}, as {count} trials recorded here"
+    return Forecast(
+        seconds=tuple(ratio * each for each in seconds),
+        unit="one CPU core" if name == _CPU else name,
+        gpu=name != _CPU,
+        basis=basis,
+    )
+
+
+def advice(plan: SweepPlan) -> str:
+    """What would make the trainings of `plan` faster on this machine, in a sentence; empty where nothing is known."""
+    name = _device(plan)
+    matrix_units = name == _CPU and has_matrix_units()
+    return sweep_advice(load_speed(name), plan.trials or plan.samples, matrix_units=matrix_units)
+
+
+def _device(plan: SweepPlan) -> str:
+    try:
+        return device_name(choose_device(plan.sweep.resources.gpus))
+    except ResourceError:  # the sweep needs another machine
+        return _CPU
+
+
+def recorded_ratio(results: Iterable[TrialResult], speed: MachineSpeed, *, device: str) -> tuple[float, int]:
+    """How many times as long as expected finished trials took on this host and `device`, the median; and how many.
+
+    Trials that trained in a pack are left out: their time is the pack's. 1 where there is none.
+
+    Args:
+        results: of any host.
+        speed: of the device.
+        device: its name, as results have it.
+    """
+    here = {"host": socket.gethostname(), "device": device}
+    ratios = [
+        result.wall_seconds / estimate_seconds(result.spec, [m.question for m in result.measurements], speed=speed)
+        for result in results
+        if result.status == "finished" and result.pack_size == 1 and here.items() <= result.versions.items()
+    ]
+    return (median(ratios), len(ratios)) if ratios else (1.0, 0)
+
+
+def _recorded(plan: SweepPlan, records: str | None) -> tuple[TrialResult, ...]:
+    """Results of the sweep; none where there are no records, or no database yet, which looking for one would make."""
+    file = sqlite_file(tracking_uri(records))
+    if file is not None and not (home() / file).is_file():
+        return ()
+    from resablate.tracking import open_tracker
+
+    try:
+        return tuple(open_tracker(records).load_sweep(plan.sweep.name).results)
+    except TrackingError:
+        return ()

@@ -1,0 +1,163 @@
+"""How fast this machine computes: measured once by `resablate calibrate`, and kept in the user's cache."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+import socket
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from resablate.storage.files import digest, write_bytes
+
+VERSION = 1
+"""Of what is measured and how it is written; files of another one are as if they were not there."""
+
+
+class Work(NamedTuple):
+    """What a pass through a network asks of a machine."""
+
+    batches: float
+    layers: float
+    """Convolutions and linear layers, times batches: each costs its calls."""
+    activations: float
+    """Numbers that they put out."""
+    narrow: float
+    """Multiply-adds of layers that put out fewer channels than a processor's vectors hold."""
+    wide: float
+    """Multiply-adds of the others."""
+
+
+@dataclass(frozen=True)
+class PassSpeed:
+    """Seconds of one of each part of `Work`."""
+
+    batch: float
+    layer: float
+    activation: float
+    narrow: float
+    wide: float
+
+    def seconds(self, work: Work) -> float:
+        """What the work takes."""
+        return sum(each * part for each, part in zip(asdict(self).values(), work, strict=True))
+
+
+@dataclass(frozen=True)
+class MachineSpeed:
+    """Seconds of one CPU core, or of a GPU, for everything that a trial is made of."""
+
+    step: PassSpeed
+    """Forward and back, with the update."""
+    forward: PassSpeed
+    """In eval mode."""
+    walk: float
+    """One vector back through all branches, as a part of a forward pass of as many images."""
+    sampled: float
+    """The gradient of one sampled path with its forward pass, as a part of a forward pass."""
+    spectrum: float
+    """Seconds for each multiply-add of one image, of all singular values."""
+    regimes: Mapping[str, float] = field(default_factory=dict[str, float])
+    """`precision memory_format` -> how many times faster a step is than in float32 and contiguous."""
+    measured: str = ""
+    """On what and when; empty where nothing was measured."""
+
+
+# Seconds on one core of a 2020s x86 server, fitted to networks of depth 20 to 56 and width 8 to 64 on images of 8 to
+# 32 pixels (within a third of what was measured there). An estimate to plan by, no promise.
+_MULTIPLY_ADD = 1 / 6.5e10
+TYPICAL = MachineSpeed(
+    step=PassSpeed(0.0, 3.2e-4, 0.0, 3 * _MULTIPLY_ADD, 3 * _MULTIPLY_ADD),
+    forward=PassSpeed(0.0, 1.0e-4, 0.0, _MULTIPLY_ADD, _MULTIPLY_ADD),
+    walk=1.0,
+    sampled=3.0,
+    spectrum=1 / 6.5e7,
+)
+"""Where there is no calibration."""
+
+
+def regime(precision: str, memory_format: str) -> str:
+    """How `MachineSpeed.regimes` names a way to compute."""
+    return f"{precision} {memory_format}"
+
+
+def folder() -> Path:
+    """Where calibrations of this user's machines lie."""
+    return Path.home() / ".cache" / "resablate" / "calibrations"
+
+
+def calibration_file(device: str) -> Path:
+    """The file of this machine and `device`, which is a GPU's name or `cpu`.
+
+    A home folder may be shared by machines, so that the processor and the host are part of the name.
+    """
+    place = "\0".join([socket.gethostname(), platform.machine(), processor(), device])
+    return folder() / f"{digest(place.encode())[:16]}.json"
+
+
+def processor(information: Path = Path("/proc/cpuinfo")) -> str:
+    """The model's name as Linux tells it; the architecture elsewhere."""
+    return _cpu_information(information).get("model name") or platform.processor() or platform.machine()
+
+
+def has_matrix_units(information: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the processor multiplies matrices of bfloat16 in units of their own (AMX), as Linux tells it."""
+    return "amx_bf16" in _cpu_information(information).get("flags", "").split()
+
+
+def _cpu_information(information: Path) -> dict[str, str]:
+    """What the system tells of the first processor; nothing where it tells nothing."""
+    try:
+        text = information.read_text(encoding="utf-8", errors="replace").partition("\n\n")[0]
+    except OSError:
+        return {}
+    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in text.splitlines())}
+
+
+def save_speed(speed: MachineSpeed, device: str) -> Path:
+    """Keep what was measured for this machine and `device`.
+
+    Raises:
+        OSError: if the folder cannot be written.
+    """
+    path = calibration_file(device)
+    write_bytes(path, json.dumps({"version": VERSION, **asdict(speed)}, indent=1).encode())
+    return path
+
+
+def load_speed(device: str) -> MachineSpeed:
+    """What was measured on this machine for `device`; TYPICAL where nothing was, or the file is damaged."""
+    try:
+        content = json.loads(calibration_file(device).read_bytes())
+        return _parsed(content) if content["version"] == VERSION else TYPICAL
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return TYPICAL
+
+
+def _parsed(content: dict[str, Any]) -> MachineSpeed:
+    """The record that `save_speed` wrote.
+
+    Raises:
+        KeyError, TypeError, ValueError: if it is none.
+    """
+    step, forward = (
+        PassSpeed(**{part: _positive(value) for part, value in content[name].items()}) for name in ("step", "forward")
+    )
+    return MachineSpeed(
+        step=step,
+        forward=forward,
+        walk=_positive(content["walk"]),
+        sampled=_positive(content["sampled"]),
+        spectrum=_positive(content["spectrum"]),
+        regimes={str(name): _positive(value) for name, value in content["regimes"].items()},
+        measured=str(content["measured"]) or "unknown",
+    )
+
+
+def _positive(value: object) -> float:
+    if not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+        raise ValueError(f"not a number of seconds: {value!r}")
+    return float(value)

@@ -1,0 +1,58 @@
+"""A server that says that it is well while its database is away, that is too busy, or whose connections are cut."""
+
+from pathlib import Path
+
+import pytest
+
+from resablate.errors import TrackerAway, TrackingError
+from resablate.scheduling import result_writer
+from resablate.scheduling.result_writer import ResultWriter
+from resablate.tracking import open_tracker
+from tests.factories import make_result
+from tests.tracking.databases import make_database
+from tests.tracking.faulty_proxy import FAULTS, FaultyProxy
+from tests.tracking.records import SWEEP, TRIALS
+from tests.tracking.servers import MlflowServer
+
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
+
+
+def test_whatever_happens_between_everything_is_filed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(result_writer, "_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("resablate.figures.draw_all", lambda result: {})
+    (tmp_path / "server").mkdir()
+    make_database(tmp_path / "server")
+    results = [make_result(seed=seed, losses=[2.0, 1.0]) for seed in range(len(FAULTS))]
+    with MlflowServer(tmp_path / "server") as server, FaultyProxy(server.uri) as proxy:
+        tracker = open_tracker(proxy.uri)
+        assert tracker.reachable()
+        writer = ResultWriter(tracker, spool=tmp_path / "spool")
+        writer.start(SWEEP, trials=TRIALS, command="")
+        for fault, result in zip(FAULTS, results, strict=True):
+            proxy.fault = fault
+            assert not tracker.reachable(), f"{fault}, though /health says that all is well"
+            writer.start_trial(result.spec)
+            for metrics in result.history:
+                writer.epoch(result.key, metrics)
+            writer.finish_trial(result, weights={"weights.safetensors": b"weights"})
+            proxy.wait_for_refusals(3)
+            with pytest.raises(TrackerAway):
+                tracker.load_trial("0" * 32)
+            proxy.fault = ""
+        assert writer.end("finished") == []
+        assert "results wait in" in caplog.text
+        with pytest.raises(TrackingError) as caught:
+            tracker.load_trial("0" * 32)
+        assert not isinstance(caught.value, TrackerAway), "4xx is a refusal"
+        complete = open_tracker(server.uri).complete_keys()
+        assert {result.key for result in results} == set(complete)
+        reader = open_tracker(server.uri)
+        for result in results:
+            run_id, stored = reader.load_trial(result.key)
+            assert stored.to_json() == result.to_json()
+            client = reader._store.client()  # type: ignore[attr-defined]
+            assert [point.step for point in client.get_metric_history(run_id, "train/loss")] == [1, 2]
+            assert len(client.get_metric_history(run_id, "test_error")) == 1
+        assert len(list(client.search_runs([client.get_run(run_id).info.experiment_id]))) == len(results) + 1
