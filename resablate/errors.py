@@ -84,7 +84,7 @@ class UnknownSweep(TrackingError):
 
 
 class DamagedResult(TrackingError):
-    """A record says that it holds a result, and does not: it is missing, damaged, or another trial's."""
+    """A record does not hold what it says: a result or a list that is missing, damaged, or another trial's."""
 
 
 class SubmissionError(ResablateError):

@@ -17,12 +17,14 @@ from resablate.machine_speed import TYPICAL, MachineSpeed, Work, regime
 from resablate.model import NetworkCost, network_cost
 from resablate.question import Question
 from resablate.spec import TrainSpec
+from resablate.training.evaluation import EVALUATION_BATCH, LESION_BATCH
 from resablate.trial import network_fields
 
 _SHARE_OF_A_SET = 0.35
 """Of a forward pass, for each set of blocks removed: part is removed, and beginnings are shared."""
 _CACHED = 65_536
-_EVALUATED_AT_ONCE = 256
+_AT_ONCE = ("test", "test_time_rules")
+"""Analyses that see examples in batches of an evaluation; others in those of lesions."""
 _BY_PIXEL = ("multiply_adds", "activations", "narrow_multiply_adds")
 """What of a network's cost grows with the image."""
 
@@ -76,7 +78,7 @@ def estimate_seconds(
     return trained + evaluated + sum(_question_seconds(spec, question.analysis, cost, speed) for question in questions)
 
 
-def pass_work(cost: NetworkCost, images: int, *, batch: int = _EVALUATED_AT_ONCE) -> Work:
+def pass_work(cost: NetworkCost, images: int, *, batch: int = EVALUATION_BATCH) -> Work:
     """What it asks to run a network on so many images, in batches."""
     narrow, batches = cost.narrow_multiply_adds, -(-images // batch)
     return Work(
@@ -103,7 +105,9 @@ def _question_seconds(spec: TrainSpec, analysis: Component, cost: NetworkCost, s
     seen = _scaled(cost, (crop / trained_at) ** 2) if crop and trained_at else cost
     examples = min(asked.get("examples") or test_count, test_count)
     back = speed.step.seconds(pass_work(seen, examples, batch=32)) if analysis.name == "saliency" else 0
-    return back + speed.forward.seconds(pass_work(seen, examples)) * _passes(spec, analysis, cost.blocks)
+    batch = EVALUATION_BATCH if analysis.name in _AT_ONCE else LESION_BATCH
+    once = speed.forward.seconds(pass_work(seen, examples, batch=batch))
+    return back + once * _passes(spec, analysis, cost.blocks)
 
 
 def _scaled(cost: NetworkCost, pixels: float) -> NetworkCost:

@@ -63,7 +63,7 @@ class SweepPlan:
         """Trials that there may be, with those that are added as others end."""
         family = self.family()
         if family is None:
-            return self.trial_count
+            return self.trial_count + 2 * len(self.sweep.new_seeds)
         return len(self.replicates(dict.fromkeys(family.cells, family.rounds.seeds[-1])))
 
     @property
@@ -83,7 +83,7 @@ class SweepPlan:
 
     def questions(self, spec: TrainSpec) -> tuple[Question, ...]:
         """What is asked of a trial."""
-        return questions_for(spec, self.asked_of_all)
+        return questions_for(spec, self.asked if spec.seed in self.sweep.new_seeds else self.asked_of_all)
 
     def request(self, spec: TrainSpec) -> TrialRequest:
         """A trial with what is asked of it."""
@@ -106,6 +106,14 @@ class SweepPlan:
             for seed in range(counts.get(cell, least))
         )
 
+    def new_replicates(self, winner: TrainSpec) -> tuple[TrainSpec, ...]:
+        """The winner of the search and its baseline, each with the seeds that the search never used."""
+        fields = ArgumentTakers(self.sweep).effective(baseline_fields(self.sweep))
+        baseline = _with_fingerprint(check_trial(TrainSpec.parse(fields)), self.fingerprints)
+        return tuple(
+            spec.model_copy(update={"seed": seed}) for spec in (winner, baseline) for seed in self.sweep.new_seeds
+        )
+
     def identified(self, data_root: Path | None) -> SweepPlan:
         """The plan with the fingerprint of its data in every trial, which makes the keys final.
 
@@ -126,6 +134,11 @@ class SweepPlan:
         """
         found = _point_trials(self.sweep, point, ArgumentTakers(self.sweep))
         return tuple(_with_fingerprint(spec, self.fingerprints) for spec in found)
+
+
+def baseline_fields(sweep: SweepSpec) -> dict[str, object]:
+    """The base without what is swept, changed as `baseline` says."""
+    return {**sweep.base, **sweep.baseline}
 
 
 def _with_fingerprint(spec: TrainSpec, fingerprints: Mapping[Component, str]) -> TrainSpec:
@@ -226,6 +239,11 @@ def _survey(sweep: SweepSpec) -> _Survey:
     known = [spec for spec in others.values() if spec is not None]
     if len(known) == len(others):
         problems.update(dict.fromkeys(unanswerable([*listed, *known], asked)))
+    if sweep.search.replicate and points:
+        try:
+            check_trial(TrainSpec.parse(takers.effective(baseline_fields(sweep))))
+        except SpecError as error:
+            problems.update(dict.fromkeys(f"baseline: {problem}" for problem in error.problems))
     if sweep.seeds and not problems:
         try:
             family(sweep.seeds, listed, asked)

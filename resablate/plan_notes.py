@@ -35,6 +35,11 @@ def plan_notes(sweep: SweepSpec, takers: ArgumentTakers, trials: Sequence[TrainS
         notes += rounds_notes(family(sweep.seeds, trials, sweep.analyses), sweep.seeds, trials)
     proposed = (sweep.search.trials or 0) * len(sweep.point_seeds or [0]) if is_adaptive(sweep.search.method) else 0
     notes += pack_notes(trials, sweep.resources, proposed=proposed)
+    if seeds := sweep.new_seeds:
+        notes.append(
+            f"search.replicate: the winner by {sweep.search.minimize[0]} and the baseline are trained with seeds"
+            f" {seeds[0]} to {seeds[-1]}, which the search never uses, once it has ended: {2 * len(seeds)} trainings"
+        )
     if best := sweep.search.analyze_best:
         notes.append(f"analyses are asked of the best {best} points alone, by {sweep.search.minimize[0]}, at the end")
     networks = dict.fromkeys(spec.network.name for spec in trials)

@@ -88,7 +88,9 @@ def write_report(
         answers = answer_sweeps([sweep], results, missing)
         drawings = _write_figures(built / "figures", ordered, results, sweep, closings=closings(answers))
         _write_tables(built / "tables", groups)
-        _write_results(built / RESULTS, results, order=[result.key for result in ordered])
+        # A search's in the order of its proposals, which its pictures need and nothing else tells.
+        filed = ordered if sweep.search.method == "grid" else results
+        _write_results(built / RESULTS, results, order=[result.key for result in filed])
         content = _content(
             groups,
             sweep=sweep,
@@ -142,9 +144,10 @@ def _write_figures(
 ) -> list[Drawing]:
     folder.mkdir()
     drawings: list[Drawing] = []
+    published = published_errors()
     for name, picture in FIGURES.items():
         results = proposed if picture.search_data else ordered
-        files = draw_files(name, results, formats=["svg", "png"], sweep=sweep, closings=closings)
+        files = draw_files(name, results, formats=["svg", "png"], sweep=sweep, published=published, closings=closings)
         for file_format, content in files.items():
             (folder / f"{name}.{file_format}").write_bytes(content)
         if files:
@@ -160,7 +163,7 @@ def _data_address(files: Mapping[str, bytes]) -> str:
 
 
 def _write_results(file: Path, results: Iterable[TrialResult], *, order: Sequence[str]) -> None:
-    """The results as they were filed, one a line, in the order of their keys."""
+    """The results as they were filed, one a line, in the order of these keys."""
     by_key = {result.key: result for result in results}
     with file.open("w", encoding="utf-8") as lines:
         lines.writelines(by_key[key].to_json() + "\n" for key in order)

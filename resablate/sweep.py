@@ -41,6 +41,8 @@ class SweepSpec(BaseModel):
     """What the sweep asks, in one sentence; the report's second line."""
     base: dict[str, Any] = Field(default_factory=dict[str, Any])
     """Field or `field.argument` -> value, of every trial."""
+    baseline: dict[str, Any] = Field(default_factory=dict[str, Any])
+    """What the winner of a search is compared with, as the fields in which it differs from the base."""
     axes: dict[str, tuple[Any, ...] | Range] = Field(default_factory=dict[str, tuple[Any, ...] | Range])
     """Field or `field.argument` -> its values; every combination is a point."""
     cases: tuple[dict[str, Any], ...] = ()
@@ -68,7 +70,7 @@ class SweepSpec(BaseModel):
         tests = tuple(a for a in given if a.analysis.name == TEST) or (AskedAnalysis(Component(TEST)),)
         return (*tests, *(a for a in given if a.analysis.name != TEST))
 
-    @field_serializer("base", "axes", "cases")
+    @field_serializer("base", "baseline", "axes", "cases")
     def _plain(self, values: Any) -> Any:
         return _plain_values(values)
 
@@ -93,6 +95,15 @@ class SweepSpec(BaseModel):
     def point_seeds(self) -> tuple[int, ...]:
         """The seeds with which every point is tried, to begin with; empty where seeds are an axis like others."""
         return tuple(range(self.seeds.first)) if self.seeds else self.search.seeds or ()
+
+    @property
+    def new_seeds(self) -> range:
+        """The seeds with which the winner of a search is replicated: those after all that the search uses."""
+        axis = self.axes.get("seed", ())
+        swept = [math.floor(axis.high)] if isinstance(axis, Range) else list(axis)
+        cases = [case["seed"] for case in self.cases if "seed" in case]
+        first = max([self.base.get("seed", 0), *self.point_seeds, *swept, *cases]) + 1
+        return range(first, first + (self.search.replicate or 0))
 
     def points(self) -> Iterator[Point]:
         """Every combination of the listed values, the last axis fastest."""
@@ -199,7 +210,7 @@ def parse_sweep(content: Mapping[str, Any], *, place: str = "sweep") -> SweepSpe
     """
     found: list[str] = []
     content = {str(name): value for name, value in content.items()}
-    for name in ("base", "axes"):
+    for name in ("base", "baseline", "axes"):
         if content.get(name) is None:
             content[name] = {}
         if not isinstance(content[name], dict):
@@ -214,15 +225,16 @@ def parse_sweep(content: Mapping[str, Any], *, place: str = "sweep") -> SweepSpe
         found.append(f"seeds: {SEEDS_FORM}, got {seeds!r}")
         content["seeds"] = None
     # YAML reads `1` as a number, also where a name should be.
-    for name in ("base", "axes"):
+    for name in ("base", "baseline", "axes"):
         content[name] = {str(field): value for field, value in content[name].items()}
     base = parse_base(content["base"], found)
+    baseline = parse_base(content["baseline"], found, place="baseline")
     axes = {axis: parse_axis(axis, values, found) for axis, values in content["axes"].items()}
     axes = {axis: values for axis, values in axes.items() if values is not None}
     cases = parse_cases(content.get("cases"), found)
     whole = not found
     found += clashes(base, axes, cases)
-    content |= {"base": base, "axes": axes, "cases": cases}
+    content |= {"base": base, "baseline": baseline, "axes": axes, "cases": cases}
     content["analyses"] = parse_analyses(content.get("analyses", DEFAULT_ANALYSES), found)
     try:
         sweep = SweepSpec.model_validate(content)
@@ -231,7 +243,7 @@ def parse_sweep(content: Mapping[str, Any], *, place: str = "sweep") -> SweepSpe
     else:
         if not found:
             return sweep
-    rest = {name: content[name] for name in ("base", "axes", "cases", "analyses")}
+    rest = {name: content[name] for name in ("base", "baseline", "axes", "cases", "analyses")}
     try:
         valid = SweepSpec.model_validate({"name": "valid", **rest, "search": content["search"]})
     except ValidationError:  # without its search a sweep has no use for ranges

@@ -30,6 +30,9 @@ class Search(BaseModel):
     analyze_best: int | None = Field(default=None, ge=1)
     """Ask the analyses of so many points, the best of the sweep, once all have ended; of every trial where null."""
 
+    replicate: int | None = Field(default=None, ge=2)
+    """Once the search has ended, train the winner and the sweep's baseline with so many seeds that it never used."""
+
     @field_validator("minimize", mode="before")
     @classmethod
     def _one_is_a_list_of_one(cls, names: Any) -> Any:

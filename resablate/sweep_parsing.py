@@ -24,9 +24,9 @@ class Range(BaseModel):
     log: bool = False
 
 
-def parse_base(base: Mapping[str, Any], found: list[str]) -> dict[str, Any]:
+def parse_base(base: Mapping[str, Any], found: list[str], *, place: str = "base") -> dict[str, Any]:
     """The fields and arguments of `base` that are right; problems are added to `found`."""
-    parsed = {name: _parsed(name, value, "base", found) for name, value in base.items()}
+    parsed = {name: _parsed(name, value, place, found) for name, value in base.items()}
     return {name: value for name, value in parsed.items() if value is not _WRONG}
 
 

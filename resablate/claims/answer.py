@@ -186,7 +186,7 @@ class Answer:
             return self.judgement.missing
         reasons = {p.comparison.missing: name for name, p in self.judgement.parts.items() if p.comparison.missing}
         return "; ".join(
-            f"{name}: {reason}" if reason != ONE_SEED else f"{name}: one seed" for reason, name in reasons.items()
+            f"{name}: {'a second seed' if reason == ONE_SEED else reason}" for reason, name in reasons.items()
         )
 
     @property
@@ -199,7 +199,9 @@ class Answer:
         needed = self.needed
         seeds = f"{needed} seeds of each decide an effect of the published size with 80 % power" if needed else ""
         if self.verdict is Verdict.NOT_TESTED:
-            return f"{self.missing}: {seeds}" if self.one_seed and seeds else f"needs {self.missing}"
+            return (
+                f"one seed: {seeds or 'a second one of each is needed'}" if self.one_seed else f"needs {self.missing}"
+            )
         return seeds or "more seeds: no effect of a published size is known, or the test set is too small for it"
 
     @property

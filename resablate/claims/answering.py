@@ -9,6 +9,7 @@ from resablate.claims import CLAIMS
 from resablate.claims.answer import Answer, answer_claims
 from resablate.claims.claim import Claim, Judgement, untested
 from resablate.claims.rounds import Followed, family, follow_rounds, joined_seeds, trainings_of
+from resablate.claims.winner import WINNER, winner_of
 from resablate.errors import SpecError
 from resablate.result import TrialResult
 from resablate.spec import TrainSpec
@@ -23,7 +24,7 @@ class Answers:
     Args:
         answers: one for each claim.
         followed: the rounds that they were decided in; None where seeds did not come in rounds.
-        notes: what a reader should know of how the level was spent, a sentence each.
+        notes: what a reader should know of rounds, or of what a search came to, a sentence each.
     """
 
     answers: tuple[Answer, ...]
@@ -52,7 +53,7 @@ def answer_sweeps(
     """
     known, seeds = list(results), joined_seeds(sweeps)
     if seeds is None:
-        return Answers(answer_claims(known))
+        return _at_once(sweeps, known)
     left = list(missing)
     asked = [analysis for sweep in sweeps for analysis in sweep.analyses]
     try:
@@ -67,6 +68,13 @@ def answer_sweeps(
         [] if seeds.claims else [_not_compared(claim) for name, claim in CLAIMS.items() if name not in found.claims]
     )
     return Answers((*answers, *others), followed, _notes(sweeps, followed, named=seeds.claims is not None))
+
+
+def _at_once(sweeps: Sequence[SweepSpec], results: Sequence[TrialResult]) -> Answers:
+    """All claims, and that of a search's own winner, decided together."""
+    winner = winner_of(results, sweeps[0]) if len(sweeps) == 1 else None
+    own = {WINNER: winner.claim} if winner and winner.claim else {}
+    return Answers(answer_claims(results, claims={**own, **CLAIMS}), notes=winner.sentences if winner else ())
 
 
 def _answer(name: str, claim: Claim, followed: Followed) -> Answer:
@@ -96,16 +104,16 @@ def _notes(sweeps: Sequence[SweepSpec], followed: Followed, *, named: bool) -> t
     rounds, claims = followed.family.rounds, followed.family.claims
     shares = f"{100 * rounds.shares[0]:.3g} % of the level at each of the first {len(rounds.seeds) - 1} looks"
     notes = [
-        f"seeds came in rounds until decided, with looks at {', '.join(map(str, rounds.seeds))} seeds of each cell:"
+        f"Seeds came in rounds until decided, with looks at {', '.join(map(str, rounds.seeds))} seeds of each cell:"
         f" {shares}, {100 * rounds.shares[-1]:.3g} % at the last, so the level holds whenever it stops;"
-        f" {round_words(followed.standing)}"
+        f" {round_words(followed.standing)}."
     ]
     if named:
-        notes.append(f"the level is spent on {', '.join(claims)} alone: the sweep names them, and no other is tested")
+        notes.append(f"The level is spent on {', '.join(claims)} alone: the sweep names them, and no other is tested.")
     if len(sweeps) > 1:
         notes.append(
-            "the results of several sweeps are looked at together by the plan of rounds with the most seeds, which was"
+            "The results of several sweeps are looked at together by the plan of rounds with the most seeds, which was"
             " fixed before the first training, and each look takes the first seeds of every cell; what a cell has"
-            " beyond the last look is not used"
+            " beyond the last look is not used."
         )
     return tuple(notes)

@@ -78,12 +78,14 @@ class Arm:
         fields: what its trainings have in common.
         trainings: those that a sweep for it has, as fields of a sweep file; `fields` themselves where they are plain.
         also: a further condition on the flat fields that no single field expresses.
+        following: fields of its trainings that follow from the others, such as a number of blocks from the depth.
     """
 
     name: str
     fields: Fields
     trainings: tuple[dict[str, Any], ...] = field(default_factory=_nothing)
     also: Callable[[Params], bool] | None = None
+    following: Callable[[TrainSpec], dict[str, Any]] | None = None
 
     def holds(self, params: Params) -> bool:
         """Whether a training belongs to it."""
@@ -93,6 +95,10 @@ class Arm:
     def planned(self) -> tuple[dict[str, Any], ...]:
         """The trainings that a sweep for it has."""
         return self.trainings or (plain(self.fields),)
+
+    def follow(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """A training's fields with those that follow from them."""
+        return {**fields, **(self.following(TrainSpec.parse(fields)) if self.following else {})}
 
 
 def plain(fields: Fields) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from resablate.check import planned_steps
 from resablate.claims.arms import Arm, Other, deep
 from resablate.claims.claim import Claim, Published
 from resablate.claims.conjunctions import Every
@@ -9,6 +12,7 @@ from resablate.claims.he2016_shortcuts import DEEP, NATS, RECIPE, RESNET, RESNET
 from resablate.claims.measures import EARLY_LOSS, ERROR, TRAIN_LOSS
 from resablate.claims.numbers import Grows
 from resablate.claims.rules import Equal, Lower
+from resablate.spec import TrainSpec
 
 IDENTITY_RESNET: dict[str, object] = {**RESNET, "shortcut": "identity"}
 DEEP_IDENTITY: dict[str, object] = {**IDENTITY_RESNET, "depth": deep(DEEP)}
@@ -211,12 +215,18 @@ CLAIMS = (
                     published=0.0030,
                 ),
             },
-            {"batch 64 against 128": {"network.block": "bottleneck"}},
+            {"batch 64 against 128": BOTTLENECK},
         ),
         IDENTITY_RESNET,
         (DEEPER["full"], ORIGINAL_1202, THOUSAND[1], BATCH_64),
     ),
 )
+
+
+def _first_steps(spec: TrainSpec) -> dict[str, Any]:
+    """400 of 64,000 steps, or the same part of another number."""
+    return {"schedule.warmup_iterations": max(1, round(planned_steps(spec) / 160))}
+
 
 WARM_UP = Claim(
     "H28",
@@ -227,7 +237,8 @@ WARM_UP = Claim(
         Arm(
             "warm-up",
             {"schedule": "steps", "schedule.warmup_iterations": Other((0,))},
-            ({"schedule": "steps", "schedule.warmup_iterations": 400},),
+            ({"schedule": "steps"},),
+            following=_first_steps,
         ),
         ("schedule.warmup_iterations",),
         WITHIN,

@@ -247,4 +247,6 @@ PRODUCT = Claim(
     "He et al. 2016, equation 8",
     DifferenceIs(HALF, IDENTITY, SHORTCUT, DIRECT_PATH, math.log(0.5), margin=0.05),
     {**RESNET, "depth": deep(20)},
+    (),
+    {"ordering": "full_preactivation"},  # equation 8 has nothing after the addition
 )

@@ -52,8 +52,7 @@ def compare_pair(
         return {f"{pair.name}, failures": failures(pair)}
     if pair.claimed.sample is None or pair.rival.sample is None:
         lacking = ours if pair.claimed.sample is None else theirs
-        place = measure.analysis or measure.name
-        return {pair.name: Part(untested(f"{place} of {lacking.spec.label()}"), measure.unit, cells=pair.cells)}
+        return {pair.name: Part(untested(_needed(lacking, measure)), measure.unit, cells=pair.cells)}
     if _guessing(ours) and _guessing(theirs):
         estimate = compare(pair.claimed.sample, pair.rival.sample).estimate
         return {pair.name: Part(Comparison(estimate, NOTHING), measure.unit, margin, noun=noun, cells=pair.cells)}
@@ -62,6 +61,14 @@ def compare_pair(
     if ours.diverged:
         parts[f"{pair.name}, failures"] = failures(pair)
     return parts
+
+
+def _needed(cell: ClaimCell, measure: Measure) -> str:
+    """What a cell lacks of a measure: the answer that holds it, or a number in that answer."""
+    answered = any(m.question.analysis.name == measure.analysis for r in cell.results for m in r.measurements)
+    if answered:
+        return f"{measure.name} of {cell.spec.label()}: its {measure.analysis} gives no such number"
+    return f"{measure.analysis or measure.name} of {cell.spec.label()}"
 
 
 def failures(pair: Pair) -> Part:

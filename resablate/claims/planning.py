@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 from resablate.check import check_trial
-from resablate.claims.arms import Fields, plain
+from resablate.claims.arms import Arm, Fields, plain
 from resablate.claims.claim import Claim, Rule
 from resablate.claims.conjunctions import Every
 from resablate.claims.numbers import Grows, Trend
@@ -73,17 +74,23 @@ def plan_claims(
     # A field that some case changes stands in every case, and in the base no more.
     both = {name: _written(reference, name) for name in base if any(name in case for case in cases)}
     base = {name: value for name, value in base.items() if name not in both}
-    cases = [{**both, **case} for case in cases]
+    cases = [{**deepcopy(both), **case} for case in cases]  # a file of equal mappings, not of references to one
     count, notes = _seeds(claims, reference.dataset.name, seeds)
     names = [claim.id for claim in claims]
     content: dict[str, Any] = {
         "name": f"claims_{'_'.join(names)}"[:_LONGEST_NAME],
-        "question": f"Do{'es' if len(names) == 1 else ''} {_listed(names)} hold on {reference.dataset.name}?",
+        "question": _question(claims, reference.dataset.name),
         "base": base,
         **_space(cases, reference, list(range(count))),
         "analyses": _questions(claims),
     }
     return ClaimPlan({name: part for name, part in content.items() if part != {} or name == "analyses"}, notes)
+
+
+def _question(claims: Sequence[Claim], dataset: str) -> str:
+    if len(claims) == 1:
+        return f"Does {claims[0].id} hold on {dataset}: {claims[0].statement.removesuffix('.')}?"
+    return f"Do {_listed([claim.id for claim in claims])} hold on {dataset}?"
 
 
 def _cells(claims: Sequence[Claim], base: Mapping[str, Any], depth: int | None) -> list[TrainSpec]:
@@ -96,9 +103,9 @@ def _cells(claims: Sequence[Claim], base: Mapping[str, Any], depth: int | None) 
         except SpecError as error:
             problems.update(dict.fromkeys(f"{claim.id}: {problem}" for problem in error.problems))
             continue
-        for fields in listed:
+        for arm, fields in listed:
             try:
-                spec = check_trial(TrainSpec.parse(_merged({**base, **claim.base}, fields)))
+                spec = check_trial(TrainSpec.parse(arm.follow(_merged({**base, **claim.base}, fields))))
             except SpecError as error:
                 problems.update(dict.fromkeys(f"{claim.id}: {problem}" for problem in error.problems))
                 continue
@@ -143,8 +150,8 @@ def _compares_validation(rule: Rule) -> bool:
     return isinstance(rule, Sooner) or (isinstance(rule, Every) and any(map(_compares_validation, rule.rules.values())))
 
 
-def _trainings(rule: Rule, where: Fields, depth: int | None) -> Iterator[dict[str, Any]]:
-    """The fields of every cell that a rule compares."""
+def _trainings(rule: Rule, where: Fields, depth: int | None) -> Iterator[tuple[Arm, dict[str, Any]]]:
+    """Arm and fields of every cell that a rule compares."""
     if isinstance(rule, Every):
         for name, part in rule.rules.items():
             yield from _trainings(part, {**where, **(rule.also or {}).get(name, {})}, depth)
@@ -153,7 +160,7 @@ def _trainings(rule: Rule, where: Fields, depth: int | None) -> Iterator[dict[st
     for arm in rule.arms:
         for training in arm.planned:
             for layers in _depths(rule, where, training, "depth" in arm.fields, depth):
-                yield {**shared, **training, "depth": layers}
+                yield arm, {**shared, **training, "depth": layers}
 
 
 def _depths(rule: Rule, where: Fields, training: Mapping[str, Any], fixed: bool, depth: int | None) -> list[int]:
@@ -248,4 +255,4 @@ def _seeds(claims: Sequence[Claim], dataset: str, given: int | None) -> tuple[in
 
 
 def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"{', '.join(names[:-1])} and {names[-1]}"

@@ -6,6 +6,8 @@ orders are of the trained network.
 
 from __future__ import annotations
 
+from typing import Any
+
 from resablate.claims.analysis_measures import (
     DELETION_JUMP,
     DELETION_ORDER,
@@ -21,13 +23,14 @@ from resablate.claims.analysis_measures import (
     USEFUL_LENGTHS,
     norm_by_length,
 )
-from resablate.claims.arms import Arm, OneOf, Params, blocks, deep
+from resablate.claims.arms import Arm, OneOf, Params, blocks, deep, flat
 from resablate.claims.claim import Claim, Published
 from resablate.claims.conjunctions import Every
 from resablate.claims.measures import table_measure
 from resablate.claims.numbers import Number
 from resablate.claims.rules import Equal, Lower
 from resablate.claims.shaped import Exponential
+from resablate.spec import TrainSpec
 
 DEEP = 32
 """Layers from which one block is one of many: 15 blocks."""
@@ -66,7 +69,13 @@ def _same_part(params: Params) -> bool:
     return isinstance(count, int) and stage is not None and abs(count - FULL_SHARE * 3 * stage) <= 1
 
 
-FIXED = Arm("23 of 54 blocks", {"block_sampling": "fixed_count"}, (), _same_part)
+def _part_of(spec: TrainSpec) -> dict[str, Any]:
+    """23 of 54 blocks, or the same part of another number."""
+    stage = blocks(flat(spec))
+    return {"block_sampling.count": round(FULL_SHARE * 3 * stage)} if stage else {}
+
+
+FIXED = Arm("23 of 54 blocks", {"block_sampling": "fixed_count"}, (), _same_part, _part_of)
 GATED = Arm("exclusive gates", {"shortcut": "exclusive_gate"}, ({"shortcut": "exclusive_gate", "shortcut.bias": -6},))
 SAMPLED: dict[str, object] = {
     "network": "resnet",

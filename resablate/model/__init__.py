@@ -18,7 +18,6 @@ from resablate.model.modes import evaluation_mode as evaluation_mode
 from resablate.model.modes import unscaled as unscaled
 from resablate.model.network import ResidualNetwork as ResidualNetwork
 from resablate.model.packing import PackedNetwork as PackedNetwork
-from resablate.model.packing import separate as separate
 from resablate.model.packing import unpackable_parts as unpackable_parts
 from resablate.model.paths import gradients_by_length as gradients_by_length
 from resablate.model.paths import path_gradients as path_gradients

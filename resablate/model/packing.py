@@ -127,15 +127,6 @@ def windows(flat: Tensor, parameters: Iterable[Tensor]) -> Iterator[Tensor]:
         start += parameter.numel()
 
 
-def separate(network: nn.Module) -> None:
-    """Give a former member of a pack memory of its own, so that it no longer keeps the pack's."""
-    for parameter in network.parameters():
-        parameter.data = parameter.data.clone()
-    for part in network.modules():
-        for name, buffer in list(part.named_buffers(recurse=False)):
-            setattr(part, name, buffer.clone())
-
-
 def _flattened(network: nn.Module) -> tuple[Tensor, Tensor]:
     """All parameters in one tensor, on which they are windows from now on, and the member of each number."""
     parameters = list(network.parameters())

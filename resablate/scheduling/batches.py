@@ -54,7 +54,7 @@ def run_batches_inline(
     writer.start(plan.sweep, trials=_recorded(plan, pending), command=command)
     try:
         with progress, suppress(KeyboardInterrupt):
-            batch = pending.trials
+            batch = pending.trials if pending.scheduled else following(writer.note_trial)
             while batch:
                 run_inline(
                     batch,
@@ -113,7 +113,7 @@ def run_batches_on_ray(
     try:
         # A second Ctrl-C raises; then too the record is closed and says so.
         with progress, suppress(KeyboardInterrupt), stopping.polled():
-            batch = pending.trials
+            batch = pending.trials if pending.scheduled else following(writer.note_trial.remote)
             while batch:
                 run_ray(
                     batch,

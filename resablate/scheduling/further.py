@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import final
@@ -12,11 +12,11 @@ from rich.console import Console
 
 from resablate.claims.answering import round_words
 from resablate.plan import SweepPlan
-from resablate.result import COMPLETE
+from resablate.result import COMPLETE, Status
 from resablate.scheduling.measure import Measured
 from resablate.scheduling.pending import PendingTrials
 from resablate.scheduling.status import TrialStatus, trial_statuses
-from resablate.scheduling.stored import StoredResults, wanted_trainings
+from resablate.scheduling.stored import StoredResults, wanted_replicates, wanted_trainings
 from resablate.spec import TrainSpec
 from resablate.tracking import Tracker
 
@@ -37,13 +37,24 @@ class FurtherTrainings:
         spool: of the sweep, with what waits to be filed.
         measure: asks trained networks of other sweeps what this one asks, before anything is decided by it.
         console: told of each round.
+        retry: statuses; trainings that ended so are run again.
     """
 
-    def __init__(self, plan: SweepPlan, tracker: Tracker, *, spool: Path, measure: Measure, console: Console) -> None:
+    def __init__(
+        self,
+        plan: SweepPlan,
+        tracker: Tracker,
+        *,
+        spool: Path,
+        measure: Measure,
+        console: Console,
+        retry: Collection[Status] = (),
+    ) -> None:
         self._plan = plan
         self._stored = StoredResults(plan.sweep.name, tracker, spool)
         self._tracker = tracker
         self._measure = measure
+        self._retry = retry
         self._console = console
         self._known: set[str] = set()
         self._asked: set[str] = set()
@@ -77,6 +88,13 @@ class FurtherTrainings:
         self._known = {spec.key for spec in wanted}
         return replace(self._plan, trials=wanted)
 
+    @property
+    def waits(self) -> bool:
+        """Whether something follows from what has ended already."""
+        new = [spec for spec in self._wanted() if spec.key not in self._known]
+        ended = self._stored.of(new)
+        return any(spec.key not in ended or ended[spec.key].status in self._retry for spec in new)
+
     def follow(self, pending: PendingTrials) -> None:
         """Go on from these trainings, and no further than their limit."""
         self._pending = pending
@@ -93,6 +111,7 @@ class FurtherTrainings:
             for spec in new:
                 note(spec)
             ended = self._stored.of(new)
+            ended = {key: result for key, result in ended.items() if result.status not in self._retry}
             complete = sum(result.status in COMPLETE for result in ended.values())
             self.reused, self.failed_before = self.reused + complete, self.failed_before + len(ended) - complete
             if to_run := [spec for spec in new if spec.key not in ended]:
@@ -106,7 +125,7 @@ class FurtherTrainings:
         while True:
             wanted, standing = wanted_trainings(self._plan, self._stored)
             if standing is None:
-                return wanted
+                return (*wanted, *self._replicates())
             lacking = [trial for trial in self.lacking(wanted) if trial.spec.key not in self._asked]
             if not lacking:
                 self._console.print(f"seeds: {round_words(standing)}", markup=False, highlight=False)
@@ -114,6 +133,17 @@ class FurtherTrainings:
             self._asked |= {trial.spec.key for trial in lacking}
             self.measured += self._measure(lacking)
             self._stored.forget(trial.spec.key for trial in lacking)
+
+    def _replicates(self) -> tuple[TrainSpec, ...]:
+        """What replicates the winner of a search, once that has ended."""
+        if not self._plan.sweep.search.replicate:
+            return ()
+        search = self._pending.search if self._pending else None
+        if self._plan.adaptive and (search is None or search.left):
+            return ()
+        before = [trial.spec for trial in self._pending.before.values()] if self._pending else []
+        proposed = [*before, *search.specs.values(), *search.reused.values()] if search else self._plan.trials
+        return wanted_replicates(self._plan, proposed, self._stored)
 
     def lacking(self, specs: Sequence[TrainSpec]) -> list[TrialStatus]:
         """Those that finished and were not asked everything: what is decided may hang on the answers."""

@@ -125,7 +125,7 @@ def run_sweep(
         where: dict[str, Any] = {"data_root": data_root, "console": console}
         answer = partial(answer_now, plan, tracker, **where)
         measure = partial(measure_missing, plan, tracker=tracker, scheduler=scheduler, **where)
-        further = FurtherTrainings(plan, tracker, spool=work / SPOOL, measure=measure, console=console)
+        further = FurtherTrainings(plan, tracker, spool=work / SPOOL, measure=measure, console=console, retry=retry)
         plan = further.begin()
         with find_pending(plan, tracker, spool=work / SPOOL, answer=answer, retry=retry, limit=max_trials) as pending:
             further.follow(pending)
@@ -136,7 +136,7 @@ def run_sweep(
                 work=work, command=command, data_root=data_root, progress=progress, store=store
             )
             knobs["following"] = further.next
-            if not pending.scheduled or scheduler == "inline":
+            if scheduler == "inline" or not (pending.scheduled or further.waits):
                 problems = run_batches_inline(plan, pending, tracker=tracker, **knobs)
             else:
                 problems = run_batches_on_ray(
@@ -191,11 +191,11 @@ def _measure(pending: PendingTrials, further: FurtherTrainings, measure: Measure
 
 def _read_datasets(plan: SweepPlan, pending: PendingTrials, data_root: Path | None) -> dict[Component, StoredImages]:
     """Those of the trials that are to be run now, or of such as a search may propose; each content once."""
-    if not pending.scheduled:
+    if not pending.scheduled and not plan.sweep.new_seeds:
         return {}
     asked = plan.samples if pending.search else pending.listed[: pending.scheduled]
-    if plan.sweep.seeds:  # a later round may train cells that have nothing to train now
-        asked = plan.trials
+    if plan.sweep.seeds or plan.sweep.new_seeds:  # what follows may have other data than what is pending
+        asked = plan.samples or plan.trials
     found: dict[int, tuple[Component, StoredImages]] = {}
     for dataset in dict.fromkeys(spec.dataset for spec in asked):
         loaded = load_dataset(dataset, data_root)

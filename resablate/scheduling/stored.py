@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import final
@@ -11,6 +11,7 @@ from resablate.claims.rounds import follow_rounds
 from resablate.errors import DamagedResult
 from resablate.plan import SweepPlan
 from resablate.result import COMPLETE, TrialResult, failed_result
+from resablate.searches.outcomes import best_outcomes
 from resablate.spec import TrainSpec
 from resablate.statistics import Standing
 from resablate.storage.spool import spooled
@@ -72,3 +73,18 @@ def wanted_trainings(plan: SweepPlan, stored: StoredResults) -> tuple[tuple[Trai
         trainings.setdefault(spec.cell, []).append(results.get(spec.key))
     standing = follow_rounds(family, trainings).standing
     return plan.replicates(standing.counts), standing
+
+
+def wanted_replicates(plan: SweepPlan, searched: Sequence[TrainSpec], stored: StoredResults) -> tuple[TrainSpec, ...]:
+    """The winner of the search and its baseline with new seeds; nothing while one of its trainings has not ended.
+
+    Args:
+        plan: of a sweep with `search.replicate`.
+        searched: all trainings of the search.
+        stored: results.
+    """
+    results = stored.of(searched)
+    if not searched or any(spec.key not in results for spec in searched):
+        return ()
+    best = best_outcomes(list(results.values()), plan.sweep, 1)
+    return plan.new_replicates(best[0].results[0].spec) if best else ()

@@ -98,7 +98,7 @@ def objective_problem(name: str, asked: tuple[AskedAnalysis, ...]) -> str | None
         return None
     analysis, slash, number = name.partition("/")
     row = analysis.partition(" ")[0]  # before the arguments, where a name has them
-    if name in _TESTED or row == TEST:
+    if name in _TESTED or (row in ANALYSES and ANALYSES[row].examples == "test"):
         return f"{name} would choose by the test set, which is for the report alone; minimize val_error or val_loss"
     if not slash:
         return f"{name!r} is none of {', '.join(TRAINED)}, <analysis>/<number>{nearest(name, TRAINED)}"

@@ -28,8 +28,10 @@ class Outcome:
 def outcomes(results: Sequence[TrialResult], sweep: SweepSpec) -> list[Outcome]:
     """The points of the sweep in the order of their first results.
 
-    With `search.seeds` a point is a cell, with all its replicates; else every result is a point of its own.
+    What replicates the winner with new seeds is no part of the search. With `search.seeds` a point is a cell, with all
+    its replicates; else every result is a point of its own.
     """
+    results = [result for result in results if result.spec.seed not in sweep.new_seeds]
     if sweep.search.seeds:
         groups = [cell.results for cell in cells(results)]
     else:

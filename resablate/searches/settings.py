@@ -19,7 +19,13 @@ from resablate.sweep import Range, SweepSpec
 def search_problems(sweep: SweepSpec) -> list[str]:
     """One line for each mistake in `search`, and for each of its settings that does not fit the rest of the sweep."""
     found = [*_method_problems(sweep), *_range_problems(sweep), *_objective_problems(sweep), *_seed_problems(sweep)]
-    return [*found, *_pruning_problems(sweep), *_best_problems(sweep), *_round_problems(sweep)]
+    return [
+        *found,
+        *_pruning_problems(sweep),
+        *_best_problems(sweep),
+        *_round_problems(sweep),
+        *_replicate_problems(sweep),
+    ]
 
 
 def _method_problems(sweep: SweepSpec) -> list[str]:
@@ -129,6 +135,25 @@ def _best_problems(sweep: SweepSpec) -> list[str]:
         for asked in sweep.analyses
         if asked.epochs and asked.analysis.name != TEST
     ]
+    return found
+
+
+def _replicate_problems(sweep: SweepSpec) -> list[str]:
+    """What does not go with new seeds of a search's winner."""
+    search = sweep.search
+    if search.replicate is None:
+        return ["baseline: is what search.replicate compares the winner with; remove it, or ask for both"] * bool(
+            sweep.baseline
+        )
+    found: list[str] = []
+    if search.method == "grid":
+        found.append("search.replicate: grid chooses no winner; use a search, or rounds of seeds: {until: decided}")
+    if len(search.minimize) > 1:
+        found.append(f"search.replicate: needs one winner, and minimize is {_listed(search.minimize)}")
+    if any(name.partition(".")[0] == "dataset" for name in sweep.baseline):
+        found.append("baseline.dataset: winner and baseline are compared on the same examples; remove it")
+    if "seed" in sweep.baseline:
+        found.append("baseline.seed: the baseline gets the same new seeds as the winner; remove it")
     return found
 
 

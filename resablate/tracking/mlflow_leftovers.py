@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from resablate.result import COMPLETE
+from resablate.result import COMPLETE, RESULT_FILE
+from resablate.tracking.digest_tags import recorded
 from resablate.tracking.mlflow_store import KEY, KIND, STATUS, MlflowStore
 from resablate.tracking.mlflow_trials import RUNNING, TrialRun
 
@@ -51,4 +52,5 @@ def _is_complete(store: MlflowStore, run: TrialRun) -> bool:
     """Whether another run of the experiment holds the trial's result."""
     same = f"tags.`{KEY}` = '{run.key}' AND tags.`{KIND}` = 'trial'"
     found = store.runs(same, experiment_ids=[run.experiment_id])
-    return any(other.data.tags.get(STATUS) in COMPLETE for other in found)
+    ended = (other.data.tags for other in found if other.data.tags.get(STATUS) in COMPLETE)
+    return any(RESULT_FILE in recorded(tags) for tags in ended)

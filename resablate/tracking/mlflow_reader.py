@@ -205,7 +205,7 @@ class MlflowReader:
         """The trials of a submission; where their list is damaged, those whose results are there."""
         try:
             return listed_trials(self._store, submission)
-        except TrackingError as error:
+        except DamagedResult as error:
             log.warning("%s; the trials that have ended are taken from their results", error)
         own = submission.info.experiment_id
         runs = [run for run in trial_runs(self._store) if run.experiment_id == own and run.status != RUNNING]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from resablate.errors import SpecError, TrackingError, UnknownSweep, nearest
+from resablate.errors import DamagedResult, SpecError, UnknownSweep, nearest
 from resablate.redaction import redact
 from resablate.spec import TrainSpec
 from resablate.storage.files import digest
@@ -84,13 +84,13 @@ def latest_submission(store: MlflowStore, name: str) -> Submission:
     if not store.exists():
         raise UnknownSweep(f"{place}: no sweep {name!r}, there is no database there yet. {ADVICE}")
     refuse_other_records(store, name)
-    damaged: TrackingError | None = None
+    damaged: DamagedResult | None = None
     for run in submissions(store):
         if run.data.tags.get(SWEEP) != name:
             continue
         try:
             return Submission(run, _read_sweep(store, run))
-        except TrackingError as error:
+        except DamagedResult as error:
             log.warning("%s; the submission before it is read instead", error)
             damaged = damaged or error
     if damaged:
@@ -109,7 +109,7 @@ def listed_trials(store: MlflowStore, run: Run) -> list[TrainSpec]:
     """The trials that a submission consists of.
 
     Raises:
-        TrackingError: if their list is damaged or missing.
+        DamagedResult: if their list is damaged or missing.
     """
 
     def read(tags: dict[str, str]) -> list[TrainSpec]:
@@ -135,7 +135,7 @@ def _patiently(store: MlflowStore, run: Run, file: str, read: Callable[[dict[str
         if pause is not None:
             time.sleep(pause)
             tags = store.client().get_run(run.info.run_id).data.tags
-    raise TrackingError(f"{redact(store.uri)}: {file} of run {run.info.run_id} is not what was filed there ({problem})")
+    raise DamagedResult(f"{redact(store.uri)}: {file} of run {run.info.run_id} is not what was filed there ({problem})")
 
 
 def _read(store: MlflowStore, run: Run, tags: dict[str, str], name: str) -> bytes:

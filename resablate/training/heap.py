@@ -23,8 +23,8 @@ def keep_freed_memory() -> bool:
     """
     try:
         library = ctypes.CDLL(None)
-        version, set_option = library.gnu_get_libc_version, library.mallopt
+        library.gnu_get_libc_version()
+        set_option = library.mallopt
     except (AttributeError, OSError, TypeError):  # another C library, another system
         return False
-    del version
     return bool(set_option(_TRIM_THRESHOLD, _NEVER)) and bool(set_option(_MMAP_THRESHOLD, _LARGEST_TENSOR))

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from resablate.training import thread_count
-from tests.benchmarks import cifar_start, lesions, paths, spectra
+from tests.benchmarks import cifar_start, lesions, packs, paths, predictions, spectra, step
 from tests.benchmarks.measuring import FOLDER, Bound, Row, machine
 
 PAGE, FIGURES, UNFINISHED = "cpu.md", "cpu.json", "cpu.unfinished.jsonl"
@@ -28,6 +28,8 @@ Kept = dict[str, dict[str, Any]]
 
 COMPARISONS: dict[str, Callable[[], Iterable[Row | Bound]]] = {
     "cifar_start": cifar_start.rows,
+    "step": step.rows,
+    "packs": packs.rows,
     "lesions56": partial(lesions.single_lesions, depth=56, exact=1.9, folded=1.9),
     "lesions110": partial(lesions.single_lesions, depth=110, exact=2.4, folded=3.0),
     "nested_sets": lambda: [lesions.nested_sets()],
@@ -35,6 +37,7 @@ COMPARISONS: dict[str, Callable[[], Iterable[Row | Bound]]] = {
     "spectrum": spectra.whole_network_spectrum,
     "procrustes": spectra.procrustes_step,
     "memory": lesions.memory,
+    "predictions": predictions.rows,
 }
 
 

@@ -12,12 +12,11 @@ from functools import partial
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
-from torch.nn import functional
 
 from resablate.datasets import Examples
 from resablate.model import ResidualNetwork, build_network, network_cost
 from resablate.training import Training, derived_generator
+from tests.benchmarks.eager_loop import EagerLoop
 
 Row = dict[str, Any]
 Task = tuple[str, Callable[[], Row]]
@@ -109,7 +108,7 @@ class Place:
 
 
 class Usual:
-    """Autocast to bfloat16, channels last, fused SGD, data and augmentation on the device; as people write it.
+    """The loop of `EagerLoop`.
 
     Args:
         place: where.
@@ -119,46 +118,11 @@ class Usual:
 
     def __init__(self, place: Place, network: ResidualNetwork, *, compiled: str | None = None) -> None:
         self.steps = place.steps
-        self._place, self._examples = place, place.examples()
-        self._network = network.to(memory_format=torch.channels_last).train()
-        self._forward: Callable[[Tensor], Tensor] = self._network
-        if compiled is not None:
-            self._forward = torch.compile(self._network, mode=compiled, dynamic=False)
-        fused = place.device.type == "cuda"
-        self._optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4, fused=fused)
-        self.first_seconds = place.seconds(partial(self._take, 3))
+        self._loop = EagerLoop(network, place.examples(), batch_size=place.batch, mode=compiled)
+        self.first_seconds = place.seconds(self)
 
     def __call__(self) -> None:
-        self._take(self.steps)
-
-    def _take(self, steps: int) -> None:
-        device = self._place.device
-        order = torch.randperm(len(self._examples), device=device)
-        for chosen in order.split(self._place.batch)[:steps]:
-            images = self._examples.normalize(self._examples.images[chosen])
-            images = _cropped_and_flipped(images).contiguous(memory_format=torch.channels_last)
-            with torch.autocast(device.type, dtype=torch.bfloat16):
-                loss = functional.cross_entropy(self._forward(images), self._examples.labels[chosen])
-            self._optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            self._optimizer.step()
-
-
-def _cropped_and_flipped(images: Tensor) -> Tensor:
-    """Each image cut out of its padded self at a place of its own, and half of them mirrored: (B, C, H, W)."""
-    count, _, height, width = images.shape
-    padded = functional.pad(images, (4, 4, 4, 4))
-    top, left = torch.randint(9, (2, count, 1), device=images.device)
-    rows = (top + torch.arange(height, device=images.device))[:, None, :, None]
-    columns = left + torch.arange(width, device=images.device)
-    mirrored = torch.rand(count, 1, device=images.device) < 0.5
-    columns = torch.where(mirrored, columns.flip(1), columns)[:, None, None, :]
-    return padded[
-        torch.arange(count, device=images.device)[:, None, None, None],
-        torch.arange(images.shape[1], device=images.device)[None, :, None, None],
-        rows,
-        columns,
-    ]
+        self._loop.run_epoch()
 
 
 class Ours:
@@ -181,7 +145,7 @@ class Ours:
                 epochs=10**6,
                 batch_size=place.batch,
                 learning_rate=0.1,
-                augmentation="crop_flip",
+                augmentation="flip",
                 seed=seed,
                 compile=compile,
                 **FAST,
@@ -206,7 +170,7 @@ def epoch_of_resnet110(place: Place, *, depth: int, compiled: str | None) -> Ite
     """Seconds of an epoch of ResNet-110 of 50,000 images, bf16: eager, compiled as a whole, and ours."""
     build = partial(place.network, depth)
     ways: dict[str, Callable[[], Way]] = {
-        "eager: autocast, channels_last, fused SGD": lambda: Usual(place, build()),
+        "eager: autocast, channels_last": lambda: Usual(place, build()),
         "ours": lambda: Ours(place, build()),
         "ours, blocks compiled": lambda: Ours(place, build(), compile=compiled is not None),
     }
@@ -216,7 +180,7 @@ def epoch_of_resnet110(place: Place, *, depth: int, compiled: str | None) -> Ite
 
     def measure(name: str) -> Row:
         if not eager:
-            eager.append(ways["eager: autocast, channels_last, fused SGD"]())
+            eager.append(ways["eager: autocast, channels_last"]())
         way = ways[name]()
         baseline, ours = place.step_seconds(eager[0], way)
         again = ways[name]() if name.startswith("ours") else None

@@ -99,16 +99,6 @@ def test_the_cells_are_those_of_the_sweep() -> None:
     assert {spec.iterations for spec in trials} == {64_000}
 
 
-def test_a_crop_is_a_part_of_the_padded_image_or_of_its_mirror() -> None:
-    torch.manual_seed(0)
-    images = torch.arange(2 * 3 * 8 * 8, dtype=torch.float32).view(2, 3, 8, 8) + 1
-    found = gpu_steps._cropped_and_flipped(images)
-    padded = torch.nn.functional.pad(images, (4, 4, 4, 4))
-    for image, cut in zip(padded, found, strict=True):
-        candidates = [image[:, y : y + 8, x : x + 8] for y in range(9) for x in range(9)]
-        assert any(torch.equal(cut, part) or torch.equal(cut, part.flip(2)) for part in candidates)
-
-
 @pytest.mark.gpu
 def test_graphs_and_streams_compute_what_eager_calls_compute() -> None:
     """The two ways of the script that a CPU does not have."""

@@ -129,7 +129,7 @@ def test_only_the_claims_that_the_sweep_names_are_tested() -> None:
     results = train([IDENTITY, FAR], seeds=3)
     found = answers(results)
     assert [answer.claim.id for answer in found.answers] == ["H1"]
-    assert any("the level is spent on H1 alone" in note for note in found.notes)
+    assert any("The level is spent on H1 alone" in note for note in found.notes)
     everything = answers(results, sweep(claims=None))
     assert {answer.claim.id for answer in everything.answers} == set(CLAIMS)
     assert everything.tested > 1

@@ -75,7 +75,7 @@ def results(memory: MemoryTracker, name: str = "search") -> list[TrialResult]:
 def test_a_search_runs_is_filed_and_reported_and_a_second_run_does_nothing(
     memory: MemoryTracker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    planned = plan(trials=9, minimize=["val_error", "lesion/mean_increase"])
+    planned = plan(trials=9, minimize=["val_error", "spectrum/median_condition"], analyses={"spectrum": {}})
     outcome, shown = run_inline(planned)
     assert (outcome.planned, outcome.reused, outcome.counts, outcome.failed) == (9, 0, {"finished": 9}, False)
     assert shown.count("finished, test error") == 9
@@ -84,7 +84,7 @@ def test_a_search_runs_is_filed_and_reported_and_a_second_run_does_nothing(
     study = stored("search")
     assert states(study) == ["COMPLETE"] * 9
     assert [trial.values for trial in study.trials] == [
-        [result.history[-1].val_error, result.analyses["lesion"].summary["mean_increase"]] for result in measured
+        [result.history[-1].val_error, result.analyses["spectrum"].summary["median_condition"]] for result in measured
     ]
     sweep = memory.load_sweep("search").sweep
     page = write_report(measured, sweep=sweep, command="", folder=tmp_path / "reports" / "search").read_text()
@@ -113,11 +113,11 @@ def test_a_search_asks_what_it_minimizes_of_networks_that_another_sweep_trained(
         raise AssertionError("nothing is to be trained")
 
     before_epoch(monkeypatch, nothing)
-    outcome, _ = run_inline(plan(axes=axes, trials=2, minimize=["lesion/mean_increase"]))
+    outcome, _ = run_inline(plan(axes=axes, trials=2, minimize=["spectrum/worst_condition"], analyses={"spectrum": {}}))
     assert (outcome.counts, outcome.failed) == ({}, False)
     measured = results(memory)
     assert {result.key for result in measured} <= before
-    assert all("lesion" in result.analyses for result in measured)
+    assert all("spectrum" in result.analyses for result in measured)
     assert len(memory.runs) == 2, "the answers are filed under the runs of the grid"
 
 
@@ -197,11 +197,11 @@ def test_an_objective_that_was_not_measured_is_a_failure_in_the_study_alone(
     from resablate.searches import objectives
 
     monkeypatch.setattr(objectives, "_numbers", lambda name: ())
-    outcome, _ = run_inline(plan(trials=1, minimize="lesion/nothing"))
+    outcome, _ = run_inline(plan(trials=1, minimize="spectrum/nothing", analyses={"spectrum": {}}))
     assert outcome.counts == {"finished": 1}
     [trial] = stored("search").trials
     assert trial.state.name == "FAIL"
-    assert trial.user_attrs["resablate.reason"].startswith("lesion/nothing: lesion gives no 'nothing', but baseline_er")
+    assert trial.user_attrs["resablate.reason"].startswith("spectrum/nothing: spectrum gives no 'nothing', but ")
 
 
 def test_what_another_sweep_completed_is_taken_and_belongs_to_both(memory: MemoryTracker) -> None:

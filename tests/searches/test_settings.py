@@ -31,18 +31,27 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"minimize": "test_error"}, "search.minimize: test_error would choose by the test set, .* minimize val_error or"),
     ({"minimize": "val_eror"}, "search.minimize: 'val_eror' is none of val_error, .*; did you mean 'val_error'"),
     (
-        {"minimize": "lesion/mean_increse"},
-        "search.minimize: lesion/mean_increse: lesion .*'mean_increase'",
+        {"minimize": "spectrum/worst_conditon", "parts": {"analyses": ["spectrum"]}},
+        "search.minimize: spectrum/worst_conditon: spectrum .*'worst_condition'",
     ),
     ({"minimize": "leson/mean_increase"}, "search.minimize: unknown analysis 'leson'; did you mean 'lesion'"),
     (
-        {"minimize": "lesion/mean_increase", "parts": {"analyses": ["path_gradient"]}},
-        r"search.minimize: lesion/mean_increase: the sweep does not ask 'lesion' \(it asks path_gradient\)",
+        {"minimize": "spectrum/worst_condition", "parts": {"analyses": ["path_gradient"]}},
+        r"search.minimize: spectrum/worst_condition: the sweep does not ask 'spectrum' \(it asks path_gradient\)",
     ),
     (
-        {"minimize": "lesion/mean_error", "parts": {"analyses": {}}},
-        r"search.minimize: .* does not ask 'lesion' \(it asks no analysis but the test\)",
+        {"minimize": "spectrum/worst_condition", "parts": {"analyses": {}}},
+        r"search.minimize: .* does not ask 'spectrum' \(it asks no analysis but the test\)",
     ),
+    (
+        {"minimize": "lesion/mean_increase"},
+        "search.minimize: lesion/mean_increase would choose by the test set",
+    ),
+    (
+        {"minimize": "saliency/novelty"},
+        "search.minimize: saliency/novelty would choose by the test",
+    ),
+    ({"minimize": "test_loss"}, "search.minimize: test_loss would choose by the test set"),
     ({"minimize": "test/error"}, "search.minimize: test/error would choose by the test set"),
     (
         {"axes": {"dataset.train_examples": {"low": 1000.2, "high": 1000.8}}},
@@ -51,8 +60,8 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"minimize": ["val_error", "val_error"]}, "search.minimize: every objective once, got val_error, val_error"),
     ({"minimize": []}, "search.minimize: at least one is needed, got an empty list"),
     (
-        {"minimize": ["val_error", "lesion/mean_increase"], "method": "gp"},
-        "search.minimize: method: gp takes one objective, got val_error, lesion/mean_increase; several are",
+        {"minimize": ["val_error", "val_loss"], "method": "gp"},
+        "search.minimize: method: gp takes one objective, got val_error, val_loss; several are",
     ),
     (
         {"minimize": ["val_error", "val_loss"], "method": "random"},
@@ -87,8 +96,8 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"pruning": "hyperband"}, "search.pruning: hyperband waits for whole brackets of trials, so tpe would propose"),
     ({"analyze_best": 0}, "search.analyze_best: input should be greater than or equal to 1, got 0"),
     (
-        {"analyze_best": 2, "minimize": "lesion/mean_error"},
-        "search.analyze_best: minimize needs lesion/mean_error of every trial; remove one of the two",
+        {"analyze_best": 2, "minimize": "spectrum/worst_condition", "parts": {"analyses": ["spectrum"]}},
+        "search.analyze_best: minimize needs spectrum/worst_condition of every trial; remove one of the two",
     ),
     (
         {"analyze_best": 2, "parts": {"analyses": {"test": {}}}},
@@ -138,7 +147,7 @@ def test_what_goes_by_validation_needs_images_that_are_held_out(changed: dict[st
 
 def test_a_grid_and_a_search_by_an_analysis_need_no_images_that_are_held_out() -> None:
     assert plan(**GRID, parts=ALL_IMAGES).trial_count == 2
-    plan(minimize="lesion/mean_increase", parts={**ALL_IMAGES, "analyses": ["lesion"]})
+    plan(minimize="spectrum/worst_condition", parts={**ALL_IMAGES, "analyses": ["spectrum"]})
 
 
 def test_several_mistakes_come_together() -> None:

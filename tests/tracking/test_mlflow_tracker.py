@@ -11,7 +11,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from resablate.errors import TrackingError
+from resablate.errors import TrackerAway, TrackingError
 from resablate.measurement import AnalysisResult
 from resablate.result import weights_file
 from resablate.spec import TrainSpec
@@ -369,6 +369,30 @@ def test_no_run_is_left_running(uri: str) -> None:
     again.end_sweep("finished")
     statuses = {child.data.params["seed"]: child.info.status for child in runs(uri, "trial")}
     assert statuses == {"0": "FINISHED", "1": "KILLED"}
+
+
+@pytest.mark.parametrize("name", ["sweep.json", "trials.json", "result.json"])
+def test_a_file_that_cannot_be_read_now_is_not_taken_for_a_damaged_one(
+    name: str, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a server that is too busy would have an earlier submission reported, or trials run again."""
+    tracker = started(uri)
+    run(tracker, make_result(seed=0))
+    tracker.end_sweep("finished")
+    complete = open_tracker(uri).complete_keys()
+    read = MlflowStore.read_file
+
+    def away(store: MlflowStore, run_id: str, artifact_uri: str, file: str) -> bytes | None:
+        if file == name:
+            raise TrackerAway("503")
+        return read(store, run_id, artifact_uri, file)
+
+    monkeypatch.setattr(MlflowStore, "read_file", away)
+    with pytest.raises(TrackerAway):
+        open_tracker(uri).load_sweep("seeds")
+    if name == "result.json":
+        with pytest.raises(TrackerAway):
+            open_tracker(uri).check_results(complete)
 
 
 def test_noting_trials_does_not_write_the_list_each_time(uri: str, calls: Counter[str]) -> None:

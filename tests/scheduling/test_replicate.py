@@ -1,0 +1,109 @@
+"""The winner of a search and its baseline, trained anew with seeds that the search never used."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from resablate.claims.answering import answer_sweeps
+from resablate.errors import SpecError
+from resablate.plan import SweepPlan, checked_plan
+from resablate.report import write_report
+from resablate.scheduling import run
+from resablate.sweep import parse_sweep
+from resablate.tracking import MemoryTracker
+from tests.scheduling.test_inline import before_epoch, results, run_tiny
+from tests.scheduling.tiny import BASE
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # of the study
+
+RANGE = {"low": 0.01, "high": 1, "log": True}
+BASE_RATE = 0.001
+
+
+@pytest.fixture(autouse=True)
+def memory(monkeypatch: pytest.MonkeyPatch) -> MemoryTracker:
+    """The tracker that every sweep of the test uses."""
+    found = MemoryTracker()
+    monkeypatch.setattr(run, "open_tracker", lambda uri: found)
+    monkeypatch.setattr("resablate.figures.draw_all", lambda result: {})
+    return found
+
+
+def searched(*, parts: dict[str, Any] | None = None, **search: Any) -> SweepPlan:
+    content = {
+        "name": "tiny",
+        "base": {**BASE, "dataset.train_examples": 64, "epochs": 1},
+        "baseline": {"learning_rate": BASE_RATE},
+        "axes": {"learning_rate": RANGE},
+        "analyses": {"lesion": {"examples": 64}},
+        "search": {"method": "tpe", "trials": 3, "seeds": [0, 4], "analyze_best": 1, "replicate": 2, **search},
+        **(parts or {}),
+    }
+    return checked_plan(lambda: parse_sweep(content), place="tiny.yaml")
+
+
+def test_the_winner_by_validation_and_the_baseline_get_new_seeds(
+    memory: MemoryTracker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    plan = searched()
+    assert (plan.trial_count, plan.most_trials) == (6, 10)
+    assert any("seeds 5 to 6, which the search never uses" in note for note in plan.notes)
+
+    def killed(trial: Any) -> None:
+        if (trial.spec.seed, trial.spec.learning_rate) == (6, BASE_RATE):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        before_epoch(patch, killed)
+        outcome, _ = run_tiny(plan)
+    assert (outcome.interrupted, outcome.counts) == (True, {"finished": 9})
+    outcome, _ = run_tiny(plan)
+    assert (outcome.counts, outcome.failed, outcome.remaining) == ({"finished": 1}, False, 0)
+    outcome, _ = run_tiny(plan)
+    assert outcome.counts == {}, "a search that was replicated trains nothing"
+
+    found = results(memory)
+    points: dict[float, list[float]] = {}
+    for result in found:
+        if result.spec.seed in (0, 4):
+            points.setdefault(result.spec.learning_rate, []).append(result.history[-1].val_error or 0.0)
+    best = min(points, key=lambda rate: sum(points[rate]))
+    new = [(result.spec.learning_rate, result.spec.seed) for result in found if result.spec.seed in (5, 6)]
+    assert sorted(new) == sorted((rate, seed) for rate in (best, BASE_RATE) for seed in (5, 6))
+    asked = [r for r in found if "lesion" in r.analyses]
+    assert {(r.spec.learning_rate, r.spec.seed) for r in asked} == {*new, (best, 0), (best, 4)}
+
+    told = answer_sweeps([plan.sweep], found)
+    assert told.answers[0].claim.id == "winner"
+    assert told.answers[0].shown
+    assert told.answers[0].shown.seeds == (2, 2)
+    assert told.notes[0] == f"The winner by val_error is learning_rate {best:.3g}."
+    assert "Trained anew with seeds 5 to 6, which the search never used, its test error is" in told.notes[1]
+    page = write_report(found, sweep=plan.sweep, command="x", folder=tmp_path / "report")
+    assert all(note in page.read_text() for note in told.notes[:1])
+
+
+def test_points_that_are_known_ahead_have_a_winner_too(memory: MemoryTracker) -> None:
+    plan = searched(method="random", trials=2, seeds=None, analyze_best=None)
+    outcome, _ = run_tiny(plan)
+    assert (outcome.planned, outcome.counts) == (6, {"finished": 6})
+    assert sorted(result.spec.seed for result in results(memory)) == [0, 0, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("search", "parts", "told"),
+    [
+        ({"replicate": 1}, {}, "search.replicate: .*greater than or equal to 2, got 1"),
+        ({"replicate": None}, {}, "baseline: is what search.replicate compares the winner with"),
+        ({"minimize": ["val_error", "val_loss"]}, {}, "search.replicate: needs one winner, and minimize is"),
+        ({}, {"search": {"replicate": 2}, "axes": {"shortcut": ["identity"]}}, "search.replicate: grid chooses no"),
+        ({}, {"baseline": {"seed": 3}}, "baseline.seed: the baseline gets the same new seeds"),
+        ({}, {"baseline": {"dataset": "synthetic"}}, "baseline.dataset: winner and baseline are compared on the same"),
+        ({}, {"baseline": {"depht": 3}}, "baseline.depht: no such field"),
+        ({}, {"baseline": {"depth": 9}}, "baseline: depth: "),
+    ],
+)
+def test_mistakes(search: dict[str, Any], parts: dict[str, Any], told: str) -> None:
+    with pytest.raises(SpecError, match=told):
+        searched(parts=parts, **search)
