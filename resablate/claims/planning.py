@@ -17,6 +17,7 @@ from resablate.component import Component
 from resablate.datasets import DATASETS
 from resablate.errors import SpecError
 from resablate.spec import TrainSpec
+from resablate.sweep_blocks import FIRST_SEEDS
 
 LEVEL = 0.05
 LEAST_SEEDS = 3
@@ -85,6 +86,19 @@ def plan_claims(
         "analyses": _questions(claims),
     }
     return ClaimPlan({name: part for name, part in content.items() if part != {} or name == "analyses"}, notes)
+
+
+def until_decided(planned: ClaimPlan, claims: Sequence[Claim]) -> ClaimPlan:
+    """The same sweep with seeds in rounds until these claims are decided, up to a third more than a fixed number.
+
+    The last look keeps half of the level, for which a third more seeds make up.
+    """
+    axes = dict(planned.content["axes"])
+    fixed = len(axes.pop("seed"))
+    most = max(-(-4 * fixed // 3), FIRST_SEEDS + 1)
+    seeds = {"until": "decided", "most": most, "claims": [claim.id for claim in claims]}
+    content = {name: part for name, part in planned.content.items() if name != "axes"}
+    return ClaimPlan({**content, **({"axes": axes} if axes else {}), "seeds": seeds}, planned.notes)
 
 
 def _question(claims: Sequence[Claim], dataset: str) -> str:

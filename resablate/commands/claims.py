@@ -33,6 +33,9 @@ def claims(
     seeds: Annotated[
         int | None, typer.Option("--seeds", min=1, help="Of each cell; by power if left out.", show_default=False)
     ] = None,
+    rounds: Annotated[
+        bool, typer.Option("--until-decided", help="Plan seeds in rounds until the claims are decided.")
+    ] = False,
     output: Annotated[
         Path | None, typer.Option("--output", help="The sweep file; printed if left out.", show_default=False)
     ] = None,
@@ -43,10 +46,12 @@ def claims(
     given = {"--dataset": dataset, "--depth": depth, "--seeds": seeds, "--output": output}
     if not plan and (unused := [name for name, value in given.items() if value is not None]):
         raise SpecError(f"{', '.join(unused)}: only with --plan")
+    if rounds and not plan:
+        raise SpecError("--until-decided: only with --plan")
     if plan and as_json:
         raise SpecError("--json: not with --plan, which writes a sweep file")
     if plan:
-        _plan(names or [], dataset=dataset, depth=depth, seeds=seeds, output=output)
+        _plan(names or [], dataset=dataset, depth=depth, seeds=seeds, rounds=rounds, output=output)
     elif names:
         _decide(names, as_json=as_json, tracking_uri=tracking_uri)
     else:
@@ -112,10 +117,16 @@ def _row(answer: Answer) -> list[str]:
 
 
 def _plan(
-    names: Sequence[str], *, dataset: str | None, depth: int | None, seeds: int | None, output: Path | None
+    names: Sequence[str],
+    *,
+    dataset: str | None,
+    depth: int | None,
+    seeds: int | None,
+    rounds: bool,
+    output: Path | None,
 ) -> None:
     from resablate.claims import CLAIMS
-    from resablate.claims.planning import plan_claims
+    from resablate.claims.planning import plan_claims, until_decided
 
     if not names:
         raise SpecError("--plan: needs one claim or more, such as --plan H1 H2; resablate claims lists them")
@@ -123,7 +134,9 @@ def _plan(
         raise SpecError([str(UnknownName("claim", name, CLAIMS)) for name in unknown])
     if output is not None and output.exists():
         raise SpecError(f"--output {output}: is there already; name another file")
-    planned = plan_claims([CLAIMS[name] for name in dict.fromkeys(names)], dataset=dataset, depth=depth, seeds=seeds)
+    claims = [CLAIMS[name] for name in dict.fromkeys(names)]
+    planned = plan_claims(claims, dataset=dataset, depth=depth, seeds=seeds)
+    planned = until_decided(planned, claims) if rounds else planned
     text = _sweep_text(planned)
     if output is None:
         _print(text.rstrip())
@@ -146,6 +159,9 @@ def _sweep_text(planned: ClaimPlan) -> str:
     plan = plan_sweep(parse_sweep(planned.content))
     seconds = sum(estimate_seconds(spec, plan.questions(spec)) for spec in plan.trials)
     cost = f"{plan.trial_count} trials; estimated, not measured: {clock(seconds)} in all on one CPU core"
+    if plan.most_trials > plan.trial_count:
+        part = plan.most_trials / plan.trial_count
+        cost += f" to begin with, and at most {plan.most_trials} trials in {clock(part * seconds)}"
     comments = [cost, *planned.notes, *plan.notes]
     return "".join(f"# {line}\n" for line in comments) + dump_yaml(planned.content, width=120)
 

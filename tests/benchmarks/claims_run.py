@@ -84,7 +84,7 @@ def report(runs: Sequence[ClaimRun]) -> str:
         "",
         "Written by `python -m tests.benchmarks.claims_run`: for each claim the sweep that `resablate claims --plan`",
         "writes, cut to tiny networks and data, trained, filed in MLflow and decided as `resablate claims SWEEP` does.",
-        "What the verdicts say is that every claim can be decided; of the papers' networks they say nothing.",
+        "A verdict here says that its claim can be decided; of the papers' networks it says nothing.",
         "",
         f"{len(trained)} trainings in all, {seconds:,.0f} s together on a machine that does other work too; claims",
         "share trainings, so the columns add up to more. n is the trainings of each cell of the part that decides.",

@@ -6,7 +6,7 @@ import pytest
 
 from resablate.claims import CLAIMS
 from resablate.claims.claim import Claim
-from resablate.claims.planning import plan_claims
+from resablate.claims.planning import plan_claims, until_decided
 from resablate.claims.trials import Trials
 from resablate.errors import SpecError
 from resablate.plan import SweepPlan, plan_sweep
@@ -83,3 +83,13 @@ def test_what_nothing_decides_cannot_be_planned(name: str) -> None:
 def test_bad_input_is_told(names: list[str], how: dict[str, Any], message: str) -> None:
     with pytest.raises(SpecError, match=message):
         planned(*names, **how)
+
+
+@pytest.mark.parametrize("name", ["H1", "V10", "Z10"])
+def test_a_sweep_until_decided_is_one_that_can_be_planned(name: str) -> None:
+    planned = until_decided(plan_claims([CLAIMS[name]], seeds=6), [CLAIMS[name]])
+    plan = plan_sweep(parse_sweep(planned.content))
+    family = plan.family()
+    assert family
+    assert (list(family.claims), family.rounds.seeds[-1]) == ([name], 8)
+    assert {spec.seed for spec in plan.trials} == {0, 1}
