@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from torch import Tensor
 
 from resablate.analyses import ANALYSES, Analysis
 from resablate.failures import DeviceLost
@@ -18,7 +19,7 @@ from resablate.scheduling import SweepOutcome, analyze, measure, preview, run, r
 from resablate.scheduling.analyze import AnalysisOutcome, StoredTrial
 from resablate.spec import TrainSpec
 from resablate.tracking import MemoryTracker
-from resablate.training import Training
+from resablate.training.step import TrainingStep
 from tests.datasets.image_files import write_folder
 from tests.factories import make_history, make_measurement, make_test
 from tests.scheduling.tiny import STEPS, tiny_plan
@@ -34,13 +35,13 @@ class Counter:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.steps = 0
-        step = Training._step
+        update = TrainingStep.streamed  # the end of every step, wherever its images come from
 
-        def counted(training: Training, *batch: Any) -> Any:
+        def counted(step: TrainingStep, images: Tensor, labels: Tensor) -> None:
             self.steps += 1
-            return step(training, *batch)
+            update(step, images, labels)
 
-        monkeypatch.setattr(Training, "_step", counted)
+        monkeypatch.setattr(TrainingStep, "streamed", counted)
 
     def of(self, act: Callable[[], object]) -> int:
         """How many steps `act` takes."""
