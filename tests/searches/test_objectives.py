@@ -67,6 +67,12 @@ def test_several_sets_of_arguments_are_told_apart_whatever_was_measured_first() 
     assert objective(result, "lesion/worst_error", SEVERAL) == 0.5, "that of the arguments that are asked first"
     assert objective(result, "lesion examples 20/worst_error", SEVERAL) == 0.2, "a default that is written is one"
     assert list(objective_names(SEVERAL)) == ["lesion", "lesion examples 20"]
+    for name in ("lesion/worst_error", "lesion examples 20/worst_error"):
+        assert objective_problem(name, SEVERAL) is None
+    assert objective_problem("lesion examples 7/worst_error", SEVERAL) == (
+        "lesion examples 7/worst_error: the sweep does not ask 'lesion examples 7' (it asks lesion ="
+        " lesion(examples=50), lesion examples 20 = lesion(examples=20))"
+    )
 
 
 def test_the_message_says_which_arguments_are_meant() -> None:
@@ -107,7 +113,7 @@ def test_the_test_set_is_no_objective(name: str) -> None:
     assert f"{name} would choose by the test set" in str(objective_problem(name, asked))
 
 
-@pytest.mark.parametrize("name", [name for name in ANALYSES if ANALYSES[name].examples != "test"])
+@pytest.mark.parametrize("name", [name for name in ANALYSES if name != "test"])
 def test_the_numbers_of_every_analysis_are_known_before_it_runs(name: str) -> None:
     numbers = objectives._numbers(name)
     for number in numbers:

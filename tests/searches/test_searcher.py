@@ -288,7 +288,6 @@ def measured(result: TrialResult, error: float) -> TrialResult:
     return result.with_measurements([make_measurement("lesion", make_lesion([error], baseline=0.0), examples=50)])
 
 
-@pytest.mark.skip(reason="its objective reads test images, which is refused now: to be written on another")
 def test_a_training_of_another_sweep_without_the_objective_is_proposed_to_be_measured() -> None:
     with open_search(make_search(name="first", trials=3)) as search:
         known = {result.key: result for result in run(search)}
@@ -305,7 +304,6 @@ def test_a_training_of_another_sweep_without_the_objective_is_proposed_to_be_mea
         assert [search.next(), search.next(), search.next()] == [*specs[1:], None]
 
 
-@pytest.mark.skip(reason="its objective reads test images, which is refused now: to be written on another")
 def test_a_measurement_that_failed_is_not_tried_again() -> None:
     sweep = make_search(trials=1, **LESION)
     with open_search(sweep) as search:
@@ -390,7 +388,6 @@ def test_a_study_of_another_question_is_left_alone(changed: dict[str, Any], what
     assert len(stored().trials) == 2
 
 
-@pytest.mark.skip(reason="its objective reads test images, which is refused now: to be written on another")
 def test_other_arguments_of_what_is_minimized_are_another_question() -> None:
     with open_search(make_search(trials=2, **LESION)):
         pass
