@@ -61,7 +61,7 @@ def test_a_server_that_stays_away_gets_everything_by_the_next_command(
         said = sweep.said()
         assert "3 finished" in said, "the trials went on"
         assert re.search(r"not filed: the tracker does not answer; results wait in .*spool and are filed when ", said)
-        assert re.search(r"\(TrackingError: http://127\.0\.0\.1:\d+: .* failed: ", said)
+        assert re.search(r"\(TrackerAway: http://127\.0\.0\.1:\d+: .* failed: ", said)
         assert "run the same command again to continue" in said
         waiting = sweep.spooled()
         assert waiting

@@ -47,7 +47,10 @@ def test_multiply_adds_by_hand() -> None:
     second = 9 * 2 * 4 * 16 + 9 * 4 * 4 * 16
     third = 9 * 4 * 8 * 4 + 9 * 8 * 8 * 4
     head = 8 * 3
-    assert cost() == (18 + 4 + 72 + 8 + 216 + 16 + 864 + 32 + 27, stem + first + second + third + head, 3)
+    parameters = 18 + 4 + 72 + 8 + 216 + 16 + 864 + 32 + 27
+    adds = stem + first + second + third + head
+    put_out = 3 * 2 * 64 + 2 * 4 * 16 + 2 * 8 * 4 + 3
+    assert cost() == (parameters, adds, 3, 8, put_out, adds), "no layer puts out 16 channels"
 
 
 def test_multiply_adds_of_odd_images() -> None:

@@ -14,7 +14,7 @@ from resablate.result import TrialResult
 from resablate.searches.searcher import REASON
 from resablate.searches.study import ADDRESS_VARIABLE
 from resablate.spec import TrainSpec
-from tests.factories import make_lesion, make_measurement
+from tests.factories import make_measurement, make_path_gradient
 from tests.searches.studies import AXES, discarded, end, keys, make_search, open_search, run, states, stored
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # of the study that a test opens beside ours
@@ -281,17 +281,17 @@ def test_components_and_cases_are_axes() -> None:
     assert [trial.params for trial in stored("rebuilt").trials] == [trial.params for trial in study.trials]
 
 
-LESION = {"analyses": {"lesion": {"examples": 50}}, "minimize": "lesion/worst_error"}
+GRADIENT: dict[str, Any] = {"analyses": {"path_gradient": {"examples": 50}}, "minimize": "path_gradient/gradient_norm"}
 
 
-def measured(result: TrialResult, error: float) -> TrialResult:
-    return result.with_measurements([make_measurement("lesion", make_lesion([error], baseline=0.0), examples=50)])
+def measured(result: TrialResult, norm: float) -> TrialResult:
+    return result.with_measurements([make_measurement("path_gradient", make_path_gradient([norm]), examples=50)])
 
 
 def test_a_training_of_another_sweep_without_the_objective_is_proposed_to_be_measured() -> None:
     with open_search(make_search(name="first", trials=3)) as search:
         known = {result.key: result for result in run(search)}
-    sweep = make_search(trials=3, **LESION)
+    sweep = make_search(trials=3, **GRADIENT)
     with open_search(sweep, complete=known.get) as search:
         specs = [spec for spec in iter(search.next, None) if spec]
         assert ([spec.key for spec in specs], search.reused) == (list(known), {})
@@ -300,20 +300,20 @@ def test_a_training_of_another_sweep_without_the_objective_is_proposed_to_be_mea
     assert stored().trials[0].values == [0.75]
     past = [measured(known[specs[0].key], 0.75), *list(known.values())[1:]]
     with open_search(sweep, past, complete=known.get) as search:
-        assert search.past == [specs[0]], "the others hold no lesion"
+        assert search.past == [specs[0]], "the others hold no gradient"
         assert [search.next(), search.next(), search.next()] == [*specs[1:], None]
 
 
 def test_a_measurement_that_failed_is_not_tried_again() -> None:
-    sweep = make_search(trials=1, **LESION)
+    sweep = make_search(trials=1, **GRADIENT)
     with open_search(sweep) as search:
         spec = search.next()
         assert spec
-        failure = FailedMeasurement(question=Question(Component("lesion", {"examples": 50})), reason="no memory")
+        failure = FailedMeasurement(question=Question(Component("path_gradient", {"examples": 50})), reason="no memory")
         result = end(spec).with_measurements([], [failure])
         search.tell(result)
     assert states(stored()) == ["FAIL"]
-    assert stored().trials[0].user_attrs[REASON] == "lesion/worst_error: no memory"
+    assert stored().trials[0].user_attrs[REASON] == "path_gradient/gradient_norm: no memory"
     with open_search(sweep, [result]) as search:
         assert (search.left, search.next()) == (0, None)
 
@@ -389,12 +389,14 @@ def test_a_study_of_another_question_is_left_alone(changed: dict[str, Any], what
 
 
 def test_other_arguments_of_what_is_minimized_are_another_question() -> None:
-    with open_search(make_search(trials=2, **LESION)):
+    with open_search(make_search(trials=2, **GRADIENT)):
         pass
-    with open_search(make_search(trials=2, **{**LESION, "analyses": {"path_count": {}, "lesion": {"examples": 50}}})):
+    with open_search(
+        make_search(trials=2, **{**GRADIENT, "analyses": {"path_count": {}, "path_gradient": {"examples": 50}}})
+    ):
         pass
     with pytest.raises(TrackingError, match="was begun with other analyses, so"):
-        open_search(make_search(trials=2, **{**LESION, "analyses": {"lesion": {"examples": 60}}}))
+        open_search(make_search(trials=2, **{**GRADIENT, "analyses": {"path_gradient": {"examples": 60}}}))
 
 
 def test_the_same_words_are_the_same_question() -> None:
