@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -22,8 +23,7 @@ def shape_key(spec: TrainSpec) -> str:
     Args:
         spec: canonical.
     """
-    shape = {name: _shape(name, value) for name, value in dict(spec).items()}
-    return content_hash({name: part for name, part in shape.items() if not _differs(name)}, KEY_LENGTH)
+    return content_hash({name: _shape(name, getattr(spec, name)) for name in _shared_fields()}, KEY_LENGTH)
 
 
 def by_shape(trials: Sequence[TrainSpec]) -> list[Pack]:
@@ -32,10 +32,13 @@ def by_shape(trials: Sequence[TrainSpec]) -> list[Pack]:
     Args:
         trials: canonical.
     """
-    shapes: dict[str, dict[str, list[TrainSpec]]] = {}
+    cells: dict[str, list[TrainSpec]] = {}
     for spec in trials:
-        shapes.setdefault(shape_key(spec), {}).setdefault(spec.cell, []).append(spec)
-    return [tuple(spec for cell in cells.values() for spec in cell) for cells in shapes.values()]
+        cells.setdefault(spec.cell, []).append(spec)
+    shapes: dict[str, list[TrainSpec]] = {}
+    for replicates in cells.values():  # which have one shape: a seed is PER_MEMBER
+        shapes.setdefault(shape_key(replicates[0]), []).extend(replicates)
+    return [tuple(alike) for alike in shapes.values()]
 
 
 def in_packs(trials: Sequence[TrainSpec], count_of: Callable[[Pack], int]) -> list[Pack]:
@@ -55,9 +58,10 @@ def _split(alike: Pack, count: int) -> list[Pack]:
     return [alike[start:end] for start, end in pairwise(ends)]
 
 
-def _differs(field: str) -> bool:
-    """Whether the members of a pack may have their own values of a field."""
-    return PER_MEMBER in TrainSpec.model_fields[field].metadata
+@cache
+def _shared_fields() -> tuple[str, ...]:
+    """The fields in which the members of a pack are alike, but for what their components mark."""
+    return tuple(name for name, field in TrainSpec.model_fields.items() if PER_MEMBER not in field.metadata)
 
 
 def _shape(field: str, value: Any) -> Any:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from resablate.measurement import EpochMetrics
-from resablate.storage.files import damaged_file, remove
+from resablate.storage.files import damaged_file, digest, remove
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def checkpoint_metadata(key: str, history: Sequence[EpochMetrics], files: Mappin
 
 def seal(content: bytes) -> bytes:
     """A safetensors file with `checkpoint_metadata`, its checksum filled in."""
-    return content.replace(_entry(_BLANK), _entry(hashlib.sha256(content).hexdigest()), 1)
+    return content.replace(_entry(_BLANK), _entry(digest(content)), 1)
 
 
 def keep_whole(folder: Path, *, key: str) -> Checkpoint | None:

@@ -111,7 +111,7 @@ class Training:
         self.optimizer = _row_with_arguments(OPTIMIZERS, optimizer)(network, learning_rate=learning_rate)
         self._step = TrainingStep(
             forward=compiled_by_block(network) if compile else self._sampled.forward,
-            augmentation=self.augmentation,
+            augment=self.augmentation.apply,
             penalty=self.regularizer.penalty,
             optimizer=self.optimizer,
             precision=self.precision,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import cast, final
 
 import torch
@@ -53,7 +54,7 @@ class Pack:
         first = trainings[0]
         self._step = TrainingStep(
             forward=self.network,
-            augmentation=_OfEachMember(first.augmentation, len(trainings)),
+            augment=partial(_augment_each, first.augmentation, len(trainings)),
             penalty=self._penalty,
             optimizer=self.optimizer,
             precision=first.precision,
@@ -150,32 +151,15 @@ class Packs:
         self._packs = used
 
 
-@final
-class _OfEachMember(Augmentation):
-    """An augmentation of K members' images, as each of their batches is changed alone."""
-
-    def __init__(self, augmentation: Augmentation, members: int) -> None:
-        self._augmentation = augmentation
-        self._members = members
-
-    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
-        """Not asked: each member draws its own."""
-        raise NotImplementedError
-
-    def apply(self, images: Tensor, draws: Sequence[Tensor]) -> Tensor:
-        """`images` (B, K*C, H, W), changed by `draws` (B, K, ...)."""
-        if not self._augmentation.each_alone:
-            parts = images.chunk(self._members, dim=1)
-            return torch.cat(
-                [
-                    self._augmentation.apply(part, [drawn[:, member] for drawn in draws])
-                    for member, part in enumerate(parts)
-                ],
-                dim=1,
-            )
-        every = images.unflatten(1, (self._members, -1)).flatten(0, 1)
-        changed = self._augmentation.apply(every, [drawn.flatten(0, 1) for drawn in draws])
-        return changed.unflatten(0, (-1, self._members)).flatten(1, 2)
+def _augment_each(augmentation: Augmentation, members: int, images: Tensor, draws: Sequence[Tensor]) -> Tensor:
+    """`images` (B, K*C, H, W), changed by `draws` (B, K, ...), as each member's batch is changed alone."""
+    if not augmentation.each_alone:
+        parts = enumerate(images.chunk(members, dim=1))
+        changed = [augmentation.apply(part, [drawn[:, member] for drawn in draws]) for member, part in parts]
+        return torch.cat(changed, dim=1)
+    every = images.unflatten(1, (members, -1)).flatten(0, 1)
+    changed = augmentation.apply(every, [drawn.flatten(0, 1) for drawn in draws])
+    return changed.unflatten(0, (-1, members)).flatten(1, 2)
 
 
 def _joined(plans: Sequence[EpochPlan]) -> EpochPlan:

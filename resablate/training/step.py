@@ -70,7 +70,7 @@ class TrainingStep:
 
     Args:
         forward: images (B, C, H, W) -> logits (B, classes), or (B, K, classes).
-        augmentation: of whole batches.
+        augment: images (B, C, H, W) and what was drawn for each of them -> images, changed.
         penalty: what is added to the loss, or None where nothing is.
         optimizer: its groups' `lr` is the tensor `rate` in an epoch, and a number outside of it.
         precision: of the forward pass.
@@ -90,7 +90,7 @@ class TrainingStep:
         self,
         *,
         forward: Callable[[Tensor], Tensor],
-        augmentation: Augmentation,
+        augment: Callable[[Tensor, Sequence[Tensor]], Tensor],
         penalty: Callable[[], Tensor | None],
         optimizer: torch.optim.Optimizer,
         precision: Precision,
@@ -101,7 +101,7 @@ class TrainingStep:
         recorder: Recorder | None = None,
     ) -> None:
         self._forward = forward
-        self._augmentation = augmentation
+        self._augment = augment
         self._penalty = penalty
         self._optimizer = optimizer
         self._precision = precision
@@ -165,7 +165,7 @@ class TrainingStep:
         """The next step, on normalized images (B, C, H, W) and labels (B,) that come from elsewhere."""
         _, rates, *draws = self._plan
         places = self._places(len(labels))
-        images = self._augmentation.apply(images, [drawn.index_select(0, places) for drawn in draws])
+        images = self._augment(images, [drawn.index_select(0, places) for drawn in draws])
         self.rate.copy_(rates.index_select(0, self._done)[0])
         losses, logits = self._update(images, labels)
         self.loss_sum += losses.double() * len(labels)

@@ -29,6 +29,7 @@ from torch.nn import functional
 
 from resablate.analyses import lesion
 from resablate.datasets import Examples
+from resablate.machine_speed import processor
 from resablate.model import ResidualNetwork, build_network, gradients_by_length
 from resablate.training import calibrated, derived_generator, float32_products
 from tests.benchmarks import gpu_steps
@@ -340,7 +341,7 @@ PARTS: dict[str, Callable[[Bench], Iterator[Task]]] = {
 
 def machine(device: torch.device) -> str:
     """What the figures depend on, in one line."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
     return f"{name}; torch {torch.__version__}, CUDA {torch.version.cuda}, Python {platform.python_version()}"
 
 

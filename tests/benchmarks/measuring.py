@@ -12,8 +12,9 @@ from pathlib import Path
 
 import torch
 
+from resablate.machine_speed import processor
+
 FOLDER = Path(__file__).parents[2] / "reports" / "benchmarks"
-_PROCESSORS = Path("/proc/cpuinfo")
 
 
 def machine() -> str:
@@ -23,12 +24,6 @@ def machine() -> str:
         f"{processor()}, {os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__},"
         f" Python {platform.python_version()}, {datetime.now(UTC).date().isoformat()}, load at the end {load:.1f}"
     )
-
-
-def processor() -> str:
-    """The model's name, as the system tells it."""
-    named = _PROCESSORS.read_text(encoding="utf-8").splitlines() if _PROCESSORS.is_file() else []
-    return next((line.partition(":")[2].strip() for line in named if line.startswith("model name")), platform.machine())
 
 
 @dataclass(frozen=True)

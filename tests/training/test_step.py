@@ -35,7 +35,7 @@ class TensorDescent(torch.optim.Optimizer):
 
 def make_step(forward: Any, optimizer: torch.optim.Optimizer, device: str = "cpu", **changed: Any) -> TrainingStep:
     fields: dict[str, Any] = {
-        "augmentation": Keep(),
+        "augment": Keep().apply,
         "penalty": lambda: None,
         "precision": PRECISIONS["float32"],
         "memory_format": MEMORY_FORMATS["contiguous"],
@@ -82,7 +82,7 @@ def test_no_value_is_read_in_an_epoch(augmentation: str, penalty: str) -> None:
         network,
         TensorDescent(network.parameters()),
         "meta",
-        augmentation=AUGMENTATIONS[augmentation](),
+        augment=AUGMENTATIONS[augmentation]().apply,
         penalty=regularizer.penalty,
         memory_format=MEMORY_FORMATS["channels_last"],
     )
