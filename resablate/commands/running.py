@@ -99,7 +99,8 @@ def _say_how_to_go_on(outcome: SweepOutcome) -> None:
 
 
 def _exit_code(stopped_by: str) -> int:
-    """As a shell says it: 128 and the signal."""
-    from resablate.scheduling import TERMINATED
+    """As a shell says it, 128 and the signal; 1 where no signal stopped it."""
+    from resablate.scheduling import INTERRUPTED, OUT_OF_TIME, TERMINATED
 
-    return 128 + (signal.SIGTERM if stopped_by == TERMINATED else signal.SIGINT)
+    signals = {TERMINATED: signal.SIGTERM, INTERRUPTED: signal.SIGINT, OUT_OF_TIME: signal.SIGINT}
+    return 128 + signals[stopped_by] if stopped_by in signals else 1

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from resablate.scheduling.progress import clock
     from resablate.scheduling.run import SweepOutcome, run_sweep
     from resablate.scheduling.status import STATES, SweepStanding, TrialStatus, sweep_standing
-    from resablate.scheduling.stopping import TERMINATED
+    from resablate.scheduling.stopping import INTERRUPTED, OUT_OF_TIME, TERMINATED
 
 __all__ = [
+    "INTERRUPTED",
+    "OUT_OF_TIME",
     "STATES",
     "TERMINATED",
     "Scheduler",
@@ -53,7 +55,7 @@ _HOMES = {
         "TrialStatus",
         "sweep_standing",
     ),
-    "stopping": ("TERMINATED",),
+    "stopping": ("INTERRUPTED", "OUT_OF_TIME", "TERMINATED"),
 }
 
 

@@ -116,6 +116,11 @@ class SweepProgress:
             self._running[key] += f" val {100 * val_error:.1f} %"
         self._refresh()
 
+    def put_off(self, key: str) -> None:
+        """A trial is not trained here: another sweep trains it."""
+        self._running.pop(key, None)
+        self._refresh()
+
     def ended(self, key: str, *, status: Status, test_error: float, reason: str) -> None:
         """A trial ended."""
         self._advance(key, 1.0)

@@ -83,10 +83,10 @@ def _take_a_token() -> None:
         forget_token()  # of an earlier Ray of this process
 
 
-def start_result_writer(*, uri: str, spool: Path) -> Any:
-    """A ResultWriterActor on this node."""
+def start_result_writer(*, uri: str, spool: Path, claim: str) -> Any:
+    """A ResultWriterActor on this node, which writes under the lease that was claimed."""
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    return ResultWriterActor.options(scheduling_strategy=here).remote(uri, str(spool))
+    return ResultWriterActor.options(scheduling_strategy=here).remote(uri, str(spool), claim)
 
 
 def has_failed(reference: Any) -> bool:
@@ -110,6 +110,8 @@ def run_ray(
     folder: Path,
     writer: Any,
     progress: SweepProgress,
+    search: Searcher | None,
+    put_off: Callable[[TrainSpec], None],
     stop: Callable[[], bool] = lambda: False,
     store: str = "",
 ) -> None:
@@ -125,6 +127,8 @@ def run_ray(
         folder: for checkpoints, one folder for each key; shared by the nodes if trials are to move between them.
         writer: a ResultWriterActor.
         progress: told of everything.
+        search: told of every result, if there is one.
+        put_off: told of the trials that another sweep trains or has completed.
         stop: asked all the time whether to stop the trials that run and begin no other.
         store: by `checkpoint_store`.
     """
@@ -146,11 +150,13 @@ def run_ray(
     )
     share = {"cpu": resources.cpus, "gpu": capacity.gpus_per_trial}
     trainable = tune.with_resources(tune.with_parameters(PackTrainable, context=context), share)
-    search = trials if isinstance(trials, Searcher) else None
+    asked = trials if isinstance(trials, Searcher) else None
     packs = [] if isinstance(trials, Searcher) else sizes.packs(trials)
     listed = [pack_config(list(map(plan.request, pack)))["pack"] for pack in packs]
     param_space: dict[str, Any] = {"param_space": {"pack": tune.grid_search(listed)}} if listed else {}
-    watcher = Watcher(progress, writer, folder=folder, pruning=pruning, search=search, stop=stop, store=store)
+    watcher = Watcher(
+        progress, writer, folder=folder, pruning=pruning, search=search, put_off=put_off, stop=stop, store=store
+    )
     folder.mkdir(parents=True, exist_ok=True)
     # What is paused on one node may go on on another, so Tune's note of it lies where the checkpoints do.
     with tempfile.TemporaryDirectory(prefix="resablate-tune-", dir=folder if pauses else None) as storage:
@@ -161,10 +167,8 @@ def run_ray(
                 reuse_actors=True,
                 # A paused trial counts as concurrent: a limit would keep its bracket from ever being filled.
                 max_concurrent_trials=None if pauses else capacity.concurrent,
-                search_alg=TuneSearchAdapter(partial(sizes.next_pack, search), request=plan.request)
-                if search
-                else None,
-                num_samples=search.scheduled if search else 1,
+                search_alg=TuneSearchAdapter(partial(sizes.next_pack, asked), request=plan.request) if asked else None,
+                num_samples=asked.scheduled if asked else 1,
                 scheduler=PRUNINGS["none" if by_member else pruning](epochs),
             ),
             run_config=_run_config(storage, watcher=watcher, stop=stop),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,15 +22,16 @@ from resablate.result import Status
 from resablate.scheduling.batches import TRIALS, run_batches_inline, run_batches_on_ray
 from resablate.scheduling.further import FurtherTrainings, Measure
 from resablate.scheduling.inline import Scheduler
+from resablate.scheduling.lease_keeper import HeldLease, kept_lease
 from resablate.scheduling.measure import Measured, answer_now, measure_best, measure_missing
-from resablate.scheduling.pending import PendingTrials, check_pruning_inline, find_pending
+from resablate.scheduling.pending import PendingTrials, check_pruning_inline, completed_result, find_pending
 from resablate.scheduling.progress import SweepProgress
 from resablate.scheduling.stopping import Stopping
 from resablate.storage.checkpoint_store import checkpoint_store
 from resablate.storage.locations import tracking_uri, work_folder
 from resablate.storage.locks import exclusive_lock, wait_for_workers
 from resablate.storage.spool import SPOOL
-from resablate.tracking import open_tracker
+from resablate.tracking import Tracker, open_tracker
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ def run_sweep(
         time_budget: seconds after which running trials are stopped, with their checkpoints; no end where None.
 
     Raises:
+        LeaseTaken: if another process runs the sweep; nothing of it was touched then.
         TrackingError: if the tracker cannot be used.
         ResourceError: if a trial asks for what does not exist, or the store of checkpoints is none.
         DatasetError: if a data set is missing.
@@ -120,8 +123,7 @@ def run_sweep(
     if scheduler == "inline":
         check_pruning_inline(plan.sweep)
     plan = plan.identified(data_root)
-    with Stopping(time_budget) as stopping, exclusive_lock(work, plan.sweep.name, parts=(SPOOL, TRIALS)):
-        wait_for_workers(work, plan.sweep.name)
+    with Stopping(time_budget) as stopping, _right_to_run(work, plan.sweep.name, tracker, stopping) as lease:
         where: dict[str, Any] = {"data_root": data_root, "console": console}
         answer = partial(answer_now, plan, tracker, **where)
         measure = partial(measure_missing, plan, tracker=tracker, scheduler=scheduler, **where)
@@ -136,11 +138,20 @@ def run_sweep(
                 work=work, command=command, data_root=data_root, progress=progress, store=store
             )
             knobs["following"] = further.next
+            knobs["take"] = partial(completed_result, plan=plan, tracker=tracker, answer=answer)
             if scheduler == "inline" or not (pending.scheduled or further.waits):
-                problems = run_batches_inline(plan, pending, tracker=tracker, **knobs)
+                problems = run_batches_inline(plan, pending, tracker=tracker, stopping=stopping, **knobs)
             else:
                 problems = run_batches_on_ray(
-                    plan, pending, uri=place, datasets=datasets, stopping=stopping, console=console, **knobs
+                    plan,
+                    pending,
+                    tracker=tracker,
+                    uri=place,
+                    lease=lease,
+                    datasets=datasets,
+                    stopping=stopping,
+                    console=console,
+                    **knobs,
                 )
             late = further.measured
             if not problems and not stopping.reason:
@@ -156,6 +167,15 @@ def run_sweep(
                 records=tracker.ui_hint(),
                 wall_seconds=time.monotonic() - start,
             )
+
+
+@contextmanager
+def _right_to_run(work: Path, sweep: str, tracker: Tracker, stopping: Stopping) -> Generator[HeldLease]:
+    """Holds the sweep's folder and its lease; nothing of the sweep is touched before that."""
+    with exclusive_lock(work, sweep, parts=(SPOOL, TRIALS)):
+        wait_for_workers(work, sweep)
+        with kept_lease(tracker, sweep, stopping) as lease:
+            yield lease
 
 
 def _progress(plan: SweepPlan, pending: PendingTrials, further: FurtherTrainings, console: Console) -> SweepProgress:

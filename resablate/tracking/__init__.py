@@ -3,10 +3,11 @@
 from resablate.storage.locations import home as home
 from resablate.storage.locations import tracking_uri as tracking_uri
 from resablate.storage.locations import work_folder as work_folder
+from resablate.tracking.leases import BEAT_SECONDS as BEAT_SECONDS
+from resablate.tracking.leases import Lease as Lease
 from resablate.tracking.memory_tracker import MemoryTracker as MemoryTracker
 from resablate.tracking.mlflow_tracker import MlflowTracker as MlflowTracker
 from resablate.tracking.opening import open_tracker as open_tracker
-from resablate.tracking.ownership import BEAT_SECONDS as BEAT_SECONDS
 from resablate.tracking.tracker import SweepRecord as SweepRecord
 from resablate.tracking.tracker import SweepStatus as SweepStatus
 from resablate.tracking.tracker import Tracker as Tracker

@@ -40,6 +40,8 @@ KEY = "resablate.key"
 STATUS = "resablate.status"
 """`running` or a trial's status; set last, so that a record that says `finished` holds its result."""
 REASON = "resablate.reason"
+PARENT = "mlflow.parentRunId"
+"""A system tag of MLflow's: its UI shows a run below its parent."""
 EPOCH = "epoch"
 """The metric that counts a trial's epochs."""
 

@@ -61,7 +61,7 @@ class TrialRun(NamedTuple):
         return self.status in COMPLETE and RESULT_FILE in self.record
 
 
-def trial_runs(store: MlflowStore, *, experiment_id: str | None = None) -> Iterator[TrialRun]:
+def trial_runs(store: MlflowStore, *, experiment_id: str | None = None, key: str = "") -> Iterator[TrialRun]:
     """The runs of all trials, the latest started first.
 
     A run of another version, one whose files lie where no results lie, or one whose tags somebody has changed to what
@@ -70,9 +70,10 @@ def trial_runs(store: MlflowStore, *, experiment_id: str | None = None) -> Itera
     Args:
         store: where they are.
         experiment_id: of a sweep, whose runs that are not complete are wanted alone; all of all sweeps where None.
+        key: of a trial, whose runs are wanted alone; all where empty.
     """
     places: dict[str, bool] = {}
-    for row in _rows(store, experiment_id):
+    for row in _searched(store, key=key) if key else _rows(store, experiment_id):
         folder = row.artifact_uri.removesuffix(f"/{row.run_id}/artifacts")
         if folder not in places:
             places[folder] = lies_where_it_should(store, folder)
@@ -108,9 +109,10 @@ def _rows(store: MlflowStore, experiment_id: str | None) -> Iterable[TrialRow]:
     return _searched(store, experiment_id)
 
 
-def _searched(store: MlflowStore, experiment_id: str | None) -> Iterator[TrialRow]:
+def _searched(store: MlflowStore, experiment_id: str | None = None, *, key: str = "") -> Iterator[TrialRow]:
     """The same by MLflow's search."""
     wanted = f"tags.`{KIND}` = 'trial' AND tags.`{SCHEMA}` = '{SCHEMA_VERSION}'"
+    wanted += f" AND tags.`{KEY}` = '{key}'" if key else ""
     if experiment_id is not None:
         wanted += "".join(f" AND tags.`{STATUS}` != '{status}'" for status in COMPLETE)
     for run in store.runs(wanted, experiment_ids=[experiment_id] if experiment_id is not None else None):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from resablate.component import Component
-from resablate.errors import TrackingError, UnknownSweep
+from resablate.errors import LeaseLost, LeaseTaken, TrackingError, TrialComplete, UnknownSweep
 from resablate.measurement import AnalysisResult, FailedMeasurement, Measurement
 from resablate.question import Question
 from resablate.result import TrialResult, weights_file
@@ -42,7 +42,7 @@ def count_in_mlflow(uri: str, key: str) -> int:
 def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
     if request.param == "memory":
         memory = MemoryTracker()
-        yield Case(memory, lambda: memory, lambda key: sum(run.spec.key == key for run in memory.runs))
+        yield Case(memory, lambda: MemoryTracker(memory), lambda key: sum(run.spec.key == key for run in memory.runs))
     else:
         uri = make_database(tmp_path)
         yield Case(MlflowTracker(uri), lambda: MlflowTracker(uri), lambda key: count_in_mlflow(uri, key))
@@ -175,15 +175,76 @@ def test_a_running_trial_of_another_sweep_is_left_alone(case: Case) -> None:
     case.tracker.start_trial(result.spec)
     second = case.again()
     start(second, make_sweep("second"))
+    with pytest.raises(LeaseTaken, match=f"trial {result.key} is being trained by sweep 'first' \\(process "):
+        second.start_trial(result.spec)
+    assert case.count_runs(result.key) == 1
+    run(case.tracker, result)
+    with pytest.raises(TrialComplete, match=f"trial {result.key} is complete"):
+        second.start_trial(result.spec)
+    assert case.count_runs(result.key) == 1
+    assert [stored.to_json() for stored in case.again().load_sweep("second").results] == [result.to_json()]
+
+
+def test_a_trial_that_its_sweep_has_left_is_free(case: Case) -> None:
+    result = make_result(seed=0)
+    start(case.tracker, make_sweep("first"))
+    case.tracker.start_trial(result.spec)
+    case.tracker.release_sweep()
+    second = case.again()
+    start(second, make_sweep("second"))
     run(second, result)
-    assert case.count_runs(result.key) == 2
+    assert [state.status for state in case.again().states("first").values()] == ["finished"]
+
+
+def test_a_submission_is_closed_however_its_process_leaves_it(case: Case) -> None:
+    claim = case.tracker.claim_sweep("seeds")
+    assert [(lease.claim.submission, lease.state) for lease in case.again().leases()] == [(claim, "held")]
+    case.tracker.release_sweep()
+    assert case.again().leases() == []
+    with pytest.raises(UnknownSweep):
+        case.again().submitted("seeds")
+
+    start(case.tracker, make_sweep())
+    case.tracker.start_trial(make_result(seed=0).spec)
+    [lease] = case.again().leases()
+    assert (lease.claim.sweep, lease.state, lease.keys) == ("seeds", "held", {make_result(seed=0).key})
+    case.tracker.release_sweep()
+    assert case.again().leases() == []
+    assert [state.status for state in case.again().states("seeds").values()] == ["interrupted"]
+
+
+def test_who_has_lost_the_lease_writes_nothing_more(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this process leaves open counts as given up where it begins the sweep again."""
+    monkeypatch.setattr("resablate.tracking.mlflow_leases.BEAT_SECONDS", 0.0)
+    result = make_result(seed=0)
+    start(case.tracker, make_sweep())
+    case.tracker.start_trial(result.spec)
+    case.tracker.log_epoch(result.key, result.history[0])
+    second = case.again()
+    start(second, make_sweep())
+    writes: list[Callable[[], object]] = [
+        case.tracker.keep_alive,
+        lambda: case.tracker.note_trial(result.spec),
+        lambda: case.tracker.start_trial(make_result(seed=1).spec),
+        lambda: case.tracker.log_epoch(result.key, result.history[1]),
+        lambda: case.tracker.finish_trial(result, weights={}, figures={}),
+        lambda: case.tracker.end_sweep("finished"),
+    ]
+    for write in writes:
+        with pytest.raises(LeaseLost, match=r"the lease of sweep 'seeds' is lost: .*process \d+ on \S+ runs it now"):
+            write()
+    state = case.again().states("seeds")[result.key]
+    assert (state.status, state.epoch) == ("interrupted", 1)
+    run(second, result)
+    assert case.count_runs(result.key) == 1
 
 
 def test_a_complete_result_stands_before_a_failed_one(case: Case) -> None:
     start(case.tracker, make_sweep("first"))
+    second = case.again()
+    start(second, make_sweep("second"))
+    run(second, make_result(seed=0, status="failed"))
     run(case.tracker, make_result(seed=0))
-    start(case.tracker, make_sweep("second"))
-    run(case.tracker, make_result(seed=0, status="failed"))
     [stored] = case.again().load_sweep("second").results
     assert stored.status == "finished"
 
