@@ -62,7 +62,7 @@ def run_plan(
             time_budget=time_budget,
         )
     except KeyboardInterrupt as stop:  # before the first trial, or again while the last results were filed
-        err.print(f"stopped by {stop}; run the same command again to continue", highlight=False)
+        err.print(f"{_stopped(str(stop))}; run the same command again to continue", highlight=False, soft_wrap=True)
         sys.exit(_exit_code(str(stop)))
     parts = [f"{count} {status} before" for status, count in outcome.not_repeated.items()]
     parts += [f"{count} {status}" for status, count in outcome.counts.items()]
@@ -87,7 +87,8 @@ def _say_how_to_go_on(outcome: SweepOutcome) -> None:
     for problem in outcome.analysis_problems:
         err.print(f"no answer: {problem}", style="red", markup=False, highlight=False, soft_wrap=True)
     if outcome.interrupted and outcome.stopped_by:
-        err.print(f"stopped by {outcome.stopped_by}; what was running continues from its last epoch", highlight=False)
+        words = f"{_stopped(outcome.stopped_by)}; what was running continues from its last epoch"
+        err.print(words, markup=False, highlight=False, soft_wrap=True)
     if outcome.remaining or outcome.filing_problems:
         err.print("run the same command again to continue", highlight=False)
     if outcome.analysis_problems:
@@ -98,9 +99,13 @@ def _say_how_to_go_on(outcome: SweepOutcome) -> None:
         sys.exit(_exit_code(outcome.stopped_by) if outcome.interrupted else 1)
 
 
+def _stopped(stopped_by: str) -> str:
+    return f"stopped by {stopped_by}" if _exit_code(stopped_by) > 1 else f"stopped: {stopped_by}"
+
+
 def _exit_code(stopped_by: str) -> int:
     """As a shell says it, 128 and the signal; 1 where no signal stopped it."""
     from resablate.scheduling import INTERRUPTED, OUT_OF_TIME, TERMINATED
 
     signals = {TERMINATED: signal.SIGTERM, INTERRUPTED: signal.SIGINT, OUT_OF_TIME: signal.SIGINT}
-    return 128 + signals[stopped_by] if stopped_by in signals else 1
+    return 1 if stopped_by and stopped_by not in signals else 128 + signals.get(stopped_by, signal.SIGINT)

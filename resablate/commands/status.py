@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +13,7 @@ from resablate.commands.running import show_trials
 
 if TYPE_CHECKING:
     from resablate.scheduling import TrialStatus
+    from resablate.tracking import Lease
 
 
 def status(
@@ -29,12 +31,15 @@ def status(
     told += f" ({short} out of memory)" if short else ""
     of = f" of at most {found.at_most}" if found.at_most > len(found.trials) else ""
     out.print(f"{name}: {len(found.trials)} trials{of}: {told}", highlight=False, soft_wrap=True)
+    if found.lease:
+        out.print(f"sweep {name!r} {_holder(found.lease)}", markup=False, highlight=False, soft_wrap=True)
     if found.rounds:
         out.print(f"seeds: {found.rounds}", markup=False, highlight=False, soft_wrap=True)
     unfinished = [t for t in found.trials if t.state != "finished" or t.missing or t.unanswered]
     if unfinished:
-        show_trials(unfinished, {trial.spec.key: _standing(trial) for trial in unfinished}, label=found.sweep.label)
-    if counts["running"] and not found.is_run_here:
+        words = {trial.spec.key: _standing(trial, found.leased.get(trial.spec.key)) for trial in unfinished}
+        show_trials(unfinished, words, label=found.sweep.label)
+    if counts["running"] and not found.is_run_here and not (found.lease and found.lease.taken):
         err.print(
             "no process here runs it: what is running runs elsewhere, or was killed and continues when the sweep is"
             " run again",
@@ -45,9 +50,20 @@ def status(
         err.print("failed trials are run again with: resablate sweep FILE --retry failed", highlight=False)
 
 
-def _standing(trial: TrialStatus) -> str:
-    """The state, and the questions that are open."""
+def _holder(lease: Lease) -> str:
+    """Who runs a sweep, or left it."""
+    owner, since = lease.claim.owner, f"{datetime.fromtimestamp(lease.claim.since / 1000):%Y-%m-%d %H:%M:%S}"
+    if lease.state == "held":
+        return f"is run by {owner}, since {since}"
+    if lease.state == "unheard":
+        return f"was begun by {owner}, another machine, at {since}; who runs it next hears whether it is at work"
+    return f"was left open by {owner}, which has ended; run it again to continue"
+
+
+def _standing(trial: TrialStatus, leased: str | None) -> str:
+    """The state, who else trains it, and the questions that are open."""
     parts = [trial.state]
+    parts += [f"leased by sweep {leased!r}"] if leased and not trial.ended else []
     parts += [f"to be asked {', '.join(map(str, trial.missing))}"] if trial.missing else []
     parts += [f"no answer to {', '.join(map(str, trial.unanswered))}"] if trial.unanswered else []
     return "; ".join(parts)

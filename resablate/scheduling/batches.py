@@ -27,7 +27,7 @@ from resablate.tracking import Tracker
 
 TRIALS = "trials"
 """Where a sweep keeps checkpoints, in its folder."""
-WRITER_ENDED = "the end of the process that files results"
+WRITER_ENDED = "the process that files results has been killed"
 """Why a sweep stops whose writer was killed."""
 Take = Callable[[str], TrialResult | None]
 """Run id of a trial that another sweep completed -> its result; None where it is damaged."""

@@ -111,6 +111,7 @@ def find_pending(
     answer: Answer,
     retry: Collection[str] = (),
     limit: int | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Generator[PendingTrials]:
     """The trials that have neither ended nor wait to be filed, or the searcher that knows which have.
 
@@ -121,6 +122,7 @@ def find_pending(
         answer: for a proposed trial that some other sweep has completed without what this one asks.
         retry: statuses; trials of this sweep that ended so are run again.
         limit: run no more than so many; all where None.
+        stop: whether a search is to wait no longer for a database that is away.
     """
     again = run_again(plan.sweep, retry)
     if not plan.adaptive:
@@ -138,6 +140,7 @@ def find_pending(
         past=[result for result in ended.values() if result.status not in again],
         complete=lambda key: completed_result(complete[key], plan, tracker, answer) if key in complete else None,
         limit=limit,
+        stop=stop,
     ) as search:
         known = trial_statuses(search.past, sweep=plan.sweep.name, tracker=tracker, asked=plan.questions)
         before = {trial.spec.key: _asked_again(trial, again) for trial in known}

@@ -107,8 +107,9 @@ class ResultWriter:
         self._opened.wait()
         if not self._writable:
             return False
+        again = spec.key in self._ended  # its earlier end may still wait to be filed
         self._ended.discard(spec.key)
-        if not self._away and spec.key not in self._late:
+        if not (self._away or again or spec.key in self._late):
             try:
                 self._tracker.start_trial(spec)
             except (LeaseTaken, LeaseLost) as error:

@@ -129,7 +129,8 @@ def run_sweep(
         measure = partial(measure_missing, plan, tracker=tracker, scheduler=scheduler, **where)
         further = FurtherTrainings(plan, tracker, spool=work / SPOOL, measure=measure, console=console, retry=retry)
         plan = further.begin()
-        with find_pending(plan, tracker, spool=work / SPOOL, answer=answer, retry=retry, limit=max_trials) as pending:
+        knows: dict[str, Any] = {"answer": answer, "retry": retry, "stop": lambda: bool(stopping.reason)}
+        with find_pending(plan, tracker, spool=work / SPOOL, limit=max_trials, **knows) as pending:
             further.follow(pending)
             datasets = _read_datasets(plan, pending, data_root)
             _say_what_ended_before(console, pending)

@@ -64,7 +64,7 @@ class Stopping:
         """Stop the sweep, as a signal does; to be called from another thread than the main one.
 
         Args:
-            reason: what makes it stop, as it follows "stopped by".
+            reason: what makes it stop, as a sentence.
         """
         self._fault = self._fault or reason
         if self._before:  # else nobody listens

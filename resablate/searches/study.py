@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from resablate.component import Component
 from resablate.component_tables import takes_whole_numbers
-from resablate.errors import ResablateError, TrackingError
+from resablate.errors import ResablateError, TrackerAway, TrackingError
 from resablate.redaction import redact, without_password
 from resablate.result import TrialResult
 from resablate.searches.objectives import objective, objective_names
@@ -33,6 +33,8 @@ _ASKED = "resablate.asked"
 """User attribute of the study: the part of the sweep that its numbers depend on."""
 _BUSY_SECONDS = 60
 """How long a write waits for a dashboard or another sweep that is writing to the same sqlite file."""
+_SQLITE_LATER = ("database is locked", "database or disk is full", "disk I/O error")
+"""What sqlite says where a file cannot be written for a while. Source: sqlite.org/rescode.html, 5, 13 and 10."""
 _SIMPLE = (bool, int, float, str, type(None))
 
 
@@ -52,7 +54,9 @@ def opened_study(sweep: SweepSpec) -> Generator[Study]:
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     address = study_address()
-    options = {"connect_args": {"timeout": _BUSY_SECONDS}} if sqlite_file(address) else None
+    options: dict[str, Any] = {"pool_pre_ping": True}  # a server that was away has closed the pool's connections
+    if sqlite_file(address):
+        options = {"connect_args": {"timeout": _BUSY_SECONDS}}
     with study_errors(sweep), _table_lock(address):
         storage = optuna.storages.RDBStorage(address, engine_kwargs=options)
     try:
@@ -79,12 +83,23 @@ def study_errors(sweep: SweepSpec) -> Generator[None]:
     try:
         yield
     except (SQLAlchemyError, OptunaError, ImportError, OSError) as error:
-        reason = without_password(" ".join(str(error).split()), study_address())
-        raise TrackingError(
+        cause = error.__cause__ if isinstance(error.__cause__, SQLAlchemyError) else error  # Optuna's own says less
+        reason = without_password(" ".join(str(cause).split()), study_address())
+        kind = TrackerAway if _is_away(cause) else TrackingError
+        raise kind(
             f"{redact(study_address())}: the study of sweep {sweep.name!r} cannot be used: {reason}."
             f" ${ADDRESS_VARIABLE} is an SQLAlchemy URL, with a user name and password that the database takes; without"
             " it, studies are kept in optuna.db at home"
         ) from error
+
+
+def _is_away(error: BaseException) -> bool:
+    """Whether the database does not answer, is too busy, or has no room: the same request may succeed later."""
+    from sqlalchemy.exc import InterfaceError, OperationalError
+
+    if sqlite_file(study_address()) is None:
+        return isinstance(error, OperationalError | InterfaceError)
+    return isinstance(error, OperationalError) and any(words in str(error) for words in _SQLITE_LATER)
 
 
 def distributions(sweep: SweepSpec) -> dict[str, BaseDistribution]:

@@ -11,7 +11,7 @@ from resablate.errors import TrackingError
 from resablate.measurement import FailedMeasurement
 from resablate.question import Question
 from resablate.result import TrialResult
-from resablate.searches.searcher import REASON
+from resablate.searches.patient_study import REASON
 from resablate.searches.study import ADDRESS_VARIABLE
 from resablate.spec import TrainSpec
 from tests.factories import make_measurement, make_path_gradient
