@@ -20,6 +20,7 @@ from tests.faults.elsewhere import MACHINE, SECONDS
 from tests.faults.sweeps import SweepProcess, runs_of, slow_plan
 from tests.scheduling.tiny import numbers
 from tests.tracking.databases import make_database
+from tests.tracking.servers import MlflowServer
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
 MakeDriver = Callable[..., SweepProcess]
@@ -36,10 +37,11 @@ def make_driver(tmp_path: Path, uri: str) -> Iterator[MakeDriver]:
     """Makes drivers, each with a folder of its own and with the same records."""
     made: list[SweepProcess] = []
 
-    def make(plan: Any, *, words: tuple[str, ...] = ("--inline",), **environment: str) -> SweepProcess:
+    def make(plan: Any, *, server: str = "", **environment: str) -> SweepProcess:
         folder = tmp_path / f"driver-{len(made)}"
         folder.mkdir()
-        driver = SweepProcess(folder, plan, uri, words, "tests.faults.elsewhere", environment=environment)
+        program = "tests.faults.elsewhere"
+        driver = SweepProcess(folder, plan, server or uri, ("--inline",), program, environment=environment)
         made.append(driver)
         return driver
 
@@ -61,11 +63,27 @@ def is_filed_once(uri: str, keys: set[str]) -> None:
 
 
 def test_a_driver_that_is_stopped_while_another_one_takes_over(
-    make_driver: MakeDriver, uri: str, numbers_undisturbed: Numbers
+    make_driver: MakeDriver, uri: str, tmp_path: Path, numbers_undisturbed: Numbers
 ) -> None:
-    """It wakes while the other one is at work, notices before it writes, and stops in order."""
-    soon = {SECONDS: "1.5"}
-    first, second = (make_driver(slow_plan(), **{MACHINE: name}, **soon) for name in ("one", "two"))
+    """It wakes while the other one is at work, notices before it writes, and stops in order.
+
+    They reach the records through a server: one that is stopped may hold the lock of a sqlite file.
+    """
+    with MlflowServer(tmp_path) as server:
+        soon = {SECONDS: "1.5", "server": server.uri}
+        first, second = (make_driver(slow_plan(), **{MACHINE: name}, **soon) for name in ("one", "two"))
+        takes_over(first, second)
+        assert [numbers(result) for result in second.results()] == numbers_undisturbed
+        keys = {spec.key for spec in second.plan.trials}
+        is_filed_once(server.uri, keys)
+        assert first.run() == 0, first.said()
+        assert "3 of 3 trials are complete already" in first.said()
+        is_filed_once(server.uri, keys)
+        assert first.spooled() == set()
+
+
+def takes_over(first: SweepProcess, second: SweepProcess) -> None:
+    """The second one takes over from the first, which is stopped, and wakes in the middle of that."""
     first.start()
     first.until(lambda: first.reached(2))
     first.kill(signal.SIGSTOP)
@@ -77,14 +95,9 @@ def test_a_driver_that_is_stopped_while_another_one_takes_over(
     assert re.search(r"stopped: the lease of sweep 'tiny' is lost: .* process \d+ on \S+ runs it now; what was", said)
     assert "Traceback" not in said
     assert second.ended() == 0, second.said()
-    assert [numbers(result) for result in second.results()] == numbers_undisturbed
-    is_filed_once(uri, {spec.key for spec in second.plan.trials})
-    assert first.run() == 0, first.said()
-    assert "3 of 3 trials are complete already" in first.said()
-    is_filed_once(uri, {spec.key for spec in second.plan.trials})
-    assert first.spooled() == set()
 
 
+@pytest.mark.slow
 def test_two_sweeps_that_share_trials_train_each_once(make_driver: MakeDriver, uri: str) -> None:
     first, second = make_driver(slow_plan(2)), make_driver(slow_plan(3, name="second"))
     first.start()
@@ -129,6 +142,7 @@ def study_states(folder: Path) -> list[str]:
     return [trial.state.name for trial in study.trials]
 
 
+@pytest.mark.slow
 def test_two_that_analyze_a_run_at_once_keep_both_answers(make_driver: MakeDriver, uri: str) -> None:
     sweep = make_driver(slow_plan(1))
     assert sweep.run() == 0, sweep.said()

@@ -45,7 +45,7 @@ def failing(numbers: Collection[int]) -> Iterator[list[int]]:
     event.remove(Engine, "before_cursor_execute", fail)
 
 
-@pytest.mark.parametrize("step", [61, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [97, pytest.param(3, marks=pytest.mark.slow)])
 def test_it_proposes_what_it_would_have_proposed_whatever_request_fails(step: int) -> None:
     with failing(set()) as count:
         undisturbed = finish(begin("undisturbed"))
