@@ -87,7 +87,7 @@ def test_nothing_but_arrays_is_unpickled(tmp_path: Path) -> None:
         (pickle.dumps({b"data": np.zeros((1, 3072), np.uint8), b"labels": [10]}), "labels must be 0 to 9"),
         (
             pickle.dumps({b"data": np.zeros((1, 100), np.uint8), b"labels": [1]}),
-            r"its images are \(1, 100\), its labels 1",
+            r"images are \(1, 100\), its labels 1",
         ),
         (pickle.dumps({b"labels": [1]}), "KeyError"),
     ],

@@ -22,6 +22,7 @@ from resablate.question import Question
 from resablate.spec import DATA_MARK, TrainSpec
 from resablate.sweep import SweepSpec
 from resablate.trial import Trial, run_trial
+from resablate.trial_data import data_notes
 from tests.datasets.idx_files import make_arrays, write_files
 from tests.datasets.image_files import write_folder
 from tests.datasets.unpublished import unpublished_files
@@ -168,10 +169,10 @@ def test_what_is_no_image_does_not_count(folder: Path) -> None:
         ("a.tiff", 20_000, 0, True),
     ],
 )
-def test_the_middle_counts_but_for_large_folders_of_compressed_images(
+def test_the_middle_counts_but_for_large_folders_of_compressed_images(  # noqa: PLR0917 - parameters of a table
     name: str, size: int, whole_bytes: int, counts: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every byte of little data and of formats that do not compress; else 4096 at each end, as a million files allow."""
+    """Every byte of little data and of formats that do not compress; else 4096 at each end."""
     monkeypatch.setattr(fingerprints, "_WHOLE_BYTES", whole_bytes)
     content = bytearray(size)
 
@@ -338,6 +339,33 @@ def test_data_of_another_package_keep_its_name_beside_the_fingerprint(folder: Pa
     (spec, _) = replace(plan, trials=tuple(foreign)).identified(folder).trials
     assert spec.dataset.identity == f"their-images 1.0 0123 {DATA_MARK}{of_folder(folder)}"
     assert Trial(spec, data_root=folder).splits.num_classes == 3
+
+
+def test_check_says_which_data_are_not_here_and_fetches_nothing(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object, **keywords: object) -> None:
+        raise AssertionError("downloads")
+
+    monkeypatch.setattr("torchvision.datasets.CIFAR10", refuse)
+    datasets = [Component(name) for name in ("cifar10", "image_folder", "digits")]
+    (cifar,) = data_notes(datasets, folder)
+    assert cifar.startswith(f"data: cifar10 is not usable here (not found in {folder / 'cifar-10-batches-py'}, ")
+    assert cifar.endswith("keys hold the fingerprint of the data, so they are made where the sweep runs")
+    assert len(data_notes(datasets, None)) == 2
+    with pytest.raises(DatasetError, match="could not download it"):
+        load_dataset("cifar10", tmp_path)
+
+
+def test_tilde_and_variables_in_the_folder_of_the_data(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PICTURES", str(folder))
+    for written in ("~/images", "$PICTURES", "${PICTURES}/../images"):
+        assert load_dataset("image_folder", Path(written)).fingerprint() == of_folder(folder)
+        monkeypatch.setenv("RESABLATE_DATA", written)
+        assert DATASETS["image_folder"].load(None).fingerprint() == of_folder(folder)
 
 
 # Arguments
