@@ -45,6 +45,8 @@ class ResultWriter:
         self._tracker = tracker
         self._spool = spool
         self._grace_seconds = grace_seconds
+        self._sweep = ""
+        """Its name, once it was started."""
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._problems: dict[str, None] = {}
         self._waiting = spooled(spool)
@@ -77,6 +79,7 @@ class ResultWriter:
         """
         try:
             self._tracker.start_sweep(sweep, trials=trials, command=command)
+            self._sweep = sweep.name
             self._file_waiting()
             self._writable = True
         finally:
@@ -147,6 +150,7 @@ class ResultWriter:
             return failed
         self._ended.add(result.key)
         self._put(lambda: self._file(place))
+        self._put(lambda: self._tracker.update_cells(self._sweep, cell=result.spec.cell))
         return result
 
     def end(self, status: SweepStatus) -> list[str]:
@@ -155,6 +159,7 @@ class ResultWriter:
         Returns:
             One line for everything that could not be filed.
         """
+        self._put(lambda: self._tracker.update_cells(self._sweep))
         self._put(lambda: self._tracker.end_sweep(status))
         self._jobs.put(None)
         self._ending.set()

@@ -11,8 +11,10 @@ from resablate.errors import TrackingError, TrialComplete, UnknownSweep, nearest
 from resablate.measurement import EpochMetrics
 from resablate.result import TrialResult, weights_file
 from resablate.spec import TrainSpec
+from resablate.statistics.replicates import cells
 from resablate.sweep import SweepSpec
 from resablate.tracking.amending import amended_result, no_weights
+from resablate.tracking.cell_records import FEWEST_SEEDS, CellRecord, cell_record
 from resablate.tracking.leases import Lease
 from resablate.tracking.memory_leases import MemoryLeases
 from resablate.tracking.memory_records import (
@@ -37,6 +39,7 @@ class MemoryTracker(Tracker):
     Attributes:
         submissions: oldest first.
         runs: oldest first.
+        cells: sweep and cell -> the means over its seeds.
     """
 
     def __init__(self, beside: MemoryTracker | None = None) -> None:
@@ -46,6 +49,7 @@ class MemoryTracker(Tracker):
         self._by_id: dict[str, MemoryRun] = beside._by_id if beside else {}
         self._incomplete: dict[tuple[str, str], MemoryRun] = beside._incomplete if beside else {}
         """By sweep and key."""
+        self.cells: dict[tuple[str, str], CellRecord] = beside.cells if beside else {}
         self._leases = MemoryLeases(beside=beside._leases if beside else None)
         self._current: MemorySubmission | None = None
         self._running: dict[str, MemoryRun] = {}
@@ -156,6 +160,16 @@ class MemoryTracker(Tracker):
         run = self._by_id.pop(run_id)
         self.runs.remove(run)
         self._incomplete.pop((run.sweep, run.key), None)
+
+    def update_cells(self, sweep: str, *, cell: str | None = None) -> None:
+        """Brings the means over the seeds of a sweep's cells up to date."""
+        self._leases.check()
+        submission = self._latest(sweep)
+        complete = {key: run for key, run in self._ended(sweep).items() if run.complete}
+        for found in cells(stored_result(run) for run in complete.values()):
+            planned = sum(spec.cell == found.key for spec in submission.trials.values())
+            if planned >= FEWEST_SEEDS and cell in (None, found.key):
+                self.cells[sweep, found.key] = cell_record(found.results)
 
     def end_sweep(self, status: SweepStatus) -> None:
         """Closes the record of the submission."""

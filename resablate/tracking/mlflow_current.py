@@ -16,6 +16,7 @@ from resablate.tracking.mlflow_leases import MlflowLeases
 from resablate.tracking.mlflow_leftovers import RUN_STATUS
 from resablate.tracking.mlflow_runs import OpenRun, log_values
 from resablate.tracking.mlflow_store import (
+    CELL,
     KEY,
     KIND,
     PARENT,
@@ -139,6 +140,7 @@ class CurrentSubmission:
             SCHEMA: SCHEMA_VERSION,
             KIND: "trial",
             KEY: spec.key,
+            CELL: spec.cell,
             STATUS: RUNNING,
             SWEEP: self.sweep.name,
         }

@@ -27,7 +27,7 @@ from resablate.tracking.leases import (
 from resablate.tracking.mlflow_experiments import find_experiment, refuse_other_records
 from resablate.tracking.mlflow_leftovers import RUN_STATUS, close_trials, delete_trials
 from resablate.tracking.mlflow_store import KEY, KIND, PARENT, SCHEMA, SCHEMA_VERSION, SWEEP, MlflowStore
-from resablate.tracking.mlflow_trials import RUNNING, TrialRun, trial_runs
+from resablate.tracking.mlflow_trials import RUNNING, TrialRun, key_runs
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -108,7 +108,7 @@ class MlflowLeases:
 
     def check(self) -> None:
         """Raise LeaseLost if the lease may not be held any more; to be called before every write."""
-        if running_seconds() - self._asked > BEAT_SECONDS:
+        if self.submission and running_seconds() - self._asked > BEAT_SECONDS:
             self._ask()
 
     def _ask(self) -> None:
@@ -132,7 +132,7 @@ class MlflowLeases:
             key: of the trial.
             run_id: of this process's own open run of it.
         """
-        for other in trial_runs(self._store, key=key):
+        for other in key_runs(self._store, key):
             if other.run_id == run_id:
                 continue
             if other.complete:

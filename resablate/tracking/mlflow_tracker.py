@@ -18,6 +18,7 @@ from resablate.tracking.leases import Lease
 from resablate.tracking.measured_tags import measured_tags
 from resablate.tracking.metrics import final_points
 from resablate.tracking.mlflow_amending import add_answers
+from resablate.tracking.mlflow_cells import MlflowCells
 from resablate.tracking.mlflow_current import CurrentSubmission
 from resablate.tracking.mlflow_experiments import find_experiment
 from resablate.tracking.mlflow_leases import MlflowLeases
@@ -47,6 +48,7 @@ class MlflowTracker(Tracker):
     def __init__(self, uri: str) -> None:
         self._store = MlflowStore(uri)
         self._reader = MlflowReader(self._store)
+        self._cells = MlflowCells(self._store, self._reader)
         self._leases = MlflowLeases(self._store)
         self._current: CurrentSubmission | None = None
 
@@ -93,6 +95,7 @@ class MlflowTracker(Tracker):
             )
             tags = {COMMAND: command, ORDER: next_order(self._store, experiment_id), **version_tags(versions())}
             log_values(self._store, run_id, tags=as_texts(tags))
+            self._cells.follow(sweep, experiment_id, self._current.trials)
             self._current.write_list()
             write_sweep(self._store, run_id, sweep)
 
@@ -157,6 +160,12 @@ class MlflowTracker(Tracker):
         """Deletes the run of a trial whose result is damaged; MLflow can bring it back."""
         with self._store.errors(f"deleting run {run_id}"):
             self._store.client().delete_run(run_id)
+
+    def update_cells(self, sweep: str, *, cell: str | None = None) -> None:
+        """Brings the means over the seeds of a sweep's cells up to date."""
+        with self._store.errors(f"filing the means of sweep {sweep!r}"):
+            self._leases.check()
+        self._cells.update(sweep, cell=cell)
 
     def end_sweep(self, status: SweepStatus) -> None:
         """Closes the parent run, and those of trials that were under way; they are reopened when the sweep goes on."""
