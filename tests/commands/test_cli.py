@@ -29,6 +29,7 @@ from resablate.result import TrialResult
 from resablate.scheduling import analyze as analyze_module
 from resablate.scheduling import run as run_module
 from resablate.tracking import open_tracker
+from resablate.tracking.leases import this_process
 from resablate.training.loop import Training
 from tests.commands.shell import Ran, Shell
 from tests.factories import make_test
@@ -594,11 +595,15 @@ def test_status_of_a_sweep_that_was_killed_says_that_nobody_runs_it(shell: Shell
     make_database(shell.folder)
     tracker = open_tracker()
     plan = final_plan({"seed": [0, 1]})
-    tracker.start_sweep(plan.sweep, trials=plan.trials, command="")
+    gone = this_process()._replace(start="1")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("resablate.tracking.mlflow_leases.this_process", lambda: gone)
+        tracker.start_sweep(plan.sweep, trials=plan.trials, command="")
     tracker.start_trial(plan.trials[0])
     ran = shell("status", "tiny")
     assert (ran.code, "1 pending, 1 running, 0 finished" in ran.out) == (0, True)
     assert "no process here runs it" in ran.err
+    assert f"sweep 'tiny' was left open by {gone}, which has ended; run it again to continue" in ran.out
     (shell.folder / ".resablate" / "tiny").mkdir(parents=True)
     with (shell.folder / ".resablate" / "tiny" / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
