@@ -26,7 +26,7 @@ from resablate.scheduling.ray_capacity import RayCapacity
 from resablate.scheduling.ray_driver import MAX_PROCESS_DEATHS, Stopper, TuneSearchAdapter, Watcher
 from resablate.scheduling.ray_private import forget_token, loopback_alone
 from resablate.scheduling.ray_pruning import start_pruning
-from resablate.scheduling.ray_result_writer import ResultWriterActor
+from resablate.scheduling.ray_result_writer import CONCURRENCY, ResultWriterActor
 from resablate.scheduling.ray_trainable import PackTrainable, RayTrialContext, pack_config
 from resablate.searches import PRUNINGS
 from resablate.searches.pruning import PAUSING
@@ -86,7 +86,8 @@ def _take_a_token() -> None:
 def start_result_writer(*, uri: str, spool: Path, claim: str) -> Any:
     """A ResultWriterActor on this node, which writes under the lease that was claimed."""
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    return ResultWriterActor.options(scheduling_strategy=here).remote(uri, str(spool), claim)
+    actor = ResultWriterActor.options(scheduling_strategy=here, concurrency_groups=CONCURRENCY)
+    return actor.remote(uri, str(spool), claim)
 
 
 def has_failed(reference: Any) -> bool:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import final
 
+from resablate.patience import patiently
 from resablate.result import TrialResult
 from resablate.scheduling.progress import SweepProgress
 from resablate.searches.searcher import Searcher
@@ -57,8 +58,9 @@ class SharedTrials:
         """
         told = False
         while self._waiting and not self._stop():
-            complete, leased = self._tracker.complete_keys(), self._leased()
-            self._take_complete(complete, note)
+            leased = patiently(lambda: self._look(note), stop=self._stop)
+            if leased is None:
+                break
             if free := [spec for key, spec in self._waiting.items() if key not in leased]:
                 self._waiting = {key: spec for key, spec in self._waiting.items() if key in leased}
                 return free
@@ -70,8 +72,9 @@ class SharedTrials:
                 time.sleep(_POLL_SECONDS * random.uniform(1.0, 1.5))
         return []
 
-    def _leased(self) -> dict[str, str]:
-        """Key -> the sweep by which it is leased."""
+    def _look(self, note: Callable[[TrainSpec], object]) -> dict[str, str]:
+        """Take the results that are there; key -> the sweep by which it is leased, of all trials that are."""
+        self._take_complete(self._tracker.complete_keys(), note)
         leases = [lease for lease in self._tracker.leases() if lease.taken]
         return {key: lease.claim.sweep for lease in leases for key in lease.keys}
 

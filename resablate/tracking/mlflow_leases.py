@@ -154,7 +154,7 @@ class MlflowLeases:
         deadline = running_seconds() + watch_seconds
         while True:
             claims = list(self._opened())
-            states = {claim.submission: self._watch.state(claim) for claim in claims}
+            states: dict[str, LeaseState] = {claim.submission: self._watch.state(claim) for claim in claims}
             if "unheard" not in states.values() or running_seconds() >= deadline:
                 break
             time.sleep(min(1.0, watch_seconds))
