@@ -17,8 +17,8 @@ from mlflow import MlflowClient
 from resablate.tracking import open_tracker
 from tests.faults.conftest import Numbers
 from tests.faults.elsewhere import MACHINE, SECONDS
-from tests.faults.sweeps import SweepProcess, runs_of, slow_plan
-from tests.scheduling.tiny import numbers
+from tests.faults.sweeps import SLOW, SweepProcess, runs_of, slow_plan
+from tests.scheduling.tiny import final_plan, numbers
 from tests.tracking.databases import make_database
 from tests.tracking.servers import MlflowServer
 
@@ -119,15 +119,15 @@ def test_two_sweeps_that_share_trials_train_each_once(make_driver: MakeDriver, u
 def test_a_second_submitter_of_a_search_is_refused_and_disturbs_nothing(
     make_driver: MakeDriver, uri: str, tmp_path: Path
 ) -> None:
-    axes = {"optimizer.momentum": [0.0, 0.5, 0.9], "seed": [0, 1, 2]}
-    plan = slow_plan(1, axes=axes, search={"method": "tpe", "trials": 4})
+    axes = {"learning_rate": {"low": 0.01, "high": 0.1, "log": True}}
+    plan = final_plan(axes, **SLOW, search={"method": "tpe", "trials": 4})
     shared = {"RESABLATE_STUDY_STORAGE": f"sqlite:///{tmp_path / 'studies.db'}"}
     first, second = make_driver(plan, **shared), make_driver(plan, **shared)
     first.start()
     first.until(lambda: "[1/4]" in first.said() and first.reached(1))
     before = study_states(tmp_path)
     assert second.run() == 2
-    assert f"sweep 'tiny' is being run by process {first.process.pid} on " in second.said()
+    assert "sweep 'tiny' is being run by process" in second.said()
     assert study_states(tmp_path)[: len(before)] == before
     assert first.ended() == 0, first.said()
     assert "tiny: 4 trials, 0 complete before, 4 finished" in first.said()
