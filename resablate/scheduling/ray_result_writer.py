@@ -19,10 +19,9 @@ from resablate.tracking import SweepStatus, open_tracker
 _CLAIMS_AT_ONCE = 8
 """So many trials may ask for their leases while others are filed; each waits for some answers of the server."""
 CONCURRENCY = {"claims": _CLAIMS_AT_ONCE, "life": 1}
-"""Methods that do not wait for the others: how many of each run at a time; to be given to the actor's options."""
+"""Methods that do not wait for the others: how many of each run at a time."""
 
 
-@ray.remote(num_cpus=0)
 class ResultWriterActor:
     """The one writer of a sweep, in a process of its own on the driver's node.
 

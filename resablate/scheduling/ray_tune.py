@@ -86,7 +86,8 @@ def _take_a_token() -> None:
 def start_result_writer(*, uri: str, spool: Path, claim: str) -> Any:
     """A ResultWriterActor on this node, which writes under the lease that was claimed."""
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    actor = ResultWriterActor.options(scheduling_strategy=here, concurrency_groups=CONCURRENCY)
+    remote: Any = ray.remote  # its types know no concurrency groups
+    actor = remote(num_cpus=0, scheduling_strategy=here, concurrency_groups=CONCURRENCY)(ResultWriterActor)
     return actor.remote(uri, str(spool), claim)
 
 
