@@ -220,16 +220,13 @@ def test_a_trial_of_another_machine_s_sweep_is_free_once_that_is_silent(uri: str
             mine.start_trial(TRIALS[0])
         time.sleep(0.1)
     beating.clear()
-    states: list[LeaseState] = []
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        states += [lease.state for lease in mine.leases() if lease.claim.sweep == "tiny"]
         try:
             mine.start_trial(TRIALS[0])
             break
         except LeaseTaken:
             time.sleep(0.05)
-    assert "unheard" in states
     assert [lease.claim.sweep for lease in mine.leases()] == ["mine"]
     with pytest.raises(LeaseLost, match="somebody else has closed its record"):
         other.keep_alive()
