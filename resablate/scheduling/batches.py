@@ -23,7 +23,7 @@ from resablate.scheduling.shared_trials import SharedTrials
 from resablate.scheduling.stopping import Stopping
 from resablate.spec import TrainSpec
 from resablate.storage.spool import SPOOL
-from resablate.tracking import Tracker
+from resablate.tracking import SweepStatus, Tracker
 
 TRIALS = "trials"
 """Where a sweep keeps checkpoints, in its folder."""
@@ -111,9 +111,6 @@ def run_batches_on_ray(
     Returns:
         One line for everything that could not be filed.
     """
-    import ray
-    from ray.exceptions import RayActorError, RayTaskError
-
     from resablate.scheduling.ray_capacity import ray_capacity
     from resablate.scheduling.ray_pack_size import pack_sizes_on_ray
     from resablate.scheduling.ray_tune import connect_ray, run_ray, start_result_writer
@@ -153,17 +150,25 @@ def run_batches_on_ray(
                 batch = () if ends() else shared.next(note) or following(note)
     finally:
         lease.ending.set()
-        problems: list[str] = []
-        try:
-            ray.get(opening)
-            for spec in pending.search.reused.values() if pending.search else ():
-                note(spec)
-            problems = ray.get(writer.end.remote(progress.sweep_status()))
-        except RayTaskError as error:
-            raise error.cause from None
-        except RayActorError:
-            stopping.note(WRITER_ENDED)  # whoever holds the lease closes the record; results wait in the spool
+        for spec in pending.search.reused.values() if pending.search else ():
+            note(spec)
+        problems = _closed(writer, opening, status=progress.sweep_status(), stopping=stopping)
     return problems
+
+
+def _closed(writer: Any, opening: Any, *, status: SweepStatus, stopping: Stopping) -> list[str]:
+    """Close the record of the submission; one line for everything that could not be filed."""
+    import ray
+    from ray.exceptions import RayActorError, RayTaskError
+
+    try:
+        ray.get(opening)
+        return ray.get(writer.end.remote(status))
+    except RayTaskError as error:
+        raise error.cause from None
+    except RayActorError:  # whoever holds the lease closes the record, and results wait in the spool
+        stopping.note(WRITER_ENDED)
+        return []
 
 
 def _is_to_end(stopping: Stopping, opening: Any, alive: Any) -> bool:
