@@ -127,25 +127,15 @@ def run_batches_on_ray(
     sizes = pack_sizes_on_ray(plan.sweep, capacity, say=progress.say, stop=ends)
     shared = SharedTrials(tracker, take=take, progress=progress, search=pending.search, stop=ends)
     note = writer.note_trial.remote
+    knobs: dict[str, Any] = {"plan": plan, "capacity": capacity, "data_root": data_root, "datasets": datasets}
+    knobs |= {"folder": work / TRIALS, "progress": progress, "store": store}
     try:
         # A second Ctrl-C raises; then too the record is closed and says so.
         with progress, suppress(KeyboardInterrupt), stopping.polled():
             batch = pending.trials if pending.scheduled else following(note)
             while batch:
                 run_ray(
-                    batch,
-                    plan=plan,
-                    sizes=sizes,
-                    capacity=capacity,
-                    data_root=data_root,
-                    datasets=datasets,
-                    folder=work / TRIALS,
-                    writer=writer,
-                    progress=progress,
-                    search=pending.search,
-                    put_off=shared.put_off,
-                    stop=ends,
-                    store=store,
+                    batch, sizes=sizes, search=pending.search, put_off=shared.put_off, writer=writer, stop=ends, **knobs
                 )
                 batch = () if ends() else shared.next(note) or following(note)
     finally:

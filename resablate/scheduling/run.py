@@ -138,22 +138,13 @@ def run_sweep(
             knobs: dict[str, Any] = dict(
                 work=work, command=command, data_root=data_root, progress=progress, store=store
             )
-            knobs["following"] = further.next
-            knobs["take"] = partial(completed_result, plan=plan, tracker=tracker, answer=answer)
+            taken = partial(completed_result, plan=plan, tracker=tracker, answer=answer)
+            knobs |= {"tracker": tracker, "stopping": stopping, "following": further.next, "take": taken}
             if scheduler == "inline" or not (pending.scheduled or further.waits):
-                problems = run_batches_inline(plan, pending, tracker=tracker, stopping=stopping, **knobs)
+                problems = run_batches_inline(plan, pending, **knobs)
             else:
-                problems = run_batches_on_ray(
-                    plan,
-                    pending,
-                    tracker=tracker,
-                    uri=place,
-                    lease=lease,
-                    datasets=datasets,
-                    stopping=stopping,
-                    console=console,
-                    **knobs,
-                )
+                knobs |= {"uri": place, "lease": lease, "datasets": datasets, "console": console}
+                problems = run_batches_on_ray(plan, pending, **knobs)
             late = further.measured
             if not problems and not stopping.reason:
                 late += _measure(pending, further, measure, ended=progress.counts.total())
