@@ -96,7 +96,9 @@ def closings(found: Answers) -> list[Closing]:
 
 
 def _closing(answer: Answer, shown: Shown, decided: int | None, rounds: Sequence[int]) -> Closing:
-    part, looks = shown.part, shown.part.looks
+    part = shown.part
+    # Of several numbers of the same cells each look has the least certain one: those that are the same number.
+    looks = [look for look in part.looks if (seen := part.at(look)).noun == part.noun and seen.unit == part.unit]
     scale, unit = (100, f" ({_IN_PERCENT[part.unit]})") if part.unit in _IN_PERCENT else (1, "")
     # What the level of the claim is corrected by where one of several comparisons contradicts it.
     level = shown.level / shown.look.share if shown.look else answer.decision.level
