@@ -102,6 +102,8 @@ def _sync(kept: _Kept, tracker: Tracker) -> Synced:
     if new or not _is_known(kept.sweep.name, tracker):
         tracker.start_sweep(kept.sweep, trials=kept.trials, command=kept.command)
         without = _file(kept, new, tracker)
+    elif amended:
+        tracker.update_cells(kept.sweep.name)
     return Synced(kept.sweep.name, len(new), amended, len(kept.results) - len(new) - amended, without)
 
 
@@ -145,6 +147,7 @@ def _file(kept: _Kept, new: list[TrialResult], tracker: Tracker) -> int:
                 told = result.model_copy(update={"kept_epochs": stored})
                 tracker.finish_trial(told, weights=weights, figures=pictures(told, tracker))
         ended = {result.key for result in kept.results if result.status in COMPLETE}
+        tracker.update_cells(kept.sweep.name)
         complete = all(spec.key in ended for spec in kept.trials)
     finally:
         tracker.end_sweep("finished" if complete else "interrupted")

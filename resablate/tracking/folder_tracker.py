@@ -140,6 +140,9 @@ class FolderTracker(Tracker):
         """Removes the record of a trial."""
         remove(self._place(run_id))
 
+    def update_cells(self, sweep: str, *, cell: str | None = None) -> None:
+        """Nothing: means over seeds are made where the records are filed from here."""
+
     def end_sweep(self, status: SweepStatus) -> None:
         """Closes the record of the submission."""
         current = self._submission()
