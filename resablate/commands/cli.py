@@ -15,6 +15,7 @@ from resablate.commands.check import check
 from resablate.commands.claims import claims
 from resablate.commands.console import err
 from resablate.commands.list import list_
+from resablate.commands.records import rm, runs, sweeps
 from resablate.commands.report import report
 from resablate.commands.status import status
 from resablate.commands.submit import submit
@@ -35,7 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("list")(list_)
-for verb in (check, calibrate, trial, sweep, submit, status, analyze, report, claims, sync, ui):
+for verb in (check, calibrate, trial, sweep, submit, status, analyze, report, claims, sweeps, runs, rm, sync, ui):
     app.command()(verb)
 
 

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from resablate.commands.console import TrackingUri, command_line, out
+from resablate.commands.console import SweepName, TrackingUri, command_line, out
 
 
 def report(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name.")],
+    name: SweepName,
     folder: Annotated[
         Path | None,
         typer.Option("--folder", help="Where reports are kept; reports here if left out.", show_default=False),

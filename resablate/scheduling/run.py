@@ -24,6 +24,7 @@ from resablate.scheduling.inline import Scheduler
 from resablate.scheduling.measure import Measured, answer_now, measure_best, measure_missing
 from resablate.scheduling.pending import PendingTrials, check_pruning_inline, find_pending
 from resablate.scheduling.progress import SweepProgress
+from resablate.scheduling.reruns import notes_on_change, set_aside
 from resablate.scheduling.stopping import Stopping
 from resablate.storage.checkpoint_store import checkpoint_store
 from resablate.storage.locations import tracking_uri, work_folder
@@ -87,6 +88,7 @@ def run_sweep(
     uri: str | None = None,
     data_root: Path | None = None,
     retry: Collection[Status] = (),
+    rerun: str = "",
     max_trials: int | None = None,
     time_budget: float | None = None,
 ) -> SweepOutcome:
@@ -102,6 +104,7 @@ def run_sweep(
         uri: of the tracking server; as `open_tracker` finds it where None.
         data_root: where data sets are looked for first.
         retry: statuses; trials of this sweep that ended so are run again.
+        rerun: keys of trials that are trained again, `changed` or `all`; none where empty.
         max_trials: run no more than so many; all where None.
         time_budget: seconds after which running trials are stopped, with their checkpoints; no end where None.
 
@@ -122,6 +125,11 @@ def run_sweep(
     plan = plan.identified(data_root)
     with Stopping(time_budget) as stopping, exclusive_lock(work, plan.sweep.name, parts=(SPOOL, TRIALS)):
         wait_for_workers(work, plan.sweep.name)
+        if rerun:
+            count = set_aside(plan, tracker, rerun)
+            console.print(f"{count} results are set aside, and their trials trained again", highlight=False)
+        for note in notes_on_change(plan, tracker):
+            console.print(note, markup=False, highlight=False, soft_wrap=True)
         where: dict[str, Any] = {"data_root": data_root, "console": console}
         answer = partial(answer_now, plan, tracker, **where)
         measure = partial(measure_missing, plan, tracker=tracker, scheduler=scheduler, **where)
