@@ -30,7 +30,7 @@ from resablate.storage.checkpoint_store import checkpoint_store
 from resablate.storage.locations import tracking_uri, work_folder
 from resablate.storage.locks import exclusive_lock, wait_for_workers
 from resablate.storage.spool import SPOOL
-from resablate.tracking import open_tracker
+from resablate.tracking import Tracker, open_tracker
 
 
 @dataclass(frozen=True)
@@ -118,18 +118,11 @@ def run_sweep(
     place = tracking_uri(uri)
     tracker = open_tracker(place)
     work, store = work_folder() / plan.sweep.name, checkpoint_store(plan.sweep.name)
-    if scheduler == "inline" or not os.environ.get("RAY_ADDRESS"):
-        check_machine(cpus=plan.sweep.resources.cpus, gpus=plan.sweep.resources.gpus)
-    if scheduler == "inline":
-        check_pruning_inline(plan.sweep)
+    _check_request(plan, scheduler)
     plan = plan.identified(data_root)
     with Stopping(time_budget) as stopping, exclusive_lock(work, plan.sweep.name, parts=(SPOOL, TRIALS)):
         wait_for_workers(work, plan.sweep.name)
-        if rerun:
-            count = set_aside(plan, tracker, rerun)
-            console.print(f"{count} results are set aside, and their trials trained again", highlight=False)
-        for note in notes_on_change(plan, tracker):
-            console.print(note, markup=False, highlight=False, soft_wrap=True)
+        _set_aside(plan, tracker, rerun, console)
         where: dict[str, Any] = {"data_root": data_root, "console": console}
         answer = partial(answer_now, plan, tracker, **where)
         measure = partial(measure_missing, plan, tracker=tracker, scheduler=scheduler, **where)
@@ -164,6 +157,22 @@ def run_sweep(
                 records=tracker.ui_hint(),
                 wall_seconds=time.monotonic() - start,
             )
+
+
+def _check_request(plan: SweepPlan, scheduler: Scheduler) -> None:
+    if scheduler == "inline" or not os.environ.get("RAY_ADDRESS"):
+        check_machine(cpus=plan.sweep.resources.cpus, gpus=plan.sweep.resources.gpus)
+    if scheduler == "inline":
+        check_pruning_inline(plan.sweep)
+
+
+def _set_aside(plan: SweepPlan, tracker: Tracker, rerun: str, console: Console) -> None:
+    """Set aside what is to be trained again, and say what else was made with other code or data."""
+    if rerun:
+        count = set_aside(plan, tracker, rerun)
+        console.print(f"{count} results are set aside, and their trials trained again", highlight=False)
+    for note in notes_on_change(plan, tracker):
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
 
 
 def _progress(plan: SweepPlan, pending: PendingTrials, further: FurtherTrainings, console: Console) -> SweepProgress:
