@@ -24,6 +24,7 @@ from resablate.scheduling.inline import Scheduler
 from resablate.scheduling.measure import Measured, answer_now, measure_best, measure_missing
 from resablate.scheduling.pending import PendingTrials, check_pruning_inline, find_pending
 from resablate.scheduling.progress import SweepProgress
+from resablate.scheduling.ray_address import check_ray_address
 from resablate.scheduling.reruns import notes_on_change, set_aside
 from resablate.scheduling.stopping import Stopping
 from resablate.storage.checkpoint_store import checkpoint_store
@@ -164,6 +165,8 @@ def _check_request(plan: SweepPlan, scheduler: Scheduler) -> None:
         check_machine(cpus=plan.sweep.resources.cpus, gpus=plan.sweep.resources.gpus)
     if scheduler == "inline":
         check_pruning_inline(plan.sweep)
+    else:
+        check_ray_address()
 
 
 def _set_aside(plan: SweepPlan, tracker: Tracker, rerun: str, console: Console) -> None:

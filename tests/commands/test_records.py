@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -119,3 +122,37 @@ def test_rerun_is_nothing_to_preview(shell: Shell, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(run_module, "run_batches_inline", None)
     ran = shell("sweep", "seeds_file.yaml", "--rerun", "all", "--dry-run")
     assert (ran.code, ran.err) == (2, "--rerun: sets results aside, which --dry-run does not do\n")
+
+
+def test_a_report_folder_that_cannot_be_made_is_found_before_the_work(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(*args: object) -> None:
+        raise AssertionError("reads the records first")
+
+    monkeypatch.setattr(FolderTracker, "load_sweep", work)
+    (shell.folder / "afile").touch()
+    (shell.folder / "mine" / "seeds").mkdir(parents=True)
+    (shell.folder / "mine" / "seeds" / "notes.txt").touch()
+    for folder, why in (
+        ("afile/x", "no report can be written there (Not a directory"),
+        ("/proc/reports", "no report can be written there ("),
+        ("mine", "holds files that are no report, which would be lost; name another folder"),
+    ):
+        ran = shell("report", "seeds", "--folder", folder)
+        assert ran.code == 2
+        assert why in ran.err
+        assert len(ran.err.splitlines()) == 1
+
+
+def test_the_backend_of_a_notebook_is_not_that_of_the_command_line(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `!` in a notebook hands on names a package that this environment may lack: importing matplotlib fails."""
+    environment = {**os.environ, "MPLBACKEND": "module://nowhere.backend_inline"}
+    code = "import sys; from resablate.commands import cli; sys.argv[1:] = ['list', 'shortcuts']\n"
+    code += "try: cli.main()\nexcept SystemExit as end: assert not end.code\n"
+    code += "import matplotlib; print(matplotlib.get_backend())"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-500:]
+    assert done.stdout.splitlines()[-1] == "agg"
