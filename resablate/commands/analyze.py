@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from resablate.commands.assignments import parse_assignments, split_questions
-from resablate.commands.console import DataRoot, TrackingUri, err, out
+from resablate.commands.console import DataRoot, TrackingUri, err, out, sweep_name
 from resablate.errors import SpecError
 from resablate.question import AskedAnalysis
 from resablate.sweep_parsing import parse_analyses
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 
 def analyze(
-    target: Annotated[str, typer.Argument(help="A run id, a trial's key, a sweep's name, or torchvision:NAME.")],
+    target: Annotated[
+        str, typer.Argument(help="A run id, a trial's key, a sweep's name or file, or torchvision:NAME.")
+    ],
     words: Annotated[
         list[str] | None,
         typer.Argument(
@@ -56,7 +58,9 @@ def analyze(
         )
     if found:
         raise SpecError(found, place="analyze")
-    _analyze_stored(target, asked, again=again, inline=inline, data_root=data_root, tracking_uri=tracking_uri)
+    _analyze_stored(
+        sweep_name(target), asked, again=again, inline=inline, data_root=data_root, tracking_uri=tracking_uri
+    )
 
 
 def _asked(words: Sequence[str]) -> tuple[tuple[AskedAnalysis, ...], dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -15,6 +16,7 @@ from resablate.commands.check import check
 from resablate.commands.claims import claims
 from resablate.commands.console import err
 from resablate.commands.list import list_
+from resablate.commands.records import rm, runs, sweeps
 from resablate.commands.report import report
 from resablate.commands.status import status
 from resablate.commands.submit import submit
@@ -35,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("list")(list_)
-for verb in (check, calibrate, trial, sweep, submit, status, analyze, report, claims, sync, ui):
+for verb in (check, calibrate, trial, sweep, submit, status, analyze, report, claims, sweeps, runs, rm, sync, ui):
     app.command()(verb)
 
 
@@ -57,6 +59,8 @@ def options(
 
 def main() -> None:
     """Run the command line. Exit code 0: done; 1: a trial failed; 2: bad input; 130, 143: interrupted."""
+    # What draws here draws into files. A notebook's `!` hands on a backend that this process may not have.
+    os.environ["MPLBACKEND"] = "agg"
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     try:
         app()

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from resablate.commands.console import TrackingUri, err, out
+from resablate.commands.console import SweepName, TrackingUri, err, out
 from resablate.commands.running import show_trials
 
 if TYPE_CHECKING:
@@ -15,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def status(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name.")],
+    name: SweepName,
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Say how far the latest submission of a sweep is, and what has not finished."""

@@ -9,7 +9,9 @@ tests/e2e/test_mlflow_pages.py looks at the page in a browser.
 
 from urllib.parse import quote, urlencode
 
-from resablate.tracking.mlflow_store import KIND
+from resablate.redaction import redact
+from resablate.storage.locations import tracking_uri
+from resablate.tracking.mlflow_store import KIND, MlflowStore
 
 
 def charts_path(experiment_id: str) -> str:
@@ -25,3 +27,11 @@ def charts_path(experiment_id: str) -> str:
         "workflowType": "machine_learning",  # else MLflow's menu is that of language models
     }
     return f"/#/experiments/{experiment_id}/runs?{urlencode(query, quote_via=quote)}"
+
+
+def ui_hint(store: MlflowStore) -> str:
+    """How to look at the records, in one line."""
+    if not store.database:
+        return f"open {redact(store.uri)}"
+    option = "" if store.uri == tracking_uri() else f" --tracking-uri {store.uri}"
+    return f"{store.database} (to look at them: resablate ui{option})"

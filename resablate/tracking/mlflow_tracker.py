@@ -11,10 +11,8 @@ from typing import final
 
 from resablate.errors import TrackingError
 from resablate.measurement import EpochMetrics
-from resablate.redaction import redact
 from resablate.result import COMPLETE, RESULT_FILE, TrialResult
 from resablate.spec import TrainSpec
-from resablate.storage.locations import tracking_uri
 from resablate.sweep import SweepSpec
 from resablate.tracking.digest_tags import is_digest_tag, record_tags, weights_tags
 from resablate.tracking.measured_tags import is_measured_tag, measured_tags
@@ -22,7 +20,9 @@ from resablate.tracking.metrics import MetricPoint, final_points
 from resablate.tracking.mlflow_amending import add_answers
 from resablate.tracking.mlflow_cells import MlflowCells
 from resablate.tracking.mlflow_experiments import find_experiment, refuse_other_records
+from resablate.tracking.mlflow_keeping import MlflowKeeping
 from resablate.tracking.mlflow_leftovers import RUN_STATUS, close_trials, reopenable_runs
+from resablate.tracking.mlflow_pages import ui_hint
 from resablate.tracking.mlflow_reader import MlflowReader
 from resablate.tracking.mlflow_runs import OpenRun, log_tags_last, log_values, write_files
 from resablate.tracking.mlflow_store import (
@@ -265,13 +265,13 @@ class MlflowTracker(Tracker):
         """A copy of weights that a run stored."""
         return self._reader.load_weights_file(run_id, folder, epoch=epoch)
 
+    def keeping(self) -> MlflowKeeping:
+        """What a person does with the records."""
+        return MlflowKeeping(self._store)
+
     def ui_hint(self) -> str:
         """How to look at the records, in one line."""
-        database = self._store.database
-        if not database:
-            return f"open {redact(self._store.uri)}"
-        option = "" if self._store.uri == tracking_uri() else f" --tracking-uri {self._store.uri}"
-        return f"{database} (to look at them: resablate ui{option})"
+        return ui_hint(self._store)
 
     def _write_trials(self) -> None:
         current = self._submission()
