@@ -83,7 +83,7 @@ def test_a_member_of_a_pack_takes_its_share_of_the_pack() -> None:
 
 
 def test_packs_are_those_that_are_expected_to_be_faster() -> None:
-    plan = plan_of(epochs=40)
+    plan = plan_of(epochs=1000)
     alone = replace(SPEED, packed=replace(SPEED.step, wide=10 * SPEED.step.wide))
     shared = replace(SPEED, packed=replace(SPEED.step, wide=SPEED.step.wide / 2))
     assert [len(pack) for pack in expected_packs(asking(plan, pack="auto"), alone, device="cpu")] == [1, 1]

@@ -1,6 +1,5 @@
 """The files of CIFAR-10 and CIFAR-100 as they are distributed for Python, and as torchvision keeps them."""
 
-import io
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,7 +54,8 @@ def _read(path: Path, layout: CifarLayout) -> tuple[NDArray[np.uint8], Tensor]:
         DatasetError: if the file is damaged, holds anything but arrays, or is of another data set.
     """
     try:
-        content = cast(dict[bytes, Any], _ArraysOnly(io.BytesIO(path.read_bytes()), encoding="bytes").load())
+        with path.open("rb") as file:
+            content = cast(dict[bytes, Any], _ArraysOnly(file, encoding="bytes").load())
         pixels = np.asarray(content[b"data"], dtype=np.uint8)
         labels = torch.tensor(content[layout.label], dtype=torch.int64)
         images = pixels.reshape(len(labels), 3, _SIDE, _SIDE)
