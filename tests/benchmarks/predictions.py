@@ -31,6 +31,7 @@ from resablate.sweep import parse_sweep
 from resablate.training import thread_count
 from tests.benchmarks.cifar_start import write_cifar10
 from tests.benchmarks.measuring import Bound
+from tests.datasets.unpublished import unpublished_files
 
 CPU = torch.device("cpu")
 _OFF_BY = 25.0
@@ -78,7 +79,7 @@ PACK = {
 
 def rows() -> Iterator[Bound]:
     """How far the expected time is from that of trials with their questions, for each network and a pack."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, unpublished_files():
         write_cifar10(Path(folder))
         for name, content in NETWORKS.items():
             yield _bound(name, compare(content, calibrate(CPU), data_root=Path(folder)))
