@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from resablate.scheduling.analyze import StoredTrial, analyze_trials, find_trials
     from resablate.scheduling.inline import Scheduler
-    from resablate.scheduling.packing import describe_packs
+    from resablate.scheduling.packing import PackSizes, describe_packs, sizes_in_words
     from resablate.scheduling.pending import preview
     from resablate.scheduling.progress import clock
     from resablate.scheduling.run import SweepOutcome, run_sweep
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "STATES",
     "TERMINATED",
+    "PackSizes",
     "Scheduler",
     "StoredTrial",
     "SweepOutcome",
@@ -30,6 +31,7 @@ __all__ = [
     "find_trials",
     "preview",
     "run_sweep",
+    "sizes_in_words",
     "sweep_standing",
 ]
 
@@ -40,7 +42,11 @@ _HOMES = {
         "find_trials",
     ),
     "inline": ("Scheduler",),
-    "packing": ("describe_packs",),
+    "packing": (
+        "PackSizes",
+        "describe_packs",
+        "sizes_in_words",
+    ),
     "pending": ("preview",),
     "progress": ("clock",),
     "run": (

@@ -23,6 +23,14 @@ def comparisons(monkeypatch: pytest.MonkeyPatch) -> dict[str, Comparison]:
     return table
 
 
+def test_what_takes_longest_is_run_where_it_is_named(tmp_path: Path, comparisons: dict[str, Comparison]) -> None:
+    comparisons |= {name: lambda name=name: iter([row(name)]) for name in ("quick", *cpu.BY_NAME_ALONE)}
+    cpu.main([], folder=tmp_path)
+    assert json.loads((tmp_path / cpu.FIGURES).read_text()).keys() == {"quick"}
+    cpu.main([*cpu.BY_NAME_ALONE], folder=tmp_path)
+    assert json.loads((tmp_path / cpu.FIGURES).read_text()).keys() == {"quick", "quickstart"}
+
+
 def test_a_run_that_is_cut_off_goes_on(tmp_path: Path, comparisons: dict[str, Comparison]) -> None:
     ran: list[str] = []
 
