@@ -71,7 +71,7 @@ def rank_correlations(profiles: Sequence[Sequence[float]]) -> Array:
     found = np.eye(len(profiles))
     for row, one in enumerate(profiles):
         for column, other in enumerate(profiles[:row]):
-            tau = float(np.asarray(kendalltau(one, other).statistic))
+            tau = float(np.asarray(kendalltau(one, other))[0])
             found[row, column] = found[column, row] = tau if np.isfinite(tau) else 0.0
     return found
 
