@@ -20,6 +20,7 @@ from resablate.redaction import redact
 from resablate.storage.locations import home, sqlite_file
 from resablate.storage.locks import file_lock
 from resablate.tracking.mlflow_errors import tracking_error
+from resablate.tracking.mlflow_moved import follow_moved_folder
 from resablate.tracking.mlflow_probe import why_no_server
 from resablate.tracking.mlflow_sqlite import holds_studies
 
@@ -97,6 +98,8 @@ class MlflowStore:
 
             with self.errors("opening the store"), self.exclusive():
                 self._client = MlflowClient(tracking_uri=self.uri)
+                if self.database is not None:
+                    follow_moved_folder(self.database)
         return self._client
 
     def reachable(self) -> bool:
