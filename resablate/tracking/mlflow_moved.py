@@ -1,8 +1,8 @@
 """Records whose folder was moved: MLflow keeps absolute paths of its files, and these are set right.
 
-MLflow has no interface for it, so the tables `experiments` and `runs` of its database are written here. Checked against
-the schema of MLflow 3.0 to 3.17.2, in which they are as in MLflow 1; tests/tracking/test_moved.py fails where a table
-or a column is not there. Where they cannot be written, the records are refused with what can be done.
+MLflow has no interface for it, so the tables `experiments` and `runs` of its database are written here. Where they
+cannot be, the records are refused, with what can be done. Checked against MLflow 3.17.2;
+tests/tracking/test_mlflow_moved.py fails where a table or a column is another one.
 """
 
 from __future__ import annotations
