@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,7 +85,7 @@ def write_report(
     groups = replicates(ordered, axes=sweep.swept, new_seeds=sweep.new_seeds)
     ordered = [result for group in groups for result in group.results]
     built = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}")
-    built.mkdir()
+    built.mkdir(parents=True)
     try:
         # A search looks its objectives up by question, so its pictures get the records as they are filed.
         answers = answer_sweeps([sweep], results, missing)
@@ -113,16 +114,21 @@ def write_report(
 
 
 def check_folder(folder: Path) -> None:
-    """Make the folder above a report's, and see that the report can take its place.
+    """See that a report can take its place; what is made to see it is removed.
 
     Raises:
         ResablateError: unless `folder` is missing, empty or a report, whose content will be lost, and can be written.
     """
+    missing = [place for place in folder.parents if not place.exists()]
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         writable = os.access(folder.parent, os.W_OK | os.X_OK)
     except OSError as error:
         raise ResablateError(f"{folder}: no report can be written there ({error.strerror}: {error.filename})") from None
+    finally:
+        for place in missing:
+            with suppress(OSError):
+                place.rmdir()
     if not writable:
         raise ResablateError(f"{folder}: no report can be written there (Permission denied: {folder.parent})")
     if not folder.exists():

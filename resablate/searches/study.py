@@ -19,7 +19,7 @@ from resablate.redaction import redact, without_password
 from resablate.result import TrialResult
 from resablate.searches.objectives import objective, objective_names
 from resablate.searches.points import ends
-from resablate.storage.locations import home, sqlite_file
+from resablate.storage.locations import absolute_address, home, sqlite_file
 from resablate.storage.locks import file_lock
 from resablate.sweep import CASE, Point, Range, SweepSpec
 
@@ -33,12 +33,13 @@ _ASKED = "resablate.asked"
 """User attribute of the study: the part of the sweep that its numbers depend on."""
 _BUSY_SECONDS = 60
 """How long a write waits for a dashboard or another sweep that is writing to the same sqlite file."""
+_MLFLOW_TABLES = {"experiments", "runs", "latest_metrics"}
 _SIMPLE = (bool, int, float, str, type(None))
 
 
 def study_address() -> str:
     """SQLAlchemy's URL of the studies: `$RESABLATE_STUDY_STORAGE`, else `optuna.db` at home."""
-    return os.environ.get(ADDRESS_VARIABLE) or f"sqlite:///{home() / 'optuna.db'}"
+    return absolute_address(os.environ.get(ADDRESS_VARIABLE) or "sqlite:///optuna.db")
 
 
 @contextmanager
@@ -54,7 +55,11 @@ def opened_study(sweep: SweepSpec) -> Generator[Study]:
     address = study_address()
     options = {"connect_args": {"timeout": _BUSY_SECONDS}} if sqlite_file(address) else None
     with study_errors(sweep), _table_lock(address):
-        storage = optuna.storages.RDBStorage(address, engine_kwargs=options)
+        _refuse_records(address)
+        try:
+            storage = optuna.storages.RDBStorage(address, engine_kwargs=options)
+        except RuntimeError as error:  # how Optuna says that another version made the tables
+            raise OSError(str(error)) from None
     try:
         with study_errors(sweep):
             study = optuna.create_study(
@@ -212,6 +217,24 @@ def _check_question(study: Study, sweep: SweepSpec, place: str) -> None:
         raise TrackingError(
             f"{place}: the study {sweep.name!r} was begun with other {', '.join(changed)}, so its numbers do not answer"
             " this sweep; give the sweep another name"
+        )
+
+
+def _refuse_records(address: str) -> None:
+    """Raise TrackingError where MLflow keeps its records: both number their schemas in a table of one name."""
+    from sqlalchemy import create_engine, inspect
+
+    if (file := sqlite_file(address)) is not None and not file.exists():
+        return
+    engine = create_engine(address)
+    try:
+        tables = set(inspect(engine).get_table_names())
+    finally:
+        engine.dispose()
+    if _MLFLOW_TABLES <= tables:
+        raise TrackingError(
+            f"{redact(address)}: holds MLflow's records, which a study of a search in the same database would make"
+            f" unusable; set ${ADDRESS_VARIABLE} to another database, or leave it out: then it is optuna.db at home"
         )
 
 

@@ -31,7 +31,12 @@ def tracking_uri(uri: str | None = None) -> str:
     `~` and variables are written out, of a path that is. A relative path counts from `home()` and comes back absolute,
     so that it may be handed to a process with another current folder.
     """
-    chosen = (uri or os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db").strip()
+    return absolute_address(uri or os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db")
+
+
+def absolute_address(uri: str) -> str:
+    """An address of a database or a folder with an absolute path; another address as it is."""
+    chosen = uri.strip()
     if (folder := records_folder(chosen)) is not None:
         return f"{FOLDER}{home() / folder}"
     if (database := sqlite_file(chosen)) is None:

@@ -95,3 +95,13 @@ def read_tag(database: Path, name: str) -> dict[str, str]:
     """
     with closing(sqlite3.connect(database)) as connection:
         return dict(connection.execute("SELECT run_uuid, value FROM tags WHERE key = ?", (name,)).fetchall())
+
+
+def holds_studies(database: Path) -> bool:
+    """Whether a database holds Optuna's tables; False where that cannot be told."""
+    try:
+        with closing(sqlite3.connect(database)) as connection:
+            names = {str(name) for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except sqlite3.Error:
+        return False
+    return {"studies", "trial_values"} <= names
