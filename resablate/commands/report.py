@@ -19,16 +19,27 @@ def report(
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Write the report of a sweep to reports/NAME and print where it is."""
-    from resablate.report import write_report
+    from resablate.claims.answering import answer_sweeps
+    from resablate.report import sweep_question, write_report
+    from resablate.report_note import note_text
     from resablate.storage.locations import home
     from resablate.tracking import open_tracker
 
-    record = open_tracker(tracking_uri).load_sweep(name)
+    tracker = open_tracker(tracking_uri)
+    record = tracker.load_sweep(name)
+    answers = answer_sweeps([record.sweep], record.results, record.missing)
+    tracker.update_cells(record.sweep.name)
+    links = tracker.links(record.sweep.name)
     page = write_report(
         record.results,
         sweep=record.sweep,
         command=f"{record.command}\n{command_line()}",
         folder=(folder or home() / "reports") / record.sweep.name,
         missing=record.missing,
+        answers=answers,
+        links=links,
     )
+    ended = f"{len(record.results)} of {len(record.results) + len(record.missing)}" if record.missing else ""
+    note = note_text(sweep_question(record.sweep), answers, links, ended=ended)
+    tracker.file_report(record.sweep.name, page.parent, note=note)
     out.print(str(page), markup=False, highlight=False, soft_wrap=True)

@@ -76,9 +76,6 @@ class View:
     widths: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
-RUN_NAME_COLUMN = "attributes.`Run Name`"
-
-
 def param_column(name: str) -> str:
     """MLflow's name of a param's column."""
     return f"params.`{name}`"
@@ -119,11 +116,6 @@ def view_path(experiment_id: str, tags: Mapping[str, str], key: str) -> str:
     return _runs_path(experiment_id, {"viewStateShareKey": key, "compareRunsMode": mode})
 
 
-def run_path(experiment_id: str, run_id: str) -> str:
-    """The UI's page of one run."""
-    return f"/#/experiments/{experiment_id}/runs/{run_id}"
-
-
 def view_tags(views: Sequence[View], *, milliseconds: int) -> dict[str, str]:
     """The experiment's tags that keep these views; one too large for a tag is left out.
 
@@ -149,6 +141,11 @@ def filed_views(tags: Mapping[str, str]) -> dict[str, str]:
         for name, value in tags.items()
         if name.startswith(_VIEW_TAG) and (key := name.removeprefix(_VIEW_TAG)).startswith(OURS)
     }
+
+
+def short_key(key: str) -> str:
+    """The key of a view as a person types it: `results`."""
+    return key.removeprefix(OURS)
 
 
 def _filed_state(tags: Mapping[str, str], key: str) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from resablate.sweep import Range, SweepSpec
 from resablate.tracking.metrics import metric_group
 from resablate.tracking.mlflow_pages import (
     OURS,
-    RUN_NAME_COLUMN,
     Chart,
     View,
     metric_column,
@@ -25,7 +24,7 @@ _CURVES = {
     GRADIENTS: ("gradient by path length", "path_gradient", ("norm", "contribution")),
 }
 """View -> title, analysis, and the columns of its table that are drawn."""
-_WIDTHS = {RUN_NAME_COLUMN: 260, tag_column(ERROR_WITH_INTERVAL): 190}
+_WIDTHS = {tag_column(ERROR_WITH_INTERVAL): 190}
 _MOST_AXES = 12
 """Columns and parallel axes that a window has room for."""
 
