@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.views [--trials 1000] [--pictures FOLDER]
 
-files hand-made results, serves MLflow's UI as `resablate ui` does, opens each view in a headless Chromium until it shows
+files hand-made results, serves MLflow, opens each view in a headless Chromium until it shows
 what it is about, and prints the seconds. With --pictures, it writes the views as a desktop, a phone and a dark window
 show them.
 """
@@ -23,6 +23,7 @@ from resablate.tracking.mlflow_reports import sweep_paths
 from resablate.tracking.mlflow_store import MlflowStore
 from tests.e2e.mlflow_pages import chromium
 from tests.factories import make_lesion, make_path_gradient, make_result
+from tests.tracking.databases import make_database
 from tests.tracking.servers import MlflowServer
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ SHOWN = {"results": "test error with interval", "lesions": "lesion/error", "grad
 """View -> what a page shows that is ready; parallel coordinates have their axes."""
 SHORTCUTS = ("identity", "constant_scale", "exclusive_gate", "shortcut_only_gate", "conv1x1")
 SEEDS = 5
-_DRAWN = "() => [...document.querySelectorAll('.js-plotly-plot')].some((plot) => plot.querySelector('svg'))"
+_DRAWN = "() => document.querySelector('.js-plotly-plot svg, canvas') !== null"
 
 
 class Opened(NamedTuple):
@@ -103,7 +104,7 @@ def window(browser: Browser, *, width: int = 1500, height: int = 950, dark: bool
         "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true');"
         f"localStorage.setItem('_mlflow_dark_mode_toggle_enabled', '{str(dark).lower()}');"
     )
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(30_000)
     return context
 
 
@@ -129,10 +130,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--pictures", type=Path)
     asked = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder, MlflowServer(Path(folder)) as server:
+    with tempfile.TemporaryDirectory() as folder:
         start = time.monotonic()
-        sweep = file_sweep(server.uri, asked.trials)
+        sweep = file_sweep(make_database(Path(folder)), asked.trials)
         print(f"{sweep.grid_size} trials filed in {time.monotonic() - start:.0f} s", flush=True)
+        measure(Path(folder), sweep, pictures=asked.pictures)
+
+
+def measure(folder: Path, sweep: SweepSpec, *, pictures: Path | None) -> None:
+    """Serve the records in a folder, and print how long each view takes."""
+    with MlflowServer(folder) as server:
         addresses = view_addresses(server.uri, sweep.name)
         with chromium() as browser:
             warm = window(browser).new_page()
@@ -142,8 +149,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 page = window(browser).new_page()
                 print(f"{view}: {opened(page, view, address).seconds:.1f} s", flush=True)
                 page.context.close()
-            if asked.pictures:
-                take_pictures(browser, addresses, asked.pictures)
+            if pictures:
+                take_pictures(browser, addresses, pictures)
 
 
 if __name__ == "__main__":
