@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from resablate.commands.console import DataRoot, SweepFile, TrackingUri, out
+from resablate.commands.assignments import parse_assignments
+from resablate.commands.console import Changes, DataRoot, SweepFile, TrackingUri, out
 from resablate.errors import ResourceError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _SHOWN_TRIALS = 40
 
 
-def check(file: SweepFile, *, data_root: DataRoot = None, tracking_uri: TrackingUri = None) -> None:
+def check(file: SweepFile, words: Changes = None, *, data_root: DataRoot = None, tracking_uri: TrackingUri = None) -> None:
     """Check a sweep and say what it would cost, without running anything."""
     from resablate.devices import check_machine
     from resablate.forecast import advice, forecast
@@ -27,7 +28,7 @@ def check(file: SweepFile, *, data_root: DataRoot = None, tracking_uri: Tracking
     from resablate.scheduling import describe_packs
     from resablate.trial_data import data_notes
 
-    plan = load_plan(file)
+    plan = load_plan(file, parse_assignments(words or [], place=str(file)))
     cost = forecast(plan, records=tracking_uri)
     _show_trials(plan, cost)
     _print(f"asked of each: {', '.join(map(str, plan.asked_names))}")

@@ -37,6 +37,10 @@ SweepFile = Annotated[
         help="A sweep file, such as sweeps/quickstart.yaml, or the name of one of sweeps/ or of the package.",
     ),
 ]
+Changes = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME=VALUE ...]", help="In place of what the file says: epochs=2, 'seed=[0, 1]'."),
+]
 DataRoot = Annotated[
     Path | None, typer.Option("--data-root", help="Where data sets are looked for first.", show_default=False)
 ]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from resablate.commands.assignments import parse_duration
-from resablate.commands.console import DataRoot, SweepFile, TrackingUri, err, out
+from resablate.commands.assignments import parse_assignments, parse_duration
+from resablate.commands.console import Changes, DataRoot, SweepFile, TrackingUri, err, out
 from resablate.commands.running import run_plan, show_trials
 from resablate.errors import SpecError
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 def sweep(
     file: SweepFile,
+    words: Changes = None,
     *,
     inline: Annotated[bool, typer.Option("--inline", help="One after another in this process, without Ray.")] = False,
     retry: Annotated[
@@ -42,7 +43,7 @@ def sweep(
     if retry not in (None, "failed"):
         raise SpecError(f"--retry: takes the word failed, got {retry!r}")
     seconds = None if time_budget is None else parse_duration(time_budget, place="--time-budget")
-    plan = load_plan(file)
+    plan = load_plan(file, parse_assignments(words or [], place=str(file)))
     again: tuple[Status, ...] = ("failed",) if retry else ()
     if dry_run:
         _preview(plan, retry=again, max_trials=max_trials, data_root=data_root, tracking_uri=tracking_uri)
