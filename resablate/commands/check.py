@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 _SHOWN_TRIALS = 40
 
 
-def check(file: SweepFile, words: Changes = None, *, data_root: DataRoot = None, tracking_uri: TrackingUri = None) -> None:
+def check(
+    file: SweepFile, words: Changes = None, *, data_root: DataRoot = None, tracking_uri: TrackingUri = None
+) -> None:
     """Check a sweep and say what it would cost, without running anything."""
     from resablate.devices import check_machine
     from resablate.forecast import advice, forecast
