@@ -30,7 +30,8 @@ from resablate.spec import TrainSpec
 from resablate.strict_yaml import dump_yaml
 from resablate.sweep import SweepSpec
 
-RESULTS = "results.jsonl"
+RESULTS, SWEEP_FILE = "results.jsonl", "sweep.yaml"
+"""What came out and what was asked: `resablate sync` files them elsewhere."""
 PAGE = "index.html"
 SECONDS_PER_MINUTE = 60
 _LARGEST_SVG = 300_000
@@ -95,6 +96,7 @@ def write_report(
         # A search's in the order of its proposals, which its pictures need and nothing else tells.
         filed = ordered if sweep.search.method == "grid" else results
         _write_results(built / RESULTS, results, order=[result.key for result in filed])
+        (built / SWEEP_FILE).write_text(_sweep_yaml(sweep) + "\n", encoding="utf-8")
         content = _content(
             groups,
             sweep=sweep,

@@ -19,6 +19,7 @@ from resablate.commands.report import report
 from resablate.commands.status import status
 from resablate.commands.submit import submit
 from resablate.commands.sweep import sweep
+from resablate.commands.sync import sync
 from resablate.commands.trial import trial
 from resablate.commands.ui import ui
 from resablate.errors import ResablateError
@@ -34,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("list")(list_)
-for verb in (check, calibrate, trial, sweep, submit, status, analyze, report, claims, ui):
+for verb in (check, calibrate, trial, sweep, submit, status, analyze, report, claims, sync, ui):
     app.command()(verb)
 
 

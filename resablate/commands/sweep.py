@@ -11,6 +11,8 @@ from resablate.commands.assignments import parse_assignments, parse_duration
 from resablate.commands.console import Changes, DataRoot, SweepFile, TrackingUri, err, out
 from resablate.commands.running import run_plan, show_trials
 from resablate.errors import SpecError
+from resablate.redaction import redact
+from resablate.storage.locations import FOLDER, OFFLINE, records_folder
 
 if TYPE_CHECKING:
     from resablate.plan import SweepPlan
@@ -22,6 +24,12 @@ def sweep(
     words: Changes = None,
     *,
     inline: Annotated[bool, typer.Option("--inline", help="One after another in this process, without Ray.")] = False,
+    offline: Annotated[
+        bool,
+        typer.Option(
+            "--offline", help="File into the folder `offline`, for `resablate sync`; with --inline, without MLflow."
+        ),
+    ] = False,
     retry: Annotated[
         str | None, typer.Option("--retry", metavar="failed", help="Run and ask again what failed.", show_default=False)
     ] = None,
@@ -42,6 +50,8 @@ def sweep(
 
     if retry not in (None, "failed"):
         raise SpecError(f"--retry: takes the word failed, got {retry!r}")
+    if offline:
+        tracking_uri = _offline_records(tracking_uri, inline=inline)
     seconds = None if time_budget is None else parse_duration(time_budget, place="--time-budget")
     plan = load_plan(file, parse_assignments(words or [], place=str(file)))
     again: tuple[Status, ...] = ("failed",) if retry else ()
@@ -59,6 +69,17 @@ def sweep(
             data_root=data_root,
             tracking_uri=tracking_uri,
         )
+
+
+def _offline_records(tracking_uri: str | None, *, inline: bool) -> str:
+    """The address of the folder of records that wait to be filed elsewhere."""
+    if not inline:
+        raise SpecError("--offline: goes with --inline, one trial after another in this process")
+    if tracking_uri and records_folder(tracking_uri) is None:
+        raise SpecError(
+            f"--offline: files into a folder, which --tracking-uri names as {FOLDER}PATH; got {redact(tracking_uri)}"
+        )
+    return tracking_uri or f"{FOLDER}{OFFLINE}"
 
 
 def _preview(

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -124,6 +123,8 @@ class _Decoder(Dataset[Tensor | str]):
         self._seed = seed
 
     def __getitem__(self, index: int) -> Tensor | str:
+        from PIL import Image
+
         path = self._folder / os.fsdecode(bytes(self._files[index]))
         try:
             with Image.open(path) as opened:

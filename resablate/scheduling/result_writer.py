@@ -15,6 +15,7 @@ from resablate.errors import TrackerAway, TrackingError
 from resablate.failures import reason_of
 from resablate.measurement import EpochMetrics
 from resablate.result import TrialResult, failed_result
+from resablate.scheduling.pictures import pictures
 from resablate.spec import TrainSpec
 from resablate.storage.spool import read_spooled, spooled, write_spooled
 from resablate.sweep import SweepSpec
@@ -189,13 +190,5 @@ class ResultWriter:
 
     def _file(self, place: Path) -> None:
         result, weights = read_spooled(place)
-        self._tracker.finish_trial(result, weights=weights, figures=_pictures(result))
+        self._tracker.finish_trial(result, weights=weights, figures=pictures(result, self._tracker))
         shutil.rmtree(place)
-
-
-def _pictures(result: TrialResult) -> dict[str, bytes]:
-    if not result.measurements:
-        return {}
-    from resablate.figures import draw_all  # loads torch, which the sweep's one writer may never need
-
-    return draw_all(result)

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from resablate.measurement import EpochMetrics
 from resablate.result import TrialResult
@@ -49,6 +49,9 @@ class Tracker(ABC):
     One process writes in a sweep; several sweeps may write to one store. Every method raises `TrackingError`
     where the store cannot be reached or refuses what it is given.
     """
+
+    keeps_figures: ClassVar[bool] = True
+    """Whether `figures` are kept; where not, none need to be drawn."""
 
     @abstractmethod
     def start_sweep(self, sweep: SweepSpec, *, trials: Sequence[TrainSpec], command: str) -> None:

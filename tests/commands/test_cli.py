@@ -26,7 +26,6 @@ from resablate.errors import DatasetError
 from resablate.measurement import Measurement
 from resablate.registry import Registry
 from resablate.result import TrialResult
-from resablate.scheduling import analyze as analyze_module
 from resablate.scheduling import run as run_module
 from resablate.tracking import open_tracker
 from resablate.training.loop import Training
@@ -394,7 +393,7 @@ def test_a_trial_prints_its_outcome_and_is_not_run_twice(shell: Shell, no_figure
 
 
 def test_analyze_a_run_a_key_and_a_sweep(shell: Shell, no_figures: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(analyze_module, "draw_all", lambda result: {})
+    monkeypatch.setattr("resablate.figures.draw_all", lambda result: {})
     make_database(shell.folder)
     shell("trial", *KNOBS)
     tracker = open_tracker()

@@ -14,6 +14,7 @@ from resablate.question import Question
 from resablate.result import TrialResult, weights_file
 from resablate.sweep import SweepSpec, parse_sweep
 from resablate.tracking import MemoryTracker, MlflowTracker, Tracker
+from resablate.tracking.folder_tracker import FolderTracker
 from tests.factories import make_lesion, make_measurement, make_result
 from tests.tracking.databases import make_database
 
@@ -38,11 +39,18 @@ def count_in_mlflow(uri: str, key: str) -> int:
     return len(client.search_runs(everywhere, f"tags.`resablate.key` = '{key}'"))
 
 
-@pytest.fixture(params=["memory", "mlflow"])
+@pytest.fixture(params=["memory", "folder", "mlflow"])
 def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
     if request.param == "memory":
         memory = MemoryTracker()
         yield Case(memory, lambda: memory, lambda key: sum(run.spec.key == key for run in memory.runs))
+    elif request.param == "folder":
+        folder = tmp_path / "records"
+        yield Case(
+            FolderTracker(folder),
+            lambda: FolderTracker(folder),
+            lambda key: len({path.parents[1] for path in folder.glob(f"*/*/{key}")}),
+        )
     else:
         uri = make_database(tmp_path)
         yield Case(MlflowTracker(uri), lambda: MlflowTracker(uri), lambda key: count_in_mlflow(uri, key))
