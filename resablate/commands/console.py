@@ -41,6 +41,7 @@ Changes = Annotated[
     list[str] | None,
     typer.Argument(metavar="[NAME=VALUE ...]", help="In place of what the file says: epochs=2, 'seed=[0, 1]'."),
 ]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, as `resablate list json` describes it.")]
 DataRoot = Annotated[
     Path | None, typer.Option("--data-root", help="Where data sets are looked for first.", show_default=False)
 ]

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from resablate.commands.console import TrackingUri, command_line, out
+from resablate.commands.console import Json, TrackingUri, command_line, out
+from resablate.commands.json_records import ReportRecord, print_record
 
 
 def report(
@@ -16,6 +17,8 @@ def report(
         Path | None,
         typer.Option("--folder", help="Where reports are kept; reports here if left out.", show_default=False),
     ] = None,
+    *,
+    as_json: Json = False,
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Write the report of a sweep to reports/NAME and print where it is."""
@@ -42,4 +45,17 @@ def report(
     ended = f"{len(record.results)} of {len(record.results) + len(record.missing)}" if record.missing else ""
     note = note_text(sweep_question(record.sweep), answers, links, ended=ended)
     tracker.file_report(record.sweep.name, page.parent, note=note)
+    if as_json:
+        verdicts = {answer.claim.id: str(answer.verdict) for answer in answers.answers if answer.shown is not None}
+        print_record(
+            ReportRecord(
+                sweep=record.sweep.name,
+                page=str(page),
+                ended=len(record.results),
+                missing=len(record.missing),
+                verdicts=verdicts,
+                links=links,
+            )
+        )
+        return
     out.print(str(page), markup=False, highlight=False, soft_wrap=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from resablate.commands.assignments import parse_assignments, parse_duration
-from resablate.commands.console import Changes, DataRoot, SweepFile, TrackingUri, err, out
+from resablate.commands.console import Changes, DataRoot, Json, SweepFile, TrackingUri, err, out
 from resablate.commands.running import run_plan, show_trials
 from resablate.errors import SpecError
 from resablate.redaction import redact
@@ -41,6 +41,7 @@ def sweep(
         str | None,
         typer.Option("--time-budget", metavar="TIME", help="Stop after so long: 90s, 30m, 2h.", show_default=False),
     ] = None,
+    as_json: Json = False,
     data_root: DataRoot = None,
     tracking_uri: TrackingUri = None,
 ) -> None:
@@ -68,6 +69,7 @@ def sweep(
             time_budget=seconds,
             data_root=data_root,
             tracking_uri=tracking_uri,
+            as_json=as_json,
         )
 
 
