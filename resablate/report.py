@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+import os
 import re
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -23,7 +24,7 @@ from resablate.figures.analysis_tables import analysis_tables, summaries
 from resablate.figures.interval_tables import error_table, with_intervals
 from resablate.figures.naming import Additional, name_analyses
 from resablate.figures.tables import Replicates, Table, raw_table, replicates, show, trial_table
-from resablate.report_answers import answer_content, closings
+from resablate.report_answers import answer_content, closings, sweep_question
 from resablate.report_pages import render_page
 from resablate.result import Status, TrialResult
 from resablate.spec import TrainSpec
@@ -81,13 +82,13 @@ def write_report(
     if not results:
         raise ResablateError(f"sweep {sweep.name}: a report needs at least one trial that has ended, got none")
     folder = folder.resolve()
-    _check_replaceable(folder)
+    check_folder(folder)
     named = name_analyses(results, sweep.analyses)
     ordered = sorted(named.results, key=lambda result: (result.spec.seed, result.key))
     groups = replicates(ordered, axes=sweep.swept, new_seeds=sweep.new_seeds)
     ordered = [result for group in groups for result in group.results]
     built = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}")
-    built.mkdir(parents=True)
+    built.mkdir()
     try:
         # A search looks its objectives up by question, so its pictures get the records as they are filed.
         answers = answers or answer_sweeps([sweep], results, missing)
@@ -116,8 +117,19 @@ def write_report(
     return folder / PAGE
 
 
-def _check_replaceable(folder: Path) -> None:
-    """Raises ResablateError unless `folder` is missing, empty or a report: its content will be lost."""
+def check_folder(folder: Path) -> None:
+    """Make the folder above a report's, and see that the report can take its place.
+
+    Raises:
+        ResablateError: unless `folder` is missing, empty or a report, whose content will be lost, and can be written.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder.parent, os.W_OK | os.X_OK)
+    except OSError as error:
+        raise ResablateError(f"{folder}: no report can be written there ({error.strerror}: {error.filename})") from None
+    if not writable:
+        raise ResablateError(f"{folder}: no report can be written there (Permission denied: {folder.parent})")
     if not folder.exists():
         return
     if not folder.is_dir():
@@ -259,17 +271,6 @@ def _content(
             for r in results
         ],
     }
-
-
-def sweep_question(sweep: SweepSpec) -> str:
-    """What the sweep asks, in its own words or made from its axes."""
-    if sweep.question:
-        return sweep.question
-    axes = [name for name in sweep.swept if name != "seed"]
-    if not axes:
-        return "How large is the test error of one kind of network?"
-    listed = axes[0] if len(axes) == 1 else f"{', '.join(axes[:-1])} and {axes[-1]}"
-    return f"What does the test error do when {listed} change{'s' if len(axes) == 1 else ''}?"
 
 
 def _versions(results: Sequence[TrialResult]) -> list[tuple[str, str]]:

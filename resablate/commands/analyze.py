@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from resablate.commands.assignments import parse_assignments, split_questions
-from resablate.commands.console import DataRoot, Json, TrackingUri, err, out
+from resablate.commands.console import DataRoot, Json, TrackingUri, err, out, sweep_name
 from resablate.commands.json_records import AnalyzeRecord, AnswerRecord, print_record
 from resablate.errors import SpecError
 from resablate.question import AskedAnalysis
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 
 def analyze(
-    target: Annotated[str, typer.Argument(help="A run id, a trial's key, a sweep's name, or torchvision:NAME.")],
+    target: Annotated[
+        str, typer.Argument(help="A run id, a trial's key, a sweep's name or file, or torchvision:NAME.")
+    ],
     words: Annotated[
         list[str] | None,
         typer.Argument(
@@ -63,7 +65,7 @@ def analyze(
     if found:
         raise SpecError(found, place="analyze")
     _analyze_stored(
-        target,
+        sweep_name(target),
         asked,
         again=again,
         inline=inline,

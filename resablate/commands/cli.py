@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -16,6 +17,7 @@ from resablate.commands.claims import claims
 from resablate.commands.clone import clone
 from resablate.commands.console import err
 from resablate.commands.list import list_
+from resablate.commands.records import rm, runs, sweeps
 from resablate.commands.report import report
 from resablate.commands.status import status
 from resablate.commands.stop import stop
@@ -37,7 +39,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("list")(list_)
-for verb in (check, calibrate, trial, clone, sweep, submit, status, stop, analyze, report, claims, sync, ui):
+VERBS = (
+    *(check, calibrate, trial, clone, sweep, submit, status, stop, analyze, report, claims),
+    *(sweeps, runs, rm, sync, ui),
+)
+for verb in VERBS:
     app.command()(verb)
 
 
@@ -59,6 +65,8 @@ def options(
 
 def main() -> None:
     """Run the command line. Exit code 0: done; 1: a trial failed; 2: bad input; 130, 143: interrupted."""
+    # What draws here draws into files. A notebook's `!` hands on a backend that this process may not have.
+    os.environ["MPLBACKEND"] = "agg"
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     try:
         app()

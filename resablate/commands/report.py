@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from resablate.commands.console import Json, TrackingUri, command_line, out
+from resablate.commands.console import Json, SweepName, TrackingUri, command_line, out
 from resablate.commands.json_records import ReportRecord, print_record
 
 
 def report(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name.")],
+    name: SweepName,
     folder: Annotated[
         Path | None,
         typer.Option("--folder", help="Where reports are kept; reports here if left out.", show_default=False),
@@ -23,11 +23,14 @@ def report(
 ) -> None:
     """Write the report of a sweep to reports/NAME and print where it is."""
     from resablate.claims.answering import answer_sweeps
-    from resablate.report import sweep_question, write_report
+    from resablate.report import check_folder, write_report
+    from resablate.report_answers import sweep_question
     from resablate.report_note import note_text
     from resablate.storage.locations import home
     from resablate.tracking import open_tracker
 
+    place = (folder or home() / "reports") / name
+    check_folder(place.resolve())
     tracker = open_tracker(tracking_uri)
     record = tracker.load_sweep(name)
     answers = answer_sweeps([record.sweep], record.results, record.missing)
@@ -37,7 +40,7 @@ def report(
         record.results,
         sweep=record.sweep,
         command=f"{record.command}\n{command_line()}",
-        folder=(folder or home() / "reports") / record.sweep.name,
+        folder=place,
         missing=record.missing,
         answers=answers,
         links=links,

@@ -39,6 +39,7 @@ def run_plan(
     *,
     inline: bool,
     retry: tuple[Status, ...],
+    rerun: str = "",
     max_trials: int | None = None,
     time_budget: float | None = None,
     data_root: Path | None,
@@ -62,6 +63,7 @@ def run_plan(
             uri=tracking_uri,
             data_root=data_root,
             retry=retry,
+            rerun=rerun,
             max_trials=max_trials,
             time_budget=time_budget,
         )

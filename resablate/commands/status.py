@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from resablate.commands.console import Json, TrackingUri, err, out
+from resablate.commands.console import Json, SweepName, TrackingUri, err, out
 from resablate.commands.json_records import StatusRecord, TrialRecord, print_record
 from resablate.commands.running import show_trials
 
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def status(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name.")],
+    name: SweepName,
     *,
     as_json: Json = False,
     tracking_uri: TrackingUri = None,

@@ -33,6 +33,15 @@ def sweep(
     retry: Annotated[
         str | None, typer.Option("--retry", metavar="failed", help="Run and ask again what failed.", show_default=False)
     ] = None,
+    rerun: Annotated[
+        str,
+        typer.Option(
+            "--rerun",
+            metavar="KEY,...|changed|all",
+            help="Train these again: by key, those made with other code, or all. The old runs stay and count no more.",
+            show_default=False,
+        ),
+    ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run, and run nothing.")] = False,
     max_trials: Annotated[
         int | None, typer.Option("--max-trials", min=1, help="Run no more than so many.", show_default=False)
@@ -56,6 +65,8 @@ def sweep(
     seconds = None if time_budget is None else parse_duration(time_budget, place="--time-budget")
     plan = load_plan(file, parse_assignments(words or [], place=str(file)))
     again: tuple[Status, ...] = ("failed",) if retry else ()
+    if dry_run and rerun:
+        raise SpecError("--rerun: sets results aside, which --dry-run does not do")
     if dry_run:
         _preview(plan, retry=again, max_trials=max_trials, data_root=data_root, tracking_uri=tracking_uri)
     else:
@@ -65,6 +76,7 @@ def sweep(
             plan,
             inline=inline,
             retry=again,
+            rerun=rerun,
             max_trials=max_trials,
             time_budget=seconds,
             data_root=data_root,

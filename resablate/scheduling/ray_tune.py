@@ -22,6 +22,7 @@ from resablate.devices import threads
 from resablate.plan import SweepPlan
 from resablate.scheduling.packing import PackSizes
 from resablate.scheduling.progress import SweepProgress
+from resablate.scheduling.ray_address import cannot_start, check_ray_address
 from resablate.scheduling.ray_capacity import RayCapacity
 from resablate.scheduling.ray_driver import MAX_PROCESS_DEATHS, Stopper, TuneSearchAdapter, Watcher
 from resablate.scheduling.ray_private import forget_token, loopback_alone
@@ -41,7 +42,19 @@ _OBJECT_STORE_BYTES = 512 * 2**20
 
 
 def connect_ray() -> None:
-    """Join the cluster that RAY_ADDRESS names (a submitted job's own), else start a Ray on this machine alone."""
+    """Join the cluster that RAY_ADDRESS names (a submitted job's own), else start a Ray on this machine alone.
+
+    Raises:
+        ResourceError: if there is no such cluster, or no Ray can be started.
+    """
+    check_ray_address()
+    try:
+        _connect()
+    except Exception as error:  # whatever Ray raises where it cannot start
+        raise cannot_start(error) from None
+
+
+def _connect() -> None:
     # Tune reads these when it is used first. Results are ours to keep, and the current folder is the user's.
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")

@@ -24,12 +24,14 @@ from resablate.scheduling.inline import Scheduler
 from resablate.scheduling.measure import Measured, answer_now, measure_best, measure_missing
 from resablate.scheduling.pending import PendingTrials, check_pruning_inline, find_pending
 from resablate.scheduling.progress import SweepProgress
+from resablate.scheduling.ray_address import check_ray_address
+from resablate.scheduling.reruns import notes_on_change, set_aside
 from resablate.scheduling.stopping import Stopping
 from resablate.storage.checkpoint_store import checkpoint_store
 from resablate.storage.locations import tracking_uri, work_folder
 from resablate.storage.locks import exclusive_lock, wait_for_workers
 from resablate.storage.spool import SPOOL
-from resablate.tracking import open_tracker
+from resablate.tracking import Tracker, open_tracker
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ def run_sweep(
     uri: str | None = None,
     data_root: Path | None = None,
     retry: Collection[Status] = (),
+    rerun: str = "",
     max_trials: int | None = None,
     time_budget: float | None = None,
 ) -> SweepOutcome:
@@ -102,6 +105,7 @@ def run_sweep(
         uri: of the tracking server; as `open_tracker` finds it where None.
         data_root: where data sets are looked for first.
         retry: statuses; trials of this sweep that ended so are run again.
+        rerun: keys of trials that are trained again, `changed` or `all`; none where empty.
         max_trials: run no more than so many; all where None.
         time_budget: seconds after which running trials are stopped, with their checkpoints; no end where None.
 
@@ -115,13 +119,11 @@ def run_sweep(
     place = tracking_uri(uri)
     tracker = open_tracker(place)
     work, store = work_folder() / plan.sweep.name, checkpoint_store(plan.sweep.name)
-    if scheduler == "inline" or not os.environ.get("RAY_ADDRESS"):
-        check_machine(cpus=plan.sweep.resources.cpus, gpus=plan.sweep.resources.gpus)
-    if scheduler == "inline":
-        check_pruning_inline(plan.sweep)
+    _check_request(plan, scheduler)
     plan = plan.identified(data_root)
     with Stopping(time_budget) as stopping, exclusive_lock(work, plan.sweep.name, parts=(SPOOL, TRIALS)):
         wait_for_workers(work, plan.sweep.name)
+        _set_aside(plan, tracker, rerun, console)
         where: dict[str, Any] = {"data_root": data_root, "console": console}
         answer = partial(answer_now, plan, tracker, **where)
         measure = partial(measure_missing, plan, tracker=tracker, scheduler=scheduler, **where)
@@ -156,6 +158,24 @@ def run_sweep(
                 records=tracker.ui_hint(),
                 wall_seconds=time.monotonic() - start,
             )
+
+
+def _check_request(plan: SweepPlan, scheduler: Scheduler) -> None:
+    if scheduler == "inline" or not os.environ.get("RAY_ADDRESS"):
+        check_machine(cpus=plan.sweep.resources.cpus, gpus=plan.sweep.resources.gpus)
+    if scheduler == "inline":
+        check_pruning_inline(plan.sweep)
+    else:
+        check_ray_address()
+
+
+def _set_aside(plan: SweepPlan, tracker: Tracker, rerun: str, console: Console) -> None:
+    """Set aside what is to be trained again, and say what else was made with other code or data."""
+    if rerun:
+        count = set_aside(plan, tracker, rerun)
+        console.print(f"{count} results are set aside, and their trials trained again", highlight=False)
+    for note in notes_on_change(plan, tracker):
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
 
 
 def _progress(plan: SweepPlan, pending: PendingTrials, further: FurtherTrainings, console: Console) -> SweepProgress:

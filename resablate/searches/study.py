@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
@@ -70,6 +70,21 @@ def opened_study(sweep: SweepSpec) -> Generator[Study]:
     finally:
         storage.remove_session()
         storage.engine.dispose()
+
+
+def forget_study(sweep: SweepSpec) -> None:
+    """Delete the study of a search, if there is one.
+
+    Raises:
+        TrackingError: if the database cannot be used.
+    """
+    import optuna
+
+    address = study_address()
+    if (file := sqlite_file(address)) is not None and not file.exists():
+        return
+    with study_errors(sweep), suppress(KeyError):
+        optuna.delete_study(study_name=sweep.name, storage=address)
 
 
 @contextmanager

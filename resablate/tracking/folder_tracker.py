@@ -20,6 +20,7 @@ from resablate.storage.locks import file_lock
 from resablate.storage.result_folders import read_result, stamp, write_result
 from resablate.sweep import SweepSpec
 from resablate.tracking.amending import amended_result, no_weights, stored_epochs
+from resablate.tracking.folder_keeping import FolderKeeping
 from resablate.tracking.folder_submissions import (
     SUBMISSION,
     read_asked,
@@ -118,7 +119,7 @@ class FolderTracker(Tracker):
         figures: Mapping[str, bytes],
     ) -> None:
         """Adds measurements to a trial that has ended."""
-        place = self._place(run_id)
+        place = self.place_of(run_id)
         with self._errors(f"amending trial {result.key}"), file_lock(place.with_name(f".{place.name}.lock")):
             stored = read_result(place).result
             merged = amended_result(stored, result, weights=weights)
@@ -130,7 +131,7 @@ class FolderTracker(Tracker):
         found: dict[str, str] = {}
         for key, run_id in runs.items():
             try:
-                if read_result(self._place(run_id)).result.key != key:
+                if read_result(self.place_of(run_id)).result.key != key:
                     found[key] = "it is another trial's"
             except TrackingError as error:
                 found[key] = str(error)
@@ -138,7 +139,7 @@ class FolderTracker(Tracker):
 
     def discard_trial(self, run_id: str) -> None:
         """Removes the record of a trial."""
-        remove(self._place(run_id))
+        remove(self.place_of(run_id))
 
     def update_cells(self, sweep: str, *, cell: str | None = None) -> None:
         """Nothing: means over seeds are made where the records are filed from here."""
@@ -207,11 +208,11 @@ class FolderTracker(Tracker):
     def load_trial(self, run: str) -> tuple[str, TrialResult]:
         """The run id and the result of one trial."""
         run_id = self.complete_keys().get(run, run)
-        return run_id, read_result(self._place(run_id)).result
+        return run_id, read_result(self.place_of(run_id)).result
 
     def load_weights_file(self, run_id: str, folder: Path, *, epoch: int | None = None) -> Path:
         """A copy of weights that a run stored."""
-        weights, name = read_result(self._place(run_id)).weights, weights_file(epoch)
+        weights, name = read_result(self.place_of(run_id)).weights, weights_file(epoch)
         if name not in weights:
             raise TrackingError(f"{self.folder}: {no_weights(run_id, weights, epoch=epoch)}")
         file, expected = weights[name]
@@ -223,7 +224,11 @@ class FolderTracker(Tracker):
 
     def stored_epochs(self, run_id: str) -> list[int | None]:
         """The epochs whose weights a run stored; None is the end."""
-        return stored_epochs(read_result(self._place(run_id)).weights)
+        return stored_epochs(read_result(self.place_of(run_id)).weights)
+
+    def keeping(self) -> FolderKeeping:
+        """What a person does with the records."""
+        return FolderKeeping(self)
 
     def ui_hint(self) -> str:
         """How to look at the records."""
@@ -257,9 +262,10 @@ class FolderTracker(Tracker):
         for spec in trials:
             if spec.key in ended:
                 run_id = ended[spec.key].run_id
-                yield run_id, read_result(self._place(run_id)).result
+                yield run_id, read_result(self.place_of(run_id)).result
 
-    def _place(self, run_id: str) -> Path:
+    def place_of(self, run_id: str) -> Path:
+        """The folder of a result."""
         for place in self.folder.glob(f"*/{RESULTS}/*"):
             if _run_id(place) == run_id:
                 return place

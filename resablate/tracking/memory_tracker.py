@@ -15,6 +15,7 @@ from resablate.sweep import SweepSpec
 from resablate.tracking.amending import amended_result, no_weights
 from resablate.tracking.cell_records import FEWEST_SEEDS, CellRecord, cell_record
 from resablate.tracking.measured_tags import measured_tags, read_measured
+from resablate.tracking.memory_keeping import MemoryKeeping
 from resablate.tracking.metrics import MetricPoint, epoch_points, final_points, new_points
 from resablate.tracking.tracker import SweepRecord, SweepStatus, Tracker, TrialState
 
@@ -36,10 +37,13 @@ class MemoryRun:
     points: list[MetricPoint] = field(default_factory=list[MetricPoint])
     files: dict[str, bytes] = field(default_factory=dict[str, bytes])
 
+    aside: str = ""
+    """Why the run counts nowhere; empty where it counts."""
+
     @property
     def complete(self) -> bool:
         """Whether the trial is never run again."""
-        return self.status in COMPLETE
+        return self.status in COMPLETE and not self.aside
 
 
 @dataclass
@@ -149,7 +153,9 @@ class MemoryTracker(Tracker):
 
     def discard_trial(self, run_id: str) -> None:
         """Removes the record of a trial whose result is damaged."""
-        self.runs.remove(self._by_id.pop(run_id))
+        run = self._by_id.pop(run_id)
+        self.runs.remove(run)
+        self._incomplete.pop((run.sweep, run.key), None)
 
     def update_cells(self, sweep: str, *, cell: str | None = None) -> None:
         """Brings the means over the seeds of a sweep's cells up to date."""
@@ -180,7 +186,7 @@ class MemoryTracker(Tracker):
     def states(self, name: str) -> dict[str, TrialState]:
         """Key -> its state, of the trials of a sweep and of those that are complete elsewhere."""
         latest = {submission.sweep.name: submission for submission in self.submissions}
-        chosen = _latest_complete(run for run in self.runs if run.complete or run.sweep == name)
+        chosen = _latest_complete(run for run in self.runs if run.complete or (run.sweep == name and not run.aside))
         return {key: _state(run, latest[run.sweep]) for key, run in chosen.items()}
 
     def submitted(self, name: str) -> tuple[SweepSpec, list[TrainSpec]]:
@@ -220,6 +226,10 @@ class MemoryTracker(Tracker):
         (folder / name).write_bytes(files[name])
         return folder / name
 
+    def keeping(self) -> MemoryKeeping:
+        """What a person does with the records."""
+        return MemoryKeeping(self)
+
     def ui_hint(self) -> str:
         """How to look at the records."""
         return "Kept in memory only: the records are gone when this process ends."
@@ -244,7 +254,8 @@ class MemoryTracker(Tracker):
 
     def _ended(self, name: str) -> dict[str, MemoryRun]:
         """Key -> its run, in the order of the trials: a complete one of any sweep, else the latest of this one."""
-        ended = (run for run in self.runs if run.complete or (run.status is not None and run.sweep == name))
+        mine = [run.sweep == name and run.status is not None and not run.aside for run in self.runs]
+        ended = (run for run, counts in zip(self.runs, mine, strict=True) if counts or run.complete)
         chosen = _latest_complete(ended)
         return {key: chosen[key] for key in self._latest(name).trials if key in chosen}
 

@@ -85,3 +85,13 @@ def read_trial_rows(database: Path, names: Mapping[str, str]) -> list[TrialRow]:
         )
         for row in rows
     ]
+
+
+def read_tag(database: Path, name: str) -> dict[str, str]:
+    """Run id -> the value of a tag, of all runs that have it.
+
+    Raises:
+        sqlite3.Error: as `read_trial_rows`.
+    """
+    with closing(sqlite3.connect(database)) as connection:
+        return dict(connection.execute("SELECT run_uuid, value FROM tags WHERE key = ?", (name,)).fetchall())

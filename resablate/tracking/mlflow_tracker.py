@@ -20,6 +20,7 @@ from resablate.tracking.metrics import MetricPoint, final_points
 from resablate.tracking.mlflow_amending import add_answers
 from resablate.tracking.mlflow_cells import MlflowCells
 from resablate.tracking.mlflow_experiments import find_experiment, refuse_other_records
+from resablate.tracking.mlflow_keeping import MlflowKeeping
 from resablate.tracking.mlflow_leftovers import RUN_STATUS, close_trials, reopenable_runs
 from resablate.tracking.mlflow_opening import new_run, opened_again
 from resablate.tracking.mlflow_reader import MlflowReader
@@ -263,6 +264,10 @@ class MlflowTracker(Tracker):
     def load_weights_file(self, run_id: str, folder: Path, *, epoch: int | None = None) -> Path:
         """A copy of weights that a run stored."""
         return self._reader.load_weights_file(run_id, folder, epoch=epoch)
+
+    def keeping(self) -> MlflowKeeping:
+        """What a person does with the records."""
+        return MlflowKeeping(self._store)
 
     def ui_hint(self) -> str:
         """How to look at the records, in one line."""

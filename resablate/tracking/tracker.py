@@ -9,6 +9,7 @@ from resablate.measurement import EpochMetrics
 from resablate.result import TrialResult
 from resablate.spec import TrainSpec
 from resablate.sweep import SweepSpec
+from resablate.tracking.record_keeping import RecordKeeping
 
 SweepStatus = Literal["finished", "failed", "interrupted"]
 
@@ -240,6 +241,10 @@ class Tracker(ABC):
         Raises:
             TrackingError: if it stored none of this epoch; names the epochs it has.
         """
+
+    @abstractmethod
+    def keeping(self) -> RecordKeeping:
+        """What a person does with the records: lists, sets aside, forgets."""
 
     @abstractmethod
     def ui_hint(self) -> str:

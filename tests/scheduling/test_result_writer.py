@@ -18,6 +18,7 @@ from resablate.spec import TrainSpec
 from resablate.storage.spool import spooled
 from resablate.sweep import SweepSpec, parse_sweep
 from resablate.tracking import MemoryTracker, Tracker
+from resablate.tracking.record_keeping import RecordKeeping
 from resablate.tracking.tracker import SweepRecord, SweepStatus, TrialState
 from tests.factories import make_lesion, make_result
 
@@ -66,6 +67,9 @@ class FaultyTracker(Tracker):
     def finish_trial(self, result: TrialResult, *, weights: Mapping[str, Path], figures: Mapping[str, bytes]) -> None:
         self._called("finish_trial", result.spec.seed)
         self.kept.finish_trial(result, weights=weights, figures=figures)
+
+    def keeping(self) -> RecordKeeping:
+        return self.kept.keeping()
 
     def update_cells(self, sweep: str, *, cell: str | None = None) -> None:
         if not self.away:
