@@ -9,15 +9,13 @@ from pydantic import BaseModel, ConfigDict
 
 from resablate.commands.console import out
 
-
-class Record(BaseModel):
-    """Part of what a verb prints."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+_RECORD = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
-class TrialRecord(Record):
+class TrialRecord(BaseModel):
     """One trial of a sweep."""
+
+    model_config = _RECORD
 
     trial: str
     """Its name for people."""
@@ -40,8 +38,10 @@ class TrialRecord(Record):
     """Every field and argument, defaults too."""
 
 
-class StatusRecord(Record):
+class StatusRecord(BaseModel):
     """`resablate status NAME`."""
+
+    model_config = _RECORD
 
     sweep: str
     counts: dict[str, int]
@@ -55,8 +55,10 @@ class StatusRecord(Record):
     trials: list[TrialRecord]
 
 
-class OutcomeRecord(Record):
+class OutcomeRecord(BaseModel):
     """`resablate sweep FILE`, `resablate trial` and `resablate clone`."""
+
+    model_config = _RECORD
 
     sweep: str
     planned: int
@@ -82,8 +84,10 @@ class OutcomeRecord(Record):
     exit_code: int
 
 
-class CostRecord(Record):
+class CostRecord(BaseModel):
     """What one trial would cost."""
+
+    model_config = _RECORD
 
     trial: str
     key: str
@@ -93,8 +97,10 @@ class CostRecord(Record):
     seconds: float
 
 
-class CheckRecord(Record):
+class CheckRecord(BaseModel):
     """`resablate check FILE`."""
+
+    model_config = _RECORD
 
     sweep: str
     trials: list[CostRecord]
@@ -114,8 +120,10 @@ class CheckRecord(Record):
     notes: list[str]
 
 
-class ReportRecord(Record):
+class ReportRecord(BaseModel):
     """`resablate report NAME`."""
+
+    model_config = _RECORD
 
     sweep: str
     page: str
@@ -130,16 +138,20 @@ class ReportRecord(Record):
     """Title -> address, or the command that opens it."""
 
 
-class RowRecord(Record):
+class RowRecord(BaseModel):
     """`resablate list TABLE`, a list of these."""
+
+    model_config = _RECORD
 
     name: str
     takes: str
     what: str
 
 
-class AnswerRecord(Record):
+class AnswerRecord(BaseModel):
     """One number that an analysis gave."""
+
+    model_config = _RECORD
 
     key: str
     """Of the trial."""
@@ -150,8 +162,10 @@ class AnswerRecord(Record):
     unit: str
 
 
-class AnalyzeRecord(Record):
+class AnalyzeRecord(BaseModel):
     """`resablate analyze TARGET`."""
+
+    model_config = _RECORD
 
     target: str
     asked: int
@@ -161,22 +175,26 @@ class AnalyzeRecord(Record):
     problems: list[str]
 
 
-class CalibrationRecord(Record):
+class CalibrationRecord(BaseModel):
     """`resablate calibrate`."""
+
+    model_config = _RECORD
 
     device: str
     file: str
     measured: str
 
 
-class StopRecord(Record):
+class StopRecord(BaseModel):
     """`resablate stop KEY`."""
+
+    model_config = _RECORD
 
     key: str
     sweep: str
 
 
-RECORDS: Mapping[str, type[Record]] = {
+RECORDS: Mapping[str, type[BaseModel]] = {
     "status": StatusRecord,
     "sweep": OutcomeRecord,
     "trial": OutcomeRecord,
@@ -191,7 +209,7 @@ RECORDS: Mapping[str, type[Record]] = {
 """Verb -> what it prints with --json."""
 
 
-def print_record(record: Record) -> None:
+def print_record(record: BaseModel) -> None:
     """Print a record to stdout; numbers that are not finite are null."""
     print_json(record.model_dump_json(indent=1))
 

@@ -19,29 +19,33 @@ if TYPE_CHECKING:
     from resablate.result import Status
 
 
+Offline = Annotated[
+    bool,
+    typer.Option(
+        "--offline", help="File into the folder `offline`, for `resablate sync`; with --inline, without MLflow."
+    ),
+]
+Rerun = Annotated[
+    str,
+    typer.Option(
+        "--rerun",
+        metavar="KEY,...|changed|all",
+        help="Train these again: by key, those made with other code, or all. The old runs stay and count no more.",
+        show_default=False,
+    ),
+]
+
+
 def sweep(
     file: SweepFile,
     words: Changes = None,
     *,
     inline: Annotated[bool, typer.Option("--inline", help="One after another in this process, without Ray.")] = False,
-    offline: Annotated[
-        bool,
-        typer.Option(
-            "--offline", help="File into the folder `offline`, for `resablate sync`; with --inline, without MLflow."
-        ),
-    ] = False,
+    offline: Offline = False,
     retry: Annotated[
         str | None, typer.Option("--retry", metavar="failed", help="Run and ask again what failed.", show_default=False)
     ] = None,
-    rerun: Annotated[
-        str,
-        typer.Option(
-            "--rerun",
-            metavar="KEY,...|changed|all",
-            help="Train these again: by key, those made with other code, or all. The old runs stay and count no more.",
-            show_default=False,
-        ),
-    ] = "",
+    rerun: Rerun = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run, and run nothing.")] = False,
     max_trials: Annotated[
         int | None, typer.Option("--max-trials", min=1, help="Run no more than so many.", show_default=False)
@@ -70,8 +74,8 @@ def sweep(
     if dry_run:
         _preview(plan, retry=again, max_trials=max_trials, data_root=data_root, tracking_uri=tracking_uri)
     else:
-        if words := advice(plan):
-            err.print(words, markup=False, highlight=False, soft_wrap=True)
+        if tip := advice(plan):
+            err.print(tip, markup=False, highlight=False, soft_wrap=True)
         run_plan(
             plan,
             inline=inline,
