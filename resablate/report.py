@@ -25,7 +25,7 @@ from resablate.figures.analysis_tables import analysis_tables, summaries
 from resablate.figures.interval_tables import error_table, with_intervals
 from resablate.figures.naming import Additional, name_analyses
 from resablate.figures.tables import Replicates, Table, raw_table, replicates, show, trial_table
-from resablate.report_answers import answer_content, closings
+from resablate.report_answers import answer_content, closings, sweep_question
 from resablate.report_pages import render_page
 from resablate.result import Status, TrialResult
 from resablate.spec import TrainSpec
@@ -60,6 +60,8 @@ def write_report(
     command: str,
     folder: Path,
     missing: Sequence[TrainSpec] = (),
+    answers: Answers | None = None,
+    links: Mapping[str, str] = {},
 ) -> Path:
     """Writes the report of a sweep and returns the path of its page.
 
@@ -71,7 +73,9 @@ def write_report(
         sweep: the question.
         command: what a person types to get the same again.
         folder: `reports/<sweep>`; an earlier report in it is replaced.
-        missing: trials that have not ended, listed among the failures.
+        missing: trials that have not ended, listed among the failures; a report that lacks some says so first.
+        answers: by `answer_sweeps` of this sweep alone; they are found here where None.
+        links: title -> address, or command, of pages that show the records.
 
     Raises:
         ResablateError: if there is no result, or `folder` holds something other than a report.
@@ -88,7 +92,7 @@ def write_report(
     built.mkdir(parents=True)
     try:
         # A search looks its objectives up by question, so its pictures get the records as they are filed.
-        answers = answer_sweeps([sweep], results, missing)
+        answers = answers or answer_sweeps([sweep], results, missing)
         drawings = _write_figures(built / "figures", ordered, results, sweep, closings=closings(answers))
         _write_tables(built / "tables", groups)
         # A search's in the order of its proposals, which its pictures need and nothing else tells.
@@ -103,6 +107,7 @@ def write_report(
             missing=missing,
             additional=named.additional,
             answers=answers,
+            links=links,
         )
         for page in (PAGE, "index.md"):
             text = render_page(f"report.{page.split('.')[1]}.jinja", content)
@@ -234,13 +239,16 @@ def _content(
     missing: Sequence[TrainSpec],
     additional: Sequence[Additional],
     answers: Answers,
+    links: Mapping[str, str],
 ) -> dict[str, Any]:
     """What both pages say, as plain values."""
     results = [result for group in groups for result in group.results]
     depths = sorted({result.spec.depth for result in results})
     return {
         "sweep": sweep,
-        "question": _question(sweep),
+        "question": sweep_question(sweep),
+        "ended": f"{len(results)} of {len(results) + len(missing)}" if missing else "",
+        "links": [(title, place, place.startswith(("http://", "https://"))) for title, place in links.items()],
         "datasets": sorted({str(result.spec.dataset) for result in results}),
         "depths": depths,
         "epochs": sorted({result.spec.epochs for result in results}),
@@ -269,16 +277,6 @@ def _content(
             for r in results
         ],
     }
-
-
-def _question(sweep: SweepSpec) -> str:
-    if sweep.question:
-        return sweep.question
-    axes = [name for name in sweep.swept if name != "seed"]
-    if not axes:
-        return "How large is the test error of one kind of network?"
-    listed = axes[0] if len(axes) == 1 else f"{', '.join(axes[:-1])} and {axes[-1]}"
-    return f"What does the test error do when {listed} change{'s' if len(axes) == 1 else ''}?"
 
 
 def _versions(results: Sequence[TrialResult]) -> list[tuple[str, str]]:

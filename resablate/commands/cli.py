@@ -14,11 +14,13 @@ from resablate.commands.analyze import analyze
 from resablate.commands.calibrate import calibrate
 from resablate.commands.check import check
 from resablate.commands.claims import claims
+from resablate.commands.clone import clone
 from resablate.commands.console import err
 from resablate.commands.list import list_
 from resablate.commands.records import rm, runs, sweeps
 from resablate.commands.report import report
 from resablate.commands.status import status
+from resablate.commands.stop import stop
 from resablate.commands.submit import submit
 from resablate.commands.sweep import sweep
 from resablate.commands.sync import sync
@@ -37,7 +39,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("list")(list_)
-for verb in (check, calibrate, trial, sweep, submit, status, analyze, report, claims, sweeps, runs, rm, sync, ui):
+VERBS = (
+    *(check, calibrate, trial, clone, sweep, submit, status, stop, analyze, report, claims),
+    *(sweeps, runs, rm, sync, ui),
+)
+for verb in VERBS:
     app.command()(verb)
 
 

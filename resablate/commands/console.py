@@ -38,6 +38,11 @@ SweepFile = Annotated[
         help="A sweep file, such as sweeps/quickstart.yaml, or the name of one of sweeps/ or of the package.",
     ),
 ]
+Changes = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME=VALUE ...]", help="In place of what the file says: epochs=2, 'seed=[0, 1]'."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, as `resablate list json` describes it.")]
 
 
 def sweep_name(given: str) -> str:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from resablate.commands.assignments import parse_duration
-from resablate.commands.console import DataRoot, SweepFile, TrackingUri, err, out
+from resablate.commands.assignments import parse_assignments, parse_duration
+from resablate.commands.console import Changes, DataRoot, Json, SweepFile, TrackingUri, err, out
 from resablate.commands.running import run_plan, show_trials
 from resablate.errors import SpecError
 from resablate.redaction import redact
@@ -19,28 +19,33 @@ if TYPE_CHECKING:
     from resablate.result import Status
 
 
+Offline = Annotated[
+    bool,
+    typer.Option(
+        "--offline", help="File into the folder `offline`, for `resablate sync`; with --inline, without MLflow."
+    ),
+]
+Rerun = Annotated[
+    str,
+    typer.Option(
+        "--rerun",
+        metavar="KEY,...|changed|all",
+        help="Train these again: by key, those made with other code, or all. The old runs stay and count no more.",
+        show_default=False,
+    ),
+]
+
+
 def sweep(
     file: SweepFile,
+    words: Changes = None,
     *,
     inline: Annotated[bool, typer.Option("--inline", help="One after another in this process, without Ray.")] = False,
-    offline: Annotated[
-        bool,
-        typer.Option(
-            "--offline", help="File into the folder `offline`, for `resablate sync`; with --inline, without MLflow."
-        ),
-    ] = False,
+    offline: Offline = False,
     retry: Annotated[
         str | None, typer.Option("--retry", metavar="failed", help="Run and ask again what failed.", show_default=False)
     ] = None,
-    rerun: Annotated[
-        str,
-        typer.Option(
-            "--rerun",
-            metavar="KEY,...|changed|all",
-            help="Train these again: by key, those made with other code, or all. The old runs stay and count no more.",
-            show_default=False,
-        ),
-    ] = "",
+    rerun: Rerun = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run, and run nothing.")] = False,
     max_trials: Annotated[
         int | None, typer.Option("--max-trials", min=1, help="Run no more than so many.", show_default=False)
@@ -49,6 +54,7 @@ def sweep(
         str | None,
         typer.Option("--time-budget", metavar="TIME", help="Stop after so long: 90s, 30m, 2h.", show_default=False),
     ] = None,
+    as_json: Json = False,
     data_root: DataRoot = None,
     tracking_uri: TrackingUri = None,
 ) -> None:
@@ -61,15 +67,15 @@ def sweep(
     if offline:
         tracking_uri = _offline_records(tracking_uri, inline=inline)
     seconds = None if time_budget is None else parse_duration(time_budget, place="--time-budget")
-    plan = load_plan(file)
+    plan = load_plan(file, parse_assignments(words or [], place=str(file)))
     again: tuple[Status, ...] = ("failed",) if retry else ()
     if dry_run and rerun:
         raise SpecError("--rerun: sets results aside, which --dry-run does not do")
     if dry_run:
         _preview(plan, retry=again, max_trials=max_trials, data_root=data_root, tracking_uri=tracking_uri)
     else:
-        if words := advice(plan):
-            err.print(words, markup=False, highlight=False, soft_wrap=True)
+        if tip := advice(plan):
+            err.print(tip, markup=False, highlight=False, soft_wrap=True)
         run_plan(
             plan,
             inline=inline,
@@ -79,6 +85,7 @@ def sweep(
             time_budget=seconds,
             data_root=data_root,
             tracking_uri=tracking_uri,
+            as_json=as_json,
         )
 
 

@@ -6,7 +6,6 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
@@ -15,6 +14,7 @@ from resablate.errors import SpecError
 from resablate.packs import Pack, shape_key
 from resablate.result import TrialResult
 from resablate.searches import SEARCHES
+from resablate.searches.dashboard import KEYS, note_winner
 from resablate.searches.interface import Adaptive
 from resablate.searches.objectives import is_measured
 from resablate.searches.points import point_of
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-KEYS, REASON, DISCARDED = "resablate.keys", "resablate.reason", "resablate.discarded"
-"""User attributes: of a point, its trials and why it has no number; of the study, the points that do not count."""
+REASON, DISCARDED = "resablate.reason", "resablate.discarded"
+"""User attributes: of a point, why it has no number; of the study, the points that do not count."""
 
 
 @final
@@ -106,10 +106,9 @@ class Searcher:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._open.close()
+    def __exit__(self, *failure: object) -> None:
+        with self._open, study_errors(self._sweep):
+            note_winner(self._study, list(self._results.values()), self._sweep)
 
     @property
     def left(self) -> int:

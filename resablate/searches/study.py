@@ -17,6 +17,7 @@ from resablate.component_tables import takes_whole_numbers
 from resablate.errors import ResablateError, TrackingError
 from resablate.redaction import redact, without_password
 from resablate.result import TrialResult
+from resablate.searches.dashboard import name_objectives
 from resablate.searches.objectives import objective, objective_names
 from resablate.searches.points import ends
 from resablate.storage.locations import absolute_address, home, sqlite_file
@@ -69,6 +70,7 @@ def opened_study(sweep: SweepSpec) -> Generator[Study]:
                 load_if_exists=True,
             )
             _check_question(study, sweep, redact(address))
+            name_objectives(study, sweep)
         yield study
     finally:
         storage.remove_session()

@@ -144,6 +144,13 @@ class FolderTracker(Tracker):
     def update_cells(self, sweep: str, *, cell: str | None = None) -> None:
         """Nothing: means over seeds are made where the records are filed from here."""
 
+    def file_report(self, sweep: str, folder: Path, *, note: str) -> None:
+        """Nothing: a report lies beside such records."""
+
+    def links(self, sweep: str) -> dict[str, str]:
+        """None: there are no pages."""
+        return {}
+
     def end_sweep(self, status: SweepStatus) -> None:
         """Closes the record of the submission."""
         current = self._submission()

@@ -65,6 +65,8 @@ class MemoryTracker(Tracker):
         submissions: oldest first.
         runs: oldest first.
         cells: sweep and cell -> the means over its seeds.
+        reports: sweep -> the pages of its report.
+        notes: sweep -> what its report says in short.
     """
 
     def __init__(self) -> None:
@@ -75,6 +77,8 @@ class MemoryTracker(Tracker):
         self._incomplete: dict[tuple[str, str], MemoryRun] = {}
         """By sweep and key."""
         self.cells: dict[tuple[str, str], CellRecord] = {}
+        self.reports: dict[str, dict[str, bytes]] = {}
+        self.notes: dict[str, str] = {}
         self._running: dict[str, MemoryRun] = {}
         """By key: the run that was opened last."""
 
@@ -161,6 +165,15 @@ class MemoryTracker(Tracker):
             planned = sum(spec.cell == found.key for spec in submission.trials.values())
             if planned >= FEWEST_SEEDS and cell in (None, found.key):
                 self.cells[sweep, found.key] = cell_record(found.results)
+
+    def file_report(self, sweep: str, folder: Path, *, note: str) -> None:
+        """Keeps the pages of a report."""
+        self.reports[sweep] = {file.name: file.read_bytes() for file in folder.glob("*.html")}
+        self.notes[sweep] = note
+
+    def links(self, sweep: str) -> dict[str, str]:
+        """None: there are no pages."""
+        return {}
 
     def end_sweep(self, status: SweepStatus) -> None:
         """Closes the record of the submission."""

@@ -14,16 +14,17 @@ from resablate.measurement import EpochMetrics
 from resablate.result import COMPLETE, RESULT_FILE, TrialResult
 from resablate.spec import TrainSpec
 from resablate.sweep import SweepSpec
-from resablate.tracking.digest_tags import is_digest_tag, record_tags, weights_tags
-from resablate.tracking.measured_tags import is_measured_tag, measured_tags
+from resablate.tracking.digest_tags import record_tags, weights_tags
+from resablate.tracking.measured_tags import measured_tags
 from resablate.tracking.metrics import MetricPoint, final_points
 from resablate.tracking.mlflow_amending import add_answers
 from resablate.tracking.mlflow_cells import MlflowCells
 from resablate.tracking.mlflow_experiments import find_experiment, refuse_other_records
 from resablate.tracking.mlflow_keeping import MlflowKeeping
 from resablate.tracking.mlflow_leftovers import RUN_STATUS, close_trials, reopenable_runs
-from resablate.tracking.mlflow_pages import ui_hint
+from resablate.tracking.mlflow_opening import new_run, opened_again
 from resablate.tracking.mlflow_reader import MlflowReader
+from resablate.tracking.mlflow_reports import begin_note, how_to_look, sweep_links, write_report_run
 from resablate.tracking.mlflow_runs import OpenRun, log_tags_last, log_values, write_files
 from resablate.tracking.mlflow_store import (
     CELL,
@@ -39,7 +40,7 @@ from resablate.tracking.mlflow_store import (
 )
 from resablate.tracking.mlflow_submissions import write_sweep, write_trials
 from resablate.tracking.mlflow_trials import RUNNING, trial_runs
-from resablate.tracking.mlflow_values import as_texts, cut_text, version_tags
+from resablate.tracking.mlflow_values import as_texts, version_tags
 from resablate.tracking.ownership import ALIVE, OWNER, abandoned_runs, abort_if_concurrent, this_process
 from resablate.tracking.tracker import SweepRecord, SweepStatus, Tracker, TrialState
 from resablate.tracking.trial_lists import TRIALS_FILE, TrialList
@@ -114,6 +115,7 @@ class MlflowTracker(Tracker):
             self._cells.follow(sweep, experiment_id, self._current.trials)
             self._write_trials()
             write_sweep(self._store, run.info.run_id, sweep)
+            begin_note(self._store, experiment_id, sweep.question)
 
     def keep_alive(self) -> None:
         """Tells that this process is at work on the submission."""
@@ -131,7 +133,7 @@ class MlflowTracker(Tracker):
 
     def start_trial(self, spec: TrainSpec) -> None:
         """Opens the trial's run: this sweep's that is not complete, else a new child of the parent run."""
-        client, current = self._store.client(), self._submission()
+        current = self._submission()
         current.trials.add(spec)
         tags = {
             PARENT: current.run_id,
@@ -142,7 +144,6 @@ class MlflowTracker(Tracker):
             STATUS: RUNNING,
             SWEEP: current.sweep.name,
         }
-        params = dict(spec.params())
         with self._store.errors(f"starting trial {spec.key}"):
             if current.trials.unwritten:  # before the run, so that no run is without its trial in the list
                 self._write_trials()
@@ -155,20 +156,11 @@ class MlflowTracker(Tracker):
             current.asked.add(spec.key)
             if spec.key in current.reopenable:
                 # Only a run of this sweep: another sweep may be at work on its own run of this key.
-                run = client.get_run(current.reopenable[spec.key])
-                client.update_run(run.info.run_id, status="RUNNING")
-                logged = client.get_metric_history(run.info.run_id, "learning_rate")
-                opened = OpenRun(run.info.run_id, run.info.start_time, {metric.step for metric in logged})
-                params = {name: value for name, value in params.items() if name not in run.data.params}
-                cleared = {
-                    name: "" for name in run.data.tags if name == REASON or is_measured_tag(name) or is_digest_tag(name)
-                }
-                log_values(self._store, opened.run_id, params=params, tags=tags | cleared)
+                opened = opened_again(self._store, current.reopenable[spec.key], spec, tags=tags)
             else:
-                run = client.create_run(current.experiment_id, tags=tags, run_name=cut_text(current.sweep.label(spec)))
-                opened = OpenRun(run.info.run_id, run.info.start_time)
+                name = current.sweep.label(spec)
+                opened = new_run(self._store, current.experiment_id, spec, name=name, tags=tags)
                 current.reopenable[spec.key] = opened.run_id
-                log_values(self._store, opened.run_id, params=params)
         current.open[spec.key] = opened
 
     def log_epoch(self, spec_key: str, metrics: EpochMetrics) -> None:
@@ -221,6 +213,14 @@ class MlflowTracker(Tracker):
         """Brings the means over the seeds of a sweep's cells up to date."""
         self._cells.update(sweep, cell=cell)
 
+    def file_report(self, sweep: str, folder: Path, *, note: str) -> None:
+        """Files a report as a run in the place of the one before."""
+        write_report_run(self._store, sweep, folder, note=note)
+
+    def links(self, sweep: str) -> dict[str, str]:
+        """Title -> address of each page that shows a sweep, or the command that opens it."""
+        return sweep_links(self._store, sweep)
+
     def end_sweep(self, status: SweepStatus) -> None:
         """Closes the parent run, and those of trials that were under way; they are reopened when the sweep goes on."""
         current = self._submission()
@@ -271,7 +271,7 @@ class MlflowTracker(Tracker):
 
     def ui_hint(self) -> str:
         """How to look at the records, in one line."""
-        return ui_hint(self._store)
+        return how_to_look(self._store)
 
     def _write_trials(self) -> None:
         current = self._submission()

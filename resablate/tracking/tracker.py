@@ -155,6 +155,20 @@ class Tracker(ABC):
         """
 
     @abstractmethod
+    def file_report(self, sweep: str, folder: Path, *, note: str) -> None:
+        """Files the pages, figures and tables of a report in the place of an earlier one.
+
+        Args:
+            sweep: its name.
+            folder: as `write_report` wrote it.
+            note: what the records say of the sweep from now on, in Markdown.
+        """
+
+    @abstractmethod
+    def links(self, sweep: str) -> dict[str, str]:
+        """Title -> address of each page that shows a sweep, or the command that opens it; empty if there is none."""
+
+    @abstractmethod
     def end_sweep(self, status: SweepStatus) -> None:
         """Closes the record of the submission."""
 

@@ -305,7 +305,7 @@ def cli_fields() -> list[str]:
 
 
 def test_list_without_a_table_names_them(shell: Shell) -> None:
-    assert shell("list").out.split() == [*(f"{name}," for name in TABLES), "fields"]
+    assert shell("list").out.split() == [*(f"{name}," for name in TABLES), "fields,", "json"]
 
 
 def test_a_row_with_markup_in_its_name_is_shown_as_it_is(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -539,7 +539,7 @@ def test_exit_code_1_where_a_trial_failed(shell: Shell, no_figures: None, monkey
     assert ran.code == 1
     assert re.fullmatch(r"tiny: 2 trials, 1 complete before, 1 failed before; \d+ s\n", ran.out)
     ran = shell("status", "tiny")
-    assert ran.code == 0
+    assert ran.code == 1, "a trial failed"
     first, heading, row = ran.out.splitlines()
     assert first == "tiny: 2 trials: 0 pending, 0 running, 1 finished, 0 diverged, 0 pruned, 1 failed"
     assert heading.split() == ["trial", "key", "state", "epochs", "reason"]

@@ -75,6 +75,12 @@ class FaultyTracker(Tracker):
         if not self.away:
             self.kept.update_cells(sweep, cell=cell)
 
+    def file_report(self, sweep: str, folder: Path, *, note: str) -> None:
+        self.kept.file_report(sweep, folder, note=note)
+
+    def links(self, sweep: str) -> dict[str, str]:
+        return self.kept.links(sweep)
+
     def check_results(self, runs: Mapping[str, str]) -> dict[str, str]:
         return self.kept.check_results(runs)
 

@@ -8,7 +8,8 @@ import optuna
 
 from resablate.plan import plan_sweep
 from resablate.result import Status, TrialResult
-from resablate.searches.searcher import DISCARDED, KEYS, Searcher
+from resablate.searches.dashboard import KEYS
+from resablate.searches.searcher import DISCARDED, Searcher
 from resablate.searches.study import study_address
 from resablate.spec import TrainSpec
 from resablate.sweep import SweepSpec, parse_sweep

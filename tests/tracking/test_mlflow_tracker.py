@@ -144,11 +144,11 @@ def test_an_epoch_is_one_call(uri: str, calls: Counter[str]) -> None:
     assert calls == {"log_batch": 5}
 
 
-def test_a_trial_costs_five_calls_besides(uri: str, calls: Counter[str]) -> None:
+def test_a_trial_costs_six_calls_besides(uri: str, calls: Counter[str]) -> None:
     tracker = started(uri)
     calls.clear()
     run(tracker, make_result(seed=0, losses=[]))
-    assert calls == {"create_run": 1, "log_batch": 2, "log_artifacts": 1, "set_terminated": 1}
+    assert calls == {"create_run": 1, "log_inputs": 1, "log_batch": 2, "log_artifacts": 1, "set_terminated": 1}
 
 
 def test_more_numbers_than_one_call_takes_are_all_filed(uri: str) -> None:
