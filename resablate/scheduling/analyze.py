@@ -14,7 +14,6 @@ from resablate.component import parse_component
 from resablate.devices import check_machine, choose_device, threads
 from resablate.errors import CheckpointError, ResablateError, SpecError
 from resablate.failures import raise_if_device_lost
-from resablate.figures import draw_all
 from resablate.measuring import failed_measurements, measure_stored, missing_questions, needed_weights, trains_again
 from resablate.question import AskedAnalysis, Question
 from resablate.result import TrialResult, weights_file
@@ -188,6 +187,8 @@ class _Answered(NamedTuple):
 
 
 def _file(run_id: str, answered: _Answered, tracker: Tracker) -> TrialResult:
+    from resablate.figures import draw_all  # loads matplotlib, which a sweep without stored networks does not need
+
     result = TrialResult.from_json(answered.result)
     with tempfile.TemporaryDirectory() as folder:
         files = {name: Path(folder) / name for name in answered.weights}
