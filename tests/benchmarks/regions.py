@@ -23,8 +23,8 @@ from resablate.training import Training, thread_count
 from tests.benchmarks.measuring import Bound
 
 _DEPTH, _BATCH, _THREADS = 110, 8, 1
-"""A small batch: what is asked about is compiling, and a step of 128 images takes seconds on a CPU. One thread: two wait
-for each other a thousand times in a step where others compute."""
+"""A small batch: what is asked about is compiling, and a step of 128 images takes seconds on a CPU. One thread:
+two wait for each other a thousand times in a step where others compute."""
 
 
 def rows() -> list[Bound]:
