@@ -79,6 +79,10 @@ def test_released_networks_have_their_parameters(name: str) -> None:
         assert count_parameters(build_network(**fields)) == count
 
 
+def kernels(branch: nn.Module) -> list[nn.Conv2d]:
+    return [layer for layer in branch.modules() if isinstance(layer, nn.Conv2d)]
+
+
 def test_cardinality_divides_the_middle_kernels() -> None:
     with torch.device("meta"):
         network = build_network(**RELEASED["ResNeXt-29, 8x64d"][0])
@@ -173,7 +177,7 @@ def test_a_gate_keeps_its_bias_under_every_initialization() -> None:
 def test_he_s_initializations(name: str, fan: int) -> None:
     """The standard deviation of 18,432 numbers errs by half a percent."""
     network = build_network(initialization=name, depth=8, width=16, generator=make_generator())
-    weight = next(m.weight for m in network.chain[2].branch.modules() if isinstance(m, nn.Conv2d))
+    weight = kernels(network.chain[2].branch)[0].weight
     assert float(weight.detach().std()) == pytest.approx(math.sqrt(2 / (9 * fan)), rel=0.03)
 
 

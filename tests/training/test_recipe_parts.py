@@ -97,7 +97,7 @@ def test_gradients_are_limited_in_norm(largest: float) -> None:
     limit = limit_of({"name": "norm", "max_norm": largest})
     assert limit is not None
     limit(layer.parameters())
-    after = torch.cat([parameter.grad.flatten() for parameter in layer.parameters() if parameter.grad is not None])
+    after = torch.cat([p.grad.flatten() for p in layer.parameters() if p.grad is not None])
     assert torch.allclose(after, before * min(1.0, largest / float(before.norm())), rtol=1e-5)
 
 
