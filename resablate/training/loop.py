@@ -101,17 +101,12 @@ class Training:
         compile: bool = False,
     ) -> None:
         self.network = network
-        self.history: list[EpochMetrics] = []
-        self.pack_size = 1
+        self.history, self.pack_size = list[EpochMetrics](), 1
         self.precision = PRECISIONS[parse_component(precision).name]
         self.memory_format = MEMORY_FORMATS[parse_component(memory_format).name]
-        self.train = train
-        self.val = val
-        self._epochs = epochs
-        self._batch_size = batch_size
-        self._learning_rate = learning_rate
-        self.seed = seed
-        self._iterations = iterations
+        self.train, self.val, self.seed = train, val, seed
+        self._epochs, self._iterations = epochs, iterations
+        self._batch_size, self._learning_rate = batch_size, learning_rate
         self._schedule = with_arguments(SCHEDULES, schedule)
         self.loss = parse_component(loss)
         self.changes = BatchChanges(augmentation, erasing, mixing, examples=train)

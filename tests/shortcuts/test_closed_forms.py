@@ -16,6 +16,7 @@ from tests.networks import SHORTCUT_NAMES
 def make(
     name: str, *, inside: int = 2, outside: int = 2, stride: int = 1, place: Place = ANYWHERE, **known: float | bool
 ) -> Shortcut:
+    torch.manual_seed(0)
     row = Component(name, known)
     return build_shortcut(row, in_channels=inside, out_channels=outside, stride=stride, place=place).double()
 

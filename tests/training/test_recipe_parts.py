@@ -30,7 +30,7 @@ def logits_and_labels() -> tuple[torch.Tensor, torch.Tensor]:
 def test_a_smoothed_label_is_spread_over_all_classes() -> None:
     """Szegedy et al.: q = (1 - e) of the label + e / K of each class."""
     logits, labels = logits_and_labels()
-    targets = 0.9 * functional.one_hot(labels, 5) + 0.1 / 5
+    targets = 0.9 * functional.one_hot(labels, 5).double() + 0.1 / 5
     expected = -(targets * logits.log_softmax(1)).sum(1).mean()
     smoothed = {"name": "cross_entropy", "label_smoothing": 0.1}
     assert torch.allclose(mean_loss(smoothed)(logits, labels), expected, rtol=1e-12)
@@ -43,7 +43,9 @@ def test_the_loss_of_mixtures_is_that_of_mixed_labels() -> None:
     """Zhang et al.: cross-entropy with the mixed one-hot labels, which is linear in them."""
     logits, labels = logits_and_labels()
     mixed = Mixed(torch.empty(0), torch.tensor([3, 0, 1, 5, 4, 2]), torch.tensor(0.3, dtype=torch.float64))
-    targets = 0.3 * functional.one_hot(labels, 5) + 0.7 * functional.one_hot(labels[mixed.partners], 5)
+    targets = (
+        0.3 * functional.one_hot(labels, 5).double() + 0.7 * functional.one_hot(labels[mixed.partners], 5).double()
+    )
     expected = functional.cross_entropy(logits, targets)
     assert torch.allclose(mixed_loss(mean_loss("cross_entropy"), logits, labels, mixed), expected, rtol=1e-12)
 
