@@ -64,7 +64,7 @@ def unpackable(spec: TrainSpec) -> str:
             reasons.append(f"{field} {component}: does not say that it packs")
     with torch.device("meta"):
         network = build_network(**parts, in_channels=dataset.channels, num_classes=dataset.num_classes)
-    survival = BLOCK_SAMPLINGS[spec.block_sampling.name].survival(len(network.chain), **spec.block_sampling.values)
+    survival = BLOCK_SAMPLINGS[spec.block_sampling.name].chances(len(network.chain), spec.block_sampling)
     if any(chance != 1 for chance in survival):
         reasons.append(f"block_sampling {spec.block_sampling}: each member leaves out blocks of its own")
     reasons += [f"network {spec.network}: {part}" for part in unpackable_parts(network)]

@@ -48,6 +48,7 @@ SEED = {
     "spec.py": "the field",
     "trial.py": "spec.seed into the keyword of the same name",
     "training/loop.py": "that keyword: one generator for each purpose",
+    "training/changes.py": "one generator for each of augmentation, erasing and mixing",
     "training/pack.py": "the generators of each member of a pack",
     "training/determinism.py": "makes the generators",
     "model/member_draws.py": "a state of torch's generators for each member of a pack",
