@@ -49,8 +49,22 @@ def prove(network: nn.Module, adapted: ResidualNetwork, images: Tensor) -> None:
     assert isinstance(ours, ResidualNetwork)
     _fill_gains(theirs)
     image = images[:1].double()
+    _check_inputs_kept(ours, image)
     _check_logits(theirs, ours, image)
     _check_gradients(theirs, ours, image)
+
+
+def _check_inputs_kept(adapted: ResidualNetwork, images: Tensor) -> None:
+    with torch.no_grad():
+        x = adapted.stem(images)
+        for index, block in enumerate(adapted.chain):
+            kept = x.clone()
+            y = block(x)
+            if not torch.equal(x, kept):
+                raise ResablateError(
+                    f"{place_of(block, index)}: changes its input in place, so that its two sides cannot be told apart"
+                )
+            x = y
 
 
 def _check_whole(network: nn.Module, adapted: ResidualNetwork) -> None:
@@ -155,12 +169,8 @@ def _sum_over_paths(adapted: ResidualNetwork, images: Tensor, weights: Tensor) -
     (gradient,) = torch.autograd.grad(adapted.head(last), last, weights)
     for index in reversed(range(len(adapted.chain))):
         block, x = adapted.chain[index], inputs[index].requires_grad_()
-        try:
-            behind = gradient
-            sides = [_pulled(block, x, behind, route) for route in _ONE_SIDE]
-        except RuntimeError as error:  # autograd, of what acts in place on the block's input
-            reason = str(error).partition("\n")[0]
-            raise ResablateError(f"{place_of(block, index)}: its sides cannot be told apart: {reason}") from None
+        behind = gradient
+        sides = [_pulled(block, x, behind, route) for route in _ONE_SIDE]
         gradient = sides[0] + sides[1]
         whole = _pulled(block, x, behind, Route.BOTH)
         if not _close(gradient, whole):
