@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -21,16 +23,35 @@ from resablate.commands.trial import trial
 from resablate.commands.ui import ui
 from resablate.errors import ResablateError
 
+EXTRAS = {name: "sweep" for name in ("mlflow", "optuna", "pyarrow", "ray", "sqlalchemy")} | {
+    name: "cluster" for name in ("boto3", "psycopg")
+}
+"""Package -> the extra that installs it."""
 app = typer.Typer(
     name="resablate",
     help="Ablation sweeps for deep residual networks: train, dissect, compare with the papers.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.command("list")(list_)
 for verb in (check, calibrate, trial, sweep, submit, status, analyze, report, claims, ui):
     app.command()(verb)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"resablate {version('resablate')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """What every verb takes, which is nothing: `resablate --version` is the only option before a verb."""
 
 
 def main() -> None:
@@ -41,3 +62,14 @@ def main() -> None:
     except ResablateError as error:
         err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
+    except ModuleNotFoundError as error:
+        if (extra := _extra_of(error)) is None:
+            raise
+        needed = f"this needs the package {error.name}: pip install 'resablate[{extra}]'"
+        err.print(needed, style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)
+
+
+def _extra_of(error: ModuleNotFoundError) -> str | None:
+    """The extra that a missing package comes with; None for a module of ours, or of a plug-in."""
+    return EXTRAS.get((error.name or "").partition(".")[0])
