@@ -168,7 +168,7 @@ def _dropouts_as_layers(whole: fx.GraphModule) -> None:
         if node.op == "call_function" and node.target is functional.dropout:
             chance: Any = node.kwargs.get("p", node.args[1] if len(node.args) > 1 else 0.5)
             name = f"dropout_{count}"
-            whole.add_module(name, nn.Dropout(chance))
+            whole.add_module(name, nn.Dropout(chance).eval())
             node.op, node.target, node.args, node.kwargs = "call_module", name, node.args[:1], {}
 
 
