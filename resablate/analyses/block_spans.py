@@ -12,12 +12,13 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
+from resablate.analyses.by_kind import scores_by_kind
 from resablate.analyses.interface import at_least_one, check_dissectable
 from resablate.datasets import ExampleSource
 from resablate.errors import AnalysisError
 from resablate.measurement import AnalysisResult
 from resablate.model import Block, ResidualNetwork, Route
-from resablate.training.bootstrap import score_variants, standard_error
+from resablate.training.bootstrap import score_variants
 
 
 def block_spans(
@@ -63,25 +64,12 @@ def block_spans(
     starts = _starts(network.chain, length)
     run = partial(_variants, network, starts, length)
     scores = score_variants(network, chosen, run, count=len(_KINDS) * len(starts) + 1)
-    measured = {"error": scores.errors(), "loss": scores.losses()}
-    table: dict[str, Sequence[float]] = {"block": starts}
-    summary: dict[str, float] = {"spans": float(len(starts)), "length": float(length)}
-    for number, values in measured.items():
-        summary |= {f"baseline_{number}": float(values[-1, 0])}
-        summary |= {f"baseline_{number}_standard_error": float(standard_error(values[-1]))}
-        for place, kind in enumerate(_KINDS):
-            rows = values[place * len(starts) : (place + 1) * len(starts)]
-            table[f"{kind}_{number}"] = rows[:, 0].tolist()
-            table[f"{kind}_{number}_standard_error"] = standard_error(rows).tolist()
-            increase = (rows - values[-1]).mean(dim=0)
-            summary[f"mean_{number}_increase_by_{kind}"] = float(increase[0])
-            summary[f"mean_{number}_increase_by_{kind}_standard_error"] = float(standard_error(increase))
-    units = {name: "nats" if "loss" in name else "fraction" for name in (*summary, *table)}
+    found = scores_by_kind(scores, _KINDS, places=len(starts))
     return AnalysisResult(
-        summary=summary,
-        table=table,
-        units={**units, "block": "1", "spans": "1", "length": "blocks"},
-        axes={f"{kind}_{number}": "block" for number in measured for kind in _KINDS},
+        summary={**found.summary, "spans": float(len(starts)), "length": float(length)},
+        table={"block": starts, **found.columns},
+        units={**found.units, "block": "1", "spans": "1", "length": "blocks"},
+        axes=dict.fromkeys(found.axes, "block"),
     )
 
 

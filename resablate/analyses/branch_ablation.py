@@ -11,12 +11,13 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
+from resablate.analyses.by_kind import scores_by_kind
 from resablate.analyses.interface import at_least_one, check_dissectable
 from resablate.datasets import ExampleSource
 from resablate.errors import AnalysisError
 from resablate.measurement import AnalysisResult
 from resablate.model import ResidualNetwork, Route, evaluation_mode
-from resablate.training.bootstrap import score_variants, standard_error
+from resablate.training.bootstrap import score_variants
 from resablate.training.evaluation import LESION_BATCH
 
 _KINDS = ("removal", "mean", "resample")
@@ -65,26 +66,13 @@ def branch_ablation(
     count = len(network.chain)
     run = partial(_variants, network, means, generator)
     scores = score_variants(network, chosen, run, count=count * len(_KINDS) + 1)
-    measured = {"error": scores.errors(), "loss": scores.losses()}
-    table: dict[str, Sequence[float]] = {"block": list(range(count))}
-    summary: dict[str, float] = {}
-    for number, values in measured.items():
-        summary |= {f"baseline_{number}": float(values[-1, 0])}
-        summary |= {f"baseline_{number}_standard_error": float(standard_error(values[-1]))}
-        for place, kind in enumerate(_KINDS):
-            rows = values[place * count : (place + 1) * count]
-            table[f"{kind}_{number}"] = rows[:, 0].tolist()
-            table[f"{kind}_{number}_standard_error"] = standard_error(rows).tolist()
-            increase = (rows - values[-1]).mean(dim=0)
-            summary[f"mean_{number}_increase_by_{kind}"] = float(increase[0])
-            summary[f"mean_{number}_increase_by_{kind}_standard_error"] = float(standard_error(increase))
-    table["changes_dimension"] = [float(block.changes_dimension) for block in network.chain]
-    units = {name: "nats" if "loss" in name else "fraction" for name in (*summary, *table)}
+    found = scores_by_kind(scores, _KINDS, places=count)
+    changes = [float(block.changes_dimension) for block in network.chain]
     return AnalysisResult(
-        summary=summary,
-        table=table,
-        units={**units, "block": "1", "changes_dimension": "1"},
-        axes={f"{kind}_{number}": "block" for number in measured for kind in _KINDS},
+        summary=found.summary,
+        table={"block": list(range(count)), **found.columns, "changes_dimension": changes},
+        units={**found.units, "block": "1", "changes_dimension": "1"},
+        axes=dict.fromkeys(found.axes, "block"),
     )
 
 

@@ -37,7 +37,7 @@ REFUSED = (
     *("timm:cait_xxs24_224", "timm:coat_lite_tiny", "timm:pit_ti_224", "timm:tiny_vit_5m_224", "timm:mobilevit_xxs"),
 )
 """Networks that are no chain, or cannot be traced: what is said of them is part of the page."""
-DISSECTED = (*QUICK, "torchvision:resnet18", "timm:resnetv2_18", "timm:eca_nfnet_l0", "timm:eva02_tiny_patch14_224")
+DISSECTED = (*QUICK, "torchvision:resnet18", "timm:resnetv2_18", "timm:eca_nfnet_l0")
 """Networks small enough for all analyses."""
 ASKED: dict[str, dict[str, Any]] = {
     "test": {},
