@@ -138,7 +138,8 @@ def head_maps(module: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:
 def _value_and_output(module: nn.Module) -> tuple[Tensor | None, Tensor | None]:
     parts: dict[str, nn.Module] = dict(module.named_children())
     if isinstance(module, nn.MultiheadAttention):
-        fused: Tensor | None = module.in_proj_weight  # None where the widths of values differ
+        # One or the other, by whether values have a width of their own; a map that is not there is None.
+        fused = dict(module.named_parameters(recurse=False)).get("in_proj_weight")
         return (module.v_proj_weight if fused is None else fused.chunk(3)[2]), module.out_proj.weight
     outputs = [parts[name] for name in ("proj", "out_proj", "o_proj") if isinstance(parts.get(name), nn.Linear)]
     output = outputs[0].get_parameter("weight") if outputs else None
