@@ -81,7 +81,7 @@ def by_torchlens(theirs: nn.Module, places: Sequence[str], images: Tensor) -> li
     return [*found, traced[traced.output_layers[0]].out]
 
 
-def compare(name: str, *, batch: int = BATCH, rounds: int = ROUNDS, side: int = 224) -> list[str]:
+def compare(name: str, *, batch: int = BATCH, rounds: int = ROUNDS, side: int = 224) -> str:
     """A row of the page: both studies against ours; stops where a number differs."""
     torch.manual_seed(0)
     theirs = torchvision.models.get_model(name).eval()
@@ -101,7 +101,7 @@ def compare(name: str, *, batch: int = BATCH, rounds: int = ROUNDS, side: int = 
         assert len({float(logits.sum()) for logits in expected[-1]}) == len(places) + 1, "lesions differ"
         assert all(map(torch.equal, found[-1], expected[-1])), "equal bit for bit"
         lens = _torchlens(theirs, places, images, expected[-1])
-    return [_row(name, len(places), batch, spent, lens)]
+    return _row(name, len(places), batch, spent, lens)
 
 
 def _torchlens(theirs: nn.Module, places: Sequence[str], images: Tensor, expected: Sequence[Tensor]) -> Spent | None:
@@ -143,12 +143,16 @@ threads, the least of {rounds} runs in turn (of one for TorchLens); ratios of wa
 
 
 def main(names: Sequence[str] = NETWORKS) -> None:
-    """Run and write the page."""
+    """Run the named networks and write the page; the row of one that is not run stays as it was."""
     torch.set_num_threads(1)
-    rows = [row for name in names or NETWORKS for row in compare(name)]
-    page = HEAD.format(rounds=ROUNDS) + "\n".join(rows) + f"\n\nOne thread. {machine()}.\n"
-    (FOLDER / PAGE).write_text(page, encoding="utf-8")
-    print(page)
+    page = FOLDER / PAGE
+    kept = page.read_text(encoding="utf-8").splitlines() if page.is_file() else []
+    rows = {line.split()[1]: line for line in kept if line.startswith(tuple(f"| {name} " for name in NETWORKS))}
+    for name in names or NETWORKS:
+        rows[name] = compare(name)
+    text = HEAD.format(rounds=ROUNDS) + "\n".join(rows[name] for name in NETWORKS if name in rows)
+    page.write_text(f"{text}\n\nOne thread. {machine()}.\n", encoding="utf-8")
+    print(page.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
