@@ -40,7 +40,7 @@ def chain_of(network: nn.Module, images: Tensor) -> ResidualNetwork:
         )
     try:
         adding = {merge.place for merge in merges if merge.kind == "add"}
-        return split(network, trace(network, adding, images), images)
+        return split(trace(network, adding, images), images)
     except ResablateError as error:
         raise ResablateError(f"{name}: {error}; {HOW_TO_WRITE}") from None
     except Exception as error:  # of forward passes that cannot be run in parts

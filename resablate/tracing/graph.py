@@ -7,7 +7,6 @@ import operator
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, cast, final
 
-import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
 
@@ -49,7 +48,7 @@ def trace(network: nn.Module, adding: Collection[str], images: Tensor) -> fx.Gra
     untraced: dict[str, str] = {}
     while True:
         logits = _Logits(network)
-        tracer = _Tracer(opened, images)
+        tracer = _Tracer(opened, adding, images)
         try:
             graph = tracer.trace(logits)
             break
@@ -93,26 +92,37 @@ class _Logits(nn.Module):
 
 @final
 class _Typed(fx.Proxy):
-    """An activation whose type and place are known, so that a forward pass may ask for them."""
+    """An activation whose type and place are known, so that a forward pass may compare them.
+
+    Where modules add, whatever is converted follows the type that it has when it runs.
+    """
 
     @property
-    def dtype(self) -> torch.dtype:
-        return cast(_Tracer, self.tracer).images.dtype
+    def dtype(self) -> Any:
+        tracer = cast(_Tracer, self.tracer)
+        return fx.Proxy.__getattr__(self, "dtype") if tracer.adds else tracer.images.dtype
 
     @property
-    def device(self) -> torch.device:
-        return cast(_Tracer, self.tracer).images.device
+    def device(self) -> Any:
+        tracer = cast(_Tracer, self.tracer)
+        return fx.Proxy.__getattr__(self, "device") if tracer.adds else tracer.images.device
 
 
 @final
 class _Tracer(fx.Tracer):
-    def __init__(self, opened: Collection[str], images: Tensor) -> None:
+    def __init__(self, opened: Collection[str], adding: Collection[str], images: Tensor) -> None:
         super().__init__()
         self.images = images
+        self._adding = adding
         self._opened = opened
         self._stack = [""]
         self.failed_in = ""
         """The innermost module that raised."""
+
+    @property
+    def adds(self) -> bool:
+        """Whether the module under way is one that adds."""
+        return self._stack[-1] in self._adding
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return _name_of(module_qualified_name) not in self._opened
@@ -158,7 +168,7 @@ def _dropouts_as_layers(whole: fx.GraphModule) -> None:
         if node.op == "call_function" and node.target is functional.dropout:
             chance: Any = node.kwargs.get("p", node.args[1] if len(node.args) > 1 else 0.5)
             name = f"dropout_{count}"
-            whole.add_module(name, nn.Dropout(chance))
+            whole.add_module(name, nn.Dropout(chance).eval())
             node.op, node.target, node.args, node.kwargs = "call_module", name, node.args[:1], {}
 
 

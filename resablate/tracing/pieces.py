@@ -19,13 +19,11 @@ class Pieces:
     """Cuts pieces out of the graph of a network.
 
     Args:
-        network: whose modules the pieces are made of.
-        whole: its graph.
+        whole: the graph, of the network's own modules.
         values: what its nodes are.
     """
 
-    def __init__(self, network: nn.Module, whole: fx.GraphModule, values: Values) -> None:
-        self._network = network
+    def __init__(self, whole: fx.GraphModule, values: Values) -> None:
         self._whole = whole
         self._values = values
 

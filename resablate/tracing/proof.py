@@ -49,8 +49,26 @@ def prove(network: nn.Module, adapted: ResidualNetwork, images: Tensor) -> None:
     assert isinstance(ours, ResidualNetwork)
     _fill_gains(theirs)
     image = images[:1].double()
+    _check_inputs_kept(ours, image)
     _check_logits(theirs, ours, image)
     _check_gradients(theirs, ours, image)
+
+
+def _check_inputs_kept(adapted: ResidualNetwork, images: Tensor) -> None:
+    """No block changes what it is given: its other side, and the other variants of a study, use that too."""
+    draw = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        x = adapted.stem(images)
+        for index, block in enumerate(adapted.chain):
+            # Of both signs, unlike what comes out of a ReLU, which another ReLU would not change.
+            noise = torch.randn(x.shape, generator=draw, dtype=torch.float64).to(x.device)
+            given = noise.clone()
+            block(given)
+            if not torch.equal(given, noise):
+                raise ResablateError(
+                    f"{place_of(block, index)}: changes its input in place, so that its two sides cannot be told apart"
+                )
+            x = block(x)
 
 
 def _check_whole(network: nn.Module, adapted: ResidualNetwork) -> None:
@@ -155,12 +173,8 @@ def _sum_over_paths(adapted: ResidualNetwork, images: Tensor, weights: Tensor) -
     (gradient,) = torch.autograd.grad(adapted.head(last), last, weights)
     for index in reversed(range(len(adapted.chain))):
         block, x = adapted.chain[index], inputs[index].requires_grad_()
-        try:
-            behind = gradient
-            sides = [_pulled(block, x, behind, route) for route in _ONE_SIDE]
-        except RuntimeError as error:  # autograd, of what acts in place on the block's input
-            reason = str(error).partition("\n")[0]
-            raise ResablateError(f"{place_of(block, index)}: its sides cannot be told apart: {reason}") from None
+        behind = gradient
+        sides = [_pulled(block, x, behind, route) for route in _ONE_SIDE]
         gradient = sides[0] + sides[1]
         whole = _pulled(block, x, behind, Route.BOTH)
         if not _close(gradient, whole):

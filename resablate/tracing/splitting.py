@@ -32,8 +32,8 @@ class _Addition:
     sum: fx.Node
 
 
-def split(network: nn.Module, whole: fx.GraphModule, images: Tensor) -> ResidualNetwork:
-    """`whole`, the graph of `network`, as a residual network of the same modules.
+def split(whole: fx.GraphModule, images: Tensor) -> ResidualNetwork:
+    """`whole` as a residual network of the same modules.
 
     The graph is cut wherever a single activation is under way. Between two cuts there is one operation, or two sides
     that meet: a block where they meet in an addition of equal shapes. The side of fewer layers is carried. What
@@ -41,7 +41,6 @@ def split(network: nn.Module, whole: fx.GraphModule, images: Tensor) -> Residual
     next one is that one's entry.
 
     Args:
-        network: whose names the parts keep.
         whole: by `trace`.
         images: (2, ...) of what the network takes.
 
@@ -57,7 +56,7 @@ def split(network: nn.Module, whole: fx.GraphModule, images: Tensor) -> Residual
     ]
     if not additions:
         raise ResablateError("no addition of a carried activation and a branch of it")
-    pieces = Pieces(network, whole, values)
+    pieces = Pieces(whole, values)
     behind = [_behind(whole, values, cuts, addition) for addition in additions]
     ends = [cuts[0], *behind]
     first = _start_of_first(cuts, additions[0])

@@ -113,7 +113,7 @@ FAMILIES: dict[str, dict[str, int]] = {
         "timm:mobilenetv2_100": 10,
         "timm:mobilenetv2_050": 10,
         "timm:mobilenetv3_small_050": 7,
-        "timm:mobilenetv3_large_100": 11,
+        "timm:mobilenetv3_large_100": 10,
         "timm:mobilenetv4_conv_small": 10,
     },
     "NFNet": {

@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from torchvision import models
 
+from resablate.adapters import pretrained_builder
 from resablate.commands import tables
 from resablate.commands.assignments import parse_duration
 from resablate.commands.tables import TABLES
@@ -469,9 +470,35 @@ def test_analyze_a_network_that_nobody_here_wrote(shell: Shell, folder_of_three_
     assert len(rows) == 8
 
 
+def test_analyze_the_weights_of_a_cifar_code_base(shell: Shell, folder_of_three_classes: list[str]) -> None:
+    """A file as akamaster/pytorch_resnet_cifar10 saves it: beside the best precision, from a data-parallel network."""
+    theirs = torch.nn.DataParallel(pretrained_builder("akamaster:resnet20")(num_classes=3))
+    torch.save({"state_dict": theirs.state_dict(), "best_prec1": 91.7}, shell.folder / "resnet20.th")
+    options = [*folder_of_three_classes, "--weights", "resnet20.th", "--folder", "found"]
+    words = ["lesion.crop=32", "branch_ablation.crop=32", "path_count"]
+    ran = shell("analyze", "akamaster:resnet20", *words, *options)
+    assert ran.code == 0, ran.err
+    assert re.search(r"branch_ablation\(crop=32\) +mean_loss_increase_by_mean +\S+ +nats", ran.out)
+    for name in ("lesion_crop_32", "branch_ablation_crop_32"):
+        rows = (shell.folder / "found" / f"{name}.csv").read_text().splitlines()
+        assert len(rows) == 1 + 9, "three blocks in each of three stages"
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
+        (
+            ["timm:vgg11", "--weights", "five.pth", "lesion.crop=32"],
+            "VGG: no two activations of one shape are added anywhere",
+        ),
+        (
+            ["akamaster:resnet20", "--weights", "five.pth", "lesion.crop=32"],
+            r"not the weights of akamaster:resnet20: there is no linear\.weight among conv1\.weight, .* and \d+ more",
+        ),
+        (
+            ["torchvision:resnet34", "--weights", "five.pth", "lesion.crop=32"],
+            r"(?s)not the weights of torchvision:resnet34.*missing, \d+: layer1\.2\.conv1\.weight, .* and \d+ more",
+        ),
         (["torchvision:resnet18", "--weights", "five.pth", "lesion.crop=32"], "tells 5 classes apart.* has 3"),
         (["torchvision:resnet18", "--weights", "none.pth"], r"none\.pth: no such file"),
         (["torchvision:resnet18"], "torchvision:resnet18: needs --weights FILE"),
