@@ -188,7 +188,6 @@ class _Answered(NamedTuple):
 
 
 def _file(run_id: str, answered: _Answered, tracker: Tracker) -> TrialResult:
-    from resablate.figures import draw_all  # loads matplotlib, which a sweep without stored networks does not need
 
     result = TrialResult.from_json(answered.result)
     with tempfile.TemporaryDirectory() as folder:
