@@ -12,6 +12,7 @@ from resablate.commands.calibrate import calibrate
 from resablate.commands.check import check
 from resablate.commands.claims import claims
 from resablate.commands.console import err
+from resablate.commands.doctor import doctor
 from resablate.commands.list import list_
 from resablate.commands.report import report
 from resablate.commands.status import status
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("list")(list_)
-for verb in (check, calibrate, trial, sweep, submit, status, analyze, report, claims, ui):
+for verb in (check, calibrate, trial, sweep, submit, status, analyze, report, claims, doctor, ui):
     app.command()(verb)
 
 

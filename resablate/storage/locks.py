@@ -117,9 +117,28 @@ def wait_for_workers(work: Path, name: str, *, seconds: float = 120) -> None:
         time.sleep(_POLL_SECONDS)
 
 
+def stale_marks(work: Path) -> list[Path]:
+    """The marks that `hold_worker_lock` made in a sweep's folder and whose processes have ended."""
+    folder = work / WORKERS
+    return [mark for mark in sorted(folder.iterdir()) if not is_held(mark)] if folder.is_dir() else []
+
+
+def hold_until_exit(path: Path) -> bool:
+    """Locks the file `path`, made where it is missing, until this process ends; False where another one holds it.
+
+    Raises:
+        OSError: if the file cannot be made or locked.
+    """
+    return _is_ours(path) or _lock(path) is not None
+
+
 def is_running(work: Path) -> bool:
     """Whether a process runs the sweep in the folder `work`, or may: somebody else's lock cannot be tried."""
-    path = work / LOCK
+    return is_held(work / LOCK)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process, this one too, holds the lock of the file `path`, or may."""
     if _is_ours(path):
         return True
     try:

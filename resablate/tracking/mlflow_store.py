@@ -23,11 +23,14 @@ from resablate.errors import TrackerAway, TrackingError
 from resablate.redaction import redact
 from resablate.storage.locations import home, sqlite_file
 from resablate.storage.locks import file_lock
+from resablate.tracking.lost_records import lost_records
 from resablate.tracking.mlflow_errors import REFUSED, tracking_error
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
+
+log = logging.getLogger(__name__)
 
 SCHEMA, SCHEMA_VERSION = "resablate.schema", "2"
 """The form of the records, on every run; one of another form, or of resablate 0.1, which has no such tag, counts
@@ -237,6 +240,8 @@ class MlflowStore:
             ) from None
         if head and head != SQLITE_HEAD:
             raise TrackingError(f"{redact(self.uri)}: there is a file, but it is no sqlite database. {ADVICE}")
+        if lost := lost_records(database):
+            log.warning("%s", lost)
 
     def _probe(self) -> None:
         place = redact(self.uri)
