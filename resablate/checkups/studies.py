@@ -5,20 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from resablate.checkups.interface import Fault, Scope
-from resablate.errors import DamagedResult, UnknownSweep
 from resablate.searches import is_adaptive
 from resablate.searches.examining import end_points, running_points
-from resablate.tracking import open_tracker
 
 
 def studies(scope: Scope) -> Iterator[Fault]:
     """Studies that are gone, or believe that trials run which do not."""
-    for name in scope.names if scope.records else ():
-        try:
-            sweep, _ = open_tracker(scope.uri).submitted(name)
-        except (UnknownSweep, DamagedResult):  # the second is a fault of the list
-            continue
-        if not is_adaptive(sweep.search.method):
+    for name in scope.names:
+        sweep = scope.records.sweep(name) if scope.records else None
+        if sweep is None or not is_adaptive(sweep.search.method):
             continue
         points = running_points(sweep)
         if points is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -21,6 +22,7 @@ from resablate.commands.sweep import sweep
 from resablate.commands.trial import trial
 from resablate.commands.ui import ui
 from resablate.errors import ResablateError
+from resablate.storage.files import DISK_FULL
 
 app = typer.Typer(
     name="resablate",
@@ -40,5 +42,13 @@ def main() -> None:
     try:
         app()
     except ResablateError as error:
-        err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
+        _refuse(str(error))
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        _refuse(f"{error.filename or 'a disk'}: {error.strerror}; make room, then run the command again")
+
+
+def _refuse(problem: str) -> NoReturn:
+    err.print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(2)

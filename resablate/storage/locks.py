@@ -52,9 +52,7 @@ def exclusive_lock(work: Path, name: str, *, parts: Sequence[str] = ()) -> Gener
             " the command again for the trials that have not ended"
         )
     try:
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()} {socket.gethostname()}".encode())
-        os.fsync(descriptor)  # NFS would keep it to itself until the file is closed
+        _say_who(work, descriptor)
         yield
     finally:
         shutil.rmtree(work / WORKERS, ignore_errors=True)
@@ -177,6 +175,19 @@ def _lock_sweep(work: Path) -> int | None:
         if descriptor is not None or _is_ours(work / LOCK) or time.monotonic() > deadline:
             return descriptor
         time.sleep(_POLL_SECONDS)
+
+
+def _say_who(work: Path, descriptor: int) -> None:
+    """Write into the lock who holds it."""
+    try:
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()} {socket.gethostname()}".encode())
+        os.fsync(descriptor)  # NFS would keep it to itself until the file is closed
+    except OSError as error:
+        raise ResourceError(
+            f"{work}: cannot be written ({error.strerror}), and checkpoints and results need room there; make some,"
+            " then run the command again"
+        ) from None
 
 
 def _make(folder: Path) -> None:

@@ -16,8 +16,8 @@ from resablate.storage.files import remove
 from resablate.storage.locks import file_lock, is_held
 
 OWNER = "owner.lock"
-_NEW_SECONDS = 60
-"""A folder without the file may be one that is being made."""
+_UNMARKED_SECONDS = 24 * 3600
+"""A folder without the file may be one that is being made, or that another version works in."""
 
 
 @contextmanager
@@ -44,8 +44,12 @@ def ownerless_folders(prefix: str, parent: Path) -> list[Path]:
     found: list[Path] = []
     for folder in sorted(parent.glob(f"{prefix}*")):
         with suppress(OSError):  # somebody has just removed it
-            about = folder.lstat()
-            is_new = not (folder / OWNER).exists() and time.time() - about.st_mtime < _NEW_SECONDS
-            if folder.is_dir() and about.st_uid == os.geteuid() and not is_new and not is_held(folder / OWNER):
+            is_ours = folder.is_dir() and folder.lstat().st_uid == os.geteuid()
+            if is_ours and (_is_old(folder) if not (folder / OWNER).exists() else not is_held(folder / OWNER)):
                 found.append(folder)
     return found
+
+
+def _is_old(folder: Path) -> bool:
+    latest = max(path.lstat().st_mtime for path in (folder, *folder.rglob("*")))
+    return time.time() - latest > _UNMARKED_SECONDS

@@ -12,8 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, final
 
-from resablate.errors import DamagedResult
+from resablate.errors import DamagedResult, UnknownSweep
 from resablate.result import COMPLETE, RESULT_FILE
+from resablate.sweep import SweepSpec
 from resablate.tracking.digest_tags import RECORD, recorded, stored_weights
 from resablate.tracking.measured_tags import is_measured_tag
 from resablate.tracking.mlflow_experiments import lies_where_it_should
@@ -66,6 +67,14 @@ class MlflowExaminer:
         """The names of the sweeps that were submitted."""
         return list(self._reader.sweeps())
 
+    def sweep(self, name: str) -> SweepSpec | None:
+        """The sweep of this name as it was submitted last; None where there is none that can be read."""
+        try:
+            with self._store.errors(f"reading sweep {name!r}"):
+                return latest_submission(self._store, name).sweep
+        except (UnknownSweep, DamagedResult):
+            return None
+
     def abandoned(self, name: str) -> Iterator[WrongRecord]:
         """Runs that are open although nobody is at work on them.
 
@@ -90,6 +99,8 @@ class MlflowExaminer:
         try:
             with self._store.errors("reading the submission"):
                 listed_trials(self._store, latest_submission(self._store, name).run)
+        except UnknownSweep:  # it has a folder, and was never submitted here
+            return
         except DamagedResult as error:
             yield WrongRecord(f"sweep {name}", str(error))
 

@@ -34,7 +34,8 @@ BY_HAND = {"weights", "claimed", "curves", "clocks", "spools"}
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path / "temporary"))
-    monkeypatch.setattr("resablate.figures.draw_all", lambda result: {})  # takes most of the time
+    monkeypatch.setattr("resablate.tracking.mlflow_records._PAUSE_SECONDS", 0)  # what is damaged here stays so
+    monkeypatch.setattr("resablate.tracking.mlflow_submissions._PAUSES", ())
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
     return Shell(tmp_path, monkeypatch, capsys)
