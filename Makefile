@@ -2,6 +2,7 @@
 # make test   install with the development tools, lint, type-check, test
 # make test-processors   the numerical tests again, as processors with fewer instructions compute
 # make bench  measure speed on this machine against the baselines of reports/benchmarks/cpu.md, and write that page
+# make docs   the API reference, into docs/
 # make cluster, make cluster-down   start and stop PostgreSQL, an MLflow server and a Ray of three nodes on this machine
 # All do their own set-up in .venv, and may be repeated.
 
@@ -11,7 +12,7 @@ VENV ?= .venv
 CLUSTER ?= .cluster
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-processors bench lint clean cluster cluster-down cluster-clean test-cluster
+.PHONY: demo test test-processors bench docs lint clean cluster cluster-down cluster-clean test-cluster
 .DEFAULT_GOAL := demo
 
 $(BIN)/python:
@@ -22,7 +23,7 @@ $(BIN)/python:
 
 $(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
 	@echo "--- installing resablate and what it stands on into $(VENV) (a few minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[sweep]"
 	@touch $@
 
 $(VENV)/.installed-dev: $(BIN)/python pyproject.toml constraints.txt
@@ -85,6 +86,11 @@ test-processors: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	@echo "--- speed, row by row; a run that is cut off goes on where it was"
 	@$(BIN)/python -m tests.benchmarks.cpu
+
+docs: $(VENV)/.installed-dev
+	@echo "--- the API reference, into docs/"
+	@$(BIN)/python -m pdoc --docformat google --output-directory docs resablate '!resablate.local_cluster' '!resablate.__main__'
+	@echo "docs/index.html"
 
 test-cluster: $(VENV)/.installed-dev
 	@echo "--- a sweep on a cluster of this machine that loses a node"

@@ -79,7 +79,7 @@ def write_report(
     _check_replaceable(folder)
     named = name_analyses(results, sweep.analyses)
     ordered = sorted(named.results, key=lambda result: (result.spec.seed, result.key))
-    groups = replicates(ordered, axes=sweep.swept)
+    groups = replicates(ordered, axes=sweep.swept, new_seeds=sweep.new_seeds)
     ordered = [result for group in groups for result in group.results]
     built = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}")
     built.mkdir(parents=True)

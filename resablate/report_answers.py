@@ -100,7 +100,7 @@ def _closing(answer: Answer, shown: Shown, decided: int | None, rounds: Sequence
     scale, unit = (100, f" ({_IN_PERCENT[part.unit]})") if part.unit in _IN_PERCENT else (1, "")
     # What the level of the claim is corrected by where one of several comparisons contradicts it.
     level = shown.level / shown.look.share if shown.look else answer.decision.level
-    ends = [look.comparison.estimate.interval(level * look.share) for look in looks]
+    ends = [part.ends(look.comparison.estimate.interval(level * look.share)) for look in looks]
     indices = [look.index for look in looks]
     return Closing(
         claim=answer.claim.id,
@@ -110,8 +110,8 @@ def _closing(answer: Answer, shown: Shown, decided: int | None, rounds: Sequence
         margin=scale * part.margin,
         seeds=tuple(rounds[index] for index in indices),
         values=tuple(scale * float(look.comparison.estimate.value) for look in looks),
-        lows=tuple(scale * float(end.low) for end in ends),
-        highs=tuple(scale * float(end.high) for end in ends),
+        lows=tuple(scale * low for low, _ in ends),
+        highs=tuple(scale * high for _, high in ends),
         verdict=str(answer.verdict),
         decided=indices.index(shown.look.index) if decided is not None and shown.look else None,
         most=rounds[-1],

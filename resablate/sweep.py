@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -140,8 +140,13 @@ class SweepSpec(BaseModel):
     def label(self, spec: TrainSpec) -> str:
         """A short name for one of the sweep's trials: its shortcut, or network, and its value on every other axis."""
         names = [*self.swept, *(["seed"] if self.point_seeds else [])]
-        if not names:
-            return spec.label()
+        return self._label(spec, names) if names else spec.label()
+
+    def cell_label(self, spec: TrainSpec) -> str:
+        """A short name for all of the sweep's trials that differ from `spec` in their seed alone."""
+        return self._label(spec, [name for name in self.swept if name != "seed"])
+
+    def _label(self, spec: TrainSpec, names: Sequence[str]) -> str:
         head = "network" if spec.network.name == "vgg" else "shortcut"
         ignored = {head, *(("shortcut", "ordering") if head == "network" else ())}
         params = spec.params()

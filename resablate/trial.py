@@ -12,16 +12,16 @@ import torch
 
 from resablate.analyses import TrainedWith
 from resablate.check import check_trial
-from resablate.datasets import DATASETS, Splits, load_dataset, split_dataset
+from resablate.datasets import DATASETS, Splits, split_dataset
 from resablate.devices import choose_device, device_name
 from resablate.dissection import Dissection, dissect
 from resablate.epoch_answers import EpochAnswers
-from resablate.errors import CheckpointError, DatasetError
+from resablate.errors import CheckpointError
 from resablate.measurement import EpochMetrics, FailedMeasurement
 from resablate.model import ResidualNetwork, build_network, count_parameters
 from resablate.question import Question
 from resablate.result import RESULT_FILE, TrialResult, pruned_result
-from resablate.spec import DATA_MARK, TrainSpec
+from resablate.spec import TrainSpec
 from resablate.storage.files import write_bytes
 from resablate.training import (
     Training,
@@ -33,6 +33,7 @@ from resablate.training import (
     resume,
     save_checkpoint,
 )
+from resablate.trial_data import load_trial_data
 from resablate.versions import versions
 
 log = logging.getLogger(__name__)
@@ -109,15 +110,9 @@ class Trial:
             self.training = self._prepare()
 
     def _load(self, data_root: Path | None) -> Splits:
-        spec = self.spec
-        loaded = load_dataset(spec.dataset, data_root)
-        _, marked, known = spec.dataset.identity.partition(DATA_MARK)
-        if marked and known != loaded.fingerprint():
-            raise DatasetError(
-                f"{spec.dataset.name}: the data found have the fingerprint {loaded.fingerprint()}, but the trial"
-                f" {spec.key} is of data with {known}; name the folder of those with --data-root or $RESABLATE_DATA"
-            )
-        return split_dataset(spec.dataset, loaded, generator=derived_generator(spec.seed, "split"), device=self.device)
+        dataset, seed = self.spec.dataset, self.spec.seed
+        loaded = load_trial_data(self.spec, data_root)
+        return split_dataset(dataset, loaded, generator=derived_generator(seed, "split"), device=self.device)
 
     def _build(self) -> ResidualNetwork:
         spec = self.spec

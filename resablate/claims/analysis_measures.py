@@ -1,4 +1,4 @@
-"""What claims take from analyses: lesions, orders, paths, norms and singular values."""
+"""What claims take from analyses: lesions, orders, norms and singular values."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from statistics import fmean
 
-from resablate.claims.measures import Answers, Measure, table_measure
+from resablate.claims.measures import PART, POSITIVE, Answers, Measure, differences_of, table_measure
 from resablate.datasets import DATASETS
 from resablate.measurement import AnalysisResult
 from resablate.statistics.chance import chance_error
@@ -46,13 +46,29 @@ def _at_changes(lesion: AnalysisResult) -> float:
     return fmean(change) if change else math.nan
 
 
-LESION_PEAK = table_measure("increase at changes of dimension less that elsewhere", "fraction", "lesion", _peak)
+INCREASE = differences_of(PART)
+LESION_PEAK = table_measure(
+    "increase at changes of dimension less that elsewhere",
+    "fraction",
+    "lesion",
+    _peak,
+    possible=differences_of(INCREASE),
+)
 LESION_AT_CHANGES = table_measure(
-    "increase of error without a block that changes the dimension", "fraction", "lesion", _at_changes
+    "increase of error without a block that changes the dimension",
+    "fraction",
+    "lesion",
+    _at_changes,
+    possible=INCREASE,
 )
 LESION_MEAN = table_measure(
-    "mean increase of error without one block", "fraction", "lesion", lambda a: a.summary["mean_increase"]
+    "mean increase of error without one block",
+    "fraction",
+    "lesion",
+    lambda a: a.summary["mean_increase"],
+    possible=INCREASE,
 )
+CORRELATION = (-1.0, 1.0)
 
 
 def kendall(first: Sequence[float], second: Sequence[float]) -> float:
@@ -80,88 +96,16 @@ DELETION_ORDER = table_measure(
     "1",
     "multi_lesion",
     lambda a: kendall(a.table["removed"], a.table["error_median"]),
+    possible=CORRELATION,
 )
 DELETION_JUMP = table_measure("largest step as a part of the rise", "share", "multi_lesion", _largest_jump)
 DISORDER = table_measure(
-    "Kendall's tau of error and disorder", "1", "reorder", lambda a: -kendall(a.table["tau"], a.table["error_median"])
+    "Kendall's tau of error and disorder",
+    "1",
+    "reorder",
+    lambda a: -kendall(a.table["tau"], a.table["error_median"]),
+    possible=CORRELATION,
 )
-
-
-# paths: lengths are told as parts of the blocks, 54 in the paper
-
-
-def _share(found: AnalysisResult, column: str, low: float, high: float) -> float:
-    """The sum of a column over lengths from `low` to `high` of 54 blocks, scaled to the network's."""
-    blocks = max(found.table["length"])
-    rows = zip(found.table["length"], found.table[column], strict=True)
-    kept = [value for length, value in rows if low * blocks <= BLOCKS * length <= high * blocks]
-    return sum(kept) if kept and all(map(math.isfinite, kept)) else math.nan
-
-
-BLOCKS = 54
-"""Of the ResNet-110 of Veit et al.; a rule for another depth scales with its blocks."""
-TYPICAL = (19.0, 35.0)
-EFFECTIVE = (5.0, 17.0)
-
-
-def _kept_short_over_long(found: AnalysisResult) -> float:
-    """The part left after the most deletions: the mean of the shortest third of lengths less that of the longest."""
-    deleted = [name for name in found.table if name.startswith("left_after_")]
-    if not deleted:
-        return math.nan
-    left = found.table[max(deleted, key=lambda name: int(name.rpartition("_")[2]))]
-    third = len(left) // 3
-    return fmean(left[:third]) - fmean(left[-third:]) if third else math.nan
-
-
-def _useful_lengths(found: AnalysisResult) -> float:
-    """How many lengths carry the gradient: e to the entropy of their shares, as a part of the blocks."""
-    shares = [share for share in found.table["rms_contribution"] if math.isfinite(share) and share > 0]
-    return math.exp(-sum(share * math.log(share) for share in shares)) / max(found.table["length"])
-
-
-def _direct_path(found: AnalysisResult) -> float:
-    """Ln of the gradient's norm along the path of length 0, by block."""
-    norm, blocks = found.table["sampled_norm"][0], max(found.table["length"])
-    return math.log(norm) / blocks if norm > 0 and blocks > 0 else math.nan
-
-
-def _initial_gradient(answers: Answers) -> float:
-    before = answers.by_epoch("path_gradient").get(0)
-    norm = before.summary["gradient_norm"] if before else math.nan
-    return math.log(norm) if norm > 0 else math.nan
-
-
-PATHS_TYPICAL = table_measure(
-    "part of the paths of 19 to 35 of 54 blocks", "share", "path_count", lambda a: _share(a, "share", *TYPICAL)
-)
-PATHS_LEFT = table_measure(
-    "part left of the short paths less that of the long ones", "share", "path_count", _kept_short_over_long
-)
-EFFECTIVE_PATHS = table_measure(
-    "part of all paths that is of 5 to 17 of 54 blocks",
-    "share",
-    "path_count",
-    lambda a: a.summary.get("effective_path_share", math.nan),
-)
-EFFECTIVE_SHARE = table_measure(
-    "part of the gradient along paths of 5 to 17 of 54 blocks",
-    "share",
-    "path_gradient",
-    lambda a: _share(a, "rms_contribution", *EFFECTIVE),
-)
-USEFUL_LENGTHS = table_measure("useful lengths as a part of the blocks", "share", "path_gradient", _useful_lengths)
-DIRECT_PATH = table_measure("ln of the norm along the direct path, by block", "1", "path_gradient", _direct_path)
-INITIAL_GRADIENT = Measure(
-    "ln of the gradient's norm before training", "1", _initial_gradient, "path_gradient", {"epochs": [0]}
-)
-
-
-def norm_by_length(answers: Answers) -> list[float] | None:
-    """The root mean square norm of one path, by length from 1; None where one is not positive."""
-    found = answers.at_end("path_gradient")
-    norms = list(found.table["rms_norm"][1:]) if found else []
-    return norms if norms and all(math.isfinite(norm) and norm > 0 for norm in norms) else None
 
 
 # norms: l = |ln r| of the median ratio r of a block
@@ -201,7 +145,9 @@ def _worst_over_epochs(answers: Answers, *, changing: bool, largest: bool) -> fl
 
 
 NORM_EPOCHS = [0, 1, 2, 4]
-MEAN_LOG_RATIO = table_measure("mean l of ordinary blocks", "1", "norm_preservation", _mean_log_ratio)
+MEAN_LOG_RATIO = table_measure(
+    "mean l of ordinary blocks", "1", "norm_preservation", _mean_log_ratio, possible=POSITIVE
+)
 LN_MEAN_LOG_RATIO = table_measure("ln of mean l", "1", "norm_preservation", lambda a: _ln(_mean_log_ratio(a)))
 LN_LARGEST_LOG_RATIO = table_measure(
     "ln of the largest l", "1", "norm_preservation", lambda a: _ln(_largest_log_ratio(a))
@@ -212,6 +158,7 @@ ORDINARY_WORST = Measure(
     lambda answers: _worst_over_epochs(answers, changing=False, largest=False),
     "norm_preservation",
     {"epochs": NORM_EPOCHS},
+    possible=POSITIVE,
 )
 CHANGING_MEDIAN_WORST = Measure(
     "largest median l at changes of dimension over the epochs",
@@ -219,6 +166,7 @@ CHANGING_MEDIAN_WORST = Measure(
     lambda answers: _worst_over_epochs(answers, changing=True, largest=False),
     "norm_preservation",
     {"epochs": NORM_EPOCHS},
+    possible=POSITIVE,
 )
 
 
@@ -236,6 +184,7 @@ TRANSITION_WORST = Measure(
     _worst_transition,
     "norm_preservation",
     {"epochs": NORM_EPOCHS},
+    possible=POSITIVE,
 )
 
 
@@ -249,7 +198,7 @@ def _distance(column: str, *, pointwise: bool) -> Measure:
         return max((distance for distance in distances if math.isfinite(distance)), default=math.nan)
 
     what = "the transitions" if pointwise else "the first convolution"
-    return table_measure(f"distance from the target of {what}", "share", "spectrum", number)
+    return table_measure(f"distance from the target of {what}", "share", "spectrum", number, possible=POSITIVE)
 
 
 TRANSITION_DISTANCE = _distance("is_transition", pointwise=True)
@@ -259,6 +208,7 @@ LARGEST_TAP = table_measure(
     "share",
     "spectrum",
     lambda a: a.summary.get("stem_largest_tap_share", math.nan),
+    possible=PART,
 )
 
 # saliency
@@ -268,4 +218,5 @@ NOVELTY_ADVANTAGE = table_measure(
     "1",
     "saliency",
     lambda a: a.summary.get("novelty_advantage", math.nan),
+    possible=differences_of(CORRELATION),
 )

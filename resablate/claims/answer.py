@@ -117,8 +117,8 @@ class Answer:
             seen = replace(part.comparison, estimate=look.comparison.estimate, planned=None)
             part = replace(part, comparison=seen)
         estimate = part.comparison.estimate
-        ends = estimate.interval(level)
-        return Shown(name, part, float(estimate.value), float(ends.low), float(ends.high), level, look, decision)
+        low, high = part.ends(estimate.interval(level))
+        return Shown(name, part, float(estimate.value), low, high, level, look, decision)
 
     @property
     def one_seed(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from resablate.claims.arms import Arm, Fields, Params, matches
-from resablate.claims.measures import Measure, Unit
+from resablate.claims.measures import ANY, Measure, Unit
 from resablate.claims.trials import ClaimCell, Trials
 from resablate.statistics import Comparison, Interval, Look, in_every
 from resablate.statistics.estimate import Array
@@ -49,6 +49,7 @@ class Part:
         cells: whose trainings were compared.
         aspect: which rule of a claim of several it belongs to; empty where there is one.
         looks: those that `comparison` is over, where seeds came in rounds; the first trainings of each cell in each.
+        possible: the least and the greatest value that the number can have; an interval is told as far as that.
     """
 
     comparison: Comparison
@@ -59,6 +60,15 @@ class Part:
     cells: tuple[ClaimCell, ...] = ()
     aspect: str = ""
     looks: tuple[Look, ...] = ()
+    possible: tuple[float, float] = ANY
+
+    def ends(self, interval: Interval) -> tuple[float, float]:
+        """The ends of an interval of the part's number, as far as that number can go.
+
+        What is cut off holds no possible value, so the interval covers as often as before.
+        """
+        least, greatest = self.possible
+        return max(float(interval.low), least), min(float(interval.high), greatest)
 
 
 @dataclass(frozen=True)

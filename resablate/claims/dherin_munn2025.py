@@ -1,9 +1,9 @@
 """Dherin & Munn 2025 (arXiv 2510.03470): paths multiply, and explode unless branches are scaled."""
 
-from resablate.claims.analysis_measures import INITIAL_GRADIENT
 from resablate.claims.arms import Arm, Within
 from resablate.claims.claim import Claim
 from resablate.claims.he2016_shortcuts import DEEP_RESNET, IDENTITY, SHORTCUT
+from resablate.claims.path_measures import INITIAL_GRADIENT
 from resablate.claims.rules import Lower
 
 SCALED = Arm(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from resablate.claims.analysis_measures import DIRECT_PATH
 from resablate.claims.arms import Arm, OneOf, Other, Within, deep
 from resablate.claims.claim import Claim, Published
 from resablate.claims.conjunctions import Every
 from resablate.claims.failing import Fails
 from resablate.claims.measures import CURVE, ERROR, TRAIN_LOSS
 from resablate.claims.numbers import Grows
+from resablate.claims.path_measures import DIRECT_PATH
 from resablate.claims.rules import DifferenceIs, Equal, Lower
 
 DEEP = 32

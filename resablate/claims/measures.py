@@ -15,6 +15,11 @@ from resablate.result import TrialResult
 
 Unit = Literal["fraction", "share", "nats", "1"]
 """Errors and their differences are fractions, shown as points; parts of a whole are shares, shown as per cent."""
+ANY = (-math.inf, math.inf)
+PART = (0.0, 1.0)
+"""Of an error, and of a part of a whole."""
+POSITIVE = (0.0, math.inf)
+"""Of a loss, and of a time."""
 
 
 class Answers:
@@ -57,6 +62,7 @@ class Measure:
         asked: how a sweep asks for it: arguments, and `epochs`.
         outcomes: where it is the mean of outcomes of test examples: a training -> those, or None.
         top5: whether the outcomes are those of the five largest logits.
+        possible: the least and the greatest value that the number can have.
     """
 
     name: str
@@ -66,6 +72,18 @@ class Measure:
     asked: Mapping[str, Any] = field(default_factory=_no_arguments)
     outcomes: Callable[[TrialResult], Outcomes | None] | None = None
     top5: bool = False
+    possible: tuple[float, float] = ANY
+
+    @property
+    def differences(self) -> tuple[float, float]:
+        """The least and the greatest difference of two such numbers."""
+        return differences_of(self.possible)
+
+
+def differences_of(possible: tuple[float, float]) -> tuple[float, float]:
+    """The least and the greatest difference of two numbers of that range."""
+    least, greatest = possible
+    return least - greatest, greatest - least
 
 
 def _test(result: TrialResult, crop: int | None = None) -> AnalysisResult | None:
@@ -79,7 +97,7 @@ def _outcomes(result: TrialResult) -> Outcomes | None:
     return tested.outcomes if tested else None
 
 
-ERROR = Measure("test error", "fraction", lambda answers: answers.result.test_error, outcomes=_outcomes)
+ERROR = Measure("test error", "fraction", lambda answers: answers.result.test_error, outcomes=_outcomes, possible=PART)
 
 
 def error_at(crop: int, *, top5: bool) -> Measure:
@@ -95,7 +113,7 @@ def error_at(crop: int, *, top5: bool) -> Measure:
         return tested.summary.get("top5_error" if top5 else "error", math.nan) if tested else math.nan
 
     name = f"top-{5 if top5 else 1} error at a crop of {crop}"
-    return Measure(name, "fraction", read, TEST, {"crop": crop}, outcomes, top5)
+    return Measure(name, "fraction", read, TEST, {"crop": crop}, outcomes, top5, PART)
 
 
 def loss_at(part: float) -> Callable[[Answers], float]:
@@ -108,7 +126,7 @@ def loss_at(part: float) -> Callable[[Answers], float]:
     return read
 
 
-TRAIN_LOSS = Measure("final training loss", "nats", loss_at(1.0))
+TRAIN_LOSS = Measure("final training loss", "nats", loss_at(1.0), possible=POSITIVE)
 EARLY = 0.1
 """Of the epochs: what "at the start" means."""
 
@@ -118,20 +136,27 @@ def _early_loss(answers: Answers) -> float:
     return fmean(epoch.train_loss for epoch in history[: max(round(EARLY * len(history)), 1)]) if history else math.nan
 
 
-EARLY_LOSS = Measure("training loss over the first tenth of the epochs", "nats", _early_loss)
+EARLY_LOSS = Measure("training loss over the first tenth of the epochs", "nats", _early_loss, possible=POSITIVE)
 CURVE = tuple(
-    Measure(f"training loss after {words} of the epochs", "nats", loss_at(part))
+    Measure(f"training loss after {words} of the epochs", "nats", loss_at(part), possible=POSITIVE)
     for part, words in ((0.25, "a quarter"), (0.5, "half"), (0.75, "three quarters"), (1.0, "all"))
 )
 EPOCH_SECONDS = Measure(
     "seconds per epoch",
     "1",
     lambda answers: median(e.wall_seconds for e in answers.result.history) if answers.result.history else math.nan,
+    possible=POSITIVE,
 )
 
 
 def table_measure(
-    name: str, unit: Unit, analysis: str, number: Callable[[AnalysisResult], float], **asked: Any
+    name: str,
+    unit: Unit,
+    analysis: str,
+    number: Callable[[AnalysisResult], float],
+    *,
+    possible: tuple[float, float] = ANY,
+    **asked: Any,
 ) -> Measure:
     """A number taken from one analysis at the end."""
 
@@ -139,4 +164,4 @@ def table_measure(
         found = answers.at_end(analysis)
         return number(found) if found else math.nan
 
-    return Measure(name, unit, read, analysis, asked)
+    return Measure(name, unit, read, analysis, asked, possible=possible)

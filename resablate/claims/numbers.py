@@ -11,7 +11,7 @@ import numpy as np
 
 from resablate.claims.arms import Arm, Fields, Params
 from resablate.claims.claim import Compared, Counted, Judgement, Part, untested
-from resablate.claims.measures import Measure
+from resablate.claims.measures import Measure, differences_of
 from resablate.claims.pairs import learns, notes_on
 from resablate.claims.rules import prior_seeds
 from resablate.claims.selection import Found, missing_arms, single_cells
@@ -94,7 +94,7 @@ class Number:
         comparison = self._compare(sample)
         if isinstance(comparison.estimate, Rate):
             return Part(comparison, "share", 0.0, 0.5, f"trainings {self.side} {self.threshold:g}:", (cell,))
-        return Part(comparison, self.measure.unit, 0.0, self.threshold, "is", (cell,))
+        return Part(comparison, self.measure.unit, 0.0, self.threshold, "is", (cell,), possible=self.measure.possible)
 
     def _compare(self, sample: Sample) -> Comparison:
         if self.counted and np.ptp(sample.numbers) == 0:
@@ -172,8 +172,14 @@ class Grows:
                 found.parts[name] = Part(untested("a network at both depths that trains"), self.measure.unit)
                 continue
             comparison = compare_with_threshold(interaction(*known), 0.0, side="above", published=self.published)
-            unit = self.measure.unit
-            found.parts[name] = Part(comparison, unit, self.margin, noun="grows by", cells=compared)
+            found.parts[name] = Part(
+                comparison,
+                self.measure.unit,
+                self.margin,
+                noun="grows by",
+                cells=compared,
+                possible=differences_of(self.measure.differences),
+            )
         return found.judgement(f"{missing_arms(self.arms, where)}, at two depths or more")
 
     def _ends(self, trials: Trials, where: Fields) -> Iterator[tuple[str, tuple[ClaimCell, ...]]]:

@@ -55,9 +55,18 @@ def compare_pair(
         return {pair.name: Part(untested(_needed(lacking, measure)), measure.unit, cells=pair.cells)}
     if _guessing(ours) and _guessing(theirs):
         estimate = compare(pair.claimed.sample, pair.rival.sample).estimate
-        return {pair.name: Part(Comparison(estimate, NOTHING), measure.unit, margin, noun=noun, cells=pair.cells)}
+        return {
+            pair.name: Part(
+                Comparison(estimate, NOTHING),
+                measure.unit,
+                margin,
+                noun=noun,
+                cells=pair.cells,
+                possible=measure.differences,
+            )
+        }
     found = compare(pair.claimed.sample, pair.rival.sample)
-    parts = {pair.name: Part(found, measure.unit, margin, noun=noun, cells=pair.cells)}
+    parts = {pair.name: Part(found, measure.unit, margin, noun=noun, cells=pair.cells, possible=measure.differences)}
     if ours.diverged:
         parts[f"{pair.name}, failures"] = failures(pair)
     return parts

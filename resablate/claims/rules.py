@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from resablate.claims.arms import Arm, Fields
-from resablate.claims.claim import Compared, Judgement, Part
-from resablate.claims.measures import ERROR, Measure
+from resablate.claims.claim import Compared, Judgement
+from resablate.claims.measures import ANY, ERROR, Measure
 from resablate.claims.pairs import Compare, Pair, compare_pair, notes_on
 from resablate.claims.selection import Fits, Found, any_two, compared_pairs, missing_arms, opposed
 from resablate.claims.trials import Trials, cell_label
@@ -219,6 +219,7 @@ class DifferenceIs:
     def judge(self, trials: Trials, where: Fields) -> Judgement:
         """Every pair in every setting."""
         scale, threshold, margin = self.scale, self.threshold, self.margin
+        noun = "difference" if scale == "identity" else "ln of the ratio"
         judged = compare_arms(
             trials,
             where,
@@ -232,13 +233,13 @@ class DifferenceIs:
                 else compare_with_value(difference(a, b, scale=scale), threshold, margin=margin)
             ),
             margin=margin or 0.0,
-            noun="difference" if scale == "identity" else "ln of the ratio",
+            noun=noun,
         )
-        parts = {
-            name: Part(p.comparison, "1" if scale == "log" else p.unit, p.margin, threshold, p.noun, p.cells)
-            for name, p in judged.parts.items()
-        }
-        return Judgement(parts, judged.missing, judged.notes)
+        compared = {name: part for name, part in judged.parts.items() if part.noun == noun}
+        for name, part in compared.items():
+            seen = replace(part, reference=threshold)
+            compared[name] = seen if scale == "identity" else replace(seen, unit="1", possible=ANY)
+        return Judgement({**judged.parts, **compared}, judged.missing, judged.notes)
 
     def seeds(self, level: float, examples: int) -> int | None:
         """None: no effect was published."""

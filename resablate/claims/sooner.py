@@ -9,7 +9,7 @@ from statistics import fmean
 
 from resablate.claims.arms import Arm, Fields
 from resablate.claims.claim import Compared, Judgement, Part, untested
-from resablate.claims.measures import Measure
+from resablate.claims.measures import Measure, differences_of
 from resablate.claims.pairs import Pair, failures, notes_on
 from resablate.claims.selection import Fits, Found, compared_pairs, missing_arms, opposed
 from resablate.claims.trials import ClaimCell, Measured, Trials, cell_label
@@ -18,6 +18,8 @@ from resablate.statistics import Sample, compare
 
 MARGIN = 0.02
 """A stated margin, as a part of the epochs."""
+LASTING = (0.0, 2.0)
+"""Parts of the epochs after which a loss is reached: at most one epoch of one, and one more."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,16 @@ def _parts(pair: Pair) -> dict[str, Part]:
     if pair.claimed.sample is None or pair.rival.sample is None:
         return {f"{pair.name}, failures": failures(pair)}
     comparison = compare(pair.claimed.sample, pair.rival.sample, margin=MARGIN)
-    parts = {pair.name: Part(comparison, "share", MARGIN, noun="part of the epochs less", cells=pair.cells)}
+    parts = {
+        pair.name: Part(
+            comparison,
+            "share",
+            MARGIN,
+            noun="part of the epochs less",
+            cells=pair.cells,
+            possible=differences_of(LASTING),
+        )
+    }
     if pair.claimed.cell.diverged:
         parts[f"{pair.name}, failures"] = failures(pair)
     return parts

@@ -12,22 +12,24 @@ from resablate.claims.analysis_measures import (
     DELETION_JUMP,
     DELETION_ORDER,
     DISORDER,
-    EFFECTIVE_PATHS,
-    EFFECTIVE_SHARE,
     LESION_AT_CHANGES,
     LESION_MEAN,
     LESION_PEAK,
     LESION_SHARE,
-    PATHS_LEFT,
-    PATHS_TYPICAL,
-    USEFUL_LENGTHS,
-    norm_by_length,
 )
 from resablate.claims.arms import Arm, OneOf, Params, blocks, deep, flat
 from resablate.claims.claim import Claim, Published
 from resablate.claims.conjunctions import Every
 from resablate.claims.measures import table_measure
 from resablate.claims.numbers import Number
+from resablate.claims.path_measures import (
+    EFFECTIVE_PATHS,
+    EFFECTIVE_SHARE,
+    PATHS_LEFT,
+    PATHS_TYPICAL,
+    USEFUL_LENGTHS,
+    norm_by_length,
+)
 from resablate.claims.rules import Equal, Lower
 from resablate.claims.shaped import Exponential
 from resablate.spec import TrainSpec

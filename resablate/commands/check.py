@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from resablate.commands.console import SweepFile, TrackingUri, out
+from resablate.commands.console import DataRoot, SweepFile, TrackingUri, out
 from resablate.errors import ResourceError
 
 if TYPE_CHECKING:
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 _SHOWN_TRIALS = 40
 
 
-def check(file: SweepFile, *, tracking_uri: TrackingUri = None) -> None:
+def check(file: SweepFile, *, data_root: DataRoot = None, tracking_uri: TrackingUri = None) -> None:
     """Check a sweep and say what it would cost, without running anything."""
     from resablate.devices import check_machine
     from resablate.forecast import advice, forecast
     from resablate.plan import load_plan
     from resablate.scheduling import describe_packs
+    from resablate.trial_data import data_notes
 
     plan = load_plan(file)
     cost = forecast(plan, records=tracking_uri)
@@ -33,6 +34,8 @@ def check(file: SweepFile, *, tracking_uri: TrackingUri = None) -> None:
     for note in (*plan.notes, *describe_packs(plan, plan.trials), *_kernel_notes(plan), advice(plan)):
         if note:
             _print(note)
+    for note in data_notes((spec.dataset for spec in plan.trials or plan.samples), data_root):
+        _print(note)
     try:
         check_machine(cpus=plan.sweep.resources.cpus, gpus=plan.sweep.resources.gpus)
     except ResourceError as error:

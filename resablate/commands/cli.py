@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import NoReturn
+from importlib.metadata import version
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -24,16 +25,35 @@ from resablate.commands.ui import ui
 from resablate.errors import ResablateError
 from resablate.storage.files import DISK_FULL
 
+EXTRAS = {name: "sweep" for name in ("mlflow", "optuna", "pyarrow", "ray", "sqlalchemy")} | {
+    name: "cluster" for name in ("boto3", "psycopg")
+}
+"""Package -> the extra that installs it."""
 app = typer.Typer(
     name="resablate",
     help="Ablation sweeps for deep residual networks: train, dissect, compare with the papers.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.command("list")(list_)
 for verb in (check, calibrate, trial, sweep, submit, status, analyze, report, claims, doctor, ui):
     app.command()(verb)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"resablate {version('resablate')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """What every verb takes, which is nothing: `resablate --version` is the only option before a verb."""
 
 
 def main() -> None:
@@ -43,6 +63,10 @@ def main() -> None:
         app()
     except ResablateError as error:
         _refuse(str(error))
+    except ModuleNotFoundError as error:
+        if (extra := _extra_of(error)) is None:
+            raise
+        _refuse(f"this needs the package {error.name}: pip install 'resablate[{extra}]'")
     except OSError as error:
         if error.errno not in DISK_FULL:
             raise
@@ -52,3 +76,8 @@ def main() -> None:
 def _refuse(problem: str) -> NoReturn:
     err.print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
     sys.exit(2)
+
+
+def _extra_of(error: ModuleNotFoundError) -> str | None:
+    """The extra that a missing package comes with; None for a module of ours, or of a plug-in."""
+    return EXTRAS.get((error.name or "").partition(".")[0])

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from resablate.errors import SpecError
 from resablate.redaction import holds_password, redact
+from resablate.sweep_files import find_sweep
 
 _PLAIN_WIDTH = 160
 """Columns where the output is no terminal."""
@@ -28,7 +29,14 @@ def _no_password(uri: str | None) -> str | None:
     return uri
 
 
-SweepFile = Annotated[Path, typer.Argument(metavar="FILE", help="A sweep file, such as sweeps/quickstart.yaml.")]
+SweepFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        parser=find_sweep,
+        help="A sweep file, such as sweeps/quickstart.yaml, or the name of one of sweeps/ or of the package.",
+    ),
+]
 DataRoot = Annotated[
     Path | None, typer.Option("--data-root", help="Where data sets are looked for first.", show_default=False)
 ]

@@ -24,6 +24,7 @@ from resablate.datasets.images import ImageDataset as ImageDataset
 from resablate.datasets.images import Splits as Splits
 from resablate.datasets.images import StoredImages as StoredImages
 from resablate.datasets.images import split_images as split_images
+from resablate.datasets.locations import without_download as without_download
 from resablate.datasets.splitting import split_sizes as split_sizes
 from resablate.datasets.synthetic import SYNTHETIC
 from resablate.datasets.views import VIEWS as VIEWS

@@ -15,17 +15,60 @@ from torch import Tensor
 
 from resablate.datasets.images import Dataset, ImageDataset, split_images
 from resablate.datasets.locations import data_roots, download
+from resablate.datasets.published import check_published
 from resablate.errors import DatasetError
 
 _SIDE = 32
-_ALLOWED = {
-    ("numpy.core.multiarray", "_reconstruct"),
-    ("numpy._core.multiarray", "_reconstruct"),
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    ("_codecs", "encode"),
+
+
+class _Array:
+    """Stands for a NumPy array while a batch is read, and keeps what was stored of it: NumPy builds nothing from it."""
+
+    def __init__(self, *arguments: object) -> None:
+        self.state: tuple[Any, ...] = ()
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.state = state
+
+    def pixels(self, count: int) -> NDArray[np.uint8]:
+        """(count, 3, 32, 32), which may not be written on.
+
+        Raises:
+            ValueError: unless it is `count` rows of 3072 bytes, each row in one piece.
+        """
+        _version, shape, kind, by_column, content = self.state
+        if not isinstance(kind, _Kind) or kind.name not in ("u1", b"u1") or by_column:
+            raise ValueError("its images are not bytes in rows")
+        if tuple(shape) != (count, 3 * _SIDE * _SIDE):
+            raise ValueError(f"its images are {tuple(shape)}, its labels {count}")
+        return np.frombuffer(content, dtype=np.uint8).reshape(count, 3, _SIDE, _SIDE)
+
+
+class _Kind:
+    """Stands for the type of an array's numbers."""
+
+    def __init__(self, name: object, *arguments: object) -> None:
+        self.name = name
+
+    def __setstate__(self, state: object) -> None:
+        """Nothing: the name tells all of a byte."""
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"the encoding {encoding} has no place in a CIFAR batch")
+    return text.encode("latin1")
+
+
+_STANDS_FOR = {
+    ("numpy.core.multiarray", "_reconstruct"): _Array,
+    ("numpy._core.multiarray", "_reconstruct"): _Array,
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _Kind,
+    ("_codecs", "encode"): _encode,
 }
-"""What a batch of CIFAR is made of. Nothing else is unpickled: a file may come from anywhere."""
+"""What a batch of CIFAR is made of, and what keeps its place: a file may come from anywhere, so nothing that it names
+is called."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +84,11 @@ class CifarLayout:
     torchvision_class: str
 
 
-class _ArraysOnly(pickle.Unpickler):
+class _PlainParts(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _ALLOWED:
+        if (module, name) not in _STANDS_FOR:
             raise pickle.UnpicklingError(f"{module}.{name} has no place in a CIFAR batch")
-        return super().find_class(module.replace("numpy.core", "numpy._core"), name)
+        return _STANDS_FOR[module, name]
 
 
 def _read(path: Path, layout: CifarLayout) -> tuple[NDArray[np.uint8], Tensor]:
@@ -55,11 +98,10 @@ def _read(path: Path, layout: CifarLayout) -> tuple[NDArray[np.uint8], Tensor]:
         DatasetError: if the file is damaged, holds anything but arrays, or is of another data set.
     """
     try:
-        content = cast(dict[bytes, Any], _ArraysOnly(io.BytesIO(path.read_bytes()), encoding="bytes").load())
-        pixels = np.asarray(content[b"data"], dtype=np.uint8)
+        content = cast(dict[bytes, Any], _PlainParts(io.BytesIO(path.read_bytes()), encoding="bytes").load())
         labels = torch.tensor(content[layout.label], dtype=torch.int64)
-        images = pixels.reshape(len(labels), 3, _SIDE, _SIDE)
-    except (OSError, EOFError, pickle.UnpicklingError, KeyError, ValueError, TypeError, AttributeError) as error:
+        images = cast(_Array, content[b"data"]).pixels(len(labels))
+    except Exception as error:  # what a damaged file has in it is anything
         raise DatasetError(f"{path}: not a batch of {layout.name} ({type(error).__name__}: {error})") from None
     if len(labels) == 0 or int(labels.min()) < 0 or int(labels.max()) >= layout.classes:
         raise DatasetError(f"{path}: not a batch of {layout.name}: labels must be 0 to {layout.classes - 1}")
@@ -70,7 +112,8 @@ def _load(layout: CifarLayout, data_root: Path | None) -> ImageDataset:
     """The copy in `data_root`, $RESABLATE_DATA or the cache, else torchvision's download.
 
     Raises:
-        DatasetError: if there is none and the download fails; names every place and remedy.
+        DatasetError: if there is none and the download fails, naming every place and remedy, or if a file is not as
+            it was published.
     """
     roots = data_roots(data_root)
     folders = [folder for root in roots for folder in (root / layout.folder, root)]
@@ -78,6 +121,7 @@ def _load(layout: CifarLayout, data_root: Path | None) -> ImageDataset:
     folder = next((f for f in folders if all((f / name).is_file() for name in needed)), None)
     if folder is None:
         folder = _download(roots[0], layout, looked=folders)
+    check_published(layout.name, [folder / name for name in needed])
     train, test = (_joined([_read(folder / name, layout) for name in names]) for names in (layout.train, [layout.test]))
     return ImageDataset(*train, *test)
 

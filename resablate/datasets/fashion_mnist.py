@@ -8,6 +8,7 @@ from torch import Tensor
 from resablate.datasets.idx import read_idx
 from resablate.datasets.images import Dataset, ImageDataset, split_images
 from resablate.datasets.locations import data_roots, download
+from resablate.datasets.published import check_published
 from resablate.errors import DatasetError
 
 _DEBIAN = Path("/usr/share/datasets/fashion-mnist")
@@ -34,10 +35,12 @@ def _load(data_root: Path | None) -> ImageDataset:
     """The first complete copy found, else torchvision's download.
 
     Raises:
-        DatasetError: if there is none and the download fails; names every place and remedy.
+        DatasetError: if there is none and the download fails, naming every place and remedy, or if a file is not as
+            it was published.
     """
     roots = data_roots(data_root)
     files = next((files for folder in _folders(roots) if (files := _files(folder))), None) or _download(roots)
+    check_published("fashion_mnist", files)
     train_images, train_labels, test_images, test_labels = (read_idx(path) for path in files)
     _check(train_images, train_labels, files[0])
     _check(test_images, test_labels, files[2])

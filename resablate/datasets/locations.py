@@ -1,10 +1,24 @@
 """Where data sets that are files lie, and how they get there."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from resablate.errors import DatasetError
+
+_MAY_DOWNLOAD = ContextVar("_MAY_DOWNLOAD", default=True)
+
+
+@contextmanager
+def without_download() -> Generator[None]:
+    """Inside, a data set that is not on this machine is a DatasetError at once."""
+    token = _MAY_DOWNLOAD.set(False)
+    try:
+        yield
+    finally:
+        _MAY_DOWNLOAD.reset(token)
 
 
 def data_roots(data_root: Path | None) -> list[Path]:
@@ -13,11 +27,18 @@ def data_roots(data_root: Path | None) -> list[Path]:
     Raises:
         DatasetError: if `data_root` is no folder.
     """
-    if data_root is not None and not data_root.is_dir():
-        raise DatasetError(f"--data-root {data_root}: no such folder")
+    if data_root is not None:
+        data_root = _expanded(str(data_root))
+        if not data_root.is_dir():
+            raise DatasetError(f"--data-root {data_root}: no such folder")
     given = os.environ.get("RESABLATE_DATA")
     cache = Path.home() / ".cache" / "resablate" / "data"
-    return list(dict.fromkeys(root for root in (data_root, Path(given) if given else None, cache) if root))
+    return list(dict.fromkeys(root for root in (data_root, _expanded(given) if given else None, cache) if root))
+
+
+def _expanded(place: str) -> Path:
+    """With `~` and variables written out, which no shell does behind an equals sign."""
+    return Path(os.path.expandvars(place)).expanduser()
 
 
 def download(name: str, fetch: Callable[[], object], *, files: str, looked: Sequence[Path], remedy: str) -> None:
@@ -33,6 +54,8 @@ def download(name: str, fetch: Callable[[], object], *, files: str, looked: Sequ
     Raises:
         DatasetError: if it fails for whatever reason; names every place and remedy.
     """
+    if not _MAY_DOWNLOAD.get():
+        raise DatasetError(f"{name}: not found in {', '.join(dict.fromkeys(map(str, looked)))}")
     try:
         fetch()
     except Exception as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import fmean
 from typing import Any
@@ -21,12 +21,13 @@ from resablate.figures.curves import LEVEL
 from resablate.figures.drawing import FAINT, INK, color_of, count_label
 from resablate.figures.layout import Quantity, add_legend, panel_grid
 from resablate.figures.picture import Picture, Published
-from resablate.figures.variants import Panel, Series, arrange
+from resablate.figures.variants import Member, Panel, Series, arrange
 from resablate.question import TEST
 from resablate.result import TrialResult
 from resablate.statistics import Sample, error_interval
 from resablate.statistics.chance import chance_error
 from resablate.statistics.outcome_samples import sample_of_outcomes
+from resablate.sweep import SweepSpec
 
 ROW_HEIGHT = 0.34
 LABEL_WIDTH = 1.2
@@ -79,8 +80,26 @@ def data(results: Sequence[TrialResult], published: Published = lambda result: N
         results: of trials.
         published: the published error of a trial.
     """
+    return _errors(arrange(results), published)
+
+
+def search_data(results: Sequence[TrialResult], sweep: SweepSpec) -> Errors | None:
+    """The same, where what replicates a search's winner has a row of its own: the search has not chosen among these."""
+    fresh = sweep.new_seeds
+    members = arrange(results)
+    return _errors(
+        [
+            member._replace(series=replace(member.series, label=f"{member.series.label}, new seeds"))
+            if member.result.spec.seed in fresh
+            else member
+            for member in members
+        ]
+    )
+
+
+def _errors(members: Sequence[Member], published: Published = lambda result: None) -> Errors | None:
     groups: dict[tuple[Panel, Series], list[TrialResult]] = {}
-    for member in arrange(results):
+    for member in members:
         groups.setdefault((member.panel, member.series), []).append(member.result)
     rows: list[ErrorRow] = []
     for (panel, series), trials in groups.items():
@@ -208,9 +227,11 @@ PICTURE = Picture(
         "their mean, a line for its 95 % interval over all seeds, and over test examples too where their outcomes are "
         "known. A cross marks trainings that diverged, which are in no mean; a diamond is the published error, where "
         "everything that it stands for is equal; the dashed line is the error of guessing. Note where an axis is "
-        "logarithmic. An interval that is wider than the picture is cut. As He et al. (2016), Table 1."
+        "logarithmic. An interval that is wider than the picture is cut. New seeds are those by which no search has "
+        "chosen. As He et al. (2016), Table 1."
     ),
     data=data,
     draw=draw,
+    search_data=search_data,
     published_data=data,
 )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
+from resablate.cell_means import Ranged, as_range, error_sample, mean_error, mean_number
 from resablate.figures.tables import (
     Cell,
     Kind,
@@ -21,23 +20,11 @@ from resablate.figures.tables import (
     without_empty,
 )
 from resablate.measurement import AnalysisResult
-from resablate.question import TEST
 from resablate.result import COMPLETE, TrialResult
-from resablate.statistics import Estimate, Sample, difference, error_interval, mean
-from resablate.statistics.estimate import MANY
-from resablate.statistics.outcome_samples import sample_of_outcomes
+from resablate.statistics import Sample, difference
 
 _PARTS = ("_low", "_high", "_n")
 _ERROR = "_standard_error"
-
-
-class Ranged(NamedTuple):
-    """A mean, its interval at 5 %, NaN where one training tells nothing of the noise, and the number of trainings."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    trainings: int = 0
 
 
 def error_table(groups: Sequence[Replicates], *, published: Callable[[TrialResult], str | None]) -> Table:
@@ -50,7 +37,7 @@ def error_table(groups: Sequence[Replicates], *, published: Callable[[TrialResul
         groups: what `replicates` found.
         published: the published error of a trial's kind of network, where there is one.
     """
-    samples = [error_sample(group) for group in groups]
+    samples = [error_sample(group.results) for group in groups]
     references = {
         _without_shortcut(group): sample for group, sample in zip(groups, samples, strict=True) if _is_identity(group)
     }
@@ -62,9 +49,9 @@ def error_table(groups: Sequence[Replicates], *, published: Callable[[TrialResul
                 *group.fields.values(),
                 sum(r.status in COMPLETE for r in group.results),
                 sum(r.status == "diverged" for r in group.results),
-                *_mean_error(group, sample),
+                *mean_error(group.results, sample),
                 *_difference(sample, reference),
-                *_mean([(_train_loss(r), 0.0) for r in group.results if r.status == "finished"]),
+                *mean_number([(_train_loss(r), 0.0) for r in group.results if r.status == "finished"]),
                 published(group.results[0]),
             ]
         )
@@ -79,22 +66,6 @@ def error_table(groups: Sequence[Replicates], *, published: Callable[[TrialResul
     }
     optional = ["published_error", *ranged("difference_to_identity", "points")]
     return without_empty(Table(columns, rows), optional)
-
-
-def error_sample(group: Replicates) -> Sample | None:
-    """The test errors of the trainings that finished: their outcomes if all have them, else a number of each."""
-    tested = [
-        (result.spec.seed, result.analyses[TEST])
-        for result in group.results
-        if result.status == "finished" and TEST in result.analyses
-    ]
-    tested = [(seed, test) for seed, test in tested if math.isfinite(test.summary["error"])]
-    if not tested:
-        return None
-    sample, _ = sample_of_outcomes([(seed, test.outcomes) for seed, test in tested])
-    if sample is not None:
-        return sample
-    return Sample.of_numbers([test.summary["error"] for _, test in tested], seeds=[seed for seed, _ in tested])
 
 
 def summary_table(groups: Sequence[Replicates], analysis: str, *, epoch: int | None = None) -> Table:
@@ -118,7 +89,7 @@ def summary_table(groups: Sequence[Replicates], analysis: str, *, epoch: int | N
     rows: list[list[Cell]] = []
     for group, taken in measured:
         if taken:
-            numbers = [part for name in names for part in _mean([_with_error(one, name) for one in taken])]
+            numbers = [part for name in names for part in mean_number([_with_error(one, name) for one in taken])]
             rows.append([*group.fields.values(), len(taken), *numbers])
     heads: dict[str, Kind] = {**field_columns(groups), "trials": "count"}
     columns: dict[str, Kind] = {}
@@ -162,55 +133,13 @@ def _shown(cells: Sequence[Any], kind: Kind) -> Cell:
     return f"{text} ({ends}), n {count}"
 
 
-def _mean_error(group: Replicates, sample: Sample | None) -> Ranged:
-    if sample is None:
-        failed = any(result.status == "diverged" for result in group.results)
-        return Ranged(math.inf if failed else None)
-    value = float(sample.mean)
-    if not math.isfinite(float(mean(sample).half_width())):
-        return Ranged(value, trainings=sample.count)  # one training, or no spread at all: nothing is known of the noise
-    bounded = 0 < value < 1 or sample.outcomes is not None
-    return _ranged(value, error_interval(sample, scale="logit" if bounded else "identity"), sample.count)
-
-
 def _difference(sample: Sample | None, reference: Sample | None) -> Ranged:
     if sample is None or reference is None:
         return Ranged(None)
     if (sample.outcomes is None) != (reference.outcomes is None):
         sample, reference = (Sample.of_numbers(one.numbers, seeds=one.seeds) for one in (sample, reference))
     found = difference(sample, reference)
-    return _ranged(float(found.value), found.interval(), min(sample.count, reference.count))
-
-
-def _mean(numbers: Sequence[tuple[float, float]]) -> Ranged:
-    """Of a number and its standard error over examples from each training."""
-    known = [(value, error) for value, error in numbers if math.isfinite(value)]
-    if not known:
-        infinite = [value for value, _ in numbers if math.isinf(value)]
-        return Ranged(infinite[0] if infinite else None)
-    sample = Sample.of_numbers([value for value, _ in known])
-    over_seeds = mean(sample)
-    errors = [error for _, error in known if math.isfinite(error)]
-    examples = float(np.mean(np.square(errors))) if errors else 0.0
-    estimate = Estimate(
-        value=over_seeds.value,
-        seed_variance=over_seeds.seed_variance,
-        seed_df=over_seeds.seed_df,
-        pooled_df=over_seeds.pooled_df,
-        seed_mix=over_seeds.seed_mix,
-        example_variance=np.asarray(examples),
-        example_df=MANY,
-        seeds=over_seeds.seeds,
-        examples=None,
-        method="over seeds and test examples",
-    )
-    return _ranged(float(estimate.value), estimate.interval(), sample.count)
-
-
-def _ranged(value: float, interval: Any, count: int) -> Ranged:
-    low, high = float(interval.low), float(interval.high)
-    known = math.isfinite(low) and math.isfinite(high)
-    return Ranged(value, low if known else None, high if known else None, count)
+    return as_range(float(found.value), found.interval(), min(sample.count, reference.count))
 
 
 def _with_error(one: AnalysisResult, name: str) -> tuple[float, float]:

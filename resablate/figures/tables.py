@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from resablate.component import shown_value
@@ -60,14 +60,24 @@ def show(value: Cell, kind: Kind) -> str:
     return shown_value(value) if kind in ("count", "text") else f"{value:.3g}"
 
 
-def replicates(results: Sequence[TrialResult], *, axes: Sequence[str] = ()) -> list[Replicates]:
+SEEDS_OF = "seeds_of"
+"""The column that tells what a search has chosen by from what replicates its winner."""
+
+
+def replicates(
+    results: Sequence[TrialResult], *, axes: Sequence[str] = (), new_seeds: Collection[int] = ()
+) -> list[Replicates]:
     """The cells of the results in the order of the tables, each with the parameters that tell it from the others.
 
     Args:
         results: what to group.
         axes: flat parameters to show although the results do not differ in them.
+        new_seeds: those of the trainings that replicate a search's winner and its baseline. They are groups of their
+            own: with the trainings by which the winner was chosen their mean would be that of what was chosen.
     """
-    found = cells(results)
+    searched = [result for result in results if result.spec.seed not in new_seeds]
+    anew = [result for result in results if result.spec.seed in new_seeds]
+    found = [*(chosen := cells(searched)), *cells(anew)]
     specs = [cell.results[0].spec for cell in found]
     rows = [flat_row(spec) for spec in specs]
     known = {name for row in rows for name in row}
@@ -75,6 +85,11 @@ def replicates(results: Sequence[TrialResult], *, axes: Sequence[str] = ()) -> l
     groups = [
         Replicates({name: row.get(name) for name in names}, cell.results) for row, cell in zip(rows, found, strict=True)
     ]
+    if anew:
+        groups = [
+            replace(group, fields={**group.fields, SEEDS_OF: "search" if place < len(chosen) else "replication"})
+            for place, group in enumerate(groups)
+        ]
     return sorted(groups, key=lambda group: [sort_key(name, value) for name, value in group.fields.items()])
 
 

@@ -23,6 +23,7 @@ from resablate.spec import TrainSpec
 from resablate.sweep import Resources
 from resablate.tracking import Tracker
 from resablate.training import thread_count
+from resablate.trial_data import check_trial_data
 
 _RUN = re.compile(r"[0-9a-f]{16}|[0-9a-f]{32}")
 """How keys and run ids look."""
@@ -151,8 +152,10 @@ def analyze_trials(
 
     Raises:
         ResourceError: if a trial asks for what does not exist.
+        DatasetError: if the data found are not those of the trials; nothing is filed then.
         DeviceLost: if the GPU is of no more use to this process; what was answered is filed.
     """
+    check_trial_data((trial.result.spec for trial in trials), data_root)
     if again := [epoch for trial in trials if (epoch := trains_again(trial.result, trial.questions))]:
         say(f"weights of an epoch that is asked about were not kept: trains {len(again)} of the trials again up to it")
     order = _Order(str(data_root) if data_root else None, threads(resources.cpus), gpus=0.0)

@@ -46,6 +46,8 @@ class ResultWriter:
         self._tracker = tracker
         self._spool = spool
         self._grace_seconds = grace_seconds
+        self._sweep = ""
+        """Its name, once it was started."""
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._problems: dict[str, None] = {}
         self._waiting = spooled(spool)
@@ -66,6 +68,7 @@ class ResultWriter:
             TrackingError: if the tracker cannot be used.
         """
         self._tracker.start_sweep(sweep, trials=trials, command=command)
+        self._sweep = sweep.name
         threading.Thread(target=self._beat, name="alive", daemon=True).start()
         # Here and not in the background: a trial of these that is run again has the same place in the spool.
         complete = self._tracker.complete_keys() if self._waiting else {}
@@ -110,6 +113,7 @@ class ResultWriter:
             return failed
         self._ended.add(result.key)
         self._jobs.put(lambda: self._file(place))
+        self._jobs.put(lambda: self._tracker.update_cells(self._sweep, cell=result.spec.cell))
         return result
 
     def end(self, status: SweepStatus) -> list[str]:
@@ -118,6 +122,7 @@ class ResultWriter:
         Returns:
             One line for everything that could not be filed.
         """
+        self._jobs.put(lambda: self._tracker.update_cells(self._sweep))
         self._jobs.put(lambda: self._tracker.end_sweep(status))
         self._jobs.put(None)
         self._ending.set()

@@ -10,8 +10,10 @@ from resablate.errors import TrackingError, UnknownSweep, nearest
 from resablate.measurement import EpochMetrics
 from resablate.result import COMPLETE, RESULT_FILE, Status, TrialResult, weights_file
 from resablate.spec import TrainSpec
+from resablate.statistics.replicates import cells
 from resablate.sweep import SweepSpec
 from resablate.tracking.amending import amended_result, no_weights
+from resablate.tracking.cell_records import FEWEST_SEEDS, CellRecord, cell_record
 from resablate.tracking.measured_tags import measured_tags, read_measured
 from resablate.tracking.metrics import MetricPoint, epoch_points, final_points, new_points
 from resablate.tracking.tracker import SweepRecord, SweepStatus, Tracker, TrialState
@@ -58,6 +60,7 @@ class MemoryTracker(Tracker):
     Attributes:
         submissions: oldest first.
         runs: oldest first.
+        cells: sweep and cell -> the means over its seeds.
     """
 
     def __init__(self) -> None:
@@ -67,6 +70,7 @@ class MemoryTracker(Tracker):
         self._by_id: dict[str, MemoryRun] = {}
         self._incomplete: dict[tuple[str, str], MemoryRun] = {}
         """By sweep and key."""
+        self.cells: dict[tuple[str, str], CellRecord] = {}
         self._running: dict[str, MemoryRun] = {}
         """By key: the run that was opened last."""
 
@@ -142,6 +146,15 @@ class MemoryTracker(Tracker):
     def discard_trial(self, run_id: str) -> None:
         """Removes the record of a trial whose result is damaged."""
         self.runs.remove(self._by_id.pop(run_id))
+
+    def update_cells(self, sweep: str, *, cell: str | None = None) -> None:
+        """Brings the means over the seeds of a sweep's cells up to date."""
+        submission = self._latest(sweep)
+        complete = {key: run for key, run in self._ended(sweep).items() if run.complete}
+        for found in cells(_result(run) for run in complete.values()):
+            planned = sum(spec.cell == found.key for spec in submission.trials.values())
+            if planned >= FEWEST_SEEDS and cell in (None, found.key):
+                self.cells[sweep, found.key] = cell_record(found.results)
 
     def end_sweep(self, status: SweepStatus) -> None:
         """Closes the record of the submission."""

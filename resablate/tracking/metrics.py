@@ -14,6 +14,8 @@ _REFUSED = re.compile(r"[^\w.\- ]")
 
 Source: the error message of MLflow 3.17 for other names.
 """
+STANDARD_ERROR = "_standard_error"
+"""Ends the names of numbers that say how sure another number is: columns of tables, and no charts of their own."""
 _LONGEST_GROUP = 150
 """MLflow takes names of 250 characters; the rest is for the epoch and the number."""
 
@@ -43,6 +45,15 @@ def epoch_points(metrics: EpochMetrics) -> list[MetricPoint]:
 
 
 def final_points(result: TrialResult) -> list[MetricPoint]:
+    """What is charted of a trial's end: the headline numbers, then every measurement, without standard errors.
+
+    Raises:
+        ValueError: as `measured_points` does.
+    """
+    return [point for point in measured_points(result) if not point.name.endswith(STANDARD_ERROR)]
+
+
+def measured_points(result: TrialResult) -> list[MetricPoint]:
     """What a trial gives at its end: the headline numbers, then every measurement.
 
     Raises:

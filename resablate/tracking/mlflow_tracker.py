@@ -20,11 +20,13 @@ from resablate.tracking.digest_tags import is_digest_tag, record_tags, weights_t
 from resablate.tracking.measured_tags import is_measured_tag, measured_tags
 from resablate.tracking.metrics import MetricPoint, final_points
 from resablate.tracking.mlflow_amending import add_answers
+from resablate.tracking.mlflow_cells import MlflowCells
 from resablate.tracking.mlflow_experiments import find_experiment, refuse_other_records
 from resablate.tracking.mlflow_leftovers import RUN_STATUS, close_trials, reopenable_runs
 from resablate.tracking.mlflow_reader import MlflowReader
 from resablate.tracking.mlflow_runs import OpenRun, log_tags_last, log_values, write_files
 from resablate.tracking.mlflow_store import (
+    CELL,
     COMMAND,
     KEY,
     KIND,
@@ -82,6 +84,7 @@ class MlflowTracker(Tracker):
     def __init__(self, uri: str) -> None:
         self._store = MlflowStore(uri)
         self._reader = MlflowReader(self._store)
+        self._cells = MlflowCells(self._store, self._reader)
         self._current: _Submission | None = None
 
     def start_sweep(self, sweep: SweepSpec, *, trials: Sequence[TrainSpec], command: str) -> None:
@@ -108,6 +111,7 @@ class MlflowTracker(Tracker):
                 trials=TrialList(trials),
                 reopenable=reopenable_runs(self._store, mine),
             )
+            self._cells.follow(sweep, experiment_id, self._current.trials)
             self._write_trials()
             write_sweep(self._store, run.info.run_id, sweep)
 
@@ -134,6 +138,7 @@ class MlflowTracker(Tracker):
             SCHEMA: SCHEMA_VERSION,
             KIND: "trial",
             KEY: spec.key,
+            CELL: spec.cell,
             STATUS: RUNNING,
             SWEEP: current.sweep.name,
         }
@@ -211,6 +216,10 @@ class MlflowTracker(Tracker):
         """Deletes the run of a trial whose result is damaged; MLflow can bring it back."""
         with self._store.errors(f"deleting run {run_id}"):
             self._store.client().delete_run(run_id)
+
+    def update_cells(self, sweep: str, *, cell: str | None = None) -> None:
+        """Brings the means over the seeds of a sweep's cells up to date."""
+        self._cells.update(sweep, cell=cell)
 
     def end_sweep(self, status: SweepStatus) -> None:
         """Closes the parent run, and those of trials that were under way; they are reopened when the sweep goes on."""

@@ -16,13 +16,15 @@ from resablate.tracking.digest_tags import recorded
 from resablate.tracking.measured_tags import is_measured_tag, read_measured
 from resablate.tracking.mlflow_experiments import lies_where_it_should
 from resablate.tracking.mlflow_sqlite import TrialRow, read_trial_rows
-from resablate.tracking.mlflow_store import EPOCH, KEY, KIND, REASON, SCHEMA, SCHEMA_VERSION, STATUS, MlflowStore
+from resablate.tracking.mlflow_store import CELL, EPOCH, KEY, KIND, REASON, SCHEMA, SCHEMA_VERSION, STATUS, MlflowStore
 
 log = logging.getLogger(__name__)
 
 RUNNING = "running"
 _KEY = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}")
 _STATUSES = frozenset({RUNNING, *get_args(Status)})
+_TRIALS = f"tags.`{KIND}` = 'trial' AND tags.`{SCHEMA}` = '{SCHEMA_VERSION}'"
+"""In MLflow's search."""
 _NAMES = {
     "kind": KIND,
     "schema": SCHEMA,
@@ -71,8 +73,20 @@ def trial_runs(store: MlflowStore, *, experiment_id: str | None = None) -> Itera
         store: where they are.
         experiment_id: of a sweep, whose runs that are not complete are wanted alone; all of all sweeps where None.
     """
+    for run in _sound_runs(store, _rows(store, experiment_id)):
+        if experiment_id is None or (run.experiment_id == experiment_id and not run.complete):
+            yield run
+
+
+def cell_runs(store: MlflowStore, cell: str) -> Iterator[TrialRun]:
+    """The runs of the trainings of one cell, of all sweeps, the latest started first."""
+    return _sound_runs(store, _searched(store, f"{_TRIALS} AND tags.`{CELL}` = '{cell}'"))
+
+
+def _sound_runs(store: MlflowStore, rows: Iterable[TrialRow]) -> Iterator[TrialRun]:
+    """Those whose files lie where results lie, and whose tags are such as this version writes."""
     places: dict[str, bool] = {}
-    for row in _rows(store, experiment_id):
+    for row in rows:
         folder = row.artifact_uri.removesuffix(f"/{row.run_id}/artifacts")
         if folder not in places:
             places[folder] = lies_where_it_should(store, folder)
@@ -80,9 +94,7 @@ def trial_runs(store: MlflowStore, *, experiment_id: str | None = None) -> Itera
             continue
         measured, unmeasured = read_measured(row.measured)
         epoch = int(row.epoch) if math.isfinite(row.epoch) else 0
-        run = TrialRun(*row[:7], measured, unmeasured, epoch, row.record)
-        if experiment_id is None or (run.experiment_id == experiment_id and not run.complete):
-            yield run
+        yield TrialRun(*row[:7], measured, unmeasured, epoch, row.record)
 
 
 def latest_complete(runs: Iterable[TrialRun]) -> dict[str, TrialRun]:
@@ -105,15 +117,15 @@ def _rows(store: MlflowStore, experiment_id: str | None) -> Iterable[TrialRow]:
             return read_trial_rows(store.database, _NAMES)
         except sqlite3.Error as error:
             _warn_once(f"the tables of MLflow's database cannot be read directly ({error}); a search takes its place")
-    return _searched(store, experiment_id)
-
-
-def _searched(store: MlflowStore, experiment_id: str | None) -> Iterator[TrialRow]:
-    """The same by MLflow's search."""
-    wanted = f"tags.`{KIND}` = 'trial' AND tags.`{SCHEMA}` = '{SCHEMA_VERSION}'"
+    wanted = _TRIALS
     if experiment_id is not None:
         wanted += "".join(f" AND tags.`{STATUS}` != '{status}'" for status in COMPLETE)
-    for run in store.runs(wanted, experiment_ids=[experiment_id] if experiment_id is not None else None):
+    return _searched(store, wanted, experiment_ids=[experiment_id] if experiment_id is not None else None)
+
+
+def _searched(store: MlflowStore, wanted: str, *, experiment_ids: list[str] | None = None) -> Iterator[TrialRow]:
+    """The same by MLflow's search."""
+    for run in store.runs(wanted, experiment_ids=experiment_ids):
         info, tags = run.info, run.data.tags
         if KEY not in tags or STATUS not in tags:
             continue

@@ -136,6 +136,21 @@ class Tracker(ABC):
         """Takes the record of a trial whose result is damaged out of the way, so that it is run again."""
 
     @abstractmethod
+    def update_cells(self, sweep: str, *, cell: str | None = None) -> None:
+        """Brings the means over the seeds of a sweep's cells up to date, with intervals and curves.
+
+        They are filed beside the trials and count as trials nowhere. A cell of one training has none.
+
+        Args:
+            sweep: the name of a sweep that was started.
+            cell: `TrainSpec.cell` of the one in which a trial ended, which may be put off for some seconds while
+                others of it are to come; all where None.
+
+        Raises:
+            UnknownSweep: if there is no such sweep.
+        """
+
+    @abstractmethod
     def end_sweep(self, status: SweepStatus) -> None:
         """Closes the record of the submission."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, cast, final
 
 from resablate.spec import TrainSpec
@@ -36,6 +36,11 @@ class TrialList:
 
     def __len__(self) -> int:
         return len(self._specs)
+
+    @property
+    def by_key(self) -> Mapping[str, TrainSpec]:
+        """Key -> trial, in their order."""
+        return self._specs
 
     def add(self, spec: TrainSpec) -> None:
         """Add a trial, if it is not there."""

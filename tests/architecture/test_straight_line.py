@@ -58,6 +58,8 @@ SEED = {
     "pretrained_analysis.py": "the same for a network that another package trained",
     "commands/analyze.py": "the only field of a trial that such a network has",
     "report.py": "counts and orders replicates",
+    "cell_means.py": "names the trainings of a sample",
+    "tracking/cell_records.py": "means are over seeds",
 }
 KNOBS = {"strength": STRENGTH, "regularizer": REGULARIZER, "seed": SEED}
 OTHER_SEEDS = ("searches/", "statistics/", "figures/", "claims/", "calibrating.py")

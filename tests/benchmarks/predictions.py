@@ -23,6 +23,7 @@ from resablate.training import thread_count
 from resablate.trial import run_trial
 from tests.benchmarks.cifar_start import write_cifar10
 from tests.benchmarks.measuring import Bound
+from tests.datasets.unpublished import unpublished_files
 
 CPU = torch.device("cpu")
 _OFF_BY = 25.0
@@ -62,7 +63,7 @@ NETWORKS: Mapping[str, dict[str, Any]] = {
 def rows() -> Iterator[Bound]:
     """How far the expected time is from that of a trial with its questions, for each network."""
     speed = calibrate(CPU)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, unpublished_files():
         write_cifar10(Path(folder))
         for name, content in NETWORKS.items():
             expected, taken = compare(content, speed, data_root=Path(folder))

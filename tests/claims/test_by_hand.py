@@ -53,6 +53,13 @@ def test_a_difference_is_welchs() -> None:
     assert t.ppf(0.975, 5) * error * 0.99 <= half <= t.ppf(0.975, 2) * error
 
 
+def test_an_interval_ends_where_no_number_can_lie() -> None:
+    """H11: two seeds far apart give an interval of many times 100 points; errors differ by at most 100."""
+    found = answer("H11", [*cell([0.1, 0.9]), *cell([0.2, 0.8], seeds=[10, 11], ordering="bn_after_add")])
+    assert found.decision.high - found.decision.low > 2, "undecided as before"
+    assert found.numbers == "lower by 0.00 points (-100.00 to 100.00)"
+
+
 def test_pairing_by_seed_is_that_of_the_differences() -> None:
     """Eight shared seeds are always paired: the interval is that of the differences."""
     base = [0.10, 0.11, 0.12, 0.13, 0.14, 0.15, 0.16, 0.17]

@@ -527,7 +527,7 @@ def test_exit_code_1_where_a_trial_failed(shell: Shell, no_figures: None, monkey
             raise DatasetError("[red]gone[/red]: no such folder")
         return load_dataset(dataset, root)
 
-    monkeypatch.setattr("resablate.trial.load_dataset", gone)
+    monkeypatch.setattr("resablate.trial_data.load_dataset", gone)
     base = {name: value for name, value in BASE.items() if name != "dataset"}
     shell.write(changed(base=base, axes={"dataset": ["synthetic", "digits"]}))
     ran = shell("sweep", "tiny.yaml", "--inline")

@@ -1,6 +1,10 @@
 """CIFAR on small files in the format in which it is distributed."""
 
+import hashlib
 import pickle
+import subprocess
+import sys
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +13,9 @@ import pytest
 import torch
 import torchvision
 
-from resablate.datasets import DATASETS
+from resablate.datasets import DATASETS, fingerprints, published
 from resablate.errors import DatasetError
+from tests.datasets.unpublished import unpublished_files
 
 TEN = [f"data_batch_{number}" for number in range(1, 6)]
 COUNT = 8
@@ -33,6 +38,13 @@ def write_batch(path: Path, *, seed: int, label: bytes, classes: int) -> dict[by
 def write_cifar10(folder: Path) -> list[dict[bytes, Any]]:
     names = [*TEN, "test_batch"]
     return [write_batch(folder / name, seed=n, label=b"labels", classes=10) for n, name in enumerate(names)]
+
+
+@pytest.fixture(autouse=True)
+def unpublished(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Generator[None]:
+    monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
+    with unpublished_files():
+        yield
 
 
 @pytest.mark.parametrize("place", ["", "cifar-10-batches-py"])
@@ -73,7 +85,10 @@ def test_nothing_but_arrays_is_unpickled(tmp_path: Path) -> None:
     [
         (b"", "EOFError"),
         (pickle.dumps({b"data": np.zeros((1, 3072), np.uint8), b"labels": [10]}), "labels must be 0 to 9"),
-        (pickle.dumps({b"data": np.zeros((1, 100), np.uint8), b"labels": [1]}), "cannot reshape"),
+        (
+            pickle.dumps({b"data": np.zeros((1, 100), np.uint8), b"labels": [1]}),
+            r"images are \(1, 100\), its labels 1",
+        ),
         (pickle.dumps({b"labels": [1]}), "KeyError"),
     ],
 )
@@ -95,3 +110,71 @@ def test_a_missing_copy_names_every_place(tmp_path: Path, monkeypatch: pytest.Mo
         assert word in str(caught.value)
     with pytest.raises(DatasetError, match="no such folder"):
         DATASETS["cifar10"].load(tmp_path / "nowhere")
+
+
+# What was published
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {name: hashlib.md5((folder / name).read_bytes()).hexdigest() for name in [*TEN, "test_batch"]}
+
+
+def test_an_altered_file_is_refused_before_anything_of_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_cifar10(tmp_path)
+    monkeypatch.setattr(published, "PUBLISHED", {"cifar10": digests(tmp_path)})
+    assert len(DATASETS["cifar10"].load(tmp_path).train_images) == 5 * COUNT
+    content = bytearray((tmp_path / "data_batch_3").read_bytes())
+    content[-200] ^= 1  # a pixel: whatever reads the file finds nothing wrong
+    (tmp_path / "data_batch_3").write_bytes(content)
+    (tmp_path / "test_batch").write_bytes(b"")
+    with pytest.raises(DatasetError, match="cifar10: 2 files are not as they were published: damaged, alter") as caught:
+        DATASETS["cifar10"].load(tmp_path)
+    for words in ("data_batch_3: its content has the MD5", "test_batch", "--data-root", "dataset image_folder"):
+        assert words in str(caught.value)
+    assert "data_batch_1" not in str(caught.value)
+
+
+def test_a_file_is_compared_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_cifar10(tmp_path)
+    monkeypatch.setattr(published, "PUBLISHED", {"cifar10": digests(tmp_path)})
+    DATASETS["cifar10"].load(tmp_path)
+
+    def refuse(*args: object, **keywords: object) -> None:
+        raise AssertionError("hashed again")
+
+    monkeypatch.setattr(fingerprints.hashlib, "md5", refuse)
+    DATASETS["cifar10"].load(tmp_path)
+    (tmp_path / "test_batch").touch()
+    with pytest.raises(AssertionError, match="hashed again"):
+        DATASETS["cifar10"].load(tmp_path)
+
+
+def test_the_true_md5s_are_those_that_torchvision_checks() -> None:
+    for name, loader in (("cifar10", torchvision.datasets.CIFAR10), ("cifar100", torchvision.datasets.CIFAR100)):
+        with_table = {file: digest for file, digest in (*loader.train_list, *loader.test_list)}
+        assert with_table == dict(_TRUE[name])
+
+
+_TRUE = dict(published.PUBLISHED)
+
+
+def test_a_byte_that_numpy_dies_of_is_an_error(tmp_path: Path) -> None:
+    """An array's type with other flags: NumPy ends the process (case 15). In a process of its own, should it again."""
+    write_cifar10(tmp_path)
+    content = (tmp_path / "data_batch_1").read_bytes()
+    at = content.index(b"NNNJ")
+    (tmp_path / "data_batch_3").write_bytes(content[: at + 2] + b"0" + content[at + 3 :])
+    (tmp_path / "data_batch_4").write_bytes(content[:61] + content[161:])
+    code = (
+        "import sys, pathlib; from resablate.datasets import cifar_batches as c, cifar10\n"
+        "from resablate.errors import DatasetError\n"
+        "for name in ('data_batch_3', 'data_batch_4'):\n"
+        "    layout = c.CifarLayout('cifar10', '', (), '', b'labels', 10, '')\n"
+        "    try: c._read(pathlib.Path(sys.argv[1]) / name, layout); print('read')\n"
+        "    except DatasetError as error: print('refused')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-500:]
+    assert done.stdout.split()[1] == "refused"

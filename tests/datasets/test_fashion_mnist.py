@@ -1,14 +1,24 @@
+import gzip
+import hashlib
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import resablate.datasets.fashion_mnist as module
-from resablate.datasets import DATASETS
+from resablate.datasets import DATASETS, published
 from resablate.errors import DatasetError
 from tests.datasets.idx_files import NAMES, idx_bytes, make_arrays, write_files
+from tests.datasets.unpublished import unpublished_files
 
 load = DATASETS["fashion_mnist"].load
+
+
+@pytest.fixture(autouse=True)
+def unpublished() -> Generator[None]:
+    with unpublished_files():
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -121,3 +131,25 @@ def test_a_truncated_file_is_named(tmp_path: Path) -> None:
     (tmp_path / NAMES[2]).write_bytes(idx_bytes(make_arrays()[2])[:-100])
     with pytest.raises(DatasetError, match=f"{NAMES[2]}: holds 2252 bytes"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize("zipped", [False, True], ids=["plain", "gz"])
+def test_other_content_than_was_published_is_refused(
+    zipped: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However it is compressed: the MD5 is of what is unpacked."""
+    contents = dict(zip(NAMES, map(idx_bytes, make_arrays()), strict=True))
+    known = {name: hashlib.md5(content).hexdigest() for name, content in contents.items()}
+    monkeypatch.setattr(published, "PUBLISHED", {"fashion_mnist": known})
+    write_files(tmp_path, zipped=zipped)
+    assert len(load(tmp_path).train_images) == 6
+    altered = bytearray(contents[NAMES[0]])
+    altered[-1] ^= 1
+    name = f"{NAMES[0]}.gz" if zipped else NAMES[0]
+    (tmp_path / name).write_bytes(gzip.compress(altered) if zipped else altered)
+    with pytest.raises(DatasetError, match=f"1 files are not as they were published.*\n.*{name}: its content has"):
+        load(tmp_path)
+    if zipped:
+        (tmp_path / name).write_bytes(gzip.compress(altered)[:-30])
+        with pytest.raises(DatasetError, match=f"{name}: not readable"):
+            load(tmp_path)

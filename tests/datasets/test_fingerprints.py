@@ -14,7 +14,7 @@ import torch
 
 import resablate.datasets as module
 from resablate.component import Component
-from resablate.datasets import DATASETS, Examples, ImageDataset, Splits, load_dataset
+from resablate.datasets import DATASETS, Examples, ImageDataset, Splits, fingerprints, load_dataset
 from resablate.datasets.fingerprints import folder_fingerprint
 from resablate.errors import DatasetError
 from resablate.plan import SweepPlan, plan_sweep
@@ -22,8 +22,10 @@ from resablate.question import Question
 from resablate.spec import DATA_MARK, TrainSpec
 from resablate.sweep import SweepSpec
 from resablate.trial import Trial, run_trial
+from resablate.trial_data import data_notes
 from tests.datasets.idx_files import make_arrays, write_files
 from tests.datasets.image_files import write_folder
+from tests.datasets.unpublished import unpublished_files
 
 
 @pytest.fixture(autouse=True)
@@ -87,10 +89,11 @@ def test_the_layout_in_memory_does_not_count() -> None:
 def test_files_elsewhere_or_zipped_are_the_same_data(tmp_path: Path) -> None:
     load = DATASETS["fashion_mnist"].load
     plain, zipped = write_files(tmp_path / "a"), write_files(tmp_path / "b" / "FashionMNIST" / "raw", zipped=True)
-    assert load(plain).fingerprint() == load(zipped.parents[1]).fingerprint()
     arrays = make_arrays()
     arrays[1][0] = 1 + arrays[1][0]
-    assert load(write_files(tmp_path / "c", arrays)).fingerprint() != load(plain).fingerprint()
+    with unpublished_files():
+        assert load(plain).fingerprint() == load(zipped.parents[1]).fingerprint()
+        assert load(write_files(tmp_path / "c", arrays)).fingerprint() != load(plain).fingerprint()
 
 
 def test_a_folder_elsewhere_is_the_same_data(folder: Path, tmp_path: Path) -> None:
@@ -155,14 +158,27 @@ def test_what_is_no_image_does_not_count(folder: Path) -> None:
     assert of_folder(folder) == before
 
 
-@pytest.mark.parametrize(("size", "counts"), [(8192, True), (8193, True), (20_000, False)])
-def test_large_files_are_known_by_their_ends(size: int, counts: bool, tmp_path: Path) -> None:
-    """Every byte of a small file, and 4096 at each end of a large one: what a million images allow."""
+@pytest.mark.parametrize(
+    ("name", "size", "whole_bytes", "counts"),
+    [
+        ("a.jpg", 20_000, 20_000, True),
+        ("a.jpg", 20_000, 19_999, False),
+        ("a.png", 8192, 0, True),
+        ("a.png", 8193, 0, True),
+        ("a.BMP", 20_000, 0, True),
+        ("a.tiff", 20_000, 0, True),
+    ],
+)
+def test_the_middle_counts_but_for_large_folders_of_compressed_images(  # noqa: PLR0917 - parameters of a table
+    name: str, size: int, whole_bytes: int, counts: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every byte of little data and of formats that do not compress; else 4096 at each end."""
+    monkeypatch.setattr(fingerprints, "_WHOLE_BYTES", whole_bytes)
     content = bytearray(size)
 
     def fingerprint() -> str:
-        (tmp_path / "a").write_bytes(content)
-        return folder_fingerprint(tmp_path, [b"a"], ["one"])
+        (tmp_path / name).write_bytes(content)
+        return folder_fingerprint(tmp_path, [name.encode()], ["one"])
 
     before = fingerprint()
     for place, seen in ((0, True), (4095, True), (size - 4096, True), (size - 1, True), (size // 2 - 1, counts)):
@@ -323,6 +339,33 @@ def test_data_of_another_package_keep_its_name_beside_the_fingerprint(folder: Pa
     (spec, _) = replace(plan, trials=tuple(foreign)).identified(folder).trials
     assert spec.dataset.identity == f"their-images 1.0 0123 {DATA_MARK}{of_folder(folder)}"
     assert Trial(spec, data_root=folder).splits.num_classes == 3
+
+
+def test_check_says_which_data_are_not_here_and_fetches_nothing(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object, **keywords: object) -> None:
+        raise AssertionError("downloads")
+
+    monkeypatch.setattr("torchvision.datasets.CIFAR10", refuse)
+    datasets = [Component(name) for name in ("cifar10", "image_folder", "digits")]
+    (cifar,) = data_notes(datasets, folder)
+    assert cifar.startswith(f"data: cifar10 is not usable here (not found in {folder / 'cifar-10-batches-py'}, ")
+    assert cifar.endswith("keys hold the fingerprint of the data, so they are made where the sweep runs")
+    assert len(data_notes(datasets, None)) == 2
+    with pytest.raises(DatasetError, match="could not download it"):
+        load_dataset("cifar10", tmp_path)
+
+
+def test_tilde_and_variables_in_the_folder_of_the_data(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PICTURES", str(folder))
+    for written in ("~/images", "$PICTURES", "${PICTURES}/../images"):
+        assert load_dataset("image_folder", Path(written)).fingerprint() == of_folder(folder)
+        monkeypatch.setenv("RESABLATE_DATA", written)
+        assert DATASETS["image_folder"].load(None).fingerprint() == of_folder(folder)
 
 
 # Arguments

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ from rich.console import Console
 
 from resablate.analyses import ANALYSES, Analysis
 from resablate.component import Component
-from resablate.errors import CheckpointError, ResablateError, SpecError, TrackingError
+from resablate.datasets import ImageDataset, load_dataset
+from resablate.errors import CheckpointError, DatasetError, ResablateError, SpecError, TrackingError
 from resablate.measuring import measure_stored
 from resablate.question import AskedAnalysis
 from resablate.result import RESULT_FILE, WEIGHTS_FILE, TrialResult
-from resablate.scheduling import analyze, analyze_trials, find_trials, run, run_sweep
+from resablate.scheduling import Scheduler, analyze, analyze_trials, find_trials, run, run_sweep
 from resablate.sweep import Resources
 from resablate.tracking import MemoryTracker
 from resablate.training import Training
@@ -202,3 +204,20 @@ def test_trials_that_did_not_finish_are_left_out_and_counted(memory: MemoryTrack
     memory.runs[1].files[RESULT_FILE] = memory.runs[0].files[RESULT_FILE]
     with pytest.raises(ResablateError, match=r"sweep 'tiny': none of its 2 trials has finished"):
         find_trials(memory, "tiny", asked=(), again=True)
+
+
+@pytest.mark.parametrize("scheduler", ["inline", "ray_tune"])
+def test_other_data_than_the_runs_are_refused_before_anything_is_filed(
+    scheduler: Scheduler, memory: MemoryTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = [result.to_json() for result in stored(memory)]
+    found = find_trials(memory, "tiny", asked=[LESION], again=True)
+    loaded = load_dataset("digits")
+    assert isinstance(loaded, ImageDataset)
+    other = replace(loaded, test_labels=loaded.test_labels.roll(1))
+    monkeypatch.setattr("resablate.trial_data.load_dataset", lambda dataset, data_root: other)
+    with pytest.raises(DatasetError, match=f"digits: the data found have the fingerprint {other.fingerprint()}, but"):
+        analyze_trials(
+            found.trials, tracker=memory, resources=Resources(), scheduler=scheduler, data_root=None, say=print
+        )
+    assert [result.to_json() for result in stored(memory)] == before

@@ -67,6 +67,10 @@ class FaultyTracker(Tracker):
         self._called("finish_trial", result.spec.seed)
         self.kept.finish_trial(result, weights=weights, figures=figures)
 
+    def update_cells(self, sweep: str, *, cell: str | None = None) -> None:
+        if not self.away:
+            self.kept.update_cells(sweep, cell=cell)
+
     def check_results(self, runs: Mapping[str, str]) -> dict[str, str]:
         return self.kept.check_results(runs)
 

@@ -55,4 +55,6 @@ def test_whatever_happens_between_everything_is_filed_once(
             client = reader._store.client()  # type: ignore[attr-defined]
             assert [point.step for point in client.get_metric_history(run_id, "train/loss")] == [1, 2]
             assert len(client.get_metric_history(run_id, "test_error")) == 1
-        assert len(list(client.search_runs([client.get_run(run_id).info.experiment_id]))) == len(results) + 1
+        runs = client.search_runs([client.get_run(run_id).info.experiment_id])
+        kinds = sorted(run.data.tags["resablate.kind"] for run in runs)
+        assert kinds == ["cell", "sweep", *["trial"] * len(results)]

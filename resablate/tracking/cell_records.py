@@ -1,0 +1,102 @@
+"""The trainings of a cell as one record: means over seeds, their intervals, and curves of means."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from resablate.cell_means import Ranged, error_sample, mean_error, mean_number
+from resablate.component import content_hash
+from resablate.csv_files import Cell
+from resablate.result import TrialResult
+from resablate.spec import TrainSpec
+from resablate.tracking.metrics import STANDARD_ERROR, MetricPoint, epoch_points, measured_points
+
+FEWEST_SEEDS = 2
+"""A cell of one training is that training."""
+TABLE_COLUMNS = ("number", "step", "mean", "low", "high", "n")
+_DIGITS = 16
+_OF_ONE_TRIAL = ("epoch", "epoch_seconds", "wall_seconds", "pack_size")
+
+
+class CellRecord(NamedTuple):
+    """What is filed of a cell."""
+
+    spec: TrainSpec
+    """Of one of its trainings; its seed means nothing."""
+    seeds: tuple[int, ...]
+    """Of the trainings that the means are over."""
+    numbers: tuple[MetricPoint, ...]
+    """Means of single numbers, those of the test error with their interval."""
+    curves: tuple[MetricPoint, ...]
+    """Means of numbers that have a step: by epoch, block or path length."""
+    table: tuple[tuple[Cell, ...], ...]
+    """TABLE_COLUMNS of everything, with intervals at 5 % each."""
+
+    def params(self) -> dict[str, object]:
+        """Every field and argument but the seed."""
+        return {name: value for name, value in self.spec.params().items() if name != "seed"}
+
+
+def cell_record(results: Sequence[TrialResult]) -> CellRecord:
+    """The record of one cell.
+
+    Args:
+        results: of its trainings that ended, at least one; means are over those that finished.
+    """
+    finished = [result for result in results if result.status == "finished"]
+    error = mean_error(results, error_sample(results))
+    ranges = _ranges(finished)
+    steps: dict[str, set[int]] = {}
+    for name, step in ranges:
+        steps.setdefault(name, set()).add(step)
+    points = {place: MetricPoint(place[0], float(found.value or 0), place[1]) for place, found in ranges.items()}
+    is_number = {name: found == {0} for name, found in steps.items()}
+    return CellRecord(
+        spec=results[0].spec,
+        seeds=tuple(result.spec.seed for result in finished),
+        numbers=(
+            *_error_points(error),
+            MetricPoint("n", len(finished)),
+            MetricPoint("diverged", sum(result.status == "diverged" for result in results)),
+            *(point for point in points.values() if is_number[point.name]),
+        ),
+        curves=tuple(point for point in points.values() if not is_number[point.name]),
+        table=(
+            ("test_error", 0, *error),
+            *((name, step, *found) for (name, step), found in ranges.items()),
+        ),
+    )
+
+
+def content_of(results: Sequence[tuple[str, frozenset[str]]]) -> str:
+    """A short key of what a record is made of; it changes with a training or a measurement more.
+
+    Args:
+        results: run id of each training, and the ids of the questions that it answered.
+    """
+    return content_hash(sorted([run_id, *sorted(measured)] for run_id, measured in results), _DIGITS)
+
+
+def _error_points(error: Ranged) -> list[MetricPoint]:
+    ends = {"test_error": error.value, "test_error_low": error.low, "test_error_high": error.high}
+    return [
+        MetricPoint(name, value if math.isfinite(value) else math.nan)
+        for name, value in ends.items()
+        if value is not None
+    ]
+
+
+def _ranges(results: Sequence[TrialResult]) -> dict[tuple[str, int], Ranged]:
+    """Name and step -> mean and interval over the results that have the number; the test error is told apart."""
+    found: dict[tuple[str, int], list[tuple[float, float]]] = {}
+    for result in results:
+        points = [point for metrics in result.history for point in epoch_points(metrics)]
+        values = {(point.name, point.step): point.value for point in (*points, *measured_points(result))}
+        for (name, step), value in values.items():
+            if name not in (*_OF_ONE_TRIAL, "test_error") and not name.endswith(STANDARD_ERROR):
+                error = values.get((f"{name}{STANDARD_ERROR}", step), 0.0)
+                found.setdefault((name, step), []).append((value, error))
+    ranges = {place: mean_number(numbers) for place, numbers in found.items()}
+    return {place: one for place, one in ranges.items() if one.value is not None}
