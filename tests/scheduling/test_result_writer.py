@@ -59,9 +59,9 @@ class FaultyTracker(Tracker):
         self._called("start_trial", spec.seed)
         self.kept.start_trial(spec)
 
-    def log_epoch(self, spec_key: str, metrics: EpochMetrics) -> None:
-        self._called("log_epoch", metrics.epoch)
-        self.kept.log_epoch(spec_key, metrics)
+    def log_epoch(self, spec_key: str, *rows: EpochMetrics) -> None:
+        self._called("log_epoch", " ".join(str(metrics.epoch) for metrics in rows))
+        self.kept.log_epoch(spec_key, *rows)
 
     def finish_trial(self, result: TrialResult, *, weights: Mapping[str, Path], figures: Mapping[str, bytes]) -> None:
         self._called("finish_trial", result.spec.seed)
@@ -184,6 +184,22 @@ def test_the_weights_of_every_epoch_that_was_asked_about_are_filed(spool: Path) 
     assert writer.end("finished") == []
     assert {name: memory.runs[0].files[name] for name in weights} == weights
     assert files(spool) == []
+
+
+def test_epochs_that_wait_are_filed_in_one_request_however_often_it_fails(
+    spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = FaultyTracker()
+    writer = started(tracker, spool)
+    result = make_result(losses=[5.0, 4.0, 3.0, 2.0, 1.0])
+    tracker.away = True
+    writer.start_trial(result.spec)
+    for metrics in result.history:
+        writer.epoch(result.key, metrics)
+    tracker.away = False
+    writer.end("interrupted")
+    requests = [call for call in tracker.calls if call.startswith("log_epoch")]
+    assert requests == ["log_epoch 1 2 3 4 5"]
 
 
 def test_everything_reaches_the_tracker_in_the_order_in_which_it_was_sent(spool: Path) -> None:
