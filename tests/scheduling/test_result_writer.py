@@ -202,6 +202,12 @@ def test_epochs_that_wait_are_filed_in_one_request_however_often_it_fails(
     assert requests == ["log_epoch 1 2 3 4 5"]
 
 
+def one_by_one(calls: list[str]) -> list[str]:
+    """The calls as if each epoch had been filed alone: how many wait together is a matter of time."""
+    split = [call.split() if call.startswith("log_epoch") else [call] for call in calls]
+    return [f"{parts[0]} {part}" if len(parts) > 1 else parts[0] for parts in split for part in (parts[1:] or [""])]
+
+
 def test_everything_reaches_the_tracker_in_the_order_in_which_it_was_sent(spool: Path) -> None:
     tracker = FaultyTracker()
     writer = started(tracker, spool)
@@ -213,7 +219,7 @@ def test_everything_reaches_the_tracker_in_the_order_in_which_it_was_sent(spool:
         for seed in (2, 0, 1)
         for call in (f"start_trial {seed}", "log_epoch 1", "log_epoch 2", f"finish_trial {seed}")
     ]
-    assert tracker.calls == ["start_sweep", *trials, "end_sweep finished"]
+    assert one_by_one(tracker.calls) == ["start_sweep", *trials, "end_sweep finished"]
 
 
 @pytest.mark.parametrize("broken", ["start_trial", "log_epoch", "finish_trial", "end_sweep"])
