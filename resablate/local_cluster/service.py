@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from resablate.errors import ResourceError
 from resablate.processes import process_start
@@ -142,9 +143,10 @@ def _read(name: str, folder: Path) -> _Record | None:
     if not file.is_file():
         return None
     try:
-        record = _Record(**json.loads(file.read_bytes()))
+        found: dict[str, Any] = json.loads(file.read_bytes())
+        record = _Record(**found)
         signal.Signals(record.stop_signal)
-        if not (isinstance(record.pid, int) and isinstance(record.began, int) and record.mark):
+        if not (isinstance(found["pid"], int) and isinstance(found["began"], int) and record.mark):
             raise ValueError("no record of a process")
     except (ValueError, TypeError, AttributeError):
         print(f"{file}: damaged; its processes are looked for by their environment", flush=True)
