@@ -1,8 +1,8 @@
 """Folders that sweeps on Ray leave on this machine: Tune's notes, and what Ray writes of a session.
 
-Ray keeps the folder of every session that it ever had. Here the last one stays, for its logs, and the next sweep clears
-those whose processes have all ended. A session's folder is named after the process that began it, and that process
-holds the lock of a file beside it, which also tells that the session was a sweep's.
+Ray keeps the folder of every session that it ever had. Here the latest one stays, for its logs, and the next sweep
+clears those before it whose processes have all ended. A session's folder is named after the process that began it, and
+that process holds the lock of a file beside it, which also tells that the session was a sweep's.
 """
 
 from __future__ import annotations
@@ -47,10 +47,12 @@ def abandoned_folders(work: Path | None = None) -> list[Path]:
     found = ownerless_folders(TUNE_PREFIX, Path(tempfile.gettempdir()))
     for folder in sorted(work.glob("*/trials")) if work else ():
         found += ownerless_folders(TUNE_PREFIX, folder)
-    used = _in_use()
+    used, latest = _in_use(), (sessions_folder() / "session_latest").resolve()
     for mark in sorted(sessions_folder().glob(f"{_MARK}*.lock")):
         pid = mark.stem.removeprefix(_MARK)
-        sessions = sorted(sessions_folder().glob(f"session_*_{pid}"))
+        sessions = sorted(sessions_folder().resolve().glob(f"session_*_{pid}"))
+        if latest in sessions:
+            continue
         free = pid.isdigit() and process_start(int(pid)) is None and not is_held(mark)
         if free and mark.stat().st_uid == os.geteuid() and not any(str(session) in used for session in sessions):
             found += [*sessions, mark]
