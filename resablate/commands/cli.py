@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -16,6 +16,7 @@ from resablate.commands.check import check
 from resablate.commands.claims import claims
 from resablate.commands.clone import clone
 from resablate.commands.console import err
+from resablate.commands.doctor import doctor
 from resablate.commands.list import list_
 from resablate.commands.records import rm, runs, sweeps
 from resablate.commands.report import report
@@ -27,6 +28,7 @@ from resablate.commands.sync import sync
 from resablate.commands.trial import trial
 from resablate.commands.ui import ui
 from resablate.errors import ResablateError
+from resablate.storage.files import DISK_FULL
 
 EXTRAS = {name: "sweep" for name in ("mlflow", "optuna", "pyarrow", "ray", "sqlalchemy")} | {
     name: "cluster" for name in ("boto3", "psycopg")
@@ -41,7 +43,7 @@ app = typer.Typer(
 app.command("list")(list_)
 VERBS = (
     *(check, calibrate, trial, clone, sweep, submit, status, stop, analyze, report, claims),
-    *(sweeps, runs, rm, sync, ui),
+    *(sweeps, runs, rm, sync, doctor, ui),
 )
 for verb in VERBS:
     app.command()(verb)
@@ -71,14 +73,20 @@ def main() -> None:
     try:
         app()
     except ResablateError as error:
-        err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
+        _refuse(str(error))
     except ModuleNotFoundError as error:
         if (extra := _extra_of(error)) is None:
             raise
-        needed = f"this needs the package {error.name}: pip install 'resablate[{extra}]'"
-        err.print(needed, style="red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
+        _refuse(f"this needs the package {error.name}: pip install 'resablate[{extra}]'")
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        _refuse(f"{error.filename or 'a disk'}: {error.strerror}; make room, then run the command again")
+
+
+def _refuse(problem: str) -> NoReturn:
+    err.print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(2)
 
 
 def _extra_of(error: ModuleNotFoundError) -> str | None:

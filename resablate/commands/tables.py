@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from resablate.adapters import ADAPTERS
 from resablate.analyses import ANALYSES, LESION_ARITHMETICS, LESION_DESIGNS, Analysis
 from resablate.augmentations import CROP_FILLS
+from resablate.checkups import CHECKUPS
 from resablate.claims import CLAIMS
 from resablate.claims.claim import Claim
 from resablate.component import shown_value
@@ -57,6 +58,7 @@ TABLES: Mapping[str, Registry[Any]] = {
         SV_TARGETS,
         LESION_ARITHMETICS,
         LESION_DESIGNS,
+        CHECKUPS,
     )
 }
 

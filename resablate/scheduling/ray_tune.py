@@ -28,11 +28,14 @@ from resablate.scheduling.ray_driver import MAX_PROCESS_DEATHS, Stopper, TuneSea
 from resablate.scheduling.ray_private import forget_token, loopback_alone
 from resablate.scheduling.ray_pruning import start_pruning
 from resablate.scheduling.ray_result_writer import ResultWriterActor
+from resablate.scheduling.ray_sessions import TUNE_PREFIX, clear_abandoned, mark_sessions
 from resablate.scheduling.ray_trainable import PackTrainable, RayTrialContext, pack_config
 from resablate.searches import PRUNINGS
 from resablate.searches.pruning import PAUSING
 from resablate.searches.searcher import Searcher
 from resablate.spec import TrainSpec
+from resablate.storage.locations import work_folder
+from resablate.storage.owned_folders import owned_folder
 from resablate.versions import CODE_VERSION_VARIABLE, code_version
 
 log = logging.getLogger(__name__)
@@ -62,12 +65,14 @@ def _connect() -> None:
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the other output prints although verbose is 0
     if ray.is_initialized():
         return
+    clear_abandoned(work_folder())
     said = CODE_VERSION_VARIABLE in os.environ
     if os.environ.get("RAY_ADDRESS"):
         # A job whose submitter has said it already may not say it again.
         runtime_env = {} if said else {"env_vars": {CODE_VERSION_VARIABLE: code_version()}}
         ray.init(log_to_driver=False, logging_level=logging.ERROR, runtime_env=runtime_env)
         return
+    mark_sessions()
     _take_a_token()
     # Its processes inherit this; with a runtime environment each would take another second to start.
     os.environ[CODE_VERSION_VARIABLE] = code_version()
@@ -166,7 +171,7 @@ def run_ray(
     watcher = Watcher(progress, writer, folder=folder, pruning=pruning, search=search, stop=stop, store=store)
     folder.mkdir(parents=True, exist_ok=True)
     # What is paused on one node may go on on another, so Tune's note of it lies where the checkpoints do.
-    with tempfile.TemporaryDirectory(prefix="resablate-tune-", dir=folder if pauses else None) as storage:
+    with owned_folder(TUNE_PREFIX, folder if pauses else Path(tempfile.gettempdir())) as storage:
         tune.Tuner(
             trainable,
             **param_space,
@@ -180,7 +185,7 @@ def run_ray(
                 num_samples=search.scheduled if search else 1,
                 scheduler=PRUNINGS["none" if by_member else pruning](epochs),
             ),
-            run_config=_run_config(storage, watcher=watcher, stop=stop),
+            run_config=_run_config(str(storage), watcher=watcher, stop=stop),
         ).fit()
 
 

@@ -52,6 +52,8 @@ class ResultWriter:
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._problems: dict[str, None] = {}
         self._waiting = spooled(spool)
+        self._rows: dict[str, list[EpochMetrics]] = {}
+        """Key -> epochs that wait to be filed."""
         self._ended: set[str] = set()
         """Keys whose result waits to be filed, with all their epochs."""
         self._ending = threading.Event()
@@ -93,8 +95,8 @@ class ResultWriter:
 
     def epoch(self, key: str, metrics: EpochMetrics) -> None:
         """Note one epoch of a trial."""
-        # Where filing is behind, the result files the epochs in one call.
-        self._jobs.put(lambda: None if key in self._ended else self._tracker.log_epoch(key, metrics))
+        self._rows.setdefault(key, []).append(metrics)
+        self._jobs.put(lambda: self._file_epochs(key))
 
     def finish_trial(self, result: TrialResult, *, weights: Mapping[str, bytes]) -> TrialResult:
         """Store a trial's outcome and have it filed.
@@ -187,6 +189,13 @@ class ResultWriter:
             return
         self._tracker.start_trial(result.spec)
         self._file(place)
+
+    def _file_epochs(self, key: str) -> None:
+        """File the epochs of a trial that wait by now, in one request: the further behind, the more of them."""
+        rows = tuple(self._rows.get(key, ()))
+        if rows and key not in self._ended:  # else the result files them in one request
+            self._tracker.log_epoch(key, *rows)
+        del self._rows.get(key, [])[: len(rows)]
 
     def _file(self, place: Path) -> None:
         result, weights = read_spooled(place)

@@ -105,12 +105,13 @@ class MemoryTracker(Tracker):
         run.status, run.reason, run.measured = None, "", ""
         self._running[run.key] = run
 
-    def log_epoch(self, spec_key: str, metrics: EpochMetrics) -> None:
-        """Files one epoch, once."""
+    def log_epoch(self, spec_key: str, *rows: EpochMetrics) -> None:
+        """Files epochs, each once."""
         run = self._open(spec_key)
-        if metrics.epoch not in run.epochs:
-            run.epochs.add(metrics.epoch)
-            run.points.extend(epoch_points(metrics))
+        for metrics in rows:
+            if metrics.epoch not in run.epochs:
+                run.epochs.add(metrics.epoch)
+                run.points.extend(epoch_points(metrics))
 
     def finish_trial(self, result: TrialResult, *, weights: Mapping[str, Path], figures: Mapping[str, bytes]) -> None:
         """Files the outcome and closes the record."""

@@ -43,6 +43,9 @@ WHERE key > :record AND key < SUBSTR(:record, 1, LENGTH(:record) - 1) || '/' AND
 """
 
 
+_HAS_RUNS = "SELECT EXISTS (SELECT * FROM runs)"
+
+
 class TrialRow(NamedTuple):
     """What the tables say of one trial's run."""
 
@@ -105,3 +108,12 @@ def holds_studies(database: Path) -> bool:
     except sqlite3.Error:
         return False
     return {"studies", "trial_values"} <= names
+
+
+def holds_runs(database: Path) -> bool:
+    """Whether there is any run; False too where it holds no tables of MLflow's, or cannot be read."""
+    try:
+        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            return bool(connection.execute(_HAS_RUNS).fetchone()[0])
+    except sqlite3.Error:
+        return False

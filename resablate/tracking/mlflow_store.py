@@ -19,6 +19,7 @@ from resablate.errors import TrackerAway, TrackingError
 from resablate.redaction import redact
 from resablate.storage.locations import home, sqlite_file
 from resablate.storage.locks import file_lock
+from resablate.tracking.lost_records import lost_records
 from resablate.tracking.mlflow_errors import tracking_error
 from resablate.tracking.mlflow_moved import follow_moved_folder
 from resablate.tracking.mlflow_probe import why_no_server
@@ -27,6 +28,8 @@ from resablate.tracking.mlflow_sqlite import holds_studies
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
+
+log = logging.getLogger(__name__)
 
 SCHEMA, SCHEMA_VERSION = "resablate.schema", "2"
 """The form of the records, on every run; one of another form, or of resablate 0.1, which has no such tag, counts
@@ -250,6 +253,9 @@ class MlflowStore:
                 f"{redact(self.uri)}: holds the studies of searches, and MLflow's records in the same database would"
                 f" make them unusable. {ADVICE}"
             )
+
+        if lost := lost_records(database):
+            log.warning("%s", lost)
 
     def _probe(self) -> None:
         if problem := why_no_server(self.uri, seconds=PROBE_SECONDS):

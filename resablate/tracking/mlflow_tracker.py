@@ -163,12 +163,13 @@ class MlflowTracker(Tracker):
                 current.reopenable[spec.key] = opened.run_id
         current.open[spec.key] = opened
 
-    def log_epoch(self, spec_key: str, metrics: EpochMetrics) -> None:
-        """Files one epoch in one call, once."""
-        run = self._open(spec_key)
-        with self._store.errors(f"logging epoch {metrics.epoch} of trial {spec_key}"):
-            log_values(self._store, run.run_id, run.new_points(metrics), start=run.start)
-        run.epochs.add(metrics.epoch)
+    def log_epoch(self, spec_key: str, *rows: EpochMetrics) -> None:
+        """Files epochs in one request, each once."""
+        run, epochs = self._open(spec_key), {metrics.epoch: metrics for metrics in rows}
+        with self._store.errors(f"logging epochs of trial {spec_key}"):
+            points = [point for metrics in epochs.values() for point in run.new_points(metrics)]
+            log_values(self._store, run.run_id, points, start=run.start)
+        run.epochs.update(epochs)
 
     def finish_trial(self, result: TrialResult, *, weights: Mapping[str, Path], figures: Mapping[str, bytes]) -> None:
         """Files the outcome and closes the run."""

@@ -85,8 +85,8 @@ class Tracker(ABC):
         """Opens the trial's record: the one of this sweep that was interrupted or failed, else a new one."""
 
     @abstractmethod
-    def log_epoch(self, spec_key: str, metrics: EpochMetrics) -> None:
-        """Files one epoch; one that the record holds from before an interruption is left as it is."""
+    def log_epoch(self, spec_key: str, *rows: EpochMetrics) -> None:
+        """Files epochs of a trial in one request; those that the record holds from before are left as they are."""
 
     @abstractmethod
     def finish_trial(self, result: TrialResult, *, weights: Mapping[str, Path], figures: Mapping[str, bytes]) -> None:

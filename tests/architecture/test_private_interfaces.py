@@ -19,7 +19,10 @@ PRIVATE = {
 }
 """File -> what is private in it. Each says which versions it was checked against, and a test of its own name fails when
 that changes."""
-PUBLIC_SQL = {"local_cluster/postgres.py": "its own roles and databases, in PostgreSQL's documented language"}
+PUBLIC_SQL = {
+    "local_cluster/postgres.py": "its own roles and databases, in PostgreSQL's documented language",
+    "storage/sqlite_files.py": "sqlite's documented check of any database",
+}
 NAMED_TUPLE = {"_replace", "_asdict", "_fields", "_make"}
 """Public, by Python's documentation."""
 _SQL = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|DROP|ALTER|PRAGMA|WITH)\s+[\w*{(]")
