@@ -12,6 +12,7 @@ from resablate.failures import Failure, attempt, retry_once_on_oom
 from resablate.pack_size import unpackable
 from resablate.result import TrialResult, failed_result
 from resablate.session import EpochDone, Prune, PutOff, ResultSink, SessionPlace, TrialRequest, keep_all
+from resablate.storage.stop_requests import stop_reason
 from resablate.training import Packs
 from resablate.trial import Trial
 
@@ -149,7 +150,8 @@ class _Lifecycle:
         for request, trial in list(members):
             key, metrics, done = request.spec.key, trial.training.history[-1], trial.training.done
             yield EpochDone(key, metrics, done)
-            if not done and (reason := self._prune(key, metrics)):
+            folder = self._place.folder / key
+            if not done and (reason := stop_reason(folder, metrics.epoch) or self._prune(key, metrics)):
                 members.remove((request, trial))
                 yield _Ended(request, trial.pruned(reason), {})
 

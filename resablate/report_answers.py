@@ -15,6 +15,7 @@ from resablate.claims.claim import Part
 from resablate.claims.rounds import LEVEL
 from resablate.figures import Closing
 from resablate.statistics import Verdict, decide, deciding_look
+from resablate.sweep import SweepSpec
 
 _WIDTH, _HEIGHT, _MARGIN = 180, 26, 6
 """Of a picture, in pixels."""
@@ -38,6 +39,17 @@ def answer_content(found: Answers) -> dict[str, Any]:
         "open": [(a.claim.id, a.claim.statement, a.what_would_decide) for a in answers if a.what_would_decide],
         "tally": _tally(answers),
     }
+
+
+def sweep_question(sweep: SweepSpec) -> str:
+    """What the sweep asks, in its own words or made from its axes."""
+    if sweep.question:
+        return sweep.question
+    axes = [name for name in sweep.swept if name != "seed"]
+    if not axes:
+        return "How large is the test error of one kind of network?"
+    listed = axes[0] if len(axes) == 1 else f"{', '.join(axes[:-1])} and {axes[-1]}"
+    return f"What does the test error do when {listed} change{'s' if len(axes) == 1 else ''}?"
 
 
 def _tally(answers: Sequence[Answer]) -> str:
@@ -96,7 +108,9 @@ def closings(found: Answers) -> list[Closing]:
 
 
 def _closing(answer: Answer, shown: Shown, decided: int | None, rounds: Sequence[int]) -> Closing:
-    part, looks = shown.part, shown.part.looks
+    part = shown.part
+    # Of several numbers of the same cells each look has the least certain one: those that are the same number.
+    looks = [look for look in part.looks if (seen := part.at(look)).noun == part.noun and seen.unit == part.unit]
     scale, unit = (100, f" ({_IN_PERCENT[part.unit]})") if part.unit in _IN_PERCENT else (1, "")
     # What the level of the claim is corrected by where one of several comparisons contradicts it.
     level = shown.level / shown.look.share if shown.look else answer.decision.level

@@ -115,7 +115,7 @@ class Answer:
         if look:
             level *= look.share
             seen = replace(part.comparison, estimate=look.comparison.estimate, planned=None)
-            part = replace(part, comparison=seen)
+            part = replace(part.at(look), comparison=seen)
         estimate = part.comparison.estimate
         low, high = part.ends(estimate.interval(level))
         return Shown(name, part, float(estimate.value), low, high, level, look, decision)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -13,15 +14,21 @@ from resablate.commands.analyze import analyze
 from resablate.commands.calibrate import calibrate
 from resablate.commands.check import check
 from resablate.commands.claims import claims
+from resablate.commands.clone import clone
 from resablate.commands.console import err
+from resablate.commands.doctor import doctor
 from resablate.commands.list import list_
+from resablate.commands.records import rm, runs, sweeps
 from resablate.commands.report import report
 from resablate.commands.status import status
+from resablate.commands.stop import stop
 from resablate.commands.submit import submit
 from resablate.commands.sweep import sweep
+from resablate.commands.sync import sync
 from resablate.commands.trial import trial
 from resablate.commands.ui import ui
 from resablate.errors import ResablateError
+from resablate.storage.files import DISK_FULL
 
 EXTRAS = {name: "sweep" for name in ("mlflow", "optuna", "pyarrow", "ray", "sqlalchemy")} | {
     name: "cluster" for name in ("boto3", "psycopg")
@@ -34,7 +41,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("list")(list_)
-for verb in (check, calibrate, trial, sweep, submit, status, analyze, report, claims, ui):
+VERBS = (
+    *(check, calibrate, trial, clone, sweep, submit, status, stop, analyze, report, claims),
+    *(sweeps, runs, rm, sync, doctor, ui),
+)
+for verb in VERBS:
     app.command()(verb)
 
 
@@ -56,18 +67,26 @@ def options(
 
 def main() -> None:
     """Run the command line. Exit code 0: done; 1: a trial failed; 2: bad input; 130, 143: interrupted."""
+    # What draws here draws into files. A notebook's `!` hands on a backend that this process may not have.
+    os.environ["MPLBACKEND"] = "agg"
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     try:
         app()
     except ResablateError as error:
-        err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
+        _refuse(str(error))
     except ModuleNotFoundError as error:
         if (extra := _extra_of(error)) is None:
             raise
-        needed = f"this needs the package {error.name}: pip install 'resablate[{extra}]'"
-        err.print(needed, style="red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
+        _refuse(f"this needs the package {error.name}: pip install 'resablate[{extra}]'")
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        _refuse(f"{error.filename or 'a disk'}: {error.strerror}; make room, then run the command again")
+
+
+def _refuse(problem: str) -> NoReturn:
+    err.print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(2)
 
 
 def _extra_of(error: ModuleNotFoundError) -> str | None:

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from resablate.commands.console import TrackingUri, err, out
+from resablate.commands.console import Json, SweepName, TrackingUri, err, out
+from resablate.commands.json_records import StatusRecord, TrialRecord, print_record
 from resablate.commands.running import show_trials
 
 if TYPE_CHECKING:
-    from resablate.scheduling import TrialStatus
+    from resablate.scheduling import SweepStanding, TrialStatus
     from resablate.tracking import Lease
 
 
 def status(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name.")],
+    name: SweepName,
+    *,
+    as_json: Json = False,
     tracking_uri: TrackingUri = None,
 ) -> None:
-    """Say how far the latest submission of a sweep is, and what has not finished."""
+    """Say how far the latest submission of a sweep is, and what has not finished; exits with 1 if something failed."""
     from resablate.scheduling import STATES, sweep_standing
     from resablate.tracking import open_tracker
 
     found = sweep_standing(name, tracker=open_tracker(tracking_uri))
     counts = Counter(trial.state for trial in found.trials)
+    failed = bool(counts["failed"] or any(trial.unanswered for trial in found.trials))
+    if as_json:
+        print_record(_record(name, found, counts))
+        sys.exit(int(failed))
     told = ", ".join(f"{counts[state]} {state}" for state in STATES)
     short = sum(trial.state == "failed" and trial.reason.startswith("out of") for trial in found.trials)
     told += f" ({short} out of memory)" if short else ""
@@ -46,8 +52,35 @@ def status(
             highlight=False,
             soft_wrap=True,
         )
-    if counts["failed"]:
-        err.print("failed trials are run again with: resablate sweep FILE --retry failed", highlight=False)
+    if failed:
+        what = "failed trials are run again" if counts["failed"] else "what got no answer is asked again"
+        err.print(f"{what} with: resablate sweep FILE --retry failed", highlight=False)
+        sys.exit(1)
+
+
+def _record(name: str, found: SweepStanding, counts: Counter[str]) -> StatusRecord:
+    return StatusRecord(
+        sweep=name,
+        counts=dict(counts),
+        at_most=max(found.at_most, len(found.trials)),
+        running_here=found.is_run_here,
+        rounds=found.rounds,
+        trials=[
+            TrialRecord(
+                trial=found.sweep.label(trial.spec),
+                key=trial.spec.key,
+                state=trial.state,
+                epoch=trial.epoch,
+                epochs=trial.spec.epochs,
+                reason=trial.reason,
+                run=trial.run_id,
+                missing=list(map(str, trial.missing)),
+                unanswered=list(map(str, trial.unanswered)),
+                params=dict(trial.spec.params()),
+            )
+            for trial in found.trials
+        ],
+    )
 
 
 def _holder(lease: Lease) -> str:

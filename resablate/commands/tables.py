@@ -7,21 +7,30 @@ from typing import Any, NamedTuple
 from resablate.adapters import ADAPTERS
 from resablate.analyses import ANALYSES, LESION_ARITHMETICS, LESION_DESIGNS, Analysis
 from resablate.augmentations import CROP_FILLS
+from resablate.checkups import CHECKUPS
 from resablate.claims import CLAIMS
 from resablate.claims.claim import Claim
 from resablate.component import shown_value
 from resablate.component_tables import TABLES as COMPONENT_TABLES
 from resablate.datasets import NORMALIZATIONS, Dataset
 from resablate.figures import FIGURES, Picture
-from resablate.model import BLOCKS, STAGE_PREACTIVATIONS, TRANSITIONS
+from resablate.model import (
+    BLOCKS,
+    BOTTLENECK_STRIDES,
+    PROJECTIONS,
+    STAGE_PREACTIVATIONS,
+    STEMS,
+    TRANSITIONS,
+)
 from resablate.model.stages import BlockKind
 from resablate.optimizers import WEIGHT_DECAYS
 from resablate.orderings import Ordering
 from resablate.registry import Registry, row_functions
 from resablate.regularizers import SV_LAYERS, SV_STEMS, SV_TARGETS
+from resablate.schedules import WARM_UPS
 from resablate.searches import PRUNINGS, SEARCHES
 from resablate.spec import TrainSpec
-from resablate.training import MemoryFormat, Precision
+from resablate.training import UNDRAWN, MemoryFormat, Precision
 
 TABLES: Mapping[str, Registry[Any]] = {
     table.table: table
@@ -36,14 +45,20 @@ TABLES: Mapping[str, Registry[Any]] = {
         BLOCKS,
         TRANSITIONS,
         STAGE_PREACTIVATIONS,
+        STEMS,
+        PROJECTIONS,
+        BOTTLENECK_STRIDES,
         NORMALIZATIONS,
         CROP_FILLS,
+        WARM_UPS,
         WEIGHT_DECAYS,
+        UNDRAWN,
         SV_LAYERS,
         SV_STEMS,
         SV_TARGETS,
         LESION_ARITHMETICS,
         LESION_DESIGNS,
+        CHECKUPS,
     )
 }
 

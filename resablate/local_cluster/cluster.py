@@ -21,7 +21,17 @@ from typing import final
 from resablate.errors import ResourceError
 from resablate.local_cluster.postgres import database_url, find_programs, postgres_service
 from resablate.local_cluster.service import Service, runs, start, stop
-from resablate.local_cluster.settings import FILES, FOLDERS, HOST, MLFLOW_PASSWORD, MLFLOW_USER, RAY_TOKEN, Settings
+from resablate.local_cluster.settings import (
+    FILES,
+    FOLDERS,
+    HOST,
+    MLFLOW_PASSWORD,
+    MLFLOW_USER,
+    PORTS_FILE,
+    RAY_TOKEN,
+    Settings,
+    read_ports,
+)
 from resablate.storage.locks import file_lock
 
 _FOREIGN = ("MLFLOW_", "RAY_", "RESABLATE_", "PG")
@@ -63,6 +73,7 @@ class LocalCluster:
         _check_machine()
         self.processes.mkdir(parents=True, exist_ok=True)
         with self._alone():
+            self._stop_where_unknown()
             kept = [port for name, ports in _PORTS.items() if runs(name, self.processes) for port in ports]
             settings = Settings(self.folder, kept=kept)
             started: list[str] = []
@@ -100,6 +111,14 @@ class LocalCluster:
             shutil.rmtree(self.folder / name, ignore_errors=True)
         with suppress(OSError):
             self.folder.rmdir()
+
+    def _stop_where_unknown(self) -> None:
+        """Stop what runs where nobody can tell any more at which ports."""
+        if read_ports(self.folder) or not any(runs(name, self.processes) for name in SERVICES):
+            return
+        print(f"{self.folder / PORTS_FILE}: missing or damaged; what runs is started anew")
+        for name in reversed(list(SERVICES)):
+            stop(name, self.processes)
 
     @contextmanager
     def _alone(self) -> Generator[None]:

@@ -8,16 +8,19 @@ import secrets
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from resablate.errors import ResourceError
 from resablate.processes import process_start
+from resablate.storage.files import write_bytes
 
 MARK = "RESABLATE_CLUSTER_SERVICE"
-"""In the environment of a service and of all that descends from it, so that these are found when it is gone."""
+"""In the environment of a service and of all that descends from it, so that these are found when it is gone, and when
+its record is: it begins with the record's name."""
 _POLL_SECONDS = 0.1
 _START_SECONDS = 120
 _STOP_SECONDS = 20
@@ -61,7 +64,7 @@ def start(service: Service, folder: Path) -> None:
     Raises:
         ResourceError: if it ends, or is not ready in time; with the end of its log.
     """
-    mark = secrets.token_hex(16)
+    mark = f"{_file(service.name, folder)} {secrets.token_hex(16)}"
     user, group = service.user or (None, None)
     log = folder / f"{service.name}.log"
     with log.open("w", encoding="utf-8") as text:
@@ -78,8 +81,8 @@ def start(service: Service, folder: Path) -> None:
             extra_groups=[] if service.user else None,
         )
     _started.append(process)
-    record = _Record(process.pid, process_start(process.pid), mark, service.stop_signal)
-    _file(service.name, folder).write_text(json.dumps(asdict(record)), encoding="utf-8")
+    record = _Record(process.pid, process_start(process.pid) or 0, mark, service.stop_signal)
+    write_bytes(_file(service.name, folder), json.dumps(asdict(record)).encode())
     deadline = time.monotonic() + _START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         with suppress(OSError):
@@ -107,15 +110,21 @@ def stop(name: str, folder: Path) -> bool:
     if _is_there(record):
         with suppress(ProcessLookupError):
             os.killpg(record.pid, record.stop_signal)
+    elif record.began is None:
+        _signal(_processes(record), record.stop_signal)
     _wait(lambda: not _is_there(record), seconds=_STOP_SECONDS)
     _wait(lambda: not _processes(record), seconds=_FOLLOW_SECONDS)
     while left := _processes(record):
-        for pid in left:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        _signal(left, signal.SIGKILL)
         time.sleep(_POLL_SECONDS)
     _file(name, folder).unlink()
     return found
+
+
+def _signal(pids: Iterable[int], number: int) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def _wait(condition: Callable[[], bool], *, seconds: float) -> None:
@@ -129,12 +138,24 @@ def _file(name: str, folder: Path) -> Path:
 
 
 def _read(name: str, folder: Path) -> _Record | None:
+    """The record of a service; where it is damaged, one that says no more than whose processes bear its name."""
     file = _file(name, folder)
-    return _Record(**json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
+    if not file.is_file():
+        return None
+    try:
+        found: dict[str, Any] = json.loads(file.read_bytes())
+        record = _Record(**found)
+        signal.Signals(record.stop_signal)
+        if not (isinstance(found["pid"], int) and isinstance(found["began"], int) and record.mark):
+            raise ValueError("no record of a process")
+    except (ValueError, TypeError, AttributeError):
+        print(f"{file}: damaged; its processes are looked for by their environment", flush=True)
+        return _Record(0, None, f"{file} ", signal.SIGTERM)
+    return record
 
 
 def _is_there(record: _Record) -> bool:
-    return process_start(record.pid) == record.began is not None
+    return record.began is not None and process_start(record.pid) == record.began
 
 
 def _processes(record: _Record) -> set[int]:
@@ -143,6 +164,7 @@ def _processes(record: _Record) -> set[int]:
     sign = f"{MARK}={record.mark}".encode()
     for place in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # another user's, or gone
-            if sign in (place / "environ").read_bytes().split(b"\0"):
+            variables = (place / "environ").read_bytes().split(b"\0")
+            if sign in variables or (record.began is None and any(each.startswith(sign) for each in variables)):
                 found.add(int(place.name))
     return found

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import final
 
+from resablate.errors import ResourceError
 from resablate.local_cluster.postgres import ROLE, database_url
 
 HOST = "127.0.0.1"
@@ -56,7 +57,11 @@ class Settings:
         file = self.folder / "secrets" / name
         if not file.exists():
             self._write(file, secrets.token_hex(32))
-        return file.read_text(encoding="utf-8").strip()
+        if not (found := file.read_text(encoding="utf-8").strip()):
+            raise ResourceError(
+                f"{file}: is empty; put back the secret that was there, or remove all: make cluster-clean"
+            )
+        return found
 
     def environment(self) -> dict[str, str]:
         """What tells a sweep where everything is, but for MLflow's password."""
@@ -78,8 +83,7 @@ class Settings:
         return "\n".join([*lines, f'export MLFLOW_TRACKING_PASSWORD="$(cat {password})"']) + "\n"
 
     def _choose_ports(self, kept: Collection[str]) -> dict[str, int]:
-        file = self.folder / PORTS_FILE
-        before: dict[str, int] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        before = read_ports(self.folder) or {}
         chosen: dict[str, int] = {}
         for name, usual in PORTS.items():
             if name in kept:
@@ -87,13 +91,25 @@ class Settings:
             else:
                 wishes = [port for port in (before.get(name), usual) if port and port not in chosen.values()]
                 chosen[name] = next(port for port in (*map(_free, wishes), _free(0)) if port)
-        self._write(file, json.dumps(chosen))
+        self._write(self.folder / PORTS_FILE, json.dumps(chosen))
         return chosen
 
     @staticmethod
     def _write(file: Path, text: str) -> None:
-        file.touch(mode=0o600)
-        file.write_text(text, encoding="utf-8")
+        partial = file.with_name(f"{file.name}.partial")  # whoever is killed leaves no half of a secret
+        partial.unlink(missing_ok=True)
+        partial.touch(mode=0o600)
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(file)
+
+
+def read_ports(folder: Path) -> dict[str, int] | None:
+    """The ports of the cluster in this folder; None where they were never noted, or the note is damaged."""
+    try:
+        found: dict[str, int] = json.loads((folder / PORTS_FILE).read_bytes())
+        return {name: int(found[name]) for name in PORTS}
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 def _free(port: int) -> int | None:

@@ -22,16 +22,20 @@ from resablate.devices import threads
 from resablate.plan import SweepPlan
 from resablate.scheduling.packing import PackSizes
 from resablate.scheduling.progress import SweepProgress
+from resablate.scheduling.ray_address import cannot_start, check_ray_address
 from resablate.scheduling.ray_capacity import RayCapacity
 from resablate.scheduling.ray_driver import MAX_PROCESS_DEATHS, Stopper, TuneSearchAdapter, Watcher
 from resablate.scheduling.ray_private import forget_token, loopback_alone
 from resablate.scheduling.ray_pruning import start_pruning
 from resablate.scheduling.ray_result_writer import CONCURRENCY, ResultWriterActor
+from resablate.scheduling.ray_sessions import TUNE_PREFIX, clear_abandoned, mark_sessions
 from resablate.scheduling.ray_trainable import PackTrainable, RayTrialContext, pack_config
 from resablate.searches import PRUNINGS
 from resablate.searches.pruning import PAUSING
 from resablate.searches.searcher import Searcher
 from resablate.spec import TrainSpec
+from resablate.storage.locations import work_folder
+from resablate.storage.owned_folders import owned_folder
 from resablate.versions import CODE_VERSION_VARIABLE, code_version
 
 log = logging.getLogger(__name__)
@@ -41,7 +45,19 @@ _OBJECT_STORE_BYTES = 512 * 2**20
 
 
 def connect_ray() -> None:
-    """Join the cluster that RAY_ADDRESS names (a submitted job's own), else start a Ray on this machine alone."""
+    """Join the cluster that RAY_ADDRESS names (a submitted job's own), else start a Ray on this machine alone.
+
+    Raises:
+        ResourceError: if there is no such cluster, or no Ray can be started.
+    """
+    check_ray_address()
+    try:
+        _connect()
+    except Exception as error:  # whatever Ray raises where it cannot start
+        raise cannot_start(error) from None
+
+
+def _connect() -> None:
     # Tune reads these when it is used first. Results are ours to keep, and the current folder is the user's.
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
@@ -49,12 +65,14 @@ def connect_ray() -> None:
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the other output prints although verbose is 0
     if ray.is_initialized():
         return
+    clear_abandoned(work_folder())
     said = CODE_VERSION_VARIABLE in os.environ
     if os.environ.get("RAY_ADDRESS"):
         # A job whose submitter has said it already may not say it again.
         runtime_env = {} if said else {"env_vars": {CODE_VERSION_VARIABLE: code_version()}}
         ray.init(log_to_driver=False, logging_level=logging.ERROR, runtime_env=runtime_env)
         return
+    mark_sessions()
     _take_a_token()
     # Its processes inherit this; with a runtime environment each would take another second to start.
     os.environ[CODE_VERSION_VARIABLE] = code_version()
@@ -161,7 +179,7 @@ def run_ray(
     )
     folder.mkdir(parents=True, exist_ok=True)
     # What is paused on one node may go on on another, so Tune's note of it lies where the checkpoints do.
-    with tempfile.TemporaryDirectory(prefix="resablate-tune-", dir=folder if pauses else None) as storage:
+    with owned_folder(TUNE_PREFIX, folder if pauses else Path(tempfile.gettempdir())) as storage:
         tune.Tuner(
             trainable,
             **param_space,
@@ -173,7 +191,7 @@ def run_ray(
                 num_samples=asked.scheduled if asked else 1,
                 scheduler=PRUNINGS["none" if by_member else pruning](epochs),
             ),
-            run_config=_run_config(storage, watcher=watcher, stop=stop),
+            run_config=_run_config(str(storage), watcher=watcher, stop=stop),
         ).fit()
 
 

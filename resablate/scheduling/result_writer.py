@@ -14,6 +14,7 @@ from resablate.errors import LeaseLost, LeaseTaken, TrackerAway, TrackingError, 
 from resablate.failures import reason_of
 from resablate.measurement import EpochMetrics
 from resablate.result import TrialResult, failed_result
+from resablate.scheduling.pictures import pictures
 from resablate.spec import TrainSpec
 from resablate.storage.spool import read_spooled, spooled, write_spooled
 from resablate.sweep import SweepSpec
@@ -62,6 +63,8 @@ class ResultWriter:
         self._unfinished: Callable[[], None] | None = None
         """What the thread is at."""
         self._starting = threading.Lock()
+        self._rows: dict[str, list[EpochMetrics]] = {}
+        """Key -> epochs that wait to be filed."""
         self._ended: set[str] = set()
         """Keys whose result waits to be filed, with all their epochs."""
         self._ending = threading.Event()
@@ -129,8 +132,8 @@ class ResultWriter:
 
     def epoch(self, key: str, metrics: EpochMetrics) -> None:
         """Note one epoch of a trial."""
-        # Where filing is behind, the result files the epochs in one call.
-        self._put(lambda: None if key in self._ended | self._refused else self._tracker.log_epoch(key, metrics))
+        self._rows.setdefault(key, []).append(metrics)
+        self._put(lambda: self._file_epochs(key))
 
     def finish_trial(self, result: TrialResult, *, weights: Mapping[str, bytes]) -> TrialResult:
         """Store a trial's outcome and have it filed.
@@ -262,6 +265,13 @@ class ResultWriter:
         self._refused.add(result.key)
         self._file(place)
 
+    def _file_epochs(self, key: str) -> None:
+        """File the epochs of a trial that wait by now, in one request: the further behind, the more of them."""
+        rows = tuple(self._rows.get(key, ()))
+        if rows and key not in self._ended | self._refused:  # else the result files them in one request
+            self._tracker.log_epoch(key, *rows)
+        del self._rows.get(key, [])[: len(rows)]
+
     def _file(self, place: Path) -> None:
         result, weights = read_spooled(place)
         if result.key in self._refused:  # it is not leased yet
@@ -271,13 +281,5 @@ class ResultWriter:
                 shutil.rmtree(place)
                 return
             self._refused.discard(result.key)
-        self._tracker.finish_trial(result, weights=weights, figures=_pictures(result))
+        self._tracker.finish_trial(result, weights=weights, figures=pictures(result, self._tracker))
         shutil.rmtree(place)
-
-
-def _pictures(result: TrialResult) -> dict[str, bytes]:
-    if not result.measurements:
-        return {}
-    from resablate.figures import draw_all  # loads torch, which the sweep's one writer may never need
-
-    return draw_all(result)

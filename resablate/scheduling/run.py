@@ -26,6 +26,8 @@ from resablate.scheduling.lease_keeper import HeldLease, kept_lease
 from resablate.scheduling.measure import Measured, answer_now, measure_best, measure_missing
 from resablate.scheduling.pending import PendingTrials, check_pruning_inline, completed_result, find_pending
 from resablate.scheduling.progress import SweepProgress
+from resablate.scheduling.ray_address import check_ray_address
+from resablate.scheduling.reruns import notes_on_change, set_aside
 from resablate.scheduling.stopping import Stopping
 from resablate.storage.checkpoint_store import checkpoint_store
 from resablate.storage.locations import tracking_uri, work_folder
@@ -89,6 +91,7 @@ def run_sweep(
     uri: str | None = None,
     data_root: Path | None = None,
     retry: Collection[Status] = (),
+    rerun: str = "",
     max_trials: int | None = None,
     time_budget: float | None = None,
 ) -> SweepOutcome:
@@ -104,6 +107,7 @@ def run_sweep(
         uri: of the tracking server; as `open_tracker` finds it where None.
         data_root: where data sets are looked for first.
         retry: statuses; trials of this sweep that ended so are run again.
+        rerun: keys of trials that are trained again, `changed` or `all`; none where empty.
         max_trials: run no more than so many; all where None.
         time_budget: seconds after which running trials are stopped, with their checkpoints; no end where None.
 
@@ -118,12 +122,10 @@ def run_sweep(
     place = tracking_uri(uri)
     tracker = open_tracker(place)
     work, store = work_folder() / plan.sweep.name, checkpoint_store(plan.sweep.name)
-    if scheduler == "inline" or not os.environ.get("RAY_ADDRESS"):
-        check_machine(cpus=plan.sweep.resources.cpus, gpus=plan.sweep.resources.gpus)
-    if scheduler == "inline":
-        check_pruning_inline(plan.sweep)
+    _check_request(plan, scheduler)
     plan = plan.identified(data_root)
     with Stopping(time_budget) as stopping, _right_to_run(work, plan.sweep.name, tracker, stopping) as lease:
+        _set_aside(plan, tracker, rerun, console)
         where: dict[str, Any] = {"data_root": data_root, "console": console}
         answer = partial(answer_now, plan, tracker, **where)
         measure = partial(measure_missing, plan, tracker=tracker, scheduler=scheduler, **where)
@@ -159,6 +161,24 @@ def run_sweep(
                 records=tracker.ui_hint(),
                 wall_seconds=time.monotonic() - start,
             )
+
+
+def _check_request(plan: SweepPlan, scheduler: Scheduler) -> None:
+    if scheduler == "inline" or not os.environ.get("RAY_ADDRESS"):
+        check_machine(cpus=plan.sweep.resources.cpus, gpus=plan.sweep.resources.gpus)
+    if scheduler == "inline":
+        check_pruning_inline(plan.sweep)
+    else:
+        check_ray_address()
+
+
+def _set_aside(plan: SweepPlan, tracker: Tracker, rerun: str, console: Console) -> None:
+    """Set aside what is to be trained again, and say what else was made with other code or data."""
+    if rerun:
+        count = set_aside(plan, tracker, rerun)
+        console.print(f"{count} results are set aside, and their trials trained again", highlight=False)
+    for note in notes_on_change(plan, tracker):
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

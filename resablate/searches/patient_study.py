@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, final
 
 from resablate.patience import patiently
+from resablate.searches.dashboard import KEYS
 from resablate.searches.study import AskedPoint, PointOutcome, distributions, study_errors, trial_state
 from resablate.sweep import SweepSpec
 
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial
 
-KEYS, REASON, DISCARDED = "resablate.keys", "resablate.reason", "resablate.discarded"
-"""User attributes: of a point, its trials and why it has no number; of the study, the points that do not count."""
+REASON, DISCARDED = "resablate.reason", "resablate.discarded"
+"""User attributes: of a point, why it has no number; of the study, the points that do not count."""
 Keys = Callable[[dict[str, object]], tuple[Sequence[str], str]]
 """A point's params -> the keys of its trials, or why there are none."""
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
-from types import TracebackType
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
 
-from resablate.errors import SpecError
+from resablate.errors import SpecError, TrackerAway
 from resablate.packs import Pack, shape_key
 from resablate.patience import patiently
 from resablate.result import TrialResult
 from resablate.searches import SEARCHES
+from resablate.searches.dashboard import KEYS, note_winner
 from resablate.searches.interface import Adaptive
 from resablate.searches.objectives import is_measured
-from resablate.searches.patient_study import DISCARDED, KEYS, REASON, PatientStudy, discard
+from resablate.searches.patient_study import DISCARDED, REASON, PatientStudy, discard
 from resablate.searches.points import point_of
 from resablate.searches.study import (
     AskedPoint,
@@ -108,10 +108,9 @@ class Searcher:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._open.close()
+    def __exit__(self, *failure: object) -> None:
+        with self._open, suppress(TrackerAway), study_errors(self._sweep):  # the next submission notes it
+            note_winner(self._study, list(self._results.values()), self._sweep)
 
     @property
     def left(self) -> int:

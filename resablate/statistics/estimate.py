@@ -18,7 +18,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr, stdtrit
 
 Array = NDArray[np.float64]
 
@@ -121,6 +120,8 @@ class Estimate:
 
     def _two_sided(self, threshold: float) -> Array:
         """The level at which the interval's end meets `threshold`."""
+        from scipy.special import stdtr
+
         distance = np.abs(self.value - threshold)
         total = self.seed_variance + self.example_variance
         known = (self.seed_df > 0) & (total > 0)
@@ -139,6 +140,8 @@ class Estimate:
 
 
 def _quantile(df: Array, level: float | Array) -> Array:
+    from scipy.special import stdtrit
+
     return -stdtrit(np.clip(df, 1, MANY), np.asarray(level) / 2)
 
 

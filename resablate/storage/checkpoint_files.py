@@ -67,6 +67,38 @@ def seal(content: bytes) -> bytes:
     return content.replace(_entry(_BLANK), _entry(digest(content)), 1)
 
 
+class Examined(NamedTuple):
+    """What lies in the folder of a trial."""
+
+    whole: list[Checkpoint]
+    """Checkpoints that are whole, the newest first."""
+    damaged: dict[Path, str]
+    """What is no whole checkpoint of the trial -> why."""
+    unknown: list[Path]
+    """Files that go with no whole checkpoint, and what was not written to its end."""
+
+
+def examine(folder: Path, *, key: str) -> Examined:
+    """Look at what a trial would continue from, without changing any of it.
+
+    Args:
+        folder: of the trial; may be missing.
+        key: of the trial.
+    """
+    whole: list[Checkpoint] = []
+    damaged: dict[Path, str] = {}
+    if folder.exists() and not folder.is_dir():
+        return Examined([], {folder: "it is a file in the place of a folder"}, [])
+    for path in sorted(folder.glob(CHECKPOINTS), reverse=True):
+        try:
+            whole.append(_read(path, key))
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            damaged[path] = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
+    known = {name for checkpoint in whole for name in checkpoint.files}
+    parts = [path for pattern in (*PARTS, "*.partial") for path in sorted(folder.glob(pattern))]
+    return Examined(whole, damaged, [path for path in parts if path.name not in known])
+
+
 def keep_whole(folder: Path, *, key: str) -> Checkpoint | None:
     """The newest checkpoint of the trial in its folder, if there is one that is whole.
 
@@ -77,22 +109,13 @@ def keep_whole(folder: Path, *, key: str) -> Checkpoint | None:
         folder: of the trial; may be missing.
         key: of the trial.
     """
-    if folder.exists() and not folder.is_dir():
-        remove(folder)
-    whole: list[Checkpoint] = []
-    for path in sorted(folder.glob(CHECKPOINTS), reverse=True):
-        try:
-            whole.append(_read(path, key))
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            reason = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
-            log.warning("%s: damaged checkpoint passed over (%s)", path, reason)
-            remove(path)
-    known = {name for checkpoint in whole for name in checkpoint.files}
-    for pattern in (*PARTS, "*.partial"):
-        for path in folder.glob(pattern):
-            if path.name not in known:
-                remove(path)
-    return whole[0] if whole else None
+    found = examine(folder, key=key)
+    for path, reason in found.damaged.items():
+        log.warning("%s: damaged checkpoint passed over (%s)", path, reason)
+        remove(path)
+    for path in found.unknown:
+        remove(path)
+    return found.whole[0] if found.whole else None
 
 
 def _read(path: Path, key: str) -> Checkpoint:

@@ -52,9 +52,7 @@ def exclusive_lock(work: Path, name: str, *, parts: Sequence[str] = ()) -> Gener
             " the command again for the trials that have not ended"
         )
     try:
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()} {socket.gethostname()}".encode())
-        os.fsync(descriptor)  # NFS would keep it to itself until the file is closed
+        _say_who(work, descriptor)
         yield
     finally:
         shutil.rmtree(work / WORKERS, ignore_errors=True)
@@ -117,9 +115,28 @@ def wait_for_workers(work: Path, name: str, *, seconds: float = 120) -> None:
         time.sleep(_POLL_SECONDS)
 
 
+def stale_marks(work: Path) -> list[Path]:
+    """The marks that `hold_worker_lock` made in a sweep's folder and whose processes have ended."""
+    folder = work / WORKERS
+    return [mark for mark in sorted(folder.iterdir()) if not is_held(mark)] if folder.is_dir() else []
+
+
+def hold_until_exit(path: Path) -> bool:
+    """Locks the file `path`, made where it is missing, until this process ends; False where another one holds it.
+
+    Raises:
+        OSError: if the file cannot be made or locked.
+    """
+    return _is_ours(path) or _lock(path) is not None
+
+
 def is_running(work: Path) -> bool:
     """Whether a process runs the sweep in the folder `work`, or may: somebody else's lock cannot be tried."""
-    path = work / LOCK
+    return is_held(work / LOCK)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process, this one too, holds the lock of the file `path`, or may."""
     if _is_ours(path):
         return True
     try:
@@ -158,6 +175,19 @@ def _lock_sweep(work: Path) -> int | None:
         if descriptor is not None or _is_ours(work / LOCK) or time.monotonic() > deadline:
             return descriptor
         time.sleep(_POLL_SECONDS)
+
+
+def _say_who(work: Path, descriptor: int) -> None:
+    """Write into the lock who holds it."""
+    try:
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()} {socket.gethostname()}".encode())
+        os.fsync(descriptor)  # NFS would keep it to itself until the file is closed
+    except OSError as error:
+        raise ResourceError(
+            f"{work}: cannot be written ({error.strerror}), and checkpoints and results need room there; make some,"
+            " then run the command again"
+        ) from None
 
 
 def _make(folder: Path) -> None:

@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple, final
 
-from resablate.errors import LeaseTaken
+from resablate.errors import LeaseLost, LeaseTaken
 from resablate.processes import machine_identity, process_start
 
 BEAT_SECONDS = 10.0
@@ -157,6 +157,12 @@ def sweep_is_taken(sweep: str, owner: Owner) -> LeaseTaken:
         f"sweep {sweep!r} is being run by {owner}, which files its records here; wait until it has ended, then run the"
         " command again for the trials that have not ended"
     )
+
+
+def lease_is_lost(sweep: str, now: Owner | None) -> LeaseLost:
+    """The error of who may not run a sweep any more, which `now` runs, if anybody does."""
+    since = f"{now} runs it now" if now else "somebody else has closed its record"
+    return LeaseLost(f"the lease of sweep {sweep!r} is lost: {since}")
 
 
 def trial_is_taken(key: str, claim: Claim) -> LeaseTaken:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from itertools import count
 from typing import final
 
-from resablate.errors import LeaseLost
 from resablate.tracking.leases import (
     TAKEN,
     Claim,
     Lease,
     LeaseState,
     Watch,
+    lease_is_lost,
     this_process,
     trial_is_taken,
 )
@@ -68,8 +68,7 @@ class MemoryLeases:
         """Raise LeaseLost if the lease is not held any more."""
         if self._held and self._held not in self._open:
             now = next((claim.owner for claim in self._open.values() if claim.sweep == self._sweep), None)
-            since = f"{now} runs it now" if now else "somebody else has closed its record"
-            raise LeaseLost(f"the lease of sweep {self._sweep!r} is lost: {since}")
+            raise lease_is_lost(self._sweep, now)
 
     def check_trial(self, key: str, submission: str) -> LeaseState | None:
         """The state of a lease that was taken from who has ended; None where it was given back before.

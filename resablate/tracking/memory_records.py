@@ -33,11 +33,13 @@ class MemoryRun:
     epochs: set[int] = field(default_factory=set[int])
     points: list[MetricPoint] = field(default_factory=list[MetricPoint])
     files: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    aside: str = ""
+    """Why the run counts nowhere; empty where it counts."""
 
     @property
     def complete(self) -> bool:
         """Whether the trial is never run again."""
-        return self.status in COMPLETE
+        return self.status in COMPLETE and not self.aside
 
 
 @dataclass

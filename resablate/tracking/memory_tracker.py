@@ -16,6 +16,7 @@ from resablate.sweep import SweepSpec
 from resablate.tracking.amending import amended_result, no_weights
 from resablate.tracking.cell_records import FEWEST_SEEDS, CellRecord, cell_record
 from resablate.tracking.leases import Lease
+from resablate.tracking.memory_keeping import MemoryKeeping
 from resablate.tracking.memory_leases import MemoryLeases
 from resablate.tracking.memory_records import (
     MemoryRun,
@@ -40,6 +41,8 @@ class MemoryTracker(Tracker):
         submissions: oldest first.
         runs: oldest first.
         cells: sweep and cell -> the means over its seeds.
+        reports: sweep -> the pages of its report.
+        notes: sweep -> what its report says in short.
     """
 
     def __init__(self, beside: MemoryTracker | None = None) -> None:
@@ -50,6 +53,8 @@ class MemoryTracker(Tracker):
         self._incomplete: dict[tuple[str, str], MemoryRun] = beside._incomplete if beside else {}
         """By sweep and key."""
         self.cells: dict[tuple[str, str], CellRecord] = beside.cells if beside else {}
+        self.reports: dict[str, dict[str, bytes]] = beside.reports if beside else {}
+        self.notes: dict[str, str] = beside.notes if beside else {}
         self._leases = MemoryLeases(beside=beside._leases if beside else None)
         self._current: MemorySubmission | None = None
         self._running: dict[str, MemoryRun] = {}
@@ -107,13 +112,14 @@ class MemoryTracker(Tracker):
         run.status, run.reason, run.measured, run.submission = None, "", "", current.lease
         self._running[run.key] = run
 
-    def log_epoch(self, spec_key: str, metrics: EpochMetrics) -> None:
-        """Files one epoch, once."""
+    def log_epoch(self, spec_key: str, *rows: EpochMetrics) -> None:
+        """Files epochs, each once."""
         run = self._open(spec_key)
         self._leases.check()
-        if metrics.epoch not in run.epochs:
-            run.epochs.add(metrics.epoch)
-            run.points.extend(epoch_points(metrics))
+        for metrics in rows:
+            if metrics.epoch not in run.epochs:
+                run.epochs.add(metrics.epoch)
+                run.points.extend(epoch_points(metrics))
 
     def finish_trial(self, result: TrialResult, *, weights: Mapping[str, Path], figures: Mapping[str, bytes]) -> None:
         """Files the outcome and closes the record."""
@@ -171,6 +177,15 @@ class MemoryTracker(Tracker):
             if planned >= FEWEST_SEEDS and cell in (None, found.key):
                 self.cells[sweep, found.key] = cell_record(found.results)
 
+    def file_report(self, sweep: str, folder: Path, *, note: str) -> None:
+        """Keeps the pages of a report."""
+        self.reports[sweep] = {file.name: file.read_bytes() for file in folder.glob("*.html")}
+        self.notes[sweep] = note
+
+    def links(self, sweep: str) -> dict[str, str]:
+        """None: there are no pages."""
+        return {}
+
     def end_sweep(self, status: SweepStatus) -> None:
         """Closes the record of the submission."""
         self._leases.check()
@@ -184,7 +199,7 @@ class MemoryTracker(Tracker):
     def states(self, name: str) -> dict[str, TrialState]:
         """Key -> its state, of the trials of a sweep and of those that are complete elsewhere."""
         by_lease = {submission.lease: submission for submission in self.submissions}
-        chosen = latest_complete(run for run in self.runs if run.complete or run.sweep == name)
+        chosen = latest_complete(run for run in self.runs if run.complete or (run.sweep == name and not run.aside))
         return {key: trial_state(run, by_lease[run.submission]) for key, run in chosen.items()}
 
     def submitted(self, name: str) -> tuple[SweepSpec, list[TrainSpec]]:
@@ -223,6 +238,10 @@ class MemoryTracker(Tracker):
             raise TrackingError(f"memory: {no_weights(run_id, files, epoch=epoch)}")
         (folder / name).write_bytes(files[name])
         return folder / name
+
+    def keeping(self) -> MemoryKeeping:
+        """What a person does with the records."""
+        return MemoryKeeping(self)
 
     def ui_hint(self) -> str:
         """How to look at the records."""
@@ -268,7 +287,8 @@ class MemoryTracker(Tracker):
 
     def _ended(self, name: str) -> dict[str, MemoryRun]:
         """Key -> its run, in the order of the trials: a complete one of any sweep, else the latest of this one."""
-        ended = (run for run in self.runs if run.complete or (run.status is not None and run.sweep == name))
+        mine = [run.sweep == name and run.status is not None and not run.aside for run in self.runs]
+        ended = (run for run, counts in zip(self.runs, mine, strict=True) if counts or run.complete)
         chosen = latest_complete(ended)
         return {key: chosen[key] for key in self._latest(name).trials if key in chosen}
 

@@ -9,18 +9,16 @@ from dataclasses import dataclass, field
 from resablate.errors import LeaseTaken
 from resablate.spec import TrainSpec
 from resablate.sweep import SweepSpec
-from resablate.tracking.digest_tags import is_digest_tag
-from resablate.tracking.measured_tags import is_measured_tag
 from resablate.tracking.metrics import MetricPoint
 from resablate.tracking.mlflow_leases import MlflowLeases
 from resablate.tracking.mlflow_leftovers import RUN_STATUS
+from resablate.tracking.mlflow_opening import new_run, opened_again
 from resablate.tracking.mlflow_runs import OpenRun, log_values
 from resablate.tracking.mlflow_store import (
     CELL,
     KEY,
     KIND,
     PARENT,
-    REASON,
     SCHEMA,
     SCHEMA_VERSION,
     STATUS,
@@ -29,7 +27,6 @@ from resablate.tracking.mlflow_store import (
 )
 from resablate.tracking.mlflow_submissions import write_trials
 from resablate.tracking.mlflow_trials import RUNNING
-from resablate.tracking.mlflow_values import cut_text
 from resablate.tracking.trial_lists import TRIALS_FILE, TrialList
 
 _NOTE_SECONDS = 5.0
@@ -99,7 +96,7 @@ class CurrentSubmission:
             leases.check_trial(key, before)  # what it holds stays as it is where it is not reopened
         new = before is None
         self.asked.add(key)
-        opened = self._create(spec) if new else self._reopen(spec)
+        opened = self._open(spec, new=new)
         self.reopenable[key] = opened.run_id
         try:
             leases.check_trial(key, opened.run_id)
@@ -116,23 +113,12 @@ class CurrentSubmission:
         for run in self.store.runs(made, experiment_ids=[self.experiment_id]):
             self.reopenable[key] = run.info.run_id
 
-    def _create(self, spec: TrainSpec) -> OpenRun:
-        name = cut_text(self.sweep.label(spec))
-        run = self.store.client().create_run(self.experiment_id, tags=self._tags(spec), run_name=name)
-        self.reopenable[spec.key] = run.info.run_id
-        log_values(self.store, run.info.run_id, params=dict(spec.params()))
-        return OpenRun(run.info.run_id, run.info.start_time)
-
-    def _reopen(self, spec: TrainSpec) -> OpenRun:
+    def _open(self, spec: TrainSpec, *, new: bool) -> OpenRun:
         # Only a run of this sweep: another sweep may be at work on its own run of this key.
-        client = self.store.client()
-        run = client.get_run(self.reopenable[spec.key])
-        client.update_run(run.info.run_id, status="RUNNING")
-        logged = client.get_metric_history(run.info.run_id, "learning_rate")
-        params = {name: value for name, value in spec.params().items() if name not in run.data.params}
-        cleared = {name: "" for name in run.data.tags if name == REASON or is_measured_tag(name) or is_digest_tag(name)}
-        log_values(self.store, run.info.run_id, params=params, tags=self._tags(spec) | cleared)
-        return OpenRun(run.info.run_id, run.info.start_time, {metric.step for metric in logged})
+        if not new:
+            return opened_again(self.store, self.reopenable[spec.key], spec, tags=self._tags(spec))
+        name = self.sweep.label(spec)
+        return new_run(self.store, self.experiment_id, spec, name=name, tags=self._tags(spec))
 
     def _tags(self, spec: TrainSpec) -> dict[str, str]:
         return {

@@ -97,6 +97,21 @@ def read_record(files: RunFiles, *, key: str, record: Mapping[str, str]) -> Tria
     return result
 
 
+def damaged_answers(files: RunFiles, *, key: str, record: Mapping[str, str]) -> dict[str, str]:
+    """Name -> what is wrong with it, of the files of later measurements; arguments as those of `read_record`.
+
+    Raises:
+        TrackingError: if the store cannot be read.
+    """
+    damaged: dict[str, str] = {}
+    for name in filter(_ANSWERS.fullmatch, record):
+        try:
+            _read(files, name, key, record)
+        except DamagedResult as error:
+            damaged[name] = str(error)
+    return damaged
+
+
 def _read(files: RunFiles, name: str, key: str, record: Mapping[str, str]) -> TrialResult:
     place, content = f"{name} of run {files.run_id}", files.read_whole(name, record[name])
     try:

@@ -8,10 +8,8 @@ from typing import final
 
 from resablate.errors import TrackingError
 from resablate.measurement import EpochMetrics
-from resablate.redaction import redact
 from resablate.result import COMPLETE, RESULT_FILE, TrialResult
 from resablate.spec import TrainSpec
-from resablate.storage.locations import tracking_uri
 from resablate.sweep import SweepSpec
 from resablate.tracking.digest_tags import record_tags, weights_tags
 from resablate.tracking.leases import Lease
@@ -21,9 +19,11 @@ from resablate.tracking.mlflow_amending import add_answers
 from resablate.tracking.mlflow_cells import MlflowCells
 from resablate.tracking.mlflow_current import CurrentSubmission
 from resablate.tracking.mlflow_experiments import find_experiment
+from resablate.tracking.mlflow_keeping import MlflowKeeping
 from resablate.tracking.mlflow_leases import MlflowLeases
 from resablate.tracking.mlflow_leftovers import RUN_STATUS, close_trials, reopenable_runs
 from resablate.tracking.mlflow_reader import MlflowReader
+from resablate.tracking.mlflow_reports import begin_note, how_to_look, sweep_links, write_report_run
 from resablate.tracking.mlflow_runs import OpenRun, log_tags_last, log_values, write_files
 from resablate.tracking.mlflow_store import COMMAND, REASON, STATUS, MlflowStore
 from resablate.tracking.mlflow_submissions import ORDER, next_order, write_sweep
@@ -98,6 +98,7 @@ class MlflowTracker(Tracker):
             self._cells.follow(sweep, experiment_id, self._current.trials)
             self._current.write_list()
             write_sweep(self._store, run_id, sweep)
+            begin_note(self._store, experiment_id, sweep.question)
 
     def note_trial(self, spec: TrainSpec) -> None:
         """Adds a trial to this submission's list, which is written every few seconds."""
@@ -113,13 +114,14 @@ class MlflowTracker(Tracker):
             self._leases.check()
             current.start_trial(spec, self._leases)
 
-    def log_epoch(self, spec_key: str, metrics: EpochMetrics) -> None:
-        """Files one epoch in one call, once."""
-        run = self._open(spec_key)
-        with self._store.errors(f"logging epoch {metrics.epoch} of trial {spec_key}"):
+    def log_epoch(self, spec_key: str, *rows: EpochMetrics) -> None:
+        """Files epochs in one request, each once."""
+        run, epochs = self._open(spec_key), {metrics.epoch: metrics for metrics in rows}
+        with self._store.errors(f"logging epochs of trial {spec_key}"):
             self._leases.check()
-            log_values(self._store, run.run_id, run.new_points(metrics), start=run.start)
-        run.epochs.add(metrics.epoch)
+            points = [point for metrics in epochs.values() for point in run.new_points(metrics)]
+            log_values(self._store, run.run_id, points, start=run.start)
+        run.epochs.update(epochs)
 
     def finish_trial(self, result: TrialResult, *, weights: Mapping[str, Path], figures: Mapping[str, bytes]) -> None:
         """Files the outcome and closes the run."""
@@ -167,6 +169,14 @@ class MlflowTracker(Tracker):
             self._leases.check()
         self._cells.update(sweep, cell=cell)
 
+    def file_report(self, sweep: str, folder: Path, *, note: str) -> None:
+        """Files a report as a run in the place of the one before."""
+        write_report_run(self._store, sweep, folder, note=note)
+
+    def links(self, sweep: str) -> dict[str, str]:
+        """Title -> address of each page that shows a sweep, or the command that opens it."""
+        return sweep_links(self._store, sweep)
+
     def end_sweep(self, status: SweepStatus) -> None:
         """Closes the parent run, and those of trials that were under way; they are reopened when the sweep goes on."""
         current = self._submission()
@@ -212,13 +222,13 @@ class MlflowTracker(Tracker):
         """A copy of weights that a run stored."""
         return self._reader.load_weights_file(run_id, folder, epoch=epoch)
 
+    def keeping(self) -> MlflowKeeping:
+        """What a person does with the records."""
+        return MlflowKeeping(self._store)
+
     def ui_hint(self) -> str:
         """How to look at the records, in one line."""
-        database = self._store.database
-        if not database:
-            return f"open {redact(self._store.uri)}"
-        option = "" if self._store.uri == tracking_uri() else f" --tracking-uri {self._store.uri}"
-        return f"{database} (to look at them: resablate ui{option})"
+        return how_to_look(self._store)
 
     def _submission(self) -> CurrentSubmission:
         if self._current is None:

@@ -3,13 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from resablate.measurement import EpochMetrics
 from resablate.result import TrialResult
 from resablate.spec import TrainSpec
 from resablate.sweep import SweepSpec
 from resablate.tracking.leases import Lease
+from resablate.tracking.record_keeping import RecordKeeping
 
 SweepStatus = Literal["finished", "failed", "interrupted"]
 
@@ -51,6 +52,9 @@ class Tracker(ABC):
     where the store cannot be reached or refuses what it is given. Those that write to a submission raise `LeaseLost`
     where this process may not run the sweep any more, before they write anything.
     """
+
+    keeps_figures: ClassVar[bool] = True
+    """Whether `figures` are kept; where not, none need to be drawn."""
 
     @abstractmethod
     def claim_sweep(self, name: str) -> str:
@@ -126,8 +130,8 @@ class Tracker(ABC):
         """
 
     @abstractmethod
-    def log_epoch(self, spec_key: str, metrics: EpochMetrics) -> None:
-        """Files one epoch; one that the record holds from before an interruption is left as it is."""
+    def log_epoch(self, spec_key: str, *rows: EpochMetrics) -> None:
+        """Files epochs of a trial in one request; those that the record holds from before are left as they are."""
 
     @abstractmethod
     def finish_trial(self, result: TrialResult, *, weights: Mapping[str, Path], figures: Mapping[str, bytes]) -> None:
@@ -194,6 +198,20 @@ class Tracker(ABC):
         Raises:
             UnknownSweep: if there is no such sweep.
         """
+
+    @abstractmethod
+    def file_report(self, sweep: str, folder: Path, *, note: str) -> None:
+        """Files the pages, figures and tables of a report in the place of an earlier one.
+
+        Args:
+            sweep: its name.
+            folder: as `write_report` wrote it.
+            note: what the records say of the sweep from now on, in Markdown.
+        """
+
+    @abstractmethod
+    def links(self, sweep: str) -> dict[str, str]:
+        """Title -> address of each page that shows a sweep, or the command that opens it; empty if there is none."""
 
     @abstractmethod
     def end_sweep(self, status: SweepStatus) -> None:
@@ -268,6 +286,10 @@ class Tracker(ABC):
         Raises:
             TrackingError: if it stored none of this epoch; names the epochs it has.
         """
+
+    @abstractmethod
+    def keeping(self) -> RecordKeeping:
+        """What a person does with the records: lists, sets aside, forgets."""
 
     @abstractmethod
     def ui_hint(self) -> str:

@@ -13,12 +13,16 @@ PRIVATE = {
     "scheduling/ray_private.py": "Ray's cache of its token",
     "submission/ray_private.py": "the files that Ray would send, and the texts of its job server",
     "tracking/mlflow_sqlite.py": "MLflow's tables, read by SQL",
+    "tracking/mlflow_moved.py": "where MLflow's tables say that files lie",
     "tracking/mlflow_pages.py": "the queries of MLflow's pages",
     "torch_errors.py": "the texts of torch's errors",
 }
 """File -> what is private in it. Each says which versions it was checked against, and a test of its own name fails when
 that changes."""
-PUBLIC_SQL = {"local_cluster/postgres.py": "its own roles and databases, in PostgreSQL's documented language"}
+PUBLIC_SQL = {
+    "local_cluster/postgres.py": "its own roles and databases, in PostgreSQL's documented language",
+    "storage/sqlite_files.py": "sqlite's documented check of any database",
+}
 NAMED_TUPLE = {"_replace", "_asdict", "_fields", "_make"}
 """Public, by Python's documentation."""
 _SQL = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|DROP|ALTER|PRAGMA|WITH)\s+[\w*{(]")

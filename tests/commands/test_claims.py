@@ -78,7 +78,7 @@ def test_a_plan_is_a_sweep_file_with_its_cost(shell: Shell) -> None:
     [
         (["--plan"], "--plan: needs one claim or more"),
         (["--plan", "H99", "X"], "unknown claim 'H99'"),
-        (["--plan", "D1"], "D1: nothing decides it yet"),
+        (["--plan", "T1"], "T1: nothing decides it yet"),
         (["--plan", "H1", "--dataset", "cifar"], "unknown dataset 'cifar'"),
         (["--plan", "H1", "--depth", "57"], "57 is not 6n+2"),
         (["--plan", "H1", "--json"], "--json: not with --plan"),

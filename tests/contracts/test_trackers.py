@@ -14,6 +14,7 @@ from resablate.question import Question
 from resablate.result import TrialResult, weights_file
 from resablate.sweep import SweepSpec, parse_sweep
 from resablate.tracking import MemoryTracker, MlflowTracker, Tracker
+from resablate.tracking.folder_tracker import FolderTracker
 from tests.factories import make_lesion, make_measurement, make_result
 from tests.tracking.databases import make_database
 
@@ -38,11 +39,18 @@ def count_in_mlflow(uri: str, key: str) -> int:
     return len(client.search_runs(everywhere, f"tags.`resablate.key` = '{key}'"))
 
 
-@pytest.fixture(params=["memory", "mlflow"])
+@pytest.fixture(params=["memory", "folder", "mlflow"])
 def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
     if request.param == "memory":
         memory = MemoryTracker()
         yield Case(memory, lambda: MemoryTracker(memory), lambda key: sum(run.spec.key == key for run in memory.runs))
+    elif request.param == "folder":
+        folder = tmp_path / "records"
+        yield Case(
+            FolderTracker(folder),
+            lambda: FolderTracker(folder),
+            lambda key: len({path.parents[1] for path in folder.glob(f"*/*/{key}")}),
+        )
     else:
         uri = make_database(tmp_path)
         yield Case(MlflowTracker(uri), lambda: MlflowTracker(uri), lambda key: count_in_mlflow(uri, key))
@@ -550,3 +558,47 @@ def test_a_sweep_that_is_not_there_is_told_from_a_store_that_is_not(case: Case) 
     start(case.tracker, make_sweep())
     with pytest.raises(UnknownSweep, match="no sweep called 'nothing'"):
         case.again().load_sweep("nothing")
+
+
+def test_what_is_set_aside_stays_and_counts_nowhere(case: Case, tmp_path: Path) -> None:
+    result = finished(case, tmp_path)
+    run_id, _ = case.again().load_trial(result.key)
+    keeping = case.again().keeping()
+    keeping.supersede(run_id)
+    assert case.again().complete_keys() == {}
+    assert case.again().states("seeds") == {}
+    assert case.again().load_sweep("seeds").results == []
+    again = case.again()
+    start(again, make_sweep())
+    run(again, result)
+    assert case.again().complete_keys().keys() == {result.key}
+    assert case.again().complete_keys()[result.key] != run_id or isinstance(again, FolderTracker)
+    assert len(case.again().load_sweep("seeds").results) == 1
+
+
+def test_results_say_which_code_made_them(case: Case) -> None:
+    start(case.tracker, make_sweep())
+    told = make_result(seed=0).model_copy(update={"versions": {"source": "model=1 training=2"}})
+    run(case.tracker, told)
+    run(case.tracker, make_result(seed=1).model_copy(update={"versions": {}}))
+    runs = case.again().complete_keys()
+    assert case.again().keeping().made_with(runs.values()) == {runs[told.key]: "model=1 training=2"}
+    assert case.again().keeping().made_with([]) == {}
+
+
+def test_a_sweep_is_forgotten_and_no_other(case: Case) -> None:
+    assert case.again().keeping().sweeps() == []
+    for name, seed in (("first", 0), ("second", 1)):
+        start(case.tracker, make_sweep(name))
+        run(case.tracker, make_result(seed=seed))
+        case.tracker.end_sweep("finished")
+    assert set(case.again().keeping().sweeps()) == {"first", "second"}
+    assert case.again().keeping().forget_sweep("first") == 1
+    assert case.again().keeping().sweeps() == ["second"]
+    assert case.again().complete_keys().keys() == {make_result(seed=1).key}
+    with pytest.raises(UnknownSweep, match="no sweep called 'first'"):
+        case.again().keeping().forget_sweep("first")
+    again = case.again()
+    start(again, make_sweep("first"))
+    run(again, make_result(seed=0))
+    assert len(case.again().load_sweep("first").results) == 2, "the other sweep's counts here too"

@@ -134,3 +134,17 @@ def test_clean_removes_what_the_cluster_kept_and_nothing_else(folder: Path) -> N
     assert [file.name for file in folder.iterdir()] == ["mine"]
     main(["clean", "--folder", str(folder)])
     assert [file.name for file in folder.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("content", ["", '{"postgres": 5432', "[]", '{"postgres": "x"}'])
+def test_ports_that_are_cut_off_are_chosen_anew(folder: Path, content: str) -> None:
+    before = Settings(folder, kept=[])
+    (folder / "ports.json").write_text(content)
+    assert set(Settings(folder, kept=[]).ports) == set(before.ports)
+
+
+def test_a_secret_that_is_cut_off_is_told(folder: Path) -> None:
+    settings = Settings(folder, kept=[])
+    (folder / "secrets" / "ray_token").write_text("")
+    with pytest.raises(ResourceError, match="ray_token: is empty; put back the secret"):
+        settings.secret("ray_token")

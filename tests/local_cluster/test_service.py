@@ -96,3 +96,27 @@ def test_a_service_that_is_never_ready_is_ended(folder: Path, monkeypatch: pytes
     with pytest.raises(ResourceError, match="was not ready after 1 s"):
         start(a_service(ready=refuses), folder)
     assert process_start(child_of(folder)) is None
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"pid": "x", "began": 1, "mark": "", "stop_signal": 15}', "cut"])
+def test_a_record_that_is_cut_off_is_told_and_its_processes_are_found(
+    folder: Path, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start(a_service(), folder)
+    pid, child = pid_of(folder), child_of(folder)
+    whole = (folder / f"{NAME}.json").read_text()
+    (folder / f"{NAME}.json").write_text(whole[:-9] if content == "cut" else content)
+    assert not runs(NAME, folder), "nobody can tell"
+    assert stop(NAME, folder)
+    assert f"{folder / NAME}.json: damaged" in capsys.readouterr().out
+    assert process_start(pid) is None
+    assert process_start(child) is None
+    assert not stop(NAME, folder)
+
+
+def test_a_record_without_a_mark_ends_nobody_else(folder: Path) -> None:
+    """A mark begins every other one where it is empty."""
+    start(a_service(), folder)
+    (folder / "other.json").write_text('{"pid": 0, "began": null, "mark": "", "stop_signal": 15}')
+    assert not stop("other", folder)
+    assert runs(NAME, folder)

@@ -8,7 +8,8 @@ import optuna
 
 from resablate.plan import plan_sweep
 from resablate.result import Status, TrialResult
-from resablate.searches.patient_study import DISCARDED, KEYS
+from resablate.searches.dashboard import KEYS
+from resablate.searches.patient_study import DISCARDED
 from resablate.searches.searcher import Searcher
 from resablate.searches.study import study_address
 from resablate.spec import TrainSpec

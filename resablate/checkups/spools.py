@@ -1,0 +1,24 @@
+"""Results that wait to be filed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from resablate.checkups.interface import Fault, Scope
+from resablate.errors import CheckpointError
+from resablate.storage.files import remove
+from resablate.storage.spool import SPOOL, read_spooled
+
+
+def spools(scope: Scope) -> Iterator[Fault]:
+    """Results that were never filed: whole ones, which wait, and damaged ones."""
+    for name in scope.names:
+        for place in sorted((scope.work / name / SPOOL).glob("*")):
+            try:
+                read_spooled(place)
+            except CheckpointError as error:
+                remedy = "--mend removes it, and the next sweep trains the rest of its trial again"
+                yield Fault(str(place), str(error).removeprefix(f"{place}: "), remedy, partial(remove, place))
+            else:
+                yield Fault(str(place), "a result waits to be filed", f"the next sweep {name} files it")

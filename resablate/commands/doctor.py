@@ -1,0 +1,121 @@
+"""`resablate doctor`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from resablate.commands.console import TrackingUri, out
+from resablate.errors import ResablateError, ResourceError, UnknownSweep, nearest
+
+if TYPE_CHECKING:
+    from resablate.checkups import Fault, Scope
+
+
+def doctor(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="A sweep's name; all sweeps if left out.", show_default=False)
+    ] = None,
+    *,
+    mend: Annotated[bool, typer.Option("--mend", help="Mend what can be mended without losing anything.")] = False,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Say what is wrong with the records, study and files of sweeps, and what mends it; exit code 1 if anything is."""
+    from resablate.checkups import CHECKUPS
+
+    scope = _scope(name, tracking_uri)
+    faults = list(_faults(scope))
+    for kind, fault in faults:
+        _say(f"{kind}: {fault.place}: {fault.problem}; {fault.remedy}")
+    looked = f"{', '.join(scope.names) or 'no sweep'} ({', '.join(CHECKUPS)})"
+    if not faults:
+        _say(f"sound: {looked}")
+        return
+    _say(f"{len(faults)} wrong: {looked}")
+    left = _mend(scope) if mend else len(faults)
+    if mend:
+        _say(f"{left} left")
+    elif any(fault.mend for _, fault in faults):
+        _say("to mend what can be mended, add --mend")
+    if left:
+        sys.exit(1)
+
+
+def _scope(name: str | None, uri: str | None) -> Scope:
+    """What is there to be looked at; sweeps that are being run are left out, and said."""
+    from resablate.checkups import Scope
+    from resablate.storage.locations import sqlite_file, tracking_uri, work_folder
+    from resablate.storage.locks import is_running
+    from resablate.storage.sqlite_files import sqlite_problem
+    from resablate.tracking import MlflowExaminer
+    from resablate.tracking.opening import MEMORY
+
+    place, work = tracking_uri(uri), work_folder()
+    file, records = sqlite_file(place), None
+    names = dict.fromkeys(path.name for path in sorted(work.glob("*")) if path.is_dir())
+    # MLflow makes its tables in a file that is empty, and what is wrong with it is a fault of its own.
+    if place != MEMORY and not (file and file.exists() and sqlite_problem(file)):
+        records = MlflowExaminer(place)
+        names = dict.fromkeys([*records.sweeps(), *names])
+    if name is not None and name not in names:
+        raise UnknownSweep(f"{place}: no sweep called {name!r}{nearest(name, names)} (there: {', '.join(names)})")
+    chosen = list(names) if name is None else [name]
+    at_work = records.running() if records else {}
+    at_work |= {name: "a process in this folder" for name in chosen if is_running(work / name)}
+    for running in [name for name in chosen if name in at_work]:
+        _say(f"{running}: {at_work[running]} runs it, so it is not looked at")
+        chosen.remove(running)
+    return Scope(records, place, chosen, work)
+
+
+def _faults(scope: Scope) -> Iterator[tuple[str, Fault]]:
+    """All that is wrong, by the name of the checkup that finds it."""
+    from resablate.checkups import CHECKUPS, Fault
+
+    for kind, look in CHECKUPS.items():
+        try:
+            yield from ((kind, fault) for fault in look(scope))
+        except ResablateError as error:
+            yield kind, Fault("cannot be looked at", str(error), "mend this first")
+
+
+def _mend(scope: Scope) -> int:
+    """Mend what can be mended, while no sweep can be begun; how much is wrong afterwards."""
+    from resablate.scheduling.batches import TRIALS
+    from resablate.storage.locks import exclusive_lock, wait_for_workers
+    from resablate.storage.spool import SPOOL
+    from resablate.tracking import MlflowExaminer
+
+    names: list[str] = []
+    with ExitStack() as held:
+        for name in scope.names:
+            try:
+                held.enter_context(exclusive_lock(scope.work / name, name, parts=(SPOOL, TRIALS)))
+                wait_for_workers(scope.work / name, name, seconds=0)
+            except ResourceError as error:
+                _say(f"not mended: {error}")
+            else:
+                names.append(name)
+        for kind, fault in _faults(scope._replace(names=names)):
+            if fault.mend:
+                _act(kind, fault)
+    afresh = MlflowExaminer(scope.uri) if scope.records else None  # one reads each record once
+    return sum(1 for _ in _faults(scope._replace(records=afresh)))
+
+
+def _act(kind: str, fault: Fault) -> None:
+    assert fault.mend is not None
+    try:
+        fault.mend()
+    except (ResablateError, OSError) as error:
+        _say(f"not mended: {kind}: {fault.place}: {error}")
+    else:
+        _say(f"mended: {kind}: {fault.place}")
+
+
+def _say(line: str) -> None:
+    out.print(line, markup=False, highlight=False, soft_wrap=True)

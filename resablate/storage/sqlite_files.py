@@ -1,0 +1,27 @@
+"""A sqlite file, looked at by sqlite itself."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+
+def sqlite_problem(file: Path) -> str:
+    """What is wrong with a database that somebody has made there, in a few words; empty where nothing is.
+
+    Source: sqlite.org/pragma.html, quick_check; sqlite.org/schematab.html.
+
+    Args:
+        file: which is there.
+    """
+    try:
+        # A reader of its own, which makes nothing and changes nothing.
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            [found] = connection.execute("PRAGMA quick_check(1)").fetchone()
+            [tables] = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error as error:
+        return f"it cannot be read ({error})"
+    if found != "ok":
+        return f"it is damaged ({' '.join(str(found).split())})"
+    return "" if tables else "it is empty"

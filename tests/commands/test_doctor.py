@@ -1,0 +1,255 @@
+"""A store that is broken in every way at once: `doctor` finds each, mends what is safe, and the sweep goes on."""
+
+import json
+import os
+import subprocess
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+from resablate.checkups import CHECKUPS, Scope, disks
+from resablate.processes import process_start
+from resablate.scheduling.ray_sessions import mark_sessions
+from resablate.storage.spool import write_spooled
+from resablate.sweep import parse_sweep
+from resablate.tracking import MlflowTracker
+from resablate.tracking.leases import this_process
+from resablate.tracking.mlflow_leases import OWNER
+from tests.commands.shell import Shell
+from tests.factories import make_result
+from tests.scheduling.tiny import BASE
+from tests.tracking.databases import make_database
+
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
+
+SMALL = {**BASE, "dataset.train_examples": 64, "epochs": 1, "depth": 8}
+TRIALS = 5
+BY_HAND = {"weights", "claimed", "curves", "clocks", "spools"}
+"""What `--mend` leaves alone."""
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path / "temporary"))
+    monkeypatch.setattr("resablate.tracking.mlflow_records._PAUSE_SECONDS", 0)  # what is damaged here stays so
+    monkeypatch.setattr("resablate.tracking.mlflow_submissions._PAUSES", ())
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    return Shell(tmp_path, monkeypatch, capsys)
+
+
+def grid(**analyses: Any) -> dict[str, Any]:
+    axes = {"seed": list(range(TRIALS))}
+    return {"name": "grid", "base": SMALL, "axes": axes, "analyses": analyses, "resources": {"pack": 1}}
+
+
+def search() -> dict[str, Any]:
+    axes = {"learning_rate": {"low": 0.01, "high": 0.1}}
+    wanted = {"method": "tpe", "trials": 2, "minimize": "val_error"}
+    return {"name": "found", "base": SMALL, "axes": axes, "search": wanted, "resources": {"pack": 1}}
+
+
+def ended_process() -> int:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    assert process_start(process.pid) is None
+    return process.pid
+
+
+class Broken:
+    """The store of two sweeps that have run, and what is done to it."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.folder = shell.folder
+        self.client = MlflowClient(tracking_uri=make_database(shell.folder))
+        for content in (search(), grid(), grid(lesion={"examples": 16})):  # what is asked later has files of its own
+            ran = shell("sweep", shell.write(content), "--inline")
+            assert ran.code == 0, ran.err
+        found = self.client.get_experiment_by_name("grid")
+        assert found is not None
+        self.experiment = found.experiment_id
+        self.submission, *self.trials = sorted(
+            self.client.search_runs([self.experiment]), key=lambda run: run.data.tags["resablate.kind"]
+        )
+        submissions = [run for run in self.trials if run.data.tags["resablate.kind"] == "sweep"]
+        self.submission = max([run for run in [self.submission, *submissions]], key=lambda run: run.info.start_time)
+        self.trials = [run for run in self.client.search_runs([self.experiment]) if "resablate.key" in run.data.tags]
+
+    def file(self, run: Any, pattern: str) -> Path:
+        [found] = (self.folder / "mlartifacts" / "grid" / run.info.run_id / "artifacts").glob(pattern)
+        return found
+
+    def new_run(self, key: str, status: str, *, hours: float = 0, kind: str = "trial", **tags: str) -> str:
+        said = {"schema": "2", "kind": kind, "key": key, "status": status, "sweep": "grid"}
+        start = int(1000 * (time.time() + 3600 * hours))
+        all_tags = {f"resablate.{name}": value for name, value in said.items() if value} | tags
+        run = self.client.create_run(self.experiment, start_time=start, tags=all_tags)
+        if kind == "trial" and status != "open":
+            self.client.set_terminated(run.info.run_id, "KILLED")
+        return run.info.run_id
+
+    def break_records(self) -> None:
+        damaged, missing, answers, weights, curve = self.trials
+        self.file(damaged, "result.json").write_text("{}")
+        self.file(missing, "result.json").unlink()
+        self.file(answers, "answers-*.json").write_text("{}")
+        self.file(weights, "weights.safetensors").write_bytes(b"")
+        self.client.log_metric(curve.info.run_id, "epoch", 1, step=1, timestamp=1)
+        self.file(self.submission, "trials*.json").write_text("[")
+        self.new_run("0" * 12, "finished")
+        self.new_run("1" * 12, "failed", hours=5)
+        self.new_run(curve.data.tags["resablate.key"], "running")
+        self.client.update_run(self.new_run("2" * 12, "running"), status="RUNNING")
+        self.new_run("", "", kind="sweep", **{OWNER: json.loads(json.dumps(self.owner(ended_process())))})
+
+    @staticmethod
+    def owner(pid: int) -> str:
+        return this_process()._replace(process=str(pid), start="1").tag
+
+    def break_study(self) -> None:
+        import optuna
+
+        study = optuna.load_study(study_name="found", storage=f"sqlite:///{self.folder / 'optuna.db'}")
+        study.ask()
+
+    def break_folder(self) -> None:
+        work = self.folder / ".resablate" / "grid"
+        curve = self.trials[-1].data.tags["resablate.key"]
+        for key, name, content in (("3" * 12, "checkpoint-000001.safetensors", b"short"), (curve, "kept", b"")):
+            (work / "trials" / key).mkdir(parents=True)
+            (work / "trials" / key / name).write_bytes(content)
+        (work / "trials" / ("3" * 12) / "analyses-000001.json").write_text("[]")
+        write_spooled(work / "spool", make_result(seed=77), weights={})
+        half = write_spooled(work / "spool", make_result(seed=78), weights={})
+        (half / "result.json").write_text("{")
+        (work / "lock").write_text("7 nowhere")
+        (work / "workers.lock").mkdir()
+        (work / "workers.lock" / "8 on nowhere").touch()
+
+    def break_temporary(self) -> None:
+        temporary = self.folder / "temporary"
+        (temporary / "resablate-tune-abc").mkdir()
+        (temporary / "resablate-tune-abc" / "owner.lock").touch()
+        pid = ended_process()
+        (temporary / "ray" / f"session_2026-01-01_00-00-00_000000_{pid}" / "logs").mkdir(parents=True)
+        (temporary / "ray" / f"resablate-driver-{pid}.lock").touch()
+        (temporary / "ray" / "session_2026-01-01_00-00-00_000000_1").mkdir()  # of some other program
+
+
+def kinds(said: str) -> Counter[str]:
+    """How many lines each checkup has."""
+    return Counter(line.partition(":")[0] for line in said.splitlines() if line.partition(":")[0] in CHECKUPS)
+
+
+def test_everything_at_once(shell: Shell) -> None:
+    broken = Broken(shell)
+    ran = shell("doctor")
+    assert (ran.code, kinds(ran.out)) == (0, Counter()), ran.out
+    assert ran.out.startswith("sound: ")
+    broken.break_records()
+    broken.break_study()
+    broken.break_folder()
+    broken.break_temporary()
+    ran = shell("doctor")
+    assert ran.code == 1
+    assert kinds(ran.out) == {
+        "open_runs": 2,
+        "lists": 1,
+        "results": 2,
+        "answers": 1,
+        "weights": 1,
+        "claimed": 1,
+        "twice": 1,
+        "curves": 1,
+        "clocks": 1,
+        "studies": 1,
+        "spools": 2,
+        "checkpoints": 3,
+        "locks": 2,
+        "folders": 3,
+    }, ran.out
+    assert set(kinds(ran.out)) == set(CHECKUPS) - {"databases", "disks"}
+    assert kinds(shell("doctor").out) == kinds(ran.out), "looking changes nothing"
+
+    ran = shell("doctor", "--mend")
+    assert ran.code == 1
+    assert "not mended" not in ran.out
+    assert set(kinds(shell("doctor").out)) == BY_HAND | {"lists"}, "the next sweep writes the list"
+    assert (shell.folder / "temporary" / "ray" / "session_2026-01-01_00-00-00_000000_1").is_dir()
+
+    ran = shell("sweep", shell.write(grid(lesion={"examples": 16})), "--inline")
+    assert ran.code == 0, ran.err
+    assert shell("sweep", shell.write(search()), "--inline").code == 0
+    ran = shell("doctor")
+    assert set(kinds(ran.out)) == BY_HAND - {"spools"}, ran.out
+    for line in ran.out.splitlines():
+        if ", run " in line:
+            broken.client.delete_run(line.partition(", run ")[2].partition(":")[0])
+    assert shell("doctor", "grid").code == 0
+    assert shell("sweep", shell.write(grid(lesion={"examples": 16})), "--inline").code == 0
+    ran = shell("doctor")
+    assert ran.code == 0, ran.out
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [(b"", "it is empty"), (b"SQLite format 3\0" + bytes(100), "it cannot be read"), (b"hello", "it cannot be read")],
+)
+def test_a_database_that_is_none(shell: Shell, content: bytes, problem: str) -> None:
+    (shell.folder / "mlflow.db").write_bytes(content)
+    ran = shell("doctor")
+    assert (ran.code, kinds(ran.out)) == (1, {"databases": 1})
+    assert problem in ran.out
+    assert (shell.folder / "mlflow.db").read_bytes() == content
+
+
+def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 5 * 2**20})())
+    [fault] = disks(Scope(None, "memory:", [], tmp_path / "not" / "there"))
+    assert (fault.place, fault.problem) == (str(tmp_path), "its disk has 5 MiB left")
+
+
+def test_a_sweep_that_runs_is_left_alone(shell: Shell) -> None:
+    from resablate.storage.locks import exclusive_lock
+
+    make_database(shell.folder)
+    with exclusive_lock(shell.folder / ".resablate" / "grid", "grid"):
+        (shell.folder / ".resablate" / "grid" / "trials" / "k").mkdir(parents=True)
+        (shell.folder / ".resablate" / "grid" / "trials" / "k" / "x.partial").touch()
+        ran = shell("doctor", "--mend")
+    assert ran.code == 0
+    assert "grid: a process in this folder runs it, so it is not looked at" in ran.out
+    assert (shell.folder / ".resablate" / "grid" / "trials" / "k" / "x.partial").exists()
+
+
+def test_a_sweep_that_is_leased_is_left_alone(shell: Shell) -> None:
+    """Also where it is run in another folder, or on another machine."""
+    tracker = MlflowTracker(make_database(shell.folder))
+    sweep = parse_sweep(grid())
+    tracker.start_sweep(sweep, trials=[], command="")
+    tracker.start_trial(make_result(seed=0).spec)
+    ran = shell("doctor", "--mend")
+    assert (ran.code, kinds(ran.out)) == (0, Counter()), ran.out
+    assert f"grid: {this_process()} runs it, so it is not looked at" in ran.out
+    assert [lease.keys for lease in tracker.leases()] == [{make_result(seed=0).key}]
+
+
+def test_a_name_that_nobody_knows(shell: Shell) -> None:
+    make_database(shell.folder)
+    ran = shell("doctor", "gird")
+    assert ran.code == 2
+    assert "no sweep called 'gird'" in ran.err
+
+
+def test_sessions_of_this_process_are_in_use(shell: Shell) -> None:
+    from resablate.scheduling.ray_sessions import abandoned_folders
+
+    mark_sessions()
+    (shell.folder / "temporary" / "ray" / f"session_1_{os.getpid()}").mkdir()
+    assert abandoned_folders() == []

@@ -1,0 +1,73 @@
+"""A disk that is full before the first trial, and a folder that is removed while trials run."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import MakeSweep, Numbers
+from tests.faults.sweeps import everything_is_in_order
+from tests.scheduling.tiny import numbers
+
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of a megabyte."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("only root may mount a small disk")
+    yield place
+    subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def fill(place: Path) -> Path:
+    """Take all the room there is."""
+    taken = place / "taken"
+    with taken.open("wb", buffering=0) as file:
+        while True:
+            try:
+                file.write(bytes(4096))
+            except OSError:
+                return taken
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_at_the_start(
+    make_sweep: MakeSweep, small_disk: Path, numbers_undisturbed: Numbers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = make_sweep("inline")
+    (sweep.folder / ".resablate").symlink_to(small_disk)
+    taken = fill(small_disk)
+    assert sweep.run() == 2
+    [line] = sweep.said().strip().splitlines()
+    assert "No space left on device), and checkpoints and results need room there; make some, then run" in line
+    taken.unlink()
+    (sweep.folder / ".resablate").unlink()
+    assert sweep.run() == 0, sweep.said()
+    assert [numbers(result) for result in sweep.results()] == numbers_undisturbed
+    everything_is_in_order(sweep)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["inline", pytest.param("ray", marks=pytest.mark.ray)])
+def test_a_work_folder_that_is_removed_in_the_middle(
+    make_sweep: MakeSweep, where: str, numbers_undisturbed: Numbers
+) -> None:
+    sweep = make_sweep(where)
+    sweep.start()
+    sweep.until(lambda: sweep.reached(2))
+    shutil.rmtree(sweep.folder / ".resablate")
+    assert sweep.ended() in (0, 1), sweep.said()
+    assert "Traceback" not in (sweep.folder / "out").read_text()
+    again = sweep.run("--retry", "failed")
+    assert again == 0, sweep.said()
+    assert [numbers(result) for result in sweep.results()] == numbers_undisturbed
+    everything_is_in_order(sweep)
