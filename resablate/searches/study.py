@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -34,8 +35,10 @@ _ASKED = "resablate.asked"
 """User attribute of the study: the part of the sweep that its numbers depend on."""
 _BUSY_SECONDS = 60
 """How long a write waits for a dashboard or another sweep that is writing to the same sqlite file."""
-_SQLITE_LATER = ("database is locked", "database or disk is full", "disk I/O error")
-"""What sqlite says where a file cannot be written for a while. Source: sqlite.org/rescode.html, 5, 13 and 10."""
+_SQLITE_LATER = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+"""Sqlite's codes where a file cannot be written for a while."""
+_PRIMARY = 0xFF
+"""The part of a code that says which kind it is. Source: sqlite.org/rescode.html."""
 _MLFLOW_TABLES = {"experiments", "runs", "latest_metrics"}
 _SIMPLE = (bool, int, float, str, type(None))
 
@@ -121,7 +124,8 @@ def _is_away(error: BaseException) -> bool:
 
     if sqlite_file(study_address()) is None:
         return isinstance(error, OperationalError | InterfaceError)
-    return isinstance(error, OperationalError) and any(words in str(error) for words in _SQLITE_LATER)
+    code: int = getattr(error.orig, "sqlite_errorcode", 0) if isinstance(error, OperationalError) else 0
+    return code & _PRIMARY in _SQLITE_LATER
 
 
 def distributions(sweep: SweepSpec) -> dict[str, BaseDistribution]:

@@ -1,5 +1,6 @@
 """A search whose database is away for a while proposes what it would have proposed, and each point once."""
 
+import sqlite3
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,8 +27,14 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patience, "_RETRY_SECONDS", 0.0)
 
 
+def sqlite_error(message: str, code: int) -> OperationalError:
+    error = sqlite3.OperationalError(message)
+    error.sqlite_errorcode = code
+    return OperationalError("UPDATE", {}, error)
+
+
 def locked() -> OperationalError:
-    return OperationalError("UPDATE", {}, Exception("database is locked"))
+    return sqlite_error("database is locked", sqlite3.SQLITE_BUSY_SNAPSHOT)
 
 
 @contextmanager
@@ -106,15 +113,17 @@ def test_who_is_stopped_waits_no_longer(act: str, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(
-    ("address", "message", "kind"),
+    ("address", "error", "message", "kind"),
     [
-        ("sqlite:///studies.db", "database is locked", TrackerAway),
-        ("sqlite:///studies.db", "unable to open database file", TrackingError),
-        ("postgresql://host/studies", "connection refused", TrackerAway),
+        ("sqlite:///studies.db", locked(), "database is locked", TrackerAway),
+        ("sqlite:///studies.db", sqlite_error("no file", sqlite3.SQLITE_CANTOPEN), "no file", TrackingError),
+        ("postgresql://host/studies", OperationalError("", {}, Exception("refused")), "refused", TrackerAway),
     ],
 )
-def test_what_counts_as_away(address: str, message: str, kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_counts_as_away(
+    address: str, error: OperationalError, message: str, kind: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("RESABLATE_STUDY_STORAGE", address)
     with pytest.raises(TrackingError, match=message) as caught, study_errors(SWEEP):
-        raise StorageInternalError("invalid data in the commit") from OperationalError("", {}, Exception(message))
+        raise StorageInternalError("invalid data in the commit") from error
     assert type(caught.value) is kind
