@@ -93,12 +93,13 @@ class FolderTracker(Tracker):
             write_bytes(current.folder / RUNNING / spec.key, b"")
         current.running.add(spec.key)
 
-    def log_epoch(self, spec_key: str, metrics: EpochMetrics) -> None:
+    def log_epoch(self, spec_key: str, *rows: EpochMetrics) -> None:
         """Notes how many epochs are done; what they gave comes with the result."""
+        done = max(metrics.epoch for metrics in rows)
         current = self._submission()
         self._check_running(spec_key)
-        with self._errors(f"logging epoch {metrics.epoch} of trial {spec_key}"):
-            write_bytes(current.folder / RUNNING / spec_key, str(metrics.epoch).encode())
+        with self._errors(f"logging epoch {done} of trial {spec_key}"):
+            write_bytes(current.folder / RUNNING / spec_key, str(done).encode())
 
     def finish_trial(self, result: TrialResult, *, weights: Mapping[str, Path], figures: Mapping[str, bytes]) -> None:
         """Files the outcome and closes the record; pictures are drawn when the record is filed elsewhere."""
