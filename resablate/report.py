@@ -124,8 +124,10 @@ def check_folder(folder: Path) -> None:
     Raises:
         ResablateError: unless `folder` is missing, empty or a report, whose content will be lost, and can be written.
     """
-    missing = [place for place in folder.parents if not place.exists()]
+    missing: list[Path] = []
     try:
+        folder.exists()  # a name may be too long for any folder
+        missing = [place for place in folder.parents if not place.exists()]
         folder.parent.mkdir(parents=True, exist_ok=True)
         writable = os.access(folder.parent, os.W_OK | os.X_OK)
     except OSError as error:

@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from resablate.claims.answer import Answer, Shown
+from resablate.claims.answer import OPPOSITES, Answer, Shown
 from resablate.claims.answering import Answers
 from resablate.claims.claim import Part
 from resablate.claims.rounds import LEVEL
@@ -136,10 +136,12 @@ def interval_picture(answer: Answer) -> Markup:
     """The interval against what it is compared with, and the margin about that: an inline SVG; empty without one."""
     if (shown := answer.shown) is None:
         return Markup("")
-    part, value, low, high = shown.part, shown.value, shown.low, shown.high
+    part, value, low, high, reference = shown.part, shown.value, shown.low, shown.high, shown.part.reference
     if not all(map(math.isfinite, (value, low, high))):
         return Markup("")
-    margin_low, margin_high = part.reference - part.margin, part.reference + part.margin
+    if value < 0 and part.noun in OPPOSITES:  # as the number beside it is told
+        value, low, high, reference = -value, -high, -low, -reference
+    margin_low, margin_high = reference - part.margin, reference + part.margin
     least, most = min(low, margin_low), max(high, margin_high)
     span = (most - least) or 1.0
 
@@ -151,7 +153,7 @@ def interval_picture(answer: Answer) -> Markup:
     if part.margin:
         width = float(place(margin_high)) - float(place(margin_low))
         band = f'<rect class="margin" x="{place(margin_low)}" y="3" width="{width:.1f}" height="{_HEIGHT - 6}"/>'
-    line = place(part.reference)
+    line = place(reference)
     return Markup(  # numbers alone, and words of ours
         f'<svg class="interval" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}" role="img" '
         'aria-label="The interval against the value it is compared with">'

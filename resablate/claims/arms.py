@@ -92,6 +92,11 @@ class Arm:
         return matches(params, self.fields) and (self.also is None or self.also(params))
 
     @property
+    def is_open(self) -> bool:
+        """Whether it holds whatever differs from something: "every other shortcut" is those that were trained."""
+        return any(isinstance(condition, Other) for condition in self.fields.values())
+
+    @property
     def planned(self) -> tuple[dict[str, Any], ...]:
         """The trainings that a sweep for it has."""
         return self.trainings or (plain(self.fields),)

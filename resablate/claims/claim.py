@@ -70,12 +70,13 @@ class Part:
         return replace(self.at_looks[place], looks=self.looks, at_looks=self.at_looks)
 
     def ends(self, interval: Interval) -> tuple[float, float]:
-        """The ends of an interval of the part's number, as far as that number can go.
+        """The ends of an interval of the number, as far as it can go; infinite ones where nothing is known of them.
 
         What is cut off holds no possible value, so the interval covers as often as before.
         """
+        low, high = float(interval.low), float(interval.high)
         least, greatest = self.possible
-        return max(float(interval.low), least), min(float(interval.high), greatest)
+        return (max(low, least), min(high, greatest)) if math.isfinite(low) and math.isfinite(high) else (low, high)
 
 
 @dataclass(frozen=True)

@@ -155,7 +155,8 @@ def _transitions(network: ResidualNetwork) -> Iterator[nn.Conv2d]:
 def _outside_branch(block: Block) -> Iterator[nn.Module]:
     for name, part in block.named_children():
         if name != "branch":
-            yield from part.modules()
+            scaling = {module for scale in getattr(part, "scales", ()) for module in scale.modules()}
+            yield from (module for module in part.modules() if module not in scaling)
 
 
 def _input_sizes(network: nn.Module, images: Tensor) -> dict[nn.Module, tuple[int, int]]:

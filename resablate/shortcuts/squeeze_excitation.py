@@ -40,6 +40,11 @@ class SqueezeExcitation(Shortcut):
             if isinstance(layer, nn.Conv2d) and layer.bias is not None:
                 nn.init.zeros_(layer.bias)
 
+    @property
+    def scales(self) -> tuple[nn.Module, ...]:
+        """What weighs the channels; nothing is carried through it."""
+        return (self.excite,)
+
     def forward(self, x: Tensor, residual: Tensor) -> Addends:
         """The two addends."""
         return Addends(carried=self.match(x), added=torch.sigmoid(self.excite(residual)) * residual)

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import kendalltau
 
 from resablate.statistics.degrees import welch
 from resablate.statistics.estimate import MANY, Array, Estimate
@@ -68,6 +67,8 @@ def resemblance(
 
 def rank_correlations(profiles: Sequence[Sequence[float]]) -> Array:
     """(trainings, trainings) Kendall's tau-b of every two profiles; 0 where one of them is constant."""
+    from scipy.stats import kendalltau
+
     found = np.eye(len(profiles))
     for row, one in enumerate(profiles):
         for column, other in enumerate(profiles[:row]):

@@ -119,12 +119,12 @@ class FolderTracker(Tracker):
 
     def log_epoch(self, spec_key: str, *rows: EpochMetrics) -> None:
         """Notes how many epochs are done; what they gave comes with the result."""
+        done = max(metrics.epoch for metrics in rows)
         current = self._submission()
         self._check_running(spec_key)
-        with self._errors(f"logging epochs of trial {spec_key}"):
+        with self._errors(f"logging epoch {done} of trial {spec_key}"):
             self._leases.check()
-            epoch = max((metrics.epoch for metrics in rows), default=0)
-            write_begun(current.folder, spec_key, Begun(epoch, self._leases.held))
+            write_begun(current.folder, spec_key, Begun(done, self._leases.held))
 
     def finish_trial(self, result: TrialResult, *, weights: Mapping[str, Path], figures: Mapping[str, bytes]) -> None:
         """Files the outcome and closes the record; pictures are drawn when the record is filed elsewhere."""

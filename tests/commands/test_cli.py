@@ -355,7 +355,7 @@ def test_check_and_a_dry_run_say_how_trials_are_packed(
     shell.write(changed(axes={"seed": [0, 1, 2], "learning_rate": [0.1, 0.2]}, resources=resources))
     make_database(shell.folder)
     for words in (["check", "tiny.yaml"], ["sweep", "tiny.yaml", "--dry-run"]):
-        assert [line for line in shell(*words).out.splitlines() if "pack" in line] == said
+        assert [line for line in shell(*words).out.splitlines() if line.startswith("packs: ")] == said
 
 
 @pytest.mark.usefixtures("nothing_runs")
