@@ -188,7 +188,6 @@ class _Answered(NamedTuple):
 
 
 def _file(run_id: str, answered: _Answered, tracker: Tracker) -> TrialResult:
-
     result = TrialResult.from_json(answered.result)
     with tempfile.TemporaryDirectory() as folder:
         files = {name: Path(folder) / name for name in answered.weights}

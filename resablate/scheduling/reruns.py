@@ -79,11 +79,13 @@ def set_aside(plan: SweepPlan, tracker: Tracker, wanted: str) -> int:
             " the sweep another name, or forget it with resablate rm"
         )
     keys = _wanted_keys(plan, tracker, wanted)
-    runs = {run_id for key, run_id in tracker.complete_keys().items() if key in keys}
-    for run_id in runs:
-        tracker.keeping().supersede(run_id)
+    count = 0
     # Of one training there may be several complete runs: each of them is out of date.
-    return len(runs) + (set_aside(plan, tracker, ",".join(keys)) if runs else 0)
+    while runs := {run_id for key, run_id in tracker.complete_keys().items() if key in keys}:
+        for run_id in runs:
+            tracker.keeping().supersede(run_id)
+        count += len(runs)
+    return count
 
 
 def _wanted_keys(plan: SweepPlan, tracker: Tracker, wanted: str) -> list[str]:

@@ -104,6 +104,7 @@ class Shortcut(nn.Module, ABC):
         packs: whether the shortcuts of a pack's members may run as one: `forward` passes x and the residual through
             layers and operations on each number alone, and an argument marked PER_MEMBER that it reads is kept under
             its own name, for it may be a tensor (K*C, 1, 1). What does not say so is not packed.
+        scales: modules that weigh one of the sides, and through which nothing is carried.
     """
 
     input_factor: float = 1.0
@@ -116,6 +117,11 @@ class Shortcut(nn.Module, ABC):
         self.out_channels = out_channels
         self.stride = stride
         self.match: nn.Module = Pad(in_channels=in_channels, out_channels=out_channels, stride=stride)
+
+    @property
+    def scales(self) -> tuple[nn.Module, ...]:
+        """None, unless a row says so."""
+        return ()
 
     @property
     def carries(self) -> bool:
