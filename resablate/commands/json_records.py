@@ -1,21 +1,20 @@
-"""What `--json` prints to stdout, one record for each verb; `resablate list json` describes them."""
+"""What `--json` prints of verbs that check, run and measure trials."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from resablate.commands.console import out
 
-_RECORD = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+class Record(BaseModel):
+    """What a program reads of a verb."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
-class TrialRecord(BaseModel):
+class TrialRecord(Record):
     """One trial of a sweep."""
-
-    model_config = _RECORD
 
     trial: str
     """Its name for people."""
@@ -38,10 +37,8 @@ class TrialRecord(BaseModel):
     """Every field and argument, defaults too."""
 
 
-class StatusRecord(BaseModel):
+class StatusRecord(Record):
     """`resablate status NAME`."""
-
-    model_config = _RECORD
 
     sweep: str
     counts: dict[str, int]
@@ -55,10 +52,8 @@ class StatusRecord(BaseModel):
     trials: list[TrialRecord]
 
 
-class OutcomeRecord(BaseModel):
+class OutcomeRecord(Record):
     """`resablate sweep FILE`, `resablate trial` and `resablate clone`."""
-
-    model_config = _RECORD
 
     sweep: str
     planned: int
@@ -84,10 +79,8 @@ class OutcomeRecord(BaseModel):
     exit_code: int
 
 
-class CostRecord(BaseModel):
+class CostRecord(Record):
     """What one trial would cost."""
-
-    model_config = _RECORD
 
     trial: str
     key: str
@@ -97,10 +90,8 @@ class CostRecord(BaseModel):
     seconds: float
 
 
-class CheckRecord(BaseModel):
+class CheckRecord(Record):
     """`resablate check FILE`."""
-
-    model_config = _RECORD
 
     sweep: str
     trials: list[CostRecord]
@@ -120,10 +111,8 @@ class CheckRecord(BaseModel):
     notes: list[str]
 
 
-class ReportRecord(BaseModel):
+class ReportRecord(Record):
     """`resablate report NAME`."""
-
-    model_config = _RECORD
 
     sweep: str
     page: str
@@ -138,20 +127,16 @@ class ReportRecord(BaseModel):
     """Title -> address, or the command that opens it."""
 
 
-class RowRecord(BaseModel):
+class RowRecord(Record):
     """`resablate list TABLE`, a list of these."""
-
-    model_config = _RECORD
 
     name: str
     takes: str
     what: str
 
 
-class AnswerRecord(BaseModel):
+class AnswerRecord(Record):
     """One number that an analysis gave."""
-
-    model_config = _RECORD
 
     key: str
     """Of the trial."""
@@ -162,10 +147,8 @@ class AnswerRecord(BaseModel):
     unit: str
 
 
-class AnalyzeRecord(BaseModel):
+class AnalyzeRecord(Record):
     """`resablate analyze TARGET`."""
-
-    model_config = _RECORD
 
     target: str
     asked: int
@@ -175,53 +158,16 @@ class AnalyzeRecord(BaseModel):
     problems: list[str]
 
 
-class CalibrationRecord(BaseModel):
+class CalibrationRecord(Record):
     """`resablate calibrate`."""
-
-    model_config = _RECORD
 
     device: str
     file: str
     measured: str
 
 
-class StopRecord(BaseModel):
+class StopRecord(Record):
     """`resablate stop KEY`."""
-
-    model_config = _RECORD
 
     key: str
     sweep: str
-
-
-RECORDS: Mapping[str, type[BaseModel]] = {
-    "status": StatusRecord,
-    "sweep": OutcomeRecord,
-    "trial": OutcomeRecord,
-    "clone": OutcomeRecord,
-    "check": CheckRecord,
-    "report": ReportRecord,
-    "list": RowRecord,
-    "analyze": AnalyzeRecord,
-    "calibrate": CalibrationRecord,
-    "stop": StopRecord,
-}
-"""Verb -> what it prints with --json."""
-
-
-def print_record(record: BaseModel) -> None:
-    """Print a record to stdout; numbers that are not finite are null."""
-    print_json(record.model_dump_json(indent=1))
-
-
-def print_json(text: str) -> None:
-    """Print JSON to stdout, as it is."""
-    out.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def described() -> list[RowRecord]:
-    """Each verb, its fields and what it is, as `resablate list json` shows them."""
-    return [
-        RowRecord(name=verb, takes=", ".join(record.model_fields), what=(record.__doc__ or "").partition("\n")[0])
-        for verb, record in RECORDS.items()
-    ]
