@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from resablate.commands.json_records import Record, TrialRecord
+from pydantic import BaseModel
+
+from resablate.commands.json_records import RECORD, TrialRecord
 
 
-class SweepRecord(Record):
+class SweepRecord(BaseModel):
     """`resablate sweeps`, a list of these."""
+
+    model_config = RECORD
 
     sweep: str
     question: str
@@ -16,23 +20,29 @@ class SweepRecord(Record):
     """Why it cannot be read; empty if it can."""
 
 
-class RunsRecord(Record):
+class RunsRecord(BaseModel):
     """`resablate runs NAME`."""
+
+    model_config = RECORD
 
     sweep: str
     trials: list[TrialRecord]
 
 
-class ForgottenRecord(Record):
+class ForgottenRecord(BaseModel):
     """`resablate rm NAME`."""
+
+    model_config = RECORD
 
     sweep: str
     trials: int
     """Trials whose records are gone."""
 
 
-class SyncedRecord(Record):
+class SyncedRecord(BaseModel):
     """`resablate sync FOLDER`, a list of these, one for each sweep in it."""
+
+    model_config = RECORD
 
     sweep: str
     filed: int
@@ -45,8 +55,10 @@ class SyncedRecord(Record):
     """Networks that came without their weights."""
 
 
-class JobRecord(Record):
+class JobRecord(BaseModel):
     """`resablate submit FILE`; what the job prints goes to stderr."""
+
+    model_config = RECORD
 
     sweep: str
     job: str
@@ -59,8 +71,10 @@ class JobRecord(Record):
     """None where it was not followed to its end."""
 
 
-class FaultRecord(Record):
+class FaultRecord(BaseModel):
     """One thing that is wrong."""
+
+    model_config = RECORD
 
     checkup: str
     """What found it."""
@@ -71,8 +85,10 @@ class FaultRecord(Record):
     """Whether `--mend` mends it."""
 
 
-class DoctorRecord(Record):
+class DoctorRecord(BaseModel):
     """`resablate doctor`."""
+
+    model_config = RECORD
 
     sweeps: list[str]
     """Those that were looked at."""
@@ -83,8 +99,10 @@ class DoctorRecord(Record):
     """What was not looked at, and what was and was not mended."""
 
 
-class PagesRecord(Record):
+class PagesRecord(BaseModel):
     """`resablate ui`; it is printed when the server starts, which ends with the command."""
+
+    model_config = RECORD
 
     address: str
     """Of the first page."""
@@ -94,8 +112,10 @@ class PagesRecord(Record):
     """Whether this command serves them; else a server does that runs already."""
 
 
-class ClaimRecord(Record):
+class ClaimRecord(BaseModel):
     """`resablate claims`, a list of these."""
+
+    model_config = RECORD
 
     claim: str
     statement: str
@@ -104,8 +124,10 @@ class ClaimRecord(Record):
     """What a sweep must vary to test it."""
 
 
-class VerdictRecord(Record):
+class VerdictRecord(BaseModel):
     """`resablate claims SWEEP ...`, a list of these."""
+
+    model_config = RECORD
 
     claim: str
     statement: str

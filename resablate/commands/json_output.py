@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from resablate.commands.console import out
 from resablate.commands.json_keeping import (
@@ -25,14 +25,13 @@ from resablate.commands.json_records import (
     CalibrationRecord,
     CheckRecord,
     OutcomeRecord,
-    Record,
     ReportRecord,
     RowRecord,
     StatusRecord,
     StopRecord,
 )
 
-RECORDS: Mapping[str, type[Record] | type[list[Any]]] = {
+RECORDS: Mapping[str, type[BaseModel] | type[list[Any]]] = {
     "analyze": AnalyzeRecord,
     "calibrate": CalibrationRecord,
     "check": CheckRecord,
@@ -56,12 +55,12 @@ RECORDS: Mapping[str, type[Record] | type[list[Any]]] = {
 """Verb, with what follows it where that makes a difference -> what it prints with --json."""
 
 
-def print_record(record: Record) -> None:
+def print_record(record: BaseModel) -> None:
     """Print a record to stdout; numbers that are not finite are null."""
     print_json(record.model_dump_json(indent=1))
 
 
-def print_records(records: Sequence[Record]) -> None:
+def print_records(records: Sequence[BaseModel]) -> None:
     """Print a list of records to stdout."""
     print_json(json.dumps([record.model_dump(mode="json") for record in records], indent=1))
 

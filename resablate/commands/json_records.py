@@ -6,15 +6,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-
-class Record(BaseModel):
-    """What a program reads of a verb."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+RECORD = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+"""What a program reads: every field is described, and there are no others."""
 
 
-class TrialRecord(Record):
+class TrialRecord(BaseModel):
     """One trial of a sweep."""
+
+    model_config = RECORD
 
     trial: str
     """Its name for people."""
@@ -37,8 +36,10 @@ class TrialRecord(Record):
     """Every field and argument, defaults too."""
 
 
-class StatusRecord(Record):
+class StatusRecord(BaseModel):
     """`resablate status NAME`."""
+
+    model_config = RECORD
 
     sweep: str
     counts: dict[str, int]
@@ -52,8 +53,10 @@ class StatusRecord(Record):
     trials: list[TrialRecord]
 
 
-class OutcomeRecord(Record):
+class OutcomeRecord(BaseModel):
     """`resablate sweep FILE`, `resablate trial` and `resablate clone`."""
+
+    model_config = RECORD
 
     sweep: str
     planned: int
@@ -79,8 +82,10 @@ class OutcomeRecord(Record):
     exit_code: int
 
 
-class CostRecord(Record):
+class CostRecord(BaseModel):
     """What one trial would cost."""
+
+    model_config = RECORD
 
     trial: str
     key: str
@@ -90,8 +95,10 @@ class CostRecord(Record):
     seconds: float
 
 
-class CheckRecord(Record):
+class CheckRecord(BaseModel):
     """`resablate check FILE`."""
+
+    model_config = RECORD
 
     sweep: str
     trials: list[CostRecord]
@@ -111,8 +118,10 @@ class CheckRecord(Record):
     notes: list[str]
 
 
-class ReportRecord(Record):
+class ReportRecord(BaseModel):
     """`resablate report NAME`."""
+
+    model_config = RECORD
 
     sweep: str
     page: str
@@ -127,16 +136,20 @@ class ReportRecord(Record):
     """Title -> address, or the command that opens it."""
 
 
-class RowRecord(Record):
+class RowRecord(BaseModel):
     """`resablate list TABLE`, a list of these."""
+
+    model_config = RECORD
 
     name: str
     takes: str
     what: str
 
 
-class AnswerRecord(Record):
+class AnswerRecord(BaseModel):
     """One number that an analysis gave."""
+
+    model_config = RECORD
 
     key: str
     """Of the trial."""
@@ -147,8 +160,10 @@ class AnswerRecord(Record):
     unit: str
 
 
-class AnalyzeRecord(Record):
+class AnalyzeRecord(BaseModel):
     """`resablate analyze TARGET`."""
+
+    model_config = RECORD
 
     target: str
     asked: int
@@ -158,16 +173,20 @@ class AnalyzeRecord(Record):
     problems: list[str]
 
 
-class CalibrationRecord(Record):
+class CalibrationRecord(BaseModel):
     """`resablate calibrate`."""
+
+    model_config = RECORD
 
     device: str
     file: str
     measured: str
 
 
-class StopRecord(Record):
+class StopRecord(BaseModel):
     """`resablate stop KEY`."""
+
+    model_config = RECORD
 
     key: str
     sweep: str

@@ -83,16 +83,7 @@ def submit(
         _say(f"{job.id} is running already{f'; {job.note}' if job.note else ''}")
     else:
         _say(f"submitted {len(package.files)} files, {size:.1f} MiB, as {job.id}")
-    record = JobRecord(sweep=sweep.name, job=job.id, attached=job.attached, status="", exit_code=None)
-    if not follow:
-        print_record(record) if as_json else out.print(job.id, highlight=False, soft_wrap=True)
-        _tell_how(client, job)
-        return
-    status, code = _follow(client, job, write=_write_aside if as_json else _write)
-    if as_json:
-        print_record(record.model_copy(update={"status": status, "exit_code": code}))
-    if code:
-        sys.exit(code)
+    _tell_ending(client, sweep.name, job, follow=follow, as_json=as_json)
 
 
 def _check_words(context: typer.Context, file: Path, words: list[str]) -> None:
@@ -133,6 +124,20 @@ def _tell_left_out(files: tuple[str, ...]) -> None:
     if files:
         shown = ", ".join(files[:_SHOWN_FILES]) + (f" and {more} more" if more > 0 else "")
         _say(f"not sent, because of their names: {shown}")
+
+
+def _tell_ending(client: JobSubmissionClient, sweep: str, job: Job, *, follow: bool, as_json: bool) -> None:
+    """Follow a job to its end, or say how to; exits with its code."""
+    record = JobRecord(sweep=sweep, job=job.id, attached=job.attached, status="", exit_code=None)
+    if not follow:
+        print_record(record) if as_json else out.print(job.id, highlight=False, soft_wrap=True)
+        _tell_how(client, job)
+        return
+    status, code = _follow(client, job, write=_write_aside if as_json else _write)
+    if as_json:
+        print_record(record.model_copy(update={"status": status, "exit_code": code}))
+    if code:
+        sys.exit(code)
 
 
 def _follow(client: JobSubmissionClient, job: Job, *, write: Callable[[str], None]) -> tuple[str, int]:

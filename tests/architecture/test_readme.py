@@ -54,7 +54,7 @@ def test_every_sweep_is_one(text: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_its_commands_run_in_order(tmp_path: Path) -> None:
     """Those on a sweep of one's own, as they stand, in a folder with that sweep cut to size; then the search."""
     (tmp_path / "sweeps").mkdir()
