@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from resablate.commands.console import Json, SweepName, TrackingUri, command_line, out
-from resablate.commands.json_records import ReportRecord, print_record
+from resablate.commands.json_output import print_record
+from resablate.commands.json_records import ReportRecord
 
 
 def report(
