@@ -35,7 +35,6 @@ def answer_content(found: Answers) -> dict[str, Any]:
     return {
         "level": f"{100 * LEVEL:g} %",
         "family": found.tested,
-        "rounds": found.notes,
         "shown_lines": _SHOWN_LINES,
         "effects": [_effect(told) for told in told_effects(found)],
         "answers": [_line(answer) for answer in decided_first(compared)],

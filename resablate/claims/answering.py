@@ -10,7 +10,7 @@ from resablate.claims.answer import Answer, answer_claims
 from resablate.claims.claim import Claim, Judgement, untested
 from resablate.claims.rounds import Followed, family, follow_rounds, joined_seeds, trainings_of
 from resablate.claims.sweep_comparisons import Effect, effects_of
-from resablate.claims.winner import WINNER, chosen_cell, winner_of
+from resablate.claims.winner import chosen_cell, winner_effect, winner_of
 from resablate.errors import SpecError
 from resablate.result import TrialResult
 from resablate.spec import TrainSpec
@@ -79,8 +79,9 @@ def _at_once(sweeps: Sequence[SweepSpec], results: Sequence[TrialResult], missin
         return Answers(answer_claims(results))
     winner = winner_of(results, sweeps[0])
     effects = effects_of(sweeps[0], [*(result.spec for result in results), *missing])
-    own = {WINNER: winner.claim} if winner and winner.claim else {}
-    own |= {name: claim for effect in effects for name, claim in effect.claims.items()}
+    if winner and winner.claim:
+        effects = (winner_effect(winner.claim),)
+    own = {name: claim for effect in effects for name, claim in effect.claims.items()}
     sentences = winner.sentences if winner else chosen_cell(results, sweeps[0])
     return Answers(answer_claims(results, claims={**own, **CLAIMS}), notes=sentences, effects=effects)
 

@@ -245,7 +245,7 @@ class Claim:
         """The trainings and questions it needs, in a line."""
         arms = ", ".join(dict.fromkeys(arm.name for arm in self.rule.arms))
         asked = ", ".join(self.questions)
-        return (arms or "nothing that exists") + (f"; asks {asked}" if asked else "")
+        return (arms or self.rule.text) + (f"; asks {asked}" if asked else "")
 
     def published_for(self, cells: Iterable[ClaimCell]) -> list[str]:
         """The published numbers that stand for one of these cells."""

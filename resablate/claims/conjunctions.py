@@ -85,7 +85,7 @@ class Missing:
     @property
     def text(self) -> str:
         """What is missing."""
-        return f"not tested: {self.what}"
+        return f"cannot be tested here: needs {self.what}"
 
     @property
     def arms(self) -> Sequence[Arm]:

@@ -49,6 +49,8 @@ class ToldEffect:
             counts = ", ".join(f"{len(values)} {word}" for word, values in groups.items())
             most = max((max(answer.shown.seeds, default=0) for answer in self.answers if answer.shown), default=0)
             seeds = f" with {most} seed{'s' if most > 1 else ''} of each" if most else ""
+            if len(self.answers) == 1:
+                return f"{counts.removeprefix('1 ')}{seeds}"
             return f"nothing is decided yet{seeds} ({counts})"
         return ", ".join(parts)
 
@@ -73,7 +75,7 @@ def told_effects(found: Answers) -> list[ToldEffect]:
 
 
 def published_answers(found: Answers) -> list[Answer]:
-    """The answers to published claims, and that of a search's winner."""
+    """The answers to published claims."""
     own = {name for effect in found.effects for name in effect.claims}
     return [answer for answer in found.answers if answer.claim.id not in own]
 

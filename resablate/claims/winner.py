@@ -10,7 +10,7 @@ from statistics import fmean
 from resablate.claims.claim import Claim
 from resablate.claims.measures import ERROR
 from resablate.claims.named_cells import Against
-from resablate.claims.sweep_comparisons import ERROR_MARGIN, OWN_SOURCE
+from resablate.claims.sweep_comparisons import ERROR_MARGIN, OWN_SOURCE, Effect
 from resablate.claims.trials import ClaimCell, Measured, Trials
 from resablate.result import TrialResult
 from resablate.searches.outcomes import Outcome, best_outcomes
@@ -130,6 +130,12 @@ def error_words(measured: Measured) -> str:
         return f"{error} (n = {sample.count})"
     ends = error_interval(sample)
     return f"{error} ({100 * float(ends.low):.2f} to {100 * float(ends.high):.2f}, n = {sample.count})"
+
+
+def winner_effect(claim: Claim) -> Effect:
+    """The winner against its baseline, as what a search does."""
+    changed, against = ({WINNER: f"the {side}"} for side in _BOTH)
+    return Effect("what the search chose", ERROR, {WINNER: claim}, changed, against, {WINNER: ""})
 
 
 def _baseline(sweep: SweepSpec) -> str:

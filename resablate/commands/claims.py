@@ -33,7 +33,13 @@ def claims(
         int | None, typer.Option("--depth", min=1, help="Layers, where a claim leaves them open.", show_default=False)
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option("--seeds", min=1, help="Of each cell; by power if left out.", show_default=False)
+        int | None,
+        typer.Option(
+            "--seeds",
+            min=1,
+            help="Of each cell, with --until-decided at most; by power if left out.",
+            show_default=False,
+        ),
     ] = None,
     rounds: Annotated[
         bool, typer.Option("--until-decided", help="Plan seeds in rounds until the claims are decided.")
@@ -161,7 +167,7 @@ def _plan(
         raise SpecError(f"--output {output}: is there already; name another file")
     claims = [CLAIMS[name] for name in dict.fromkeys(names)]
     planned = plan_claims(claims, dataset=dataset, depth=depth, seeds=seeds)
-    planned = until_decided(planned, claims) if rounds else planned
+    planned = until_decided(planned, claims, most=seeds) if rounds else planned
     text = _sweep_text(planned)
     if output is None:
         _print(text.rstrip())

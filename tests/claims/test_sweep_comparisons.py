@@ -8,6 +8,7 @@ import pytest
 from resablate.claims.answer import Answer
 from resablate.claims.answering import Answers, answer_sweeps
 from resablate.claims.effects_told import told_effects
+from resablate.component import Component
 from resablate.result import TrialResult
 from resablate.sweep import SweepSpec, parse_sweep
 from tests.factories import make_lesion, make_outcomes, make_result
@@ -107,7 +108,7 @@ def test_one_seed_decides_nothing_and_says_so() -> None:
     assert answer.word == "undecided"
     assert answer.what_would_decide.startswith("one seed")
     [told] = told_effects(answer_sweeps([asked], results))
-    assert told.told == "nothing is decided yet with 1 seed of each (1 undecided)"
+    assert told.told == "undecided with 1 seed of each"
 
 
 def test_a_cell_that_diverges_is_worse_by_its_failures() -> None:
@@ -177,3 +178,18 @@ def test_a_search_that_replicates_nothing_says_what_would_decide() -> None:
     assert "learning_rate" in note
     assert "so nothing is decided" in note
     assert "replicate" in note
+
+
+def test_records_of_an_earlier_version_are_compared_with_those_of_this_one() -> None:
+    """A default that came later stands in new records alone; the trainings are the same."""
+    asked = sweep({"learning_rate": [0.1, 0.2]})
+    today = trained({"learning_rate": 0.1}, 0.1)
+    assert all("stages" in result.spec.network.defaults for result in today)
+    old: list[TrialResult] = []
+    for result in today:
+        network = result.spec.network
+        fewer = {name: value for name, value in network.defaults.items() if name != "stages"}
+        earlier = Component(network.name, network.arguments, fewer, network.identity)
+        old.append(result.model_copy(update={"spec": result.spec.model_copy(update={"network": earlier})}))
+    [answer] = own(answer_sweeps([asked], [*old, *trained({"learning_rate": 0.2}, 0.2)]))
+    assert answer.word == "worse"
