@@ -16,6 +16,7 @@ from resablate.errors import SpecError, UnknownName
 
 if TYPE_CHECKING:
     from resablate.claims.answer import Answer
+    from resablate.claims.answering import Answers
     from resablate.claims.planning import ClaimPlan
 
 
@@ -98,20 +99,41 @@ def _decide(names: Sequence[str], *, as_json: bool, tracking_uri: str | None) ->
     for heading in ("difference (interval)", "what would decide it", "said"):
         shown.add_column(heading, overflow="fold")
     for answer in found.answers:
-        shown.add_row(*_row(answer))
+        if not answer.claim.own:
+            shown.add_row(*_row(answer))
+    _print_own(found)
     out.print(shown, markup=False)
+    _print(
+        f"one level of {100 * LEVEL:g} % for all {found.tested} comparisons and claims tested together (Holm);"
+        f" {len(results)} trials of {', '.join(dict.fromkeys(names))}"
+    )
+
+
+def _print_own(found: Answers) -> None:
+    """What answers the sweep's own question."""
+    from resablate.claims.effects_told import told_effects
+
     for note in found.notes:
         _print(note)
-    _print(
-        f"one level of {100 * LEVEL:g} % for all {found.tested} claims tested together (Holm); {len(results)} trials of"
-        f" {', '.join(dict.fromkeys(names))}"
-    )
+    for told in told_effects(found):
+        _print(f"{told.head}: {told.told}")
+    own = Table(box=None, pad_edge=False)
+    for heading in ("own", "verdict", "n"):
+        own.add_column(heading, no_wrap=True)
+    for heading in ("compared", "difference (interval)", "what would decide it", "said"):
+        own.add_column(heading, overflow="fold")
+    for answer in found.answers:
+        if answer.claim.own:
+            name, verdict, seeds, *rest = _row(answer)
+            own.add_row(name, verdict, seeds, answer.claim.statement, *rest)
+    if own.row_count:
+        out.print(own, markup=False)
 
 
 def _row(answer: Answer) -> list[str]:
     return [
         answer.claim.id,
-        str(answer.verdict),
+        answer.word,
         answer.seeds,
         answer.numbers,
         answer.what_would_decide,

@@ -50,7 +50,7 @@ def report(
     note = note_text(sweep_question(record.sweep), answers, links, ended=ended)
     tracker.file_report(record.sweep.name, page.parent, note=note)
     if as_json:
-        verdicts = {answer.claim.id: str(answer.verdict) for answer in answers.answers if answer.shown is not None}
+        verdicts = {answer.claim.id: answer.word for answer in answers.answers if answer.shown is not None}
         print_record(
             ReportRecord(
                 sweep=record.sweep.name,
