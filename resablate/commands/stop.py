@@ -35,7 +35,8 @@ def stop(
         print_record(StopRecord(key=key, sweep=sweep))
         return
     out.print(
-        f"{key}: ends after the epoch that it is at, and counts as pruned; sweep {sweep} goes on without it",
+        f"{key}: ends after the epoch that it is at, and counts as pruned; sweep {sweep} goes on without it,"
+        f" now and when it is run again; to train it after all: resablate sweep FILE --rerun {key}",
         markup=False,
         highlight=False,
         soft_wrap=True,

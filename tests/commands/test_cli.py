@@ -725,6 +725,7 @@ def test_ui_on_a_port_that_is_taken(shell: Shell) -> None:
         says_what_is_wrong(shell("ui", "--port", str(port)), rf"port {port} cannot be used \(Address already in use\)")
 
 
+@pytest.mark.slow
 def test_ui_tells_a_program_where_to_look(shell: Shell) -> None:
     make_database(shell.folder)
     command = [sys.executable, "-m", "resablate", "ui", "--json"]

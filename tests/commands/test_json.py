@@ -159,6 +159,8 @@ def test_a_running_trial_is_stopped_and_the_others_go_on(shell: Shell) -> None:
     assert read("sweep", ran.out).ended == {"pruned": 1}
     [trial] = read("status", shell("status", "tiny", "--json").out).trials
     assert trial.key == stopped[0] and trial.reason.startswith("stopped after epoch ") and trial.epoch < 400
+    again = read("sweep", shell("sweep", file, "--inline", "--json").out)
+    assert (again.ended, again.ended_before) == ({}, {"pruned": 1}), "it is not trained again by itself"
 
 
 def test_nothing_is_stopped_that_does_not_run(shell: Shell) -> None:
