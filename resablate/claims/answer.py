@@ -210,6 +210,8 @@ class Answer:
         needed = self.needed
         size = "a difference as large as the measured one" if self.claim.own else "an effect of the published size"
         seeds = f"{needed} seeds of each decide {size} with 80 % power" if needed else ""
+        if needed and (shown := self.shown) and isinstance(shown.part.comparison.estimate, Rate):
+            seeds = f"{needed} seeds of each, if all of them fail, or none"
         if self.one_seed:
             usual = ", if seeds differ as those of the papers do" if needed else ""
             return f"one seed: {seeds or 'a second one of each is needed'}{usual}"

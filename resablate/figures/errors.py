@@ -236,7 +236,8 @@ PICTURE = Picture(
     caption=(
         "Test error of each kind of network that was trained: a point for each of n trainings that ended, a bar for "
         "their mean, a line for its 95 % interval over all seeds, and over test examples too where their outcomes are "
-        "known. A cross marks trainings that diverged, which are in no mean; a diamond is the published error, where "
+        "known. One seed has no line: nothing is known of its noise. "
+        "A cross marks trainings that diverged, which are in no mean; a diamond is the published error, where "
         "everything that it stands for is equal; the dashed line is the error of guessing. Note where an axis is "
         "logarithmic. An interval that is wider than the picture is cut. New seeds are those by which no search has "
         "chosen. As He et al. (2016), Table 1."

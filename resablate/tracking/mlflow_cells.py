@@ -217,7 +217,7 @@ class MlflowCells:
 
     def _create(self, sweep: SweepSpec, experiment_id: str, record: CellRecord, cell: str) -> str:
         tags = {SCHEMA: SCHEMA_VERSION, KIND: CELL_KIND, CELL: cell, SWEEP: sweep.name}
-        label = sweep.cell_label(record.spec) + (", new seeds" if record.spec.seed in sweep.new_seeds else "")
+        label = sweep.cell_label(record.spec) + (", new seeds" if cell != record.spec.cell else "")
         client = self._store.client()
         run = client.create_run(experiment_id, tags=tags, run_name=cut_text(label))
         log_values(self._store, run.info.run_id, params=record.params())
