@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from resablate.commands.console import Json, out
-from resablate.commands.json_records import StopRecord, print_record
+from resablate.commands.json_output import print_record
+from resablate.commands.json_records import StopRecord
 from resablate.errors import ResablateError
 
 

@@ -21,6 +21,7 @@ from torchvision import models
 from resablate.adapters import pretrained_builder
 from resablate.commands import tables
 from resablate.commands.assignments import parse_duration
+from resablate.commands.json_keeping import PagesRecord
 from resablate.commands.tables import TABLES
 from resablate.component import Component
 from resablate.datasets import load_dataset
@@ -722,6 +723,24 @@ def test_ui_on_a_port_that_is_taken(shell: Shell) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         says_what_is_wrong(shell("ui", "--port", str(port)), rf"port {port} cannot be used \(Address already in use\)")
+
+
+def test_ui_tells_a_program_where_to_look(shell: Shell) -> None:
+    make_database(shell.folder)
+    command = [sys.executable, "-m", "resablate", "ui", "--json"]
+    process = subprocess.Popen(command, cwd=shell.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout
+        lines = [process.stdout.readline()]
+        while lines[-1] and lines[-1].rstrip() != "}":
+            lines.append(process.stdout.readline())
+        found = PagesRecord.model_validate_json("".join(lines))
+        assert found.served and re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=\S+", found.address)
+        assert found.pages == {}, "no sweep has been run"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        rest, _ = process.communicate(timeout=60)
+    assert rest == ""
 
 
 def printed_link(log: Path, process: subprocess.Popen[bytes]) -> str:

@@ -252,6 +252,7 @@ def break_gpus(folder: Path) -> type[PackTrainable]:
     return Faulty
 
 
+@pytest.mark.slow
 def test_a_lost_gpu_ends_its_process_and_the_trial_continues_in_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
