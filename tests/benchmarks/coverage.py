@@ -34,7 +34,7 @@ PAGE, FIGURES = "coverage.md", "coverage.json"
 REFUSED = (
     *("torchvision:vgg11", "torchvision:densenet121", "torchvision:googlenet", "torchvision:shufflenet_v2_x0_5"),
     *("timm:vovnet39a", "timm:hrnet_w18_small", "timm:dla34", "timm:cspresnet50", "timm:rexnet_100"),
-    *("timm:cait_xxs24_224", "timm:coat_lite_tiny", "timm:pit_ti_224", "timm:tiny_vit_5m_224", "timm:mobilevit_xxs"),
+    *("timm:cait_xxs24_224", "timm:coat_lite_tiny", "timm:tiny_vit_5m_224", "timm:mobilevit_xxs"),
 )
 """Networks that are no chain, or cannot be traced: what is said of them is part of the page."""
 DISSECTED = (
