@@ -53,6 +53,9 @@ def winner_of(results: Sequence[TrialResult], sweep: SweepSpec) -> Winner | None
         return Winner(None, (_unreplicated(head, best[0], len(results)),))
     replicates = {r.spec.cell: r.spec for r in results if r.spec.seed in fresh}
     others = [cell for cell in replicates if cell != spec.cell]
+    # A point of the search was its winner when the search had fewer trials.
+    searched = {result.spec.cell for result in results if result.spec.seed not in fresh}
+    others = [cell for cell in others if cell not in searched] or others
     if spec.cell not in replicates or len(others) > 1:
         return Winner(None, (f"{head}; it has not been trained with new seeds yet.",))
     if not others:

@@ -43,14 +43,15 @@ def best_outcomes(results: Sequence[TrialResult], sweep: SweepSpec, count: int) 
     """The `count` points with the lowest mean over the search's seeds of the first objective, the best first.
 
     A point counts once each of its seeds has ended, and if at least one trial of it finished: there is nothing to learn
-    from a network that diverged.
+    from a network that diverged. Of equal points the order is the same whatever order their results come in.
     """
     ended: list[tuple[float, Outcome]] = [
         (outcome.values[0], outcome)
         for outcome in outcomes(results, sweep)
         if outcome.values is not None and any(result.status == "finished" for result in outcome.results)
     ]
-    return [outcome for _, outcome in sorted(ended, key=lambda pair: pair[0])[:count]]
+    ended.sort(key=lambda pair: (pair[0], min(result.key for result in pair[1].results)))
+    return [outcome for _, outcome in ended[:count]]
 
 
 def _values(group: Sequence[TrialResult], sweep: SweepSpec) -> tuple[float, ...] | None:

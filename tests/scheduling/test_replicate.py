@@ -1,5 +1,6 @@
 """The winner of a search and its baseline, trained anew with seeds that the search never used."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ from resablate.claims.answering import answer_sweeps
 from resablate.errors import SpecError
 from resablate.plan import SweepPlan, checked_plan
 from resablate.report import write_report
+from resablate.result import TrialResult
 from resablate.scheduling import run
+from resablate.searches.outcomes import best_outcomes
 from resablate.sweep import parse_sweep
 from resablate.tracking import MemoryTracker
 from tests.scheduling.test_inline import before_epoch, results, run_tiny
@@ -80,8 +83,22 @@ def test_the_winner_by_validation_and_the_baseline_get_new_seeds(
     assert told.answers[0].shown.seeds == (2, 2)
     assert told.notes[0] == f"The winner by val_error is learning_rate {best:.3g}."
     assert "Trained anew with seeds 5 to 6, which the search never used, its test error is" in told.notes[1]
+    # A search that went on for more trials has a new winner, and the replicates of the one before stay.
+    other = next(result for result in found if result.spec.learning_rate not in (best, BASE_RATE))
+    before = [other.model_copy(update={"spec": other.spec.model_copy(update={"seed": seed})}) for seed in (5, 6)]
+    assert answer_sweeps([plan.sweep], [*before, *found]).notes == told.notes
     page = write_report(found, sweep=plan.sweep, command="x", folder=tmp_path / "report")
     assert all(note in page.read_text() for note in told.notes[:1])
+
+
+def test_equal_points_are_ordered_by_their_trials(memory: MemoryTracker) -> None:
+    plan = searched(seeds=None, analyze_best=None)
+    run_tiny(plan)
+    tied: list[TrialResult] = []
+    for result in results(memory):
+        history = tuple(replace(row, val_error=0.5) for row in result.history)
+        tied.append(result.model_copy(update={"history": history}))
+    assert best_outcomes(tied, plan.sweep, 3) == best_outcomes(tied[::-1], plan.sweep, 3)
 
 
 def test_points_that_are_known_ahead_have_a_winner_too(memory: MemoryTracker) -> None:
