@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from resablate.adapters import adapt, load_pretrained
     from resablate.analyses import (
+        block_spans,
+        branch_ablation,
         lesion,
+        linear_spectrum,
         multi_lesion,
         norm_preservation,
         path_count,
@@ -37,12 +40,14 @@ if TYPE_CHECKING:
     )
     from resablate.question import Question
     from resablate.result import TrialResult
+    from resablate.shortcuts import Addends
     from resablate.spec import TrainSpec
     from resablate.sweep import SweepSpec, load_sweep
     from resablate.training import evaluate, load_weights
     from resablate.trial import Trial, run_trial
 
 __all__ = [
+    "Addends",
     "AnalysisResult",
     "Block",
     "Component",
@@ -55,10 +60,13 @@ __all__ = [
     "Trial",
     "TrialResult",
     "adapt",
+    "block_spans",
+    "branch_ablation",
     "build_network",
     "evaluate",
     "gradients_by_length",
     "lesion",
+    "linear_spectrum",
     "load_dataset",
     "load_pretrained",
     "load_sweep",
@@ -78,7 +86,10 @@ __all__ = [
 _HOMES = {
     "resablate.adapters": ("adapt", "load_pretrained"),
     "resablate.analyses": (
+        "block_spans",
+        "branch_ablation",
         "lesion",
+        "linear_spectrum",
         "multi_lesion",
         "norm_preservation",
         "path_count",
@@ -101,6 +112,7 @@ _HOMES = {
     ),
     "resablate.question": ("Question",),
     "resablate.result": ("TrialResult",),
+    "resablate.shortcuts": ("Addends",),
     "resablate.spec": ("TrainSpec",),
     "resablate.sweep": ("SweepSpec", "load_sweep"),
     "resablate.training": ("evaluate", "load_weights"),

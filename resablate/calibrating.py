@@ -7,19 +7,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 import torch
 from scipy.optimize import nnls
+from torch import Tensor
 
 from resablate.analyses import spectrum
 from resablate.datasets import Examples
 from resablate.devices import device_name
-from resablate.estimates import pass_work
+from resablate.estimates import pass_work, walked_vectors
 from resablate.machine_speed import MachineSpeed, PassSpeed, Work, processor, regime
 from resablate.model import NetworkCost, ResidualNetwork, Route, build_network, network_cost, path_gradients, path_norms
-from resablate.training import Training, derived_generator, evaluate, thread_count
+from resablate.training import Pack, Training, derived_generator, evaluate, thread_count
 
 _STEPS = 2
 """Of an epoch that is timed."""
@@ -65,8 +66,21 @@ SHAPES = (
     Shape(20, 16, 8, 1, 64),
 )
 """Shallow networks that differ in what makes a step slow: calls, numbers, and products of few and of many channels."""
+PACKS = (
+    (Shape(8, 8, 8, 1, 32), 4),
+    (Shape(20, 8, 8, 1, 32), 4),
+    (Shape(14, 8, 8, 1, 128), 2),
+    (Shape(8, 8, 28, 1, 32), 4),
+    (Shape(14, 16, 16, 3, 32), 2),
+    (Shape(8, 32, 16, 3, 32), 2),
+    (Shape(8, 64, 8, 3, 32), 2),
+    (Shape(20, 16, 8, 1, 64), 4),
+)
+"""Shapes, and how many networks of each train as one."""
+_FEW = 8
+"""Examples whose gradients are followed by path."""
 _USUAL = Shape(8, 16, 32, 3, 128)
-"""Of which ways to compute are compared, and analyses measured."""
+"""Of which ways to compute are compared, and singular values measured."""
 
 
 @final
@@ -102,7 +116,13 @@ class _Piece:
         self.least = min(self.least, clock.seconds(self.run) / self.per)
 
 
-def calibrate(device: torch.device, *, shapes: Sequence[Shape] = SHAPES, usual: Shape = _USUAL) -> MachineSpeed:
+def calibrate(
+    device: torch.device,
+    *,
+    shapes: Sequence[Shape] = SHAPES,
+    packs: Sequence[tuple[Shape, int]] = PACKS,
+    usual: Shape = _USUAL,
+) -> MachineSpeed:
     """The speed of this machine's `device`; takes less than a minute where half a core is free.
 
     Everything is run in turn, some times over, and the least time of each counts: on one thread of a CPU its processor
@@ -111,36 +131,59 @@ def calibrate(device: torch.device, *, shapes: Sequence[Shape] = SHAPES, usual: 
     Args:
         device: a CPU or CUDA device.
         shapes: networks that are trained and evaluated for a moment, at least five different ones.
-        usual: of which ways to compute are compared, and analyses measured.
+        packs: shapes of networks, and how many of them train as one for a moment, at least five different ones.
+        usual: of which ways to compute are compared, and singular values measured.
     """
     clock = _Clock(device)
     with thread_count(1):
         steps = [_Piece(_epoch(shape, device), per=_STEPS) for shape in shapes]
-        forwards = [_Piece(partial(evaluate, *_examples_of(shape, device))) for shape in shapes]
+        together = [_Piece(_pack_epoch(shape, members, device), per=_STEPS) for shape, members in packs]
         ways = {way: _Piece(_epoch(usual, device, *way), per=_STEPS) for way in (("float32", "contiguous"), _FASTEST)}
-        network, examples = _examples_of(usual, device)
-        few = examples.take(slice(8))
-        images, labels = few.normalize(few.images), few.labels
-        sides = (Route.GRADIENT_BY_SHORTCUT, Route.GRADIENT_BY_BRANCH)
-        routes = [sides[place % 2] for place in range(len(network.chain))]
-        analyses = {
-            "forward": _Piece(partial(evaluate, network, few)),
-            "walk": _Piece(partial(path_norms, network, images, labels)),
-            "sampled": _Piece(partial(path_gradients, network, images, labels, routes=routes)),
-            "spectrum": _Piece(partial(spectrum, network, few, generator=derived_generator(0, "calibration"))),
-        }
-        _in_turn([*steps, *forwards, *ways.values(), *analyses.values()], clock)
-    passed = analyses["forward"].least
+        built = [_examples_of(shape, device) for shape in shapes]
+        forwards = [_Piece(partial(evaluate, *each)) for each in built]
+        few = [(network, examples.take(slice(_FEW))) for network, examples in built]
+        passes = [_Piece(partial(evaluate, *each)) for each in few]
+        walks = [_Piece(partial(path_norms, network, *_seen(examples))) for network, examples in few]
+        sampled = [_Piece(_one_path(network, examples)) for network, examples in few]
+        network, examples = _examples_of(usual, device, count=1)
+        singular = _Piece(partial(spectrum, network, examples, generator=derived_generator(0, "calibration")))
+        _in_turn([*steps, *together, *forwards, *ways.values(), *passes, *walks, *sampled, singular], clock)
     plain, fast = (piece.least for piece in ways.values())
+    once = [pass_work(shape.cost, _FEW) for shape in shapes]
+    vectors = [walked_vectors(shape.cost.blocks) for shape in shapes]
+    # A walk begins with a forward pass, which is counted by itself.
+    back = [max(walk.least - one.least, one.least / 10) for walk, one in zip(walks, passes, strict=True)]
     return MachineSpeed(
-        step=_fit([pass_work(s.cost, s.batch, batch=s.batch) for s in shapes], [piece.least for piece in steps]),
-        forward=_fit([pass_work(shape.cost, shape.batch) for shape in shapes], [piece.least for piece in forwards]),
-        walk=max(analyses["walk"].least / passed - 1, 0.0) / ((usual.cost.blocks + 1) / 2),
-        sampled=analyses["sampled"].least / passed,
-        spectrum=analyses["spectrum"].least / usual.cost.multiply_adds,
+        step=_fit([_batch_work(shape) for shape in shapes], _seconds(steps)),
+        packed=_fit([_batch_work(shape).of_images(members) for shape, members in packs], _seconds(together)),
+        forward=_fit(
+            [*(pass_work(shape.cost, shape.batch) for shape in shapes), *once], [*_seconds(forwards), *_seconds(passes)]
+        ),
+        walk=_fit([work.of_images(count) for work, count in zip(once, vectors, strict=True)], back),
+        sampled=_fit(once, _seconds(sampled)),
+        spectrum=singular.least / usual.cost.multiply_adds,
         regimes={regime("float32", "contiguous"): 1.0, regime(*_FASTEST): plain / fast},
         measured=f"{processor()}, {device_name(device)}, torch {torch.__version__}, {datetime.now(UTC).date()}",
     )
+
+
+def _seconds(pieces: Sequence[_Piece]) -> list[float]:
+    return [piece.least for piece in pieces]
+
+
+def _batch_work(shape: Shape) -> Work:
+    return pass_work(shape.cost, shape.batch, batch=shape.batch)
+
+
+def _seen(examples: Examples) -> tuple[Tensor, Tensor]:
+    return examples.normalize(examples.images), examples.labels
+
+
+def _one_path(network: ResidualNetwork, examples: Examples) -> Callable[[], object]:
+    """A call that takes the gradient of the path that goes through every other block's branch."""
+    sides = (Route.GRADIENT_BY_SHORTCUT, Route.GRADIENT_BY_BRANCH)
+    routes = [sides[place % 2] for place in range(len(network.chain))]
+    return partial(path_gradients, network, *_seen(examples), routes=routes)
 
 
 def _in_turn(pieces: Sequence[_Piece], clock: _Clock) -> None:
@@ -172,20 +215,18 @@ def _epoch(
     shape: Shape, device: torch.device, precision: str = "float32", memory_format: str = "contiguous"
 ) -> Callable[[], object]:
     """A call that trains a network for an epoch of `_STEPS`."""
+    return _training(shape, device, precision=precision, memory_format=memory_format).run_epoch
+
+
+def _pack_epoch(shape: Shape, members: int, device: torch.device) -> Callable[[], object]:
+    """A call that trains so many networks as one for an epoch of `_STEPS`."""
+    return Pack([_training(shape, device) for _ in range(members)]).run_epoch
+
+
+def _training(shape: Shape, device: torch.device, **way: str) -> Training:
     network, examples = _examples_of(shape, device, count=_STEPS * shape.batch)
-    training = Training(
-        network,
-        train=examples,
-        val=None,
-        epochs=10**6,
-        batch_size=shape.batch,
-        learning_rate=1e-4,
-        augmentation="flip",
-        precision=precision,
-        memory_format=memory_format,
-        seed=0,
-    )
-    return training.run_epoch
+    fields: dict[str, Any] = {"batch_size": shape.batch, "learning_rate": 1e-4, "augmentation": "flip", **way}
+    return Training(network, train=examples, val=None, epochs=10**6, seed=0, **fields)
 
 
 def _fit(work: Sequence[Work], seconds: Sequence[float]) -> PassSpeed:

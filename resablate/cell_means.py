@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from resablate.question import TEST
 from resablate.result import TrialResult
-from resablate.statistics import Estimate, Interval, Sample, error_interval, mean
-from resablate.statistics.estimate import MANY
+from resablate.statistics import Interval, Sample, error_interval, mean
 from resablate.statistics.outcome_samples import sample_of_outcomes
 
 
@@ -64,21 +64,9 @@ def mean_number(numbers: Sequence[tuple[float, float]]) -> Ranged:
         infinite = [value for value, _ in numbers if math.isinf(value)]
         return Ranged(infinite[0] if infinite else None)
     sample = Sample.of_numbers([value for value, _ in known])
-    over_seeds = mean(sample)
     errors = [error for _, error in known if math.isfinite(error)]
     examples = float(np.mean(np.square(errors))) if errors else 0.0
-    estimate = Estimate(
-        value=over_seeds.value,
-        seed_variance=over_seeds.seed_variance,
-        seed_df=over_seeds.seed_df,
-        pooled_df=over_seeds.pooled_df,
-        seed_mix=over_seeds.seed_mix,
-        example_variance=np.asarray(examples),
-        example_df=MANY,
-        seeds=over_seeds.seeds,
-        examples=None,
-        method="over seeds and test examples",
-    )
+    estimate = replace(mean(sample), example_variance=np.asarray(examples), method="over seeds and test examples")
     return as_range(float(estimate.value), estimate.interval(), sample.count)
 
 

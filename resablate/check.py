@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
-from resablate.augmentations import AUGMENTATIONS
+from resablate.augmentations import AUGMENTATIONS, ERASINGS, MIXINGS
 from resablate.component import Component
 from resablate.component_tables import resolve, takes
 from resablate.datasets import DATASETS, VIEWS, split_sizes
 from resablate.errors import SpecError
-from resablate.model import NETWORKS, ResidualNetwork, build_network
+from resablate.model import NETWORKS
+from resablate.network_shape import NetworkShape, block_count, has_convolutions, why_refused
 from resablate.orderings import ORDERINGS
-from resablate.registry import filter_kwargs
-from resablate.regularizers import REGULARIZERS, chosen_convolutions
-from resablate.shortcuts import SHORTCUTS
+from resablate.registry import filter_kwargs, with_arguments
+from resablate.regularizers import REGULARIZERS
+from resablate.shortcuts import build_shortcut
 from resablate.spec import TrainSpec
 from resablate.training import BLOCK_SAMPLINGS, why_not_recorded
 
 _FEWEST_EXAMPLES = 2
 _CACHED = 65_536
+_SHALLOWEST_WITH_BOTTLENECKS = 50
+"""Of the networks on ImageNet."""
+_WITHOUT_SHIFTS = ("bias", "none")
+"""Norms that have no shift for each channel."""
 
 
 def check_trial(spec: TrainSpec) -> TrainSpec:
@@ -40,8 +45,9 @@ def check_trial(spec: TrainSpec) -> TrainSpec:
     filled = spec.model_copy(update={field: part.component for field, part in resolved.items()})
     if not resolved["network"].problems:
         found += _depth_problems(filled)
-    if not resolved["shortcut"].problems and (refused := _refused(filled.shortcut)):
-        found.append(f"shortcut {filled.shortcut.name!r}: {refused}")
+    for field in _REFUSING:
+        if not resolved[field].problems and (refused := _refused(getattr(filled, field), field)):
+            found.append(f"{field} {getattr(filled, field).name!r}: {refused}")
     if not resolved["dataset"].problems and not resolved["schedule"].problems:
         found += _split_problems(filled)
     if not resolved["schedule"].problems:
@@ -72,7 +78,7 @@ def unknown_names(spec: TrainSpec) -> list[str]:
 def why_kernel_by_kernel(spec: TrainSpec) -> str:
     """Why a GPU runs the steps of a checked trial kernel by kernel; empty where it replays a captured one."""
     sampling = spec.block_sampling
-    survival = BLOCK_SAMPLINGS[sampling.name].survival(_block_count(_Shape.of(spec)), **sampling.values)
+    survival = BLOCK_SAMPLINGS[sampling.name].chances(block_count(NetworkShape.of(spec)), sampling)
     return why_not_recorded(
         streamed=DATASETS[spec.dataset.name].streamed,
         every_block=all(chance == 1 for chance in survival),
@@ -89,12 +95,21 @@ def _depth_problems(spec: TrainSpec) -> list[str]:
     return []
 
 
+_REFUSING: Mapping[str, Callable[[Component], object]] = {
+    "shortcut": lambda row: build_shortcut(row, in_channels=1, out_channels=1, stride=1),
+    "augmentation": lambda row: with_arguments(AUGMENTATIONS, row)(),
+    "erasing": lambda row: with_arguments(ERASINGS, row)(),
+    "mixing": lambda row: with_arguments(MIXINGS, row)(),
+}
+"""Fields whose rows may refuse values together, and what they make of them."""
+
+
 @lru_cache(maxsize=_CACHED)
-def _refused(shortcut: Component) -> str:
-    """Why the shortcut does not take these values together; empty if it does."""
+def _refused(row: Component, field: str) -> str:
+    """Why a row does not take these values together; empty if it does."""
     try:
         with torch.device("meta"):
-            SHORTCUTS[shortcut.name](in_channels=1, out_channels=1, stride=1, **shortcut.values)
+            _REFUSING[field](row)
     except ValueError as error:
         return str(error)
     return ""
@@ -158,6 +173,11 @@ def _view_problems(spec: TrainSpec) -> list[str]:
     """Images of one size are not cut from larger ones."""
     streamed = [name for name, row in DATASETS.items() if row.streamed]
     name = spec.augmentation.name
+    if spec.dataset.name in streamed and spec.augmentation.values.get("fill") == "black":
+        return [
+            f"augmentation.fill: black is padded before images are normalized, which those of {spec.dataset.name} are"
+            " when they are decoded; got 'black'"
+        ]
     if spec.dataset.name not in streamed and name in VIEWS:
         return [
             f"augmentation: {name} cuts its crops from images of many sizes, which {spec.dataset.name} does not"
@@ -169,11 +189,18 @@ def _view_problems(spec: TrainSpec) -> list[str]:
 
 def _build_problems(spec: TrainSpec) -> list[str]:
     """What the network refuses as a whole, and more blocks in a batch than it has."""
+    if spec.norm.name in _WITHOUT_SHIFTS and spec.shortcut.values.get("batch_norm") and "bias" in spec.shortcut.values:
+        return [
+            f"shortcut.batch_norm: a gate's batch norm holds its bias, which norm {spec.norm.name} could not; got true"
+        ]
+    unusual = spec.norm != Component("batch") or spec.network.values.get("cardinality", 1) != 1
+    if unusual and (refused := why_refused(NetworkShape.of(spec))):
+        return [f"network: {refused}"]
     if spec.block_sampling.name == "all":
         return []
     try:
-        blocks = _block_count(_Shape.of(spec))
-        BLOCK_SAMPLINGS[spec.block_sampling.name].survival(blocks, **spec.block_sampling.values)
+        blocks = block_count(NetworkShape.of(spec))
+        BLOCK_SAMPLINGS[spec.block_sampling.name].chances(blocks, spec.block_sampling)
     except ValueError as error:
         return [f"block_sampling: {error}"]
     return []
@@ -183,10 +210,13 @@ def _canonical(spec: TrainSpec) -> TrainSpec:
     """What has no effect under the rest back at its default."""
     changed: dict[str, Any] = {}
     build = NETWORKS[spec.network.name].build
-    given = filter_kwargs(build, dict.fromkeys(("shortcut", "ordering"), None))
-    for field in ("shortcut", "ordering"):
+    optional = ("shortcut", "ordering", "initialization")
+    given = filter_kwargs(build, dict.fromkeys(optional, None))
+    for field in optional:
         if field not in given:
             changed[field] = _default(field)
+    if spec.network.values.get("batch_norm") is False:
+        changed["norm"] = _default("norm")
     if _regularizes_nothing(spec):
         changed["regularizer"] = _default("regularizer")
     for field, names in unused_arguments(spec).items():
@@ -215,13 +245,22 @@ def unused_arguments(spec: TrainSpec) -> dict[str, list[str]]:
     own_start = network.get("stage_preactivation") == "own" and network.get("transition") != "projection"
     ordering = ORDERINGS[spec.ordering.name]
     unused: dict[str, list[tuple[bool, str]]] = {
-        "network": [(not ordering.preactivation or own_start, "stage_preactivation")],
+        "network": [
+            (not ordering.preactivation or own_start, "stage_preactivation"),
+            (network.get("transition") == "bare", "stem_width"),
+            (network.get("transition") == "bare", "stem"),
+            (network.get("stem") == "doubled" and not ordering.preactivation, "stem"),
+            (network.get("transition", "projection") != "projection", "projection"),
+            (not _has_bottlenecks(spec), "bottleneck_stride"),
+            (network.get("block", "bottleneck") != "bottleneck", "cardinality"),
+        ],
         "optimizer": [
             (not optimizer.get("momentum", 1), "nesterov"),
             (not optimizer.get("weight_decay", 1), "weight_decay_on"),
         ],
         "schedule": [
             (not schedule.get("warmup_iterations", 1), "warmup_learning_rate"),
+            (not schedule.get("warmup_iterations", 1), "warm_up"),
             (schedule.get("decay_factor") == 1, "milestones"),
             (schedule.get("decay_factor") != 1 and not schedule.get("milestones", [0]), "decay_factor"),
         ],
@@ -229,6 +268,11 @@ def unused_arguments(spec: TrainSpec) -> dict[str, list[str]]:
         "dataset": [(_takes_all(spec.dataset), "train_examples")],
     }
     return {field: [name for idle, name in rules if idle] for field, rules in unused.items()}
+
+
+def _has_bottlenecks(spec: TrainSpec) -> bool:
+    values = spec.network.values
+    return values["block"] == "bottleneck" if "block" in values else spec.depth >= _SHALLOWEST_WITH_BOTTLENECKS
 
 
 def _takes_all(dataset: Component) -> bool:
@@ -242,34 +286,4 @@ def _regularizes_nothing(spec: TrainSpec) -> bool:
         return True
     if values.get("layers", "all") == "all":
         return False
-    return not _has_convolutions(_Shape.of(spec), values["layers"])
-
-
-class _Shape(NamedTuple):
-    """What a network is built from."""
-
-    network: Component
-    shortcut: Component
-    ordering: Component
-    depth: int
-    width: int
-
-    @classmethod
-    def of(cls, spec: TrainSpec) -> _Shape:
-        """That of a trial."""
-        return cls(spec.network, spec.shortcut, spec.ordering, spec.depth, spec.width)
-
-    def build(self) -> ResidualNetwork:
-        """The network, without memory for its weights."""
-        with torch.device("meta"):
-            return build_network(**self._asdict(), in_channels=1)
-
-
-@lru_cache(maxsize=_CACHED)
-def _block_count(shape: _Shape) -> int:
-    return len(shape.build().chain)
-
-
-@lru_cache(maxsize=_CACHED)
-def _has_convolutions(shape: _Shape, layers: str) -> bool:
-    return bool(chosen_convolutions(shape.build(), layers=layers))
+    return not has_convolutions(NetworkShape.of(spec), values["layers"])

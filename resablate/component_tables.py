@@ -7,11 +7,11 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from resablate.argument_types import checked_argument
-from resablate.augmentations import AUGMENTATIONS
+from resablate.augmentations import AUGMENTATIONS, ERASINGS, MIXINGS
 from resablate.component import Component
 from resablate.datasets import DATASETS
 from resablate.errors import UnknownName, nearest
-from resablate.model import NETWORKS
+from resablate.model import INITIALIZATIONS, NETWORKS, NORMS
 from resablate.optimizers import OPTIMIZERS
 from resablate.orderings import ORDERINGS
 from resablate.registry import Registry
@@ -19,7 +19,7 @@ from resablate.regularizers import REGULARIZERS
 from resablate.schedules import SCHEDULES
 from resablate.shortcuts import SHORTCUTS
 from resablate.spec import TrainSpec
-from resablate.training import BLOCK_SAMPLINGS, MEMORY_FORMATS, PRECISIONS
+from resablate.training import AVERAGINGS, BLOCK_SAMPLINGS, CLIPPINGS, LOSSES, MEMORY_FORMATS, PRECISIONS
 
 TABLES: Mapping[str, Registry[Any]] = {
     table.kind: table
@@ -27,10 +27,17 @@ TABLES: Mapping[str, Registry[Any]] = {
         NETWORKS,
         SHORTCUTS,
         ORDERINGS,
+        NORMS,
+        INITIALIZATIONS,
         DATASETS,
         AUGMENTATIONS,
+        ERASINGS,
+        MIXINGS,
         OPTIMIZERS,
         SCHEDULES,
+        LOSSES,
+        CLIPPINGS,
+        AVERAGINGS,
         PRECISIONS,
         MEMORY_FORMATS,
         BLOCK_SAMPLINGS,

@@ -9,7 +9,10 @@ ResablateError
 ├── TrackingError            the tracking server cannot be reached or does not hold what was asked
 │   ├── TrackerAway          not now: the same request may succeed later
 │   ├── UnknownSweep         it holds no sweep of that name
-│   └── DamagedResult        what it says it holds is not what was filed
+│   ├── DamagedResult        what it says it holds is not what was filed
+│   ├── LeaseTaken           another process runs the sweep, or trains the trial
+│   │   └── TrialComplete    another sweep has completed the trial
+│   └── LeaseLost            another process may have taken over what this one ran
 ├── SubmissionError          a cluster cannot be reached or does not take a job
 └── ResourceError            the resources asked for exist nowhere
     └── DeviceLost           a GPU is of no more use to its process (failures.py)
@@ -85,6 +88,18 @@ class UnknownSweep(TrackingError):
 
 class DamagedResult(TrackingError):
     """A record does not hold what it says: a result or a list that is missing, damaged, or another trial's."""
+
+
+class LeaseTaken(TrackingError):
+    """Another process has the right to run a sweep, or to train a trial."""
+
+
+class TrialComplete(LeaseTaken):
+    """Another sweep has completed a trial since this one looked."""
+
+
+class LeaseLost(TrackingError):
+    """This process has no right any more to run its sweep: it stopped renewing it, and another may have taken over."""
 
 
 class SubmissionError(ResablateError):

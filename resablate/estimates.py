@@ -15,6 +15,7 @@ from resablate.component import Component
 from resablate.datasets import DATASETS, split_sizes
 from resablate.machine_speed import TYPICAL, MachineSpeed, Work, regime
 from resablate.model import NetworkCost, network_cost
+from resablate.pack_size import fastest_size, sizes_to_try
 from resablate.question import Question
 from resablate.spec import TrainSpec
 from resablate.training.evaluation import EVALUATION_BATCH, LESION_BATCH
@@ -54,7 +55,7 @@ def _shaping(value: Component | int) -> Component | int:
 
 
 def estimate_seconds(
-    spec: TrainSpec, questions: Sequence[Question], *, speed: MachineSpeed = TYPICAL, packed: float = 1.0
+    spec: TrainSpec, questions: Sequence[Question], *, speed: MachineSpeed = TYPICAL, members: int = 1
 ) -> float:
     """Seconds that a trial takes on one CPU core or one GPU: an estimate.
 
@@ -62,7 +63,7 @@ def estimate_seconds(
         spec: what is trained.
         questions: what is asked of its network.
         speed: of the machine.
-        packed: its training time in the pack that it trains in, as a part of what it takes alone.
+        members: trials that train as one with it, itself included; its share of their time counts.
     """
     cost = trial_cost(spec)
     values = spec.dataset.values
@@ -70,12 +71,32 @@ def estimate_seconds(
     _, examples = split_sizes(
         count, val_fraction=values.get("val_fraction", 0.0), train_examples=values.get("train_examples")
     )
-    epoch = speed.step.seconds(pass_work(cost, examples, batch=spec.batch_size))
+    epoch = _steps_seconds(pass_work(cost, examples, batch=spec.batch_size), members, speed)
     epoch /= speed.regimes.get(regime(spec.precision.name, spec.memory_format.name), 1.0)
-    trained = packed * epoch * planned_steps(spec) / steps_per_epoch(spec)
+    trained = epoch * planned_steps(spec) / steps_per_epoch(spec)
     held_out = min(count, values.get("train_examples") or count) - examples
     evaluated = planned_epochs(spec) * speed.forward.seconds(pass_work(cost, held_out))
     return trained + evaluated + sum(_question_seconds(spec, question.analysis, cost, speed) for question in questions)
+
+
+def _steps_seconds(work: Work, members: int, speed: MachineSpeed) -> float:
+    """Seconds of one member's share of steps, whose work is `work` where it trains alone."""
+    if members == 1:
+        return speed.step.seconds(work)
+    return speed.packed.seconds(work.of_images(members)) / members
+
+
+def expected_pack_size(spec: TrainSpec, at_most: int, *, speed: MachineSpeed = TYPICAL) -> int:
+    """How many trainings of the shape of `spec` are expected to train fastest as one.
+
+    Args:
+        spec: canonical, of a shape that can be packed.
+        at_most: trainings that there are.
+        speed: of the machine.
+    """
+    work = pass_work(trial_cost(spec), spec.batch_size, batch=spec.batch_size)
+    alone = speed.step.seconds(work)
+    return fastest_size({size: _steps_seconds(work, size, speed) / alone for size in (1, *sizes_to_try(at_most))})
 
 
 def pass_work(cost: NetworkCost, images: int, *, batch: int = EVALUATION_BATCH) -> Work:
@@ -132,9 +153,12 @@ def _passes(spec: TrainSpec, analysis: Component, blocks: int) -> float:
 
 
 def _path_gradient(asked: Mapping[str, Any], cost: NetworkCost, speed: MachineSpeed) -> float:
-    examples = asked.get("examples") or 1
-    forward = speed.forward.seconds(pass_work(cost, examples))
-    sampled = (cost.blocks + 1) * asked.get("samples", 0)
-    # The walk takes one vector through the last block and one for each block through the first, and as many for signs.
-    walked = (1 + asked.get("signs", 0)) * (cost.blocks + 1) / 2
-    return forward * (sampled * speed.sampled + walked * speed.walk)
+    once = pass_work(cost, asked.get("examples") or 1)
+    sampled = (cost.blocks + 1) * asked.get("samples", 0) * speed.sampled.seconds(once)
+    vectors = (1 + asked.get("signs", 0)) * walked_vectors(cost.blocks)
+    return speed.forward.seconds(once) + sampled + speed.walk.seconds(once.of_images(vectors))
+
+
+def walked_vectors(blocks: int) -> float:
+    """Vectors that the walk over all lengths takes through a block, on average: the last has one, the first has all."""
+    return (blocks + 1) / 2

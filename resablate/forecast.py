@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,11 +11,15 @@ from statistics import median
 from resablate.advice import sweep_advice
 from resablate.devices import choose_device, device_name
 from resablate.errors import ResourceError, TrackingError
-from resablate.estimates import estimate_seconds
+from resablate.estimates import estimate_seconds, expected_pack_size
 from resablate.machine_speed import MachineSpeed, has_matrix_units, load_speed
+from resablate.packs import Pack
 from resablate.plan import SweepPlan
 from resablate.result import TrialResult
+from resablate.scheduling import PackSizes, sizes_in_words
+from resablate.searches.pruning import PAUSING
 from resablate.storage.locations import home, sqlite_file, tracking_uri
+from resablate.sweep import Resources
 
 _CPU = "cpu"
 
@@ -24,7 +29,7 @@ class Forecast:
     """What a sweep is expected to take."""
 
     seconds: tuple[float, ...]
-    """Of each trial that is known, on one CPU core or one GPU."""
+    """Of each trial that is known, on one CPU core or one GPU: of a pack, its share."""
     unit: str
     """`one CPU core`, or the GPU's name."""
     gpu: bool
@@ -43,19 +48,55 @@ def forecast(plan: SweepPlan, *, records: str | None = None) -> Forecast:
     name = _device(plan)
     speed = load_speed(name)
     known = plan.trials or plan.samples
-    seconds = [estimate_seconds(spec, plan.questions(spec), speed=speed) for spec in known]
+    packs = expected_packs(plan, speed, device=name)
+    members = {spec.key: len(pack) for pack in packs for spec in pack}
+    seconds = [
+        estimate_seconds(spec, plan.questions(spec), speed=speed, members=members.get(spec.key, 1)) for spec in known
+    ]
     ratio, count = recorded_ratio(_recorded(plan, records), speed, device=name)
     basis = f"by what was measured on {speed.measured}"
     if not speed.measured:
         basis = "an estimate, of no machine: resablate calibrate measures this one"
     if count:
         basis += f"; times {ratio:.2g}, as {count} trials recorded here"
+    if words := sizes_in_words(packs):
+        basis += f"; in {words}"
     return Forecast(
         seconds=tuple(ratio * each for each in seconds),
         unit="one CPU core" if name == _CPU else name,
         gpu=name != _CPU,
         basis=basis,
     )
+
+
+def expected_packs(plan: SweepPlan, speed: MachineSpeed, *, device: str) -> list[Pack]:
+    """The packs that the known trials of `plan` will train in, where `pack: auto` finds what is expected of `speed`.
+
+    None where trials wait for each other to be pruned, or are proposed one by one.
+
+    Args:
+        plan: checked.
+        speed: of the device.
+        device: its name.
+    """
+    resources = plan.sweep.resources
+    if resources.pack == 1 or plan.sweep.search.pruning in PAUSING or not plan.trials:
+        return []
+    sizes = PackSizes(
+        resources.pack,
+        slots=_slots(resources, device),
+        measure=lambda shapes: [expected_pack_size(spec, most, speed=speed) for spec, most in shapes],
+        say=lambda words: None,
+    )
+    return sizes.packs(plan.trials)
+
+
+def _slots(resources: Resources, device: str) -> int:
+    """Packs that this machine holds at a time; one on a GPU where its share is not said."""
+    if device == _CPU:
+        return max(1, int((os.cpu_count() or 1) / resources.cpus))
+    share = 1.0 if resources.gpus == "auto" else resources.gpus
+    return max(1, int(1 / share))
 
 
 def advice(plan: SweepPlan) -> str:

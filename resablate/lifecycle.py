@@ -11,7 +11,8 @@ from typing import NamedTuple, TypeVar, final
 from resablate.failures import Failure, attempt, retry_once_on_oom
 from resablate.pack_size import unpackable
 from resablate.result import TrialResult, failed_result
-from resablate.session import EpochDone, Prune, ResultSink, SessionPlace, TrialRequest, keep_all
+from resablate.session import EpochDone, Prune, PutOff, ResultSink, SessionPlace, TrialRequest, keep_all
+from resablate.storage.stop_requests import stop_reason
 from resablate.training import Packs
 from resablate.trial import Trial
 
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 
 def run_session(
     requests: Sequence[TrialRequest], *, place: SessionPlace, sink: ResultSink, prune: Prune = keep_all
-) -> Iterator[EpochDone | TrialResult]:
+) -> Iterator[EpochDone | TrialResult | PutOff]:
     """Train a list of networks of one shape as a pack, put the questions to them, and tell `sink` of everything.
 
     Each trial continues from its newest checkpoint, here or in the store, whoever trained it before and beside whom:
@@ -37,7 +38,8 @@ def run_session(
         prune: asked after each epoch; a trial that is stopped is filed as pruned.
 
     Yields:
-        After each epoch an EpochDone for each trial, at the end of each trial what is filed of it.
+        After each epoch an EpochDone for each trial, at the end of each trial what is filed of it; a PutOff for each
+        that `sink` does not let begin, of which nothing is touched.
 
     Raises:
         DeviceLost: if the GPU is of no more use to this process.
@@ -49,9 +51,10 @@ def run_session(
     else:
         parts = [list(requests)]
     for part in parts:
-        for request in part:
-            sink.start_trial(request.spec)
-        yield from lifecycle.run(part)
+        begun = [request for request in part if sink.start_trial(request.spec)]
+        yield from (PutOff(request.spec) for request in part if request not in begun)
+        if begun:
+            yield from lifecycle.run(begun)
 
 
 class _Ended(NamedTuple):
@@ -147,7 +150,8 @@ class _Lifecycle:
         for request, trial in list(members):
             key, metrics, done = request.spec.key, trial.training.history[-1], trial.training.done
             yield EpochDone(key, metrics, done)
-            if not done and (reason := self._prune(key, metrics)):
+            folder = self._place.folder / key
+            if not done and (reason := stop_reason(folder, metrics.epoch) or self._prune(key, metrics)):
                 members.remove((request, trial))
                 yield _Ended(request, trial.pruned(reason), {})
 

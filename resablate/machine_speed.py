@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from resablate.storage.files import digest, write_bytes
 
-VERSION = 1
+VERSION = 2
 """Of what is measured and how it is written; files of another one are as if they were not there."""
 
 
@@ -29,6 +29,10 @@ class Work(NamedTuple):
     """Multiply-adds of layers that put out fewer channels than a processor's vectors hold."""
     wide: float
     """Multiply-adds of the others."""
+
+    def of_images(self, times: float) -> Work:
+        """That of so many times the images in as many batches."""
+        return self._replace(activations=times * self.activations, narrow=times * self.narrow, wide=times * self.wide)
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,14 @@ class MachineSpeed:
 
     step: PassSpeed
     """Forward and back, with the update."""
+    packed: PassSpeed
+    """The same of a pack, for the work of all its members."""
     forward: PassSpeed
     """In eval mode."""
-    walk: float
-    """One vector back through all branches, as a part of a forward pass of as many images."""
-    sampled: float
-    """The gradient of one sampled path with its forward pass, as a part of a forward pass."""
+    walk: PassSpeed
+    """Vectors back through all branches, for the work of a forward pass of as many images; layers count once."""
+    sampled: PassSpeed
+    """The gradient of one sampled path, its forward pass included, for the work of that pass."""
     spectrum: float
     """Seconds for each multiply-add of one image, of all singular values."""
     regimes: Mapping[str, float] = field(default_factory=dict[str, float])
@@ -71,9 +77,10 @@ class MachineSpeed:
 _MULTIPLY_ADD = 1 / 6.5e10
 TYPICAL = MachineSpeed(
     step=PassSpeed(0.0, 3.2e-4, 0.0, 3 * _MULTIPLY_ADD, 3 * _MULTIPLY_ADD),
+    packed=PassSpeed(0.0, 3.2e-4, 0.0, 3 * _MULTIPLY_ADD, 3 * _MULTIPLY_ADD),
     forward=PassSpeed(0.0, 1.0e-4, 0.0, _MULTIPLY_ADD, _MULTIPLY_ADD),
-    walk=1.0,
-    sampled=3.0,
+    walk=PassSpeed(0.0, 1.0e-4, 0.0, _MULTIPLY_ADD, _MULTIPLY_ADD),
+    sampled=PassSpeed(0.0, 3.0e-4, 0.0, 3 * _MULTIPLY_ADD, 3 * _MULTIPLY_ADD),
     spectrum=1 / 6.5e7,
 )
 """Where there is no calibration."""
@@ -143,14 +150,9 @@ def _parsed(content: dict[str, Any]) -> MachineSpeed:
     Raises:
         KeyError, TypeError, ValueError: if it is none.
     """
-    step, forward = (
-        PassSpeed(**{part: _positive(value) for part, value in content[name].items()}) for name in ("step", "forward")
-    )
+    passes = ("step", "packed", "forward", "walk", "sampled")
     return MachineSpeed(
-        step=step,
-        forward=forward,
-        walk=_positive(content["walk"]),
-        sampled=_positive(content["sampled"]),
+        **{name: PassSpeed(**{part: _positive(value) for part, value in content[name].items()}) for name in passes},
         spectrum=_positive(content["spectrum"]),
         regimes={str(name): _positive(value) for name, value in content["regimes"].items()},
         measured=str(content["measured"]) or "unknown",

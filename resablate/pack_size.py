@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple, final
 
@@ -64,7 +64,7 @@ def unpackable(spec: TrainSpec) -> str:
             reasons.append(f"{field} {component}: does not say that it packs")
     with torch.device("meta"):
         network = build_network(**parts, in_channels=dataset.channels, num_classes=dataset.num_classes)
-    survival = BLOCK_SAMPLINGS[spec.block_sampling.name].survival(len(network.chain), **spec.block_sampling.values)
+    survival = BLOCK_SAMPLINGS[spec.block_sampling.name].chances(len(network.chain), spec.block_sampling)
     if any(chance != 1 for chance in survival):
         reasons.append(f"block_sampling {spec.block_sampling}: each member leaves out blocks of its own")
     reasons += [f"network {spec.network}: {part}" for part in unpackable_parts(network)]
@@ -85,9 +85,22 @@ def best_pack_size(spec: TrainSpec, at_most: int, *, device: torch.device) -> in
     """
     if at_most < _SIZES[0] or unpackable(spec):
         return 1
-    times = pack_times(spec, at_most, device=device)
+    return fastest_size(pack_times(spec, at_most, device=device))
+
+
+def fastest_size(times: Mapping[int, float]) -> int:
+    """The size whose members take the least of the time that they take alone; 1 where too little is gained.
+
+    Args:
+        times: size of a pack -> that part.
+    """
     best = min(times, key=lambda size: (times[size], size))
     return best if times[best] <= _GAIN else 1
+
+
+def sizes_to_try(at_most: int) -> list[int]:
+    """The sizes of packs that are compared, where so many trainings may train as one."""
+    return sorted({*(size for size in _SIZES if size <= at_most), min(at_most, _SIZES[-1])})
 
 
 def pack_times(spec: TrainSpec, at_most: int, *, device: torch.device) -> dict[int, float]:
@@ -102,9 +115,9 @@ def pack_times(spec: TrainSpec, at_most: int, *, device: torch.device) -> dict[i
         keep_freed_memory()
     shape = shape_key(spec.replace(epochs=1, iterations=None))
     known = _MEASURED.setdefault(_Place(shape, str(device), torch.get_num_threads()), {1: 1.0})
-    sizes = {*(size for size in _SIZES if size <= at_most), min(at_most, _SIZES[-1])} - set(known)
+    sizes = [size for size in sizes_to_try(at_most) if size not in known]
     alone = _Timed(spec, 1, device) if sizes else None
-    for size in sorted(sizes):
+    for size in sizes:
         if alone is None or known[max(known)] > _WORSE * min(known.values()):
             break
         if (_ROUNDS + 1) * (size + 1) * alone.step_seconds > _LONGEST_COMPARISON:

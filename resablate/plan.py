@@ -149,13 +149,13 @@ def _with_fingerprint(spec: TrainSpec, fingerprints: Mapping[Component, str]) ->
     return spec.model_copy(update={"dataset": replace(spec.dataset, identity=identity)})
 
 
-def load_plan(file: Path) -> SweepPlan:
-    """The checked sweep in a YAML file.
+def load_plan(file: Path, changes: Mapping[str, object] = {}) -> SweepPlan:
+    """The checked sweep in a YAML file; arguments as those of `load_sweep`.
 
     Raises:
         SpecError: every mistake in the file, those in its fields and those in its names together.
     """
-    return checked_plan(lambda: load_sweep(file), place=str(file))
+    return checked_plan(lambda: load_sweep(file, changes), place=str(file))
 
 
 def checked_plan(read: Callable[[], SweepSpec], *, place: str) -> SweepPlan:

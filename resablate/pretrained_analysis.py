@@ -33,8 +33,8 @@ def analyze_pretrained(
     """Answers of a network of another package.
 
     Args:
-        name: `torchvision:NAME` or `timm:NAME`.
-        weights: a safetensors file, or a state dict that torch wrote.
+        name: an adapter and a model, such as `torchvision:resnet50` or `akamaster:resnet20`.
+        weights: a safetensors file, a state dict that torch wrote, or a checkpoint with one in it.
         dataset: a row of DATASETS, of as many classes as the network tells apart.
         asked: analyses with their arguments.
         seed: what they draw from.

@@ -6,14 +6,14 @@ import hashlib
 import inspect
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar, get_type_hints
 
-from resablate.component import PER_MEMBER, RECORD_KEYS
+from resablate.component import PER_MEMBER, RECORD_KEYS, Component, parse_component
 from resablate.errors import UnknownName
 
 T = TypeVar("T")
@@ -150,6 +150,18 @@ def per_member(row: object) -> frozenset[str]:
     """The keywords of a row that are marked PER_MEMBER."""
     types = _annotations(row, frozenset())
     return frozenset(name for name, hint in types.items() if PER_MEMBER in getattr(hint, "__metadata__", ()))
+
+
+def with_arguments(
+    table: Registry[Callable[..., T]], component: str | Mapping[str, Any] | Component
+) -> Callable[..., T]:
+    """The row of `table` that `component` names, with its arguments filled in.
+
+    Raises:
+        UnknownName: if there is no such row.
+    """
+    parsed = parse_component(component)
+    return partial(table[parsed.name], **parsed.values)
 
 
 def filter_kwargs(function: Callable[..., object], values: Mapping[str, object]) -> dict[str, Any]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import itertools
+import os
 import re
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,14 +25,15 @@ from resablate.figures.analysis_tables import analysis_tables, summaries
 from resablate.figures.interval_tables import error_table, with_intervals
 from resablate.figures.naming import Additional, name_analyses
 from resablate.figures.tables import Replicates, Table, raw_table, replicates, show, trial_table
-from resablate.report_answers import answer_content, closings
+from resablate.report_answers import answer_content, closings, sweep_question
 from resablate.report_pages import render_page
 from resablate.result import Status, TrialResult
 from resablate.spec import TrainSpec
 from resablate.strict_yaml import dump_yaml
 from resablate.sweep import SweepSpec
 
-RESULTS = "results.jsonl"
+RESULTS, SWEEP_FILE = "results.jsonl", "sweep.yaml"
+"""What came out and what was asked: `resablate sync` files them elsewhere."""
 PAGE = "index.html"
 SECONDS_PER_MINUTE = 60
 _LARGEST_SVG = 300_000
@@ -57,6 +60,8 @@ def write_report(
     command: str,
     folder: Path,
     missing: Sequence[TrainSpec] = (),
+    answers: Answers | None = None,
+    links: Mapping[str, str] = {},
 ) -> Path:
     """Writes the report of a sweep and returns the path of its page.
 
@@ -68,7 +73,9 @@ def write_report(
         sweep: the question.
         command: what a person types to get the same again.
         folder: `reports/<sweep>`; an earlier report in it is replaced.
-        missing: trials that have not ended, listed among the failures.
+        missing: trials that have not ended, listed among the failures; a report that lacks some says so first.
+        answers: by `answer_sweeps` of this sweep alone; they are found here where None.
+        links: title -> address, or command, of pages that show the records.
 
     Raises:
         ResablateError: if there is no result, or `folder` holds something other than a report.
@@ -76,7 +83,7 @@ def write_report(
     if not results:
         raise ResablateError(f"sweep {sweep.name}: a report needs at least one trial that has ended, got none")
     folder = folder.resolve()
-    _check_replaceable(folder)
+    check_folder(folder)
     named = name_analyses(results, sweep.analyses)
     ordered = sorted(named.results, key=lambda result: (result.spec.seed, result.key))
     groups = replicates(ordered, axes=sweep.swept, new_seeds=sweep.new_seeds)
@@ -85,12 +92,13 @@ def write_report(
     built.mkdir(parents=True)
     try:
         # A search looks its objectives up by question, so its pictures get the records as they are filed.
-        answers = answer_sweeps([sweep], results, missing)
+        answers = answers or answer_sweeps([sweep], results, missing)
         drawings = _write_figures(built / "figures", ordered, results, sweep, closings=closings(answers))
         _write_tables(built / "tables", groups)
         # A search's in the order of its proposals, which its pictures need and nothing else tells.
         filed = ordered if sweep.search.method == "grid" else results
         _write_results(built / RESULTS, results, order=[result.key for result in filed])
+        (built / SWEEP_FILE).write_text(_sweep_yaml(sweep) + "\n", encoding="utf-8")
         content = _content(
             groups,
             sweep=sweep,
@@ -99,6 +107,7 @@ def write_report(
             missing=missing,
             additional=named.additional,
             answers=answers,
+            links=links,
         )
         for page in (PAGE, "index.md"):
             text = render_page(f"report.{page.split('.')[1]}.jinja", content)
@@ -109,8 +118,26 @@ def write_report(
     return folder / PAGE
 
 
-def _check_replaceable(folder: Path) -> None:
-    """Raises ResablateError unless `folder` is missing, empty or a report: its content will be lost."""
+def check_folder(folder: Path) -> None:
+    """See that a report can take its place; what is made to see it is removed.
+
+    Raises:
+        ResablateError: unless `folder` is missing, empty or a report, whose content will be lost, and can be written.
+    """
+    missing: list[Path] = []
+    try:
+        folder.exists()  # a name may be too long for any folder
+        missing = [place for place in folder.parents if not place.exists()]
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder.parent, os.W_OK | os.X_OK)
+    except OSError as error:
+        raise ResablateError(f"{folder}: no report can be written there ({error.strerror}: {error.filename})") from None
+    finally:
+        for place in missing:
+            with suppress(OSError):
+                place.rmdir()
+    if not writable:
+        raise ResablateError(f"{folder}: no report can be written there (Permission denied: {folder.parent})")
     if not folder.exists():
         return
     if not folder.is_dir():
@@ -214,13 +241,16 @@ def _content(
     missing: Sequence[TrainSpec],
     additional: Sequence[Additional],
     answers: Answers,
+    links: Mapping[str, str],
 ) -> dict[str, Any]:
     """What both pages say, as plain values."""
     results = [result for group in groups for result in group.results]
     depths = sorted({result.spec.depth for result in results})
     return {
         "sweep": sweep,
-        "question": _question(sweep),
+        "question": sweep_question(sweep),
+        "ended": f"{len(results)} of {len(results) + len(missing)}" if missing else "",
+        "links": [(title, place, place.startswith(("http://", "https://"))) for title, place in links.items()],
         "datasets": sorted({str(result.spec.dataset) for result in results}),
         "depths": depths,
         "epochs": sorted({result.spec.epochs for result in results}),
@@ -249,16 +279,6 @@ def _content(
             for r in results
         ],
     }
-
-
-def _question(sweep: SweepSpec) -> str:
-    if sweep.question:
-        return sweep.question
-    axes = [name for name in sweep.swept if name != "seed"]
-    if not axes:
-        return "How large is the test error of one kind of network?"
-    listed = axes[0] if len(axes) == 1 else f"{', '.join(axes[:-1])} and {axes[-1]}"
-    return f"What does the test error do when {listed} change{'s' if len(axes) == 1 else ''}?"
 
 
 def _versions(results: Sequence[TrialResult]) -> list[tuple[str, str]]:

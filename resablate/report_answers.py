@@ -9,12 +9,13 @@ from typing import Any
 
 from markupsafe import Markup
 
-from resablate.claims.answer import Answer, Shown
+from resablate.claims.answer import OPPOSITES, Answer, Shown
 from resablate.claims.answering import Answers
 from resablate.claims.claim import Part
 from resablate.claims.rounds import LEVEL
 from resablate.figures import Closing
 from resablate.statistics import Verdict, decide, deciding_look
+from resablate.sweep import SweepSpec
 
 _WIDTH, _HEIGHT, _MARGIN = 180, 26, 6
 """Of a picture, in pixels."""
@@ -38,6 +39,17 @@ def answer_content(found: Answers) -> dict[str, Any]:
         "open": [(a.claim.id, a.claim.statement, a.what_would_decide) for a in answers if a.what_would_decide],
         "tally": _tally(answers),
     }
+
+
+def sweep_question(sweep: SweepSpec) -> str:
+    """What the sweep asks, in its own words or made from its axes."""
+    if sweep.question:
+        return sweep.question
+    axes = [name for name in sweep.swept if name != "seed"]
+    if not axes:
+        return "How large is the test error of one kind of network?"
+    listed = axes[0] if len(axes) == 1 else f"{', '.join(axes[:-1])} and {axes[-1]}"
+    return f"What does the test error do when {listed} change{'s' if len(axes) == 1 else ''}?"
 
 
 def _tally(answers: Sequence[Answer]) -> str:
@@ -96,7 +108,9 @@ def closings(found: Answers) -> list[Closing]:
 
 
 def _closing(answer: Answer, shown: Shown, decided: int | None, rounds: Sequence[int]) -> Closing:
-    part, looks = shown.part, shown.part.looks
+    part = shown.part
+    # Of several numbers of the same cells each look has the least certain one: those that are the same number.
+    looks = [look for look in part.looks if (seen := part.at(look)).noun == part.noun and seen.unit == part.unit]
     scale, unit = (100, f" ({_IN_PERCENT[part.unit]})") if part.unit in _IN_PERCENT else (1, "")
     # What the level of the claim is corrected by where one of several comparisons contradicts it.
     level = shown.level / shown.look.share if shown.look else answer.decision.level
@@ -122,10 +136,12 @@ def interval_picture(answer: Answer) -> Markup:
     """The interval against what it is compared with, and the margin about that: an inline SVG; empty without one."""
     if (shown := answer.shown) is None:
         return Markup("")
-    part, value, low, high = shown.part, shown.value, shown.low, shown.high
+    part, value, low, high, reference = shown.part, shown.value, shown.low, shown.high, shown.part.reference
     if not all(map(math.isfinite, (value, low, high))):
         return Markup("")
-    margin_low, margin_high = part.reference - part.margin, part.reference + part.margin
+    if value < 0 and part.noun in OPPOSITES:  # as the number beside it is told
+        value, low, high, reference = -value, -high, -low, -reference
+    margin_low, margin_high = reference - part.margin, reference + part.margin
     least, most = min(low, margin_low), max(high, margin_high)
     span = (most - least) or 1.0
 
@@ -137,7 +153,7 @@ def interval_picture(answer: Answer) -> Markup:
     if part.margin:
         width = float(place(margin_high)) - float(place(margin_low))
         band = f'<rect class="margin" x="{place(margin_low)}" y="3" width="{width:.1f}" height="{_HEIGHT - 6}"/>'
-    line = place(part.reference)
+    line = place(reference)
     return Markup(  # numbers alone, and words of ours
         f'<svg class="interval" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}" role="img" '
         'aria-label="The interval against the value it is compared with">'

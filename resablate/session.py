@@ -47,6 +47,12 @@ def keep_all(key: str, metrics: EpochMetrics) -> str:
     return ""
 
 
+class PutOff(NamedTuple):
+    """A trial of a session is not trained here now: another sweep trains it, or has completed it."""
+
+    spec: TrainSpec
+
+
 class EpochDone(NamedTuple):
     """A trial of a session has trained an epoch."""
 
@@ -59,8 +65,8 @@ class EpochDone(NamedTuple):
 class ResultSink(Protocol):
     """What a session tells of its trials: the sweep's one writer, near or far."""
 
-    def start_trial(self, spec: TrainSpec) -> None:
-        """A trial begins, or continues."""
+    def start_trial(self, spec: TrainSpec) -> bool:
+        """A trial is to begin, or to continue; whether it may: not where another sweep trains or has completed it."""
         ...
 
     def epoch(self, key: str, metrics: EpochMetrics) -> None:

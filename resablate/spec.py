@@ -41,11 +41,20 @@ class TrainSpec(BaseModel):
     width: int = Field(default=16, ge=1, le=16_384)
     """Channels inside the first stage's blocks; each later stage has twice as many."""
 
+    norm: Component = Component("batch")
+    """What stands wherever an ordering has batch norm: a row of `resablate list norms`."""
+    initialization: Component = Component("he_fan_out")
+    """The weights before the first step: a row of `resablate list initializations`."""
+
     # data
     dataset: Component = Component("digits")
     """A row of `resablate list datasets`, with the share that is held out."""
     augmentation: Component = Component("none")
     """A row of `resablate list augmentations`."""
+    erasing: Component = Component("none")
+    """What is erased from augmented images: a row of `resablate list erasings`."""
+    mixing: Component = Component("none")
+    """How the images of a batch are mixed: a row of `resablate list mixings`."""
 
     # training
     epochs: int = Field(default=12, ge=1, le=1_000_000)
@@ -60,6 +69,12 @@ class TrainSpec(BaseModel):
     """A row of `resablate list optimizers`."""
     schedule: Component = Component("steps")
     """The learning rate by iteration: a row of `resablate list schedules`."""
+    loss: Component = Component("cross_entropy")
+    """What is minimized: a row of `resablate list losses`."""
+    clipping: Component = Component("none")
+    """What limits the gradient: a row of `resablate list clippings`."""
+    averaging: Component = Component("none")
+    """Whose weights count, the last step's or an average over steps: a row of `resablate list averagings`."""
     precision: Component = Component("float32")
     """Arithmetic of convolutions and products: a row of `resablate list precisions`."""
     memory_format: Component = Component("contiguous")

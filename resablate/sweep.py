@@ -18,6 +18,7 @@ from resablate.question import TEST, AskedAnalysis, Question, all_questions
 from resablate.spec import TrainSpec
 from resablate.strict_yaml import load_yaml
 from resablate.sweep_blocks import Resources, Search, SeedRounds
+from resablate.sweep_changes import changed_content
 from resablate.sweep_parsing import Range, clashes, parse_analyses, parse_axis, parse_base, parse_cases
 
 LARGEST_GRID = 100_000
@@ -190,8 +191,12 @@ class ValidPart(NamedTuple):
     """Whether the trainings are those that were meant: what is wrong stands elsewhere, or is written twice."""
 
 
-def load_sweep(path: str | Path) -> SweepSpec:
+def load_sweep(path: str | Path, changes: Mapping[str, Any] = {}) -> SweepSpec:
     """The sweep in a YAML file.
+
+    Args:
+        path: of the file.
+        changes: name -> value that takes the place of the file's, as `changed_content` reads them.
 
     Raises:
         SpecError: if the file is missing or holds mistakes: all of them, each with its place.
@@ -204,7 +209,11 @@ def load_sweep(path: str | Path) -> SweepSpec:
     if not isinstance(content, dict):
         what = "empty" if content is None else f"a {type(content).__name__}"
         raise SpecError(f"{path}: a sweep is a mapping with name, base and axes, but this file is {what}")
-    return parse_sweep(cast(dict[str, Any], content), place=str(path))
+    found: list[str] = []
+    changed = changed_content(cast(dict[str, Any], content), changes, found) if changes else content
+    if found:
+        raise SpecError(found, place=str(path))
+    return parse_sweep(cast(dict[str, Any], changed), place=str(path))
 
 
 def parse_sweep(content: Mapping[str, Any], *, place: str = "sweep") -> SweepSpec:

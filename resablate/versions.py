@@ -1,5 +1,6 @@
 """Where numbers come from: the code, the packages and the machine."""
 
+import hashlib
 import os
 import platform
 import socket
@@ -32,10 +33,38 @@ def _git(folder: Path, *command: str) -> str:
     return done.stdout.strip()
 
 
+_DECIDING = (
+    *("augmentations", "datasets", "model", "optimizers", "orderings.py", "regularizers", "schedules", "shortcuts"),
+    *("spectral", "training"),
+)
+"""The parts of the package that make weights what they are."""
+_SOURCE_DIGITS = 6
+
+
+@lru_cache(maxsize=1)
+def source() -> str:
+    """A hash of the source of each part of this package that decides over weights: `augmentations=1a2b3c ...`."""
+    found: list[str] = []
+    for part in _DECIDING:
+        place = Path(__file__).parent / part
+        digest = hashlib.sha256()
+        for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+            digest.update(file.name.encode() + b"\0" + file.read_bytes())
+        found.append(f"{part.removesuffix('.py')}={digest.hexdigest()[:_SOURCE_DIGITS]}")
+    return " ".join(found)
+
+
+def changed_parts(made_with: str) -> tuple[str, ...]:
+    """The parts whose source is another one than in `made_with`, by `source`."""
+    then = dict(part.split("=", 1) for part in made_with.split() if "=" in part)
+    now = dict(part.split("=", 1) for part in source().split())
+    return tuple(name for name in now if then.get(name, now[name]) != now[name])
+
+
 @lru_cache(maxsize=8)
 def versions(device: str = "none") -> dict[str, str]:
     """Name -> version for the code, Python and the packages, and the host and `device`."""
-    found = {"git_commit": code_version(), "python": platform.python_version()}
+    found = {"git_commit": code_version(), "source": source(), "python": platform.python_version()}
     for package in _PACKAGES:
         try:
             found[package] = version(package)

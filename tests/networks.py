@@ -18,7 +18,7 @@ ORDER_NAMES = (
     "relu_only_preactivation",
     "full_preactivation",
 )
-"""Written out, so that a row that gets lost is noticed."""
+"""Those of He et al. 2016, written out, so that a row that gets lost is noticed."""
 SHORTCUT_NAMES = (
     "identity",
     "constant_scale",
@@ -28,6 +28,13 @@ SHORTCUT_NAMES = (
     "dropout",
     "none",
 )
+HALF_OPEN = {
+    "exclusive_gate": {"bias": -0.5},
+    "shortcut_only_gate": {"bias": -0.5},
+    "skip_init": {"initial": 0.5},
+    "layer_scale": {"initial": 0.5},
+}
+"""Arguments by which both sides of a block count for something."""
 SMALLEST_DEPTHS = {"basic": 8, "bottleneck": 11, "single": 5}
 """Layers of a network of one block in each of its three stages, by block."""
 
@@ -45,11 +52,11 @@ def make_network(
 ) -> ResidualNetwork:
     """A network of 8 layers in eval mode, as after training: no batch norm or bias is at its initial value.
 
-    Gates are half open, so that both of a block's addends matter.
+    Gates are half open, and learned factors half of 1, so that both of a block's addends matter.
     """
     shortcut = parse_component(keywords.get("shortcut", "identity"))
-    if shortcut.name.endswith("gate"):
-        shortcut = Component(shortcut.name, {"bias": -0.5, **shortcut.arguments})
+    if shortcut.name in HALF_OPEN:
+        shortcut = Component(shortcut.name, {**HALF_OPEN[shortcut.name], **shortcut.arguments})
     fields = {"depth": 8, "in_channels": 1, **keywords, "shortcut": shortcut}
     network = build_network(width=width, num_classes=num_classes, generator=make_generator(seed), **fields).to(dtype)
     draw_batch_norms(network, seed=seed + 1000)

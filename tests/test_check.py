@@ -119,6 +119,8 @@ VALUES: dict[str, list[Any]] = {
     "schedule.warmup_iterations": [0, 40],
     "regularizer.strength": [0, 0.5],
     "block_sampling.count": [3, 2],
+    "erasing.least_area": [0.02, 0.25],
+    "erasing.largest_area": [0.33, 1],
 }
 """Values of arguments where not every one of its type can be run."""
 
@@ -155,6 +157,10 @@ def specs(draw: st.DrawFn) -> TrainSpec:
     fields = {name: draw(strategy) for name, strategy in choices.items() if draw(st.booleans())}
     if fields.get("block_sampling", {}).get("name") == "fixed_count":
         fields["block_sampling"].setdefault("count", 1)
+    if fields.get("norm", {}).get("name") == "group":
+        fields["width"] = 16  # which its groups divide
+    if fields.get("norm", {}).get("name") in ("bias", "none"):
+        fields.get("shortcut", {}).pop("batch_norm", None)  # a gate's would hold its bias
     if fields.get("augmentation", {}).get("name") in VIEWS:
         fields["dataset"] = draw(components("dataset", names=["image_folder"]))
     return parse(batch_size=16, **fields)
@@ -203,7 +209,7 @@ def schedule(spec: TrainSpec) -> Callable[[int, int], float]:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"shortcut": "idenity"}, r"^unknown shortcut 'idenity'; did you mean 'identity'\? \(known: identity, "),
+        ({"shortcut": "idenity"}, r"^unknown shortcut 'idenity'; did you mean 'identity'.*\? \(known: identity, "),
         ({"shortcut": "gate"}, "did you mean 'exclusive_gate' or 'shortcut_only_gate'"),
         ({"ordering": "preact"}, "^unknown ordering 'preact'"),
         ({"dataset": "mnist"}, "^unknown dataset 'mnist'; did you mean 'fashion_mnist'"),
@@ -236,7 +242,7 @@ def schedule(spec: TrainSpec) -> Callable[[int, int], float]:
         ),
         (
             {"augmentation": {"name": "crop", "fill": "zeros"}},
-            "^augmentation 'crop': fill must be one of zero, reflect, got 'zeros'; did you mean 'zero'?",
+            "^augmentation 'crop': fill must be one of zero, black, reflect, got 'zeros'; did you mean 'zero'?",
         ),
         ({"dataset.train_examples": 0}, "^dataset 'digits': train_examples must be greater than or equal to 1, got 0$"),
         (

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from resablate.estimates import estimate_seconds, pass_work, trial_cost
-from resablate.forecast import advice, forecast, recorded_ratio
+from resablate.forecast import advice, expected_packs, forecast, recorded_ratio
 from resablate.machine_speed import save_speed
 from resablate.plan import SweepPlan, plan_sweep
 from resablate.result import TrialResult
@@ -25,6 +25,12 @@ def plan_of(**base: Any) -> SweepPlan:
     fields = {"depth": 8, "epochs": 2, **base}
     content = {"name": "x", "base": fields, "axes": {"seed": [0, 1]}, "analyses": {"lesion": {}, "path_gradient": {}}}
     return plan_sweep(parse_sweep({**content, "resources": {"gpus": 0}}))
+
+
+def asking(plan: SweepPlan, **resources: Any) -> SweepPlan:
+    """The same trials with other resources."""
+    sweep = plan.sweep.model_copy(update={"resources": plan.sweep.resources.model_copy(update=resources)})
+    return replace(plan, sweep=sweep)
 
 
 def ended(plan: SweepPlan, times: float, **changes: Any) -> TrialResult:
@@ -56,15 +62,44 @@ def test_every_part_of_a_trial_has_its_speed() -> None:
     parts = {
         "step": replace(SPEED, step=replace(SPEED.step, layer=1.0)),
         "forward": replace(SPEED, forward=replace(SPEED.forward, layer=1.0)),
-        "walk": replace(SPEED, walk=10.0),
-        "sampled": replace(SPEED, sampled=10.0),
+        "walk": replace(SPEED, walk=replace(SPEED.walk, layer=1.0)),
+        "sampled": replace(SPEED, sampled=replace(SPEED.sampled, layer=1.0)),
     }
     for name, slower in parts.items():
         assert estimate_seconds(spec, asked, speed=slower) > whole, name
-    assert estimate_seconds(spec, asked, speed=SPEED, packed=0.5) < whole
     trained = estimate_seconds(spec, [], speed=SPEED)
     fast = spec.replace(precision="bf16", memory_format="channels_last")
     assert estimate_seconds(fast, [], speed=SPEED) < trained
+
+
+def test_a_member_of_a_pack_takes_its_share_of_the_pack() -> None:
+    (spec, _) = plan_of().trials
+    speed = replace(SPEED, packed=replace(SPEED.step, layer=SPEED.step.layer / 2))
+    alone, member = (estimate_seconds(spec, [], speed=speed, members=count) for count in (1, 2))
+    steps = spec.epochs * -(-1293 // spec.batch_size)  # digits without the test and validation images
+    calls = steps * (SPEED.step.batch / 2 + 0.75 * SPEED.step.layer * trial_cost(spec).layers)
+    # Two share them, and a layer's cost half; every image is its own.
+    assert alone - member == pytest.approx(calls)
+
+
+def test_packs_are_those_that_are_expected_to_be_faster() -> None:
+    plan = plan_of(epochs=1000)
+    alone = replace(SPEED, packed=replace(SPEED.step, wide=10 * SPEED.step.wide))
+    shared = replace(SPEED, packed=replace(SPEED.step, wide=SPEED.step.wide / 2))
+    assert [len(pack) for pack in expected_packs(asking(plan, pack="auto"), alone, device="cpu")] == [1, 1]
+    assert [len(pack) for pack in expected_packs(asking(plan, pack=2), alone, device="cpu")] == [2]
+    one_slot = asking(plan, pack="auto", cpus=os.cpu_count() or 1)
+    assert [len(pack) for pack in expected_packs(one_slot, shared, device="cpu")] == [2]
+    assert expected_packs(asking(plan, pack=1), shared, device="cpu") == []
+
+
+def test_a_forecast_of_packs_says_so() -> None:
+    save_speed(SPEED, "cpu")
+    plan = asking(plan_of(), pack=2)
+    found = forecast(plan)
+    assert "1 pack of 2 trials" in found.basis
+    expected = [estimate_seconds(spec, plan.questions(spec), speed=SPEED, members=2) for spec in plan.trials]
+    assert list(found.seconds) == expected
 
 
 def test_training_is_so_many_times_an_epoch() -> None:

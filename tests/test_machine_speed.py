@@ -21,9 +21,10 @@ from resablate.machine_speed import (
 
 SPEED = MachineSpeed(
     step=PassSpeed(1e-3, 2e-4, 3e-9, 4e-11, 5e-11),
+    packed=PassSpeed(1e-3, 2e-4, 2e-9, 4e-11, 4e-11),
     forward=PassSpeed(1e-4, 5e-5, 1e-9, 2e-11, 2e-11),
-    walk=1.5,
-    sampled=2.0,
+    walk=PassSpeed(1e-4, 6e-5, 1e-9, 3e-11, 3e-11),
+    sampled=PassSpeed(2e-4, 9e-5, 2e-9, 4e-11, 4e-11),
     spectrum=3e-8,
     regimes={"float32 contiguous": 1.0, "bf16 channels_last": 2.5},
     measured="a processor, today",
@@ -34,13 +35,17 @@ def test_seconds_are_work_times_speed() -> None:
     assert PassSpeed(1.0, 10.0, 100.0, 1000.0, 10_000.0).seconds(Work(1, 2, 3, 4, 5)) == 54_321
 
 
+def test_more_images_in_a_batch_ask_for_no_more_calls() -> None:
+    assert Work(1, 2, 3, 4, 5).of_images(2) == Work(1, 2, 6, 8, 10)
+
+
 def test_what_is_kept_is_what_is_read() -> None:
     assert load_speed("cpu") == TYPICAL
     path = save_speed(SPEED, "cpu")
     assert path == calibration_file("cpu")
     assert load_speed("cpu") == SPEED
     assert load_speed("Some GPU") == TYPICAL
-    save_speed(replace(SPEED, walk=1.0), "Some GPU")
+    save_speed(replace(SPEED, spectrum=1.0), "Some GPU")
     assert load_speed("cpu") == SPEED
 
 
@@ -54,8 +59,9 @@ def _without(name: str) -> Callable[[dict[str, object]], object]:
         _without("step"),
         _without("measured"),
         lambda content: content.update(version=content["version"] + 1),
-        lambda content: content.update(walk="fast"),
-        lambda content: content.update(walk=-1.0),
+        lambda content: content.update(spectrum="fast"),
+        lambda content: content.update(spectrum=-1.0),
+        lambda content: content.update(walk=1.0),
         lambda content: content.update(spectrum=float("nan")),
         lambda content: content.update(step={"layer": 1.0}),
         lambda content: content.update(regimes=[1.0]),

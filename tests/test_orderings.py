@@ -16,11 +16,11 @@ PAPER = {
 
 
 def test_the_table_is_figure_4() -> None:
-    assert tuple(ORDERINGS) == ORDER_NAMES
-    assert {name: (row.branch, row.after_add) for name, row in ORDERINGS.items()} == PAPER
+    assert tuple(ORDERINGS)[: len(PAPER)] == tuple(PAPER) == ORDER_NAMES
+    assert {name: (ORDERINGS[name].branch, ORDERINGS[name].after_add) for name in PAPER} == PAPER
 
 
-@pytest.mark.parametrize("name", ORDERINGS)
+@pytest.mark.parametrize("name", PAPER)
 def test_all_orderings_consist_of_the_same_components(name: str) -> None:
     row = ORDERINGS[name]
     words = Counter(f"{row.branch} {row.after_add}".split())
@@ -35,6 +35,9 @@ def test_all_orderings_consist_of_the_same_components(name: str) -> None:
         ("relu_before_add", ""),
         ("relu_only_preactivation", "relu"),
         ("full_preactivation", "bn relu"),
+        ("one_norm", ""),
+        ("one_norm_preactivation", "bn relu"),
+        ("fixup", ""),
     ],
 )
 def test_what_comes_before_the_first_convolution(name: str, words: str) -> None:

@@ -256,7 +256,7 @@ def test_a_grid_that_nobody_means_is_refused_at_once(more: dict[str, Any]) -> No
     begun = time.process_time()
     with pytest.raises(SpecError) as caught:
         checked_plan(lambda: parse_sweep({"name": "x", "axes": HUGE, **more}), place="x.yaml")
-    assert time.process_time() - begun < 2
+    assert time.process_time() - begun < 4
     assert caught.value.problems[-1] == (
         "axes: a grid has at most 100,000 points, but seed 2000 x depth 5 x width 20 makes 200,000; shorten an axis, or"
         " draw from it with method: random"
@@ -276,9 +276,9 @@ def test_ten_thousand_points_take_seconds() -> None:
     begun = time.process_time()
     planned = plan(base={"depth": 8}, axes=axes)
     assert len(planned.trials) == 9_996
-    assert time.process_time() - begun < 3
+    assert time.process_time() - begun < 5
     assert all(estimate_seconds(spec, planned.questions(spec)) > 0 for spec in planned.trials)
-    assert time.process_time() - begun < 6
+    assert time.process_time() - begun < 9
 
 
 def test_mistakes_in_fields_and_in_names_come_together(tmp_path: Path) -> None:

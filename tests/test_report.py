@@ -77,6 +77,7 @@ def test_the_folder_holds_pages_tables_figures_and_results(folder: Path) -> None
         "index.html",
         "index.md",
         "results.jsonl",
+        "sweep.yaml",
         "tables",
     ]
     assert {p.stem for p in (folder / "tables").iterdir()} == {

@@ -1,7 +1,7 @@
 """One lifecycle of trials: what a session tells its sink, and what it does when something fails."""
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from resablate.lifecycle import run_session
 from resablate.measurement import EpochMetrics
 from resablate.plan import SweepPlan
 from resablate.result import WEIGHTS_FILE, TrialResult, failed_result, weights_file
-from resablate.session import EpochDone, Prune, SessionPlace, TrialRequest, keep_all
+from resablate.session import EpochDone, Prune, PutOff, SessionPlace, TrialRequest, keep_all
 from resablate.spec import TrainSpec
 from resablate.storage.checkpoint_store import CheckpointStore
 from resablate.training import load_weights
@@ -27,16 +27,19 @@ FAULT = RuntimeError("CUDA error: device-side assert triggered\nand advice")
 class RecordingSink:
     """Lists what it is told: `start`, `1`, `2`, ..., and how a trial ended, with its seed before it."""
 
-    def __init__(self, *, full: bool = False) -> None:
+    def __init__(self, *, full: bool = False, elsewhere: Collection[int] = ()) -> None:
         self.told: list[tuple[int, str]] = []
         self.weights: dict[str, dict[str, bytes]] = {}
         """By key."""
         self._full = full
+        self._elsewhere = elsewhere
+        """Seeds of trials that another sweep trains."""
         self._seeds: dict[str, int] = {}
 
-    def start_trial(self, spec: TrainSpec) -> None:
+    def start_trial(self, spec: TrainSpec) -> bool:
         self._seeds[spec.key] = spec.seed
         self.told.append((spec.seed, "start"))
+        return spec.seed not in self._elsewhere
 
     def epoch(self, key: str, metrics: EpochMetrics) -> None:
         self.told.append((self._seeds[key], str(metrics.epoch)))
@@ -292,3 +295,13 @@ def test_a_trial_that_is_pruned_leaves_and_the_others_go_on(place: SessionPlace)
     undisturbed = [run_trial(spec, plan.questions(spec)) for spec in (first, third)]
     assert [numbers(results[spec.key]) for spec in (first, third)] == [numbers(result) for result in undisturbed]
     assert files(place) == []
+
+
+def test_trials_of_a_pack_that_another_sweep_trains_are_left_alone(place: SessionPlace) -> None:
+    plan, sink = make_plan(seeds=3), RecordingSink(elsewhere=[1])
+    events = list(run_session(requests(plan), place=place, sink=sink))
+    assert [event.spec.seed for event in events if isinstance(event, PutOff)] == [1]
+    assert sorted(event.spec.seed for event in events if isinstance(event, TrialResult)) == [0, 2]
+    assert sink.told_of(1) == ["start"]
+    assert list(run_session([plan.request(plan.trials[1])], place=place, sink=sink)) == [PutOff(plan.trials[1])]
+    assert not (place.folder / plan.trials[1].key).exists()

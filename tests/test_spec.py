@@ -132,6 +132,13 @@ CHANGED: dict[str, Any] = {
     "compile": True,
     "block_sampling": "stochastic_depth",
     "regularizer": "orthogonal_penalty",
+    "norm": "group",
+    "initialization": "he_fan_in",
+    "erasing": "cutout",
+    "mixing": "mixup",
+    "loss": {"name": "cross_entropy", "label_smoothing": 0.1},
+    "clipping": "norm",
+    "averaging": "ema",
 }
 
 

@@ -1,45 +1,79 @@
-"""The adapters: networks of other packages, seen as a stem, a chain of blocks and a head. One file each."""
+"""The adapters: where networks of other packages come from. One file each; any network that is a chain is adapted."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
+from resablate.adapters.akamaster import AKAMASTER
+from resablate.adapters.bearpaw import BEARPAW
+from resablate.adapters.huggingface import HUGGINGFACE
 from resablate.adapters.interface import Adapter as Adapter
-from resablate.adapters.interface import PretrainedBuilder as PretrainedBuilder
+from resablate.adapters.interface import Builder as Builder
+from resablate.adapters.kuangliu import KUANGLIU
 from resablate.adapters.timm import TIMM
 from resablate.adapters.torchvision import TORCHVISION
-from resablate.adapters.weights import fill_network, listed, read_weights
+from resablate.adapters.weiaicunzai import WEIAICUNZAI
+from resablate.adapters.weights import fill_network, fitting_names, listed, read_weights
+from resablate.adapters.wide_resnet import WIDE_RESNET
 from resablate.errors import CheckpointError, ResablateError, SpecError
+from resablate.model import evaluation_mode
 from resablate.model.network import ResidualNetwork
 from resablate.registry import Registry
+from resablate.tracing import chain_of, probe_images, prove
+from resablate.tracing.wrappers import unwrapped
 
-ADAPTERS: Registry[Adapter] = Registry("adapter", "adapters", {"torchvision": TORCHVISION, "timm": TIMM})
+ADAPTERS: Registry[Adapter] = Registry(
+    "adapter",
+    "adapters",
+    {
+        "torchvision": TORCHVISION,
+        "timm": TIMM,
+        "huggingface": HUGGINGFACE,
+        "akamaster": AKAMASTER,
+        "kuangliu": KUANGLIU,
+        "bearpaw": BEARPAW,
+        "weiaicunzai": WEIAICUNZAI,
+        "wide_resnet": WIDE_RESNET,
+    },
+)
 
 _DEFAULT_CLASSES = 1000
+_OTHER_CLASSES = 7
+"""Another number, by which the last layer is told from all others."""
 
 
-def adapt(network: nn.Module) -> ResidualNetwork:
-    """A network that one of ADAPTERS recognizes, such as a torchvision ResNet, as a residual network of blocks.
+def adapt(network: nn.Module, images: Tensor | None = None) -> ResidualNetwork:
+    """A network of anybody's as a residual network of blocks: every x + f(x) in it is one.
 
-    Parameters and buffers are shared with `network`, and the logits are equal bit for bit, so that every analysis
-    works on pretrained weights.
+    Parameters and buffers are shared with `network`. Before it is returned it is proved, in eval mode: its logits are
+    the network's bit for bit, and in double precision the gradients of its paths add up to the network's to 1e-12. That
+    takes a few passes of one or two images, and a copy of the network in double precision for the time. A network on
+    `meta` has no numbers, and is not proved.
 
     Args:
-        network: the model; a `ResidualNetwork` is returned as it is.
+        network: the model; a `ResidualNetwork` is returned as it is, and what is compiled, data-parallel or averaged
+            is unwrapped.
+        images: two that it takes; noise of a size that it declares, or that is common, where None.
 
     Raises:
-        ResablateError: if the architecture does not fit; the message names the module and what was expected.
+        ResablateError: if it adds nothing or is no chain of blocks; the message names the module.
     """
+    network = unwrapped(network)
     if isinstance(network, ResidualNetwork):
         return network
-    for row in ADAPTERS.values():
-        if row.recognizes(network):
-            return row.adapt(network).train(network.training)
-    kind = type(network)
-    raise ResablateError(
-        f"{kind.__name__}: no adapter knows the class {kind.__module__}.{kind.__qualname__}; what can be adapted:"
-        f" {'; '.join(row.networks for row in ADAPTERS.values())}"
-    )
+    with evaluation_mode(network):
+        images = probe_images(network) if images is None else images
+        row = next((row for row in ADAPTERS.values() if row.adapt and row.recognizes(network)), None)
+        adapted = row.adapt(network) if row and row.adapt else chain_of(network, images)
+        if images.device.type != "meta":
+            prove(network, adapted, images)
+    theirs = set(network.modules())
+    for module in adapted.modules():
+        if module not in theirs:
+            module.training = network.training
+    return adapted
 
 
 def load_pretrained(name: str, *, weights: Path | None) -> nn.Module:
@@ -48,27 +82,33 @@ def load_pretrained(name: str, *, weights: Path | None) -> nn.Module:
     It gets as many classes as the last layer in the file has. Nothing in the file is executed.
 
     Args:
-        name: an adapter and a model, such as `torchvision:resnet50` or `timm:resnetv2_50`.
-        weights: a safetensors file or a state dict that torch wrote; random weights and 1,000 classes where None.
+        name: an adapter and a model, such as `torchvision:resnet50`, `timm:vit_small_patch16_224` or
+            `akamaster:resnet56`.
+        weights: a safetensors file, a state dict that torch wrote, or a checkpoint with one in it; random weights and
+            1,000 classes where None.
 
     Raises:
         SpecError: if there is no such network.
-        ResablateError: if the other package is not installed.
+        ResablateError: if the other package is not installed, or the network cannot be adapted, which is known before
+            it gets any memory.
         CheckpointError: if the file is missing, holds no weights, or weights of another network.
     """
-    build, head = pretrained_builder(name)
+    build = pretrained_builder(name)
+    outline = _outline(build, _DEFAULT_CLASSES)
+    if outline is not None:
+        adapt(outline)
     if weights is None:
         return build(num_classes=_DEFAULT_CLASSES).eval()
-    state = read_weights(weights)
-    if head not in state or not state[head].ndim:
-        raise CheckpointError(f"{weights}: not the weights of {name}: there is no {head} among {listed(state)}")
-    network = build(num_classes=len(state[head]))
-    fill_network(network, state, place=f"{weights}: not the weights of {name}")
+    place = f"{weights}: not the weights of {name}"
+    whole = outline if outline is not None else build(num_classes=_DEFAULT_CLASSES)
+    state = fitting_names(read_weights(weights), whole.state_dict())
+    network = build(num_classes=_classes_in(state, whole, build, place=place))
+    fill_network(network, state, place=place)
     return network.eval()
 
 
-def pretrained_builder(name: str) -> PretrainedBuilder:
-    """What builds the network called `name`, and the name of its last layer's weight.
+def pretrained_builder(name: str) -> Builder:
+    """What builds the network called `name`.
 
     Args:
         name: an adapter and a model, such as `torchvision:resnet50`.
@@ -82,3 +122,25 @@ def pretrained_builder(name: str) -> PretrainedBuilder:
         choices = " or ".join(f"{package}:NAME" for package in ADAPTERS)
         raise SpecError(f"networks of other packages are named {choices}, such as torchvision:resnet50; got {name!r}")
     return ADAPTERS[package].builder(model)
+
+
+def _outline(build: Builder, classes: int) -> nn.Module | None:
+    """The network without memory; None where it cannot be built so."""
+    try:
+        with torch.device("meta"):
+            return build(num_classes=classes).eval()
+    except ResablateError:
+        raise
+    except Exception:  # of networks that compute with their initial numbers
+        return None
+
+
+def _classes_in(state: Mapping[str, Tensor], whole: nn.Module, build: Builder, *, place: str) -> int:
+    """The rows of the last layer in the file: the layer whose size is the number of classes."""
+    other = _outline(build, _OTHER_CLASSES)
+    sizes = (build(num_classes=_OTHER_CLASSES) if other is None else other).state_dict()
+    heads = [name for name, value in whole.state_dict().items() if value.shape != sizes[name].shape]
+    head = next((name for name in heads if name in state and state[name].ndim), None)
+    if head is None:
+        raise CheckpointError(f"{place}: there is no {heads[0] if heads else 'last layer'} among {listed(state)}")
+    return len(state[head])

@@ -1,8 +1,8 @@
-"""What an adapter is: how the networks of another package are recognized, taken apart and built."""
+"""What an adapter is: where networks of another package come from, and how they are taken apart."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from torch import nn
 
@@ -17,12 +17,9 @@ class Builder(Protocol):
         ...
 
 
-class PretrainedBuilder(NamedTuple):
-    """A network of another package by its name."""
-
-    build: Builder
-    head: str
-    """Name of the last layer's weight, which has a row for each class."""
+def recognizes_none(network: nn.Module) -> bool:
+    """No network: those of the package are taken apart where they add, as any network is."""
+    return False
 
 
 @dataclass(frozen=True)
@@ -30,15 +27,15 @@ class Adapter:
     """A row of the table.
 
     Args:
-        networks: what it adapts, for people: "ResNets, Wide ResNets and ResNeXts of torchvision".
-        recognizes: whether a network's class is one that it knows. It does not import the other package.
-        adapt: such a network -> the same as a chain of blocks: parameters and buffers are shared, the logits equal bit
-            for bit. Raises ResablateError, which names the module and what was expected, where it does not fit.
+        networks: what it builds or adapts, for people: "networks of torchvision: ResNets, RegNets, ViTs, ...".
         builder: a model's name in the other package -> what builds it. Raises UnknownName if there is none, and
             ResablateError if the package is not installed.
+        recognizes: whether it takes a network apart itself. It does not import the other package.
+        adapt: such a network in eval mode -> the same as a chain of blocks that shares its parameters. It is proved by
+            whoever calls. Raises ResablateError, which names the module, where it does not fit.
     """
 
     networks: str
-    recognizes: Callable[[nn.Module], bool]
-    adapt: Callable[[nn.Module], ResidualNetwork]
-    builder: Callable[[str], PretrainedBuilder]
+    builder: Callable[[str], Builder]
+    recognizes: Callable[[nn.Module], bool] = recognizes_none
+    adapt: Callable[[nn.Module], ResidualNetwork] | None = None

@@ -1,46 +1,29 @@
-"""ResNets, Wide ResNets and ResNeXts of torchvision."""
+"""Networks of torchvision."""
 
 from __future__ import annotations
 
 from torch import nn
 
-from resablate.adapters.chain import STAGE_NAMES, Architecture, Layout, adapt_resnet, class_among
-from resablate.adapters.interface import Adapter, PretrainedBuilder
+from resablate.adapters.interface import Adapter, Builder
 from resablate.errors import UnknownName
-from resablate.model.network import ResidualNetwork
-
-_ARCHITECTURES = {
-    "torchvision.models.resnet.ResNet": Architecture(
-        ("conv1", "bn1", "relu", "maxpool", *STAGE_NAMES, "avgpool", "fc"), ("__call__", "forward", "_forward_impl")
-    )
-}
-_LAYOUTS = {
-    "torchvision.BasicBlock": Layout(("conv1", "bn1", "relu", "conv2", "bn2"), "relu"),
-    "torchvision.Bottleneck": Layout(("conv1", "bn1", "relu", "conv2", "bn2", "relu", "conv3", "bn3"), "relu"),
-}
-"""Package and class of a block."""
 
 
-def _recognizes(network: nn.Module) -> bool:
-    return class_among(network, _ARCHITECTURES) is not None
-
-
-def _adapt(network: nn.Module) -> ResidualNetwork:
-    return adapt_resnet(network, _ARCHITECTURES, _LAYOUTS)
-
-
-def _builder(model: str) -> PretrainedBuilder:
+def _builder(model: str) -> Builder:
     from torchvision import models
 
-    known = models.list_models(models, include=["*resnet*", "*resnext*"])
+    known = models.list_models(models)
     if model not in known:
-        raise UnknownName("ResNet of torchvision", model, known)
-    return PretrainedBuilder(models.get_model_builder(model), "fc.weight")
+        raise UnknownName("network of torchvision", model, known)
+    # Inception and GoogLeNet give more than logits while they train, and warn of their own initialization.
+    more = {"aux_logits": False, "init_weights": False} if model in ("googlenet", "inception_v3") else {}
+
+    def build(*, num_classes: int) -> nn.Module:
+        return models.get_model(model, num_classes=num_classes, **more)
+
+    return build
 
 
 TORCHVISION = Adapter(
-    networks="ResNets, Wide ResNets and ResNeXts of torchvision",
-    recognizes=_recognizes,
-    adapt=_adapt,
+    networks="networks of torchvision: ResNets, ResNeXts, RegNets, ConvNeXts, EfficientNets, MobileNets, ViTs, Swins",
     builder=_builder,
 )

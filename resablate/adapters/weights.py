@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from argparse import Namespace
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,39 +14,79 @@ from torch import Tensor, nn
 
 from resablate.errors import CheckpointError
 
-_NESTED = ("state_dict", "model")
-"""Where training scripts keep the weights beside an optimizer's state."""
-_PARALLEL = "module."
-"""What DataParallel puts before every name."""
+_NESTED = ("state_dict", "model_state_dict", "model", "net", "state_dict_ema", "model_ema", "ema")
+"""Where training scripts keep the weights beside an optimizer's state; an average of them if there is nothing else."""
+_PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
+"""What DataParallel, torch.compile and Lightning modules put before every name."""
+_COUNTERS = ("n_averaged",)
+"""What torch.optim.swa_utils.AveragedModel keeps beside the weights."""
+_DEEPEST = 3
 _SHOWN = 5
+_COLORS = re.compile(r"\x1b\[[0-9;]*m")
+_GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors in a safetensors file or a state dict, by name. Nothing in the file is executed.
+    """The tensors in a safetensors file, a state dict, or a checkpoint that holds one, by name.
+
+    Nothing in the file is executed. Beside tensors and Python's plain values it may hold an argparse.Namespace, as
+    timm's and Lightning's checkpoints do, which is data.
 
     Raises:
         CheckpointError: if the file is missing or is neither.
     """
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file")
+    content = _content(path)
+    for _ in range(_DEEPEST):
+        inner = next((content[n] for n in _NESTED if isinstance(content, Mapping) and _is_state(content.get(n))), None)
+        content = content if inner is None else inner
+    if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
+        kind = f"names {listed(content)}" if isinstance(content, Mapping) and content else type(content).__name__
+        raise CheckpointError(f"{path}: not a state dict, which has a tensor for each name; got {kind}")
+    return {str(name): tensor for name, tensor in content.items()}
+
+
+def _is_state(value: object) -> bool:
+    return isinstance(value, Mapping) and bool(value)
+
+
+def _content(path: Path) -> Any:
     try:
         if path.suffix == ".safetensors":
-            content: Any = load_file(path)
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            return load_file(path)
+        with torch.serialization.safe_globals([Namespace]):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # what a file that is no archive of tensors makes torch raise is not told
-        reason = (str(error).splitlines() or ["no reason given"])[0]
+        text = _COLORS.sub("", str(error))
+        asked = _GLOBAL.search(text)
+        reason = f"it asks for {asked[1]}" if asked else (text.splitlines() or ["no reason given"])[0]
         raise CheckpointError(
             f"{path}: neither a safetensors file (by its ending .safetensors) nor weights that torch can read without"
             f" running code ({type(error).__name__}: {reason})"
         ) from None
-    for inner in _NESTED:
-        if isinstance(content, Mapping) and isinstance(content.get(inner), Mapping):
-            content = content[inner]
-    if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
-        kind = f"names {listed(content)}" if isinstance(content, Mapping) and content else type(content).__name__
-        raise CheckpointError(f"{path}: not a state dict, which has a tensor for each name; got {kind}")
-    return {str(name).removeprefix(_PARALLEL): tensor for name, tensor in content.items()}
+
+
+def fitting_names(state: Mapping[str, Tensor], expected: Collection[str]) -> dict[str, Tensor]:
+    """`state` without the prefixes that wrappers put before the names, as far as that makes them a network's.
+
+    Args:
+        state: by name.
+        expected: the network's own names.
+    """
+    names = set(expected)
+    found = {name: value for name, value in state.items() if name not in _COUNTERS}
+    while True:
+        stripped = [
+            {name.removeprefix(prefix): value for name, value in found.items()}
+            for prefix in _PREFIXES
+            if any(name.startswith(prefix) for name in found)
+        ]
+        # A wrapper inside of a wrapper gives a name only once both are off.
+        best = max(stripped, key=lambda one: (len(names & set(one)), len(one)), default=None)
+        if best is None or len(names & set(best)) < len(names & set(found)) or names & set(found) == names:
+            return found
+        found = best
 
 
 def fill_network(network: nn.Module, state: Mapping[str, Tensor], *, place: str) -> None:
@@ -52,11 +94,11 @@ def fill_network(network: nn.Module, state: Mapping[str, Tensor], *, place: str)
 
     Args:
         network: changed in place.
-        state: by name.
+        state: by name, by `fitting_names`.
         place: what the error's message begins with.
 
     Raises:
-        CheckpointError: with the tensors that are missing, too many, or of another shape.
+        CheckpointError: with the tensors that are missing, too many, or of another shape: how many, and the first few.
     """
     own = network.state_dict()
     # Counts of batches are of no use to anybody, and old files have none.
@@ -68,7 +110,7 @@ def fill_network(network: nn.Module, state: Mapping[str, Tensor], *, place: str)
         if name in state and state[name].shape != own[name].shape
     ]
     problems = [
-        f"{text}: {listed(names)}"
+        f"{text}, {len(names)}: {listed(names)}"
         for text, names in (("missing", missing), ("not in the network", extra), ("shapes that do not fit", shapes))
         if names
     ]

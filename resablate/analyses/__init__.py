@@ -1,11 +1,14 @@
 """The analyses: questions put to a trained network. One file each."""
 
+from resablate.analyses.block_spans import block_spans as block_spans
+from resablate.analyses.branch_ablation import branch_ablation as branch_ablation
 from resablate.analyses.interface import Analysis as Analysis
 from resablate.analyses.interface import TrainedWith as TrainedWith
 from resablate.analyses.interface import check_dissectable as check_dissectable
 from resablate.analyses.interface import cut_examples as cut_examples
 from resablate.analyses.lesion import LESION_ARITHMETICS as LESION_ARITHMETICS
 from resablate.analyses.lesion import lesion as lesion
+from resablate.analyses.linear_spectrum import linear_spectrum as linear_spectrum
 from resablate.analyses.multi_lesion import LESION_DESIGNS as LESION_DESIGNS
 from resablate.analyses.multi_lesion import multi_lesion as multi_lesion
 from resablate.analyses.norm_preservation import norm_preservation as norm_preservation
@@ -51,6 +54,24 @@ ANALYSES: Registry[Analysis] = Registry(
             spectrum,
             examples="train",
             source="Sedghi, Gupta & Long 2019; Zaeemzadeh et al. 2020",
+            during_training=True,
+        ),
+        "linear_spectrum": Analysis(
+            linear_spectrum,
+            examples="train",
+            source="Elhage et al., A Mathematical Framework for Transformer Circuits, 2021",
+            during_training=True,
+        ),
+        "branch_ablation": Analysis(
+            branch_ablation,
+            examples="test",
+            source="Wang et al., arXiv 2211.00593; Chan et al., Causal scrubbing, 2022",
+            during_training=True,
+        ),
+        "block_spans": Analysis(
+            block_spans,
+            examples="test",
+            source="Lad et al., arXiv 2406.19384; Sun et al., arXiv 2407.09298",
             during_training=True,
         ),
         "test_time_rules": Analysis(

@@ -1,5 +1,6 @@
 """Norms of the gradient before and behind the parts of a network."""
 
+import math
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
@@ -10,6 +11,8 @@ from torch.nn import functional
 from resablate.model import Call, ResidualNetwork, recorded
 from resablate.regularizers import chosen_convolutions
 
+_IMAGE = 4
+"""Sizes of images: (B, C, H, W)."""
 PartKind = Literal["block", "behind_entry", "transition", "stem"]
 
 
@@ -26,12 +29,15 @@ class Part(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """What a block does to the shape of an image, by which blocks of different networks correspond."""
+    """What a block does to the shape of an image (B, C, H, W), by which blocks of different networks correspond.
+
+    Of tokens (B, N, C), and of any other shape, the last size is that of the channels, and there is no height.
+    """
 
     in_channels: int
     out_channels: int
-    in_height: int
-    out_height: int
+    in_height: float
+    out_height: float
 
 
 def measured_convolutions(network: ResidualNetwork) -> dict[nn.Conv2d, Part]:
@@ -56,9 +62,14 @@ def shapes(network: ResidualNetwork, images: Tensor) -> list[Shape]:
         found: list[Shape] = []
         for block in network.chain:
             y = block(x)
-            found.append(Shape(x.shape[1], y.shape[1], x.shape[2], y.shape[2]))
+            (before, entering), (behind, leaving) = (_channels_and_height(size) for size in (x.shape, y.shape))
+            found.append(Shape(before, behind, entering, leaving))
             x = y
     return found
+
+
+def _channels_and_height(shape: torch.Size) -> tuple[int, float]:
+    return (shape[1], shape[2]) if len(shape) == _IMAGE else (shape[-1], math.nan)
 
 
 def gradient_norms(

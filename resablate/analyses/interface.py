@@ -103,7 +103,7 @@ def check_dissectable(network: nn.Module, data: ExampleSource) -> None:
     if not isinstance(network, ResidualNetwork):
         raise AnalysisError(
             f"a network must be a ResidualNetwork to be dissected, but this one is a {type(network).__name__}:"
-            " adapt(network) makes one of a ResNet of torchvision or timm"
+            " adapt(network) makes one of what is x + f(x) from end to end"
         )
     if not network.chain:
         raise AnalysisError("a network must have at least one block to be dissected, but this one has none")

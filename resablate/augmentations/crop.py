@@ -16,7 +16,8 @@ CROP_FILLS: Registry[str] = Registry(
     "crop_fill",
     "crop_fills",
     {
-        "zero": "zeros move in (He et al., arXiv 1512.03385; Zaeemzadeh et al. 2020 in Chainer)",
+        "zero": "zeros move in, the mean color (He et al., arXiv 1512.03385; Zaeemzadeh et al. 2020 in Chainer)",
+        "black": "black moves in, before images are normalized, as in a chain of torchvision's transforms",
         "reflect": "the image is mirrored at its border (Zaeemzadeh et al. 2020 in PyTorch)",
     },
 )
@@ -60,6 +61,11 @@ class Crop(Augmentation):
 
     def __post_init__(self) -> None:
         CROP_FILLS[self.fill]
+
+    @property
+    def before_normalization(self) -> bool:
+        """Black is black before images are normalized."""
+        return self.fill == "black"
 
     def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
         """A shift for each image."""

@@ -34,6 +34,11 @@ class CropFlip(Augmentation):
     def __post_init__(self) -> None:
         CROP_FILLS[self.fill]
 
+    @property
+    def before_normalization(self) -> bool:
+        """Black is black before images are normalized."""
+        return self.fill == "black"
+
     def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
         """A shift for each image, and then whether it is mirrored."""
         return draw_shifts(count, generator, padding=self.padding), draw_flips(count, generator)

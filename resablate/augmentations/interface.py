@@ -20,6 +20,11 @@ class Augmentation(ABC):
 
     each_alone: ClassVar[bool] = False
 
+    @property
+    def before_normalization(self) -> bool:
+        """Whether it changes pixels from 0 to 1, which are normalized afterwards, and not normalized ones."""
+        return False
+
     @abstractmethod
     def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
         """What chance decides for each of `count` images: tensors (count, ...), drawn on the CPU."""

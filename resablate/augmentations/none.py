@@ -24,3 +24,7 @@ class Keep(Augmentation):
     def apply(self, images: Tensor, draws: Sequence[Tensor]) -> Tensor:
         """The images themselves."""
         return images
+
+
+def no_mixing() -> None:
+    """Every image by itself."""

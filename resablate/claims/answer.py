@@ -13,7 +13,7 @@ import numpy as np
 from resablate.claims import CLAIMS
 from resablate.claims.claim import Claim, Judgement, Part
 from resablate.claims.failing import seeds_of_rate
-from resablate.claims.pairs import amount, margin_note
+from resablate.claims.pairs import CANNOT_DECIDE, amount, margin_note
 from resablate.claims.rounds import LEVEL
 from resablate.claims.trials import Trials
 from resablate.datasets import DATASETS
@@ -30,6 +30,7 @@ from resablate.statistics import (
 )
 from resablate.statistics.comparison import ONE_SEED
 from resablate.statistics.estimate import Estimate
+from resablate.statistics.planning import MOST_SEEDS
 
 OPPOSITES = {
     "lower by": "higher by",
@@ -104,9 +105,10 @@ class Answer:
             return None
         contradicted = self.verdict is Verdict.CONTRADICTED
 
-        def certainty(name: str) -> float:
-            evidence = known[name].comparison.evidence
-            return -float(evidence.contradicted) if contradicted else float(evidence.supported)
+        def certainty(name: str) -> tuple[float, float]:
+            """Of parts that are equally uncertain, such as those of one seed, the one with the smallest number."""
+            evidence, value = known[name].comparison.evidence, float(known[name].comparison.estimate.value)
+            return (-float(evidence.contradicted) if contradicted else float(evidence.supported), -value)
 
         name = max(known, key=certainty)
         part, decision = known[name], self.decision.parts.get(name, self.decision)
@@ -115,7 +117,7 @@ class Answer:
         if look:
             level *= look.share
             seen = replace(part.comparison, estimate=look.comparison.estimate, planned=None)
-            part = replace(part, comparison=seen)
+            part = replace(part.at(look), comparison=seen)
         estimate = part.comparison.estimate
         low, high = part.ends(estimate.interval(level))
         return Shown(name, part, float(estimate.value), low, high, level, look, decision)
@@ -159,15 +161,21 @@ class Answer:
         """Trainings of each cell that would decide an effect of the published size with 80 % power."""
         if self.verdict is not Verdict.UNDECIDED and not self.one_seed:
             return None
-        if (shown := self.shown) is None:
+        if (shown := self.shown) is None or self._cannot_decide:
             return None
         decision, part = shown.decision, shown.part
         if isinstance(part.comparison.estimate, Rate):
             found = seeds_of_rate(shown.level)
         else:
-            planned = decision.seeds_needed if shown.look is None else _needed_at(part.comparison, shown.level)
-            found = planned or self.claim.rule.seeds(shown.level, self._test_examples(part))
+            found = decision.seeds_needed if shown.look is None else _needed_at(part.comparison, shown.level)
+            if found is None and not _spread_is_known(part.comparison):
+                found = self.claim.rule.seeds(shown.level, self._test_examples(part))
         return found if found is not None and found > max(shown.seeds, default=0) else None
+
+    @property
+    def _cannot_decide(self) -> bool:
+        """Whether no network of a setting has learned, where more seeds do not help."""
+        return any(CANNOT_DECIDE in note for note in self.judgement.notes)
 
     @staticmethod
     def _test_examples(part: Part) -> int:
@@ -180,8 +188,6 @@ class Answer:
         """What would have to run, where the claim is not tested; empty otherwise."""
         if self.verdict is not Verdict.NOT_TESTED:
             return ""
-        if self.one_seed:
-            return "one seed"
         if not self.judgement.parts:
             return self.judgement.missing
         reasons = {p.comparison.missing: name for name, p in self.judgement.parts.items() if p.comparison.missing}
@@ -196,13 +202,20 @@ class Answer:
             return ""
         if self.to_come:
             return self.to_come
+        if self.verdict is Verdict.NOT_TESTED:
+            return f"needs {self.missing}"
+        return "a setting in which the networks learn" if self._cannot_decide else self._seeds_that_decide
+
+    @property
+    def _seeds_that_decide(self) -> str:
         needed = self.needed
         seeds = f"{needed} seeds of each decide an effect of the published size with 80 % power" if needed else ""
-        if self.verdict is Verdict.NOT_TESTED:
-            return (
-                f"one seed: {seeds or 'a second one of each is needed'}" if self.one_seed else f"needs {self.missing}"
-            )
-        return seeds or "more seeds: no effect of a published size is known, or the test set is too small for it"
+        if self.one_seed:
+            usual = ", if seeds differ as those of the papers do" if needed else ""
+            return f"one seed: {seeds or 'a second one of each is needed'}{usual}"
+        if not seeds and (shown := self.shown) and shown.part.comparison.published is not None:
+            return f"more than {MOST_SEEDS:,} seeds of each, for an effect of the published size"
+        return seeds or "more seeds: no effect of a published size is known"
 
     @property
     def notes(self) -> list[str]:
@@ -258,6 +271,12 @@ _USUAL_TEST_SET = 10_000
 
 def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
+
+
+def _spread_is_known(comparison: Comparison) -> bool:
+    """Whether the trainings tell how far seeds differ, so that no prior has to."""
+    estimate = comparison.planned or comparison.estimate
+    return isinstance(estimate, Estimate) and comparison.published is not None and not estimate.one_seed
 
 
 def _needed_at(comparison: Comparison, level: float) -> int | None:

@@ -92,6 +92,11 @@ class Arm:
         return matches(params, self.fields) and (self.also is None or self.also(params))
 
     @property
+    def is_open(self) -> bool:
+        """Whether it holds whatever differs from something: "every other shortcut" is those that were trained."""
+        return any(isinstance(condition, Other) for condition in self.fields.values())
+
+    @property
     def planned(self) -> tuple[dict[str, Any], ...]:
         """The trainings that a sweep for it has."""
         return self.trainings or (plain(self.fields),)
@@ -166,10 +171,13 @@ def _telling(part: Component) -> dict[str, Any]:
     return dict(sorted({**always, **part.arguments}.items()))
 
 
+_STAGES = 3
+
+
 def blocks(params: Params) -> int | None:
     """Blocks of one stage of a three-stage network; None for another kind, or a depth that it cannot have."""
     depth, block, transition = (params.get(name) for name in ("depth", "network.block", "network.transition"))
-    if not isinstance(depth, int) or params.get("network") != "resnet":
+    if not isinstance(depth, int) or params.get("network") != "resnet" or params.get("network.stages", 3) != _STAGES:
         return None
     try:
         return stage_length(depth=depth, block=str(block or "basic"), transition=str(transition or "pad"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -50,6 +50,7 @@ class Part:
         aspect: which rule of a claim of several it belongs to; empty where there is one.
         looks: those that `comparison` is over, where seeds came in rounds; the first trainings of each cell in each.
         possible: the least and the greatest value that the number can have; an interval is told as far as that.
+        at_looks: the part as each of `looks` had it: of several numbers of the same cells the least certain one.
     """
 
     comparison: Comparison
@@ -61,14 +62,21 @@ class Part:
     aspect: str = ""
     looks: tuple[Look, ...] = ()
     possible: tuple[float, float] = ANY
+    at_looks: tuple[Part, ...] = ()
+
+    def at(self, look: Look) -> Part:
+        """The part as that look had it, with all looks."""
+        place = [one.index for one in self.looks].index(look.index)
+        return replace(self.at_looks[place], looks=self.looks, at_looks=self.at_looks)
 
     def ends(self, interval: Interval) -> tuple[float, float]:
-        """The ends of an interval of the part's number, as far as that number can go.
+        """The ends of an interval of the number, as far as it can go; infinite ones where nothing is known of them.
 
         What is cut off holds no possible value, so the interval covers as often as before.
         """
+        low, high = float(interval.low), float(interval.high)
         least, greatest = self.possible
-        return max(float(interval.low), least), min(float(interval.high), greatest)
+        return (max(low, least), min(high, greatest)) if math.isfinite(low) and math.isfinite(high) else (low, high)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,6 @@ CLAIMS = (
         "Whether an identity shortcut is best depends on the task: a shortcut that decays with depth gives "
         "better representations without labels.",
         "Zhang et al. 2024 (arXiv 2404.10947)",
-        Missing("a shortcut whose factor decays with depth, and a task without labels"),
+        Missing("a task without labels; the shortcut decayed_identity is there"),
     ),
 )

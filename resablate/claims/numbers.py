@@ -12,7 +12,7 @@ import numpy as np
 from resablate.claims.arms import Arm, Fields, Params
 from resablate.claims.claim import Compared, Counted, Judgement, Part, untested
 from resablate.claims.measures import Measure, differences_of
-from resablate.claims.pairs import learns, notes_on
+from resablate.claims.pairs import CANNOT_DECIDE, guessing, learns, notes_on
 from resablate.claims.rules import prior_seeds
 from resablate.claims.selection import Found, missing_arms, single_cells
 from resablate.claims.trials import ClaimCell, Trials
@@ -28,6 +28,7 @@ from resablate.statistics import (
     mean,
     slope,
 )
+from resablate.statistics.verdict import NOTHING
 
 Side = Literal["above", "below"]
 
@@ -87,7 +88,8 @@ class Number:
                 found.parts[name] = self._part(measured.sample, cell)
             if not self.counted and cell.diverged + cell.unlearned:
                 found.parts[f"{name}, learns"] = learns(cell)
-            found.notes.extend(notes_on([measured], [self.arm.name]))
+            if not self.counted:
+                found.notes.extend(notes_on([measured], [self.arm.name]))
         return found.judgement(lacking or missing_arms([self.arm], where))
 
     def _part(self, sample: Sample, cell: ClaimCell) -> Part:
@@ -172,6 +174,10 @@ class Grows:
                 found.parts[name] = Part(untested("a network at both depths that trains"), self.measure.unit)
                 continue
             comparison = compare_with_threshold(interaction(*known), 0.0, side="above", published=self.published)
+            unlearned = [at for at, pair in ((deep, compared[:2]), (shallow, compared[2:])) if all(map(guessing, pair))]
+            if unlearned:
+                comparison = Comparison(comparison.estimate, NOTHING)
+                found.notes.append(f"{name}: no network has learned at depth {unlearned[0]}: {CANNOT_DECIDE}")
             found.parts[name] = Part(
                 comparison,
                 self.measure.unit,

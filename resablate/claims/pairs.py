@@ -15,6 +15,7 @@ from resablate.statistics import Comparison, Rate, Sample, compare_rate, compare
 from resablate.statistics.estimate import Estimate
 from resablate.statistics.verdict import NOTHING
 
+CANNOT_DECIDE = "this setting cannot decide"
 Compare = Callable[[Sample, Sample], Comparison]
 
 
@@ -53,7 +54,7 @@ def compare_pair(
     if pair.claimed.sample is None or pair.rival.sample is None:
         lacking = ours if pair.claimed.sample is None else theirs
         return {pair.name: Part(untested(_needed(lacking, measure)), measure.unit, cells=pair.cells)}
-    if _guessing(ours) and _guessing(theirs):
+    if guessing(ours) and guessing(theirs):
         estimate = compare(pair.claimed.sample, pair.rival.sample).estimate
         return {
             pair.name: Part(
@@ -92,7 +93,7 @@ def learns(cell: ClaimCell) -> Part:
     return Part(compare_rate(rate, side="below"), "share", reference=0.5, noun="does not learn in", cells=(cell,))
 
 
-def _guessing(cell: ClaimCell) -> bool:
+def guessing(cell: ClaimCell) -> bool:
     """Whether no training of the cell has learned."""
     return cell.diverged + cell.unlearned == len(cell.results)
 
@@ -110,8 +111,8 @@ def notes_on(measured: Sequence[Measured], names: Sequence[str]) -> list[str]:
             found.append(f"{name}: {one.lacking} of {count} trainings lack the number")
         if one.note:
             found.append(one.note)
-    if measured and all(_guessing(one.cell) for one in measured):
-        found.append("no network has learned (its error is above half of that of guessing): this setting cannot decide")
+    if measured and all(guessing(one.cell) for one in measured):
+        found.append(f"no network has learned (its error is above half of that of guessing): {CANNOT_DECIDE}")
     samples = [one.sample for one in measured if one.sample is not None]
     if len({s.examples for s in samples if s.outcomes is not None}) > 1:
         found.append("the test sets differ: compared without pairing by example")
@@ -130,8 +131,8 @@ def margin_note(part: Part) -> str:
     if not math.isfinite(half) or half <= part.margin:
         return ""
     return (
-        f"the interval of {'/'.join(map(str, estimate.seeds))} trainings is ± {amount(half, part.unit)}: too wide to"
-        f" show equivalence within {amount(part.margin, part.unit)}"
+        f"the interval of 90 % of {'/'.join(map(str, estimate.seeds))} trainings, by which equivalence is told, is"
+        f" ± {amount(half, part.unit)}: too wide to show it within {amount(part.margin, part.unit)}"
     )
 
 

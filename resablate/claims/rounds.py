@@ -108,7 +108,10 @@ class _Looks:
     trainings: Trainings
     names: dict[tuple[str, tuple[str, ...]], str] = field(default_factory=dict[tuple[str, tuple[str, ...]], str])
     """In words, as the first look that compared it has them: all cells were there."""
-    parts: dict[tuple[str, tuple[str, ...]], Part] = field(default_factory=dict[tuple[str, tuple[str, ...]], Part])
+    parts: dict[tuple[str, tuple[str, ...], int], Part] = field(
+        default_factory=dict[tuple[str, tuple[str, ...], int], Part]
+    )
+    """By claim, comparison and look."""
     notes: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     def __call__(self, index: int, counts: Mapping[str, int]) -> dict[str, dict[tuple[str, ...], Comparison]] | None:
@@ -125,10 +128,10 @@ class _Looks:
             results += done  # also those of cells that have stopped: they tell the settings of others
             whole |= {cell} if len(done) == seeds else set()
         trials = Trials(results)
-        return {name: self._compare(name, claim, trials, whole) for name, claim in self.family.claims.items()}
+        return {name: self._compare(index, name, trials, whole) for name in self.family.claims}
 
-    def _compare(self, name: str, claim: Claim, trials: Trials, whole: set[str]) -> dict[tuple[str, ...], Comparison]:
-        judged = claim.judge(trials)
+    def _compare(self, index: int, name: str, trials: Trials, whole: set[str]) -> dict[tuple[str, ...], Comparison]:
+        judged = self.family.claims[name].judge(trials)
         by_name: dict[tuple[str, ...], dict[str, Part]] = {}
         for words, part in judged.parts.items():
             by_name.setdefault(comparison_name(part), {})[words] = part
@@ -139,7 +142,7 @@ class _Looks:
             key = comparison_name(compared)
             words, part = _together(by_name.get(key) or {"": _lacking(compared, judged)})
             self.names.setdefault((name, key), words)
-            self.parts[name, key] = part
+            self.parts[name, key, index] = part
             found[key] = part.comparison
         if found:
             self.notes[name] = judged.notes
@@ -197,7 +200,8 @@ def _judgement(claim: str, looks: _Looks, standing: Standing) -> Judgement:
         made = standing.looks[claim][key]
         if made:
             words = looks.names[claim, key]
-            part = replace(looks.parts[claim, key], comparison=over_looks(made), looks=tuple(made))
+            at_looks = tuple(looks.parts[claim, key, look.index] for look in made)
+            part = replace(at_looks[-1], comparison=over_looks(made), looks=tuple(made), at_looks=at_looks)
             parts[words if words not in parts else f"{words} ({len(parts)})"] = part
     if not parts:
         return Judgement({}, "the trainings of the first round")

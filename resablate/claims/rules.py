@@ -49,12 +49,16 @@ def compare_arms(
 ) -> Judgement:
     """Every cell of the claimed arm against every cell of the rivals, setting by setting."""
     found = Found({}, [])
+    trained: dict[str, list[str]] = {}
     for setting, one, other in opposed(trials, where, varies, [claimed, *rivals], fits):
         measured = trials.measured([one, other], measure)
         names = [cell_label(one, varies), cell_label(other, varies)]
         pair = Pair(*measured, name=f"{setting}: {names[0]} against {names[1]}")
         found.parts.update(compare_pair(pair, measure, comparing, margin=margin, noun=noun))
         found.notes.extend(notes_on(measured, names))
+        trained.setdefault(setting, []).append(names[1])
+    if any(arm.is_open for arm in rivals):
+        found.notes.extend(f"{setting}: compared with {', '.join(names)}" for setting, names in trained.items())
     return found.judgement(missing_arms([claimed, *rivals], where))
 
 

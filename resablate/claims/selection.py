@@ -21,10 +21,13 @@ def any_two(claimed: Params, rival: Params) -> bool:
 def grouped(
     trials: Trials, where: Fields, varies: tuple[str, ...], arms: Sequence[Arm]
 ) -> Iterator[tuple[str, list[list[ClaimCell]]]]:
-    """Setting in words, and the cells of each arm, of the settings in which the first arm and another one are there."""
+    """Setting in words, and the cells of each arm, of the settings in which all arms are there.
+
+    What is said of an arm and every other is not said of it and those that happen to have been trained.
+    """
     for name, cells in trials.settings(where, varies).items():
         found = [[cell for cell in cells if arm.holds(cell.params)] for arm in arms]
-        if found[0] and (len(arms) == 1 or any(found[1:])):
+        if all(found):
             yield name, found
 
 

@@ -12,7 +12,7 @@ from resablate.claims.pairs import Pair, compare_pair, notes_on
 from resablate.claims.trials import ClaimCell, Trials
 from resablate.result import TrialResult
 from resablate.searches.outcomes import best_outcomes
-from resablate.statistics import compare, mean
+from resablate.statistics import compare, error_interval
 from resablate.sweep import SweepSpec
 
 MARGIN = 0.001
@@ -82,10 +82,9 @@ class Beats:
             if one.sample is None:
                 found.append("every training diverged")
                 continue
-            estimate = mean(one.sample)
-            ends = estimate.interval(0.05)
-            low, high = 100 * max(0.0, float(ends.low)), 100 * min(1.0, float(ends.high))
-            found.append(f"{100 * float(estimate.value):.2f} % ({low:.2f} to {high:.2f}, n = {one.sample.count})")
+            ends = error_interval(one.sample)  # as in the table of errors
+            low, high = 100 * float(ends.low), 100 * float(ends.high)
+            found.append(f"{100 * float(one.sample.mean):.2f} % ({low:.2f} to {high:.2f}, n = {one.sample.count})")
         return found
 
     def _replicated(self, trials: Trials) -> Trials:

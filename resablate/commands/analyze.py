@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,17 +12,21 @@ import typer
 from rich.table import Table
 
 from resablate.commands.assignments import parse_assignments, split_questions
-from resablate.commands.console import DataRoot, TrackingUri, err, out
+from resablate.commands.console import DataRoot, Json, TrackingUri, err, out, sweep_name
+from resablate.commands.json_records import AnalyzeRecord, AnswerRecord, print_record
 from resablate.errors import SpecError
 from resablate.question import AskedAnalysis
 from resablate.sweep_parsing import parse_analyses
 
 if TYPE_CHECKING:
     from resablate.measurement import Measurement
+    from resablate.result import TrialResult
 
 
 def analyze(
-    target: Annotated[str, typer.Argument(help="A run id, a trial's key, a sweep's name, or torchvision:NAME.")],
+    target: Annotated[
+        str, typer.Argument(help="A run id, a trial's key, a sweep's name or file, or torchvision:NAME.")
+    ],
     words: Annotated[
         list[str] | None,
         typer.Argument(
@@ -40,11 +45,14 @@ def analyze(
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Ask also what was answered before.")] = False,
     inline: Annotated[bool, typer.Option("--inline", help="One after another in this process, without Ray.")] = False,
+    as_json: Json = False,
     data_root: DataRoot = None,
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Ask trained networks something more, without training, and file the answers under the same runs."""
     asked, others = _asked(words or [])
+    if ":" in target and as_json:
+        raise SpecError("--json: not with a network of another package, whose numbers go to a folder", place="analyze")
     if ":" in target:
         _analyze_pretrained(target, asked, others, weights=weights, dataset=dataset, data_root=data_root, folder=folder)
         return
@@ -56,7 +64,15 @@ def analyze(
         )
     if found:
         raise SpecError(found, place="analyze")
-    _analyze_stored(target, asked, again=again, inline=inline, data_root=data_root, tracking_uri=tracking_uri)
+    _analyze_stored(
+        sweep_name(target),
+        asked,
+        again=again,
+        inline=inline,
+        as_json=as_json,
+        data_root=data_root,
+        tracking_uri=tracking_uri,
+    )
 
 
 def _asked(words: Sequence[str]) -> tuple[tuple[AskedAnalysis, ...], dict[str, Any]]:
@@ -77,6 +93,7 @@ def _analyze_stored(
     *,
     again: bool,
     inline: bool,
+    as_json: bool,
     data_root: Path | None,
     tracking_uri: str | None,
 ) -> None:
@@ -95,6 +112,17 @@ def _analyze_stored(
         data_root=data_root,
         say=lambda line: err.print(line, markup=False, highlight=False, soft_wrap=True),
     )
+    if as_json:
+        print_record(
+            AnalyzeRecord(
+                target=target,
+                asked=len(found.trials),
+                answered=len(outcome.results),
+                numbers=[number for result in outcome.results for number in _numbers(result)],
+                problems=list(outcome.problems),
+            )
+        )
+        sys.exit(int(bool(outcome.problems)))
     for result in outcome.results if found.is_one else ():
         _show_numbers(result.measurements)
     if not found.is_one:
@@ -148,6 +176,20 @@ def _analyze_pretrained(
         err.print(f"{failed.question}: {failed.reason}", style="red", markup=False, highlight=False, soft_wrap=True)
     if outcome.failed:
         sys.exit(1)
+
+
+def _numbers(result: TrialResult) -> list[AnswerRecord]:
+    return [
+        AnswerRecord(
+            key=result.key,
+            analysis=str(measurement.question),
+            number=name,
+            value=value if math.isfinite(value) else None,
+            unit=measurement.result.units[name],
+        )
+        for measurement in result.measurements
+        for name, value in measurement.result.summary.items()
+    ]
 
 
 def _show_numbers(measurements: Sequence[Measurement]) -> None:

@@ -6,13 +6,15 @@ from typing import Annotated
 
 import typer
 
-from resablate.commands.console import err, out
+from resablate.commands.console import Json, err, out
+from resablate.commands.json_records import CalibrationRecord, print_record
 from resablate.errors import ResourceError
 
 
 def calibrate(
     *,
     cpu: Annotated[bool, typer.Option("--cpu", help="Measure the CPU, where there is a GPU too.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Measure how fast this machine computes, in under a minute, so that check knows what a sweep costs."""
     from resablate import calibrating
@@ -28,6 +30,9 @@ def calibrate(
         path = save_speed(speed, name)
     except OSError as error:
         raise ResourceError(f"what was measured cannot be kept: {error.filename}: {error.strerror}") from None
+    if as_json:
+        print_record(CalibrationRecord(device=name, file=str(path), measured=str(speed.measured)))
+        return
     out.print(f"{path}: {speed.measured}", markup=False, highlight=False, soft_wrap=True)
     if words := faster_way(speed, matrix_units=device.type == "cpu" and has_matrix_units()):
         out.print(words, markup=False, highlight=False, soft_wrap=True)

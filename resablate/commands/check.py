@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from resablate.commands.console import DataRoot, SweepFile, TrackingUri, out
+from resablate.commands.assignments import parse_assignments
+from resablate.commands.console import Changes, DataRoot, Json, SweepFile, TrackingUri, out
+from resablate.commands.json_records import CheckRecord, CostRecord, print_record
 from resablate.errors import ResourceError
 
 if TYPE_CHECKING:
@@ -19,7 +22,14 @@ if TYPE_CHECKING:
 _SHOWN_TRIALS = 40
 
 
-def check(file: SweepFile, *, data_root: DataRoot = None, tracking_uri: TrackingUri = None) -> None:
+def check(
+    file: SweepFile,
+    words: Changes = None,
+    *,
+    as_json: Json = False,
+    data_root: DataRoot = None,
+    tracking_uri: TrackingUri = None,
+) -> None:
     """Check a sweep and say what it would cost, without running anything."""
     from resablate.devices import check_machine
     from resablate.forecast import advice, forecast
@@ -27,8 +37,11 @@ def check(file: SweepFile, *, data_root: DataRoot = None, tracking_uri: Tracking
     from resablate.scheduling import describe_packs
     from resablate.trial_data import data_notes
 
-    plan = load_plan(file)
+    plan = load_plan(file, parse_assignments(words or [], place=str(file)))
     cost = forecast(plan, records=tracking_uri)
+    if as_json:
+        print_record(_record(plan, cost, data_root))
+        return
     _show_trials(plan, cost)
     _print(f"asked of each: {', '.join(map(str, plan.asked_names))}")
     for note in (*plan.notes, *describe_packs(plan, plan.trials), *_kernel_notes(plan), advice(plan)):
@@ -43,6 +56,34 @@ def check(file: SweepFile, *, data_root: DataRoot = None, tracking_uri: Tracking
     _print(
         f"{file}: {plan.trial_count} trials{_how(plan)}, {_in_all(plan, cost)}"
         f" ({cost.basis}; multiply-adds are of one image forward)"
+    )
+
+
+def _record(plan: SweepPlan, cost: Forecast, data_root: Path | None) -> CheckRecord:
+    from resablate.estimates import trial_cost
+    from resablate.trial_data import data_notes
+
+    known = plan.trials or plan.samples
+    sizes = [trial_cost(spec) for spec in known]
+    return CheckRecord(
+        sweep=plan.sweep.name,
+        trials=[
+            CostRecord(
+                trial=plan.sweep.label(spec),
+                key=spec.key,
+                parameters=size.parameters,
+                multiply_adds=size.multiply_adds,
+                seconds=seconds,
+            )
+            for spec, size, seconds in zip(known, sizes, cost.seconds, strict=True)
+        ],
+        count=plan.trial_count,
+        at_most=plan.most_trials,
+        seconds=plan.trial_count * mean(cost.seconds),
+        unit=cost.unit,
+        basis=cost.basis,
+        asked=list(plan.asked_names),
+        notes=[*plan.notes, *data_notes((spec.dataset for spec in known), data_root)],
     )
 
 

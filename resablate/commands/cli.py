@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from importlib.metadata import version
 from typing import Annotated, NoReturn
@@ -13,13 +14,17 @@ from resablate.commands.analyze import analyze
 from resablate.commands.calibrate import calibrate
 from resablate.commands.check import check
 from resablate.commands.claims import claims
+from resablate.commands.clone import clone
 from resablate.commands.console import err
 from resablate.commands.doctor import doctor
 from resablate.commands.list import list_
+from resablate.commands.records import rm, runs, sweeps
 from resablate.commands.report import report
 from resablate.commands.status import status
+from resablate.commands.stop import stop
 from resablate.commands.submit import submit
 from resablate.commands.sweep import sweep
+from resablate.commands.sync import sync
 from resablate.commands.trial import trial
 from resablate.commands.ui import ui
 from resablate.errors import ResablateError
@@ -36,7 +41,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("list")(list_)
-for verb in (check, calibrate, trial, sweep, submit, status, analyze, report, claims, doctor, ui):
+VERBS = (
+    *(check, calibrate, trial, clone, sweep, submit, status, stop, analyze, report, claims),
+    *(sweeps, runs, rm, sync, doctor, ui),
+)
+for verb in VERBS:
     app.command()(verb)
 
 
@@ -58,6 +67,8 @@ def options(
 
 def main() -> None:
     """Run the command line. Exit code 0: done; 1: a trial failed; 2: bad input; 130, 143: interrupted."""
+    # What draws here draws into files. A notebook's `!` hands on a backend that this process may not have.
+    os.environ["MPLBACKEND"] = "agg"
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     try:
         app()

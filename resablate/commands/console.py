@@ -12,7 +12,8 @@ from rich.console import Console
 
 from resablate.errors import SpecError
 from resablate.redaction import holds_password, redact
-from resablate.sweep_files import find_sweep
+from resablate.sweep import load_sweep
+from resablate.sweep_files import SUFFIXES, find_sweep
 
 _PLAIN_WIDTH = 160
 """Columns where the output is no terminal."""
@@ -37,6 +38,20 @@ SweepFile = Annotated[
         help="A sweep file, such as sweeps/quickstart.yaml, or the name of one of sweeps/ or of the package.",
     ),
 ]
+Changes = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME=VALUE ...]", help="In place of what the file says: epochs=2, 'seed=[0, 1]'."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, as `resablate list json` describes it.")]
+
+
+def sweep_name(given: str) -> str:
+    """The name of a sweep, of which its file is told as well."""
+    path = Path(given)
+    return load_sweep(path).name if path.suffix in SUFFIXES else given
+
+
+SweepName = Annotated[str, typer.Argument(metavar="NAME", parser=sweep_name, help="The sweep's name, or its file.")]
 DataRoot = Annotated[
     Path | None, typer.Option("--data-root", help="Where data sets are looked for first.", show_default=False)
 ]

@@ -64,8 +64,10 @@ def _scope(name: str | None, uri: str | None) -> Scope:
     if name is not None and name not in names:
         raise UnknownSweep(f"{place}: no sweep called {name!r}{nearest(name, names)} (there: {', '.join(names)})")
     chosen = list(names) if name is None else [name]
-    for running in [each for each in chosen if is_running(work / each)]:
-        _say(f"{running}: a process runs it, so it is not looked at")
+    at_work = records.running() if records else {}
+    at_work |= {name: "a process in this folder" for name in chosen if is_running(work / name)}
+    for running in [name for name in chosen if name in at_work]:
+        _say(f"{running}: {at_work[running]} runs it, so it is not looked at")
         chosen.remove(running)
     return Scope(records, place, chosen, work)
 

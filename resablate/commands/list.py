@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from resablate.commands.console import out
+from resablate.commands.console import Json, out
+from resablate.commands.json_records import RowRecord, described, print_json
 from resablate.errors import UnknownName
+
+if TYPE_CHECKING:
+    from resablate.commands.tables import Description
 
 
 def list_(
     table: Annotated[str | None, typer.Argument(help="shortcuts, orderings, datasets, ...")] = None,
+    *,
+    as_json: Json = False,
 ) -> None:
     """List the rows of a table, or the tables."""
     from resablate.commands.tables import TABLES, describe
 
+    names = [*TABLES, "fields", "json"]
     if table is None:
-        out.print(", ".join([*TABLES, "fields"]), highlight=False)
+        print_json(json.dumps(names)) if as_json else out.print(", ".join(names), highlight=False)
         return
-    if table != "fields" and table not in TABLES:
-        raise UnknownName("table", table, [*TABLES, "fields"])
+    if table not in names:
+        raise UnknownName("table", table, names)
+    rows = described() if table == "json" else [_row(row) for row in describe(table)]
+    if as_json:
+        print_json(json.dumps([row.model_dump() for row in rows], indent=1))
+        return
     shown = Table(box=None, pad_edge=False)
     for heading in ("name", "takes", "what it is"):
         shown.add_column(heading, overflow="fold")
-    for row in describe(table):
-        shown.add_row(*row)
+    for row in rows:
+        shown.add_row(row.name, row.takes, row.what)
     out.print(shown, markup=False)
+
+
+def _row(row: Description) -> RowRecord:
+    return RowRecord(name=row.name, takes=row.takes, what=row.text)

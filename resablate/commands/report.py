@@ -7,28 +7,58 @@ from typing import Annotated
 
 import typer
 
-from resablate.commands.console import TrackingUri, command_line, out
+from resablate.commands.console import Json, SweepName, TrackingUri, command_line, out
+from resablate.commands.json_records import ReportRecord, print_record
 
 
 def report(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name.")],
+    name: SweepName,
     folder: Annotated[
         Path | None,
         typer.Option("--folder", help="Where reports are kept; reports here if left out.", show_default=False),
     ] = None,
+    *,
+    as_json: Json = False,
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Write the report of a sweep to reports/NAME and print where it is."""
-    from resablate.report import write_report
+    from resablate.claims.answering import answer_sweeps
+    from resablate.report import check_folder, write_report
+    from resablate.report_answers import sweep_question
+    from resablate.report_note import note_text
     from resablate.storage.locations import home
     from resablate.tracking import open_tracker
 
-    record = open_tracker(tracking_uri).load_sweep(name)
+    place = (folder or home() / "reports") / name
+    check_folder(place.resolve())
+    tracker = open_tracker(tracking_uri)
+    record = tracker.load_sweep(name)
+    answers = answer_sweeps([record.sweep], record.results, record.missing)
+    tracker.update_cells(record.sweep.name)
+    links = tracker.links(record.sweep.name)
     page = write_report(
         record.results,
         sweep=record.sweep,
         command=f"{record.command}\n{command_line()}",
-        folder=(folder or home() / "reports") / record.sweep.name,
+        folder=place,
         missing=record.missing,
+        answers=answers,
+        links=links,
     )
+    ended = f"{len(record.results)} of {len(record.results) + len(record.missing)}" if record.missing else ""
+    note = note_text(sweep_question(record.sweep), answers, links, ended=ended)
+    tracker.file_report(record.sweep.name, page.parent, note=note)
+    if as_json:
+        verdicts = {answer.claim.id: str(answer.verdict) for answer in answers.answers if answer.shown is not None}
+        print_record(
+            ReportRecord(
+                sweep=record.sweep.name,
+                page=str(page),
+                ended=len(record.results),
+                missing=len(record.missing),
+                verdicts=verdicts,
+                links=links,
+            )
+        )
+        return
     out.print(str(page), markup=False, highlight=False, soft_wrap=True)

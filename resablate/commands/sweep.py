@@ -7,23 +7,45 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from resablate.commands.assignments import parse_duration
-from resablate.commands.console import DataRoot, SweepFile, TrackingUri, err, out
+from resablate.commands.assignments import parse_assignments, parse_duration
+from resablate.commands.console import Changes, DataRoot, Json, SweepFile, TrackingUri, err, out
 from resablate.commands.running import run_plan, show_trials
 from resablate.errors import SpecError
+from resablate.redaction import redact
+from resablate.storage.locations import FOLDER, OFFLINE, records_folder
 
 if TYPE_CHECKING:
     from resablate.plan import SweepPlan
     from resablate.result import Status
 
 
+Offline = Annotated[
+    bool,
+    typer.Option(
+        "--offline", help="File into the folder `offline`, for `resablate sync`; with --inline, without MLflow."
+    ),
+]
+Rerun = Annotated[
+    str,
+    typer.Option(
+        "--rerun",
+        metavar="KEY,...|changed|all",
+        help="Train these again: by key, those made with other code, or all. The old runs stay and count no more.",
+        show_default=False,
+    ),
+]
+
+
 def sweep(
     file: SweepFile,
+    words: Changes = None,
     *,
     inline: Annotated[bool, typer.Option("--inline", help="One after another in this process, without Ray.")] = False,
+    offline: Offline = False,
     retry: Annotated[
         str | None, typer.Option("--retry", metavar="failed", help="Run and ask again what failed.", show_default=False)
     ] = None,
+    rerun: Rerun = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run, and run nothing.")] = False,
     max_trials: Annotated[
         int | None, typer.Option("--max-trials", min=1, help="Run no more than so many.", show_default=False)
@@ -32,6 +54,7 @@ def sweep(
         str | None,
         typer.Option("--time-budget", metavar="TIME", help="Stop after so long: 90s, 30m, 2h.", show_default=False),
     ] = None,
+    as_json: Json = False,
     data_root: DataRoot = None,
     tracking_uri: TrackingUri = None,
 ) -> None:
@@ -41,23 +64,40 @@ def sweep(
 
     if retry not in (None, "failed"):
         raise SpecError(f"--retry: takes the word failed, got {retry!r}")
+    if offline:
+        tracking_uri = _offline_records(tracking_uri, inline=inline)
     seconds = None if time_budget is None else parse_duration(time_budget, place="--time-budget")
-    plan = load_plan(file)
+    plan = load_plan(file, parse_assignments(words or [], place=str(file)))
     again: tuple[Status, ...] = ("failed",) if retry else ()
+    if dry_run and rerun:
+        raise SpecError("--rerun: sets results aside, which --dry-run does not do")
     if dry_run:
         _preview(plan, retry=again, max_trials=max_trials, data_root=data_root, tracking_uri=tracking_uri)
     else:
-        if words := advice(plan):
-            err.print(words, markup=False, highlight=False, soft_wrap=True)
+        if tip := advice(plan):
+            err.print(tip, markup=False, highlight=False, soft_wrap=True)
         run_plan(
             plan,
             inline=inline,
             retry=again,
+            rerun=rerun,
             max_trials=max_trials,
             time_budget=seconds,
             data_root=data_root,
             tracking_uri=tracking_uri,
+            as_json=as_json,
         )
+
+
+def _offline_records(tracking_uri: str | None, *, inline: bool) -> str:
+    """The address of the folder of records that wait to be filed elsewhere."""
+    if not inline:
+        raise SpecError("--offline: goes with --inline, one trial after another in this process")
+    if tracking_uri and records_folder(tracking_uri) is None:
+        raise SpecError(
+            f"--offline: files into a folder, which --tracking-uri names as {FOLDER}PATH; got {redact(tracking_uri)}"
+        )
+    return tracking_uri or f"{FOLDER}{OFFLINE}"
 
 
 def _preview(

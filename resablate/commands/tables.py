@@ -14,15 +14,23 @@ from resablate.component import shown_value
 from resablate.component_tables import TABLES as COMPONENT_TABLES
 from resablate.datasets import NORMALIZATIONS, Dataset
 from resablate.figures import FIGURES, Picture
-from resablate.model import BLOCKS, STAGE_PREACTIVATIONS, TRANSITIONS
+from resablate.model import (
+    BLOCKS,
+    BOTTLENECK_STRIDES,
+    PROJECTIONS,
+    STAGE_PREACTIVATIONS,
+    STEMS,
+    TRANSITIONS,
+)
 from resablate.model.stages import BlockKind
 from resablate.optimizers import WEIGHT_DECAYS
 from resablate.orderings import Ordering
 from resablate.registry import Registry, row_functions
 from resablate.regularizers import SV_LAYERS, SV_STEMS, SV_TARGETS
+from resablate.schedules import WARM_UPS
 from resablate.searches import PRUNINGS, SEARCHES
 from resablate.spec import TrainSpec
-from resablate.training import MemoryFormat, Precision
+from resablate.training import UNDRAWN, MemoryFormat, Precision
 
 TABLES: Mapping[str, Registry[Any]] = {
     table.table: table
@@ -37,9 +45,14 @@ TABLES: Mapping[str, Registry[Any]] = {
         BLOCKS,
         TRANSITIONS,
         STAGE_PREACTIVATIONS,
+        STEMS,
+        PROJECTIONS,
+        BOTTLENECK_STRIDES,
         NORMALIZATIONS,
         CROP_FILLS,
+        WARM_UPS,
         WEIGHT_DECAYS,
+        UNDRAWN,
         SV_LAYERS,
         SV_STEMS,
         SV_TARGETS,

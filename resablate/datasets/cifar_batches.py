@@ -1,6 +1,5 @@
 """The files of CIFAR-10 and CIFAR-100 as they are distributed for Python, and as torchvision keeps them."""
 
-import io
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -98,7 +97,8 @@ def _read(path: Path, layout: CifarLayout) -> tuple[NDArray[np.uint8], Tensor]:
         DatasetError: if the file is damaged, holds anything but arrays, or is of another data set.
     """
     try:
-        content = cast(dict[bytes, Any], _PlainParts(io.BytesIO(path.read_bytes()), encoding="bytes").load())
+        with path.open("rb") as file:
+            content = cast(dict[bytes, Any], _PlainParts(file, encoding="bytes").load())
         labels = torch.tensor(content[layout.label], dtype=torch.int64)
         images = cast(_Array, content[b"data"]).pixels(len(labels))
     except Exception as error:  # what a damaged file has in it is anything

@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 
 from resablate.datasets.images import Dataset, ImageDataset, split_images
+from resablate.datasets.sklearn_private import read_digits
 
 _TEST_COUNT = 360
 _SPLIT_SEED = 1797
@@ -12,9 +13,7 @@ _SPLIT_SEED = 1797
 
 def _load(data_root: Path | None) -> ImageDataset:
     """The 1,797 digits; the first 360 of a fixed shuffle are the test set, which the source does not define."""
-    from sklearn.datasets import load_digits
-
-    pixels, classes = load_digits(return_X_y=True)
+    pixels, classes = read_digits()
     # Pixels are 0 to 16; as bytes they use the full range.
     images = torch.from_numpy(pixels).mul(255 / 16).round().to(torch.uint8).view(-1, 1, 8, 8)
     labels = torch.from_numpy(classes).long()

@@ -126,11 +126,28 @@ def _load(data_root: Path | None) -> FolderImages:
 
 
 def _classes(part: Path) -> tuple[str, ...]:
-    """The folders in `part`, sorted by name."""
-    names = sorted(entry.name for entry in os.scandir(part) if entry.is_dir())
+    """The folders in `part` that are not hidden, sorted by name."""
+    names = sorted(entry.name for entry in _entries(part) if entry.is_dir())
     if not names:
         raise DatasetError(f"{part}: no folder in it; the images must be sorted into one folder for each class")
     return tuple(names)
+
+
+def _entries(place: Path) -> list[os.DirEntry[str]]:
+    """What is in a folder, without what is hidden, such as the copies that an editor or a notebook keeps.
+
+    Raises:
+        DatasetError: if a link leads nowhere, or to itself.
+    """
+    try:
+        with os.scandir(place) as entries:
+            found = [entry for entry in entries if not entry.name.startswith(".")]
+    except OSError as error:
+        raise DatasetError(f"{place}: not readable ({error.strerror})") from None
+    for entry in found:
+        if entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110 - a Path raises where a link loops
+            raise DatasetError(f"{entry.path}: a link that leads nowhere, or to itself")
+    return found
 
 
 def _images(folder: Path, part: str, classes: tuple[str, ...]) -> tuple[NDArray[np.bytes_], Tensor]:
@@ -139,8 +156,10 @@ def _images(folder: Path, part: str, classes: tuple[str, ...]) -> tuple[NDArray[
     counts: list[int] = []
     for name in classes:
         place = folder / part / name
-        found = sorted(entry.name for entry in os.scandir(place)) if place.is_dir() else []
-        images = [file for file in found if file.lower().endswith(_ENDINGS)]
+        found = sorted(_entries(place), key=lambda entry: entry.name) if place.is_dir() else []
+        if nested := [entry.name for entry in found if entry.is_dir()]:
+            raise DatasetError(f"{place / nested[0]}: a folder inside a class, whose images lie in {place} itself")
+        images = [entry.name for entry in found if entry.name.lower().endswith(_ENDINGS)]
         if part == "train" and not images:
             raise DatasetError(f"{place}: no image in it (files ending in {', '.join(_ENDINGS)})")
         names += [os.fsencode(f"{part}/{name}/{file}") for file in images]

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import random
+import shutil
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from resablate.datasets.images import FINGERPRINT_DIGITS, Examples, ExampleSource
+from resablate.datasets.pixel_depths import as_rgb
 from resablate.datasets.views import VIEWS, View, center
 from resablate.errors import DatasetError
 
+log = logging.getLogger(__name__)
+
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet's training images, per channel: what torchvision's weights expect."""
+_SHARED_MEMORY = Path("/dev/shm")
+"""Through which the processes of a DataLoader hand on what they decoded; 64 MiB in a container, if nobody asks."""
+_BATCHES_AHEAD = 2
+"""Of each process: the DataLoader's prefetch_factor."""
 _FEWEST = 64
 """Images from which it is worth starting a process."""
 
@@ -97,7 +106,7 @@ class FileExamples(ExampleSource):
         loader = DataLoader(
             decoder,
             batch_sampler=[piece.tolist() for piece in pieces],
-            num_workers=0 if len(order) < _FEWEST else min(torch.get_num_threads(), _cores(), len(pieces)),
+            num_workers=0 if len(order) < _FEWEST else _workers(len(pieces), size * 3 * decoder.crop**2),
             collate_fn=_stack,
             # The loader seeds its workers, who draw nothing from it; this keeps it off torch's global generator.
             generator=torch.Generator(),
@@ -120,18 +129,43 @@ class _Decoder(Dataset[Tensor | str]):
         self._folder = folder
         self._files = files
         self._view = view
-        self._crop = crop
+        self.crop = crop
         self._seed = seed
 
     def __getitem__(self, index: int) -> Tensor | str:
+        from PIL import Image
+
         path = self._folder / os.fsdecode(bytes(self._files[index]))
         try:
             with Image.open(path) as opened:
-                image = opened.convert("RGB")
+                image = as_rgb(opened)
         except Exception as error:  # a decoder raises whatever its format makes it stumble over
             return f"{path}: cannot be decoded as an image ({type(error).__name__}: {error})"
-        square = self._view(image, self._crop, random.Random(f"{self._seed}/{index}"))
+        square = self._view(image, self.crop, random.Random(f"{self._seed}/{index}"))
         return torch.from_numpy(np.array(square)).permute(2, 0, 1).contiguous()
+
+
+def _workers(batches: int, batch_bytes: int) -> int:
+    """Processes that decode: as many as there are threads, and none where their batches have no room to be handed on.
+
+    A worker that finds the shared memory full is killed, or waits for ever.
+    """
+    workers = min(torch.get_num_threads(), _cores(), batches)
+    needed = (_BATCHES_AHEAD * workers + 1) * batch_bytes
+    free = shutil.disk_usage(_SHARED_MEMORY).free if _SHARED_MEMORY.is_dir() else needed
+    if needed <= free:
+        return workers
+    _warn_once(
+        f"{_SHARED_MEMORY} has {free / 2**20:.0f} MiB free, and {workers} processes that decode images need"
+        f" {needed / 2**20:.0f}: they are decoded in this process, one after another; in a container, --shm-size gives"
+        " more"
+    )
+    return 0
+
+
+@cache
+def _warn_once(text: str) -> None:
+    log.warning("%s", text)
 
 
 def _cores() -> int:

@@ -8,11 +8,15 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-from PIL import Image
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
-View = Callable[[Image.Image, int, random.Random], Image.Image]
+View = Callable[["Image", int, random.Random], "Image"]
 
+_BILINEAR = 2
+"""PIL.Image.Resampling.BILINEAR: who trains on images in memory needs no Pillow."""
 _CROP = 224
 """Sides for which the papers state sizes; other crops scale them."""
 _RESIZED = 256
@@ -24,7 +28,7 @@ _ASPECT = (3 / 4, 4 / 3)
 _ATTEMPTS = 10
 
 
-def center(image: Image.Image, crop: int, draw: random.Random) -> Image.Image:
+def center(image: Image, crop: int, draw: random.Random) -> Image:
     """The shorter side at 256/224 of `crop`, and the middle of that; nothing is random.
 
     Source: Krizhevsky et al. 2012 for 256 and 224; the same proportion at other crops. He et al. 2016, Table 5, tested
@@ -33,7 +37,7 @@ def center(image: Image.Image, crop: int, draw: random.Random) -> Image.Image:
     return _middle(_resized(image, round(crop * _RESIZED / _CROP)), crop)
 
 
-def scale(image: Image.Image, crop: int, draw: random.Random) -> Image.Image:
+def scale(image: Image, crop: int, draw: random.Random) -> Image:
     """The shorter side at random from 256 to 480 (at a crop of 224), and a random crop of that.
 
     Source: He et al., arXiv 1512.03385, section 3.4, after Simonyan & Zisserman, arXiv 1409.1556.
@@ -44,7 +48,7 @@ def scale(image: Image.Image, crop: int, draw: random.Random) -> Image.Image:
     return resized.crop((left, top, left + crop, top + crop))
 
 
-def scale_aspect(image: Image.Image, crop: int, draw: random.Random) -> Image.Image:
+def scale_aspect(image: Image, crop: int, draw: random.Random) -> Image:
     """A random 8 to 100 % of the image's area with sides at 3:4 to 4:3, made a square; its middle if none fits.
 
     Source: Szegedy et al., arXiv 1409.4842, section 6; He et al. 2016, Table 5, last rows.
@@ -56,7 +60,7 @@ def scale_aspect(image: Image.Image, crop: int, draw: random.Random) -> Image.Im
         if 0 < width <= image.width and 0 < height <= image.height:
             left, top = draw.randint(0, image.width - width), draw.randint(0, image.height - height)
             part = image.crop((left, top, left + width, top + height))
-            return part.resize((crop, crop), Image.Resampling.BILINEAR)
+            return part.resize((crop, crop), _BILINEAR)
     return _middle(_resized(image, crop), crop)
 
 
@@ -64,13 +68,13 @@ VIEWS: Mapping[str, View] = {"scale": scale, "scale_aspect": scale_aspect}
 """The augmentations that are done image by image, before there is a batch."""
 
 
-def _resized(image: Image.Image, shorter: int) -> Image.Image:
+def _resized(image: Image, shorter: int) -> Image:
     """`image` with its shorter side at `shorter` pixels."""
     longer = int(shorter * max(image.size) / min(image.size))
     size = (shorter, longer) if image.width <= image.height else (longer, shorter)
-    return image.resize(size, Image.Resampling.BILINEAR)
+    return image.resize(size, _BILINEAR)
 
 
-def _middle(image: Image.Image, crop: int) -> Image.Image:
+def _middle(image: Image, crop: int) -> Image:
     left, top = round((image.width - crop) / 2), round((image.height - crop) / 2)
     return image.crop((left, top, left + crop, top + crop))

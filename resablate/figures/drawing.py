@@ -28,8 +28,12 @@ from resablate.shortcuts import SHORTCUTS
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType
 
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#B8A400", "#7F7F7F")
-"""Okabe & Ito (2008), told apart with any color vision; yellow darkened for a white ground, gray added."""
+PALETTE = (
+    *("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#B8A400", "#7F7F7F"),
+    *("#332288", "#882255", "#44AA99", "#999933", "#AA4499", "#661100", "#6699CC"),
+)
+"""Okabe & Ito (2008), told apart with any color vision; yellow darkened for a white ground, gray added. Behind them
+those of Tol's muted scheme (2021) that are unlike them; markers and lines tell apart what is nearer."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 INK = "#333333"

@@ -14,9 +14,11 @@ from resablate.model.cost import count_multiply_adds as count_multiply_adds
 from resablate.model.cost import count_parameters as count_parameters
 from resablate.model.cost import network_cost as network_cost
 from resablate.model.folding import folded as folded
+from resablate.model.initialization import INITIALIZATIONS as INITIALIZATIONS
 from resablate.model.modes import evaluation_mode as evaluation_mode
 from resablate.model.modes import unscaled as unscaled
 from resablate.model.network import ResidualNetwork as ResidualNetwork
+from resablate.model.norms import NORMS as NORMS
 from resablate.model.packing import PackedNetwork as PackedNetwork
 from resablate.model.packing import unpackable_parts as unpackable_parts
 from resablate.model.paths import gradients_by_length as gradients_by_length
@@ -26,7 +28,10 @@ from resablate.model.recording import Call as Call
 from resablate.model.recording import recorded as recorded
 from resablate.model.route import Route as Route
 from resablate.model.stages import BLOCKS as BLOCKS
+from resablate.model.stages import BOTTLENECK_STRIDES as BOTTLENECK_STRIDES
+from resablate.model.stages import PROJECTIONS as PROJECTIONS
 from resablate.model.stages import STAGE_PREACTIVATIONS as STAGE_PREACTIVATIONS
+from resablate.model.stages import STEMS as STEMS
 from resablate.model.stages import TRANSITIONS as TRANSITIONS
 from resablate.model.variants import Step as Step
 from resablate.model.variants import run_variants as run_variants

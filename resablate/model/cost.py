@@ -37,6 +37,8 @@ def network_cost(
     network: ComponentLike = "resnet",
     shortcut: ComponentLike = "identity",
     ordering: ComponentLike = "original",
+    norm: ComponentLike = "batch",
+    initialization: ComponentLike = "he_fan_out",
     in_channels: int = 3,
     **keywords: Any,
 ) -> NetworkCost:
@@ -44,9 +46,11 @@ def network_cost(
 
     Args:
         size: of the images.
-        network: as `build_network` takes it, and so are the next three.
+        network: as `build_network` takes it, and so are the next five.
         shortcut: a row of SHORTCUTS.
         ordering: a row of ORDERINGS.
+        norm: a row of NORMS.
+        initialization: without effect on the cost.
         in_channels: channels of the images.
         **keywords: everything else that `build_network` takes.
 
@@ -55,7 +59,8 @@ def network_cost(
         TypeError: for an argument that the network, the shortcut or the ordering does not take.
         ValueError: for a depth that does not fit.
     """
-    return _cost(size, *map(_hashable, (network, shortcut, ordering)), in_channels, **keywords)
+    rows = tuple(_hashable(row) for row in (network, shortcut, ordering, norm))
+    return _cost(size, rows, in_channels, **keywords)
 
 
 def _hashable(row: ComponentLike) -> Component:
@@ -65,23 +70,22 @@ def _hashable(row: ComponentLike) -> Component:
 
 
 @lru_cache(maxsize=4096)
-def _cost(
-    size: tuple[int, int],
-    network: Component,
-    shortcut: Component,
-    ordering: Component,
-    in_channels: int,
-    **keywords: Any,
-) -> NetworkCost:
+def _cost(size: tuple[int, int], rows: tuple[Component, ...], in_channels: int, **keywords: Any) -> NetworkCost:
+    network, shortcut, ordering, norm = rows
     with torch.device("meta"):
         built = build_network(
-            network=network, shortcut=shortcut, ordering=ordering, in_channels=in_channels, **keywords
+            network=network, shortcut=shortcut, ordering=ordering, norm=norm, in_channels=in_channels, **keywords
         ).eval()
-        image = torch.empty(1, in_channels, *size)
-        layers = _layers(built, image)
+    parameters = count_parameters(built)
+    for name, part in list(built.named_modules()):
+        if isinstance(part, nn.BatchNorm2d):  # half of the time, and neither a shape nor a multiply-add
+            built.set_submodule(name, nn.Identity())
+    # Outside of the context, which would take every operation through Python; and one pass for both counts.
+    with FlopCounterMode(display=False) as counter:
+        layers = _layers(built, torch.empty(1, in_channels, *size, device="meta"))
     return NetworkCost(
-        count_parameters(built),
-        count_multiply_adds(built, image),
+        parameters,
+        counter.get_total_flops() // 2,
         len(built.chain),
         layers=len(layers),
         activations=sum(layer.activations for layer in layers),

@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 from resablate.component import Component
+from resablate.model.initialization import initialize
 from resablate.model.layers import Convolution, layers
-from resablate.model.network import ResidualNetwork, initialize, pooling_head
-from resablate.model.stages import BLOCKS, TRANSITIONS, StagePlan, build_stages
+from resablate.model.network import ResidualNetwork, pooling_head
+from resablate.model.stages import BLOCKS, BOTTLENECK_STRIDES, TRANSITIONS, StagePlan, build_stages
 from resablate.orderings import ORDERINGS
 
 STAGES: Mapping[int, tuple[str, tuple[int, int, int, int]]] = {
@@ -36,13 +37,13 @@ def build_imagenet_resnet(
     generator: torch.Generator | None,
     shortcut: Component,
     ordering: Component,
+    initialization: Component,
     depth: int = 50,
     width: int = 64,
     transition: Annotated[str, TRANSITIONS] = "projection",
+    bottleneck_stride: Annotated[str, BOTTLENECK_STRIDES] = "middle",
 ) -> ResidualNetwork:
     """A residual network of four stages behind a strided 7x7 convolution and a 3x3 maximum.
-
-    A bottleneck takes its stride in the 3x3 convolution, as torchvision's do; the paper's took it in the first 1x1.
 
     Args:
         in_channels: channels of the images.
@@ -50,9 +51,12 @@ def build_imagenet_resnet(
         generator: source of the initial weights; torch's global one where None.
         shortcut: a row of SHORTCUTS with its arguments.
         ordering: a row of ORDERINGS.
+        initialization: a row of INITIALIZATIONS.
         depth: 18, 34, 50, 101, 152 or 200.
         width: channels inside the first stage's blocks.
         transition: how x gets the shape of a stage: a row of TRANSITIONS; the paper has `projection`, its option B.
+        bottleneck_stride: which convolution of a bottleneck has the stride: a row of BOTTLENECK_STRIDES. Torchvision's
+            have it in the middle, the paper's in the first one.
 
     Raises:
         UnknownName: for a name that is in no table.
@@ -69,7 +73,7 @@ def build_imagenet_resnet(
         ordering=order,
         block=kind,
         transition=transition,
-        stride_at=1 if block == "bottleneck" else 0,
+        bottleneck_stride=bottleneck_stride,
     )
     channels = width * 2 ** (len(counts) - 1) * kind.expansion
     with torch.random.fork_rng(devices=[]):
@@ -81,5 +85,5 @@ def build_imagenet_resnet(
             ),
             head=pooling_head(channels, num_classes, layers(order.preactivation, in_channels=channels)),
         )
-    initialize(network, generator)
+    initialize(network, initialization, generator)
     return network

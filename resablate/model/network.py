@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from typing import cast, final
 
-import torch
 from torch import Tensor, nn
 
 from resablate.model.block import Block
@@ -49,20 +48,6 @@ class ResidualNetwork(nn.Module):
         for block, route in zip(self.chain, routes, strict=True):
             x = block(x, route)
         return self.head(x)
-
-
-def initialize(network: nn.Module, generator: torch.Generator | None) -> None:
-    """He initialization by fan-out; batch norm is 1 and 0 already, and a gate keeps the bias its shortcut gave it.
-
-    Source: He et al., arXiv 1502.01852; fan-out as in the authors' code of He et al. 2016.
-    """
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d) and not module.weight.is_meta:
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=generator)
-        elif isinstance(module, nn.Linear) and not module.weight.is_meta:
-            bound = module.in_features**-0.5
-            nn.init.uniform_(module.weight, -bound, bound, generator=generator)
-            nn.init.zeros_(module.bias)
 
 
 def pooling_head(channels: int, num_classes: int, *before: nn.Module) -> nn.Sequential:

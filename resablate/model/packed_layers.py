@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from resablate.model.member_draws import MemberDraws
 from resablate.model.packed_convolution import CONVOLUTION_WAYS, Geometry
-from resablate.shortcuts import Pad
+from resablate.shortcuts import LearnedScale, LearnedShift, Pad, Scaled
 
 
 def _stacked(members: Sequence[Tensor | None]) -> nn.Parameter | None:
@@ -125,16 +125,78 @@ class PackedPad(nn.Module):
     def __init__(self, members: Sequence[Pad]) -> None:
         super().__init__()
         self.count = len(members)
-        self.missing = members[0].missing
-        self.stride = members[0].stride
+        self.one = members[0]
 
     def forward(self, x: Tensor) -> Tensor:
         """`x` (B, K*C, H, W) in its new shape."""
-        if self.stride > 1:
-            x = functional.avg_pool2d(x, 1, self.stride)
-        if not self.missing:
+        x, pad = self.one.subsample(x), self.one
+        if not pad.missing:
             return x
-        return functional.pad(x.unflatten(1, (self.count, -1)), (0, 0, 0, 0, 0, self.missing)).flatten(1, 2)
+        sides = (0, 0, 0, 0, pad.before, pad.missing - pad.before)
+        return functional.pad(x.unflatten(1, (self.count, -1)), sides).flatten(1, 2)
+
+
+@final
+class PackedScale(nn.Module):
+    """K learned scales, of one number or of one for each channel.
+
+    Args:
+        members: of one number of numbers.
+
+    Attributes:
+        weight: (K, n).
+    """
+
+    def __init__(self, members: Sequence[LearnedScale]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.stack([member.weight.detach() for member in members]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`x` (B, K*C, H, W), scaled."""
+        return (x.unflatten(1, (len(self.weight), -1)) * self.weight[:, :, None, None]).flatten(1, 2)
+
+
+@final
+class PackedShift(nn.Module):
+    """K learned shifts by one number.
+
+    Args:
+        members: shifts.
+
+    Attributes:
+        bias: (K, 1).
+    """
+
+    def __init__(self, members: Sequence[LearnedShift]) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.stack([member.bias.detach() for member in members]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`x` (B, K*C, H, W), shifted."""
+        return (x.unflatten(1, (len(self.bias), -1)) + self.bias[:, :, None, None]).flatten(1, 2)
+
+
+@final
+class PackedGroupNorm(nn.Module):
+    """K group norms of C channels each: K times the groups.
+
+    Args:
+        members: of one number of channels and of groups, with parameters.
+
+    Attributes:
+        weight: (K, C), as is bias.
+    """
+
+    def __init__(self, members: Sequence[nn.GroupNorm]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.stack([member.weight.detach() for member in members]))
+        self.bias = nn.Parameter(torch.stack([member.bias.detach() for member in members]))
+        self.groups = len(members) * members[0].num_groups
+        self.eps = members[0].eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`x` (B, K*C, H, W), normalized."""
+        return functional.group_norm(x, self.groups, self.weight.flatten(), self.bias.flatten(), self.eps)
 
 
 @final
@@ -173,6 +235,10 @@ PACKED_LAYERS: Mapping[type[nn.Module], Callable[[Sequence[Any], MemberDraws], n
     nn.Linear: lambda members, draws: PackedLinear(members),
     nn.Dropout: PackedDropout,
     Pad: lambda members, draws: PackedPad(members),
+    LearnedScale: lambda members, draws: PackedScale(members),
+    LearnedShift: lambda members, draws: PackedShift(members),
+    nn.GroupNorm: lambda members, draws: PackedGroupNorm(members),
+    Scaled: _of_each_channel,
     nn.ReLU: _of_each_channel,
     nn.Identity: _of_each_channel,
     nn.Flatten: _of_each_channel,

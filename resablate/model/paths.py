@@ -6,6 +6,7 @@ length is the number of added sides it takes.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -76,7 +77,7 @@ def gradients_by_length(network: ResidualNetwork, images: Tensor, labels: Tensor
     def scaled(sums: Tensor, exponents: Tensor) -> Tensor:
         if not exponents.any():
             return sums[:, 0]
-        return torch.ldexp(sums[:, 0].double(), exponents.view(-1, 1, 1, 1, 1)).to(images.dtype)
+        return torch.ldexp(sums[:, 0].double(), exponents.view(-1, *[1] * images.ndim)).to(images.dtype)
 
     return torch.cat(_walks(network, images, labels, signs=None, read=scaled), dim=1)
 
@@ -132,7 +133,9 @@ def _walks(
     """
     whole = images.new_ones(len(network.chain), 1, len(images))
     signs = whole if signs is None else torch.cat([whole, signs.to(whole)], dim=1)
-    with evaluation_mode(network):
+    with evaluation_mode(network), warnings.catch_warnings():
+        # Torch tells of each operation, attention among them, that it takes the vectors one by one.
+        warnings.filterwarnings("ignore", "There is a performance drop", UserWarning)
         rows = (len(network.chain) + 1) * signs.shape[1]
         threads = min(len(images), torch.get_num_threads()) if images.device.type == "cpu" else 1
         fitting = _room(_WALK_NUMBERS, images) // (rows * threads * _largest(network, images[:2]))
@@ -183,7 +186,7 @@ class _Polynomial:
         """
         steps = self.exponents[: self.count] - self.exponents[longer : longer + self.count]
         factors = torch.ldexp(signs.expand(self.count, -1, -1), steps.view(-1, 1, 1)).flatten(0, 1)
-        return factors.view(*factors.shape, 1, 1, 1)
+        return factors.view(*factors.shape, *[1] * (self.rows.ndim - 2))
 
     def rescale(self) -> None:
         """Multiply by powers of two, which is exact, what would soon leave the range of single precision."""

@@ -40,7 +40,12 @@ def pull_back(output: Tensor, leaf: Tensor, vectors: Tensor, *, overwrite: bool 
     def pull(vector: Tensor) -> Tensor:
         return torch.autograd.grad(output, leaf, vector, retain_graph=True, materialize_grads=True)[0]
 
-    return torch.func.vmap(pull)(vectors)
+    try:
+        return torch.func.vmap(pull)(vectors)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError:  # of a layer whose backward pass takes one vector at a time
+        return torch.stack([pull(vector) for vector in vectors])
 
 
 @final

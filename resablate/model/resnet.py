@@ -3,27 +3,38 @@
 from typing import Annotated
 
 import torch
+from annotated_types import Ge, Interval
 
 from resablate.component import Component
+from resablate.model.initialization import initialize
 from resablate.model.layers import Convolution, layers
-from resablate.model.network import ResidualNetwork, initialize, pooling_head
-from resablate.model.stages import BLOCKS, STAGE_PREACTIVATIONS, TRANSITIONS, StagePlan, build_stages
+from resablate.model.network import ResidualNetwork, pooling_head
+from resablate.model.stages import (
+    BLOCKS,
+    BOTTLENECK_STRIDES,
+    PROJECTIONS,
+    STAGE_PREACTIVATIONS,
+    STEMS,
+    TRANSITIONS,
+    StagePlan,
+    build_stages,
+)
 from resablate.orderings import ORDERINGS
 
-_STAGES = 3
+StageCount = Annotated[int, Interval(ge=1, le=8)]
 
 
-def stage_length(*, depth: int, block: str = "basic", transition: str = "pad") -> int:
-    """Blocks in each of the three stages of a network of `depth` layers.
+def stage_length(*, depth: int, block: str = "basic", transition: str = "pad", stages: int = 3) -> int:
+    """Blocks in each of the stages of a network of `depth` layers.
 
     Raises:
         ValueError: if no network of these blocks has that depth; the message names the nearest two that do.
         UnknownName: for a block or a transition that is in no table.
     """
     TRANSITIONS[transition]
-    per_block = _STAGES * len(BLOCKS[block].kernels)
+    per_block = stages * len(BLOCKS[block].kernels)
     # The first convolution and the classifier; bare transitions are layers of their own.
-    rest = 4 if transition == "bare" else 2
+    rest = 2 + (stages - 1 if transition == "bare" else 0)
     count = (depth - rest) // per_block
     below = count * per_block + rest
     if below != depth or count < 1:
@@ -42,16 +53,25 @@ def build_resnet(
     generator: torch.Generator | None,
     shortcut: Component,
     ordering: Component,
+    initialization: Component,
     depth: int = 20,
     width: int = 16,
     block: Annotated[str, BLOCKS] = "basic",
     transition: Annotated[str, TRANSITIONS] = "pad",
     stage_preactivation: Annotated[str, STAGE_PREACTIVATIONS] = "projected",
+    stages: StageCount = 3,
+    stem: Annotated[str, STEMS] = "activated",
+    stem_width: Annotated[int, Ge(1)] | None = None,
+    projection: Annotated[str, PROJECTIONS] = "by_ordering",
+    bottleneck_stride: Annotated[str, BOTTLENECK_STRIDES] = "first",
+    cardinality: Annotated[int, Ge(1)] = 1,
+    branch_dropout: Annotated[float, Interval(ge=0, lt=1)] = 0.0,
+    convolution_bias: bool = False,
 ) -> ResidualNetwork:
-    """A residual network of three stages with a 3x3 convolution before them.
+    """A residual network of some stages with a 3x3 convolution before them.
 
     The first stage has `width` channels inside its blocks; each later one doubles them and halves the resolution in
-    its first block. Takes images of any size. Convolutions start as N(0, 2 / (k^2 * out_channels)).
+    its first block. Takes images of any size.
 
     Args:
         in_channels: channels of the images.
@@ -59,23 +79,37 @@ def build_resnet(
         generator: source of the initial weights; torch's global one where None.
         shortcut: a row of SHORTCUTS with its arguments.
         ordering: a row of ORDERINGS.
-        depth: weighted layers: 6n+2 for basic blocks, 9n+2 for bottlenecks, 3n+2 for single convolutions; two more
-            with bare transitions.
+        initialization: a row of INITIALIZATIONS.
+        depth: weighted layers: with three stages 6n+2 for basic blocks, 9n+2 for bottlenecks, 3n+2 for single
+            convolutions; two more with bare transitions.
         width: channels of the first stage.
         block: a row of BLOCKS.
         transition: how x gets the shape of a stage: a row of TRANSITIONS. With `bare` the network is a Procrustes
             ResNet: the first convolution has the first stage's width already and is followed by neither batch norm
             nor ReLU.
         stage_preactivation: a row of STAGE_PREACTIVATIONS.
+        stages: how many.
+        stem: what follows the first convolution: a row of STEMS; as above with `bare`.
+        stem_width: channels that leave the first convolution, `width` where None; wide residual networks have 16 before
+            a wider stage. Without effect with `bare`.
+        projection: the layers of option B: a row of PROJECTIONS.
+        bottleneck_stride: which convolution of a bottleneck has the stride: a row of BOTTLENECK_STRIDES.
+        cardinality: groups of the 3x3 convolutions of bottlenecks (ResNeXt); `width` counts the channels of all.
+        branch_dropout: part of the values set to zero before the last convolution of a branch, while training.
+        convolution_bias: whether convolutions have biases, which are 0 at the start.
 
     Raises:
         UnknownName: for a name that is in no table.
-        ValueError: for a depth that does not fit.
+        ValueError: for a depth that does not fit, and a width that groups do not divide.
 
     Source: He et al., arXiv 1512.03385, section 4.2; He et al. 2016, sections 3, 4 and appendix; Zaeemzadeh et al.
-        2020 and its released code for `bare`.
+        2020 and its released code for `bare`; Zagoruyko & Komodakis, arXiv 1605.07146, for `branch_dropout`; Xie et
+        al., arXiv 1611.05431, for `cardinality`.
     """
-    count = stage_length(depth=depth, block=block, transition=transition)
+    count = stage_length(depth=depth, block=block, transition=transition, stages=stages)
+    bare = transition == "bare"
+    if block == "bottleneck" and width % cardinality:
+        raise ValueError(f"cardinality must divide the width, {width}; got {cardinality}")
     order = ORDERINGS[ordering.name]
     plan = StagePlan(
         shortcut=shortcut,
@@ -83,22 +117,28 @@ def build_resnet(
         block=BLOCKS[block],
         transition=transition,
         stage_preactivation=stage_preactivation,
+        stem="activated" if bare else stem,
+        projection=projection,
+        bottleneck_stride=bottleneck_stride,
+        cardinality=cardinality,
+        branch_dropout=branch_dropout,
+        convolution_bias=convolution_bias,
     )
-    bare = transition == "bare"
-    stem_width = width * (BLOCKS[block].expansion if bare else 1)
+    stem_width = width * BLOCKS[block].expansion if bare else stem_width or width
     with torch.random.fork_rng(devices=[]):
         blocks = build_stages(
             plan,
             in_channels=stem_width,
-            widths=[width * 2**stage for stage in range(_STAGES)],
-            counts=[count] * _STAGES,
+            widths=[width * 2**stage for stage in range(stages)],
+            counts=[count] * stages,
         )
-        channels = width * 2 ** (_STAGES - 1) * BLOCKS[block].expansion
-        words = "conv" if bare and order.preactivation else "conv bn relu"
+        channels = width * 2 ** (stages - 1) * BLOCKS[block].expansion
+        words = "conv" if plan.stem == "raw" or (bare and order.preactivation) else "conv bn relu"
+        first = Convolution(3, stem_width, bias=convolution_bias)
         network = ResidualNetwork(
-            stem=layers(words, in_channels=in_channels, convolutions=[Convolution(3, stem_width)]),
+            stem=layers(words, in_channels=in_channels, convolutions=[first]),
             blocks=blocks,
             head=pooling_head(channels, num_classes, layers(order.preactivation, in_channels=channels)),
         )
-    initialize(network, generator)
+    initialize(network, initialization, generator)
     return network

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import nn
@@ -12,7 +12,7 @@ from resablate.model.block import Block, ShortcutBlock
 from resablate.model.layers import Convolution, layers
 from resablate.orderings import Ordering
 from resablate.registry import Registry
-from resablate.shortcuts import SHORTCUTS
+from resablate.shortcuts import SHORTCUTS, Pad, Place, Scaled, build_shortcut
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,27 @@ class BlockKind:
     """Channels that leave the block, in units of the stage's width."""
     source: str
 
-    def convolutions(self, width: int, *, stride: int, stride_at: int) -> list[Convolution]:
-        """The branch's convolutions in a stage of `width`; the one at place `stride_at` takes the stride."""
+    def convolutions(
+        self, width: int, *, stride: int, stride_at: int, cardinality: int, bias: bool
+    ) -> list[Convolution]:
+        """The branch's convolutions in a stage of `width`.
+
+        Args:
+            width: of the stage.
+            stride: of the convolution at place `stride_at`.
+            stride_at: counted from 0.
+            cardinality: groups of the convolutions between the first and the last.
+            bias: whether they have one.
+        """
         last = len(self.kernels) - 1
         return [
-            Convolution(kernel, width * (self.expansion if place == last else 1), stride if place == stride_at else 1)
+            Convolution(
+                kernel,
+                width * (self.expansion if place == last else 1),
+                stride=stride if place == stride_at else 1,
+                groups=cardinality if 0 < place < last else 1,
+                bias=bias,
+            )
             for place, kernel in enumerate(self.kernels)
         ]
 
@@ -48,6 +64,8 @@ TRANSITIONS: Registry[str] = Registry(
     "transitions",
     {
         "pad": "x takes the shape of a stage without parameters: option A of arXiv 1512.03385",
+        "pad_average": "the same, with means of 2x2 pixels: Huang et al., arXiv 1603.09382, released code",
+        "pad_both": "option A with half of the new channels before the old ones, as in public CIFAR code",
         "projection": "a strided 1x1 convolution on the shortcut: option B",
         "bare": "a strided 1x1 convolution between the stages, with no shortcut, batch norm or ReLU: the Procrustes"
         " ResNet of Zaeemzadeh et al. 2020",
@@ -64,13 +82,44 @@ STAGE_PREACTIVATIONS: Registry[str] = Registry(
     },
 )
 
+STEMS: Registry[str] = Registry(
+    "stem",
+    "stems",
+    {
+        "activated": "normalized and rectified, in place of the first block's pre-activation: He et al. 2016, appendix",
+        "doubled": "the same, and the first block pre-activates once more: Zaeemzadeh et al. 2020 in PyTorch",
+        "raw": "a convolution alone, and the first block as any other: public CIFAR code of pre-activated networks",
+    },
+)
+
+PROJECTIONS: Registry[str] = Registry(
+    "projection",
+    "projections",
+    {
+        "by_ordering": "with batch norm, except where the branch is pre-activated: the code of He et al. 2016",
+        "plain": "a convolution alone",
+        "normalized": "a convolution, and batch norm behind it",
+        "preactivated": "batch norm and ReLU of its own before the convolution: Zaeemzadeh et al. 2020 in PyTorch",
+    },
+)
+
+BOTTLENECK_STRIDES: Registry[str] = Registry(
+    "bottleneck_stride",
+    "bottleneck_strides",
+    {
+        "first": "the first 1x1 convolution: He et al. 2016, released code",
+        "middle": "the 3x3 convolution: the trainer by Facebook, and torchvision",
+    },
+)
+_PROJECTION_WORDS = {"plain": "conv", "normalized": "conv bn", "preactivated": "bn relu conv"}
+
 
 @dataclass(frozen=True)
 class StagePlan:
     """What is the same for every block of a network.
 
     Raises:
-        UnknownName: if the shortcut, the transition or the pre-activation of stages is in no table.
+        UnknownName: if a name is in no table.
     """
 
     shortcut: Component
@@ -78,14 +127,24 @@ class StagePlan:
     block: BlockKind
     transition: str
     stage_preactivation: str = "projected"
-    stride_at: int = 0
-    """Place of the branch's convolution that takes the stride."""
+    stem: str = "activated"
+    projection: str = "by_ordering"
+    bottleneck_stride: str = "first"
+    """Which convolution of a bottleneck takes the stride; other blocks have it in their first one."""
+    cardinality: int = 1
+    """Groups of the convolutions between others."""
+    branch_dropout: float = 0.0
+    """Part of the values set to zero before a branch's last convolution."""
+    convolution_bias: bool = False
 
     def __post_init__(self) -> None:
         for table, name in (
             (SHORTCUTS, self.shortcut.name),
             (TRANSITIONS, self.transition),
             (STAGE_PREACTIVATIONS, self.stage_preactivation),
+            (STEMS, self.stem),
+            (PROJECTIONS, self.projection),
+            (BOTTLENECK_STRIDES, self.bottleneck_stride),
         ):
             table[name]
 
@@ -102,14 +161,16 @@ def build_stages(plan: StagePlan, *, in_channels: int, widths: Sequence[int], co
     blocks: list[Block] = []
     channels = in_channels
     for stage, (width, count) in enumerate(zip(widths, counts, strict=True)):
-        for place in range(count):
-            stride = 2 if stage > 0 and place == 0 else 1
-            blocks.append(_block(plan, in_channels=channels, width=width, stride=stride, place=(stage, place)))
+        for in_stage in range(count):
+            since = in_stage or (counts[stage - 1] if stage else 0)
+            place = Place(block=len(blocks), blocks=sum(counts), in_stage=in_stage, blocks_since_change=since)
+            stride = 2 if stage > 0 and in_stage == 0 else 1
+            blocks.append(_block(plan, in_channels=channels, width=width, stride=stride, place=place))
             channels = width * plan.block.expansion
     return blocks
 
 
-def _block(plan: StagePlan, *, in_channels: int, width: int, stride: int, place: tuple[int, int]) -> Block:
+def _block(plan: StagePlan, *, in_channels: int, width: int, stride: int, place: Place) -> Block:
     out_channels = width * plan.block.expansion
     changes = stride > 1 or in_channels != out_channels
     entry: list[nn.Module] = []
@@ -120,30 +181,68 @@ def _block(plan: StagePlan, *, in_channels: int, width: int, stride: int, place:
     projected = plan.transition == "projection" and changes and kind.projects
     words = plan.ordering.words(len(plan.block.kernels))
     before = plan.ordering.preactivation
-    shared = before and place[1] == 0 and place != (0, 0) and _shares(plan, projected=projected)
+    activated = place.block == 0 and plan.stem == "activated"
+    shared = bool(before) and place.in_stage == 0 and not activated and _shares(plan, place, projected=projected)
     if shared:
         entry += layers(before, in_channels=in_channels)
-    if shared or (place == (0, 0) and plan.transition != "bare"):
+    if shared or (activated and plan.transition != "bare"):
         # The stem, or the shared entry, has pre-activated x already (He et al. 2016, appendix).
         words = words[len(before) :].strip()
-    shortcut = kind(in_channels=in_channels, out_channels=out_channels, stride=stride, **plan.shortcut.values)
+    shortcut = build_shortcut(
+        plan.shortcut, in_channels=in_channels, out_channels=out_channels, stride=stride, place=place
+    )
     if projected:
         shortcut.match = _projection(plan, in_channels, out_channels, stride)
-    convolutions = plan.block.convolutions(width, stride=stride, stride_at=plan.stride_at)
+    elif plan.transition in _PADDINGS:
+        shortcut.match = _PADDINGS[plan.transition](in_channels, out_channels, stride)
+    branch = layers(
+        _with_dropout(words) if plan.branch_dropout else words,
+        in_channels=in_channels,
+        convolutions=_convolutions(plan, width, stride),
+        dropout=plan.branch_dropout,
+    )
     return ShortcutBlock(
         entry=nn.Sequential(*entry),
-        branch=layers(words, in_channels=in_channels, convolutions=convolutions),
+        branch=branch if shortcut.input_factor == 1 else nn.Sequential(Scaled(shortcut.input_factor), *branch),
         shortcut=shortcut,
         after_add=layers(plan.ordering.after_add, in_channels=out_channels),
         changes_dimension=changes,
     )
 
 
-def _shares(plan: StagePlan, *, projected: bool) -> bool:
+_PADDINGS: Mapping[str, Callable[[int, int, int], nn.Module]] = {
+    "pad_average": lambda inside, outside, stride: Pad(
+        in_channels=inside, out_channels=outside, stride=stride, subsampling="average"
+    ),
+    "pad_both": lambda inside, outside, stride: Pad(
+        in_channels=inside, out_channels=outside, stride=stride, before=(outside - inside) // 2
+    ),
+}
+"""Transition -> how x gets another shape, where that is not the shortcut's own way."""
+
+
+def _convolutions(plan: StagePlan, width: int, stride: int) -> list[Convolution]:
+    middle = plan.bottleneck_stride == "middle" and plan.block is BLOCKS["bottleneck"]
+    return plan.block.convolutions(
+        width, stride=stride, stride_at=int(middle), cardinality=plan.cardinality, bias=plan.convolution_bias
+    )
+
+
+def _with_dropout(words: str) -> str:
+    """`words` with dropout before the last convolution."""
+    before, _, after = words.rpartition("conv")
+    return f"{before}drop conv{after}"
+
+
+def _shares(plan: StagePlan, place: Place, *, projected: bool) -> bool:
+    if place.block == 0 and plan.stem == "doubled":
+        return False
     return plan.stage_preactivation == "shared" or (plan.stage_preactivation == "projected" and projected)
 
 
 def _projection(plan: StagePlan, in_channels: int, out_channels: int, stride: int) -> nn.Module:
-    """Option B: with batch norm, except before a pre-activated branch, where the authors' code has none."""
-    words = "conv" if plan.ordering.preactivation else "conv bn"
-    return layers(words, in_channels=in_channels, convolutions=[Convolution(1, out_channels, stride)])
+    """Option B."""
+    by_ordering = "plain" if plan.ordering.preactivation else "normalized"
+    words = _PROJECTION_WORDS[by_ordering if plan.projection == "by_ordering" else plan.projection]
+    convolution = Convolution(1, out_channels, stride, bias=plan.convolution_bias)
+    return layers(words, in_channels=in_channels, convolutions=[convolution])

@@ -3,9 +3,11 @@
 import torch
 from torch import nn
 
+from resablate.component import Component
 from resablate.model.block import Block, ShortcutBlock
+from resablate.model.initialization import initialize
 from resablate.model.layers import Convolution, layers
-from resablate.model.network import ResidualNetwork, initialize, pooling_head
+from resablate.model.network import ResidualNetwork, pooling_head
 from resablate.shortcuts import SHORTCUTS
 
 _STAGES = 3
@@ -22,6 +24,7 @@ def build_vgg(
     in_channels: int,
     num_classes: int,
     generator: torch.Generator | None,
+    initialization: Component,
     depth: int = 15,
     width: int = 128,
     batch_norm: bool = True,
@@ -36,6 +39,7 @@ def build_vgg(
         in_channels: channels of the images.
         num_classes: number of logits.
         generator: source of the initial weights; torch's global one where None.
+        initialization: a row of INITIALIZATIONS.
         depth: weighted layers, the classifier included: 15 in the paper, which does not say whether it counts it.
         width: channels of every convolution: 128 in the paper.
         batch_norm: between convolution and ReLU; the paper does not say.
@@ -65,5 +69,5 @@ def build_vgg(
                 )
             )
         network = ResidualNetwork(stem=nn.Sequential(), blocks=blocks, head=pooling_head(width, num_classes))
-    initialize(network, generator)
+    initialize(network, initialization, generator)
     return network

@@ -13,6 +13,7 @@ from resablate.errors import AnalysisError
 from resablate.model import ResidualNetwork, evaluation_mode
 from resablate.model.block import Block
 from resablate.registry import Registry
+from resablate.shortcuts import Shortcut
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,12 @@ def _transitions(network: ResidualNetwork) -> Iterator[nn.Conv2d]:
 def _outside_branch(block: Block) -> Iterator[nn.Module]:
     for name, part in block.named_children():
         if name != "branch":
-            yield from part.modules()
+            scaling = {module for scale in _scales(part) for module in scale.modules()}
+            yield from (module for module in part.modules() if module not in scaling)
+
+
+def _scales(part: nn.Module) -> tuple[nn.Module, ...]:
+    return part.scales if isinstance(part, Shortcut) else ()
 
 
 def _input_sizes(network: nn.Module, images: Tensor) -> dict[nn.Module, tuple[int, int]]:

@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from resablate.scheduling.analyze import StoredTrial, analyze_trials, find_trials
     from resablate.scheduling.inline import Scheduler
-    from resablate.scheduling.packing import describe_packs
+    from resablate.scheduling.packing import PackSizes, describe_packs, sizes_in_words
     from resablate.scheduling.pending import preview
     from resablate.scheduling.progress import clock
     from resablate.scheduling.run import SweepOutcome, run_sweep
     from resablate.scheduling.status import STATES, SweepStanding, TrialStatus, sweep_standing
-    from resablate.scheduling.stopping import TERMINATED
+    from resablate.scheduling.stopping import INTERRUPTED, OUT_OF_TIME, TERMINATED
 
 __all__ = [
+    "INTERRUPTED",
+    "OUT_OF_TIME",
     "STATES",
     "TERMINATED",
+    "PackSizes",
     "Scheduler",
     "StoredTrial",
     "SweepOutcome",
@@ -30,6 +33,7 @@ __all__ = [
     "find_trials",
     "preview",
     "run_sweep",
+    "sizes_in_words",
     "sweep_standing",
 ]
 
@@ -40,7 +44,11 @@ _HOMES = {
         "find_trials",
     ),
     "inline": ("Scheduler",),
-    "packing": ("describe_packs",),
+    "packing": (
+        "PackSizes",
+        "describe_packs",
+        "sizes_in_words",
+    ),
     "pending": ("preview",),
     "progress": ("clock",),
     "run": (
@@ -53,7 +61,7 @@ _HOMES = {
         "TrialStatus",
         "sweep_standing",
     ),
-    "stopping": ("TERMINATED",),
+    "stopping": ("INTERRUPTED", "OUT_OF_TIME", "TERMINATED"),
 }
 
 

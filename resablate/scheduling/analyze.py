@@ -14,11 +14,11 @@ from resablate.component import parse_component
 from resablate.devices import check_machine, choose_device, threads
 from resablate.errors import CheckpointError, ResablateError, SpecError
 from resablate.failures import raise_if_device_lost
-from resablate.figures import draw_all
 from resablate.measuring import failed_measurements, measure_stored, missing_questions, needed_weights, trains_again
 from resablate.question import AskedAnalysis, Question
 from resablate.result import TrialResult, weights_file
 from resablate.scheduling.inline import Scheduler
+from resablate.scheduling.pictures import pictures
 from resablate.spec import TrainSpec
 from resablate.sweep import Resources
 from resablate.tracking import Tracker
@@ -193,7 +193,7 @@ def _file(run_id: str, answered: _Answered, tracker: Tracker) -> TrialResult:
         files = {name: Path(folder) / name for name in answered.weights}
         for name, file in files.items():
             file.write_bytes(answered.weights[name])
-        tracker.amend_trial(run_id, result, weights=files, figures=draw_all(result))
+        tracker.amend_trial(run_id, result, weights=files, figures=pictures(result, tracker))
     return result
 
 

@@ -13,17 +13,24 @@ from rich.console import Console
 from resablate.component import Component
 from resablate.datasets import StoredImages
 from resablate.plan import SweepPlan
+from resablate.result import TrialResult
 from resablate.scheduling.inline import run_inline
+from resablate.scheduling.lease_keeper import HeldLease
 from resablate.scheduling.pending import PendingTrials
 from resablate.scheduling.progress import SweepProgress
 from resablate.scheduling.result_writer import ResultWriter
+from resablate.scheduling.shared_trials import SharedTrials
 from resablate.scheduling.stopping import Stopping
 from resablate.spec import TrainSpec
 from resablate.storage.spool import SPOOL
-from resablate.tracking import Tracker
+from resablate.tracking import SweepStatus, Tracker
 
 TRIALS = "trials"
 """Where a sweep keeps checkpoints, in its folder."""
+WRITER_ENDED = "the process that files results has been killed"
+"""Why a sweep stops whose writer was killed."""
+Take = Callable[[str], TrialResult | None]
+"""Run id of a trial that another sweep completed -> its result; None where it is damaged."""
 Following = Callable[[Callable[[TrainSpec], object]], Sequence[TrainSpec]]
 """What adds a training to the record -> the next batch; empty where there is none."""
 
@@ -43,7 +50,9 @@ def run_batches_inline(
     data_root: Path | None,
     progress: SweepProgress,
     store: str,
+    stopping: Stopping,
     following: Following,
+    take: Take,
 ) -> list[str]:
     """Run what is pending in this process, and then what follows from it.
 
@@ -51,6 +60,9 @@ def run_batches_inline(
         One line for everything that could not be filed.
     """
     writer = ResultWriter(tracker, spool=work / SPOOL)
+    shared = SharedTrials(
+        tracker, take=take, progress=progress, search=pending.search, stop=lambda: bool(stopping.reason)
+    )
     writer.start(plan.sweep, trials=_recorded(plan, pending), command=command)
     try:
         with progress, suppress(KeyboardInterrupt):
@@ -64,9 +76,11 @@ def run_batches_inline(
                     folder=work / TRIALS,
                     writer=writer,
                     progress=progress,
+                    search=pending.search,
+                    put_off=shared.put_off,
                     store=store,
                 )
-                batch = following(writer.note_trial)
+                batch = shared.next(writer.note_trial) or following(writer.note_trial)
         for spec in pending.search.reused.values() if pending.search else ():
             writer.note_trial(spec)
     finally:  # the record is closed whatever happened, and says so
@@ -78,7 +92,9 @@ def run_batches_on_ray(
     plan: SweepPlan,
     pending: PendingTrials,
     *,
+    tracker: Tracker,
     uri: str,
+    lease: HeldLease,
     work: Path,
     command: str,
     data_root: Path | None,
@@ -88,15 +104,13 @@ def run_batches_on_ray(
     stopping: Stopping,
     console: Console,
     following: Following,
+    take: Take,
 ) -> list[str]:
     """Run what is pending on Ray, and then what follows from it.
 
     Returns:
         One line for everything that could not be filed.
     """
-    import ray
-    from ray.exceptions import RayTaskError
-
     from resablate.scheduling.ray_capacity import ray_capacity
     from resablate.scheduling.ray_pack_size import pack_sizes_on_ray
     from resablate.scheduling.ray_tune import connect_ray, run_ray, start_result_writer
@@ -105,43 +119,52 @@ def run_batches_on_ray(
     stopping.listen()  # Ray takes SIGTERM, and has it end the process at once
     capacity = ray_capacity(plan.sweep.resources)
     console.print(f"Ray: {capacity.in_words(plan.sweep.resources)}", highlight=False)
-    writer = start_result_writer(uri=uri, spool=work / SPOOL)
+    writer = start_result_writer(uri=uri, spool=work / SPOOL, claim=lease.claim)
+    alive = writer.until_end.remote()
     # The trials' processes start meanwhile. What they send is kept until the record is open.
     opening = writer.start.remote(plan.sweep, _recorded(plan, pending), command)
-    ends = partial(_is_to_end, stopping, opening)
+    ends = partial(_is_to_end, stopping, opening, alive)
     sizes = pack_sizes_on_ray(plan.sweep, capacity, say=progress.say, stop=ends)
+    shared = SharedTrials(tracker, take=take, progress=progress, search=pending.search, stop=ends)
+    note = writer.note_trial.remote
+    knobs: dict[str, Any] = {"plan": plan, "capacity": capacity, "data_root": data_root, "datasets": datasets}
+    knobs |= {"folder": work / TRIALS, "progress": progress, "store": store}
     try:
         # A second Ctrl-C raises; then too the record is closed and says so.
         with progress, suppress(KeyboardInterrupt), stopping.polled():
-            batch = pending.trials if pending.scheduled else following(writer.note_trial.remote)
+            batch = pending.trials if pending.scheduled else following(note)
             while batch:
                 run_ray(
-                    batch,
-                    plan=plan,
-                    sizes=sizes,
-                    capacity=capacity,
-                    data_root=data_root,
-                    datasets=datasets,
-                    folder=work / TRIALS,
-                    writer=writer,
-                    progress=progress,
-                    stop=ends,
-                    store=store,
+                    batch, sizes=sizes, search=pending.search, put_off=shared.put_off, writer=writer, stop=ends, **knobs
                 )
-                batch = () if ends() else following(writer.note_trial.remote)
+                batch = () if ends() else shared.next(note) or following(note)
     finally:
-        try:
-            ray.get(opening)
-        except RayTaskError as error:
-            raise error.cause from None
+        lease.ending.set()
         for spec in pending.search.reused.values() if pending.search else ():
-            writer.note_trial.remote(spec)
-        problems: list[str] = ray.get(writer.end.remote(progress.sweep_status()))
+            note(spec)
+        problems = _closed(writer, opening, status=progress.sweep_status(), stopping=stopping)
     return problems
 
 
-def _is_to_end(stopping: Stopping, opening: Any) -> bool:
-    """Whether no other trial is to begin: it was asked for, or the record could not be opened."""
+def _closed(writer: Any, opening: Any, *, status: SweepStatus, stopping: Stopping) -> list[str]:
+    """Close the record of the submission; one line for everything that could not be filed."""
+    import ray
+    from ray.exceptions import RayActorError, RayTaskError
+
+    try:
+        ray.get(opening)
+        return ray.get(writer.end.remote(status))
+    except RayTaskError as error:
+        raise error.cause from None
+    except RayActorError:  # whoever holds the lease closes the record, and results wait in the spool
+        stopping.note(WRITER_ENDED)
+        return []
+
+
+def _is_to_end(stopping: Stopping, opening: Any, alive: Any) -> bool:
+    """Whether no other trial is to begin: it was asked for, or the record could not be opened or is not written."""
     from resablate.scheduling.ray_tune import has_failed
 
+    if has_failed(alive) and not has_failed(opening):
+        stopping.note(WRITER_ENDED)
     return bool(stopping.reason) or has_failed(opening)

@@ -16,7 +16,7 @@ from resablate.scheduling.packing import PackSizes
 from resablate.scheduling.progress import SweepProgress
 from resablate.scheduling.result_writer import ResultWriter
 from resablate.searches.searcher import Searcher
-from resablate.session import SessionPlace, TrialRequest
+from resablate.session import PutOff, SessionPlace, TrialRequest
 from resablate.spec import TrainSpec
 from resablate.storage.checkpoint_store import CheckpointStore
 from resablate.sweep import Resources
@@ -35,6 +35,8 @@ def run_inline(
     folder: Path,
     writer: ResultWriter,
     progress: SweepProgress,
+    search: Searcher | None,
+    put_off: Callable[[TrainSpec], None],
     store: str = "",
 ) -> None:
     """Run `trials` in order, in packs; one that fails is filed as failed and the next one runs.
@@ -47,6 +49,8 @@ def run_inline(
         folder: for checkpoints, one folder for each key.
         writer: told of everything.
         progress: told of everything.
+        search: told of every result, if there is one.
+        put_off: told of the trials that another sweep trains or has completed.
         store: by `checkpoint_store`.
 
     Raises:
@@ -64,10 +68,13 @@ def run_inline(
         for pack in _packs(trials, sizes):
             progress.started(*pack)
             for event in run_session(list(map(request, pack)), place=place, sink=writer):
-                if isinstance(event, TrialResult):
+                if isinstance(event, PutOff):
+                    progress.put_off(event.spec.key)
+                    put_off(event.spec)
+                elif isinstance(event, TrialResult):
                     progress.ended_with(event)
-                    if isinstance(trials, Searcher):
-                        trials.tell(event)
+                    if search:
+                        search.tell(event)
                 else:
                     progress.epoch(event.key, event.metrics.epoch, event.metrics.val_error)
 

@@ -18,9 +18,10 @@ from resablate.spec import TrainSpec
 
 Measure = Callable[[Sequence[tuple[TrainSpec, int]]], Sequence[int]]
 """Trials, and the most that may train as one with each -> how many train fastest so."""
-WORTH_SECONDS = 3.0
-"""Measuring takes about a second for each member of the largest pack that is tried, so all trials of a shape, each slot
-one CPU core, must train for so many seconds for each of these: else it would take longer than it gains."""
+WORTH_SECONDS = 8.0
+"""Measuring takes about a second for each member of the largest pack that is tried, in a process that has to start, and
+a pack saves a quarter of the time or a half. So all trials of a shape, each slot one CPU core, must train for so many
+seconds for each of these, else it would take longer than it gains."""
 _PART_OF_A_SEARCH = 10
 """A search is asked for no more than such a part of its points at once, where it is not said how many."""
 
@@ -54,13 +55,16 @@ class PackSizes:
         self._measured: dict[str, _Measured] = {}
 
     def packs(self, trials: Sequence[TrainSpec]) -> list[Pack]:
-        """All of `trials`, canonical, in packs; where no number is asked for, none that leaves slots empty."""
+        """All of `trials`, canonical, in packs; where no number is asked for, none that leaves slots empty.
+
+        Where there are packs of several, the longest are first, so that none runs alone at the end.
+        """
         most = _parts(len(trials), self._slots) if self._asked is None else len(trials)
         self._learn([(alike[0], min(len(alike), most), len(alike)) for alike in by_shape(trials)])
         packs = in_packs(trials, partial(self._count, most, len(trials)))
         if words := sizes_in_words(packs):
             self._say(f"packs: {words}")
-        return packs
+        return sorted(packs, key=_seconds, reverse=True) if words else packs
 
     def next_pack(self, search: Searcher) -> Pack:
         """The next trials that the search proposes, of one shape; none at its end."""
@@ -104,6 +108,11 @@ class PackSizes:
         if self._asked is None:
             return min(most, self._measured.get(shape_key(spec), _UNKNOWN).best)
         return 1 if self._asked == 1 or unpackable(spec) else min(most, self._asked)
+
+
+def _seconds(pack: Pack) -> float:
+    """What a pack is expected to train for, all members together."""
+    return sum(estimate_seconds(spec, ()) for spec in pack)
 
 
 class _Measured(NamedTuple):

@@ -111,6 +111,7 @@ def find_pending(
     answer: Answer,
     retry: Collection[str] = (),
     limit: int | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Generator[PendingTrials]:
     """The trials that have neither ended nor wait to be filed, or the searcher that knows which have.
 
@@ -121,6 +122,7 @@ def find_pending(
         answer: for a proposed trial that some other sweep has completed without what this one asks.
         retry: statuses; trials of this sweep that ended so are run again.
         limit: run no more than so many; all where None.
+        stop: whether a search is to wait no longer for a database that is away.
     """
     again = run_again(plan.sweep, retry)
     if not plan.adaptive:
@@ -136,8 +138,9 @@ def find_pending(
         trials_of=plan.point_trials,
         # One that failed counts as well, unless it is to be tried again: the search went on without it.
         past=[result for result in ended.values() if result.status not in again],
-        complete=lambda key: _completed(complete[key], plan, tracker, answer) if key in complete else None,
+        complete=lambda key: completed_result(complete[key], plan, tracker, answer) if key in complete else None,
         limit=limit,
+        stop=stop,
     ) as search:
         known = trial_statuses(search.past, sweep=plan.sweep.name, tracker=tracker, asked=plan.questions)
         before = {trial.spec.key: _asked_again(trial, again) for trial in known}
@@ -167,15 +170,15 @@ def damaged_results(trials: Iterable[TrialStatus], tracker: Tracker) -> dict[str
     return damaged
 
 
-def _completed(run: str, plan: SweepPlan, tracker: Tracker, answer: Answer) -> TrialResult | None:
-    """The result of a complete trial, with everything that the sweep asks; None where it is damaged."""
+def completed_result(run: str, plan: SweepPlan, tracker: Tracker, answer: Answer) -> TrialResult | None:
+    """The result of a complete trial, with everything that a search asks; None where it is damaged."""
     try:
         run_id, result = tracker.load_trial(run)
     except DamagedResult as error:
         log.warning("%s; its trial is run again", error)
         tracker.discard_trial(run)
         return None
-    if result.status != "finished":
+    if result.status != "finished" or not plan.adaptive:  # trials that are listed are asked later, all at once
         return result
     questions = plan.questions(result.spec)
     missing = missing_questions(questions, measured=result.measured, unmeasured=result.unmeasured)

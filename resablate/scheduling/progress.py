@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from math import inf
+from math import inf, sqrt
+from statistics import mean, stdev
 from types import TracebackType
 from typing import Self
 
@@ -16,13 +17,16 @@ from resablate.result import Status, TrialResult
 from resablate.spec import TrainSpec
 from resablate.tracking import SweepStatus
 
+_FEWEST_PACES = 3
+"""Trials from which on their spread says something."""
+
 
 class SweepProgress:
     """Told of every step of a sweep: counts endings, and shows where the sweep stands.
 
-    On a terminal it draws a bar with the running trials; elsewhere it prints a line for every trial that ended. The
-    time left is the time since the first epoch, scaled by how much of the trials' estimated work is left. Use it in a
-    `with`.
+    On a terminal and in a notebook it draws a bar with the running trials; elsewhere it prints a line for every trial
+    that ended. The time left is the time since the first epoch, scaled by how much of the trials' estimated work is
+    left, and its spread that of the trials' pace. Use it in a `with`.
 
     Args:
         trials: what is to run; a trial that a search proposes is known when it starts.
@@ -62,6 +66,10 @@ class SweepProgress:
         """Key of a trial -> that of the first trial of its pack."""
         self._val_error: dict[str, float] = {}
         """Of the latest epoch of a trial."""
+        self._began: dict[str, float] = {}
+        """Key -> when it began, here or again."""
+        self._paces: list[float] = []
+        """Seconds for a unit of estimated work, of each trial that ended."""
         self._best = inf
         self._start = time.monotonic()
         self._rate_from = 0.0
@@ -73,7 +81,7 @@ class SweepProgress:
             TextColumn("{task.description}", markup=False),
             console=console,
             transient=True,
-            disable=not console.is_terminal,
+            disable=not (console.is_terminal or console.is_jupyter),
         )
         self._task = self._bar.add_task("starting", total=1.0)
 
@@ -100,6 +108,7 @@ class SweepProgress:
                 self._known_work += self._work[spec.key]
             self._running[spec.key] = self._label(spec)
             self._pack_of[spec.key] = pack[0].key
+            self._began[spec.key] = time.monotonic()
             self._part.setdefault(spec.key, 0.0)
         self._refresh()
 
@@ -116,10 +125,17 @@ class SweepProgress:
             self._running[key] += f" val {100 * val_error:.1f} %"
         self._refresh()
 
+    def put_off(self, key: str) -> None:
+        """A trial is not trained here: another sweep trains it."""
+        self._running.pop(key, None)
+        self._refresh()
+
     def ended(self, key: str, *, status: Status, test_error: float, reason: str) -> None:
         """A trial ended."""
         self._advance(key, 1.0)
         self._running.pop(key, None)
+        if (began := self._began.pop(key, None)) is not None and self._work[key]:
+            self._paces.append((time.monotonic() - began) / self._work[key])
         self.counts[status] += 1
         if status == "finished":
             self._best = min(self._best, self._val_error.get(key, inf))
@@ -167,7 +183,18 @@ class SweepProgress:
         done = fraction - self._rate_fraction
         if not self._rate_from or done <= 0:
             return so_far
-        return f"{so_far}, about {clock((now - self._rate_from) * (1 - fraction) / done)} left"
+        left = (now - self._rate_from) * (1 - fraction) / done
+        return f"{so_far}, about {clock(left)} left{self._spread(left)}"
+
+    def _spread(self, left: float) -> str:
+        """`(2 min 10 s to 4 min 00 s)`: two standard errors of the trials' pace around what it says is left.
+
+        The pace of a trial is the seconds that it took for each unit of its estimated work.
+        """
+        if len(self._paces) < _FEWEST_PACES or not left:
+            return ""
+        part = 2 * stdev(self._paces) / mean(self._paces) * sqrt(1 / len(self._paces))
+        return f" ({clock(max(0.0, left * (1 - part)))} to {clock(left * (1 + part))})"
 
     def _standing(self) -> str:
         parts = [self._running_in_words()] if self._running else []

@@ -43,6 +43,7 @@ class Watcher(tune.Callback):
         folder: Path,
         pruning: str,
         search: Searcher | None,
+        put_off: Callable[[TrainSpec], None],
         stop: Callable[[], bool],
         store: str,
     ) -> None:
@@ -52,6 +53,7 @@ class Watcher(tune.Callback):
         self._store = CheckpointStore(store)
         self._pruning = pruning
         self._search = search
+        self._put_off = put_off
         self._stop = stop
         self._histories: dict[str, list[EpochMetrics]] = {}
         """Of the trials that have not ended."""
@@ -80,6 +82,12 @@ class Watcher(tune.Callback):
             self._histories[key] = [row for row in self._histories[key] if row.epoch < new[0].epoch] + new
             self._progress.epoch(key, new[-1].epoch, new[-1].val_error)
         self._versions = result.pop("versions") or self._versions
+        others: list[str] = result.pop("put_off")
+        for spec in [spec for spec in self._left(trial) if spec.key in others]:
+            self._histories.pop(spec.key, None)
+            self._over.add(spec.key)
+            self._progress.put_off(spec.key)
+            self._put_off(spec)
         for outcome in result.pop("outcomes"):
             ended = TrialResult.from_json(outcome)
             if ended.key not in self._over:
@@ -105,6 +113,8 @@ class Watcher(tune.Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """The process of a pack died more often than it is begun again."""
+        if self._stop():
+            return
         for spec in self._left(trial):
             self._file(failed_result(spec, _cause_of_death(str(trial.get_error() or ""))))
 

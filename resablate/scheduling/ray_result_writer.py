@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,33 +16,50 @@ from resablate.storage.locks import hold_worker_lock
 from resablate.sweep import SweepSpec
 from resablate.tracking import SweepStatus, open_tracker
 
+_CLAIMS_AT_ONCE = 8
+"""So many trials may ask for their leases while others are filed; each waits for some answers of the server."""
+CONCURRENCY = {"claims": _CLAIMS_AT_ONCE, "life": 1}
+"""Methods that do not wait for the others: how many of each run at a time."""
 
-@ray.remote(num_cpus=0)
+
 class ResultWriterActor:
     """The one writer of a sweep, in a process of its own on the driver's node.
 
     So neither the driver nor a trial waits for the tracker, trials on other nodes need no way to it, and a sqlite
-    file has one writer.
+    file has one writer. It writes under the lease that the driver has claimed and renews.
     """
 
-    def __init__(self, uri: str, spool: str) -> None:
+    def __init__(self, uri: str, spool: str, claim: str) -> None:
         hold_worker_lock(Path(spool).parent)
-        self._writer = ResultWriter(open_tracker(uri), spool=Path(spool))
+        self._tracker, self._claim = open_tracker(uri), claim
+        self._writer = ResultWriter(self._tracker, spool=Path(spool))
         self._ended: dict[str, str] = {}
         """Key -> what `ended` tells of it."""
+        self._over = threading.Event()
 
     def start(self, sweep: SweepSpec, trials: Sequence[TrainSpec], command: str) -> None:
         """As `ResultWriter.start`."""
-        self._writer.start(sweep, trials=trials, command=command)
+        try:
+            self._tracker.adopt_claim(self._claim)
+            self._writer.start(sweep, trials=trials, command=command)
+        except BaseException:
+            self._over.set()
+            raise
 
     def note_trial(self, spec: TrainSpec) -> None:
         """As `ResultWriter.note_trial`."""
         self._writer.note_trial(spec)
 
-    def start_trial(self, spec: TrainSpec) -> None:
+    @ray.method(concurrency_group="claims")
+    def start_trial(self, spec: TrainSpec) -> bool:
         """As `ResultWriter.start_trial`."""
         self._ended.pop(spec.key, None)
-        self._writer.start_trial(spec)
+        return self._writer.start_trial(spec)
+
+    @ray.method(concurrency_group="life")
+    def until_end(self) -> None:
+        """Fails where this process is killed: whoever looks at it knows at once."""
+        self._over.wait()
 
     def epoch(self, key: str, metrics: Any) -> None:
         """As `ResultWriter.epoch`."""
@@ -65,4 +83,7 @@ class ResultWriterActor:
 
     def end(self, status: SweepStatus) -> list[str]:
         """As `ResultWriter.end`."""
-        return self._writer.end(status)
+        try:
+            return self._writer.end(status)
+        finally:
+            self._over.set()

@@ -33,10 +33,12 @@ class RemoteSink:
         """Epochs of each trial that the driver has seen."""
         self.running: set[str] = set()
 
-    def start_trial(self, spec: TrainSpec) -> None:
+    def start_trial(self, spec: TrainSpec) -> bool:
         """As `ResultSink.start_trial`."""
-        self.running.add(spec.key)
-        self._writer.start_trial.remote(spec)
+        begins: bool = ray.get(self._writer.start_trial.remote(spec))
+        if begins:
+            self.running.add(spec.key)
+        return begins
 
     def epoch(self, key: str, metrics: EpochMetrics) -> None:
         """As `ResultSink.epoch`."""

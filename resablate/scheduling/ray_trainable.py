@@ -21,7 +21,7 @@ from resablate.question import Question
 from resablate.result import TrialResult, failed_result
 from resablate.scheduling.ray_pruning import asking
 from resablate.scheduling.ray_sink import RemoteSink
-from resablate.session import EpochDone, SessionPlace, TrialRequest, keep_all
+from resablate.session import EpochDone, PutOff, SessionPlace, TrialRequest, keep_all
 from resablate.spec import TrainSpec
 from resablate.storage.checkpoint_store import CheckpointStore
 from resablate.storage.locks import hold_worker_lock
@@ -80,7 +80,8 @@ class PackTrainable(tune.Trainable):
 
     Tune's own checkpoints are not used: a trial keeps its own under its key, so it continues whoever starts it, and in
     whatever pack. Every step's result holds the epochs that are new to the driver, as `epochs`, and the trials that
-    ended, as `outcomes`: each a TrialResult as JSON without tables.
+    ended, as `outcomes`: each a TrialResult as JSON without tables. `put_off` has the keys of those that another sweep
+    trains.
     """
 
     def setup(self, config: dict[str, Any], context: RayTrialContext | None = None) -> None:
@@ -116,10 +117,12 @@ class PackTrainable(tune.Trainable):
             # An error that leaves `setup` looks like the death of the process: it is the trials' failure instead.
             self._failure = failure_of(self._prepare, doing="preparing the trial's process")
         self._config = config
-        self._session: Iterator[EpochDone | TrialResult] | None = None
+        self._session: Iterator[EpochDone | TrialResult | PutOff] | None = None
         self._sink = RemoteSink(self._context.writer, waits=self._context.prunable)
         self._left: set[str] = set(keys_of(config))
         """Trials whose end the driver has not been told."""
+        self._others: list[str] = []
+        """Trials that another sweep trains, of which the driver has not been told."""
         self._trained: set[str] = set()
         """Trials that have trained an epoch since all had trained one."""
         # Building belongs to the first step, where its failure is this trial's result and not the actor's death.
@@ -140,12 +143,16 @@ class PackTrainable(tune.Trainable):
             if untold := [TrialResult.from_json(outcome) for outcome in ended.values() if outcome]:
                 return self._step(untold)
             if self._failure:
-                return self._step([self._fail(request.spec, self._failure) for request in self._requests()])
+                return self._step(self._fail(self._failure))
             prune = asking(self._context.pruner) if self._context.pruner else keep_all
             self._session = run_session(self._requests(), place=self._place, sink=self._sink, prune=prune)
         for event in self._session:
             if isinstance(event, TrialResult):
                 return self._step([event.model_copy(update={"history": ()})])
+            if isinstance(event, PutOff):
+                self._left.discard(event.spec.key)
+                self._others.append(event.spec.key)
+                continue
             if event.last and self._context.prunable:
                 continue  # nobody stops a trial that only has to be tested
             alone = event.key in self._trained  # the others of a pack that failed wait for it
@@ -158,20 +165,25 @@ class PackTrainable(tune.Trainable):
     def _requests(self) -> list[TrialRequest]:
         return [request for request in requests_of(self._config) if request.spec.key in self._left]
 
-    def _fail(self, spec: TrainSpec, failure: Failure) -> TrialResult:
-        self._sink.start_trial(spec)
-        return self._sink.finish_trial(failed_result(spec, failure.reason), weights={})
+    def _fail(self, failure: Failure) -> Iterator[TrialResult]:
+        for spec, _ in self._requests():
+            if self._sink.start_trial(spec):
+                yield self._sink.finish_trial(failed_result(spec, failure.reason), weights={})
+            else:
+                self._left.discard(spec.key)
+                self._others.append(spec.key)
 
     def _step(self, ended: Iterable[TrialResult]) -> dict[str, Any]:
         """What Tune is told: how far the pack is, what is new, and which trials ended."""
         outcomes = {result.key: result.without_tables().to_json() for result in ended}
         self._left -= outcomes.keys()
-        latest = self._sink.latest()
+        latest, others, self._others = self._sink.latest(), self._others, list[str]()
         return {
             "epoch": latest.epoch if latest else 0,
             "val_error": math.nan if latest is None or latest.val_error is None else latest.val_error,
             "epochs": self._sink.new_epochs(),
             "outcomes": list(outcomes.values()),
+            "put_off": others,
             "versions": versions(device_name(self._place.device)) if self._session else {},
             "done": not self._left,
         }

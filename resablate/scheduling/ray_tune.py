@@ -22,11 +22,12 @@ from resablate.devices import threads
 from resablate.plan import SweepPlan
 from resablate.scheduling.packing import PackSizes
 from resablate.scheduling.progress import SweepProgress
+from resablate.scheduling.ray_address import cannot_start, check_ray_address
 from resablate.scheduling.ray_capacity import RayCapacity
 from resablate.scheduling.ray_driver import MAX_PROCESS_DEATHS, Stopper, TuneSearchAdapter, Watcher
 from resablate.scheduling.ray_private import forget_token, loopback_alone
 from resablate.scheduling.ray_pruning import start_pruning
-from resablate.scheduling.ray_result_writer import ResultWriterActor
+from resablate.scheduling.ray_result_writer import CONCURRENCY, ResultWriterActor
 from resablate.scheduling.ray_sessions import TUNE_PREFIX, clear_abandoned, mark_sessions
 from resablate.scheduling.ray_trainable import PackTrainable, RayTrialContext, pack_config
 from resablate.searches import PRUNINGS
@@ -44,7 +45,19 @@ _OBJECT_STORE_BYTES = 512 * 2**20
 
 
 def connect_ray() -> None:
-    """Join the cluster that RAY_ADDRESS names (a submitted job's own), else start a Ray on this machine alone."""
+    """Join the cluster that RAY_ADDRESS names (a submitted job's own), else start a Ray on this machine alone.
+
+    Raises:
+        ResourceError: if there is no such cluster, or no Ray can be started.
+    """
+    check_ray_address()
+    try:
+        _connect()
+    except Exception as error:  # whatever Ray raises where it cannot start
+        raise cannot_start(error) from None
+
+
+def _connect() -> None:
     # Tune reads these when it is used first. Results are ours to keep, and the current folder is the user's.
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
@@ -88,10 +101,12 @@ def _take_a_token() -> None:
         forget_token()  # of an earlier Ray of this process
 
 
-def start_result_writer(*, uri: str, spool: Path) -> Any:
-    """A ResultWriterActor on this node."""
+def start_result_writer(*, uri: str, spool: Path, claim: str) -> Any:
+    """A ResultWriterActor on this node, which writes under the lease that was claimed."""
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    return ResultWriterActor.options(scheduling_strategy=here).remote(uri, str(spool))
+    remote: Any = ray.remote  # its types know no concurrency groups
+    actor = remote(num_cpus=0, scheduling_strategy=here, concurrency_groups=CONCURRENCY)(ResultWriterActor)
+    return actor.remote(uri, str(spool), claim)
 
 
 def has_failed(reference: Any) -> bool:
@@ -115,6 +130,8 @@ def run_ray(
     folder: Path,
     writer: Any,
     progress: SweepProgress,
+    search: Searcher | None,
+    put_off: Callable[[TrainSpec], None],
     stop: Callable[[], bool] = lambda: False,
     store: str = "",
 ) -> None:
@@ -130,6 +147,8 @@ def run_ray(
         folder: for checkpoints, one folder for each key; shared by the nodes if trials are to move between them.
         writer: a ResultWriterActor.
         progress: told of everything.
+        search: told of every result, if there is one.
+        put_off: told of the trials that another sweep trains or has completed.
         stop: asked all the time whether to stop the trials that run and begin no other.
         store: by `checkpoint_store`.
     """
@@ -151,11 +170,13 @@ def run_ray(
     )
     share = {"cpu": resources.cpus, "gpu": capacity.gpus_per_trial}
     trainable = tune.with_resources(tune.with_parameters(PackTrainable, context=context), share)
-    search = trials if isinstance(trials, Searcher) else None
+    asked = trials if isinstance(trials, Searcher) else None
     packs = [] if isinstance(trials, Searcher) else sizes.packs(trials)
     listed = [pack_config(list(map(plan.request, pack)))["pack"] for pack in packs]
     param_space: dict[str, Any] = {"param_space": {"pack": tune.grid_search(listed)}} if listed else {}
-    watcher = Watcher(progress, writer, folder=folder, pruning=pruning, search=search, stop=stop, store=store)
+    watcher = Watcher(
+        progress, writer, folder=folder, pruning=pruning, search=search, put_off=put_off, stop=stop, store=store
+    )
     folder.mkdir(parents=True, exist_ok=True)
     # What is paused on one node may go on on another, so Tune's note of it lies where the checkpoints do.
     with owned_folder(TUNE_PREFIX, folder if pauses else Path(tempfile.gettempdir())) as storage:
@@ -166,10 +187,8 @@ def run_ray(
                 reuse_actors=True,
                 # A paused trial counts as concurrent: a limit would keep its bracket from ever being filled.
                 max_concurrent_trials=None if pauses else capacity.concurrent,
-                search_alg=TuneSearchAdapter(partial(sizes.next_pack, search), request=plan.request)
-                if search
-                else None,
-                num_samples=search.scheduled if search else 1,
+                search_alg=TuneSearchAdapter(partial(sizes.next_pack, asked), request=plan.request) if asked else None,
+                num_samples=asked.scheduled if asked else 1,
                 scheduler=PRUNINGS["none" if by_member else pruning](epochs),
             ),
             run_config=_run_config(str(storage), watcher=watcher, stop=stop),

@@ -8,17 +8,17 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
-from resablate.errors import TrackerAway, TrackingError
+from resablate.errors import LeaseLost, LeaseTaken, TrackerAway, TrackingError, TrialComplete
 from resablate.failures import reason_of
 from resablate.measurement import EpochMetrics
 from resablate.result import TrialResult, failed_result
+from resablate.scheduling.pictures import pictures
 from resablate.spec import TrainSpec
 from resablate.storage.spool import read_spooled, spooled, write_spooled
 from resablate.sweep import SweepSpec
-from resablate.tracking import BEAT_SECONDS, SweepStatus, Tracker
+from resablate.tracking import SweepStatus, Tracker
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +51,23 @@ class ResultWriter:
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._problems: dict[str, None] = {}
         self._waiting = spooled(spool)
+        self._opened = threading.Event()
+        """Set once the record is open, or cannot be opened."""
+        self._writable = False
+        self._away = False
+        """Whether the last request found no tracker."""
+        self._late: set[str] = set()
+        """Keys of trials that began while the tracker was away, and are not leased yet."""
+        self._refused: set[str] = set()
+        """Keys of trials that began without a lease, and that another sweep had leased by then."""
+        self._unfinished: Callable[[], None] | None = None
+        """What the thread is at."""
+        self._starting = threading.Lock()
         self._rows: dict[str, list[EpochMetrics]] = {}
         """Key -> epochs that wait to be filed."""
         self._ended: set[str] = set()
         """Keys whose result waits to be filed, with all their epochs."""
         self._ending = threading.Event()
-        self._closed = threading.Event()
         self._given_up = False
         self._give_up_at: float | None = None
         self._thread = threading.Thread(target=self._work, name="filing", daemon=True)
@@ -69,9 +80,17 @@ class ResultWriter:
         Raises:
             TrackingError: if the tracker cannot be used.
         """
-        self._tracker.start_sweep(sweep, trials=trials, command=command)
-        self._sweep = sweep.name
-        threading.Thread(target=self._beat, name="alive", daemon=True).start()
+        try:
+            self._tracker.start_sweep(sweep, trials=trials, command=command)
+            self._sweep = sweep.name
+            self._file_waiting()
+            self._writable = True
+        finally:
+            self._opened.set()
+        self._go_on()
+
+    def _file_waiting(self) -> None:
+        """File what lies in the spool."""
         # Here and not in the background: a trial of these that is run again has the same place in the spool.
         complete = self._tracker.complete_keys() if self._waiting else {}
         filed = {key: run for key, run in complete.items() if key in self._waiting}
@@ -81,21 +100,40 @@ class ResultWriter:
                 lambda key=key, result=result: self._recover(self._spool / key, result, filed=key in filed),
                 wait=lambda: False,
             )
-        self._thread.start()
 
     def note_trial(self, spec: TrainSpec) -> None:
         """Note a trial that a search proposed and some other sweep has completed."""
-        self._jobs.put(lambda: self._tracker.note_trial(spec))
+        self._put(lambda: self._tracker.note_trial(spec))
 
-    def start_trial(self, spec: TrainSpec) -> None:
-        """Note that a trial began."""
+    def start_trial(self, spec: TrainSpec) -> bool:
+        """Whether a trial may be trained here: not where another sweep trains it, or has completed it.
+
+        While the tracker is away it may, and is leased when that is back, before anything of it is filed.
+        """
+        self._opened.wait()
+        if not self._writable:
+            return False
+        again = spec.key in self._ended  # its earlier end may still wait to be filed
         self._ended.discard(spec.key)
-        self._jobs.put(lambda: self._tracker.start_trial(spec))
+        if not (self._away or again or spec.key in self._late):
+            try:
+                self._tracker.start_trial(spec)
+            except (LeaseTaken, LeaseLost) as error:
+                log.info("%s", error)
+                return False
+            except Exception as error:  # filing tries again, and says so
+                log.debug("%s", error)
+            else:
+                self._refused.discard(spec.key)
+                return True
+        self._late.add(spec.key)
+        self._put(lambda: self._lease_late(spec))
+        return True
 
     def epoch(self, key: str, metrics: EpochMetrics) -> None:
         """Note one epoch of a trial."""
         self._rows.setdefault(key, []).append(metrics)
-        self._jobs.put(lambda: self._file_epochs(key))
+        self._put(lambda: self._file_epochs(key))
 
     def finish_trial(self, result: TrialResult, *, weights: Mapping[str, bytes]) -> TrialResult:
         """Store a trial's outcome and have it filed.
@@ -111,11 +149,11 @@ class ResultWriter:
             place = write_spooled(self._spool, result, weights=weights)
         except OSError as error:
             failed = failed_result(result.spec, reason_of(error))
-            self._jobs.put(lambda: self._tracker.finish_trial(failed, weights={}, figures={}))
+            self._put(lambda: self._tracker.finish_trial(failed, weights={}, figures={}))
             return failed
         self._ended.add(result.key)
-        self._jobs.put(lambda: self._file(place))
-        self._jobs.put(lambda: self._tracker.update_cells(self._sweep, cell=result.spec.cell))
+        self._put(lambda: self._file(place))
+        self._put(lambda: self._tracker.update_cells(self._sweep, cell=result.spec.cell))
         return result
 
     def end(self, status: SweepStatus) -> list[str]:
@@ -124,23 +162,57 @@ class ResultWriter:
         Returns:
             One line for everything that could not be filed.
         """
-        self._jobs.put(lambda: self._tracker.update_cells(self._sweep))
-        self._jobs.put(lambda: self._tracker.end_sweep(status))
+        self._put(lambda: self._tracker.update_cells(self._sweep))
+        self._put(lambda: self._tracker.end_sweep(status))
         self._jobs.put(None)
         self._ending.set()
-        self._thread.join()
-        self._closed.set()
+        while self._go_on().join() or self._unfinished or not self._jobs.empty():
+            continue
         return list(self._problems)
 
-    def _beat(self) -> None:
-        while not self._closed.wait(BEAT_SECONDS):
-            with suppress(Exception):  # whatever the tracker raises, the next time may be better
-                self._tracker.keep_alive()
+    def _put(self, job: Callable[[], None]) -> None:
+        self._jobs.put(job)
+        if self._thread.ident is not None:
+            self._go_on()
+
+    def _go_on(self) -> threading.Thread:
+        """Have a thread at work, whatever ended an earlier one."""
+        with self._starting:
+            begun = self._thread.ident is not None
+            if begun and not self._thread.is_alive() and (self._unfinished or not self._jobs.empty()):
+                log.warning("the thread that files results ended early; another one goes on")
+                if self._unfinished is None:
+                    self._problems[
+                        f"the thread that files results ended twice at the same; it waits in {self._spool}"
+                    ] = None
+                self._thread, begun = threading.Thread(target=self._work, name="filing", daemon=True), False
+            if not begun:
+                self._thread.start()
+            return self._thread
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        for job in iter(self._next_job, None):
             if not self._given_up:
                 self._given_up = not self._attempt(job, wait=self._waited)
+            self._unfinished = None
+
+    def _next_job(self) -> Callable[[], None] | None:
+        """What an earlier thread ended in, once more; else what is next."""
+        if (job := self._unfinished) is not None:
+            self._unfinished = None
+            return job
+        self._unfinished = self._jobs.get()
+        return self._unfinished
+
+    def _lease_late(self, spec: TrainSpec) -> None:
+        """Lease a trial that began while the tracker was away."""
+        try:
+            self._tracker.start_trial(spec)
+            self._refused.discard(spec.key)
+        except LeaseTaken as error:
+            log.warning("%s; what is trained of it here waits in %s", error, self._spool)
+            self._refused.add(spec.key)
+        self._late.discard(spec.key)
 
     def _attempt(self, job: Callable[[], None], *, wait: Callable[[], bool]) -> bool:
         """Do `job`, again when a tracker that could not be reached is back; False if it was not waited for."""
@@ -148,9 +220,13 @@ class ResultWriter:
         while True:
             try:
                 job()
+                self._away = False
                 return True
+            except LeaseLost as lost:
+                self._problems[str(lost)] = None
+                return False
             except Exception as error:  # whatever the tracker or a drawing raises, the trials go on
-                away = isinstance(error, TrackingError) and not self._tracker.reachable()
+                self._away = away = isinstance(error, TrackingError) and not self._tracker.reachable()
                 # One that is too busy, or has no room for this, answers other requests.
                 tries += not away
                 busy = isinstance(error, TrackerAway) and tries < _TRIES
@@ -186,25 +262,24 @@ class ResultWriter:
         if filed:  # the process ended between filing it and taking it out
             shutil.rmtree(place)
             return
-        self._tracker.start_trial(result.spec)
+        self._refused.add(result.key)
         self._file(place)
 
     def _file_epochs(self, key: str) -> None:
         """File the epochs of a trial that wait by now, in one request: the further behind, the more of them."""
         rows = tuple(self._rows.get(key, ()))
-        if rows and key not in self._ended:  # else the result files them in one request
+        if rows and key not in self._ended | self._refused:  # else the result files them in one request
             self._tracker.log_epoch(key, *rows)
         del self._rows.get(key, [])[: len(rows)]
 
     def _file(self, place: Path) -> None:
         result, weights = read_spooled(place)
-        self._tracker.finish_trial(result, weights=weights, figures=_pictures(result))
+        if result.key in self._refused:  # it is not leased yet
+            try:
+                self._tracker.start_trial(result.spec)
+            except TrialComplete:
+                shutil.rmtree(place)
+                return
+            self._refused.discard(result.key)
+        self._tracker.finish_trial(result, weights=weights, figures=pictures(result, self._tracker))
         shutil.rmtree(place)
-
-
-def _pictures(result: TrialResult) -> dict[str, bytes]:
-    if not result.measurements:
-        return {}
-    from resablate.figures import draw_all  # loads torch, which the sweep's one writer may never need
-
-    return draw_all(result)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,15 +22,18 @@ from resablate.result import Status
 from resablate.scheduling.batches import TRIALS, run_batches_inline, run_batches_on_ray
 from resablate.scheduling.further import FurtherTrainings, Measure
 from resablate.scheduling.inline import Scheduler
+from resablate.scheduling.lease_keeper import HeldLease, kept_lease
 from resablate.scheduling.measure import Measured, answer_now, measure_best, measure_missing
-from resablate.scheduling.pending import PendingTrials, check_pruning_inline, find_pending
+from resablate.scheduling.pending import PendingTrials, check_pruning_inline, completed_result, find_pending
 from resablate.scheduling.progress import SweepProgress
+from resablate.scheduling.ray_address import check_ray_address
+from resablate.scheduling.reruns import notes_on_change, set_aside
 from resablate.scheduling.stopping import Stopping
 from resablate.storage.checkpoint_store import checkpoint_store
 from resablate.storage.locations import tracking_uri, work_folder
 from resablate.storage.locks import exclusive_lock, wait_for_workers
 from resablate.storage.spool import SPOOL
-from resablate.tracking import open_tracker
+from resablate.tracking import Tracker, open_tracker
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,7 @@ def run_sweep(
     uri: str | None = None,
     data_root: Path | None = None,
     retry: Collection[Status] = (),
+    rerun: str = "",
     max_trials: int | None = None,
     time_budget: float | None = None,
 ) -> SweepOutcome:
@@ -102,10 +107,12 @@ def run_sweep(
         uri: of the tracking server; as `open_tracker` finds it where None.
         data_root: where data sets are looked for first.
         retry: statuses; trials of this sweep that ended so are run again.
+        rerun: keys of trials that are trained again, `changed` or `all`; none where empty.
         max_trials: run no more than so many; all where None.
         time_budget: seconds after which running trials are stopped, with their checkpoints; no end where None.
 
     Raises:
+        LeaseTaken: if another process runs the sweep; nothing of it was touched then.
         TrackingError: if the tracker cannot be used.
         ResourceError: if a trial asks for what does not exist, or the store of checkpoints is none.
         DatasetError: if a data set is missing.
@@ -115,19 +122,17 @@ def run_sweep(
     place = tracking_uri(uri)
     tracker = open_tracker(place)
     work, store = work_folder() / plan.sweep.name, checkpoint_store(plan.sweep.name)
-    if scheduler == "inline" or not os.environ.get("RAY_ADDRESS"):
-        check_machine(cpus=plan.sweep.resources.cpus, gpus=plan.sweep.resources.gpus)
-    if scheduler == "inline":
-        check_pruning_inline(plan.sweep)
+    _check_request(plan, scheduler)
     plan = plan.identified(data_root)
-    with Stopping(time_budget) as stopping, exclusive_lock(work, plan.sweep.name, parts=(SPOOL, TRIALS)):
-        wait_for_workers(work, plan.sweep.name)
+    with Stopping(time_budget) as stopping, _right_to_run(work, plan.sweep.name, tracker, stopping) as lease:
+        _set_aside(plan, tracker, rerun, console)
         where: dict[str, Any] = {"data_root": data_root, "console": console}
         answer = partial(answer_now, plan, tracker, **where)
         measure = partial(measure_missing, plan, tracker=tracker, scheduler=scheduler, **where)
         further = FurtherTrainings(plan, tracker, spool=work / SPOOL, measure=measure, console=console, retry=retry)
         plan = further.begin()
-        with find_pending(plan, tracker, spool=work / SPOOL, answer=answer, retry=retry, limit=max_trials) as pending:
+        knows: dict[str, Any] = {"answer": answer, "retry": retry, "stop": lambda: bool(stopping.reason)}
+        with find_pending(plan, tracker, spool=work / SPOOL, limit=max_trials, **knows) as pending:
             further.follow(pending)
             datasets = _read_datasets(plan, pending, data_root)
             _say_what_ended_before(console, pending)
@@ -135,13 +140,13 @@ def run_sweep(
             knobs: dict[str, Any] = dict(
                 work=work, command=command, data_root=data_root, progress=progress, store=store
             )
-            knobs["following"] = further.next
+            taken = partial(completed_result, plan=plan, tracker=tracker, answer=answer)
+            knobs |= {"tracker": tracker, "stopping": stopping, "following": further.next, "take": taken}
             if scheduler == "inline" or not (pending.scheduled or further.waits):
-                problems = run_batches_inline(plan, pending, tracker=tracker, **knobs)
+                problems = run_batches_inline(plan, pending, **knobs)
             else:
-                problems = run_batches_on_ray(
-                    plan, pending, uri=place, datasets=datasets, stopping=stopping, console=console, **knobs
-                )
+                knobs |= {"uri": place, "lease": lease, "datasets": datasets, "console": console}
+                problems = run_batches_on_ray(plan, pending, **knobs)
             late = further.measured
             if not problems and not stopping.reason:
                 late += _measure(pending, further, measure, ended=progress.counts.total())
@@ -156,6 +161,33 @@ def run_sweep(
                 records=tracker.ui_hint(),
                 wall_seconds=time.monotonic() - start,
             )
+
+
+def _check_request(plan: SweepPlan, scheduler: Scheduler) -> None:
+    if scheduler == "inline" or not os.environ.get("RAY_ADDRESS"):
+        check_machine(cpus=plan.sweep.resources.cpus, gpus=plan.sweep.resources.gpus)
+    if scheduler == "inline":
+        check_pruning_inline(plan.sweep)
+    else:
+        check_ray_address()
+
+
+def _set_aside(plan: SweepPlan, tracker: Tracker, rerun: str, console: Console) -> None:
+    """Set aside what is to be trained again, and say what else was made with other code or data."""
+    if rerun:
+        count = set_aside(plan, tracker, rerun)
+        console.print(f"{count} results are set aside, and their trials trained again", highlight=False)
+    for note in notes_on_change(plan, tracker):
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _right_to_run(work: Path, sweep: str, tracker: Tracker, stopping: Stopping) -> Generator[HeldLease]:
+    """Holds the sweep's folder and its lease; nothing of the sweep is touched before that."""
+    with exclusive_lock(work, sweep, parts=(SPOOL, TRIALS)):
+        wait_for_workers(work, sweep)
+        with kept_lease(tracker, sweep, stopping) as lease:
+            yield lease
 
 
 def _progress(plan: SweepPlan, pending: PendingTrials, further: FurtherTrainings, console: Console) -> SweepProgress:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from resablate.errors import SpecError
@@ -15,7 +15,7 @@ from resablate.storage.locations import work_folder
 from resablate.storage.locks import is_running
 from resablate.storage.spool import SPOOL, spooled
 from resablate.sweep import SweepSpec
-from resablate.tracking import Tracker, TrialState
+from resablate.tracking import Lease, Tracker, TrialState
 
 STATES = ("pending", "running", "finished", "diverged", "pruned", "failed")
 Asked = Callable[[TrainSpec], Sequence[Question]]
@@ -61,6 +61,10 @@ class SweepStanding(NamedTuple):
     """Whether a process runs it now, from this folder."""
     rounds: str = ""
     """How far its rounds of seeds are; empty where seeds do not come in rounds."""
+    lease: Lease | None = None
+    """Who runs it, or has left it open."""
+    leased: Mapping[str, str] = {}
+    """Key -> another sweep, which trains it now."""
 
 
 def trial_statuses(trials: Iterable[TrainSpec], *, sweep: str, tracker: Tracker, asked: Asked) -> list[TrialStatus]:
@@ -141,4 +145,8 @@ def sweep_standing(name: str, *, tracker: Tracker) -> SweepStanding:
         record = tracker.load_sweep(name)
         answers = answer_sweeps([sweep], record.results, record.missing)
         rounds = round_words(answers.followed.standing) if answers.followed else "; ".join(answers.notes)
-    return SweepStanding(sweep, found, at_most, is_running(work_folder() / name), rounds)
+    leases = tracker.leases()
+    own = next((lease for lease in leases if lease.claim.sweep == name), None)
+    others = [lease for lease in leases if lease.claim.sweep != name and lease.taken]
+    leased = {key: lease.claim.sweep for lease in others for key in lease.keys}
+    return SweepStanding(sweep, found, at_most, is_running(work_folder() / name), rounds, own, leased)

@@ -1,4 +1,4 @@
-"""Ending a sweep early and in order: at Ctrl-C, at SIGTERM, or when its time is up."""
+"""Ending a sweep early and in order: at Ctrl-C, at SIGTERM, when its time is up, or when it cannot go on."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-TERMINATED = "SIGTERM"
+TERMINATED, INTERRUPTED, OUT_OF_TIME = "SIGTERM", "Ctrl-C", "the end of its time budget"
 _REASONS = {
-    signal.SIGINT: "Ctrl-C",
+    signal.SIGINT: INTERRUPTED,
     signal.SIGTERM: TERMINATED,
-    signal.SIGUSR2: "the end of its time budget",  # that of the timer below
+    signal.SIGUSR2: OUT_OF_TIME,  # that of the timer below, and of `halt`
 }
 
 
@@ -34,6 +34,7 @@ class Stopping:
 
     def __init__(self, time_budget: float | None = None) -> None:
         self.reason = ""
+        self._fault = ""
         self._polled = False
         self._before: dict[int, Any] = {}
         self._timer: threading.Timer | None = None
@@ -54,6 +55,20 @@ class Stopping:
         """Have the signals come here, also after somebody else took them."""
         for number in self._before:
             signal.signal(number, self._handle)
+
+    def note(self, reason: str) -> None:
+        """Note why the sweep stops, for a loop that looks at `reason`; the first reason counts."""
+        self.reason = self.reason or reason
+
+    def halt(self, reason: str) -> None:
+        """Stop the sweep, as a signal does; to be called from another thread than the main one.
+
+        Args:
+            reason: what makes it stop, as a sentence.
+        """
+        self._fault = self._fault or reason
+        if self._before:  # else nobody listens
+            _thread.interrupt_main(signal.SIGUSR2)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -76,6 +91,9 @@ class Stopping:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.reason or not self._polled:
-            self.reason = self.reason or _REASONS[signal.Signals(number)]
+            self.reason = self.reason or self._reason_of(number)
             raise KeyboardInterrupt(self.reason)
-        self.reason = _REASONS[signal.Signals(number)]
+        self.reason = self._reason_of(number)
+
+    def _reason_of(self, number: int) -> str:
+        return self._fault or _REASONS[signal.Signals(number)]

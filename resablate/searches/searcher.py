@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
-from types import TracebackType
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
 
-from resablate.errors import SpecError
+from resablate.errors import SpecError, TrackerAway
 from resablate.packs import Pack, shape_key
+from resablate.patience import patiently
 from resablate.result import TrialResult
 from resablate.searches import SEARCHES
+from resablate.searches.dashboard import KEYS, note_winner
 from resablate.searches.interface import Adaptive
 from resablate.searches.objectives import is_measured
+from resablate.searches.patient_study import DISCARDED, REASON, PatientStudy, discard
 from resablate.searches.points import point_of
 from resablate.searches.study import (
     AskedPoint,
@@ -38,9 +40,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-KEYS, REASON, DISCARDED = "resablate.keys", "resablate.reason", "resablate.discarded"
-"""User attributes: of a point, its trials and why it has no number; of the study, the points that do not count."""
-
 
 @final
 class Searcher:
@@ -60,6 +59,7 @@ class Searcher:
         complete: key -> the result of a trial that some other sweep completed, None where there is none; a result
             without what this sweep minimizes does not count, and the trial is given to run, to be measured.
         limit: the most trials that are given to run; all where None.
+        stop: whether to wait no longer for a database that is away.
 
     Attributes:
         specs: key -> every trial that was given to run or waits for it.
@@ -78,6 +78,7 @@ class Searcher:
         past: Iterable[TrialResult] = (),
         complete: Callable[[str], TrialResult | None] = lambda key: None,
         limit: int | None = None,
+        stop: Callable[[], bool] = lambda: False,
     ) -> None:
         method = SEARCHES[sweep.search.method]
         assert isinstance(method, Adaptive)
@@ -88,6 +89,7 @@ class Searcher:
         self._trials_of = trials_of
         self._complete = complete
         self._limit = limit
+        self._stop = stop
         self._given = 0
         self._points = sweep.search.trials or 0
         self._results: dict[str, TrialResult] = {}
@@ -95,7 +97,7 @@ class Searcher:
         self._queue: deque[TrainSpec] = deque()
         self._open = ExitStack()
         self._study: Study = self._open.enter_context(opened_study(sweep))
-        self._distributions = distributions(sweep)
+        self._asking = PatientStudy(self._study, sweep, stop=stop)
         try:
             with study_errors(sweep):
                 self.past = self._reconcile(list(past))
@@ -106,10 +108,9 @@ class Searcher:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._open.close()
+    def __exit__(self, *failure: object) -> None:
+        with self._open, suppress(TrackerAway), study_errors(self._sweep):  # the next submission notes it
+            note_winner(self._study, list(self._results.values()), self._sweep)
 
     @property
     def left(self) -> int:
@@ -135,9 +136,8 @@ class Searcher:
         """The next trial to run; None once all have been proposed, or as many as `limit` allows."""
         if self._given == self._limit:
             return None
-        while not self._queue and self.left:
-            with study_errors(self._sweep):
-                self._ask()
+        while not self._queue and self.left and self._ask():
+            continue
         if not self._queue:
             return None
         self._given += 1
@@ -160,36 +160,40 @@ class Searcher:
                 self._queue.remove(alike)
                 self._given += 1
                 pack.append(alike)
-            elif self.left and len(self._queue) < size:
-                with study_errors(self._sweep):
-                    self._ask()
-            else:
+            elif not (self.left and len(self._queue) < size and self._ask()):
                 break
         return tuple(pack)
 
     def tell(self, result: TrialResult) -> None:
         """Note how a proposed trial ended."""
         self._results[result.key] = result.without_tables()
-        with study_errors(self._sweep):
-            for asked in self._waiting.pop(result.key, ()):
-                asked.running.discard(result.key)
-                if not asked.running:
-                    self._tell_ended(asked)
+        for asked in self._waiting.pop(result.key, ()):
+            asked.running.discard(result.key)
+            if not asked.running:
+                self._asking.tell(asked, self._outcome_of(asked.keys))
 
-    def _ask(self) -> None:
+    def _ask(self) -> bool:
+        """Ask for one point; False where nobody waits for the database any more."""
+        specs: dict[str, TrainSpec] = {}
+
+        def keys_of(params: dict[str, Any]) -> tuple[Sequence[str], str]:
+            specs.clear()
+            try:
+                specs.update((spec.key, spec) for spec in self._trials_of(point_from(params, self._sweep)))
+            except SpecError as error:
+                return (), str(error)
+            return tuple(specs), ""
+
         seed = np.random.SeedSequence([self._sweep.search.seed, self._count]).generate_state(1)[0]
-        self._study.sampler = self._sampler(int(seed), self._points)
-        trial = self._study.ask(self._distributions)
+        found = self._asking.ask(lambda: self._sampler(int(seed), self._points), keys_of)
+        if found is None:
+            return False
+        trial, problem = found
         self._count += 1
-        try:
-            specs = {spec.key: spec for spec in self._trials_of(point_from(trial.params, self._sweep))}
-        except SpecError as error:
-            log.warning("point %s of sweep %s is no valid trial: %s", trial.params, self._sweep.name, error)
-            trial.set_user_attr(KEYS, [])
-            trial.set_user_attr(REASON, str(error))
-            self._study.tell(trial, state=trial_state("FAIL"))
-            return
-        trial.set_user_attr(KEYS, list(specs))
+        if problem:
+            log.warning("point %s of sweep %s is no valid trial: %s", trial.params, self._sweep.name, problem)
+            self._asking.tell(trial, PointOutcome(trial_state("FAIL"), reason=problem))
+            return True
         for key, spec in specs.items():
             if key not in self._results and key not in self.specs and not self._reuse(key):
                 self.specs[key] = spec
@@ -198,25 +202,17 @@ class Searcher:
         for key in asked.running:
             self._waiting.setdefault(key, []).append(asked)
         if not asked.running:
-            self._tell_ended(asked)
+            self._asking.tell(asked, self._outcome_of(asked.keys))
+        return True
 
     def _reuse(self, key: str) -> bool:
         """Whether some other sweep has completed the trial; then its result is taken."""
-        known = self._complete(key)
+        known = patiently(lambda: self._complete(key), stop=self._stop)
         if known is None or not is_measured(known, self._sweep.search.minimize, self._sweep.analyses):
             return False
         self._results[key] = known.without_tables()
         self.reused[key] = known.spec
         return True
-
-    def _tell_ended(self, asked: AskedPoint) -> None:
-        """Tell the study of a point whose trials have all ended."""
-        outcome = self._outcome_of(asked.keys)
-        for epoch, value in outcome.by_epoch.items():
-            asked.trial.report(value, epoch)
-        if outcome.reason:
-            asked.trial.set_user_attr(REASON, outcome.reason)
-        self._study.tell(asked.trial, outcome.values, outcome.state)
 
     def _outcome_of(self, keys: Sequence[str]) -> PointOutcome:
         """What came of a point with these trials, all of which have ended."""
@@ -239,11 +235,8 @@ class Searcher:
             if keys is not None and ended and trial.state == self._outcome_of(keys).state:
                 known.update(keys)
                 continue
-            if not trial.state.is_finished():
-                self._study.tell(trial.number, state=trial_state("FAIL"))
             discarded.add(trial.number)
-            if trial.params and not ended:
-                self._study.enqueue_trial(trial.params)
+            discard(self._study, trial, again=not ended)
         self._study.set_user_attr(DISCARDED, sorted(discarded))
         for key, point in points.items():
             if key not in known:
@@ -290,7 +283,7 @@ class Searcher:
             create_trial(
                 state=outcome.state,
                 params=params_of(point, self._sweep),
-                distributions=self._distributions,
+                distributions=distributions(self._sweep),
                 user_attrs={KEYS: keys, **({REASON: outcome.reason} if outcome.reason else {})},
                 intermediate_values=outcome.by_epoch,
                 **fields,

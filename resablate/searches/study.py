@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
@@ -14,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from resablate.component import Component
 from resablate.component_tables import takes_whole_numbers
-from resablate.errors import ResablateError, TrackingError
+from resablate.errors import ResablateError, TrackerAway, TrackingError
 from resablate.redaction import redact, without_password
 from resablate.result import TrialResult
+from resablate.searches.dashboard import name_objectives
 from resablate.searches.objectives import objective, objective_names
 from resablate.searches.points import ends
-from resablate.storage.locations import home, sqlite_file
+from resablate.storage.locations import absolute_address, home, sqlite_file
 from resablate.storage.locks import file_lock
 from resablate.sweep import CASE, Point, Range, SweepSpec
 
@@ -33,12 +35,17 @@ _ASKED = "resablate.asked"
 """User attribute of the study: the part of the sweep that its numbers depend on."""
 _BUSY_SECONDS = 60
 """How long a write waits for a dashboard or another sweep that is writing to the same sqlite file."""
+_SQLITE_LATER = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+"""Sqlite's codes where a file cannot be written for a while."""
+_PRIMARY = 0xFF
+"""The part of a code that says which kind it is. Source: sqlite.org/rescode.html."""
+_MLFLOW_TABLES = {"experiments", "runs", "latest_metrics"}
 _SIMPLE = (bool, int, float, str, type(None))
 
 
 def study_address() -> str:
     """SQLAlchemy's URL of the studies: `$RESABLATE_STUDY_STORAGE`, else `optuna.db` at home."""
-    return os.environ.get(ADDRESS_VARIABLE) or f"sqlite:///{home() / 'optuna.db'}"
+    return absolute_address(os.environ.get(ADDRESS_VARIABLE) or "sqlite:///optuna.db")
 
 
 @contextmanager
@@ -52,9 +59,15 @@ def opened_study(sweep: SweepSpec) -> Generator[Study]:
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     address = study_address()
-    options = {"connect_args": {"timeout": _BUSY_SECONDS}} if sqlite_file(address) else None
+    options: dict[str, Any] = {"pool_pre_ping": True}  # a server that was away has closed the pool's connections
+    if sqlite_file(address):
+        options = {"connect_args": {"timeout": _BUSY_SECONDS}}
     with study_errors(sweep), _table_lock(address):
-        storage = optuna.storages.RDBStorage(address, engine_kwargs=options)
+        _refuse_records(address)
+        try:
+            storage = optuna.storages.RDBStorage(address, engine_kwargs=options)
+        except RuntimeError as error:  # how Optuna says that another version made the tables
+            raise OSError(str(error)) from None
     try:
         with study_errors(sweep):
             study = optuna.create_study(
@@ -64,10 +77,26 @@ def opened_study(sweep: SweepSpec) -> Generator[Study]:
                 load_if_exists=True,
             )
             _check_question(study, sweep, redact(address))
+            name_objectives(study, sweep)
         yield study
     finally:
         storage.remove_session()
         storage.engine.dispose()
+
+
+def forget_study(sweep: SweepSpec) -> None:
+    """Delete the study of a search, if there is one.
+
+    Raises:
+        TrackingError: if the database cannot be used.
+    """
+    import optuna
+
+    address = study_address()
+    if (file := sqlite_file(address)) is not None and not file.exists():
+        return
+    with study_errors(sweep), suppress(KeyError):
+        optuna.delete_study(study_name=sweep.name, storage=address)
 
 
 @contextmanager
@@ -79,12 +108,24 @@ def study_errors(sweep: SweepSpec) -> Generator[None]:
     try:
         yield
     except (SQLAlchemyError, OptunaError, ImportError, OSError) as error:
-        reason = without_password(" ".join(str(error).split()), study_address())
-        raise TrackingError(
+        cause = error.__cause__ if isinstance(error.__cause__, SQLAlchemyError) else error  # Optuna's own says less
+        reason = without_password(" ".join(str(cause).split()), study_address())
+        kind = TrackerAway if _is_away(cause) else TrackingError
+        raise kind(
             f"{redact(study_address())}: the study of sweep {sweep.name!r} cannot be used: {reason}."
             f" ${ADDRESS_VARIABLE} is an SQLAlchemy URL, with a user name and password that the database takes; without"
             " it, studies are kept in optuna.db at home"
         ) from error
+
+
+def _is_away(error: BaseException) -> bool:
+    """Whether the database does not answer, is too busy, or has no room: the same request may succeed later."""
+    from sqlalchemy.exc import InterfaceError, OperationalError
+
+    if sqlite_file(study_address()) is None:
+        return isinstance(error, OperationalError | InterfaceError)
+    code: int = getattr(error.orig, "sqlite_errorcode", 0) if isinstance(error, OperationalError) else 0
+    return code & _PRIMARY in _SQLITE_LATER
 
 
 def distributions(sweep: SweepSpec) -> dict[str, BaseDistribution]:
@@ -197,6 +238,24 @@ def _check_question(study: Study, sweep: SweepSpec, place: str) -> None:
         raise TrackingError(
             f"{place}: the study {sweep.name!r} was begun with other {', '.join(changed)}, so its numbers do not answer"
             " this sweep; give the sweep another name"
+        )
+
+
+def _refuse_records(address: str) -> None:
+    """Raise TrackingError where MLflow keeps its records: both number their schemas in a table of one name."""
+    from sqlalchemy import create_engine, inspect
+
+    if (file := sqlite_file(address)) is not None and not file.exists():
+        return
+    engine = create_engine(address)
+    try:
+        tables = set(inspect(engine).get_table_names())
+    finally:
+        engine.dispose()
+    if _MLFLOW_TABLES <= tables:
+        raise TrackingError(
+            f"{redact(address)}: holds MLflow's records, which a study of a search in the same database would make"
+            f" unusable; set ${ADDRESS_VARIABLE} to another database, or leave it out: then it is optuna.db at home"
         )
 
 

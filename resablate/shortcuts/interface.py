@@ -5,7 +5,7 @@ Shapes throughout: x is (B, in_channels, H, W); the residual, both addends and t
 """
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Literal, NamedTuple, final
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -21,27 +21,72 @@ class Addends(NamedTuple):
 
 
 class Pad(nn.Module):
-    """x in another shape without parameters: every `stride`-th pixel, new channels zero.
+    """x in another shape without parameters: fewer pixels, new channels zero.
 
     Args:
         in_channels: channels of x.
         out_channels: not fewer.
         stride: of the subsampling.
+        subsampling: `strided` for every stride-th pixel, `average` for the mean of each square of the stride's sides.
+        before: how many of the new channels come before the old ones; the others come behind them.
 
     Source: option A of He et al., arXiv 1512.03385, section 3.3.
     """
 
-    def __init__(self, *, in_channels: int, out_channels: int, stride: int) -> None:
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        out_channels: int,
+        stride: int,
+        subsampling: Literal["strided", "average"] = "strided",
+        before: int = 0,
+    ) -> None:
         super().__init__()
         self.missing = out_channels - in_channels
         self.stride = stride
+        self.window = stride if subsampling == "average" else 1
+        self.before = before
 
     def forward(self, x: Tensor) -> Tensor:
         """`x` (B, in_channels, H, W) in its new shape."""
-        if self.stride > 1:
-            # Each stride-th pixel. Gradients come back in their layout, and in one go, unlike those of a slice.
-            x = functional.avg_pool2d(x, 1, self.stride)
-        return functional.pad(x, (0, 0, 0, 0, 0, self.missing)) if self.missing else x
+        x = self.subsample(x)
+        return functional.pad(x, (0, 0, 0, 0, self.before, self.missing - self.before)) if self.missing else x
+
+    def subsample(self, x: Tensor) -> Tensor:
+        """`x` (B, C, H, W) with fewer pixels."""
+        # Gradients come back in x's layout, and in one go, unlike those of a slice.
+        return functional.avg_pool2d(x, self.window, self.stride, ceil_mode=True) if self.stride > 1 else x
+
+
+@final
+class Scaled(nn.Module):
+    """x times a fixed number.
+
+    Args:
+        factor: the number.
+    """
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`x`, scaled."""
+        return self.factor * x
+
+
+class Place(NamedTuple):
+    """Where a block is in its network."""
+
+    block: int = 0
+    """Counted from 0 at the input."""
+    blocks: int = 1
+    """In the network."""
+    in_stage: int = 0
+    """Counted from 0 in each stage."""
+    blocks_since_change: int = 0
+    """Before this one, from the last one that changed dimensions on: those that have added to its input."""
 
 
 class Shortcut(nn.Module, ABC):
@@ -50,16 +95,19 @@ class Shortcut(nn.Module, ABC):
     Args:
         in_channels: channels of x.
         out_channels: channels of the residual.
-        stride: the branch's stride.
+        stride: the branch's stride. A row that depends on its block's place in the network has a keyword `place` too.
 
     Attributes:
         match: x -> x in the residual's shape; without parameters, unless the network puts a projection in its place.
         projects: whether a projection may take that place.
+        input_factor: what the branch's input is multiplied by.
         packs: whether the shortcuts of a pack's members may run as one: `forward` passes x and the residual through
             layers and operations on each number alone, and an argument marked PER_MEMBER that it reads is kept under
             its own name, for it may be a tensor (K*C, 1, 1). What does not say so is not packed.
+        scales: modules that weigh one of the sides, and through which nothing is carried.
     """
 
+    input_factor: float = 1.0
     projects: ClassVar[bool] = True
     packs: ClassVar[bool] = False
 
@@ -69,6 +117,11 @@ class Shortcut(nn.Module, ABC):
         self.out_channels = out_channels
         self.stride = stride
         self.match: nn.Module = Pad(in_channels=in_channels, out_channels=out_channels, stride=stride)
+
+    @property
+    def scales(self) -> tuple[nn.Module, ...]:
+        """None, unless a row says so."""
+        return ()
 
     @property
     def carries(self) -> bool:

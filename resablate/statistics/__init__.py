@@ -23,6 +23,7 @@ from resablate.statistics.printed_error import error_interval
 from resablate.statistics.rate_differences import RateDifference, compare_rates
 from resablate.statistics.rates import Rate, compare_rate
 from resablate.statistics.resampling import resampled
+from resablate.statistics.resemblance import resemblance
 from resablate.statistics.sample import Sample
 from resablate.statistics.sequential import (
     Look,
@@ -92,6 +93,7 @@ __all__ = [
     "plan_rounds",
     "power",
     "resampled",
+    "resemblance",
     "sd_of_test_set",
     "seeds_from_estimate",
     "seeds_needed",

@@ -117,16 +117,23 @@ class Comparison:
         found = 2 * self.evidence.contradicted if self.missing else self.evidence.p_value
         return min(float(found), 1.0)
 
+    @property
+    def _lacks_seeds_alone(self) -> bool:
+        """Whether everything has run, some of it with one seed."""
+        parts = self.parts.values() or [self]
+        return all(part.missing in ("", ONE_SEED) for part in parts)
+
     def decide(self, level: float = 0.05) -> Decision:
         """The verdict at an error rate of `level`.
 
-        A claim of which a part is missing is not tested, unless another part contradicts it.
+        A claim of which a part is missing is not tested, unless another part contradicts it; where a second seed is all
+        that is missing it is undecided.
         """
         count = max(len(self.parts), 1)
         ends = self.estimate.interval(level / count)
         verdict = Verdict(str(decide(self.evidence, level)))
         if self.missing and verdict is not Verdict.CONTRADICTED:
-            verdict = Verdict.NOT_TESTED
+            verdict = Verdict.UNDECIDED if self._lacks_seeds_alone else Verdict.NOT_TESTED
         needed, plan = self._plan(level) if verdict in _OPEN else (None, "")
         correlation = self.estimate.correlation
         return Decision(

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr, stdtrit
 
 Array = NDArray[np.float64]
 
@@ -26,6 +25,8 @@ MANY = 1e6
 """Degrees of freedom that are as good as infinitely many."""
 SMALLEST_P = 1e-12
 """No p-value of two sources is computed below this one."""
+ROUNDING = 1e-9
+"""Of a number: a spread that is smaller is that of rounded numbers, which are equal."""
 STEPS = 45
 """Bisections of ln(p) between SMALLEST_P and 1: to 1e-12 of its logarithm."""
 
@@ -81,13 +82,19 @@ class Estimate:
         """Of seeds and examples together; NaN with one seed."""
         return np.where(self.seed_df > 0, np.sqrt(self.seed_variance + self.example_variance), np.nan)
 
+    @property
+    def _spread_is_known(self) -> NDArray[np.bool_]:
+        """Whether there is a spread, and not that of rounding alone."""
+        total = self.seed_variance + self.example_variance
+        return np.asarray((self.seed_df > 0) & (total > np.square(ROUNDING * self.value)))
+
     def half_width(self, level: float | Array = 0.05) -> Array:
         """Half of the interval's width at an error rate of `level`, two-sided.
 
         Infinite with one seed, and where no spread at all was seen: nothing is known of the noise then.
         """
         total = self.seed_variance + self.example_variance
-        known = (self.seed_df > 0) & (total > 0)
+        known = self._spread_is_known
         safe = np.where(known, total, 1.0)
         share = np.where(known, self.seed_variance, 1.0) / safe
         pooled = _quantile(self.pooled_df, level) ** 2
@@ -121,9 +128,11 @@ class Estimate:
 
     def _two_sided(self, threshold: float) -> Array:
         """The level at which the interval's end meets `threshold`."""
+        from scipy.special import stdtr
+
         distance = np.abs(self.value - threshold)
         total = self.seed_variance + self.example_variance
-        known = (self.seed_df > 0) & (total > 0)
+        known = self._spread_is_known
         student = np.where(known, distance / np.sqrt(np.where(known, total, 1.0)), 0.0)
         plain = 2 * stdtr(np.clip(self.seed_df, 1, MANY), -student)
         closed = (self.example_variance <= 0) & (self.seed_mix >= 1)
@@ -139,6 +148,8 @@ class Estimate:
 
 
 def _quantile(df: Array, level: float | Array) -> Array:
+    from scipy.special import stdtrit
+
     return -stdtrit(np.clip(df, 1, MANY), np.asarray(level) / 2)
 
 

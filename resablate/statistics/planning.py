@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from itertools import product
 
 import numpy as np
-from scipy.special import chdtri, ndtr
 
 from resablate.statistics.degrees import welch
 from resablate.statistics.estimate import MANY, Estimate
@@ -39,6 +38,8 @@ def power(
     """
     if seeds <= 1:
         return 0.0
+    from scipy.special import chdtri, ndtr
+
     # The upper tail's midpoints: chdtri is the inverse of the chi-square law's upper tail.
     count = NODES.get(len(seed_sds), 16)
     nodes = chdtri(seeds - 1, (np.arange(count) + 0.5) / count) / (seeds - 1)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.special import bdtr, bdtrc, betaincinv
 
 from resablate.statistics.comparison import Comparison
 from resablate.statistics.estimate import Array, Interval
@@ -51,6 +50,8 @@ class Rate:
 
     def interval(self, level: float = 0.05) -> Interval:
         """Where the true share lies; an exact interval misses it less often than `level`."""
+        from scipy.special import betaincinv
+
         failed, trained = self.failures, self.trainings - self.failures
         low = betaincinv(failed, trained + 1, level / 2) if failed else 0.0
         high = betaincinv(failed + 1, trained, 1 - level / 2) if trained else 1.0
@@ -63,6 +64,8 @@ def compare_rate(rate: Rate, *, threshold: float = 0.5, side: Literal["above", "
     A training that has not learned counts as a failure of a network that is claimed to learn. With one training the
     claim is undecided: the exact interval reaches from 2.5 % or to 97.5 %.
     """
+    from scipy.special import bdtr, bdtrc
+
     above = bdtrc(rate.failures - 1, rate.trainings, threshold) if rate.failures else 1.0
     below = bdtr(rate.failures, rate.trainings, threshold)
     claimed, other = (above, below) if side == "above" else (below, above)

@@ -7,7 +7,6 @@ logarithms is the logarithm of a ratio. Variances follow by the delta method.
 from typing import Literal
 
 import numpy as np
-from scipy.special import expit
 
 from resablate.statistics.estimate import Array
 from resablate.statistics.sample import Sample
@@ -65,6 +64,8 @@ def _positive(cell: Sample) -> Array:
 
 def untransformed(number: Array, scale: Scale) -> Array:
     """From that scale back."""
+    from scipy.special import expit
+
     if scale == "identity":
         return number
     return expit(number) if scale == "logit" else np.exp(number)

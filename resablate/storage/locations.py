@@ -4,6 +4,10 @@ import os
 import re
 from pathlib import Path
 
+FOLDER = "folder:"
+"""Begins the address of records in a plain folder."""
+OFFLINE = "offline"
+"""The folder of records that wait to be filed elsewhere, where none is named."""
 RAY_COPY = "working_dir_files"
 """The folder in which Ray unpacks a job's working directory; it is deleted when the job's node goes."""
 
@@ -11,7 +15,7 @@ RAY_COPY = "working_dir_files"
 def home() -> Path:
     """The folder of all that is kept: `$RESABLATE_HOME`, else the current one, in a Ray job `~/resablate`."""
     if given := os.environ.get("RESABLATE_HOME"):
-        return Path(given).expanduser().absolute()
+        return Path(_expanded(given)).absolute()
     current = Path.cwd()
     return Path.home() / "resablate" if RAY_COPY in current.parts else current
 
@@ -24,17 +28,36 @@ def work_folder() -> Path:
 def tracking_uri(uri: str | None = None) -> str:
     """The address of the records: `uri`, else `$MLFLOW_TRACKING_URI`, else `mlflow.db` at home.
 
-    A relative sqlite path counts from `home()` and comes back absolute, so that it may be handed to a process
-    with another current folder.
+    `~` and variables are written out, of a path that is. A relative path counts from `home()` and comes back absolute,
+    so that it may be handed to a process with another current folder.
     """
-    chosen = (uri or os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db").strip()
-    database = sqlite_file(chosen)
-    if database is None or database.is_absolute():
+    return absolute_address(uri or os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db")
+
+
+def absolute_address(uri: str) -> str:
+    """An address of a database or a folder with an absolute path; another address as it is."""
+    chosen = uri.strip()
+    if (folder := records_folder(chosen)) is not None:
+        return f"{FOLDER}{home() / folder}"
+    if (database := sqlite_file(chosen)) is None:
         return chosen
-    return f"sqlite:///{home() / database}"
+    kind, _, rest = chosen.partition(":///")
+    _, mark, query = rest.partition("?")
+    return f"{kind}:///{home() / database}{mark}{query}"
 
 
 def sqlite_file(uri: str) -> Path | None:
     """The file of a sqlite address, None for other addresses and for a database in memory."""
     found = re.fullmatch(r"sqlite(?:\+\w+)?:///([^?]+)(?:\?.*)?", uri)
-    return Path(found[1]).expanduser() if found and found[1] != ":memory:" else None
+    return Path(_expanded(found[1])) if found and found[1] != ":memory:" else None
+
+
+def records_folder(uri: str) -> Path | None:
+    """The folder of an address such as `folder:offline`, None for other addresses."""
+    place = uri.removeprefix(FOLDER)
+    return Path(_expanded(place)) if place and uri.startswith(FOLDER) else None
+
+
+def _expanded(path: str) -> str:
+    """With `~` and variables written out, which no shell does inside an address."""
+    return os.path.expanduser(os.path.expandvars(path))  # noqa: PTH111 - a Path would drop what comes before

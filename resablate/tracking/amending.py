@@ -42,6 +42,6 @@ def no_weights(run_id: str, files: Iterable[str], *, epoch: int | None) -> str:
     stored = stored_epochs(files)
     asked = "no weights of the end" if epoch is None else f"no weights of epoch {epoch}"
     if not stored:
-        return f"run {run_id} stored no weights"
+        return f"run {run_id} stored no weights; `resablate sweep FILE --rerun KEY` trains the trial again"
     of = ", ".join("the end" if kept is None else f"epoch {kept}" for kept in stored)
     return f"run {run_id} stored {asked} (it has those of {of})"

@@ -34,6 +34,14 @@ class CellRecord(NamedTuple):
     table: tuple[tuple[Cell, ...], ...]
     """TABLE_COLUMNS of everything, with intervals at 5 % each."""
 
+    def test_error_text(self) -> str:
+        """`1.20 % (1.05 to 1.36)`, as a table shows it."""
+        numbers = {point.name: 100 * point.value for point in self.numbers if point.name.startswith("test_error")}
+        mean = numbers.get("test_error", math.nan)
+        if "test_error_low" not in numbers:
+            return f"{mean:.2f} %" if math.isfinite(mean) else "fail"
+        return f"{mean:.2f} % ({numbers['test_error_low']:.2f} to {numbers['test_error_high']:.2f})"
+
     def params(self) -> dict[str, object]:
         """Every field and argument but the seed."""
         return {name: value for name, value in self.spec.params().items() if name != "seed"}

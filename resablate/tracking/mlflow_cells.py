@@ -23,19 +23,27 @@ from resablate.tracking.mlflow_experiments import find_experiment
 from resablate.tracking.mlflow_reader import MlflowReader
 from resablate.tracking.mlflow_records import RunFiles, read_record
 from resablate.tracking.mlflow_runs import log_values
-from resablate.tracking.mlflow_store import CELL, KIND, SCHEMA, SCHEMA_VERSION, SWEEP, MlflowStore
+from resablate.tracking.mlflow_store import (
+    CELL,
+    CELL_KIND,
+    ERROR_WITH_INTERVAL,
+    KIND,
+    SCHEMA,
+    SCHEMA_VERSION,
+    SEEDS,
+    SWEEP,
+    MlflowStore,
+)
 from resablate.tracking.mlflow_trials import TrialRun, cell_runs, latest_complete, trial_runs
 from resablate.tracking.mlflow_values import cut_text
+from resablate.tracking.mlflow_views import write_views
 from resablate.tracking.trial_lists import TrialList
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-CELL_KIND = "cell"
 CONTENT = "resablate.cell.content"
 """What a cell's run was made of, by `content_of`; followed by a mark where its curves are there."""
-SEEDS = "resablate.cell.seeds"
-"""`3 of 6`: how many of the seeds that are asked for it is of."""
 _WITH_CURVES = " curves"
 _PAUSE_SECONDS = 5.0
 """Between two writings of a cell that is not whole."""
@@ -63,9 +71,11 @@ class MlflowCells:
         self._cell_of: dict[str, str] = {}
         """Key -> cell: computed once, as it is a hash."""
         self._written_at: dict[str, float] = {}
+        self._arranged = False
 
     def follow(self, sweep: SweepSpec, experiment_id: str, trials: TrialList) -> None:
         """Know what a sweep consists of that this process runs."""
+        self._arranged = False
         self._followed = _Followed(sweep, experiment_id, trials)
 
     def update(self, name: str, *, cell: str | None) -> None:
@@ -80,20 +90,24 @@ class MlflowCells:
             if followed is None or followed.sweep.name != name:
                 sweep, specs = self._reader.submitted(name)
                 followed = _Followed(sweep, find_experiment(self._store, name), TrialList(specs))
-            self._update(followed.sweep, followed.experiment_id, followed.trials.by_key, cell=cell)
+            self._update(followed.sweep, followed.experiment_id, dict(followed.trials.by_key), cell=cell)
 
     def _update(
         self, sweep: SweepSpec, experiment_id: str, trials: Mapping[str, TrainSpec], *, cell: str | None
     ) -> None:
         cells = self._planned(trials)
         if cell is None:
-            self._update_all(sweep, experiment_id, cells)
+            self._update_all(sweep, experiment_id, trials, cells)
             return
         planned = cells.get(cell, [])
-        if len(planned) < FEWEST_SEEDS:
+        if len(planned) < FEWEST_SEEDS and self._arranged:
             return
         complete = latest_complete(run for run in cell_runs(self._store, cell) if run.complete)
         ended = _ended(planned, complete)
+        if not self._arranged:
+            self._arrange(sweep, experiment_id, cells, ended)
+        if len(planned) < FEWEST_SEEDS:
+            return
         whole = len(ended) == len(planned)
         if ended and (whole or time.monotonic() - self._written_at.get(cell, -_PAUSE_SECONDS) >= _PAUSE_SECONDS):
             filed = next(self._filed(experiment_id, f" AND tags.`{CELL}` = '{cell}'"), None)
@@ -109,7 +123,11 @@ class MlflowCells:
         return cells
 
     def _update_all(
-        self, sweep: SweepSpec, experiment_id: str, cells: Mapping[str, list[tuple[str, TrainSpec]]]
+        self,
+        sweep: SweepSpec,
+        experiment_id: str,
+        trials: Mapping[str, TrainSpec],
+        cells: Mapping[str, list[tuple[str, TrainSpec]]],
     ) -> None:
         complete = latest_complete(run for run in trial_runs(self._store) if run.complete)
         filed: dict[str, Run] = {}
@@ -121,6 +139,23 @@ class MlflowCells:
         # Of cells that the sweep asks for no more, and where the server's answer to the making of a run was lost.
         for run in (*filed.values(), *surplus):
             self._store.client().delete_run(run.info.run_id)
+        self._arrange(sweep, experiment_id, cells, [complete[key] for key in trials if key in complete])
+
+    def _arrange(
+        self,
+        sweep: SweepSpec,
+        experiment_id: str,
+        cells: Mapping[str, Sequence[tuple[str, TrainSpec]]],
+        ended: Sequence[TrialRun],
+    ) -> None:
+        """Keep the views, once a training has finished that tells which metrics there are."""
+        finished = next((run for run in ended if run.status == "finished"), None)
+        if finished:
+            replicated = any(len(planned) >= FEWEST_SEEDS for planned in cells.values())
+            kind = CELL_KIND if replicated else "trial"
+            shared = set.intersection(*(set(spec.params()) for planned in cells.values() for _, spec in planned[:1]))
+            write_views(self._store, experiment_id, sweep, run_id=finished.run_id, kind=kind, shared_params=shared)
+            self._arranged = True
 
     def _filed(self, experiment_id: str, condition: str = "") -> Iterator[Run]:
         ours = f"tags.`{KIND}` = '{CELL_KIND}' AND tags.`{SCHEMA}` = '{SCHEMA_VERSION}'{condition}"
@@ -154,7 +189,8 @@ class MlflowCells:
         run_id = filed.info.run_id if filed else self._create(sweep, experiment_id, record)
         log_values(self._store, run_id, [*record.numbers, *(record.curves if curves else ())])
         self._log_table(run_id, record)
-        log_values(self._store, run_id, tags={SEEDS: seeds, CONTENT: content + (_WITH_CURVES if curves else "")})
+        tags = {SEEDS: seeds, ERROR_WITH_INTERVAL: record.test_error_text()}
+        log_values(self._store, run_id, tags=tags | {CONTENT: content + (_WITH_CURVES if curves else "")})
         self._written_at[self._cell_of[planned[0][0]]] = time.monotonic()
 
     def _create(self, sweep: SweepSpec, experiment_id: str, record: CellRecord) -> str:

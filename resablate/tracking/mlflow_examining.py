@@ -16,19 +16,26 @@ from resablate.errors import DamagedResult, UnknownSweep
 from resablate.result import COMPLETE, RESULT_FILE
 from resablate.sweep import SweepSpec
 from resablate.tracking.digest_tags import RECORD, recorded, stored_weights
+from resablate.tracking.leases import SILENT_SECONDS, Lease, LeaseState
 from resablate.tracking.measured_tags import is_measured_tag
 from resablate.tracking.mlflow_experiments import lies_where_it_should
+from resablate.tracking.mlflow_leases import MlflowLeases
 from resablate.tracking.mlflow_leftovers import close_trials
 from resablate.tracking.mlflow_reader import MlflowReader
 from resablate.tracking.mlflow_records import RunFiles, damaged_answers, read_record
 from resablate.tracking.mlflow_runs import log_values
 from resablate.tracking.mlflow_store import EPOCH, KEY, KIND, SCHEMA, SCHEMA_VERSION, STATUS, MlflowStore
 from resablate.tracking.mlflow_submissions import latest_submission, listed_trials
-from resablate.tracking.ownership import abandoned_runs
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
+_WATCH_SECONDS = SILENT_SECONDS + 1
+"""What is heard of a lease by then, is all that is ever heard of it."""
+_LEFT: dict[LeaseState, str] = {
+    "gone": "a submission is open whose process has ended ({})",
+    "silent": "a submission is open whose process says nothing ({}, another machine)",
+}
 _AHEAD_SECONDS = 300
 """Clocks that differ by less hide nothing: submissions are not made within minutes of each other."""
 
@@ -56,6 +63,7 @@ class MlflowExaminer:
     def __init__(self, uri: str) -> None:
         self._store = MlflowStore(uri)
         self._reader = MlflowReader(self._store)
+        self._leases: list[Lease] | None = None
         self._runs: dict[str, list[Run]] = {}
 
     @property
@@ -75,19 +83,22 @@ class MlflowExaminer:
         except (UnknownSweep, DamagedResult):
             return None
 
-    def abandoned(self, name: str) -> Iterator[WrongRecord]:
-        """Runs that are open although nobody is at work on them.
+    def running(self) -> dict[str, str]:
+        """Sweep -> who runs it, of those that are being run.
 
-        Raises:
-            TrackingError: if the sweep is being run.
+        Waits until that is known of holders on other machines.
         """
+        return {lease.claim.sweep: str(lease.claim.owner) for lease in self._all_leases() if lease.taken}
+
+    def abandoned(self, name: str) -> Iterator[WrongRecord]:
+        """Runs that are open although nobody is at work on them; to be asked of sweeps that are not being run."""
         if not (experiment := self._experiment(name)):
             return
         with self._store.errors("looking for open runs"):
-            submissions = abandoned_runs(self._store, experiment, sweep=name)
-            for run_id in submissions:
-                end = partial(self._store.client().set_terminated, run_id, "KILLED")
-                yield WrongRecord(f"run {run_id}", "a submission is open whose process has ended", end)
+            for claim, state, _ in self._all_leases():
+                if claim.sweep == name and state in _LEFT:
+                    end = partial(self._store.client().set_terminated, claim.submission, "KILLED")
+                    yield WrongRecord(f"run {claim.submission}", _LEFT[state].format(claim.owner), end)
             open_trials = [run for run in self._trials(name) if run.info.status == "RUNNING"]
         if open_trials:
             ids = ", ".join(run.info.run_id for run in open_trials)
@@ -178,6 +189,12 @@ class MlflowExaminer:
                 if run.info.start_time > latest:
                     hours = (run.info.start_time / 1000 - time.time()) / 3600
                     yield WrongRecord(f"run {run.info.run_id}", f"it began {hours:.1f} hours from now, by its clock")
+
+    def _all_leases(self) -> list[Lease]:
+        if self._leases is None:
+            with self._store.errors("looking for leases"):
+                self._leases = MlflowLeases(self._store).leases(watch_seconds=_WATCH_SECONDS)
+        return self._leases
 
     def _experiment(self, name: str) -> str:
         with self._store.errors(f"looking for sweep {name!r}"):

@@ -9,7 +9,7 @@ from urllib.request import url2pathname
 
 from resablate.errors import TrackingError
 from resablate.redaction import redact
-from resablate.tracking.lost_records import ARTIFACTS_FOLDER
+from resablate.tracking.mlflow_moved import ARTIFACTS
 from resablate.tracking.mlflow_store import KIND, SCHEMA, SCHEMA_VERSION, MlflowStore
 
 ARTIFACTS_VARIABLE = "RESABLATE_ARTIFACTS"
@@ -102,4 +102,4 @@ def lies_where_it_should(store: MlflowStore, location: str) -> bool:
 def _artifact_location(store: MlflowStore, name: str) -> str | None:
     """Beside the database, wherever this process runs; a server decides for itself."""
     database = store.database
-    return None if database is None else (database.parent / ARTIFACTS_FOLDER / name).as_uri()
+    return None if database is None else (database.parent / ARTIFACTS / name).as_uri()

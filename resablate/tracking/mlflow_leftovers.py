@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from resablate.result import COMPLETE, RESULT_FILE
 from resablate.tracking.digest_tags import recorded
-from resablate.tracking.mlflow_store import KEY, KIND, STATUS, MlflowStore
+from resablate.tracking.mlflow_store import KEY, KIND, PARENT, STATUS, MlflowStore
 from resablate.tracking.mlflow_trials import RUNNING, TrialRun
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 RUN_STATUS = {
     "finished": "FINISHED",
@@ -19,12 +23,33 @@ RUN_STATUS = {
 """How a trial or a submission ended -> MLflow's word."""
 
 
-def close_trials(store: MlflowStore, experiment_id: str) -> None:
-    """End the runs of trials that nobody is at work on: as their tags say, else as interrupted."""
-    opened = f"attributes.status = 'RUNNING' AND tags.`{KIND}` = 'trial'"
-    for run in list(store.runs(opened, experiment_ids=[experiment_id])):
+def close_trials(store: MlflowStore, experiment_id: str, *, parent: str = "") -> None:
+    """End the runs of trials that nobody is at work on: as their tags say, else as interrupted.
+
+    Args:
+        store: where they are.
+        experiment_id: of the sweep.
+        parent: run id of the submission whose runs they are; all of the experiment where empty.
+    """
+    for run in _opened(store, experiment_id, parent):
         status = RUN_STATUS.get(run.data.tags.get(STATUS, ""), RUN_STATUS["interrupted"])
         store.client().set_terminated(run.info.run_id, status)
+
+
+def delete_trials(store: MlflowStore, experiment_id: str, *, parent: str) -> None:
+    """Delete the runs of trials that have not ended, so that nothing more can be written there.
+
+    MLflow can bring them back. Arguments as those of `close_trials`.
+    """
+    for run in _opened(store, experiment_id, parent):
+        if run.data.tags.get(STATUS) == RUNNING:
+            store.client().delete_run(run.info.run_id)
+
+
+def _opened(store: MlflowStore, experiment_id: str, parent: str) -> list[Run]:
+    wanted = f"attributes.status = 'RUNNING' AND tags.`{KIND}` = 'trial'"
+    wanted += f" AND tags.`{PARENT}` = '{parent}'" if parent else ""
+    return list(store.runs(wanted, experiment_ids=[experiment_id]))
 
 
 def reopenable_runs(store: MlflowStore, runs: Sequence[TrialRun]) -> dict[str, str]:

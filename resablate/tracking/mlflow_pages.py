@@ -1,15 +1,99 @@
-"""Addresses of pages of MLflow's UI.
+"""Addresses of pages of MLflow's UI, and the views that it keeps of an experiment's runs.
 
-The queries of its pages are MLflow's own and may change with any version. A page that does not know one shows the list
-of runs without it.
+The queries of its pages and the form of its views are MLflow's own and may change with any version. A page that does
+not know a query shows the list of runs without it; a server that is not known to read views gets plain addresses.
 
-Checked against MLflow 3.17.2. tests/tracking/test_mlflow_pages.py fails where the UI's code does not name a query;
-tests/e2e/test_mlflow_pages.py looks at the page in a browser.
+A view is an experiment's tag `mlflow.sharedViewState.KEY`, opened by the query `viewStateShareKey=KEY`. Its value is
+JSON of a name, two times and a state; the state is JSON again, packed by zlib, since a tag takes 5,000 characters.
+
+Checked against MLflow 3.17.2. tests/tracking/test_mlflow_pages.py fails where the UI's code does not name what is used
+here; tests/e2e/test_mlflow_views.py looks at the views in a browser.
 """
 
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 from resablate.tracking.mlflow_store import KIND
+
+READS_VIEWS = (3, 17)
+"""From this version of the server on."""
+_VIEW_TAG = "mlflow.sharedViewState."
+OURS = "resablate-"
+"""Begins the keys of the views that resablate files: people save views too."""
+_PACKED = "deflate;"
+_OWN_SECTION = "resablate"
+_CHARTS_PER_ROW, _CHART_PIXELS = 2, 460
+_LARGEST_TAG = 5000
+"""Characters that MLflow takes in an experiment's tag."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One chart of a view.
+
+    Args:
+        kind: curves over steps, bars of one number a run, or lines through params and metrics.
+        title: of the chart.
+        metrics: one for curves and bars; those beside the params of parallel coordinates.
+        params: of parallel coordinates.
+    """
+
+    kind: Literal["LINE", "BAR", "PARALLEL"]
+    title: str
+    metrics: tuple[str, ...]
+    params: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class View:
+    """An arrangement of an experiment's runs.
+
+    Args:
+        key: its name in addresses, OURS at its beginning.
+        title: its name for people.
+        kind: of the runs that it shows.
+        columns: of the table, as `param_column`, `metric_column` and `tag_column` name them.
+        order_by: such a column.
+        charts: nothing but these is drawn; a table where there are none.
+        other_sections: groups of metrics, of which MLflow would draw charts by itself.
+        widths: pixels of columns that need more room than MLflow gives them.
+    """
+
+    key: str
+    title: str
+    kind: str
+    columns: tuple[str, ...]
+    order_by: str
+    charts: tuple[Chart, ...] = ()
+    other_sections: tuple[str, ...] = ()
+    widths: Mapping[str, int] = field(default_factory=dict[str, int])
+
+
+def param_column(name: str) -> str:
+    """MLflow's name of a param's column."""
+    return f"params.`{name}`"
+
+
+def metric_column(name: str) -> str:
+    """MLflow's name of a metric's column."""
+    return f"metrics.`{name}`"
+
+
+def tag_column(name: str) -> str:
+    """MLflow's name of a tag's column."""
+    return f"tags.`{name}`"
+
+
+def section_of(metric: str) -> str:
+    """The group of charts in which MLflow draws a metric."""
+    return metric.rpartition("/")[0] or "Model metrics"
 
 
 def charts_path(experiment_id: str) -> str:
@@ -19,9 +103,119 @@ def charts_path(experiment_id: str) -> str:
     """
     query = {
         "compareRunsMode": "CHART",
-        "searchFilter": f"tags.`{KIND}` = 'trial'",
-        "orderByKey": "metrics.`test_error`",
+        "searchFilter": _filter("trial"),
+        "orderByKey": metric_column("test_error"),
         "orderByAsc": "true",
-        "workflowType": "machine_learning",  # else MLflow's menu is that of language models
     }
-    return f"/#/experiments/{experiment_id}/runs?{urlencode(query, quote_via=quote)}"
+    return _runs_path(experiment_id, query)
+
+
+def view_path(experiment_id: str, tags: Mapping[str, str], key: str) -> str:
+    """The UI's page of a view that an experiment with these tags keeps."""
+    mode = "CHART" if "compareRunCharts" in _filed_state(tags, key) else "TABLE"
+    return _runs_path(experiment_id, {"viewStateShareKey": key, "compareRunsMode": mode})
+
+
+def view_tags(views: Sequence[View], *, milliseconds: int) -> dict[str, str]:
+    """The experiment's tags that keep these views; one too large for a tag is left out.
+
+    Args:
+        views: with different keys.
+        milliseconds: since 1970: when they were made.
+    """
+    tags: dict[str, str] = {}
+    for view in views:
+        assert view.key.startswith(OURS)
+        packed = base64.b64encode(zlib.compress(json.dumps(_state(view)).encode(), level=9)).decode()
+        envelope = {"name": view.title, "createdAt": milliseconds, "updatedAt": milliseconds, "state": _PACKED + packed}
+        text = json.dumps(envelope)
+        if len(text) <= _LARGEST_TAG:
+            tags[_VIEW_TAG + view.key] = text
+    return tags
+
+
+def filed_views(tags: Mapping[str, str]) -> dict[str, str]:
+    """Key -> title of the views of ours that an experiment with these tags keeps."""
+    return {
+        key: str(json.loads(value)["name"])
+        for name, value in tags.items()
+        if name.startswith(_VIEW_TAG) and (key := name.removeprefix(_VIEW_TAG)).startswith(OURS)
+    }
+
+
+def short_key(key: str) -> str:
+    """The key of a view as a person types it: `results`."""
+    return key.removeprefix(OURS)
+
+
+def _filed_state(tags: Mapping[str, str], key: str) -> dict[str, Any]:
+    packed: str = json.loads(tags[_VIEW_TAG + key])["state"]
+    return json.loads(zlib.decompress(base64.b64decode(packed.removeprefix(_PACKED))))
+
+
+def _state(view: View) -> dict[str, Any]:
+    own = {"uuid": _OWN_SECTION, "name": view.title, "display": True, "isReordered": True}
+    own |= {"columns": min(len(view.charts), _CHARTS_PER_ROW), "cardHeight": _CHART_PIXELS}
+    others = [
+        {"uuid": f"{_OWN_SECTION}-{place}", "name": name, "display": False, "isReordered": True}
+        for place, name in enumerate(view.other_sections)
+    ]
+    charts: dict[str, Any] = {
+        "compareRunCharts": [_chart(chart, place) for place, chart in enumerate(view.charts)],
+        "compareRunSections": [own, *others],
+        "isAccordionReordered": True,  # else MLflow puts its own groups first
+        "runsHiddenMode": "SHOWALL",  # else it draws the first ten
+        "hideEmptyCharts": True,
+    }
+    return {
+        "searchFilter": _filter(view.kind),
+        "orderByKey": view.order_by,
+        "orderByAsc": True,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "modelVersionFilter": "All Runs",
+        "datasetsFilter": [],
+        "selectedColumns": list(view.columns),
+        "columnOrder": list(view.columns),
+        "columnWidths": dict(view.widths),
+        **(charts if view.charts else {}),
+    }
+
+
+def _chart(chart: Chart, place: int) -> dict[str, Any]:
+    shared = {
+        "uuid": f"{_OWN_SECTION}-chart-{place}",
+        "type": chart.kind,
+        "metricSectionId": _OWN_SECTION,
+        "deleted": False,
+        "isGenerated": False,
+        "displayName": chart.title,
+        "runsCountToCompare": 1000,
+    }
+    if chart.kind == "PARALLEL":
+        parts = {"selectedParams": list(chart.params), "selectedMetrics": list(chart.metrics), "showAllRuns": True}
+        return {**shared, **parts}
+    return {
+        **shared,
+        "metricKey": chart.metrics[0],
+        "xAxisKey": "step",
+        "useGlobalXaxisKey": False,
+        "selectedXAxisMetricKey": "",
+        "lineSmoothness": 0,
+        "useGlobalLineSmoothing": False,
+        "scaleType": "linear",
+        "xAxisScaleType": "linear",
+        "yAxisKey": "metric",
+        "yAxisExpressions": [],
+        "range": {},
+    }
+
+
+def _filter(kind: str) -> str:
+    return f"tags.`{KIND}` = '{kind}'"
+
+
+def _runs_path(experiment_id: str, query: Mapping[str, str]) -> str:
+    # Without the last one MLflow's menu is that of language models.
+    asked = {**query, "workflowType": "machine_learning"}
+    return f"/#/experiments/{experiment_id}/runs?{urlencode(asked, quote_via=quote)}"

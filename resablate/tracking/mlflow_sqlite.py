@@ -90,6 +90,26 @@ def read_trial_rows(database: Path, names: Mapping[str, str]) -> list[TrialRow]:
     ]
 
 
+def read_tag(database: Path, name: str) -> dict[str, str]:
+    """Run id -> the value of a tag, of all runs that have it.
+
+    Raises:
+        sqlite3.Error: as `read_trial_rows`.
+    """
+    with closing(sqlite3.connect(database)) as connection:
+        return dict(connection.execute("SELECT run_uuid, value FROM tags WHERE key = ?", (name,)).fetchall())
+
+
+def holds_studies(database: Path) -> bool:
+    """Whether a database holds Optuna's tables; False where that cannot be told."""
+    try:
+        with closing(sqlite3.connect(database)) as connection:
+            names = {str(name) for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except sqlite3.Error:
+        return False
+    return {"studies", "trial_values"} <= names
+
+
 def holds_runs(database: Path) -> bool:
     """Whether there is any run; False too where it holds no tables of MLflow's, or cannot be read."""
     try:

@@ -7,14 +7,10 @@ import os
 import re
 import shutil
 import sqlite3
-import ssl
 import tempfile
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
-from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 from urllib.request import url2pathname
@@ -24,7 +20,10 @@ from resablate.redaction import redact
 from resablate.storage.locations import home, sqlite_file
 from resablate.storage.locks import file_lock
 from resablate.tracking.lost_records import lost_records
-from resablate.tracking.mlflow_errors import REFUSED, tracking_error
+from resablate.tracking.mlflow_errors import tracking_error
+from resablate.tracking.mlflow_moved import follow_moved_folder
+from resablate.tracking.mlflow_probe import why_no_server
+from resablate.tracking.mlflow_sqlite import holds_studies
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -38,6 +37,11 @@ nowhere."""
 KIND = "resablate.kind"
 """`sweep`, `trial`, `cell` (means over seeds) or `report`; a sweep's run has it once its files are there."""
 SWEEP = "resablate.sweep"
+CELL_KIND = "cell"
+SEEDS = "resablate.cell.seeds"
+"""`3 of 6`, of a cell's means: how many of the seeds that are asked for they are over."""
+ERROR_WITH_INTERVAL = "test error with interval"
+"""Of a cell's means, for people."""
 COMMAND = "resablate.command"
 KEY = "resablate.key"
 CELL = "resablate.cell"
@@ -45,6 +49,8 @@ CELL = "resablate.cell"
 STATUS = "resablate.status"
 """`running` or a trial's status; set last, so that a record that says `finished` holds its result."""
 REASON = "resablate.reason"
+PARENT = "mlflow.parentRunId"
+"""A system tag of MLflow's: its UI shows a run below its parent."""
 EPOCH = "epoch"
 """The metric that counts a trial's epochs."""
 
@@ -102,6 +108,8 @@ class MlflowStore:
 
             with self.errors("opening the store"), self.exclusive():
                 self._client = MlflowClient(tracking_uri=self.uri)
+                if self.database is not None:
+                    follow_moved_folder(self.database)
         return self._client
 
     def reachable(self) -> bool:
@@ -242,27 +250,18 @@ class MlflowStore:
             ) from None
         if head and head != SQLITE_HEAD:
             raise TrackingError(f"{redact(self.uri)}: there is a file, but it is no sqlite database. {ADVICE}")
+        if head and holds_studies(database):
+            raise TrackingError(
+                f"{redact(self.uri)}: holds the studies of searches, and MLflow's records in the same database would"
+                f" make them unusable. {ADVICE}"
+            )
+
         if lost := lost_records(database):
             log.warning("%s", lost)
 
     def _probe(self) -> None:
-        place = redact(self.uri)
-        asked = self.uri.rstrip("/") + "/health"
-        try:
-            with urllib.request.urlopen(asked, timeout=PROBE_SECONDS):
-                return
-        except urllib.error.HTTPError as error:
-            error.close()
-            # One that wants a password is there; the first call with MLflow's credentials says what it lacks.
-            if error.code in REFUSED:
-                return
-            problem = f"what answers is no working MLflow server (/health: HTTP {error.code})"
-        except (OSError, ValueError, HTTPException) as error:
-            reason = getattr(error, "reason", error)
-            if isinstance(reason, ssl.SSLError):
-                return  # it is there: MLflow's own settings say which certificates are trusted
-            problem = f"no MLflow server answers (asked for /health, waited at most {PROBE_SECONDS} s: {reason})"
-        raise TrackerAway(f"{place}: {problem}. {ADVICE}")
+        if problem := why_no_server(self.uri, seconds=PROBE_SECONDS):
+            raise TrackerAway(f"{redact(self.uri)}: {problem}. {ADVICE}")
 
 
 def _without_login(uri: str) -> str:

@@ -32,6 +32,10 @@ T = TypeVar("T")
 SWEEP_FILE = "sweep.json"
 _LIST = "resablate.list."
 """Begins the names of tags; after it stands a file, and the value is its SHA-256 and the name under which it lies."""
+ORDER = "resablate.order"
+"""Counts a sweep's submissions: at least one more than that of each before it, whatever their clocks say."""
+_ORDER_DIGITS = 9
+"""More are not ours."""
 _PAUSES = (0.1, 0.5)
 """Seconds before a file that cannot be made sense of is read again: it may have been replaced meanwhile."""
 _SUBMISSIONS = f"tags.`{KIND}` = 'sweep' AND tags.`{SCHEMA}` = '{SCHEMA_VERSION}'"
@@ -85,9 +89,8 @@ def latest_submission(store: MlflowStore, name: str) -> Submission:
         raise UnknownSweep(f"{place}: no sweep {name!r}, there is no database there yet. {ADVICE}")
     refuse_other_records(store, name)
     damaged: DamagedResult | None = None
-    for run in submissions(store):
-        if run.data.tags.get(SWEEP) != name:
-            continue
+    named = () if "'" in name else submissions(store, name)  # a quote would end the name in MLflow's search
+    for run in sorted(named, key=_order, reverse=True):
         try:
             return Submission(run, _read_sweep(store, run))
         except DamagedResult as error:
@@ -100,9 +103,19 @@ def latest_submission(store: MlflowStore, name: str) -> Submission:
     raise UnknownSweep(f"{place}: no sweep called {name!r}{nearest(name, known)} (there: {there})")
 
 
-def submissions(store: MlflowStore) -> Iterator[Run]:
-    """All submissions of all sweeps, the latest first."""
-    return store.runs(_SUBMISSIONS)
+def submissions(store: MlflowStore, name: str = "") -> Iterator[Run]:
+    """All submissions of a sweep, or of all sweeps where `name` is empty; by their clocks, the latest first."""
+    return store.runs(f"{_SUBMISSIONS} AND tags.`{SWEEP}` = '{name}'" if name else _SUBMISSIONS)
+
+
+def next_order(store: MlflowStore, experiment_id: str) -> int:
+    """The number of a sweep's next submission; for who holds its lease, so that nobody takes the same."""
+    return max(map(_order, store.runs(_SUBMISSIONS, experiment_ids=[experiment_id])), default=0) + 1
+
+
+def _order(run: Run) -> int:
+    order = run.data.tags.get(ORDER, "")
+    return int(order) if order.isdecimal() and len(order) <= _ORDER_DIGITS else 0
 
 
 def listed_trials(store: MlflowStore, run: Run) -> list[TrainSpec]:

@@ -2,72 +2,36 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import final
 
 from resablate.errors import TrackingError
 from resablate.measurement import EpochMetrics
-from resablate.redaction import redact
 from resablate.result import COMPLETE, RESULT_FILE, TrialResult
 from resablate.spec import TrainSpec
-from resablate.storage.locations import tracking_uri
 from resablate.sweep import SweepSpec
-from resablate.tracking.digest_tags import is_digest_tag, record_tags, weights_tags
-from resablate.tracking.measured_tags import is_measured_tag, measured_tags
-from resablate.tracking.metrics import MetricPoint, final_points
+from resablate.tracking.digest_tags import record_tags, weights_tags
+from resablate.tracking.leases import Lease
+from resablate.tracking.measured_tags import measured_tags
+from resablate.tracking.metrics import final_points
 from resablate.tracking.mlflow_amending import add_answers
 from resablate.tracking.mlflow_cells import MlflowCells
-from resablate.tracking.mlflow_experiments import find_experiment, refuse_other_records
+from resablate.tracking.mlflow_current import CurrentSubmission
+from resablate.tracking.mlflow_experiments import find_experiment
+from resablate.tracking.mlflow_keeping import MlflowKeeping
+from resablate.tracking.mlflow_leases import MlflowLeases
 from resablate.tracking.mlflow_leftovers import RUN_STATUS, close_trials, reopenable_runs
 from resablate.tracking.mlflow_reader import MlflowReader
+from resablate.tracking.mlflow_reports import begin_note, how_to_look, sweep_links, write_report_run
 from resablate.tracking.mlflow_runs import OpenRun, log_tags_last, log_values, write_files
-from resablate.tracking.mlflow_store import (
-    CELL,
-    COMMAND,
-    KEY,
-    KIND,
-    REASON,
-    SCHEMA,
-    SCHEMA_VERSION,
-    STATUS,
-    SWEEP,
-    MlflowStore,
-)
-from resablate.tracking.mlflow_submissions import write_sweep, write_trials
-from resablate.tracking.mlflow_trials import RUNNING, trial_runs
-from resablate.tracking.mlflow_values import as_texts, cut_text, version_tags
-from resablate.tracking.ownership import ALIVE, OWNER, abandoned_runs, abort_if_concurrent, this_process
+from resablate.tracking.mlflow_store import COMMAND, REASON, STATUS, MlflowStore
+from resablate.tracking.mlflow_submissions import ORDER, next_order, write_sweep
+from resablate.tracking.mlflow_trials import trial_runs
+from resablate.tracking.mlflow_values import as_texts, version_tags
 from resablate.tracking.tracker import SweepRecord, SweepStatus, Tracker, TrialState
-from resablate.tracking.trial_lists import TRIALS_FILE, TrialList
+from resablate.tracking.trial_lists import TrialList
 from resablate.versions import versions
-
-PARENT = "mlflow.parentRunId"
-"""A system tag of MLflow's: its UI shows a run below its parent."""
-_NOTE_SECONDS = 5.0
-"""Between two writings of the list of trials for trials that are noted alone."""
-
-
-@dataclass
-class _Submission:
-    sweep: SweepSpec
-    experiment_id: str
-    run_id: str
-    trials: TrialList
-    reopenable: dict[str, str]
-    """Key -> run id of trials of this sweep that did not come to their end."""
-    asked: set[str] = field(default_factory=set[str])
-    """Keys that a new run was asked for."""
-    open: dict[str, OpenRun] = field(default_factory=dict[str, OpenRun])
-    listed: int = 0
-    """How often a file of the list of trials was written."""
-    listed_at: float = 0.0
-    """When the list of trials was written, by the monotonic clock."""
-    counted: int = -1
-    """How many trials the metric says there are; -1 before it is there."""
 
 
 @final
@@ -85,96 +49,76 @@ class MlflowTracker(Tracker):
         self._store = MlflowStore(uri)
         self._reader = MlflowReader(self._store)
         self._cells = MlflowCells(self._store, self._reader)
-        self._current: _Submission | None = None
+        self._leases = MlflowLeases(self._store)
+        self._current: CurrentSubmission | None = None
+
+    def claim_sweep(self, name: str) -> str:
+        """Takes the lease of a sweep, as a parent run that is no submission yet."""
+        with self._store.errors(f"starting sweep {name!r}"):
+            return self._leases.claim(name)
+
+    def adopt_claim(self, claim: str) -> None:
+        """Goes on with a lease that another process of this sweep has claimed."""
+        with self._store.errors("starting a sweep"):
+            self._leases.adopt(claim)
+
+    def keep_alive(self) -> None:
+        """Renews the lease."""
+        with self._store.errors("renewing a lease"):
+            self._leases.renew()
+
+    def release_sweep(self) -> None:
+        """Gives the lease back, and closes what is left open."""
+        with self._store.errors("closing a sweep"):
+            self._leases.release()
+
+    def leases(self, *, watch_seconds: float = 0.0) -> list[Lease]:
+        """All leases, with what is known of their holders."""
+        with self._store.errors("looking for leases"):
+            return self._leases.leases(watch_seconds=watch_seconds)
 
     def start_sweep(self, sweep: SweepSpec, *, trials: Sequence[TrainSpec], command: str) -> None:
         """Records one submission of a sweep as a parent run."""
-        client = self._store.client()
         with self._store.errors(f"starting sweep {sweep.name!r}"):
+            run_id = self._leases.submission_of(sweep.name) or self._leases.claim(sweep.name)
+            self._leases.check()
             experiment_id = find_experiment(self._store, sweep.name)
-            refuse_other_records(self._store, sweep.name)
-            for run_id in abandoned_runs(self._store, experiment_id, sweep=sweep.name):  # their process was killed
-                client.set_terminated(run_id, RUN_STATUS["interrupted"])
             close_trials(self._store, experiment_id)
             mine = list(trial_runs(self._store, experiment_id=experiment_id))
-            tags = {SCHEMA: SCHEMA_VERSION, SWEEP: sweep.name, COMMAND: command, OWNER: this_process().tag}
-            run = client.create_run(
-                experiment_id,
-                tags=as_texts(tags | version_tags(versions())),
-                run_name=f"{sweep.name} {datetime.now():%Y-%m-%d %H:%M:%S}",
-            )
-            abort_if_concurrent(self._store, run, sweep=sweep.name)
-            self._current = _Submission(
+            self._current = CurrentSubmission(
+                store=self._store,
                 sweep=sweep,
                 experiment_id=experiment_id,
-                run_id=run.info.run_id,
+                run_id=run_id,
                 trials=TrialList(trials),
                 reopenable=reopenable_runs(self._store, mine),
             )
+            tags = {COMMAND: command, ORDER: next_order(self._store, experiment_id), **version_tags(versions())}
+            log_values(self._store, run_id, tags=as_texts(tags))
             self._cells.follow(sweep, experiment_id, self._current.trials)
-            self._write_trials()
-            write_sweep(self._store, run.info.run_id, sweep)
-
-    def keep_alive(self) -> None:
-        """Tells that this process is at work on the submission."""
-        current = self._submission()
-        with self._store.errors(f"keeping sweep {current.sweep.name!r}"):
-            self._store.client().set_tag(current.run_id, ALIVE, str(time.time()))
+            self._current.write_list()
+            write_sweep(self._store, run_id, sweep)
+            begin_note(self._store, experiment_id, sweep.question)
 
     def note_trial(self, spec: TrainSpec) -> None:
         """Adds a trial to this submission's list, which is written every few seconds."""
         current = self._submission()
-        current.trials.add(spec)
-        if current.trials.unwritten and time.monotonic() - current.listed_at > _NOTE_SECONDS:
-            with self._store.errors(f"noting trial {spec.key}"):
-                self._write_trials()
+        with self._store.errors(f"noting trial {spec.key}"):
+            self._leases.check()
+            current.note(spec)
 
     def start_trial(self, spec: TrainSpec) -> None:
         """Opens the trial's run: this sweep's that is not complete, else a new child of the parent run."""
-        client, current = self._store.client(), self._submission()
-        current.trials.add(spec)
-        tags = {
-            PARENT: current.run_id,
-            SCHEMA: SCHEMA_VERSION,
-            KIND: "trial",
-            KEY: spec.key,
-            CELL: spec.cell,
-            STATUS: RUNNING,
-            SWEEP: current.sweep.name,
-        }
-        params = dict(spec.params())
+        current = self._submission()
         with self._store.errors(f"starting trial {spec.key}"):
-            if current.trials.unwritten:  # before the run, so that no run is without its trial in the list
-                self._write_trials()
-            if spec.key in current.asked and spec.key not in current.reopenable:
-                # The server may have made the run and fallen silent before it said so.
-                made = f"tags.`{KEY}` = '{spec.key}' AND tags.`{STATUS}` = '{RUNNING}'"
-                made += f" AND tags.`{SCHEMA}` = '{SCHEMA_VERSION}'"
-                for run in self._store.runs(made, experiment_ids=[current.experiment_id]):
-                    current.reopenable[spec.key] = run.info.run_id
-            current.asked.add(spec.key)
-            if spec.key in current.reopenable:
-                # Only a run of this sweep: another sweep may be at work on its own run of this key.
-                run = client.get_run(current.reopenable[spec.key])
-                client.update_run(run.info.run_id, status="RUNNING")
-                logged = client.get_metric_history(run.info.run_id, "learning_rate")
-                opened = OpenRun(run.info.run_id, run.info.start_time, {metric.step for metric in logged})
-                params = {name: value for name, value in params.items() if name not in run.data.params}
-                cleared = {
-                    name: "" for name in run.data.tags if name == REASON or is_measured_tag(name) or is_digest_tag(name)
-                }
-                log_values(self._store, opened.run_id, params=params, tags=tags | cleared)
-            else:
-                run = client.create_run(current.experiment_id, tags=tags, run_name=cut_text(current.sweep.label(spec)))
-                opened = OpenRun(run.info.run_id, run.info.start_time)
-                current.reopenable[spec.key] = opened.run_id
-                log_values(self._store, opened.run_id, params=params)
-        current.open[spec.key] = opened
+            self._leases.check()
+            current.start_trial(spec, self._leases)
 
     def log_epoch(self, spec_key: str, *rows: EpochMetrics) -> None:
         """Files epochs in one request, each once."""
         run, epochs = self._open(spec_key), {metrics.epoch: metrics for metrics in rows}
         with self._store.errors(f"logging epochs of trial {spec_key}"):
+            self._leases.check()
             points = [point for metrics in epochs.values() for point in run.new_points(metrics)]
             log_values(self._store, run.run_id, points, start=run.start)
         run.epochs.update(epochs)
@@ -188,6 +132,7 @@ class MlflowTracker(Tracker):
         tags = measured_tags(result) | version_tags(result.versions) | weights_tags(weights) | record_tags(record)
         tags |= {REASON: result.reason, STATUS: result.status}
         with self._store.errors(f"finishing trial {result.key}"):
+            self._leases.check()
             write_files(self._store, run.run_id, records=record, weights=weights, figures=figures)
             log_tags_last(self._store, run.run_id, points, start=run.start, tags=tags)
             self._store.client().set_terminated(run.run_id, RUN_STATUS[result.status])
@@ -220,19 +165,30 @@ class MlflowTracker(Tracker):
 
     def update_cells(self, sweep: str, *, cell: str | None = None) -> None:
         """Brings the means over the seeds of a sweep's cells up to date."""
+        with self._store.errors(f"filing the means of sweep {sweep!r}"):
+            self._leases.check()
         self._cells.update(sweep, cell=cell)
+
+    def file_report(self, sweep: str, folder: Path, *, note: str) -> None:
+        """Files a report as a run in the place of the one before."""
+        write_report_run(self._store, sweep, folder, note=note)
+
+    def links(self, sweep: str) -> dict[str, str]:
+        """Title -> address of each page that shows a sweep, or the command that opens it."""
+        return sweep_links(self._store, sweep)
 
     def end_sweep(self, status: SweepStatus) -> None:
         """Closes the parent run, and those of trials that were under way; they are reopened when the sweep goes on."""
         current = self._submission()
         with self._store.errors(f"ending sweep {current.sweep.name!r}"):
-            if current.trials.unwritten:
-                self._write_trials()
-            self._count_trials()
+            self._leases.check()
+            current.write_list()
+            current.count_trials()
             for run in current.open.values():
                 self._store.client().set_terminated(run.run_id, RUN_STATUS["interrupted"])
             current.open.clear()
             self._store.client().set_terminated(current.run_id, RUN_STATUS[status])
+            self._leases.submission = ""
 
     def complete_keys(self) -> dict[str, str]:
         """Key -> run id of every trial that is complete, whichever sweep it belongs to."""
@@ -266,29 +222,15 @@ class MlflowTracker(Tracker):
         """A copy of weights that a run stored."""
         return self._reader.load_weights_file(run_id, folder, epoch=epoch)
 
+    def keeping(self) -> MlflowKeeping:
+        """What a person does with the records."""
+        return MlflowKeeping(self._store)
+
     def ui_hint(self) -> str:
         """How to look at the records, in one line."""
-        database = self._store.database
-        if not database:
-            return f"open {redact(self._store.uri)}"
-        option = "" if self._store.uri == tracking_uri() else f" --tracking-uri {self._store.uri}"
-        return f"{database} (to look at them: resablate ui{option})"
+        return how_to_look(self._store)
 
-    def _write_trials(self) -> None:
-        current = self._submission()
-        name = write_trials(self._store, current.run_id, current.trials, times=current.listed)
-        current.listed += 1
-        current.listed_at = time.monotonic()
-        if name == TRIALS_FILE:
-            self._count_trials()
-
-    def _count_trials(self) -> None:
-        current = self._submission()
-        if current.counted != len(current.trials):
-            current.counted = len(current.trials)
-            log_values(self._store, current.run_id, [MetricPoint("trials", current.counted)])
-
-    def _submission(self) -> _Submission:
+    def _submission(self) -> CurrentSubmission:
         if self._current is None:
             raise TrackingError("no sweep was started: start_sweep comes before its trials")
         return self._current

@@ -78,6 +78,11 @@ def trial_runs(store: MlflowStore, *, experiment_id: str | None = None) -> Itera
             yield run
 
 
+def key_runs(store: MlflowStore, key: str) -> Iterator[TrialRun]:
+    """The runs of one training, of all sweeps, the latest started first."""
+    return _sound_runs(store, _searched(store, f"{_TRIALS} AND tags.`{KEY}` = '{key}'"))
+
+
 def cell_runs(store: MlflowStore, cell: str) -> Iterator[TrialRun]:
     """The runs of the trainings of one cell, of all sweeps, the latest started first."""
     return _sound_runs(store, _searched(store, f"{_TRIALS} AND tags.`{CELL}` = '{cell}'"))

@@ -11,6 +11,8 @@ from resablate.tracking.metrics import MetricPoint
 if TYPE_CHECKING:
     from mlflow.entities import Metric
 
+_WRITTEN_OUT = 1e15
+"""Whole numbers below it are written without a point, as people write them."""
 LONGEST_VALUE = 5000
 """Characters of a param or tag; MLflow takes 6000 of a param. Files hold everything in full."""
 
@@ -44,4 +46,6 @@ def cut_text(text: str) -> str:
 def _text(value: object) -> str:
     if value is None:
         return "null"
+    if isinstance(value, float) and value.is_integer() and abs(value) < _WRITTEN_OUT:
+        return str(int(value))
     return str(value).lower() if isinstance(value, bool) else str(value)

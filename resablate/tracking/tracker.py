@@ -3,12 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from resablate.measurement import EpochMetrics
 from resablate.result import TrialResult
 from resablate.spec import TrainSpec
 from resablate.sweep import SweepSpec
+from resablate.tracking.leases import Lease
+from resablate.tracking.record_keeping import RecordKeeping
 
 SweepStatus = Literal["finished", "failed", "interrupted"]
 
@@ -47,12 +49,58 @@ class Tracker(ABC):
     """Files trainings under their key, so that a complete one is never run again, whoever asks.
 
     One process writes in a sweep; several sweeps may write to one store. Every method raises `TrackingError`
-    where the store cannot be reached or refuses what it is given.
+    where the store cannot be reached or refuses what it is given. Those that write to a submission raise `LeaseLost`
+    where this process may not run the sweep any more, before they write anything.
     """
+
+    keeps_figures: ClassVar[bool] = True
+    """Whether `figures` are kept; where not, none need to be drawn."""
+
+    @abstractmethod
+    def claim_sweep(self, name: str) -> str:
+        """Takes the lease of a sweep; before anything of it is touched.
+
+        Whoever takes it calls `keep_alive` every BEAT_SECONDS and `release_sweep` at the end, whatever happened.
+
+        Returns:
+            What another process of the same sweep hands to `adopt_claim`.
+
+        Raises:
+            LeaseTaken: if another process holds it.
+        """
+
+    @abstractmethod
+    def adopt_claim(self, claim: str) -> None:
+        """Goes on with a lease that another process of this sweep has taken, which renews it.
+
+        Raises:
+            LeaseLost: if that one does not hold it any more.
+        """
+
+    @abstractmethod
+    def keep_alive(self) -> None:
+        """Renews the lease; to be called every BEAT_SECONDS.
+
+        Raises:
+            LeaseLost: if it is not held any more.
+        """
+
+    @abstractmethod
+    def release_sweep(self) -> None:
+        """Gives the lease back if it is held, and closes what is left open, as interrupted."""
+
+    @abstractmethod
+    def leases(self, *, watch_seconds: float = 0.0) -> list[Lease]:
+        """All leases of all sweeps, with what is known of their holders: for `status` and for whoever cleans up.
+
+        Args:
+            watch_seconds: how long a holder on another machine is listened to at most; with more than SILENT_SECONDS
+                every state is either `held`, `silent` or `gone`. This tracker's earlier calls count.
+        """
 
     @abstractmethod
     def start_sweep(self, sweep: SweepSpec, *, trials: Sequence[TrainSpec], command: str) -> None:
-        """Records one submission of a sweep.
+        """Records one submission of a sweep, whose lease is taken first where this tracker does not hold it.
 
         Args:
             sweep: the sweep as it is written.
@@ -61,12 +109,9 @@ class Tracker(ABC):
             command: what the person typed.
 
         Raises:
+            LeaseTaken: if another process runs the sweep.
             TrackingError: if records of another version are filed under this name.
         """
-
-    @abstractmethod
-    def keep_alive(self) -> None:
-        """Tells that this process is at work on the submission; to be called every few seconds."""
 
     @abstractmethod
     def note_trial(self, spec: TrainSpec) -> None:
@@ -78,7 +123,11 @@ class Tracker(ABC):
 
     @abstractmethod
     def start_trial(self, spec: TrainSpec) -> None:
-        """Opens the trial's record: the one of this sweep that was interrupted or failed, else a new one."""
+        """Leases a trial and opens its record: the one of this sweep that was interrupted or failed, else a new one.
+
+        Raises:
+            LeaseTaken: if another sweep trains it; TrialComplete if one has completed it. Then nothing is opened.
+        """
 
     @abstractmethod
     def log_epoch(self, spec_key: str, *rows: EpochMetrics) -> None:
@@ -151,8 +200,22 @@ class Tracker(ABC):
         """
 
     @abstractmethod
+    def file_report(self, sweep: str, folder: Path, *, note: str) -> None:
+        """Files the pages, figures and tables of a report in the place of an earlier one.
+
+        Args:
+            sweep: its name.
+            folder: as `write_report` wrote it.
+            note: what the records say of the sweep from now on, in Markdown.
+        """
+
+    @abstractmethod
+    def links(self, sweep: str) -> dict[str, str]:
+        """Title -> address of each page that shows a sweep, or the command that opens it; empty if there is none."""
+
+    @abstractmethod
     def end_sweep(self, status: SweepStatus) -> None:
-        """Closes the record of the submission."""
+        """Closes the record of the submission, and gives its lease back."""
 
     @abstractmethod
     def complete_keys(self) -> dict[str, str]:
@@ -223,6 +286,10 @@ class Tracker(ABC):
         Raises:
             TrackingError: if it stored none of this epoch; names the epochs it has.
         """
+
+    @abstractmethod
+    def keeping(self) -> RecordKeeping:
+        """What a person does with the records: lists, sets aside, forgets."""
 
     @abstractmethod
     def ui_hint(self) -> str:

@@ -12,33 +12,44 @@ from pathlib import Path
 from threading import Thread
 from types import FrameType
 
-from resablate.errors import TrackingError
+from resablate.errors import TrackingError, UnknownName, UnknownSweep, nearest
 from resablate.redaction import redact
 from resablate.storage.locations import sqlite_file, tracking_uri
 from resablate.tracking.mlflow_pages import charts_path
 from resablate.tracking.mlflow_reader import MlflowReader
+from resablate.tracking.mlflow_reports import sweep_paths
 from resablate.tracking.mlflow_store import MlflowStore
 from resablate.tracking.ui_gate import Gate
 
 
-def serve_ui(uri: str | None, *, port: int, say: Callable[[str], None]) -> None:
+def serve_ui(
+    uri: str | None, *, port: int, say: Callable[[str], None], sweep: str | None = None, view: str | None = None
+) -> None:
     """Serve the MLflow UI on a database until it is interrupted, to who has the link that is told.
 
     Args:
         uri: as `open_tracker` takes it.
         port: on 127.0.0.1; a free one if 0.
         say: told where to look.
+        sweep: whose pages are wanted; of a server, which has a UI of its own, they are told and nothing is served.
+        view: of its pages, such as `results`.
 
     Raises:
-        TrackingError: if there is no database, the records are on a server, which has a UI of its own, or the port
-            is taken.
+        TrackingError: if there is no database, the records are on a server and no sweep is named, or the port is taken.
+        UnknownSweep: if there is no such sweep; the message names those there are.
+        UnknownName: if the sweep has no such view; the message names those it has.
     """
     place = tracking_uri(uri)
     database = sqlite_file(place)
+    if database is None and sweep is not None:
+        for title, path in _paths(MlflowStore(place), sweep, view):
+            say(f"{title}: {redact(place).rstrip('/')}{path}")
+        return
     if database is None:
         raise TrackingError(f"{redact(place)}: the records are kept by a server; open that address in a browser")
     if not database.exists():
         raise TrackingError(f"{database}: no records here yet; run a sweep first, or name a --tracking-uri")
+    pages = _pages(MlflowStore(place), sweep, view)
     with tempfile.TemporaryDirectory(prefix="resablate-ui-") as folder:  # which nobody else may enter
         socket_file = Path(folder, "mlflow")
         try:
@@ -48,8 +59,8 @@ def serve_ui(uri: str | None, *, port: int, say: Callable[[str], None]) -> None:
                 f"port {port} cannot be used ({error.strerror}); name another --port, or none for a free one"
             ) from None
         say(f"MLflow UI: {gate.link()}  (a few seconds from now; Ctrl-C ends it)")
-        for name, experiment in MlflowReader(MlflowStore(place)).sweeps().items():
-            say(f"  {name}, the trials' charts: {gate.link(charts_path(experiment))}")
+        for title, path in pages:
+            say(f"  {title}: {gate.link(path)}")
         say("  Who has a link may see and change everything; it ends with this command.")
         with gate:
             Thread(target=gate.serve_forever, daemon=True).start()
@@ -57,6 +68,25 @@ def serve_ui(uri: str | None, *, port: int, say: Callable[[str], None]) -> None:
                 _run_mlflow(place, folder=database.parent, socket_file=socket_file)
             finally:
                 gate.shutdown()
+
+
+def _pages(store: MlflowStore, sweep: str | None, view: str | None) -> list[tuple[str, str]]:
+    """Title and path of what is told: of one sweep, else the trials' charts of every sweep."""
+    if sweep is not None:
+        return _paths(store, sweep, view)
+    experiments = MlflowReader(store).sweeps()
+    return [(f"{name}, the trials' charts", charts_path(experiment)) for name, experiment in experiments.items()]
+
+
+def _paths(store: MlflowStore, sweep: str, view: str | None) -> list[tuple[str, str]]:
+    known = MlflowReader(store).sweeps()
+    if sweep not in known:
+        there = f"(there: {', '.join(known) or 'none'})"
+        raise UnknownSweep(f"{redact(store.uri)}: no sweep called {sweep!r}{nearest(sweep, list(known))} {there}")
+    pages = sweep_paths(store.client().get_experiment(known[sweep]))
+    if view is not None and view not in pages:
+        raise UnknownName("view", view, pages)
+    return list(pages.values()) if view is None else [pages[view]]
 
 
 def _run_mlflow(uri: str, *, folder: Path, socket_file: Path) -> None:

@@ -11,9 +11,18 @@ import torch
 from annotated_types import Ge, Interval
 from torch import Tensor
 
-from resablate.component import parse_component
+from resablate.component import Component, parse_component
 from resablate.model import ComponentLike, ResidualNetwork, Route
-from resablate.registry import Registry
+from resablate.registry import Registry, filter_kwargs, keyword_defaults
+
+UNDRAWN: Registry[str] = Registry(
+    "undrawn",
+    "undrawns",
+    {
+        "decay": "updated by a gradient of 0, so that momentum and weight decay go on: Huang et al., released code",
+        "keep": "left as it is, as if the batch had not been",
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -25,10 +34,18 @@ class BlockSampling:
     draw: Callable[[Sequence[float], torch.Generator], list[Route]]
     """Those chances -> the routes of one batch."""
 
+    update: Callable[..., bool] | None = None
+    """Arguments -> whether blocks that are left out of a batch are updated by a gradient of 0."""
+
     @property
-    def functions(self) -> tuple[Callable[..., list[float]], ...]:
+    def functions(self) -> tuple[Callable[..., object], ...]:
         """Those whose keywords are the sampling's arguments."""
-        return (self.survival,)
+        return (self.survival, self.update) if self.update else (self.survival,)
+
+    def chances(self, blocks: int, component: Component) -> list[float]:
+        """`survival` of so many blocks, with the arguments of `component` that are its own."""
+        others = keyword_defaults(self.update) if self.update else {}
+        return self.survival(blocks, **{name: part for name, part in component.values.items() if name not in others})
 
 
 def all_blocks(blocks: int) -> list[float]:
@@ -67,6 +84,15 @@ def fixed_count(blocks: int, *, count: Annotated[int, Ge(1)] = 23) -> list[float
     return [count / blocks] * blocks
 
 
+def updates_undrawn(*, undrawn: Annotated[str, UNDRAWN] = "decay") -> bool:
+    """Whether the parameters of a block that is left out of a batch are updated by a gradient of 0.
+
+    Args:
+        undrawn: a row of UNDRAWN.
+    """
+    return undrawn == "decay"
+
+
 def _keep_all(survival: Sequence[float], generator: torch.Generator) -> list[Route]:
     return [Route.BOTH] * len(survival)
 
@@ -86,8 +112,8 @@ BLOCK_SAMPLINGS: Registry[BlockSampling] = Registry(
     "block_samplings",
     {
         "all": BlockSampling(all_blocks, _keep_all),
-        "stochastic_depth": BlockSampling(linear_decay, _independently),
-        "fixed_count": BlockSampling(fixed_count, _so_many),
+        "stochastic_depth": BlockSampling(linear_decay, _independently, updates_undrawn),
+        "fixed_count": BlockSampling(fixed_count, _so_many, updates_undrawn),
     },
 )
 
@@ -102,6 +128,7 @@ class SampledBlocks:
     Attributes:
         generator: draws the routes of every pass.
         fixed: whether every pass takes every block.
+        updates_undrawn: whether blocks that a pass leaves out are updated by a gradient of 0.
 
     Raises:
         UnknownName: if there is no such row.
@@ -113,8 +140,10 @@ class SampledBlocks:
         self.generator = torch.Generator()
         self._network = network
         self._row = BLOCK_SAMPLINGS[component.name]
-        self._survival = self._row.survival(len(network.chain), **component.values)
+        self._survival = self._row.chances(len(network.chain), component)
         self.fixed = all(survival == 1 for survival in self._survival)
+        update = self._row.update
+        self.updates_undrawn = update is not None and update(**filter_kwargs(update, component.values))
         for block, survival in zip(network.chain, self._survival, strict=True):
             block.survival = survival
 

@@ -127,3 +127,22 @@ def keep_on_device(optimizer: torch.optim.Optimizer) -> None:
         for choice in ("capturable", "fused"):
             if choice in group:
                 group[choice] = True
+
+
+def recorder_of(
+    device: torch.device, optimizer: torch.optim.Optimizer, *, streamed: bool, every_block: bool, recordable: bool
+) -> CudaRecorder | None:
+    """What records the steps of a training: on a GPU, if they are such as can be recorded.
+
+    Args:
+        device: of the training.
+        optimizer: made to keep its numbers on a GPU.
+        streamed: as `why_not_recorded` takes it, and so are the next two.
+        every_block: whether every batch passes all blocks.
+        recordable: whether its regularizer is.
+    """
+    if device.type != "cuda":
+        return None
+    keep_on_device(optimizer)
+    why_not = why_not_recorded(streamed=streamed, every_block=every_block, recordable=recordable)
+    return None if why_not else CudaRecorder(device)

@@ -53,3 +53,8 @@ def evaluate(network: nn.Module, examples: ExampleSource) -> Evaluation:
         for images, labels in examples.batches(EVALUATION_BATCH):
             scores.add(network(images), labels)
     return scores.mean()
+
+
+def loss_of_a_batch(network: nn.Module, examples: ExampleSource) -> float:
+    """The loss of `network` on the first of `examples`, in eval mode."""
+    return evaluate(network, examples.take(slice(0, EVALUATION_BATCH))).loss

@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
-from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from resablate.augmentations import AUGMENTATIONS, Augmentation
 from resablate.component import parse_component
 from resablate.datasets import Examples, ExampleSource
 from resablate.measurement import EpochMetrics
 from resablate.model import ComponentLike, ResidualNetwork
 from resablate.optimizers import OPTIMIZERS
-from resablate.registry import Registry
+from resablate.registry import with_arguments
 from resablate.regularizers import REGULARIZERS, Regularizer
 from resablate.schedules import SCHEDULES
 from resablate.training.arithmetic import MEMORY_FORMATS, PRECISIONS, KernelLayout, float32_products
+from resablate.training.averaging import AveragedWeights
 from resablate.training.batch_norm import batches_counted_at_once
 from resablate.training.block_sampling import SampledBlocks
-from resablate.training.capture import CudaRecorder, keep_on_device, why_not_recorded
+from resablate.training.capture import recorder_of
+from resablate.training.changes import BatchChanges
+from resablate.training.clipping import limit_of
 from resablate.training.determinism import derived_generator, derived_seed, deterministic_kernels, global_seed
-from resablate.training.evaluation import EVALUATION_BATCH, Evaluation, evaluate
+from resablate.training.evaluation import Evaluation, evaluate, loss_of_a_batch
+from resablate.training.losses import mean_loss
 from resablate.training.optimizer_state import optimizer_tensors, restore_optimizer
 from resablate.training.regions import compiled_by_block
 from resablate.training.step import EpochPlan, TrainingStep, plan_epoch
@@ -45,9 +46,14 @@ class Training:
         epochs: passes over `train`.
         batch_size: examples per step; a last batch of one is left out, for batch norm needs two.
         learning_rate: the schedule's highest.
-        optimizer: a row of OPTIMIZERS, by its name or with arguments, as are the next four.
+        optimizer: a row of OPTIMIZERS, by its name or with arguments, as are the next nine.
         schedule: a row of SCHEDULES.
+        loss: a row of LOSSES.
+        clipping: a row of CLIPPINGS.
+        averaging: a row of AVERAGINGS; `network` is the average outside of the steps.
         augmentation: a row of AUGMENTATIONS.
+        erasing: a row of ERASINGS.
+        mixing: a row of MIXINGS.
         regularizer: a row of REGULARIZERS.
         block_sampling: a row of BLOCK_SAMPLINGS; sets the blocks' `survival`.
         seed: of the order of examples, augmentation, dropout and the sampling of blocks.
@@ -81,7 +87,12 @@ class Training:
         seed: int,
         optimizer: ComponentLike = "sgd",
         schedule: ComponentLike = "steps",
+        loss: ComponentLike = "cross_entropy",
+        clipping: ComponentLike = "none",
+        averaging: ComponentLike = "none",
         augmentation: ComponentLike = "none",
+        erasing: ComponentLike = "none",
+        mixing: ComponentLike = "none",
         regularizer: ComponentLike = "none",
         block_sampling: ComponentLike = "all",
         iterations: int | None = None,
@@ -90,34 +101,39 @@ class Training:
         compile: bool = False,
     ) -> None:
         self.network = network
-        self.history: list[EpochMetrics] = []
-        self.pack_size = 1
+        self.history, self.pack_size = list[EpochMetrics](), 1
         self.precision = PRECISIONS[parse_component(precision).name]
         self.memory_format = MEMORY_FORMATS[parse_component(memory_format).name]
-        self._layout = KernelLayout(network, self.memory_format)
-        self.train = train
-        self.val = val
-        self._epochs = epochs
-        self._batch_size = batch_size
-        self._learning_rate = learning_rate
-        self.seed = seed
-        self._iterations = iterations
-        self._schedule = _row_with_arguments(SCHEDULES, schedule)
-        self._view = parse_component(augmentation).name
-        self.augmentation: Augmentation = _row_with_arguments(AUGMENTATIONS, augmentation)()
+        self.train, self.val, self.seed = train, val, seed
+        self._epochs, self._iterations = epochs, iterations
+        self._batch_size, self._learning_rate = batch_size, learning_rate
+        self._schedule = with_arguments(SCHEDULES, schedule)
+        self.loss = parse_component(loss)
+        self.changes = BatchChanges(augmentation, erasing, mixing, examples=train)
         self._sampled = SampledBlocks(network, block_sampling)
         images, _ = next(self._batches(torch.zeros(1, dtype=torch.int64, device=train.device), epoch=0))
-        self.regularizer: Regularizer = _row_with_arguments(REGULARIZERS, regularizer)(network, images)
-        self.optimizer = _row_with_arguments(OPTIMIZERS, optimizer)(network, learning_rate=learning_rate)
+        self.regularizer: Regularizer = with_arguments(REGULARIZERS, regularizer)(network, images)
+        self.optimizer = with_arguments(OPTIMIZERS, optimizer)(network, learning_rate=learning_rate)
+        self._average, self._layout = AveragedWeights(network, averaging), KernelLayout(network, self.memory_format)
         self._step = TrainingStep(
             forward=compiled_by_block(network) if compile else self._sampled.forward,
-            augment=self.augmentation.apply,
+            augment=self.changes.apply,
+            mix=self.changes.mix,
+            losses=mean_loss(loss),
+            limit=limit_of(clipping),
+            fill_gradients=self._sampled.updates_undrawn,
             penalty=self.regularizer.penalty,
             optimizer=self.optimizer,
             precision=self.precision,
             memory_format=self.memory_format,
             device=train.device,
-            recorder=self._recorder(),
+            recorder=recorder_of(
+                train.device,
+                self.optimizer,
+                streamed=not isinstance(train, Examples),
+                every_block=self._sampled.fixed,
+                recordable=self.regularizer.recordable,
+            ),
         )
 
     @property
@@ -136,8 +152,9 @@ class Training:
             for name, loss in (("training", row.train_loss), ("validation", row.val_loss)):
                 if loss is not None and not math.isfinite(loss):
                     return f"{name} loss {loss} in epoch {row.epoch}"
-            if row.val_loss is None and self._steps_left <= 0 and not math.isfinite(loss := self._loss_of_a_batch()):
-                return f"loss {loss} of training examples after epoch {row.epoch}"
+            if row.val_loss is None and self._steps_left <= 0:
+                if not math.isfinite(loss := loss_of_a_batch(self.network, self.train)):
+                    return f"loss {loss} of training examples after epoch {row.epoch}"
         return ""
 
     @property
@@ -189,6 +206,7 @@ class Training:
             global_seed(derived_seed(self.seed, "dropout", epoch), self.train.device),
             float32_products(self.precision),
             deterministic_kernels(),
+            self._average.of_steps(),
             self._layout.of_steps(),
             # A block that is left out of a batch has not seen it.
             batches_counted_at_once(self.network, len(plan.sizes)) if self._sampled.fixed else nullcontext(),
@@ -198,6 +216,7 @@ class Training:
             projecting = derived_generator(self.seed, "regularizer", epoch)
             for _ in self._steps(plan, epoch=epoch):
                 self.regularizer.after_step(projecting)
+                self._average.add_step()
 
     def forget_recording(self) -> None:
         """Record steps anew, for what they change has got another place."""
@@ -228,23 +247,6 @@ class Training:
         self.pack_size = pack_size
         return metrics
 
-    def _loss_of_a_batch(self) -> float:
-        """The loss of the first training examples, as the network is now."""
-        return evaluate(self.network, self.train.take(slice(0, EVALUATION_BATCH))).loss
-
-    def _recorder(self) -> CudaRecorder | None:
-        """What records the steps: on a GPU, if they are such as can be recorded."""
-        device = self.train.device
-        if device.type != "cuda":
-            return None
-        keep_on_device(self.optimizer)
-        why_not = why_not_recorded(
-            streamed=not isinstance(self.train, Examples),
-            every_block=self._sampled.fixed,
-            recordable=self.regularizer.recordable,
-        )
-        return None if why_not else CudaRecorder(device)
-
     def plan(self) -> EpochPlan:
         """What is decided of the next epoch before it begins."""
         epoch = self.epoch
@@ -255,15 +257,14 @@ class Training:
             order[: self.steps_per_epoch * self._batch_size],
             [self._schedule(step, self.total_steps, learning_rate=self._learning_rate) for step in steps],
             batch_size=self._batch_size,
-            augmentation=self.augmentation,
-            generator=derived_generator(self.seed, "augmentation", epoch),
+            draw=self.changes.drawing(self.seed, epoch),
         )
 
     def _steps(self, plan: EpochPlan, *, epoch: int) -> Iterator[None]:
         """One step after the other."""
         if isinstance(self.train, Examples):
             for size in plan.sizes:
-                yield self._step.resident(self.train.gather, size)
+                yield self._step.resident(self.changes.gather, size)
         else:
             taken = plan.order[: sum(plan.sizes)].to(self.train.device)
             for images, labels in self._batches(taken, epoch=epoch):
@@ -271,13 +272,12 @@ class Training:
 
     def _batches(self, order: Tensor, *, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Images and labels of the examples at `order`, as the epoch sees them before whole batches are augmented."""
-        seed = derived_seed(self.seed, "view", epoch)
-        return self.train.training_batches(order, self._batch_size, augmentation=self._view, seed=seed)
+        return self.changes.batches(order, self._batch_size, seed=derived_seed(self.seed, "view", epoch))
 
     def tensors(self) -> dict[str, Tensor]:
         """The whole state of network and optimizer, for a checkpoint."""
         state = {f"network.{name}": value for name, value in self.network.state_dict().items()}
-        return state | optimizer_tensors(self.optimizer)
+        return state | optimizer_tensors(self.optimizer) | self._average.tensors()
 
     def restore(self, tensors: Mapping[str, Tensor], history: list[EpochMetrics]) -> None:
         """Continue from `tensors` and `history` as if training had never stopped.
@@ -288,13 +288,8 @@ class Training:
         prefix = "network."
         self.network.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
         # In the layout that steps compute in: where it differs from the parameters' the optimizer takes its slow way.
+        self._average.restore(tensors)
         with self._layout.of_steps():
             restore_optimizer(self.optimizer, tensors)
         self._step.forget_recording()
         self.history = list(history)
-
-
-def _row_with_arguments(table: Registry[Any], component: ComponentLike) -> Callable[..., Any]:
-    """The row that `component` names, with its arguments filled in."""
-    parsed = parse_component(component)
-    return partial(table[parsed.name], **parsed.values)

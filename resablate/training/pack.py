@@ -5,21 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import cast, final
+from typing import final
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from resablate.augmentations import Augmentation
 from resablate.datasets import Examples, ExampleSource
 from resablate.measurement import EpochMetrics
 from resablate.model import PackedNetwork, evaluation_mode
 from resablate.training.arithmetic import float32_products
 from resablate.training.capture import CudaRecorder
+from resablate.training.changes import apply_to_each
 from resablate.training.determinism import derived_generator, derived_seed, deterministic_kernels
 from resablate.training.evaluation import EVALUATION_BATCH, Evaluation, Scores
 from resablate.training.loop import Training
+from resablate.training.losses import mean_losses
 from resablate.training.packed_optimizer import PackedOptimizer
 from resablate.training.step import EpochPlan, TrainingStep
 
@@ -54,13 +54,13 @@ class Pack:
         first = trainings[0]
         self._step = TrainingStep(
             forward=self.network,
-            augment=partial(_augment_each, first.augmentation, len(trainings)),
+            augment=partial(apply_to_each, [training.changes for training in trainings]),
             penalty=self._penalty,
             optimizer=self.optimizer,
             precision=first.precision,
             memory_format=first.memory_format,
             device=first.train.device,
-            losses=_mean_losses,
+            losses=mean_losses(first.loss),
             members=len(trainings),
             recorder=self._recorder(),
         )
@@ -113,8 +113,7 @@ class Pack:
     def _gather(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """Images (B, K*C, H, W) and labels (B, K) of each member's examples at its column of `chosen` (B, K)."""
         found = [
-            cast(Examples, training.train).gather(places)
-            for training, places in zip(self.trainings, chosen.unbind(1), strict=True)
+            training.changes.gather(places) for training, places in zip(self.trainings, chosen.unbind(1), strict=True)
         ]
         return torch.cat([images for images, _ in found], dim=1), torch.stack([labels for _, labels in found], dim=1)
 
@@ -151,17 +150,6 @@ class Packs:
         self._packs = used
 
 
-def _augment_each(augmentation: Augmentation, members: int, images: Tensor, draws: Sequence[Tensor]) -> Tensor:
-    """`images` (B, K*C, H, W), changed by `draws` (B, K, ...), as each member's batch is changed alone."""
-    if not augmentation.each_alone:
-        parts = enumerate(images.chunk(members, dim=1))
-        changed = [augmentation.apply(part, [drawn[:, member] for drawn in draws]) for member, part in parts]
-        return torch.cat(changed, dim=1)
-    every = images.unflatten(1, (members, -1)).flatten(0, 1)
-    changed = augmentation.apply(every, [drawn.flatten(0, 1) for drawn in draws])
-    return changed.unflatten(0, (-1, members)).flatten(1, 2)
-
-
 def _joined(plans: Sequence[EpochPlan]) -> EpochPlan:
     """The plans of all members as one, with the member as the second axis of its tensors."""
     sizes = {plan.sizes for plan in plans}
@@ -173,12 +161,6 @@ def _joined(plans: Sequence[EpochPlan]) -> EpochPlan:
         rates=torch.stack([plan.rates for plan in plans], dim=1),
         sizes=plans[0].sizes,
     )
-
-
-def _mean_losses(logits: Tensor, labels: Tensor) -> Tensor:
-    """Each member's mean loss (K,) for logits (B, K, classes) and labels (B, K)."""
-    every = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
-    return every.view(labels.shape).mean(dim=0)
 
 
 def _evaluate(network: PackedNetwork, sources: Sequence[ExampleSource | None]) -> list[Evaluation | None]:

@@ -17,9 +17,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from resablate.augmentations import Augmentation
+from resablate.augmentations import Mixed
 from resablate.training.arithmetic import MemoryFormat, Precision
 from resablate.training.capture import RecordedStep, Recorder
+from resablate.training.clipping import Limit
+from resablate.training.losses import mixed_loss
 
 Gather = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Places of examples (B,) on their device -> normalized images (B, C, H, W) and labels (B,)."""
@@ -32,7 +34,7 @@ class EpochPlan:
     order: Tensor
     """(N,): places of the examples, as they come; the same number in every epoch."""
     draws: tuple[Tensor, ...]
-    """(N, ...) each: what the augmentation has drawn for each of them."""
+    """(N, ...) each: what chance has decided for each of them."""
     rates: Tensor
     """(S,): learning rate of each step; (S, K) for K networks in one."""
     sizes: tuple[int, ...]
@@ -40,7 +42,7 @@ class EpochPlan:
 
 
 def plan_epoch(
-    order: Tensor, rates: Sequence[float], *, batch_size: int, augmentation: Augmentation, generator: torch.Generator
+    order: Tensor, rates: Sequence[float], *, batch_size: int, draw: Callable[[int], tuple[Tensor, ...]]
 ) -> EpochPlan:
     """The plan of an epoch, whose draws are those of its batches one after the other.
 
@@ -48,11 +50,10 @@ def plan_epoch(
         order: (N,), on the CPU.
         rates: of each step that is taken, at least one.
         batch_size: examples of a step; the last may have fewer.
-        augmentation: what is done with whole batches.
-        generator: of its draws.
+        draw: the number of images of a batch -> what chance decides for each of them.
     """
     batches = order.split(batch_size)
-    drawn = [augmentation.draw(len(batch), generator) for batch in batches]
+    drawn = [draw(len(batch)) for batch in batches]
     last = [rates[-1]] * (len(batches) - len(rates))
     return EpochPlan(
         order=order,
@@ -60,6 +61,10 @@ def plan_epoch(
         rates=torch.tensor([*rates, *last], dtype=torch.float64),
         sizes=tuple(len(batch) for batch in batches[: len(rates)]),
     )
+
+
+def _no_mixing(images: Tensor, draws: Sequence[Tensor]) -> None:
+    """Every image by itself."""
 
 
 class TrainingStep:
@@ -78,6 +83,9 @@ class TrainingStep:
         device: where everything lies.
         losses: logits and labels -> the mean loss of the batch, or K of them.
         members: K; None for a single network.
+        mix: augmented images and what was drawn for each of them -> mixtures; None where none are made.
+        limit: acts on the gradients before an update; None where nothing does.
+        fill_gradients: whether parameters that had no part in a step are updated by a gradient of 0.
         recorder: records steps on resident examples, if it may; they are taken as they are where None.
 
     Attributes:
@@ -98,6 +106,9 @@ class TrainingStep:
         device: torch.device,
         losses: Callable[[Tensor, Tensor], Tensor] = functional.cross_entropy,
         members: int | None = None,
+        mix: Callable[[Tensor, Sequence[Tensor]], Mixed | None] = _no_mixing,
+        limit: Limit | None = None,
+        fill_gradients: bool = False,
         recorder: Recorder | None = None,
     ) -> None:
         self._forward = forward
@@ -107,6 +118,9 @@ class TrainingStep:
         self._precision = precision
         self._memory_format = memory_format
         self._losses = losses
+        self._mix = mix
+        self._limit = limit
+        self._fill_gradients = fill_gradients
         shape = () if members is None else (members,)
         # Torch's fused kernels read a rate of 32 bits.
         precise = torch.float32 if device.type == "cuda" else torch.float64
@@ -165,9 +179,11 @@ class TrainingStep:
         """The next step, on normalized images (B, C, H, W) and labels (B,) that come from elsewhere."""
         _, rates, *draws = self._plan
         places = self._places(len(labels))
-        images = self._augment(images, [drawn.index_select(0, places) for drawn in draws])
+        drawn = [values.index_select(0, places) for values in draws]
+        images = self._augment(images, drawn)
+        mixed = self._mix(images, drawn)
         self.rate.copy_(rates.index_select(0, self._done)[0])
-        losses, logits = self._update(images, labels)
+        losses, logits = self._update(images, labels, mixed)
         self.loss_sum += losses.double() * len(labels)
         self.wrong += (logits.argmax(dim=-1) != labels).sum(dim=0)
         self._seen += len(labels)
@@ -177,16 +193,29 @@ class TrainingStep:
         """Those of the step's examples in the epoch's order."""
         return self._seen + torch.arange(size, device=self._seen.device)
 
-    def _update(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def _update(self, images: Tensor, labels: Tensor, mixed: Mixed | None) -> tuple[Tensor, Tensor]:
         """The loss without the penalty, and the logits, both detached."""
+        images = mixed.images if mixed else images
         images = images.contiguous(memory_format=self._memory_format.layout)
         with self._precision.autocast(images.device):
             logits = self._forward(images)
         logits = logits.to(images.dtype)
-        losses = self._losses(logits, labels)
+        losses = mixed_loss(self._losses, logits, labels, mixed) if mixed else self._losses(logits, labels)
         total = losses.sum() if losses.ndim else losses
         penalty = self._penalty()
         self._optimizer.zero_grad(set_to_none=True)
         (total if penalty is None else total + penalty).backward()
+        self._prepare_gradients()
         self._optimizer.step()
         return losses.detach(), logits.detach()
+
+    def _prepare_gradients(self) -> None:
+        if not self._fill_gradients and self._limit is None:
+            return
+        parameters = [parameter for group in self._optimizer.param_groups for parameter in group["params"]]
+        if self._fill_gradients:
+            for parameter in parameters:
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+        if self._limit:
+            self._limit(parameters)

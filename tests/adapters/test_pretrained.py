@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import torchvision
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from resablate.adapters import adapt, load_pretrained
+from resablate.adapters import adapt, load_pretrained, pretrained_builder
 from resablate.errors import CheckpointError, ResablateError, SpecError, UnknownName
 
 IMAGES = torch.randn(2, 3, 40, 40, generator=torch.Generator().manual_seed(0))
@@ -62,7 +63,7 @@ def test_a_network_of_timm(tmp_path: Path) -> None:
         torch.save(theirs.state_dict(), tmp_path / "weights.pth")
         network = load_pretrained(f"timm:{name}", weights=tmp_path / "weights.pth")
         assert torch.equal(logits(network), logits(theirs))
-    with pytest.raises(UnknownName, match=r"^unknown ResNet of timm 'resnet5O'; did you mean 'resnet50'"):
+    with pytest.raises(UnknownName, match=r"^unknown network of timm 'resnet5O'; did you mean 'resnet50'"):
         load_pretrained("timm:resnet5O", weights=None)
 
 
@@ -81,10 +82,11 @@ def test_random_weights_only_where_they_are_asked_for() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("resnet50", r"are named torchvision:NAME or timm:NAME, such as torchvision:resnet50; got 'resnet50'$"),
+        ("resnet50", r"are named torchvision:NAME or timm:NAME or .*, such as torchvision:resnet50; got 'resnet50'$"),
         ("keras:resnet50", "got 'keras:resnet50'"),
-        ("torchvision:resnet55", r"^unknown ResNet of torchvision 'resnet55'; did you mean 'resnet50' .*\(known: resn"),
-        ("torchvision:vgg11", r"^unknown ResNet of torchvision 'vgg11' \(known: .*wide_resnet101_2"),
+        ("torchvision:resnet55", r"^unknown network of torchvision 'resnet55'; did you mean 'resnet50'"),
+        ("akamaster:resnet21", r"^unknown network of akamaster 'resnet21'; did you mean .*\(known: resnet20, resnet32"),
+        ("wide_resnet:wrn_27_2", r"^unknown network of wide_resnet \(wrn_DEPTH_FACTOR, DEPTH = 6n\+4\) 'wrn_27_2'"),
     ],
 )
 def test_an_unknown_network_is_answered_with_those_there_are(name: str, message: str) -> None:
@@ -101,7 +103,10 @@ FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda path: None, "no such file$"),
     "text": (lambda path: path.write_text("<html>404</html>"), "neither a safetensors file .* nor weights that torch"),
     "empty": (lambda path: path.write_bytes(b""), "neither a safetensors file"),
-    "code": (lambda path: torch.save({"fc.weight": Harmful()}, path), "without running code .*UnpicklingError"),
+    "code": (
+        lambda path: torch.save({"fc.weight": Harmful()}, path),
+        r"without running code \(UnpicklingError: it asks for (posix|os|nt)\.mkdir\)$",
+    ),
     "plain-pickle": (lambda path: path.write_bytes(pickle.dumps({"fc.weight": Harmful()})), "without running code"),
     "whole-network": (lambda path: torch.save(trained(), path), "without running code"),
     "tensor": (lambda path: torch.save(torch.zeros(2), path), "not a state dict, .*; got Tensor$"),
@@ -116,15 +121,15 @@ FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "deeper": (
         lambda path: torch.save(trained("resnet34").state_dict(), path),
-        r"not the weights of torchvision:resnet18\n  not in the network: layer1\.2\.conv1\.weight, .* and \d+ more$",
+        r"not the weights of torchvision:resnet18\n  not in the network, \d+: layer1.2.conv1.weight, .* more$",
     ),
     "wider": (
         lambda path: torch.save(trained("resnet50").state_dict(), path),
-        r"(?s)not the weights of .*shapes that do not fit: layer1\.0\.conv1\.weight \(64, 64, 1, 1\) for \(64, 64, 3,",
+        r"(?s)not the weights of .*shapes that do not fit, \d+: layer1\.0\.conv1\.weight \(64, 64, 1, 1\) for ",
     ),
     "half": (
         lambda path: torch.save({k: v for k, v in trained().state_dict().items() if "layer4" not in k}, path),
-        r"not the weights of torchvision:resnet18\n  missing: layer4\.0\.conv1\.weight, .* and \d+ more$",
+        r"not the weights of torchvision:resnet18\n  missing, 25: layer4\.0\.conv1\.weight, .* and \d+ more$",
     ),
 }
 
@@ -146,3 +151,100 @@ def test_a_damaged_safetensors_file(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(CheckpointError, match=r"neither a safetensors file .*SafetensorError"):
         load_pretrained("torchvision:resnet18", weights=path)
+
+
+class _Module(nn.Module):
+    """As Lightning keeps a network."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+
+def _lightning(theirs: nn.Module) -> object:
+    return {
+        "epoch": 3,
+        "pytorch-lightning_version": "2.5.0",
+        "state_dict": _Module(theirs).state_dict(),
+        "hyper_parameters": Namespace(lr=0.1, milestones=[30, 60]),
+        "optimizer_states": [torch.optim.SGD(theirs.parameters(), lr=0.1).state_dict()],
+    }
+
+
+def _wrapped(name: str, prefix: str) -> Callable[[nn.Module], object]:
+    return lambda theirs: {name: {f"{prefix}{key}": value for key, value in theirs.state_dict().items()}, "epoch": 2}
+
+
+CHECKPOINTS: dict[str, Callable[[nn.Module], object]] = {
+    "net": _wrapped("net", "module."),
+    "model": _wrapped("model", ""),
+    "state_dict": _wrapped("state_dict", "module._orig_mod."),
+    "compiled": lambda theirs: torch.compile(theirs).state_dict(),
+    "data-parallel": lambda theirs: nn.DataParallel(theirs).state_dict(),
+    "ema": _wrapped("ema", "module."),
+    "averaged": lambda theirs: torch.optim.swa_utils.AveragedModel(theirs).state_dict(),
+    "lightning": _lightning,
+    "timm": lambda theirs: {
+        "epoch": 1,
+        "arch": "resnet18",
+        "state_dict": theirs.state_dict(),
+        "args": Namespace(model="resnet18", lr=0.1, mean=None),
+        "version": 2,
+        "state_dict_ema": {name: torch.zeros_like(value) for name, value in theirs.state_dict().items()},
+    },
+}
+
+
+@pytest.mark.parametrize("kind", CHECKPOINTS)
+def test_weights_wherever_training_scripts_keep_them(kind: str, tmp_path: Path) -> None:
+    theirs = trained()
+    torch.save(CHECKPOINTS[kind](theirs), tmp_path / "checkpoint.pth")
+    network = load_pretrained("torchvision:resnet18", weights=tmp_path / "checkpoint.pth")
+    assert torch.equal(logits(network), logits(theirs))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["akamaster:resnet20", "kuangliu:PreActResNet18", "bearpaw:preresnet20_bottleneck", "wide_resnet:wrn_10_1"],
+)
+def test_the_formats_of_cifar_code_bases(name: str, tmp_path: Path) -> None:
+    """The network gets as many classes as the file has, under whatever name the last layer goes."""
+    torch.manual_seed(1)
+    theirs = pretrained_builder(name)(num_classes=10).eval()
+    torch.save({"net": nn.DataParallel(theirs).state_dict(), "acc": 93.0, "epoch": 7}, tmp_path / "ckpt.pth")
+    network = load_pretrained(name, weights=tmp_path / "ckpt.pth")
+    images = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(network(images), theirs(images))
+        assert torch.equal(adapt(network)(images), theirs(images))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("torchvision:vgg11", r"^VGG: no two activations of one shape are added anywhere, so there is no shortcut"),
+        (
+            "torchvision:densenet121",
+            r"^DenseNet: .* \(they are joined in features\.denseblock1\.denselayer2, .* more\)",
+        ),
+    ],
+)
+def test_what_cannot_be_adapted_is_refused_before_it_is_built(
+    name: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nn.init, "kaiming_normal_", lambda tensor, *_, **__: _only_on_meta(tensor))
+    with pytest.raises(ResablateError, match=message):
+        load_pretrained(name, weights=tmp_path / "not_even_looked_at.pth")
+
+
+def _only_on_meta(tensor: Tensor) -> Tensor:
+    assert tensor.is_meta, "the network got memory"
+    return tensor
+
+
+def test_a_plain_sentence_without_color_codes(tmp_path: Path) -> None:
+    torch.save({"fc.weight": Harmful()}, tmp_path / "weights.pth")
+    with pytest.raises(CheckpointError) as caught:
+        load_pretrained("torchvision:resnet18", weights=tmp_path / "weights.pth")
+    assert "\x1b" not in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1

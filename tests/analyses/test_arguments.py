@@ -23,6 +23,9 @@ EXPECTED = {
     "path_gradient": {"examples": 32, "samples": 4, "signs": 4},
     "norm_preservation": {"examples": 256, "weights": "as_is"},
     "spectrum": {"target": None, "weights": "as_is"},
+    "linear_spectrum": {},
+    "branch_ablation": {"examples": None, **CROP},
+    "block_spans": {"length": 2, "examples": None, **CROP},
     "test_time_rules": {"subsets": 20, **CROP},
 }
 

@@ -99,6 +99,7 @@ def test_autograd_agrees_on_an_adapted_network() -> None:
     _assert_agreement(network, Examples(images, labels))
 
 
+@pytest.mark.slow
 def test_the_error_is_that_of_many_draws_of_examples() -> None:
     """The bootstrap against the deviation over 200 disjoint sets of examples."""
     network = make_network(ordering="full_preactivation")

@@ -144,6 +144,7 @@ def test_it_uses_the_first_so_many_examples() -> None:
         measure(network, examples=0)
 
 
+@pytest.mark.slow
 def test_the_error_is_that_of_many_draws_of_examples() -> None:
     network, examples = make_network(depth=14), make_examples(100 * 40)
     parts = [

@@ -187,6 +187,7 @@ def test_it_works_on_networks_of_torchvision(block: type[nn.Module], keywords: d
         assert 0.2 * largest < row["zero_padded_largest"] <= largest * (1 + 1e-9)
 
 
+@pytest.mark.slow
 def test_layers_too_large_to_decompose_are_left_out_and_all_others_are_there() -> None:
     images, labels = make_images(1, channels=3, size=(33, 33), dtype=torch.float32)
     network = adapt(make_theirs(torchvision.models.resnet.BasicBlock))

@@ -13,6 +13,7 @@ PRIVATE = {
     "scheduling/ray_private.py": "Ray's cache of its token",
     "submission/ray_private.py": "the files that Ray would send, and the texts of its job server",
     "tracking/mlflow_sqlite.py": "MLflow's tables, read by SQL",
+    "tracking/mlflow_moved.py": "where MLflow's tables say that files lie",
     "tracking/mlflow_pages.py": "the queries of MLflow's pages",
     "torch_errors.py": "the texts of torch's errors",
 }

@@ -48,6 +48,7 @@ SEED = {
     "spec.py": "the field",
     "trial.py": "spec.seed into the keyword of the same name",
     "training/loop.py": "that keyword: one generator for each purpose",
+    "training/changes.py": "one generator for each of augmentation, erasing and mixing",
     "training/pack.py": "the generators of each member of a pack",
     "training/determinism.py": "makes the generators",
     "model/member_draws.py": "a state of torch's generators for each member of a pack",
@@ -60,6 +61,8 @@ SEED = {
     "report.py": "counts and orders replicates",
     "cell_means.py": "names the trainings of a sample",
     "tracking/cell_records.py": "means are over seeds",
+    "tracking/views.py": "a cell's table has no column of seeds",
+    "report_answers.py": "a question names what varies, and that is no seed",
 }
 KNOBS = {"strength": STRENGTH, "regularizer": REGULARIZER, "seed": SEED}
 OTHER_SEEDS = ("searches/", "statistics/", "figures/", "claims/", "calibrating.py")

@@ -1,13 +1,18 @@
 import pytest
 import torch
 from torch import Tensor
+from torchvision.transforms import functional as transforms
 
 from resablate.augmentations import AUGMENTATIONS
 from resablate.augmentations.crop import Crop
 from resablate.augmentations.crop_flip import CropFlip
+from resablate.augmentations.cutout import Cutout
 from resablate.augmentations.flip import Flip
 from resablate.augmentations.none import Keep
+from resablate.augmentations.random_erasing import RandomErasing
+from resablate.datasets import Examples
 from resablate.errors import UnknownName
+from resablate.training.changes import BatchChanges
 from tests.networks import make_generator
 
 
@@ -116,7 +121,7 @@ def _mirrored(index: int, count: int) -> int:
 
 
 def test_a_fill_in_no_table_is_answered_with_the_rows() -> None:
-    with pytest.raises(UnknownName, match=r"^unknown crop_fill 'mirror' .known: zero, reflect"):
+    with pytest.raises(UnknownName, match=r"^unknown crop_fill 'mirror' .known: zero, black, reflect"):
         Crop(fill="mirror")
 
 
@@ -131,3 +136,55 @@ def test_the_arguments_of_the_rows() -> None:
         "scale_aspect": {},
     }
     assert all(AUGMENTATIONS.types(name).keys() == AUGMENTATIONS.arguments(name).keys() for name in AUGMENTATIONS)
+
+
+# --- erasing and black
+
+
+def test_cutout_by_hand() -> None:
+    """DeVries & Taylor: a square of `length` around a pixel, cut off at the border; all else as it was."""
+    images = make_images(40, 1, 9, 7)
+    row = Cutout(length=4)
+    (middles,) = row.draw(40, make_generator(3))
+    erased = row.apply(images, [middles])
+    for image, after, (down, right) in zip(images, erased, middles.tolist(), strict=True):
+        y, x = int(down * 9), int(right * 7)
+        expected = image.clone()
+        expected[:, max(0, y - 2) : y + 2, max(0, x - 2) : x + 2] = 0
+        assert torch.equal(after, expected)
+
+
+def test_random_erasing_is_a_rectangle_of_the_areas_and_shapes_asked_for() -> None:
+    images = torch.ones(300, 2, 32, 32)
+    erased = RandomErasing()(images, generator=make_generator(1))[:, 0] == 0
+    shares = erased.flatten(1).double().mean(1)
+    assert 0.4 < float((shares > 0).double().mean()) < 0.6, "half of the images"
+    assert 0.01 < float(shares[shares > 0].min())
+    assert float(shares.max()) < 0.36, "0.33, and half a pixel more each way"
+    heights, widths = (erased.any(axis).sum(1) for axis in (2, 1))
+    assert torch.equal(heights * widths, erased.flatten(1).sum(1)), "rectangles"
+    ratios = (heights / widths)[heights > 0].double()
+    assert 0.2 < float(ratios.min()) < 0.6
+    assert 1.7 < float(ratios.max()) < 4.5
+
+
+def test_areas_are_in_order() -> None:
+    with pytest.raises(ValueError, match="least_area must be at most largest_area, got 0"):
+        RandomErasing(least_area=0.5)
+
+
+@pytest.mark.parametrize("normalization", ["per_channel", "per_pixel"])
+def test_black_is_padded_before_images_are_normalized(normalization: str) -> None:
+    """A chain of torchvision's transforms: pad with 0, crop, to floats, normalize."""
+    bytes_ = torch.randint(256, (6, 2, 5, 5), generator=make_generator(), dtype=torch.uint8)
+    shape = (2, 1, 1) if normalization == "per_channel" else (2, 5, 5)
+    mean, std = torch.rand(*shape, generator=make_generator(1)), torch.rand(2, 1, 1, generator=make_generator(2)) + 0.5
+    examples = Examples(bytes_, torch.zeros(6, dtype=torch.int64), mean, std)
+    changes = BatchChanges({"name": "crop", "padding": 2, "fill": "black"}, "none", "none", examples=examples)
+    draws = changes.drawing(0, 0)(6)
+    images, _ = changes.gather(torch.arange(6))
+    ours = changes.apply(images, draws)
+    for place, (top, left) in enumerate(draws[0].tolist()):
+        padded = transforms.pad(bytes_[place], [2, 2, 2, 2], fill=0)
+        cropped = transforms.crop(padded, top, left, 5, 5)
+        assert torch.equal(ours[place], (cropped.float() / 255 - mean) / std)

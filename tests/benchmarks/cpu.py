@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.cpu [NAME ...]
 
-runs the comparisons (all of them where none is named), and writes reports/benchmarks/cpu.md; `make bench` does so.
-Every row is kept as soon as it is measured, and comparisons that were done when a run was cut off are not run again by
-the next. A comparison that is not run keeps the figures it had.
+runs the comparisons (all but the quickstart where none is named), and writes reports/benchmarks/cpu.md, as `make bench`
+does. Every row is kept as soon as it is measured, and comparisons that were done when a run was cut off are not run
+again by the next. A comparison that is not run keeps the figures it had.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from resablate.training import thread_count
-from tests.benchmarks import cifar_start, lesions, packs, paths, predictions, spectra, step
+from tests.benchmarks import cifar_start, lesions, packs, paths, predictions, quickstart, regions, spectra, step
 from tests.benchmarks.measuring import FOLDER, Bound, Row, machine
 
 PAGE, FIGURES, UNFINISHED = "cpu.md", "cpu.json", "cpu.unfinished.jsonl"
@@ -30,6 +30,7 @@ COMPARISONS: dict[str, Callable[[], Iterable[Row | Bound]]] = {
     "cifar_start": cifar_start.rows,
     "step": step.rows,
     "packs": packs.rows,
+    "regions": regions.rows,
     "lesions56": partial(lesions.single_lesions, depth=56, exact=1.9, folded=1.9),
     "lesions110": partial(lesions.single_lesions, depth=110, exact=2.4, folded=3.0),
     "nested_sets": lambda: [lesions.nested_sets()],
@@ -38,14 +39,26 @@ COMPARISONS: dict[str, Callable[[], Iterable[Row | Bound]]] = {
     "procrustes": spectra.procrustes_step,
     "memory": lesions.memory,
     "predictions": predictions.rows,
+    "quickstart": quickstart.rows,
 }
+BY_NAME_ALONE = {"quickstart"}
+"""What is not run where nothing is named: it takes longer than all others together."""
+IN_SHORT = {
+    "start of a CIFAR-10 training": "start of a CIFAR-10 training, against a float copy of the images",
+    "54 single lesions, ResNet-110, batch 128, exact": "54 lesions of one block, bit for bit, against 54 evaluations",
+    "54 single lesions, ResNet-110, batch 128, folded": "the same with batch norm folded into the weights",
+    "gradients of all 2^54 paths": "gradients of all 2^54 paths of ResNet-110, against one sampled path of each length",
+    "all singular values of ResNet-110": "all singular values of ResNet-110, against FFT and SVD of every frequency",
+    "one projection of ProcResNet-166": "a Procrustes step of ProcResNet-166, against its authors' code",
+}
+"""Beginning of a row -> what the README calls it."""
 
 
 def main(arguments: Sequence[str] | None = None, *, folder: Path = FOLDER) -> None:
     """Run what is named and write the page."""
     parser = argparse.ArgumentParser(description="Time things on a CPU against their baselines.")
     parser.add_argument("names", nargs="*", choices=[*COMPARISONS, []], metavar="NAME", help=", ".join(COMPARISONS))
-    names = parser.parse_args(arguments).names or list(COMPARISONS)
+    names = parser.parse_args(arguments).names or [name for name in COMPARISONS if name not in BY_NAME_ALONE]
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         if name not in _finished(folder):
@@ -120,6 +133,16 @@ def render(kept: Kept) -> str:
     lines += [_line(row) for part in kept.values() for row in part["rows"] if "allowed" in row]
     lines += ["", "| comparison | taken on |", "|---|---|"]
     lines += [f"| {name} | {part['machine']} |" for name, part in kept.items()]
+    return "\n".join(lines) + "\n"
+
+
+def render_short(kept: Kept) -> str:
+    """The README's table."""
+    rows = [row for part in kept.values() for row in part["rows"] if "asked" in row]
+    lines = ["| on two CPU cores | times faster |", "|---|---:|"]
+    for start, words in IN_SHORT.items():
+        (ratio,) = (row["baseline_seconds"] / row["ours_seconds"] for row in rows if row["what"].startswith(start))
+        lines.append(f"| {words} | {float(f'{ratio:.2g}'):,g} |")
     return "\n".join(lines) + "\n"
 
 

@@ -23,6 +23,14 @@ def comparisons(monkeypatch: pytest.MonkeyPatch) -> dict[str, Comparison]:
     return table
 
 
+def test_what_takes_longest_is_run_where_it_is_named(tmp_path: Path, comparisons: dict[str, Comparison]) -> None:
+    comparisons |= {name: lambda name=name: iter([row(name)]) for name in ("quick", *cpu.BY_NAME_ALONE)}
+    cpu.main([], folder=tmp_path)
+    assert json.loads((tmp_path / cpu.FIGURES).read_text()).keys() == {"quick"}
+    cpu.main([*cpu.BY_NAME_ALONE], folder=tmp_path)
+    assert json.loads((tmp_path / cpu.FIGURES).read_text()).keys() == {"quick", "quickstart"}
+
+
 def test_a_run_that_is_cut_off_goes_on(tmp_path: Path, comparisons: dict[str, Comparison]) -> None:
     ran: list[str] = []
 
@@ -81,3 +89,10 @@ def test_a_start_of_cifar_is_measured_on_files_in_the_true_format(tmp_path: Path
         found = cifar_start.start(way, tmp_path)
         assert found.keys() == {"added_gib", "wall", "cpu", "start_wall", "start_cpu"}
         assert 0 < found["wall"] <= found["start_wall"]
+
+
+def test_the_readme_has_the_committed_figures() -> None:
+    kept = json.loads((cpu.FOLDER / cpu.FIGURES).read_text(encoding="utf-8"))
+    readme = (cpu.FOLDER.parents[1] / "README.md").read_text(encoding="utf-8")
+    assert cpu.render_short(kept) in readme, "its table is what `render_short` makes of reports/benchmarks/cpu.json"
+    assert (cpu.FOLDER / cpu.PAGE).read_text(encoding="utf-8") == cpu.render(kept)

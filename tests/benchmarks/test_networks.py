@@ -15,6 +15,7 @@ from tests.benchmarks.networks import (
 )
 
 
+@pytest.mark.slow
 def test_the_committed_report_is_what_the_script_writes() -> None:
     assert REPORT.read_text(encoding="utf-8") == write(), "run python -m tests.benchmarks.networks"
 

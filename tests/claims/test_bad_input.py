@@ -53,7 +53,7 @@ SENTENCES = {
         "no network has learned (its error is above half of that of guessing): this setting cannot decide",
     ),
     "H11": ("one seed: ",),
-    "H14": ("too wide to show equivalence within 0.50 points",),
+    "H14": ("too wide to show it within 0.50 points",),
 }
 
 

@@ -106,6 +106,23 @@ def answers(results: list[TrialResult], *sweeps: SweepSpec) -> Answers:
     return answer_sweeps(sweeps or [sweep()], results)
 
 
+def test_a_number_is_called_what_it_was_at_its_look() -> None:
+    """V3 is about increases of error, and where a network has not learned about that too: another number."""
+    good = [*train(TRUE["V3"], seeds=1), *(r for r in train(FALSE["V3"], seeds=2) if r.spec.seed)]
+    bad = [r for r in train([n.with_(error=0.88) for n in TRUE["V3"]], seeds=4) if r.spec.seed > 1]
+    rounds = sweep(first=2, most=4, claims=["V3"])
+    asking = rounds.model_copy(update={"analyses": tuple(asked("V3"))})
+    [found] = [a for a in answer_sweeps([asking], [*good, *bad]).answers if a.claim.id == "V3"]
+    [part] = found.judgement.parts.values()
+    told = [part.at(look).noun for look in part.looks]
+    assert told[0] == "is"
+    assert told[-1] == "does not learn in"
+    [closing] = [one for one in closings(answer_sweeps([asking], [*good, *bad])) if one.claim == "V3"]
+    assert found.shown is not None
+    assert closing.axis.startswith(found.shown.part.noun)
+    assert len(closing.seeds) == told.count(found.shown.part.noun) < len(told)
+
+
 def test_the_answer_is_at_what_the_look_may_spend() -> None:
     results = train([IDENTITY, FAR], seeds=3)
     [found] = answers(results).answers

@@ -115,6 +115,11 @@ def lesions(base: float, same: float, change: float, *, blocks: int = 12) -> Dra
     return draw
 
 
+def ranked(errors: Sequence[float]) -> Draw:
+    """The errors without each block, with noise that changes the order of neighbors."""
+    return lambda random: make_lesion([e + 0.01 * random.standard_normal() for e in errors], baseline=0.06)
+
+
 def several(rising: Sequence[float]) -> Draw:
     return lambda random: make_multi_lesion([0.05 + r * (1 + 0.01 * random.standard_normal()) for r in rising])
 
@@ -243,6 +248,17 @@ def _residual(**draws: Draw) -> list[Network]:
     return [Network({"depth": 110, "ordering": FULL}, 0.06, analyses=draws)]
 
 
+def _recipes(*profiles: Sequence[float]) -> list[Network]:
+    """A recipe for each profile of errors without each block."""
+    return [
+        Network(
+            {"depth": 56, "ordering": FULL, "augmentation": augmentation}, 0.06, analyses={"lesion": ranked(profile)}
+        )
+        for augmentation, profile in zip(("none", "crop_flip"), profiles, strict=True)
+    ]
+
+
+RISING = [0.06 + 0.01 * block for block in range(12)]
 HALF, HALF_CARRIED = scale(0.5, 0.5), scale(0.5, 1)
 PLAIN, ID = shortcut("none"), shortcut("identity")
 GATE6, GATE7 = shortcut("exclusive_gate", bias=-6), shortcut("exclusive_gate", bias=-7)
@@ -270,6 +286,16 @@ def _warm(iterations: int, error: float) -> Network:
 
 def _ratio(fields: Mapping[str, Any], change: float) -> Network:
     return Network(fields, analyses={"norm_preservation": norms(0.02, change)})
+
+
+def _unnormalized(*, batch: float, none: float, skip_init: float) -> list[Network]:
+    """Increases of the error without a block, of deep networks with batch norm and without any norm."""
+    shares = {"identity": {"batch": batch, "none": none}, "skip_init": {"none": skip_init}}
+    return [
+        Network({"shortcut": shortcut, "norm": norm, "depth": 110}, analyses={"lesion": lesions(0.1, share, share)})
+        for shortcut, by_norm in shares.items()
+        for norm, share in by_norm.items()
+    ]
 
 
 TRUE: dict[str, list[Network]] = {
@@ -348,8 +374,10 @@ TRUE: dict[str, list[Network]] = {
     "Z8": [Network(PROJECTED, analyses={"spectrum": distances(1e-6, 0.01, 0.15)})],
     "Z9": [Network(PROJECTED, seconds=1.02), Network(BARE)],
     "Z10": [Network({**PROJECTED, "depth": d}, e) for d, e in ((166, 0.1), (274, 0.09), (634, 0.055), (1003, 0.02))],
+    "D1": _unnormalized(batch=0.005, none=0.1, skip_init=0.005),
     "M1": _cells((scale(1, 0.136), START), (ID, EXPLODES)),
     "S1": _residual(saliency=salient(0.3)),
+    "G1": _recipes(RISING, RISING[::-1]),
 }
 """Claim -> networks of which it is true."""
 
@@ -425,9 +453,11 @@ FALSE: dict[str, list[Network]] = {
     "Z8": [Network(PROJECTED, analyses={"spectrum": distances(0.2, 0.5, 0.9)})],
     "Z9": [Network(PROJECTED, seconds=1.5), Network(BARE)],
     "Z10": [Network({**PROJECTED, "depth": d}, e) for d, e in ((166, 0.02), (274, 0.035), (634, 0.06), (1003, 0.1))],
+    "D1": _unnormalized(batch=0.1, none=0.01, skip_init=0.05),
     "M1": _cells((scale(1, 0.136), EXPLODES), (ID, START)),
     "S1": _residual(saliency=salient(-0.3)),
+    "G1": _recipes(RISING, RISING),
 }
 """Claim -> networks of which it is false. What is counted (V7, V11) holds of every network of its shape."""
-UNTESTABLE = ("D1", "T1", "I1", "G1", "C1")
+UNTESTABLE = ("T1", "I1", "C1")
 """Claims that nothing decides yet."""

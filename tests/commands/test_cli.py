@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from torchvision import models
 
+from resablate.adapters import pretrained_builder
 from resablate.commands import tables
 from resablate.commands.assignments import parse_duration
 from resablate.commands.tables import TABLES
@@ -26,9 +27,9 @@ from resablate.errors import DatasetError
 from resablate.measurement import Measurement
 from resablate.registry import Registry
 from resablate.result import TrialResult
-from resablate.scheduling import analyze as analyze_module
 from resablate.scheduling import run as run_module
 from resablate.tracking import open_tracker
+from resablate.tracking.leases import this_process
 from resablate.training.loop import Training
 from tests.commands.shell import Ran, Shell
 from tests.factories import make_test
@@ -306,7 +307,7 @@ def cli_fields() -> list[str]:
 
 
 def test_list_without_a_table_names_them(shell: Shell) -> None:
-    assert shell("list").out.split() == [*(f"{name}," for name in TABLES), "fields"]
+    assert shell("list").out.split() == [*(f"{name}," for name in TABLES), "fields,", "json"]
 
 
 def test_a_row_with_markup_in_its_name_is_shown_as_it_is(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -354,7 +355,7 @@ def test_check_and_a_dry_run_say_how_trials_are_packed(
     shell.write(changed(axes={"seed": [0, 1, 2], "learning_rate": [0.1, 0.2]}, resources=resources))
     make_database(shell.folder)
     for words in (["check", "tiny.yaml"], ["sweep", "tiny.yaml", "--dry-run"]):
-        assert [line for line in shell(*words).out.splitlines() if "pack" in line] == said
+        assert [line for line in shell(*words).out.splitlines() if line.startswith("packs: ")] == said
 
 
 @pytest.mark.usefixtures("nothing_runs")
@@ -394,7 +395,7 @@ def test_a_trial_prints_its_outcome_and_is_not_run_twice(shell: Shell, no_figure
 
 
 def test_analyze_a_run_a_key_and_a_sweep(shell: Shell, no_figures: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(analyze_module, "draw_all", lambda result: {})
+    monkeypatch.setattr("resablate.figures.draw_all", lambda result: {})
     make_database(shell.folder)
     shell("trial", *KNOBS)
     tracker = open_tracker()
@@ -470,9 +471,35 @@ def test_analyze_a_network_that_nobody_here_wrote(shell: Shell, folder_of_three_
     assert len(rows) == 8
 
 
+def test_analyze_the_weights_of_a_cifar_code_base(shell: Shell, folder_of_three_classes: list[str]) -> None:
+    """A file as akamaster/pytorch_resnet_cifar10 saves it: beside the best precision, from a data-parallel network."""
+    theirs = torch.nn.DataParallel(pretrained_builder("akamaster:resnet20")(num_classes=3))
+    torch.save({"state_dict": theirs.state_dict(), "best_prec1": 91.7}, shell.folder / "resnet20.th")
+    options = [*folder_of_three_classes, "--weights", "resnet20.th", "--folder", "found"]
+    words = ["lesion.crop=32", "branch_ablation.crop=32", "path_count"]
+    ran = shell("analyze", "akamaster:resnet20", *words, *options)
+    assert ran.code == 0, ran.err
+    assert re.search(r"branch_ablation\(crop=32\) +mean_loss_increase_by_mean +\S+ +nats", ran.out)
+    for name in ("lesion_crop_32", "branch_ablation_crop_32"):
+        rows = (shell.folder / "found" / f"{name}.csv").read_text().splitlines()
+        assert len(rows) == 1 + 9, "three blocks in each of three stages"
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
+        (
+            ["timm:vgg11", "--weights", "five.pth", "lesion.crop=32"],
+            "VGG: no two activations of one shape are added anywhere",
+        ),
+        (
+            ["akamaster:resnet20", "--weights", "five.pth", "lesion.crop=32"],
+            r"not the weights of akamaster:resnet20: there is no linear\.weight among conv1\.weight, .* and \d+ more",
+        ),
+        (
+            ["torchvision:resnet34", "--weights", "five.pth", "lesion.crop=32"],
+            r"(?s)not the weights of torchvision:resnet34.*missing, \d+: layer1\.2\.conv1\.weight, .* and \d+ more",
+        ),
         (["torchvision:resnet18", "--weights", "five.pth", "lesion.crop=32"], "tells 5 classes apart.* has 3"),
         (["torchvision:resnet18", "--weights", "none.pth"], r"none\.pth: no such file"),
         (["torchvision:resnet18"], "torchvision:resnet18: needs --weights FILE"),
@@ -540,7 +567,7 @@ def test_exit_code_1_where_a_trial_failed(shell: Shell, no_figures: None, monkey
     assert ran.code == 1
     assert re.fullmatch(r"tiny: 2 trials, 1 complete before, 1 failed before; \d+ s\n", ran.out)
     ran = shell("status", "tiny")
-    assert ran.code == 0
+    assert ran.code == 1, "a trial failed"
     first, heading, row = ran.out.splitlines()
     assert first == "tiny: 2 trials: 0 pending, 0 running, 1 finished, 0 diverged, 0 pruned, 1 failed"
     assert heading.split() == ["trial", "key", "state", "epochs", "reason"]
@@ -594,11 +621,15 @@ def test_status_of_a_sweep_that_was_killed_says_that_nobody_runs_it(shell: Shell
     make_database(shell.folder)
     tracker = open_tracker()
     plan = final_plan({"seed": [0, 1]})
-    tracker.start_sweep(plan.sweep, trials=plan.trials, command="")
+    gone = this_process()._replace(start="1")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("resablate.tracking.mlflow_leases.this_process", lambda: gone)
+        tracker.start_sweep(plan.sweep, trials=plan.trials, command="")
     tracker.start_trial(plan.trials[0])
     ran = shell("status", "tiny")
     assert (ran.code, "1 pending, 1 running, 0 finished" in ran.out) == (0, True)
     assert "no process here runs it" in ran.err
+    assert f"sweep 'tiny' was left open by {gone}, which has ended; run it again to continue" in ran.out
     (shell.folder / ".resablate" / "tiny").mkdir(parents=True)
     with (shell.folder / ".resablate" / "tiny" / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -16,7 +16,10 @@ from resablate.checkups import CHECKUPS, Scope, disks
 from resablate.processes import process_start
 from resablate.scheduling.ray_sessions import mark_sessions
 from resablate.storage.spool import write_spooled
-from resablate.tracking.ownership import OWNER
+from resablate.sweep import parse_sweep
+from resablate.tracking import MlflowTracker
+from resablate.tracking.leases import this_process
+from resablate.tracking.mlflow_leases import OWNER
 from tests.commands.shell import Shell
 from tests.factories import make_result
 from tests.scheduling.tiny import BASE
@@ -107,8 +110,6 @@ class Broken:
 
     @staticmethod
     def owner(pid: int) -> str:
-        from resablate.tracking.ownership import this_process
-
         return this_process()._replace(process=str(pid), start="1").tag
 
     def break_study(self) -> None:
@@ -223,8 +224,20 @@ def test_a_sweep_that_runs_is_left_alone(shell: Shell) -> None:
         (shell.folder / ".resablate" / "grid" / "trials" / "k" / "x.partial").touch()
         ran = shell("doctor", "--mend")
     assert ran.code == 0
-    assert "grid: a process runs it, so it is not looked at" in ran.out
+    assert "grid: a process in this folder runs it, so it is not looked at" in ran.out
     assert (shell.folder / ".resablate" / "grid" / "trials" / "k" / "x.partial").exists()
+
+
+def test_a_sweep_that_is_leased_is_left_alone(shell: Shell) -> None:
+    """Also where it is run in another folder, or on another machine."""
+    tracker = MlflowTracker(make_database(shell.folder))
+    sweep = parse_sweep(grid())
+    tracker.start_sweep(sweep, trials=[], command="")
+    tracker.start_trial(make_result(seed=0).spec)
+    ran = shell("doctor", "--mend")
+    assert (ran.code, kinds(ran.out)) == (0, Counter()), ran.out
+    assert f"grid: {this_process()} runs it, so it is not looked at" in ran.out
+    assert [lease.keys for lease in tracker.leases()] == [{make_result(seed=0).key}]
 
 
 def test_a_name_that_nobody_knows(shell: Shell) -> None:

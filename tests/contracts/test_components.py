@@ -34,6 +34,13 @@ CANDIDATES: tuple[Any, ...] = (
 """Values of every plain kind; an argument takes some of them, or a name in a table of its own."""
 NEEDS: Mapping[str, Mapping[str, Any]] = {
     "schedule.warmup_learning_rate": {"schedule.warmup_iterations": 9},
+    "schedule.warm_up": {"schedule.warmup_iterations": 9},
+    "network.projection": {"network.transition": "projection"},
+    "network.stem": {"ordering": "full_preactivation"},
+    "resnet.bottleneck_stride": {"network.block": "bottleneck", "depth": 20},
+    "imagenet_resnet.bottleneck_stride": {"depth": 50},
+    "network.cardinality": {"network.block": "bottleneck", "depth": 20},
+    "network.stages": {"network.block": "single", "depth": 62},
     "network.stage_preactivation": {"ordering": "full_preactivation", "network.transition": "projection"},
 }
 """What else must be set for an argument to have an effect."""
@@ -58,7 +65,7 @@ def other_values(table: Registry[Any], name: str, argument: str) -> list[Any]:
             checked = checked_argument(hint, default, value)
         except ValueError:
             continue
-        if checked != default and type(checked) is type(value):
+        if checked != default and type(checked) is type(value) and checked not in found:
             found.append(checked)
     return found
 
@@ -189,7 +196,8 @@ def test_a_value_of_the_wrong_kind_is_one_clear_line(
 )
 def test_an_argument_is_part_of_the_key_and_a_param(field: str, name: str, argument: str) -> None:
     axis = f"{field}.{argument}"
-    base = {field: name, "batch_size": 2, **FITS.get(name, {}), **NEEDS.get(axis, {})}
+    needed = NEEDS.get(f"{name}.{argument}", NEEDS.get(axis, {}))
+    base = {field: name, "batch_size": 2, **FITS.get(name, {}), **needed}
     before = check_trial(TrainSpec.parse(base))
     keys: dict[str, Any] = {before.key: before.params()[axis]}
     for value in other_values(TABLES[field], name, argument):

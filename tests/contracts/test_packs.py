@@ -12,7 +12,7 @@ from resablate.regularizers import REGULARIZERS
 from resablate.schedules import SCHEDULES
 from resablate.shortcuts import SHORTCUTS
 from resablate.training import Pack, Training
-from tests.networks import make_examples, make_generator, smallest_depth
+from tests.networks import ORDER_NAMES, SHORTCUT_NAMES, make_examples, make_generator, smallest_depth
 from tests.training.packs import largest_gap
 
 SIDES: dict[str, Any] = {"depth": 8, "width": 2, "in_channels": 1, "num_classes": 3}
@@ -24,6 +24,15 @@ OWN = {
 }
 """Values of the arguments in which members may differ."""
 TEN_STEPS = 1e-12
+ALONE = {"stochastic_shortcut": "each member draws for its own examples, which no layer of a pack does"}
+"""Shortcuts that do not pack."""
+LATER = [name for name in SHORTCUTS if name not in (*ALONE, *SHORTCUT_NAMES)]
+IN_ORDERINGS = [
+    *itertools.product(SHORTCUT_NAMES, ORDER_NAMES),
+    *itertools.product(LATER, ["full_preactivation"]),
+    *(("identity", ordering) for ordering in ORDERINGS if ordering not in ORDER_NAMES),
+]
+"""He et al.'s shortcuts in all of their orderings; every other row of either table once."""
 
 
 def make_training(member: int, **fields: Any) -> Training:
@@ -68,12 +77,15 @@ def check(bound: float = TEN_STEPS, **fields: Any) -> None:
         assert largest_gap(member, one) <= bound
 
 
-@pytest.mark.parametrize(("shortcut", "ordering"), list(itertools.product(SHORTCUTS, ORDERINGS)))
+@pytest.mark.parametrize(("shortcut", "ordering"), IN_ORDERINGS)
 def test_every_shortcut_in_every_ordering(shortcut: str, ordering: str) -> None:
     check(shortcut=shortcut, ordering=ordering)
 
 
-@pytest.mark.parametrize(("shortcut", "transition"), list(itertools.product(SHORTCUTS, TRANSITIONS)))
+@pytest.mark.parametrize(
+    ("shortcut", "transition"),
+    [*itertools.product(SHORTCUT_NAMES, TRANSITIONS), *itertools.product(LATER, ["projection"])],
+)
 def test_every_shortcut_with_every_transition(shortcut: str, transition: str) -> None:
     check(shortcut=shortcut, transition=transition, ordering="full_preactivation")
 
@@ -96,13 +108,16 @@ def test_every_schedule(schedule: str) -> None:
 
 
 # Where a gradient is 0 but for rounding, AdamW divides that rounding by its own size and 1e-8: 1e-17 becomes 1e-9.
-@pytest.mark.parametrize(("optimizer", "bound"), [("sgd", TEN_STEPS), ("adamw", 1e-8)])
-def test_every_optimizer(optimizer: str, bound: float) -> None:
-    assert {"sgd", "adamw"} == set(OPTIMIZERS)
-    check(bound, optimizer=optimizer, learning_rate=0.01)
+# Muon turns gradients in bfloat16, whose rounding the order of sums may tip over: 8 bits, in steps of 0.01.
+BOUNDS = {"adamw": 1e-8, "muon": 1e-2}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_optimizer(optimizer: str) -> None:
+    check(BOUNDS.get(optimizer, TEN_STEPS), optimizer=optimizer, learning_rate=0.01)
 
 
 def test_every_row_packs() -> None:
     """A new row says so, or is named here with the reason why not."""
-    assert all(shortcut.packs for shortcut in SHORTCUTS.values())
+    assert {name for name, shortcut in SHORTCUTS.items() if not shortcut.packs} == set(ALONE)
     assert all(getattr(regularizer, "packs", False) for regularizer in REGULARIZERS.values())

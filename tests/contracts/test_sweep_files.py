@@ -56,6 +56,8 @@ def test_the_header_names_the_cost(path: Path) -> None:
         ("veit_effective_paths", 2),
         ("veit_resnet110", 1),
         ("veit_stochastic_depth", 0),
+        ("huang_stochastic_depth", 0),
+        ("table1_ten_years_later", 0),
         ("fashion_mnist", 0),
     ],
 )

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from resablate.component import Component
-from resablate.errors import TrackingError, UnknownSweep
+from resablate.errors import LeaseLost, LeaseTaken, TrackingError, TrialComplete, UnknownSweep
 from resablate.measurement import AnalysisResult, FailedMeasurement, Measurement
 from resablate.question import Question
 from resablate.result import TrialResult, weights_file
 from resablate.sweep import SweepSpec, parse_sweep
 from resablate.tracking import MemoryTracker, MlflowTracker, Tracker
+from resablate.tracking.folder_tracker import FolderTracker
 from tests.factories import make_lesion, make_measurement, make_result
 from tests.tracking.databases import make_database
 
@@ -38,11 +39,18 @@ def count_in_mlflow(uri: str, key: str) -> int:
     return len(client.search_runs(everywhere, f"tags.`resablate.key` = '{key}'"))
 
 
-@pytest.fixture(params=["memory", "mlflow"])
+@pytest.fixture(params=["memory", "folder", "mlflow"])
 def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
     if request.param == "memory":
         memory = MemoryTracker()
-        yield Case(memory, lambda: memory, lambda key: sum(run.spec.key == key for run in memory.runs))
+        yield Case(memory, lambda: MemoryTracker(memory), lambda key: sum(run.spec.key == key for run in memory.runs))
+    elif request.param == "folder":
+        folder = tmp_path / "records"
+        yield Case(
+            FolderTracker(folder),
+            lambda: FolderTracker(folder),
+            lambda key: len({path.parents[1] for path in folder.glob(f"*/*/{key}")}),
+        )
     else:
         uri = make_database(tmp_path)
         yield Case(MlflowTracker(uri), lambda: MlflowTracker(uri), lambda key: count_in_mlflow(uri, key))
@@ -175,15 +183,76 @@ def test_a_running_trial_of_another_sweep_is_left_alone(case: Case) -> None:
     case.tracker.start_trial(result.spec)
     second = case.again()
     start(second, make_sweep("second"))
+    with pytest.raises(LeaseTaken, match=f"trial {result.key} is being trained by sweep 'first' \\(process "):
+        second.start_trial(result.spec)
+    assert case.count_runs(result.key) == 1
+    run(case.tracker, result)
+    with pytest.raises(TrialComplete, match=f"trial {result.key} is complete"):
+        second.start_trial(result.spec)
+    assert case.count_runs(result.key) == 1
+    assert [stored.to_json() for stored in case.again().load_sweep("second").results] == [result.to_json()]
+
+
+def test_a_trial_that_its_sweep_has_left_is_free(case: Case) -> None:
+    result = make_result(seed=0)
+    start(case.tracker, make_sweep("first"))
+    case.tracker.start_trial(result.spec)
+    case.tracker.release_sweep()
+    second = case.again()
+    start(second, make_sweep("second"))
     run(second, result)
-    assert case.count_runs(result.key) == 2
+    assert [state.status for state in case.again().states("first").values()] == ["finished"]
+
+
+def test_a_submission_is_closed_however_its_process_leaves_it(case: Case) -> None:
+    claim = case.tracker.claim_sweep("seeds")
+    assert [(lease.claim.submission, lease.state) for lease in case.again().leases()] == [(claim, "held")]
+    case.tracker.release_sweep()
+    assert case.again().leases() == []
+    with pytest.raises(UnknownSweep):
+        case.again().submitted("seeds")
+
+    start(case.tracker, make_sweep())
+    case.tracker.start_trial(make_result(seed=0).spec)
+    [lease] = case.again().leases()
+    assert (lease.claim.sweep, lease.state, lease.keys) == ("seeds", "held", {make_result(seed=0).key})
+    case.tracker.release_sweep()
+    assert case.again().leases() == []
+    assert [state.status for state in case.again().states("seeds").values()] == ["interrupted"]
+
+
+def test_who_has_lost_the_lease_writes_nothing_more(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this process leaves open counts as given up where it begins the sweep again."""
+    monkeypatch.setattr("resablate.tracking.mlflow_leases.BEAT_SECONDS", 0.0)
+    result = make_result(seed=0)
+    start(case.tracker, make_sweep())
+    case.tracker.start_trial(result.spec)
+    case.tracker.log_epoch(result.key, result.history[0])
+    second = case.again()
+    start(second, make_sweep())
+    writes: list[Callable[[], object]] = [
+        case.tracker.keep_alive,
+        lambda: case.tracker.note_trial(result.spec),
+        lambda: case.tracker.start_trial(make_result(seed=1).spec),
+        lambda: case.tracker.log_epoch(result.key, result.history[1]),
+        lambda: case.tracker.finish_trial(result, weights={}, figures={}),
+        lambda: case.tracker.end_sweep("finished"),
+    ]
+    for write in writes:
+        with pytest.raises(LeaseLost, match=r"the lease of sweep 'seeds' is lost: .*process \d+ on \S+ runs it now"):
+            write()
+    state = case.again().states("seeds")[result.key]
+    assert (state.status, state.epoch) == ("interrupted", 1)
+    run(second, result)
+    assert case.count_runs(result.key) == 1
 
 
 def test_a_complete_result_stands_before_a_failed_one(case: Case) -> None:
     start(case.tracker, make_sweep("first"))
+    second = case.again()
+    start(second, make_sweep("second"))
+    run(second, make_result(seed=0, status="failed"))
     run(case.tracker, make_result(seed=0))
-    start(case.tracker, make_sweep("second"))
-    run(case.tracker, make_result(seed=0, status="failed"))
     [stored] = case.again().load_sweep("second").results
     assert stored.status == "finished"
 
@@ -489,3 +558,47 @@ def test_a_sweep_that_is_not_there_is_told_from_a_store_that_is_not(case: Case) 
     start(case.tracker, make_sweep())
     with pytest.raises(UnknownSweep, match="no sweep called 'nothing'"):
         case.again().load_sweep("nothing")
+
+
+def test_what_is_set_aside_stays_and_counts_nowhere(case: Case, tmp_path: Path) -> None:
+    result = finished(case, tmp_path)
+    run_id, _ = case.again().load_trial(result.key)
+    keeping = case.again().keeping()
+    keeping.supersede(run_id)
+    assert case.again().complete_keys() == {}
+    assert case.again().states("seeds") == {}
+    assert case.again().load_sweep("seeds").results == []
+    again = case.again()
+    start(again, make_sweep())
+    run(again, result)
+    assert case.again().complete_keys().keys() == {result.key}
+    assert case.again().complete_keys()[result.key] != run_id or isinstance(again, FolderTracker)
+    assert len(case.again().load_sweep("seeds").results) == 1
+
+
+def test_results_say_which_code_made_them(case: Case) -> None:
+    start(case.tracker, make_sweep())
+    told = make_result(seed=0).model_copy(update={"versions": {"source": "model=1 training=2"}})
+    run(case.tracker, told)
+    run(case.tracker, make_result(seed=1).model_copy(update={"versions": {}}))
+    runs = case.again().complete_keys()
+    assert case.again().keeping().made_with(runs.values()) == {runs[told.key]: "model=1 training=2"}
+    assert case.again().keeping().made_with([]) == {}
+
+
+def test_a_sweep_is_forgotten_and_no_other(case: Case) -> None:
+    assert case.again().keeping().sweeps() == []
+    for name, seed in (("first", 0), ("second", 1)):
+        start(case.tracker, make_sweep(name))
+        run(case.tracker, make_result(seed=seed))
+        case.tracker.end_sweep("finished")
+    assert set(case.again().keeping().sweeps()) == {"first", "second"}
+    assert case.again().keeping().forget_sweep("first") == 1
+    assert case.again().keeping().sweeps() == ["second"]
+    assert case.again().complete_keys().keys() == {make_result(seed=1).key}
+    with pytest.raises(UnknownSweep, match="no sweep called 'first'"):
+        case.again().keeping().forget_sweep("first")
+    again = case.again()
+    start(again, make_sweep("first"))
+    run(again, make_result(seed=0))
+    assert len(case.again().load_sweep("first").results) == 2, "the other sweep's counts here too"

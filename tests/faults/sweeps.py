@@ -46,16 +46,19 @@ class SweepProcess:
     plan: SweepPlan
     uri: str
     words: Sequence[str] = ("--inline",)
+    program: str = "resablate"
+    """The module that is run."""
     environment: dict[str, str] = field(default_factory=dict)
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
     process: subprocess.Popen[str] | None = None
 
     def start(self, *more: str) -> None:
         """Begin it, as the leader of a process group."""
-        content = self.plan.sweep.model_dump(mode="json", exclude={"search", "question"})
+        left_out = {"question"} if self.plan.adaptive else {"search", "question"}
+        content = self.plan.sweep.model_dump(mode="json", exclude=left_out, exclude_defaults=self.plan.adaptive)
         (self.folder / "tiny.yaml").write_text(yaml.safe_dump(content))
         environment = os.environ | {"OMP_NUM_THREADS": "1", MARK: self.mark} | self.environment
-        command = [sys.executable, "-m", "resablate", "sweep", "tiny.yaml", *self.words, *more]
+        command = [sys.executable, "-m", self.program, "sweep", "tiny.yaml", *self.words, *more]
         with (self.folder / "out").open("w") as out, (self.folder / "err").open("w") as err:
             self.process = subprocess.Popen(
                 [*command, "--tracking-uri", self.uri],

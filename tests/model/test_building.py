@@ -55,8 +55,8 @@ def test_a_shortcut_brings_its_arguments(shortcut: ComponentLike) -> None:
 @pytest.mark.parametrize(
     ("keywords", "message"),
     [
-        ({"batch_norm": True}, "network 'resnet' takes block, transition, stage_preactivation; got batch_norm=True"),
-        ({"shortcut_args": {"bias": 1}}, "takes block, transition, stage_preactivation; got shortcut_args="),
+        ({"batch_norm": True}, "network 'resnet' takes block, transition, .*; got batch_norm=True"),
+        ({"shortcut_args": {"bias": 1}}, "takes block, transition, .*; got shortcut_args="),
         ({"network": "vgg", "block": "basic"}, "network 'vgg' takes batch_norm; got block='basic'"),
         ({"network": {"name": "vgg", "block": "basic"}}, "network 'vgg' takes batch_norm; got block='basic'"),
         ({"shortcut": {"name": "identity", "bias": -6}}, "shortcut 'identity' takes no argument; got bias=-6"),
@@ -73,7 +73,7 @@ def test_an_argument_that_is_not_taken_is_an_error(keywords: dict[str, Any], mes
         build_network(**keywords)
 
 
-@pytest.mark.parametrize("argument", ["block", "transition", "stage_preactivation"])
+@pytest.mark.parametrize("argument", ["block", "transition", "stage_preactivation", "stem", "projection"])
 def test_a_choice_in_no_table_is_answered_with_the_rows(argument: str) -> None:
     with pytest.raises(UnknownName, match=f"^unknown {argument} 'none' .known: "):
         build_network(**{argument: "none"})  # type: ignore[arg-type]
@@ -99,8 +99,20 @@ def test_depth_and_width_are_the_network_s_own_where_they_are_not_given() -> Non
 
 def test_the_arguments_of_the_networks() -> None:
     assert {name: dict(NETWORKS.arguments(name)) for name in NETWORKS} == {
-        "resnet": {"block": "basic", "transition": "pad", "stage_preactivation": "projected"},
-        "imagenet_resnet": {"transition": "projection"},
+        "resnet": {
+            "block": "basic",
+            "transition": "pad",
+            "stage_preactivation": "projected",
+            "stages": 3,
+            "stem": "activated",
+            "stem_width": None,
+            "projection": "by_ordering",
+            "bottleneck_stride": "first",
+            "cardinality": 1,
+            "branch_dropout": 0.0,
+            "convolution_bias": False,
+        },
+        "imagenet_resnet": {"transition": "projection", "bottleneck_stride": "middle"},
         "vgg": {"batch_norm": True},
     }
     assert all(NETWORKS.types(name).keys() == NETWORKS.arguments(name).keys() for name in NETWORKS)

@@ -1,6 +1,8 @@
 import math
+from collections.abc import Callable
 
 import pytest
+import torch
 
 from resablate.schedules import SCHEDULES
 from resablate.schedules.constant import constant
@@ -79,7 +81,49 @@ def test_the_arguments_of_the_rows() -> None:
         "decay_factor": 0.1,
         "warmup_iterations": 0,
         "warmup_learning_rate": 0.01,
+        "warm_up": "constant",
     }
     assert not SCHEDULES.arguments("one_cycle")
     assert not SCHEDULES.arguments("constant")
     assert SCHEDULES.types("steps").keys() == SCHEDULES.arguments("steps").keys()
+
+
+def rates_of(make: Callable[[torch.optim.Optimizer], torch.optim.lr_scheduler.LRScheduler], total: int) -> list[float]:
+    """The rate of each step as one of torch's schedulers sets it, from 0.2."""
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.2)
+    scheduler, found = make(optimizer), list[float]()
+    for _ in range(total):
+        found.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return found
+
+
+schedulers = torch.optim.lr_scheduler
+RISE = 10
+OF_TORCH = {
+    "cosine": (lambda o, n: schedulers.CosineAnnealingLR(o, n, eta_min=0.01), {"final_learning_rate": 0.01}),
+    "linear": (
+        lambda o, n: schedulers.LinearLR(o, start_factor=1, end_factor=0.05, total_iters=n),
+        {"final_learning_rate": 0.01},
+    ),
+    "exponential": (lambda o, n: schedulers.ExponentialLR(o, 0.05 ** (1 / n)), {"final_factor": 0.05}),
+}
+
+
+@pytest.mark.parametrize("name", OF_TORCH)
+def test_a_schedule_is_torch_s(name: str) -> None:
+    make, arguments = OF_TORCH[name]
+    expected = rates_of(lambda optimizer: make(optimizer, 50), 50)
+    assert [SCHEDULES[name](i, 50, learning_rate=0.2, **arguments) for i in range(50)] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", [*OF_TORCH, "steps"])
+def test_a_linear_warm_up_is_torch_s(name: str) -> None:
+    """LinearLR from a quarter of the rate, and then the schedule over the steps that are left."""
+    arguments = OF_TORCH[name][1] if name in OF_TORCH else {"warm_up": "linear", "milestones": ()}
+    rise = rates_of(lambda o: schedulers.LinearLR(o, start_factor=0.25, total_iters=RISE), RISE)
+    known = {"learning_rate": 0.2, **arguments}
+    warmed = [SCHEDULES[name](i, 50, warmup_iterations=RISE, warmup_learning_rate=0.05, **known) for i in range(50)]
+    assert warmed[:RISE] == pytest.approx(rise)
+    assert warmed[RISE:] == pytest.approx([SCHEDULES[name](i, 50 - RISE, **known) for i in range(50 - RISE)])

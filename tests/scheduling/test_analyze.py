@@ -38,7 +38,7 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> MemoryTracker:
         raise AssertionError("nothing is trained again")
 
     monkeypatch.setattr(Training, "run_epoch", train)
-    monkeypatch.setattr(analyze, "draw_all", lambda result: {"lesion": b"png"})
+    monkeypatch.setattr("resablate.figures.draw_all", lambda result: {"lesion": b"png"})
     return memory
 
 

@@ -48,7 +48,7 @@ def make(**axes: Any) -> tuple[TrainSpec, ...]:
         (2, 6, [6, 6]),
         (2, 99, [6, 6]),
         (2, 1, [1] * 12),
-        (5, 4, [2, 2, 3, 2, 3]),
+        (5, 4, [3, 3, 2, 2, 2]),
         (12, 4, [1] * 12),
         (40, 4, [1] * 12),
     ],
@@ -88,6 +88,14 @@ def test_what_is_trained_in_less_than_it_takes_to_measure_is_not_packed() -> Non
         "measuring how many trials train fastest as one, for networks of one shape",
         "packs: 3 packs of 4 trials",
     ]
+
+
+def test_the_longest_packs_are_first() -> None:
+    trials = final_plan({"depth": [8, 14], "seed": [0, 1, 2, 3]}).trials
+    packs = pack_sizes("auto", slots=2, measure=Measured(depth14=4)).packs(trials)
+    assert [(pack[0].depth, len(pack)) for pack in packs] == [(14, 4), *[(8, 1)] * 4]
+    packs = pack_sizes("auto", slots=2, measure=Measured()).packs(trials)
+    assert [spec.key for (spec,) in packs] == [spec.key for spec in trials], "no packs, no other order"
 
 
 def test_what_cannot_be_packed_is_left_alone() -> None:

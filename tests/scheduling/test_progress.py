@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -189,3 +190,29 @@ def test_an_event_takes_no_longer_with_a_hundred_times_the_trials(terminal: bool
 )
 def test_clock(seconds: float, text: str) -> None:
     assert clock(seconds) == text
+
+
+def test_the_time_left_has_the_spread_of_the_trials_pace(watch: Watch) -> None:
+    specs = [TrainSpec(seed=seed, epochs=1) for seed in range(5)]
+    text = io.StringIO()
+    console = Console(file=text, width=200)
+    with SweepProgress(specs, label=TrainSpec.label, work=lambda spec: 1.0, console=console) as progress:
+        for spec, seconds in zip(specs, (8, 10, 12), strict=False):
+            progress.started(spec)
+            watch.now += seconds
+            progress.epoch(spec.key, 1, 0.5)
+            progress.ended_with(make_result(seed=spec.seed, epochs=1))
+    *_, second, third = text.getvalue().splitlines()
+    assert second.endswith("left"), "two trials say little of the spread"
+    # Two standard errors of 8, 10 and 12 s are 2 * 2 / sqrt(3) = 2.31 s of 10: 23 % of what is left.
+    left = re.search(r"about (\d+) s left \((\d+) s to (\d+) s\)", third)
+    assert left
+    middle, low, high = map(int, left.groups())
+    assert (low, high) == (pytest.approx(0.769 * middle, abs=1), pytest.approx(1.231 * middle, abs=1))
+
+
+def test_a_notebook_has_a_bar() -> None:
+    progress = SweepProgress(
+        SPECS, label=TrainSpec.label, work=lambda spec: 1.0, console=Console(file=io.StringIO(), force_jupyter=True)
+    )
+    assert not progress._bar.disable  # pyright: ignore[reportPrivateUsage]

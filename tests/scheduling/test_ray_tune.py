@@ -39,6 +39,7 @@ from resablate.scheduling.ray_trainable import PackTrainable, keys_of
 from resablate.sweep import Resources
 from resablate.tracking import MemoryTracker, open_tracker
 from resablate.trial import Trial
+from tests.faults.sweeps import runs_of
 from tests.listening import check_doors, family, listening
 from tests.scheduling.ray_home import ray_home
 from tests.scheduling.tiny import ANALYSES, numbers, tiny_plan
@@ -285,8 +286,9 @@ def test_resources_that_no_node_can_give(
 ) -> None:
     monkeypatch.setattr(run, "check_machine", lambda **asked: None)  # as in a submitted job
     with pytest.raises(ResourceError, match=rf"asks for {asked}, which no node can give \(nodes: 2 CPUs and 0 GPUs\)"):
-        run_on_ray(tiny_plan(FOUR, resources=resources), f"sqlite:///{tmp_path}/mlflow.db")
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+        run_on_ray(tiny_plan(FOUR, resources=resources), make_database(tmp_path))
+    assert runs_of(f"sqlite:///{tmp_path}/mlflow.db") == []
+    assert not (tmp_path / ".resablate").exists()
 
 
 def test_how_many_trials_fit_at_a_time() -> None:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,8 @@ from resablate.spec import TrainSpec
 from resablate.storage.spool import spooled
 from resablate.sweep import SweepSpec, parse_sweep
 from resablate.tracking import MemoryTracker, Tracker
+from resablate.tracking.leases import Lease, this_process
+from resablate.tracking.record_keeping import RecordKeeping
 from resablate.tracking.tracker import SweepRecord, SweepStatus, TrialState
 from tests.factories import make_lesion, make_result
 
@@ -43,6 +46,18 @@ class FaultyTracker(Tracker):
         if method in self._broken:
             raise OSError(f"{method}: the tracker is gone")
 
+    def claim_sweep(self, name: str) -> str:
+        return self.kept.claim_sweep(name)
+
+    def adopt_claim(self, claim: str) -> None:
+        self.kept.adopt_claim(claim)
+
+    def release_sweep(self) -> None:
+        self.kept.release_sweep()
+
+    def leases(self, *, watch_seconds: float = 0.0) -> list[Lease]:
+        return self.kept.leases(watch_seconds=watch_seconds)
+
     def start_sweep(self, sweep: SweepSpec, *, trials: Sequence[TrainSpec], command: str) -> None:
         self._called("start_sweep")
         self.kept.start_sweep(sweep, trials=trials, command=command)
@@ -67,9 +82,18 @@ class FaultyTracker(Tracker):
         self._called("finish_trial", result.spec.seed)
         self.kept.finish_trial(result, weights=weights, figures=figures)
 
+    def keeping(self) -> RecordKeeping:
+        return self.kept.keeping()
+
     def update_cells(self, sweep: str, *, cell: str | None = None) -> None:
         if not self.away:
             self.kept.update_cells(sweep, cell=cell)
+
+    def file_report(self, sweep: str, folder: Path, *, note: str) -> None:
+        self.kept.file_report(sweep, folder, note=note)
+
+    def links(self, sweep: str) -> dict[str, str]:
+        return self.kept.links(sweep)
 
     def check_results(self, runs: Mapping[str, str]) -> dict[str, str]:
         return self.kept.check_results(runs)
@@ -160,13 +184,16 @@ def files(folder: Path) -> list[str]:
 def test_a_result_lies_in_the_spool_before_it_is_filed_and_not_afterwards(spool: Path) -> None:
     tracker = FaultyTracker()
     writer = started(tracker, spool)
-    tracker.gate.clear()
     result = make_result(seed=1)
-    run(writer, result)  # returns although the tracker does not
+    assert writer.start_trial(result.spec)
+    tracker.gate.clear()
+    for metrics in result.history:
+        writer.epoch(result.key, metrics)
+    writer.finish_trial(result, weights=WEIGHTS)  # returns although the tracker does not
 
     assert files(spool) == [f"{result.key}/{name}" for name in ("files.json", "result.json", "weights.safetensors")]
     assert spooled(spool)[result.key].to_json() == result.to_json()
-    assert tracker.kept.runs == []
+    assert [kept.status for kept in tracker.kept.runs] == [None]
 
     tracker.gate.set()
     assert writer.end("finished") == []
@@ -214,12 +241,12 @@ def test_everything_reaches_the_tracker_in_the_order_in_which_it_was_sent(spool:
     for seed in (2, 0, 1):
         run(writer, make_result(seed=seed, losses=[2.0, 1.0]), keeps_up=True)
     writer.end("finished")
-    trials = [
-        call
-        for seed in (2, 0, 1)
-        for call in (f"start_trial {seed}", "log_epoch 1", "log_epoch 2", f"finish_trial {seed}")
-    ]
-    assert one_by_one(tracker.calls) == ["start_sweep", *trials, "end_sweep finished"]
+    filed = [call for seed in (2, 0, 1) for call in ("log_epoch 1", "log_epoch 2", f"finish_trial {seed}")]
+    leased = [f"start_trial {seed}" for seed in (2, 0, 1)]  # at once, before what is behind is filed
+    calls = one_by_one(tracker.calls)
+    assert [call for call in calls if call not in leased] == ["start_sweep", *filed, "end_sweep finished"]
+    assert [call for call in calls if call in leased] == leased
+    assert calls.index("start_trial 2") < calls.index("log_epoch 1")
 
 
 @pytest.mark.parametrize("broken", ["start_trial", "log_epoch", "finish_trial", "end_sweep"])
@@ -400,24 +427,96 @@ def test_what_fails_at_a_server_that_answers_is_tried_twice(spool: Path, monkeyp
     writer.start_trial(make_result(seed=0).spec)
     writer.start_trial(make_result(seed=1).spec)
     assert writer.end("finished") == ["TrackingError: refused"]
-    assert tracker.calls == ["start_sweep", *["start_trial"] * 4, "end_sweep finished"]
+    assert tracker.calls == ["start_sweep", *["start_trial"] * 5, "end_sweep finished"]
 
 
-@pytest.mark.parametrize("broken", [(), ("keep_alive",)])
-def test_the_tracker_hears_that_somebody_is_at_work_until_the_end(
-    spool: Path, monkeypatch: pytest.MonkeyPatch, broken: tuple[str, ...]
-) -> None:
-    monkeypatch.setattr(module, "BEAT_SECONDS", 0.01)
-    tracker = FaultyTracker(*broken)
-    writer = started(tracker, spool)
-    deadline = time.monotonic() + 10
-    while tracker.calls.count("keep_alive") < 3 and time.monotonic() < deadline:
-        time.sleep(0.01)
+def test_a_trial_that_another_sweep_trains_may_not_begin(spool: Path) -> None:
+    memory, result = MemoryTracker(), make_result(seed=0)
+    other = MemoryTracker(memory)
+    other.start_sweep(SWEEP.model_copy(update={"name": "other"}), trials=[result.spec], command="")
+    other.start_trial(result.spec)
+    writer = started(memory, spool)
+    assert not writer.start_trial(result.spec)
+    other.finish_trial(result, weights={}, figures={})
+    assert not writer.start_trial(result.spec)
+    assert writer.start_trial(make_result(seed=1).spec)
     assert writer.end("finished") == []
-    heard = tracker.calls.count("keep_alive")
-    assert heard >= 3
-    time.sleep(0.1)
-    assert tracker.calls.count("keep_alive") <= heard + 1
+    assert [run.sweep for run in memory.runs] == ["other", "seeds"]
+
+
+@pytest.mark.parametrize("completed", [True, False])
+def test_a_trial_that_began_while_the_tracker_was_away_is_leased_before_it_is_filed(
+    completed: bool, spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another sweep that came to the tracker has it by then: nothing of it is filed twice, and nothing is lost."""
+    monkeypatch.setattr(module, "_RETRY_SECONDS", 0.01)
+    tracker = FaultyTracker()
+    writer = started(tracker, spool)
+    tracker.away = True
+    result = make_result(seed=0)
+    run(writer, result)
+    other = MemoryTracker(tracker.kept)
+    other.start_sweep(SWEEP.model_copy(update={"name": "other"}), trials=[result.spec], command="")
+    other.start_trial(result.spec)
+    if completed:
+        other.finish_trial(result, weights={}, figures={})
+    tracker.away = False
+    problems = writer.end("finished")
+    assert len(tracker.kept.runs) == 1
+    if completed:
+        assert problems == []
+        assert files(spool) == []
+        return
+    assert problems == [f"LeaseTaken: trial {result.key} is being trained by sweep 'other' ({this_process()})"]
+    assert set(spooled(spool)) == {result.key}
+    other.finish_trial(result, weights={}, figures={})
+    assert started(tracker, spool).end("finished") == []
+    assert files(spool) == []
+    assert len(tracker.kept.runs) == 1
+
+
+def test_who_has_lost_its_lease_files_nothing_more(spool: Path) -> None:
+    memory = MemoryTracker()
+    writer = started(memory, spool)
+    assert writer.start_trial(make_result(seed=0).spec)
+    second = MemoryTracker(memory)
+    second.start_sweep(SWEEP, trials=[], command="")
+    run(writer, make_result(seed=0))
+    assert not writer.start_trial(make_result(seed=1).spec)
+    assert writer.end("finished") == [f"the lease of sweep 'seeds' is lost: {this_process()} runs it now"]
+    assert [run.status for run in memory.runs] == [None]
+    assert [submission.status for submission in memory.submissions] == ["interrupted", None]
+    assert set(spooled(spool)) == {make_result(seed=0).key}
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_thread_that_ends_early_is_replaced(
+    times: int, spool: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever ended it is tried once more, and said where that is of no use; the other results are filed."""
+    monkeypatch.setattr(threading, "excepthook", lambda *_: None)
+    tracker, left = FaultyTracker(), [times]
+    finish = tracker.finish_trial
+
+    def dies(result: TrialResult, **words: Any) -> None:
+        if result.spec.seed == 0 and left[0]:
+            left[0] -= 1
+            raise SystemExit
+        finish(result, **words)
+
+    monkeypatch.setattr(tracker, "finish_trial", dies)
+    writer = started(tracker, spool)
+    for seed in (0, 1):
+        run(writer, make_result(seed=seed))
+    problems = writer.end("finished")
+    assert "the thread that files results ended early; another one goes on" in caplog.text
+    assert tracker.kept.submissions[0].status == "finished"
+    if times == 1:
+        assert problems == []
+        assert files(spool) == []
+    else:
+        assert problems == [f"the thread that files results ended twice at the same; it waits in {spool}"]
+        assert set(spooled(spool)) == {make_result(seed=0).key}
 
 
 def test_a_figure_that_cannot_be_drawn_is_a_problem_of_filing_alone(

@@ -8,7 +8,9 @@ import optuna
 
 from resablate.plan import plan_sweep
 from resablate.result import Status, TrialResult
-from resablate.searches.searcher import DISCARDED, KEYS, Searcher
+from resablate.searches.dashboard import KEYS
+from resablate.searches.patient_study import DISCARDED
+from resablate.searches.searcher import Searcher
 from resablate.searches.study import study_address
 from resablate.spec import TrainSpec
 from resablate.sweep import SweepSpec, parse_sweep

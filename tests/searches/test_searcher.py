@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import optuna
 import pytest
 
 from resablate import plan as plan_file
@@ -11,8 +12,10 @@ from resablate.errors import TrackingError
 from resablate.measurement import FailedMeasurement
 from resablate.question import Question
 from resablate.result import TrialResult
-from resablate.searches.searcher import REASON
-from resablate.searches.study import ADDRESS_VARIABLE
+from resablate.searches.dashboard import WINNER
+from resablate.searches.outcomes import best_outcomes
+from resablate.searches.patient_study import REASON
+from resablate.searches.study import ADDRESS_VARIABLE, study_address
 from resablate.spec import TrainSpec
 from tests.factories import make_measurement, make_path_gradient
 from tests.searches.studies import AXES, discarded, end, keys, make_search, open_search, run, states, stored
@@ -415,3 +418,30 @@ def test_a_database_that_cannot_be_used(address: str, monkeypatch: pytest.Monkey
     ) as e:
         open_search(make_search())
     assert "secret" not in str(e.value)
+
+
+def test_a_dashboard_shows_what_is_minimized_and_the_winner_of_the_report() -> None:
+    """Read as optuna-dashboard does: the study's metric names and user attributes in its database."""
+    sweep = make_search(trials=6)
+    with open_search(sweep) as search:
+        results = run(search)
+    winner = min(results, key=lambda result: result.history[-1].val_error or 1)
+    [best] = best_outcomes(results, sweep, 1)
+    assert best.results == (winner,)  # what the report goes by
+    [summary] = optuna.get_all_study_summaries(study_address())
+    told = summary.user_attrs[WINNER]
+    assert told["trial"] == sweep.label(winner.spec)
+    assert told["keys"] == [winner.key]
+    study = stored()
+    assert study.metric_names == ["val_error"]
+    assert study.trials[told["number"]].values == [told["val_error"]] == [winner.history[-1].val_error]
+
+
+def test_a_search_of_two_seeds_has_a_cell_as_its_winner() -> None:
+    sweep = make_search(trials=3, seeds=[0, 1])
+    with open_search(sweep) as search:
+        results = run(search)
+    told = stored().user_attrs[WINNER]
+    best = best_outcomes(results, sweep, 1)[0]
+    assert told["keys"] == sorted(result.key for result in best.results) and len(told["keys"]) == 2
+    assert "seed" not in told["trial"]

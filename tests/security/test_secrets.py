@@ -66,7 +66,7 @@ def told_to_mlflow(uri: str) -> str:
     """Every parameter, tag and metric of every run."""
     client = MlflowClient(tracking_uri=uri)
     runs = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
-    assert len(runs) == 3
+    assert len(runs) == 4, "the sweep, two trials and the report"
     return "\n".join(json.dumps(run.to_dictionary()) for run in runs)
 
 

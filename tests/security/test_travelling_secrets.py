@@ -138,4 +138,4 @@ def test_the_ignore_file_sends_of_this_repository_what_a_sweep_needs() -> None:
         text=True,
         check=True,
     ).stdout.split()
-    assert sorted(sent) == sorted(tracked)
+    assert sorted(sent) == sorted(set(tracked) - {"resablate/py.typed"}), "type checkers alone ask for that one"

@@ -54,10 +54,10 @@ def test_undecided_says_how_many_seeds_would_decide() -> None:
     assert (without.seeds_needed, without.plan) == (None, "")
 
 
-def test_one_seed_is_not_tested_and_planned_by_the_prior() -> None:
+def test_one_seed_decides_nothing_and_is_planned_by_the_prior() -> None:
     cells = outcome_cell(0.12, seeds=1, seed=0), outcome_cell(0.20, seeds=1, seed=1)
     found = compare(*cells, margin=0.001, published=0.08).decide()
-    assert found.verdict is Verdict.NOT_TESTED
+    assert found.verdict is Verdict.UNDECIDED
     assert found.missing.startswith("one seed")
     assert found.seeds_needed is not None
     assert "prior" in found.plan
@@ -93,7 +93,7 @@ def test_the_best_of_all_is_compared_with_each() -> None:
 def test_a_rival_of_one_seed_is_named() -> None:
     rivals = {"gate": cell(0.087, seed=1), "once": cell(0.1, seeds=1)}
     found = compare_with_every(cell(0.0661), rivals, margin=0.001).decide()
-    assert found.verdict is Verdict.NOT_TESTED
+    assert found.verdict is Verdict.UNDECIDED
     assert found.missing.startswith("once: one seed")
     assert found.parts["gate"].verdict is Verdict.SUPPORTED
 

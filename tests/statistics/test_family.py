@@ -17,22 +17,22 @@ def test_claims_share_the_level() -> None:
     found = decide_family(claims, level=0.05)
     assert list(found) == list(claims)
     assert found["sure"].verdict is Verdict.SUPPORTED
-    assert found["once"].verdict is Verdict.NOT_TESTED
+    assert found["once"].verdict is Verdict.UNDECIDED
     # Two are tested; the second has the whole level once the first is decided.
     assert found["sure"].level == pytest.approx(0.025)
     assert found["unsure"].level == pytest.approx(0.05)
 
 
-def test_a_claim_of_which_a_part_is_missing_takes_its_share_of_the_level() -> None:
+def test_a_claim_of_which_a_part_has_one_seed_takes_its_share_of_the_level() -> None:
     half = in_every({"ran": claim(0.0, seed=3), "once": claim(5.0, seed=2, seeds=1)})
     found = decide_family({"half": half, "sure": claim(20.0, seed=0)})
-    assert found["half"].verdict is Verdict.NOT_TESTED
+    assert found["half"].verdict is Verdict.UNDECIDED
     assert found["sure"].level == pytest.approx(0.025)
 
 
 def test_a_report_of_nothing_tested_is_one_too() -> None:
     found = decide_family({"once": claim(1.0, seed=0, seeds=1)})
-    assert found["once"].verdict is Verdict.NOT_TESTED
+    assert found["once"].verdict is Verdict.UNDECIDED
 
 
 def test_reports_on_nothing_are_wrong_in_at_most_one_of_twenty() -> None:

@@ -26,10 +26,10 @@ def test_a_plan_decides_the_distance_from_the_threshold() -> None:
     assert found.seeds_needed is not None
 
 
-def test_one_seed_is_not_tested() -> None:
+def test_one_seed_decides_nothing() -> None:
     once = mean(Sample.of_numbers([0.95]))
-    assert compare_with_threshold(once, 0.5, side="above").decide().verdict is Verdict.NOT_TESTED
-    assert compare_with_value(once, 0.5, margin=0.1).decide().verdict is Verdict.NOT_TESTED
+    assert compare_with_threshold(once, 0.5, side="above").decide().verdict is Verdict.UNDECIDED
+    assert compare_with_value(once, 0.5, margin=0.1).decide().verdict is Verdict.UNDECIDED
 
 
 def test_a_value_is_held_to_its_margin() -> None:

@@ -41,7 +41,7 @@ REGIMES = [
     pytest.param({"precision": "tf32"}, 0.0, id="tf32"),
     pytest.param({"precision": "bf16"}, 1e-2, id="bf16"),
     pytest.param({"memory_format": "channels_last"}, 1e-4, id="channels_last"),
-    pytest.param({"compile": True, "batch_size": 96}, 1e-4, id="compile", marks=compiler),
+    pytest.param({"compile": True, "batch_size": 96}, 1e-4, id="compile", marks=[compiler, pytest.mark.slow]),
     pytest.param(
         {"precision": "bf16", "memory_format": "channels_last", "compile": True, "batch_size": 96},
         1e-2,
@@ -119,9 +119,13 @@ def test_a_stopped_training_continues_bit_for_bit(
 
 @compiler
 def test_a_kind_of_block_is_compiled_once_for_all_blocks_and_trainings() -> None:
-    """After one network, others of the same kinds of blocks compile nothing, deeper ones neither."""
+    """After one network, others of the same kinds of blocks compile nothing, deeper ones neither; and losses stay."""
     regime = {**fields_of("cpu"), "compile": True, "batch_size": 96}
-    make_training(three_blocks(), **regime).run_epoch()
+    compiled, plain = (
+        make_training(three_blocks(), **regime),
+        make_training(three_blocks(), **{**regime, "compile": False}),
+    )
+    assert compiled.run_epoch().train_loss == pytest.approx(plain.run_epoch().train_loss, rel=1e-4)
     one, other = (three_blocks(generator=make_generator(seed)) for seed in (1, 2))
     deeper = ResidualNetwork(stem=one.stem, blocks=[one.chain[0], other.chain[0], *one.chain[1:]], head=one.head)
     with torch.compiler.set_stance("fail_on_recompile"):

@@ -27,6 +27,11 @@ from tests.training.runs import make_digits_network, make_training, numbers, run
         {"optimizer": {"name": "adamw", "weight_decay_on": "convolutions"}, "memory_format": "channels_last"},
         {"regularizer": {"name": "orthogonal_penalty", "strength": 0.01}},
         {"regularizer": {"name": "procrustes", "strength": 0.5}},
+        {"optimizer": "muon", "learning_rate": 0.02, "schedule": "cosine"},
+        {"averaging": {"name": "ema", "decay": 0.9}, "memory_format": "channels_last"},
+        {"mixing": "mixup", "erasing": "cutout", "loss": {"name": "cross_entropy", "label_smoothing": 0.1}},
+        {"mixing": "cutmix", "erasing": "random_erasing", "clipping": "norm", "shortcut": "stochastic_shortcut"},
+        {"augmentation": {"name": "crop_flip", "fill": "black"}, "block_sampling": "stochastic_depth"},
     ],
     ids=[
         "plain",
@@ -39,6 +44,11 @@ from tests.training.runs import make_digits_network, make_training, numbers, run
         "adamw-channels_last",
         "penalized",
         "projected",
+        "muon",
+        "averaged",
+        "mixup-cutout-smoothed",
+        "cutmix-erased-clipped",
+        "black-undrawn",
     ],
 )
 def test_a_stopped_training_continues_bit_for_bit(tmp_path: Path, keywords: dict[str, object], stop: int) -> None:
@@ -60,8 +70,9 @@ def test_a_stopped_training_continues_bit_for_bit(tmp_path: Path, keywords: dict
 STATES = {
     "sgd": {"momentum_buffer"},
     "adamw": {"step", "exp_avg", "exp_avg_sq"},
+    "muon": {"momentum_buffer"},
 }
-"""What torch's optimizers remember of each parameter."""
+"""What optimizers remember of each parameter."""
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

@@ -50,6 +50,21 @@ STOCHASTIC_DEPTH = Recipe(
     [(0, 0.1), (250 * HELD_OUT_STEPS, 0.01), (375 * HELD_OUT_STEPS, 0.001), (500 * HELD_OUT_STEPS, 0)],
     "Huang et al., arXiv 1603.09382, section 4: 500 epochs, divided by 10 at one half and three quarters",
 )
+HUANG = Recipe(
+    [(0, 0.1), (249 * HELD_OUT_STEPS, 0.01), (374 * HELD_OUT_STEPS, 0.001), (500 * HELD_OUT_STEPS, 0)],
+    "Huang et al., released code: the rate falls where an epoch, counted from 1, is no less than half of 500",
+)
+FACEBOOK = Recipe(
+    [(0, 0.1), (80 * STEPS, 0.01), (121 * STEPS, 0.001), (164 * STEPS, 0)],
+    "fb.resnet.torch: the rate falls from epoch 81 and from 122 on, counted from 1",
+)
+SMALL_BATCH_STEPS = 782
+"""Steps in an epoch of 50,000 images in batches of 64."""
+THOUSAND_LAYERS = Recipe(
+    [(0, 0.1), (80 * SMALL_BATCH_STEPS, 0.01), (121 * SMALL_BATCH_STEPS, 0.001), (200 * SMALL_BATCH_STEPS, 0)],
+    "resnet-1k-layers: 200 epochs in batches of 64 in the trainer of FACEBOOK",
+)
+NESTEROV = (STOCHASTIC_DEPTH, HUANG, FACEBOOK, THOUSAND_LAYERS)
 IMAGENET_STEPS = 5_005
 """Steps in an epoch of ImageNet's 1,281,167 images in batches of 256, none held out."""
 IMAGENET = Recipe(
@@ -64,8 +79,12 @@ OF_SWEEPS = {
     "he_table3_single": {"resnet": HE},
     "he_table5": {"imagenet_resnet": IMAGENET},
     "norm_ratios": {"resnet": FIRST_50},
+    "fb_resnet_torch": {"resnet": FACEBOOK},
+    "huang_stochastic_depth": {"resnet": HUANG},
+    "procresnet_pytorch_rivals": {"resnet": PROCRUSTES},
     "procrustes_depths": {"resnet": PROCRUSTES},
     "procrustes_resnet166": {"resnet": PROCRUSTES},
+    "resnet_1k_layers": {"resnet": THOUSAND_LAYERS},
     "veit_effective_paths": {"resnet": HE},
     "veit_resnet110": {"resnet": HE, "vgg": VGG},
     "veit_stochastic_depth": {"resnet": STOCHASTIC_DEPTH},
@@ -76,10 +95,6 @@ OTHERS = {
     "torch-residual-networks": (
         {"epochs": 200, "schedule.milestones": (0.4, 0.6), "dataset": EVERY_IMAGE},
         Recipe([(0, 0.1), (80 * 391, 0.01), (120 * 391, 0.001), (200 * 391, 0)], "M. Wilber: 200 epochs, 80 and 120"),
-    ),
-    "resnet-1k-layers": (
-        {"epochs": 200, "schedule.milestones": (0.405, 0.61), "batch_size": 64, "dataset": EVERY_IMAGE},
-        Recipe([(0, 0.1), (81 * 782, 0.01), (122 * 782, 0.001), (200 * 782, 0)], "He et al.: 200 epochs, 81 and 122"),
     ),
 }
 """Recipes of released code that no sweep follows: fields that give them, on all 50,000 images."""
@@ -165,11 +180,11 @@ def test_the_rates_of_a_sweep_are_its_paper_s_at_every_step(name: str) -> None:
         assert spec.optimizer.name == "sgd"
         assert spec.optimizer.values == {
             "momentum": 0.9,
-            "nesterov": recipe is STOCHASTIC_DEPTH,
+            "nesterov": recipe in NESTEROV,
             "weight_decay": 1e-4,
             "weight_decay_on": "all",
         }
-        assert spec.batch_size == (256 if recipe is IMAGENET else 128)
+        assert spec.batch_size == {id(IMAGENET): 256, id(THOUSAND_LAYERS): 64}.get(id(recipe), 128)
 
 
 @pytest.mark.parametrize("name", OTHERS)

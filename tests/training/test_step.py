@@ -1,6 +1,7 @@
 """A step computes what a plain loop computes, and takes nothing from the program while an epoch runs."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -46,7 +47,7 @@ def make_step(forward: Any, optimizer: torch.optim.Optimizer, device: str = "cpu
 
 def make_plan(order: Tensor, rates: list[float], *, batch_size: int, augmentation: str = "none") -> EpochPlan:
     row = AUGMENTATIONS[augmentation]()
-    return plan_epoch(order, rates, batch_size=batch_size, augmentation=row, generator=make_generator())
+    return plan_epoch(order, rates, batch_size=batch_size, draw=partial(row.draw, generator=make_generator()))
 
 
 def test_a_plan_holds_the_draws_of_batch_after_batch() -> None:

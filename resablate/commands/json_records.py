@@ -1,0 +1,227 @@
+"""What `--json` prints to stdout, one record for each verb; `resablate list json` describes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from resablate.commands.console import out
+
+_RECORD = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class TrialRecord(BaseModel):
+    """One trial of a sweep."""
+
+    model_config = _RECORD
+
+    trial: str
+    """Its name for people."""
+    key: str
+    state: str
+    """pending, running, finished, diverged, pruned or failed."""
+    epoch: int
+    """Epochs that are filed."""
+    epochs: int
+    """Epochs that it trains for."""
+    reason: str
+    """Why it is not finished, in one line."""
+    run: str
+    """Id of the run that records it; empty if there is none."""
+    missing: list[str]
+    """Questions that it has not been asked."""
+    unanswered: list[str]
+    """Questions that got no answer."""
+    params: dict[str, Any]
+    """Every field and argument, defaults too."""
+
+
+class StatusRecord(BaseModel):
+    """`resablate status NAME`."""
+
+    model_config = _RECORD
+
+    sweep: str
+    counts: dict[str, int]
+    """State -> trials."""
+    at_most: int
+    """Trials that there may be in the end."""
+    running_here: bool
+    """Whether a process runs it now, from this folder."""
+    rounds: str
+    """How far its rounds of seeds are; empty where there are none."""
+    trials: list[TrialRecord]
+
+
+class OutcomeRecord(BaseModel):
+    """`resablate sweep FILE`, `resablate trial` and `resablate clone`."""
+
+    model_config = _RECORD
+
+    sweep: str
+    planned: int
+    """Trials that the sweep has."""
+    reused: int
+    """Trials that were complete before."""
+    ended: dict[str, int]
+    """Status -> trials that ended now."""
+    ended_before: dict[str, int]
+    """Status -> trials that ended before without being complete, and were not run again."""
+    remaining: int
+    """Trials that have not ended."""
+    asked_again: int
+    """Trials of before that answered questions now."""
+    stopped_by: str
+    """What ended the sweep early; empty if nothing did."""
+    not_filed: list[str]
+    no_answer: list[str]
+    """One line for each question that got no answer."""
+    records: str
+    """Where they are, and how to look at them."""
+    seconds: float
+    exit_code: int
+
+
+class CostRecord(BaseModel):
+    """What one trial would cost."""
+
+    model_config = _RECORD
+
+    trial: str
+    key: str
+    parameters: int
+    multiply_adds: int
+    """Of one image forward."""
+    seconds: float
+
+
+class CheckRecord(BaseModel):
+    """`resablate check FILE`."""
+
+    model_config = _RECORD
+
+    sweep: str
+    trials: list[CostRecord]
+    """Those that are known: of a search, some like those that it will propose."""
+    count: int
+    """Trials to begin with."""
+    at_most: int
+    """Trials with those that are added as others end."""
+    seconds: float
+    """Of all that there are to begin with, one after another."""
+    unit: str
+    """`one CPU core`, or the GPU's name."""
+    basis: str
+    """What the seconds go by."""
+    asked: list[str]
+    """What is asked of each."""
+    notes: list[str]
+
+
+class ReportRecord(BaseModel):
+    """`resablate report NAME`."""
+
+    model_config = _RECORD
+
+    sweep: str
+    page: str
+    """The page's file."""
+    ended: int
+    """Trials that the report is of."""
+    missing: int
+    """Trials that have not ended."""
+    verdicts: dict[str, str]
+    """Claim -> its verdict, of the claims that something was compared for."""
+    links: dict[str, str]
+    """Title -> address, or the command that opens it."""
+
+
+class RowRecord(BaseModel):
+    """`resablate list TABLE`, a list of these."""
+
+    model_config = _RECORD
+
+    name: str
+    takes: str
+    what: str
+
+
+class AnswerRecord(BaseModel):
+    """One number that an analysis gave."""
+
+    model_config = _RECORD
+
+    key: str
+    """Of the trial."""
+    analysis: str
+    number: str
+    value: float | None
+    """None where it is not finite."""
+    unit: str
+
+
+class AnalyzeRecord(BaseModel):
+    """`resablate analyze TARGET`."""
+
+    model_config = _RECORD
+
+    target: str
+    asked: int
+    """Trials that something was asked of."""
+    answered: int
+    numbers: list[AnswerRecord]
+    problems: list[str]
+
+
+class CalibrationRecord(BaseModel):
+    """`resablate calibrate`."""
+
+    model_config = _RECORD
+
+    device: str
+    file: str
+    measured: str
+
+
+class StopRecord(BaseModel):
+    """`resablate stop KEY`."""
+
+    model_config = _RECORD
+
+    key: str
+    sweep: str
+
+
+RECORDS: Mapping[str, type[BaseModel]] = {
+    "status": StatusRecord,
+    "sweep": OutcomeRecord,
+    "trial": OutcomeRecord,
+    "clone": OutcomeRecord,
+    "check": CheckRecord,
+    "report": ReportRecord,
+    "list": RowRecord,
+    "analyze": AnalyzeRecord,
+    "calibrate": CalibrationRecord,
+    "stop": StopRecord,
+}
+"""Verb -> what it prints with --json."""
+
+
+def print_record(record: BaseModel) -> None:
+    """Print a record to stdout; numbers that are not finite are null."""
+    print_json(record.model_dump_json(indent=1))
+
+
+def print_json(text: str) -> None:
+    """Print JSON to stdout, as it is."""
+    out.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def described() -> list[RowRecord]:
+    """Each verb, its fields and what it is, as `resablate list json` shows them."""
+    return [
+        RowRecord(name=verb, takes=", ".join(record.model_fields), what=(record.__doc__ or "").partition("\n")[0])
+        for verb, record in RECORDS.items()
+    ]

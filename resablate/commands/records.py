@@ -1,0 +1,88 @@
+"""`resablate sweeps`, `resablate runs` and `resablate rm`: what there is of records, and forgetting it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections import Counter
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from resablate.commands.console import SweepName, TrackingUri, err, out
+from resablate.errors import SpecError, TrackingError
+
+
+def sweeps(tracking_uri: TrackingUri = None) -> None:
+    """List the sweeps in the records, and how far they are."""
+    from resablate.scheduling import STATES, sweep_standing
+    from resablate.tracking import open_tracker
+
+    tracker = open_tracker(tracking_uri)
+    shown = Table(box=None, pad_edge=False)
+    for heading in ("sweep", "trials", *STATES, "question"):
+        shown.add_column(heading, overflow="fold", justify="left" if heading in ("sweep", "question") else "right")
+    for name in tracker.keeping().sweeps():
+        try:
+            found = sweep_standing(name, tracker=tracker)
+        except TrackingError as error:
+            err.print(f"{name}: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+            continue
+        counts = Counter(trial.state for trial in found.trials)
+        numbers = [str(counts[state]) for state in STATES]
+        shown.add_row(escape(name), str(len(found.trials)), *numbers, escape(found.sweep.question))
+    out.print(shown)
+
+
+def runs(name: SweepName, tracking_uri: TrackingUri = None) -> None:
+    """List the trials of a sweep: key, run, the sweep that ran it, state and label."""
+    from resablate.scheduling import sweep_standing
+    from resablate.tracking import open_tracker
+
+    tracker = open_tracker(tracking_uri)
+    found = sweep_standing(name, tracker=tracker)
+    shown = Table(box=None, pad_edge=False)
+    for heading in ("key", "run", "state", "epochs", "trial"):
+        shown.add_column(heading, overflow="fold", justify="right" if heading == "epochs" else "left")
+    for trial in found.trials:
+        epochs = f"{trial.epoch}/{trial.spec.epochs}"
+        shown.add_row(trial.spec.key, trial.run_id, trial.state, epochs, escape(found.sweep.label(trial.spec)))
+    out.print(shown)
+
+
+def rm(
+    name: SweepName,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Forget a sweep: its records, and what waits in this folder. Asks twice."""
+    from resablate.searches import is_adaptive
+    from resablate.searches.study import forget_study
+    from resablate.storage.locations import work_folder
+    from resablate.storage.locks import exclusive_lock
+    from resablate.tracking import open_tracker
+
+    tracker = open_tracker(tracking_uri)
+    sweep, trials = tracker.submitted(name)
+    count = len(trials)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise SpecError(f"rm: forgets {name}, {count} trials; where nobody can be asked, say --yes")
+        told = f"Forget the sweep {name}, {count} trials? Sweeps that use its results train them again"
+        if not typer.confirm(told, err=True):
+            raise typer.Exit(1)
+        if typer.prompt("Write its name to forget it", err=True) != name:
+            err.print("not forgotten: that is another name", highlight=False)
+            raise typer.Exit(1)
+    work = work_folder() / name
+    with exclusive_lock(work, name):
+        gone = tracker.keeping().forget_sweep(name)
+        for part in work.iterdir():
+            if part.is_dir():
+                shutil.rmtree(part, ignore_errors=True)
+    if is_adaptive(sweep.search.method):
+        forget_study(sweep)
+    out.print(f"{name}: forgotten, with {gone} trials", markup=False, highlight=False)

@@ -1,0 +1,41 @@
+"""`resablate stop`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from resablate.commands.console import Json, out
+from resablate.commands.json_records import StopRecord, print_record
+from resablate.errors import ResablateError
+
+
+def stop(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Of a trial that is running, as `resablate status` says.")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """End a running trial after its epoch; the others go on. Its sweep must run in this folder, or in one it shares."""
+    from resablate.scheduling.batches import TRIALS
+    from resablate.storage.locations import work_folder
+    from resablate.storage.locks import is_running
+    from resablate.storage.stop_requests import request_stop
+
+    folders = [folder for folder in work_folder().glob(f"*/{TRIALS}/*") if folder.name == key and folder.is_dir()]
+    running = [folder for folder in folders if is_running(folder.parents[1])]
+    if not running:
+        why = "its sweep is not running here" if folders else "no trial with this key is under way here"
+        raise ResablateError(f"{key}: {why}; resablate status NAME says where the trials of a sweep stand")
+    for folder in running:
+        request_stop(folder)
+    sweep = running[0].parents[1].name
+    if as_json:
+        print_record(StopRecord(key=key, sweep=sweep))
+        return
+    out.print(
+        f"{key}: ends after the epoch that it is at, and counts as pruned; sweep {sweep} goes on without it",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )

@@ -1,0 +1,38 @@
+"""`resablate sync`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from resablate.commands.console import TrackingUri, err, out
+
+
+def sync(
+    folder: Annotated[Path, typer.Argument(help="Of `sweep --offline`, or a report's: reports/NAME.")],
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """File the results of a folder where they are not filed yet: of `sweep --offline`, or of a report."""
+    from resablate.syncing import sync as sync_folder
+    from resablate.tracking import open_tracker
+
+    tracker = open_tracker(tracking_uri)
+    for done in sync_folder(folder, tracker):
+        out.print(
+            f"{done.sweep}: {done.filed} results filed, {done.amended} given further measurements, {done.there} there"
+            " already",
+            highlight=False,
+            soft_wrap=True,
+        )
+        if done.without_weights:
+            err.print(
+                f"{done.sweep}: {done.without_weights} networks came without their weights: their results count, but"
+                " what they were not asked they can be asked only once they are trained again"
+                " (resablate sweep FILE --rerun KEY)",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
+    err.print(f"records: {tracker.ui_hint()}", markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,58 @@
+"""What a trial's network is built from, and what can be told of it without memory for its weights."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+
+from resablate.component import Component
+from resablate.model import ResidualNetwork, build_network
+from resablate.regularizers import chosen_convolutions
+from resablate.spec import TrainSpec
+
+_CACHED = 65_536
+
+
+class NetworkShape(NamedTuple):
+    """What a network is built from."""
+
+    network: Component
+    shortcut: Component
+    ordering: Component
+    norm: Component
+    depth: int
+    width: int
+
+    @classmethod
+    def of(cls, spec: TrainSpec) -> NetworkShape:
+        """That of a trial."""
+        return cls(spec.network, spec.shortcut, spec.ordering, spec.norm, spec.depth, spec.width)
+
+    def build(self) -> ResidualNetwork:
+        """The network, without memory for its weights."""
+        with torch.device("meta"):
+            return build_network(**self._asdict(), in_channels=1)
+
+
+@lru_cache(maxsize=_CACHED)
+def why_refused(shape: NetworkShape) -> str:
+    """Why there is no such network; empty if there is one."""
+    try:
+        shape.build()
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+@lru_cache(maxsize=_CACHED)
+def block_count(shape: NetworkShape) -> int:
+    """Blocks of the network."""
+    return len(shape.build().chain)
+
+
+@lru_cache(maxsize=_CACHED)
+def has_convolutions(shape: NetworkShape, layers: str) -> bool:
+    """Whether the network has any of the convolutions that regularizers call `layers`."""
+    return bool(chosen_convolutions(shape.build(), layers=layers))

@@ -1,0 +1,21 @@
+"""Asking a running trial to stop: a file in its folder, which whoever runs it looks for after each epoch."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+_FILE = "stop"
+
+
+def request_stop(folder: Path) -> None:
+    """Ask the trial whose checkpoints are in `folder` to end after the epoch that it is at."""
+    (folder / _FILE).touch()
+
+
+def stop_reason(folder: Path, epoch: int) -> str:
+    """Why a trial ends after this epoch, where somebody has asked for it; the request is used up. Empty if none has."""
+    with suppress(FileNotFoundError):
+        (folder / _FILE).unlink()
+        return f"stopped after epoch {epoch}, as somebody asked"
+    return ""

@@ -1,0 +1,90 @@
+"""The lease of a sweep is renewed while it runs, and given back however it ends; who loses it stops."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from resablate.errors import LeaseTaken
+from resablate.scheduling import lease_keeper
+from resablate.scheduling.lease_keeper import kept_lease
+from resablate.scheduling.stopping import Stopping
+from resablate.tracking import MemoryTracker, MlflowTracker, Tracker
+from resablate.tracking.leases import this_process
+from tests.tracking.databases import make_database
+
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease_keeper, "BEAT_SECONDS", 0.02)
+
+
+def beat(tracker: Tracker) -> str:
+    [lease] = tracker.leases()
+    return lease.claim.beat
+
+
+@pytest.fixture(params=["memory", "mlflow"])
+def tracker(request: pytest.FixtureRequest, tmp_path: Path) -> Tracker:
+    return MemoryTracker() if request.param == "memory" else MlflowTracker(make_database(tmp_path))
+
+
+def test_it_is_renewed_while_the_sweep_runs_and_given_back(tracker: Tracker) -> None:
+    beats: set[str] = set()
+    with Stopping() as stopping, kept_lease(tracker, "seeds", stopping):
+        deadline = time.monotonic() + 10
+        while len(beats) < 3 and time.monotonic() < deadline:
+            beats.add(beat(tracker))
+            time.sleep(0.01)
+    assert len(beats) == 3
+    assert tracker.leases() == []
+
+
+def test_it_is_given_back_whatever_is_raised(tracker: Tracker) -> None:
+    with pytest.raises(ZeroDivisionError), Stopping() as stopping, kept_lease(tracker, "seeds", stopping):
+        raise ZeroDivisionError
+    assert tracker.leases() == []
+
+
+def test_a_renewal_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    tracker, renew, failed = MemoryTracker(), MemoryTracker.keep_alive, [3]
+
+    def fails(self: MemoryTracker) -> None:
+        if failed[0]:
+            failed[0] -= 1
+            raise OSError("the tracker is gone")
+        renew(self)
+
+    monkeypatch.setattr(MemoryTracker, "keep_alive", fails)
+    with Stopping() as stopping, kept_lease(tracker, "seeds", stopping):
+        deadline = time.monotonic() + 10
+        while not beat(tracker) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert beat(tracker)
+
+
+def test_a_sweep_whose_lease_is_lost_stops_and_says_why() -> None:
+    tracker = MemoryTracker()
+    why = f"the lease of sweep 'seeds' is lost: {this_process()} runs it now"
+    with Stopping() as stopping:
+        with pytest.raises(KeyboardInterrupt, match="the lease of sweep"), kept_lease(tracker, "seeds", stopping):
+            second = MemoryTracker(tracker)
+            second.claim_sweep("seeds")
+            deadline = time.monotonic() + 10
+            while time.monotonic() < deadline:
+                time.sleep(0.01)
+        assert stopping.reason == why
+    [lease] = second.leases()
+    assert lease.state == "held", "the other's lease is not given back"
+
+
+def test_a_second_holder_is_refused(tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Stopping() as stopping, kept_lease(tracker, "seeds", stopping):
+        other = this_process()._replace(process="1", start="0")
+        for module in ("resablate.tracking.leases", "resablate.tracking.mlflow_leases"):
+            monkeypatch.setattr(f"{module}.this_process", lambda: other)
+        second = MemoryTracker(tracker) if isinstance(tracker, MemoryTracker) else MlflowTracker(tracker._store.uri)
+        with pytest.raises(LeaseTaken, match="sweep 'seeds' is being run by process"):
+            second.claim_sweep("seeds")

@@ -1,0 +1,191 @@
+"""Forward passes of every make, taken apart: what acts in place, what draws, what depends on sizes."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from resablate.adapters import adapt
+from resablate.errors import ResablateError
+from resablate.tracing import AdaptedBlock, chain_of
+from resablate.tracing.additions import find_merges
+from resablate.tracing.proof import prove
+from tests.contracts.leftovers import assert_unchanged, state_of
+
+
+class _Stem(nn.Module):
+    """A stem and a head around one layer of 4 channels."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.stem, self.layer = nn.Conv2d(3, 4, 3, padding=1), layer
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.layer(self.stem(images)).mean((2, 3)))
+
+
+class _Layer(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4)
+        self.relu = nn.ReLU(inplace=True)
+
+
+class _PlainAdd(_Layer):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.relu(x + self.norm(self.conv(x)))
+
+
+class _InPlaceAdd(_Layer):
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.norm(self.conv(x))
+        out += x
+        return functional.relu(out, inplace=True)
+
+
+class _MethodAdd(_Layer):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.conv(x)).add_(x).relu_()
+
+
+class _InPlaceFirst(_Layer):
+    """The ReLU changes x before it is carried, which is what is carried then."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.norm(self.conv(self.relu(x)))
+        return out + x
+
+
+class _Dropping(_Layer):
+    def forward(self, x: Tensor) -> Tensor:
+        return x + functional.dropout(self.norm(self.conv(x)), 0.5, self.training)
+
+
+class _Sized(_Layer):
+    """Keeps the sizes of one block's input for what follows the next."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, channels, height, width = x.shape
+        x = x + self.norm(self.conv(x))
+        x = x.reshape(batch, channels, -1)
+        x = x + x.softmax(dim=1).mul(2.0).sub(1.0)
+        return x.reshape(batch, channels, height, width)
+
+
+KINDS = [_PlainAdd, _InPlaceAdd, _MethodAdd, _InPlaceFirst, _Dropping, _Sized]
+
+
+def _network(kind: type[nn.Module]) -> nn.Module:
+    torch.manual_seed(0)
+    network = _Stem(kind())
+    network(torch.randn(8, 3, 16, 16))  # so that running statistics are none that one starts from
+    return network.eval()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_in_both_modes_with_any_number_of_images(kind: type[nn.Module]) -> None:
+    theirs = _network(kind)
+    ours = adapt(theirs)
+    assert len(ours.chain) == (2 if kind is _Sized else 1)
+    for count, training in ((1, False), (5, False), (5, True)):
+        theirs.train(training)
+        ours.train(training)
+        images = torch.randn(count, 3, 32, 32)
+        statistics = [buffer.clone() for buffer in theirs.buffers()]
+        torch.manual_seed(1)
+        expected = theirs(images)
+        with torch.no_grad():
+            for buffer, before in zip(theirs.buffers(), statistics, strict=True):
+                buffer.copy_(before)
+        torch.manual_seed(1)
+        assert torch.equal(ours(images), expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_left_on_the_network(kind: type[nn.Module]) -> None:
+    theirs = _network(kind).train()
+    theirs.get_submodule("layer.norm").eval()  # frozen
+    before = state_of(theirs)  # type: ignore[arg-type]
+    adapt(theirs)
+    assert_unchanged(before, state_of(theirs))  # type: ignore[arg-type]
+
+
+def test_the_input_of_a_block_is_left_alone() -> None:
+    """What acts in place on a sum, or on what a block is given, acts on a copy."""
+    for kind in KINDS:
+        block = adapt(_network(kind)).chain[0]
+        x = torch.randn(2, 4, 16, 16)
+        kept = x.clone()
+        with torch.no_grad():
+            block(x)
+        assert torch.equal(x, kept), kind
+
+
+def test_a_fault_of_the_network_leaves_no_hook() -> None:
+    class Failing(_PlainAdd):
+        def forward(self, x: Tensor) -> Tensor:
+            raise ValueError("in the middle")
+
+    theirs = _Stem(Failing()).eval()
+    with pytest.raises(ValueError, match="in the middle"):
+        find_merges(theirs, torch.randn(2, 3, 8, 8))
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in theirs.modules())
+
+
+class _Off(nn.Module):
+    """Almost the identity, where nobody looks."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * (1 + 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ("branch", r"layer: gives something else than what was made of it; its logits are not the network's$"),
+        ("match", r"layer: gives something else than what was made of it"),
+        ("stem", r"(layer|before the first block or behind the last one).* gives something else"),
+        ("head", r"before the first block or behind the last one it gives something else"),
+    ],
+)
+def test_a_chain_that_is_not_the_network_is_found_out(part: str, message: str) -> None:
+    theirs = _network(_PlainAdd)
+    images = torch.randn(2, 3, 16, 16)
+    wrong = chain_of(theirs, images)
+    owner: Any = wrong if part in ("stem", "head") else wrong.chain[0]
+    setattr(owner, part, nn.Sequential(getattr(owner, part), _Off()))
+    with pytest.raises(ResablateError, match=message):
+        prove(theirs, wrong, images)
+
+
+class _Detaching(nn.Module):
+    """The same values, and half of the gradient."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.detach() + 0.5 * (x - x.detach())
+
+
+@pytest.mark.parametrize("part", ["branch", "match"])
+def test_a_chain_with_another_gradient_is_found_out(part: str) -> None:
+    theirs = _network(_PlainAdd)
+    images = torch.randn(2, 3, 16, 16)
+    wrong = chain_of(theirs, images)
+    block = wrong.chain[0]
+    assert isinstance(block, AdaptedBlock)
+    setattr(block, part, nn.Sequential(getattr(block, part), _Detaching()))
+    with pytest.raises(ResablateError, match="the gradients of its paths do not add up to its gradient"):
+        prove(theirs, wrong, images)
+
+
+def test_what_is_zero_before_training_hides_nothing() -> None:
+    theirs = _network(_PlainAdd)
+    with torch.no_grad():
+        theirs.get_submodule("head").get_parameter("weight").zero_()
+    images = torch.randn(2, 3, 16, 16)
+    wrong = chain_of(theirs, images)
+    wrong.chain[0].branch = nn.Sequential(wrong.chain[0].get_submodule("branch"), _Off())
+    with pytest.raises(ResablateError, match="layer: gives something else"):
+        prove(theirs, wrong, images)
