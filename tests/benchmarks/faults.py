@@ -62,152 +62,6 @@ class Try:
     commit: str
 
 
-Disturb = Callable[..., None]
-"""Runs the sweep once, and does something to it, by chance or by its server and the proxy before that."""
-
-
-def driver_killed(sweep: SweepProcess, chance: random.Random) -> None:
-    """The driver is killed at a random moment."""
-    sweep.start()
-    sweep.until(lambda: bool(sweep.epochs()))
-    time.sleep(chance.uniform(0, 5))
-    if sweep.process and sweep.process.poll() is None:
-        sweep.kill()
-    sweep.ended()
-
-
-def driver_terminated(sweep: SweepProcess, chance: random.Random) -> None:
-    """The driver is told to stop, in the middle."""
-    sweep.start()
-    in_the_middle(sweep)
-    sweep.kill(signal.SIGTERM)
-    sweep.ended()
-
-
-def checkpoint_cut(sweep: SweepProcess, chance: random.Random) -> None:
-    """Killed, and the newest checkpoint is cut off anywhere."""
-    killed(sweep)
-    newest = max(sweep.folder.rglob("checkpoint-*.safetensors"))
-    os.truncate(newest, chance.randrange(newest.stat().st_size))
-
-
-def checkpoint_bit(sweep: SweepProcess, chance: random.Random) -> None:
-    """Killed, and one bit of the newest checkpoint is changed."""
-    killed(sweep)
-    newest = max(sweep.folder.rglob("checkpoint-*.safetensors"))
-    content = bytearray(newest.read_bytes())
-    content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
-    newest.write_bytes(content)
-
-
-def result_damaged(sweep: SweepProcess, chance: random.Random) -> None:
-    """A bit of one filed result is changed."""
-    sweep.run()
-    file = chance.choice(sorted(sweep.folder.rglob("mlartifacts/**/result.json")))
-    content = bytearray(file.read_bytes())
-    content[chance.randrange(len(content))] ^= 1
-    file.write_bytes(content)
-
-
-def result_swapped(sweep: SweepProcess, chance: random.Random) -> None:
-    """One filed result is written over another."""
-    sweep.run()
-    one, other = chance.sample(sorted(sweep.folder.rglob("mlartifacts/**/result.json")), 2)
-    shutil.copy(one, other)
-
-
-def database_emptied(sweep: SweepProcess, chance: random.Random) -> None:
-    """The database is emptied; the next submission says so before it trains again."""
-    sweep.run()
-    (sweep.folder / "mlflow.db").write_bytes(b"")
-    sweep.run()
-    assert "no trial counts as trained" in sweep.said(), sweep.said()
-
-
-def work_folder_removed(sweep: SweepProcess, chance: random.Random) -> None:
-    """The work folder is removed in the middle."""
-    sweep.start()
-    in_the_middle(sweep)
-    shutil.rmtree(sweep.folder / ".resablate")
-    sweep.ended()
-
-
-def disk_full(sweep: SweepProcess, chance: random.Random) -> None:
-    """The disk of the work folder fills up in the middle, and has room again later."""
-    disk = sweep.folder / "disk"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)], check=True)
-    try:
-        (sweep.folder / ".resablate").symlink_to(disk)
-        sweep.start()
-        in_the_middle(sweep)
-        taken = fill(disk)
-        time.sleep(AWAY_SECONDS)
-        taken.unlink()
-        sweep.ended()
-    finally:
-        (sweep.folder / ".resablate").unlink()
-        subprocess.run(["umount", "--lazy", str(disk)], check=True)
-
-
-def second_submitter(sweep: SweepProcess, chance: random.Random) -> None:
-    """Another submission of the same sweep, while it runs: it is refused, and the first one goes on."""
-    sweep.start()
-    in_the_middle(sweep)
-    other = SweepProcess(sweep.folder / "other", sweep.plan, sweep.uri, mark=sweep.mark)
-    other.folder.mkdir()
-    assert other.run() == 2, other.said()
-    sweep.ended()
-
-
-def server_killed(sweep: SweepProcess, server: MlflowServer, proxy: FaultyProxy) -> None:
-    """The MLflow server is killed in the middle, and comes back."""
-    sweep.uri = server.uri
-    loses_its_server(sweep, server)
-    time.sleep(AWAY_SECONDS)
-    server.start()
-    sweep.ended()
-
-
-def _answers(fault: str) -> Disturb:
-    """Requests fail for a while as `fault` says."""
-
-    def disturb(sweep: SweepProcess, server: MlflowServer, proxy: FaultyProxy) -> None:
-        sweep.start()
-        sweep.until(lambda: sweep.reached(2))
-        proxy.fault = fault
-        time.sleep(AWAY_SECONDS)
-        proxy.fault = ""
-        sweep.ended()
-
-    return disturb
-
-
-OF_FILES: Mapping[str, Disturb] = {
-    "driver killed": driver_killed,
-    "driver told to stop": driver_terminated,
-    "killed, newest checkpoint cut off": checkpoint_cut,
-    "killed, a bit of the newest checkpoint changed": checkpoint_bit,
-    "a bit of a filed result changed": result_damaged,
-    "a filed result over another": result_swapped,
-    "database emptied": database_emptied,
-    "work folder removed in the middle": work_folder_removed,
-    "disk full for a while": disk_full,
-    "a second submitter": second_submitter,
-}
-"""With a store in a file."""
-OF_SERVERS: Mapping[str, Disturb] = {
-    "server killed, and back": server_killed,
-    "server answers 503": _answers("503"),
-    "server answers 429": _answers("429"),
-    "connections cut": _answers("cut"),
-    "answers lost after the server has done its part": _answers("lost"),
-}
-
-
-FAULTS = (*OF_FILES, *OF_SERVERS)
-
-
 def main(arguments: Sequence[str] | None = None, *, folder: Path = FOLDER) -> None:
     """Try what has not been tried at this commit, and write the page after each try."""
     parser = argparse.ArgumentParser(description="Faults on whole sweeps.")
@@ -238,21 +92,12 @@ def undisturbed() -> list[dict[str, Any]]:
 
 
 def attempt(fault: str, number: int, expected: list[dict[str, Any]], commit: str) -> Try:
-    """One fault on a sweep of its own."""
-    with tempfile.TemporaryDirectory(prefix="ra") as made, ExitStack() as opened:
-        folder = Path(made)
-        sweep = SweepProcess(folder, slow_plan(), "", environment={"HOME": made})
-        opened.callback(sweep.clean_up)
-        if fault in OF_FILES:
-            sweep.uri = make_database(folder)
-            OF_FILES[fault](sweep, random.Random(f"{fault} {number}"))
-        else:
-            server = opened.enter_context(with_server(folder))
-            proxy = opened.enter_context(FaultyProxy(server.uri))
-            sweep.uri = proxy.uri
-            OF_SERVERS[fault](sweep, server, proxy)
-        again = _end(sweep)
-        return Try(fault, number, *judge(sweep, expected), 1 + again, commit)
+    """One fault on sweeps of its own, each of which is submitted until it ends well."""
+    with tempfile.TemporaryDirectory(prefix="ra") as made, Stage(Path(made), f"{fault} {number}") as stage:
+        FAULTS[fault](stage)
+        again = sum(_end(sweep) for sweep in stage.sweeps)
+        found = [judge(sweep, expected) for sweep in stage.sweeps]
+        return Try(fault, number, *map(max, zip(*found, strict=True)), again + len(stage.sweeps), commit)
 
 
 def _end(sweep: SweepProcess) -> int:
@@ -263,22 +108,35 @@ def _end(sweep: SweepProcess) -> int:
     raise AssertionError(f"it did not end well:\n{sweep.said()}")
 
 
-def judge(sweep: SweepProcess, expected: list[dict[str, Any]]) -> tuple[int, int, int, int]:
-    """What was lost, done twice, wrong and left over."""
+def judge(sweep: SweepProcess, expected: Sequence[dict[str, Any]]) -> tuple[int, int, int, int]:
+    """What was lost, done twice, wrong and left over.
+
+    Args:
+        sweep: it has ended.
+        expected: what its first trials measure where nothing happens to them; none where that is drawn.
+    """
     client, runs = MlflowClient(tracking_uri=sweep.uri), runs_of(sweep.uri)
-    trials = [run for run in runs if "resablate.key" in run.data.tags]
+    found = {result.key: result for result in sweep.results()}
+    keys = [spec.key for spec in sweep.plan.trials] or list(found)
+    lost = len(set(keys) - set(found)) if sweep.plan.trials else sweep.plan.total - len(found)
+    trials = [run for run in runs if run.data.tags.get("resablate.key") in keys]
     steps = [
         Counter(point.step for point in client.get_metric_history(run.info.run_id, "learning_rate")) for run in trials
     ]
-    found = {result.key: numbers(result) for result in sweep.results()}
-    keys = [spec.key for spec in sweep.plan.trials]
-    wrong = sum(found[key] != number for key, number in zip(keys, expected, strict=True) if key in found)
+    alone = expected if sweep.plan.trials else [_alone(sweep, result) for result in found.values()]
+    wrong = sum(numbers(found[key]) != number for key, number in zip(keys, alone, strict=False) if key in found)
     extra = len(trials) - len({run.data.tags["resablate.key"] for run in trials})
     doubled = sum(count - 1 for counts in steps for count in counts.values())
     opened = sum(run.info.status == "RUNNING" for run in runs)
     files = sum(path.is_file() for path in (sweep.folder / ".resablate").rglob("*"))
     processes = 0 if sweep.gone(seconds=30) else len(sweep.alive())
-    return len(set(keys) - set(found)), extra + doubled, wrong, opened + files + processes
+    return lost, extra + doubled, wrong, opened + files + processes
+
+
+def _alone(sweep: SweepProcess, result: TrialResult) -> dict[str, Any]:
+    """What a trial that a search proposed measures where nothing happens to it."""
+    with tempfile.TemporaryDirectory() as made:
+        return numbers(run_trial(*sweep.plan.request(result.spec), folder=Path(made)))
 
 
 def render(tries: Sequence[Try], where: str) -> str:
