@@ -45,6 +45,7 @@ def run_batches_inline(
     pending: PendingTrials,
     *,
     tracker: Tracker,
+    lease: HeldLease,
     work: Path,
     command: str,
     data_root: Path | None,
@@ -84,6 +85,7 @@ def run_batches_inline(
         for spec in pending.search.reused.values() if pending.search else ():
             writer.note_trial(spec)
     finally:  # the record is closed whatever happened, and says so
+        lease.ending.set()
         problems = writer.end(progress.sweep_status())
     return problems
 

@@ -21,7 +21,7 @@ class HeldLease(NamedTuple):
     claim: str
     """For `Tracker.adopt_claim`."""
     ending: threading.Event
-    """Set by whoever closes the submission from another process: from then on it is not open any more."""
+    """Set by whoever is about to close the submission: from then on one that is not open is not lost."""
 
 
 @contextmanager

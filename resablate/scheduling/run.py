@@ -29,6 +29,7 @@ from resablate.scheduling.progress import SweepProgress
 from resablate.scheduling.ray_address import check_ray_address
 from resablate.scheduling.reruns import notes_on_change, set_aside
 from resablate.scheduling.stopping import Stopping
+from resablate.searches.study import check_studies
 from resablate.storage.checkpoint_store import checkpoint_store
 from resablate.storage.locations import tracking_uri, work_folder
 from resablate.storage.locks import exclusive_lock, wait_for_workers
@@ -141,11 +142,12 @@ def run_sweep(
                 work=work, command=command, data_root=data_root, progress=progress, store=store
             )
             taken = partial(completed_result, plan=plan, tracker=tracker, answer=answer)
-            knobs |= {"tracker": tracker, "stopping": stopping, "following": further.next, "take": taken}
+            knobs |= {"tracker": tracker, "lease": lease, "stopping": stopping}
+            knobs |= {"following": further.next, "take": taken}
             if scheduler == "inline" or not (pending.scheduled or further.waits):
                 problems = run_batches_inline(plan, pending, **knobs)
             else:
-                knobs |= {"uri": place, "lease": lease, "datasets": datasets, "console": console}
+                knobs |= {"uri": place, "datasets": datasets, "console": console}
                 problems = run_batches_on_ray(plan, pending, **knobs)
             late = further.measured
             if not problems and not stopping.reason:
@@ -166,6 +168,8 @@ def run_sweep(
 def _check_request(plan: SweepPlan, scheduler: Scheduler) -> None:
     if scheduler == "inline" or not os.environ.get("RAY_ADDRESS"):
         check_machine(cpus=plan.sweep.resources.cpus, gpus=plan.sweep.resources.gpus)
+    if plan.adaptive:
+        check_studies(plan.sweep)
     if scheduler == "inline":
         check_pruning_inline(plan.sweep)
     else:

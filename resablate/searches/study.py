@@ -48,6 +48,12 @@ def study_address() -> str:
     return absolute_address(os.environ.get(ADDRESS_VARIABLE) or "sqlite:///optuna.db")
 
 
+def check_studies(sweep: SweepSpec) -> None:
+    """Raise TrackingError if the database of studies cannot be used; nothing is made in it."""
+    with study_errors(sweep):
+        _refuse_records(study_address())
+
+
 @contextmanager
 def opened_study(sweep: SweepSpec) -> Generator[Study]:
     """The sweep's study; it is created where there is none.

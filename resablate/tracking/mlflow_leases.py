@@ -9,16 +9,16 @@ from datetime import datetime
 from itertools import count
 from typing import TYPE_CHECKING, final
 
-from resablate.errors import LeaseLost, TrialComplete
+from resablate.errors import TrialComplete
 from resablate.tracking.leases import (
     BEAT_SECONDS,
-    SILENT_SECONDS,
     TAKEN,
     Claim,
     Lease,
     LeaseState,
     Owner,
     Watch,
+    lease_is_lost,
     running_seconds,
     sweep_is_taken,
     this_process,
@@ -118,10 +118,7 @@ class MlflowLeases:
             self._asked = asked
             return
         now = next((claim for claim in self._opened(run.info.experiment_id)), None)
-        since = f"{now.owner} runs it now" if now else "somebody else has closed its record"
-        raise LeaseLost(
-            f"the lease of sweep {self._sweep!r} is lost: it was not renewed for {SILENT_SECONDS:.0f} s, and {since}"
-        )
+        raise lease_is_lost(self._sweep, now.owner if now else None)
 
     def check_trial(self, key: str, run_id: str) -> None:
         """Raise LeaseTaken if another sweep trains the trial that this one has opened, or has completed it.

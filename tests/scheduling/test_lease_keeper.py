@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from resablate.errors import LeaseTaken
-from resablate.scheduling import lease_keeper
+from resablate.scheduling import lease_keeper, run
 from resablate.scheduling.lease_keeper import kept_lease
 from resablate.scheduling.stopping import Stopping
-from resablate.tracking import MemoryTracker, MlflowTracker, Tracker
+from resablate.tracking import MemoryTracker, MlflowTracker, SweepStatus, Tracker
 from resablate.tracking.leases import this_process
+from tests.scheduling.test_inline import run_tiny
+from tests.scheduling.tiny import tiny_plan
 from tests.tracking.databases import make_database
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
@@ -88,3 +90,19 @@ def test_a_second_holder_is_refused(tracker: Tracker, monkeypatch: pytest.Monkey
         second = MemoryTracker(tracker) if isinstance(tracker, MemoryTracker) else MlflowTracker(tracker._store.uri)
         with pytest.raises(LeaseTaken, match="sweep 'seeds' is being run by process"):
             second.claim_sweep("seeds")
+
+
+def test_a_record_that_its_own_process_closes_is_no_lost_lease(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A beat may come between the end of the record and that of the lease."""
+    end = MlflowTracker.end_sweep
+
+    def slowly(tracker: MlflowTracker, status: SweepStatus) -> None:
+        submission = tracker._leases.submission
+        end(tracker, status)
+        tracker._leases.submission = submission
+        time.sleep(0.3)
+
+    monkeypatch.setattr(MlflowTracker, "end_sweep", slowly)
+    monkeypatch.setattr(run, "open_tracker", lambda uri: MlflowTracker(make_database(tmp_path)))
+    outcome, text = run_tiny(tiny_plan({"seed": [0]}, analyses={}, epochs=1))
+    assert (outcome.counts, outcome.stopped_by) == ({"finished": 1}, ""), text
