@@ -79,7 +79,11 @@ def rm(
             raise typer.Exit(1)
     work = work_folder() / name
     with exclusive_lock(work, name):
-        gone = tracker.keeping().forget_sweep(name)
+        tracker.claim_sweep(name)  # nobody runs it meanwhile, here or elsewhere
+        try:
+            gone = tracker.keeping().forget_sweep(name)
+        finally:
+            tracker.release_sweep()
         for part in work.iterdir():
             if part.is_dir():
                 shutil.rmtree(part, ignore_errors=True)

@@ -6,10 +6,23 @@ from collections.abc import Mapping
 from typing import Any, final
 
 import ray
+from ray.exceptions import RayActorError
 
 from resablate.measurement import EpochMetrics
 from resablate.result import TrialResult
 from resablate.spec import TrainSpec
+
+
+class WriterEnded(Exception):
+    """The process that files results has ended; the driver sees it too, and stops the sweep."""
+
+
+def answer_of_writer(asked: Any) -> Any:
+    """What the writer answers; raises WriterEnded where it never will."""
+    try:
+        return ray.get(asked)
+    except RayActorError as error:
+        raise WriterEnded from error
 
 
 @final
@@ -35,7 +48,7 @@ class RemoteSink:
 
     def start_trial(self, spec: TrainSpec) -> bool:
         """As `ResultSink.start_trial`."""
-        begins: bool = ray.get(self._writer.start_trial.remote(spec))
+        begins: bool = answer_of_writer(self._writer.start_trial.remote(spec))
         if begins:
             self.running.add(spec.key)
         return begins
@@ -46,11 +59,11 @@ class RemoteSink:
         self._histories[key] = [*(row for row in history if row.epoch < metrics.epoch), metrics]
         filed = self._writer.epoch.remote(key, metrics)
         if self._waits:
-            ray.get(filed)
+            answer_of_writer(filed)
 
     def finish_trial(self, result: TrialResult, *, weights: Mapping[str, bytes]) -> TrialResult:
         """As `ResultSink.finish_trial`: waits until the result lies in the spool, not until it is filed."""
-        status, reason = ray.get(self._writer.finish_trial.remote(result.to_json(), dict(weights)))
+        status, reason = answer_of_writer(self._writer.finish_trial.remote(result.to_json(), dict(weights)))
         self.running.discard(result.key)
         return result.model_copy(update={"status": status, "reason": reason})
 

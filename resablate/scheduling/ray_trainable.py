@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from resablate.lifecycle import run_session
 from resablate.question import Question
 from resablate.result import TrialResult, failed_result
 from resablate.scheduling.ray_pruning import asking
-from resablate.scheduling.ray_sink import RemoteSink
+from resablate.scheduling.ray_sink import RemoteSink, WriterEnded, answer_of_writer
 from resablate.session import EpochDone, PutOff, SessionPlace, TrialRequest, keep_all
 from resablate.spec import TrainSpec
 from resablate.storage.checkpoint_store import CheckpointStore
@@ -123,6 +124,8 @@ class PackTrainable(tune.Trainable):
         """Trials whose end the driver has not been told."""
         self._others: list[str] = []
         """Trials that another sweep trains, of which the driver has not been told."""
+        self._filed = True
+        """Whether anybody files results; where nobody does, the process waits for its end."""
         self._trained: set[str] = set()
         """Trials that have trained an epoch since all had trained one."""
         # Building belongs to the first step, where its failure is this trial's result and not the actor's death.
@@ -136,9 +139,19 @@ class PackTrainable(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """One epoch; after the last one of a trial its questions and the filing."""
+        if not self._filed:
+            time.sleep(1.0)
+            return self._step([])
+        try:
+            return self._go_on()
+        except WriterEnded:
+            self._filed = False  # an error would be the trial's, which goes on from here
+            return self._step([])
+
+    def _go_on(self) -> dict[str, Any]:
         if self._session is None:
             # A process that died may have ended some of the trials.
-            ended: dict[str, str] = ray.get(self._context.writer.ended.remote(sorted(self._left)))
+            ended: dict[str, str] = answer_of_writer(self._context.writer.ended.remote(sorted(self._left)))
             self._left -= ended.keys()
             if untold := [TrialResult.from_json(outcome) for outcome in ended.values() if outcome]:
                 return self._step(untold)

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from resablate.processes import process_start
 from resablate.scheduling import run as run_module
 from resablate.tracking import open_tracker
 from resablate.tracking.folder_tracker import FolderTracker
+from resablate.tracking.leases import this_process
 from tests.commands.shell import Shell
 from tests.factories import make_result
 
@@ -89,6 +91,17 @@ def test_a_sweep_is_forgotten_once_it_was_meant_twice(shell: Shell, monkeypatch:
     assert open_tracker().keeping().sweeps() == ["later"]
     assert shell("rm", "later", "--yes").code == 0
     assert open_tracker().keeping().sweeps() == []
+
+
+def test_a_sweep_that_somebody_runs_is_not_forgotten(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = this_process()._replace(process="1", start=str(process_start(1)))
+    with monkeypatch.context() as patched:
+        patched.setattr("resablate.tracking.folder_leases.this_process", lambda: other)
+        FolderTracker(shell.folder / "kept").claim_sweep("seeds")
+    ran = shell("rm", "seeds", "--yes")
+    assert ran.code == 2
+    assert "sweep 'seeds' is being run by process 1 on" in ran.err
+    assert set(open_tracker().keeping().sweeps()) == {"later", "seeds"}
 
 
 def test_the_study_of_a_search_is_forgotten_with_it(shell: Shell) -> None:
