@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from resablate.plan import SweepPlan
+from resablate.tracking.mlflow_store import KEY, KIND, SCHEMA, SCHEMA_VERSION, STATUS
 from tests.faults.elsewhere import MACHINE, SECONDS
 from tests.faults.sweeps import SLOW, SweepProcess, runs_of, slow_plan
 from tests.faults.test_driver import in_the_middle, killed
@@ -224,7 +225,7 @@ def foreign_run(stage: Stage) -> None:
     killed(sweep)
     client = MlflowClient(tracking_uri=sweep.uri)
     place = runs_of(sweep.uri)[0].info.experiment_id
-    tags = {"resablate.key": sweep.plan.trials[-1].key, "resablate.status": "finished", "resablate.kind": "trial"}
+    tags = {SCHEMA: SCHEMA_VERSION, KIND: "trial", KEY: sweep.plan.trials[-1].key, STATUS: "finished"}
     for given in ({}, tags):
         client.set_terminated(client.create_run(place, tags=given).info.run_id)
 
@@ -241,20 +242,16 @@ def work_folder_removed(stage: Stage) -> None:
 def disk_full(stage: Stage) -> None:
     """The disk of the work folder fills up in the middle, and has room again later."""
     sweep = stage.sweep()
-    disk = stage.folder / "disk"
+    disk = sweep.folder / ".resablate"
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)], check=True)
-    try:
-        (sweep.folder / ".resablate").symlink_to(disk)
-        sweep.start()
-        in_the_middle(sweep)
-        taken = fill(disk)
-        time.sleep(AWAY_SECONDS)
-        taken.unlink()
-        sweep.ended()
-    finally:
-        (sweep.folder / ".resablate").unlink()
-        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    stage.opened.callback(subprocess.run, ["umount", "--lazy", str(disk)], check=True)
+    sweep.start()
+    in_the_middle(sweep)
+    taken = fill(disk)
+    time.sleep(AWAY_SECONDS)
+    taken.unlink()
+    sweep.ended()
 
 
 def second_submitter(stage: Stage) -> None:
