@@ -57,8 +57,13 @@ def mean_error(results: Sequence[TrialResult], sample: Sample | None) -> Ranged:
     return as_range(value, error_interval(sample, scale="logit" if bounded else "identity"), sample.count)
 
 
-def mean_number(numbers: Sequence[tuple[float, float]]) -> Ranged:
-    """The mean of a number and its standard error over examples from each training."""
+def mean_number(numbers: Sequence[tuple[float, float]], *, least: float = -math.inf) -> Ranged:
+    """The mean of a number and its standard error over examples from each training.
+
+    Args:
+        numbers: those pairs.
+        least: the least value that the number can have; an interval is told as far as that.
+    """
     known = [(value, error) for value, error in numbers if math.isfinite(value)]
     if not known:
         infinite = [value for value, _ in numbers if math.isinf(value)]
@@ -67,7 +72,8 @@ def mean_number(numbers: Sequence[tuple[float, float]]) -> Ranged:
     errors = [error for _, error in known if math.isfinite(error)]
     examples = float(np.mean(np.square(errors))) if errors else 0.0
     estimate = replace(mean(sample), example_variance=np.asarray(examples), method="over seeds and test examples")
-    return as_range(float(estimate.value), estimate.interval(), sample.count)
+    ends = estimate.interval()
+    return as_range(float(estimate.value), replace(ends, low=np.maximum(ends.low, least)), sample.count)
 
 
 def as_range(value: float, interval: Interval, count: int) -> Ranged:

@@ -13,6 +13,8 @@ from resablate.regularizers import chosen_convolutions
 from resablate.spec import TrainSpec
 
 _CACHED = 65_536
+_KEPT = 32
+"""Networks: that of a thousand layers takes some twenty megabytes."""
 
 
 class NetworkShape(NamedTuple):
@@ -30,17 +32,19 @@ class NetworkShape(NamedTuple):
         """That of a trial."""
         return cls(spec.network, spec.shortcut, spec.ordering, spec.norm, spec.depth, spec.width)
 
-    def build(self) -> ResidualNetwork:
-        """The network, without memory for its weights."""
-        with torch.device("meta"):
-            return build_network(**self._asdict(), in_channels=1)
+
+@lru_cache(maxsize=_KEPT)
+def built(shape: NetworkShape) -> ResidualNetwork:
+    """The network, for images of one channel and without memory for its weights; for looking at alone."""
+    with torch.device("meta"):
+        return build_network(**shape._asdict(), in_channels=1)
 
 
 @lru_cache(maxsize=_CACHED)
 def why_refused(shape: NetworkShape) -> str:
     """Why there is no such network; empty if there is one."""
     try:
-        shape.build()
+        built(shape)
     except ValueError as error:
         return str(error)
     return ""
@@ -49,10 +53,10 @@ def why_refused(shape: NetworkShape) -> str:
 @lru_cache(maxsize=_CACHED)
 def block_count(shape: NetworkShape) -> int:
     """Blocks of the network."""
-    return len(shape.build().chain)
+    return len(built(shape).chain)
 
 
 @lru_cache(maxsize=_CACHED)
 def has_convolutions(shape: NetworkShape, layers: str) -> bool:
     """Whether the network has any of the convolutions that regularizers call `layers`."""
-    return bool(chosen_convolutions(shape.build(), layers=layers))
+    return bool(chosen_convolutions(built(shape), layers=layers))

@@ -17,6 +17,7 @@ from resablate.component_tables import TABLES
 from resablate.datasets import DATASETS, Examples
 from resablate.failures import free_memory
 from resablate.model import build_network, unpackable_parts
+from resablate.network_shape import NetworkShape, built
 from resablate.packs import shape_key
 from resablate.spec import TrainSpec
 from resablate.torch_errors import is_out_of_memory
@@ -62,8 +63,7 @@ def unpackable(spec: TrainSpec) -> str:
         foreign = field == "optimizer" and bool(component.identity)
         if field not in parts and not getattr(TABLES[field][component.name], "packs", not foreign):
             reasons.append(f"{field} {component}: does not say that it packs")
-    with torch.device("meta"):
-        network = build_network(**parts, in_channels=dataset.channels, num_classes=dataset.num_classes)
+    network = built(NetworkShape.of(spec))
     survival = BLOCK_SAMPLINGS[spec.block_sampling.name].chances(len(network.chain), spec.block_sampling)
     if any(chance != 1 for chance in survival):
         reasons.append(f"block_sampling {spec.block_sampling}: each member leaves out blocks of its own")

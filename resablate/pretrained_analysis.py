@@ -106,8 +106,9 @@ def _check_fit(network: ResidualNetwork, splits: Splits, *, name: str, dataset: 
         raise ResablateError(
             f"{name}: cannot take the images of {dataset}, {tuple(images.shape[1:])}: {reason}"
         ) from None
-    if classes != splits.num_classes:
+    known = splits.num_classes or DATASETS[dataset].num_classes
+    if classes != known:
         raise ResablateError(
-            f"{name} tells {classes} classes apart by these weights, but {dataset} has {splits.num_classes}: a label"
-            " would not mean the same class to both"
+            f"{name} tells {classes} classes apart by these weights, but {dataset} has {known}: a label would not mean"
+            " the same class to both"
         )

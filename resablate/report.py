@@ -24,6 +24,7 @@ from resablate.figures import FIGURES, Closing, draw_files
 from resablate.figures.analysis_tables import analysis_tables, summaries
 from resablate.figures.interval_tables import error_table, with_intervals
 from resablate.figures.naming import Additional, name_analyses
+from resablate.figures.regularizer_strength import good_strengths
 from resablate.figures.tables import Replicates, Table, raw_table, replicates, show, trial_table
 from resablate.report_answers import answer_content, closings, sweep_question
 from resablate.report_pages import render_page
@@ -245,20 +246,20 @@ def _content(
 ) -> dict[str, Any]:
     """What both pages say, as plain values."""
     results = [result for group in groups for result in group.results]
-    depths = sorted({result.spec.depth for result in results})
     return {
         "sweep": sweep,
         "question": sweep_question(sweep),
         "ended": f"{len(results)} of {len(results) + len(missing)}" if missing else "",
         "links": [(title, place, place.startswith(("http://", "https://"))) for title, place in links.items()],
         "datasets": sorted({str(result.spec.dataset) for result in results}),
-        "depths": depths,
+        "depths": sorted({result.spec.depth for result in results}),
         "epochs": sorted({result.spec.epochs for result in results}),
         "counts": {status: sum(r.status == status for r in results) for status in get_args(Status)},
         "errors": with_intervals(error_table(groups, published=published_errors())),
         "summaries": summaries(groups),
         "drawings": drawings,
         **answer_content(answers),
+        "notes": [*answers.notes, *good_strengths(results, sweep)],
         "failures": [
             *((sweep.label(r.spec), r.key, r.status, r.reason) for r in results if r.status != "finished"),
             *((sweep.label(spec), spec.key, "missing", "has not ended") for spec in missing),

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from resablate.claims.answer import OPPOSITES, Answer, Shown
 from resablate.claims.answering import Answers
 from resablate.claims.claim import Part
+from resablate.claims.effects_told import ToldEffect, decided_first, published_answers, told_effects
 from resablate.claims.rounds import LEVEL
 from resablate.figures import Closing
 from resablate.statistics import Verdict, decide, deciding_look
@@ -19,8 +20,9 @@ from resablate.sweep import SweepSpec
 
 _WIDTH, _HEIGHT, _MARGIN = 180, 26, 6
 """Of a picture, in pixels."""
+_SHOWN_LINES = 4
+"""Comparisons of an axis that stand open on the page."""
 _IN_PERCENT = {"fraction": "points", "share": "%"}
-_ORDER = (Verdict.CONTRADICTED, Verdict.SUPPORTED, Verdict.EQUIVALENT, Verdict.UNDECIDED)
 
 
 def answer_content(found: Answers) -> dict[str, Any]:
@@ -28,14 +30,14 @@ def answer_content(found: Answers) -> dict[str, Any]:
 
     Claims of which something was compared have a line each; what is not tested is told by what is missing.
     """
-    answers = found.answers
+    answers = published_answers(found)
     compared = [answer for answer in answers if answer.shown is not None]
-    decided = [answer for answer in compared if answer.verdict in _ORDER[:3]]
     return {
         "level": f"{100 * LEVEL:g} %",
         "family": found.tested,
-        "rounds": found.notes,
-        "answers": [_line(answer) for answer in [*decided, *(a for a in compared if a not in decided)]],
+        "shown_lines": _SHOWN_LINES,
+        "effects": [_effect(told) for told in told_effects(found)],
+        "answers": [_line(answer) for answer in decided_first(compared)],
         "open": [(a.claim.id, a.claim.statement, a.what_would_decide) for a in answers if a.what_would_decide],
         "tally": _tally(answers),
     }
@@ -58,13 +60,20 @@ def _tally(answers: Sequence[Answer]) -> str:
     return ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
 
 
+def _effect(told: ToldEffect) -> dict[str, Any]:
+    """What an axis does to a number: a sentence, and a line for each comparison."""
+    lines = [_line(answer) | {"statement": told.compared(answer)} for answer in told.answers]
+    return {"head": told.head, "told": told.told, "lines": lines}
+
+
 def _line(answer: Answer) -> dict[str, Any]:
     return {
         "id": answer.claim.id,
+        "own": answer.claim.own,
         "statement": answer.claim.statement,
         "source": answer.claim.source,
         "rule": answer.claim.rule.text,
-        "verdict": str(answer.verdict),
+        "verdict": answer.word,
         "style": str(answer.verdict).replace(" ", "-"),
         "numbers": answer.numbers,
         "where": answer.shown.name if answer.shown else "",

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from resablate.claims.answering import Answers
+from resablate.claims.effects_told import DECIDED, published_answers, told_effects
 from resablate.report_pages import markdown_text
 from resablate.statistics import Verdict
-
-_DECIDED = (Verdict.CONTRADICTED, Verdict.SUPPORTED, Verdict.EQUIVALENT)
 
 
 def note_text(question: str, found: Answers, links: Mapping[str, str], *, ended: str) -> str:
@@ -20,17 +19,21 @@ def note_text(question: str, found: Answers, links: Mapping[str, str], *, ended:
         links: title -> address, or the command that opens it.
         ended: `4 of 6` trials; empty where all have ended.
     """
-    decided = [answer for answer in found.answers if answer.verdict in _DECIDED]
-    undecided = sum(answer.verdict is Verdict.UNDECIDED for answer in found.answers)
+    published = published_answers(found)
+    decided = [answer for answer in published if answer.verdict in DECIDED]
+    undecided = sum(answer.verdict is Verdict.UNDECIDED for answer in published)
     parts = [f"**{markdown_text(question)}**"]
     parts += [f"{ended} trials have ended."] if ended else []
+    parts += [markdown_text(note) for note in found.notes]
+    effects = [f"- {markdown_text(told.head)}: **{markdown_text(told.told)}**" for told in told_effects(found)]
+    parts += ["\n".join(effects)] if effects else []
     verdicts = [
-        f"- **{answer.verdict}** {answer.claim.id}: {markdown_text(answer.claim.statement)}"
+        f"- **{answer.word}** {answer.claim.id}: {markdown_text(answer.claim.statement)}"
         f" ({markdown_text(answer.numbers)})"
         for answer in decided
     ]
     parts += ["\n".join(verdicts)] if verdicts else ["These trainings decide none of the published claims."]
-    parts += [f"{undecided} claims are undecided."] if undecided else []
+    parts += [f"{undecided} published claim{'s are' if undecided > 1 else ' is'} undecided."] if undecided else []
     parts += ["\n".join(f"- {linked(title, place)}" for title, place in links.items())] if links else []
     return "\n\n".join(parts)
 

@@ -264,6 +264,7 @@ def test_a_grid_that_nobody_means_is_refused_at_once(more: dict[str, Any]) -> No
     assert len(caught.value.problems) == 1 + len(more)
 
 
+@pytest.mark.slow
 def test_ten_thousand_points_take_seconds() -> None:
     """So that `check` takes less than a minute for ten times as many: what is alike is checked and built once."""
     seconds("lesion")  # what torch loads at first use is none of it

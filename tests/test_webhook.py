@@ -5,10 +5,14 @@ import logging
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
+from resablate.training.loop import Training
 from resablate.webhook import WEBHOOK_VARIABLE, announce
+from tests.commands.shell import Shell
+from tests.scheduling.tiny import BASE
 
 
 @pytest.fixture
@@ -51,3 +55,34 @@ def test_an_address_that_takes_nothing_is_a_warning_without_its_secret(
 
 def test_nobody_is_told_where_no_address_is_set() -> None:
     announce("gates", outcome="ended", text="")
+
+
+def test_a_sweep_tells_that_it_waits_ended_or_failed(
+    told: list[dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "folder:kept")
+    monkeypatch.setattr("resablate.figures.draw_all", lambda result: {})
+    shell = Shell(tmp_path, monkeypatch, capsys)
+    file = shell.write({"name": "tiny", "base": dict(BASE), "axes": {"seed": [0, 1]}, "analyses": {}})
+    run = ("sweep", file, "--inline")
+
+    assert shell(*run, "--max-trials", "1").code == 0
+    assert (told[-1]["outcome"], told[-1]["sweep"]) == ("needs a person", "tiny")
+    assert "1 finished, 1 pending" in told[-1]["text"]
+
+    def fail(training: Training) -> None:
+        raise RuntimeError("no more")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "run_epoch", fail)
+        assert shell(*run).code == 1
+    assert told[-1]["outcome"] == "failed" and "1 complete before, 1 failed" in told[-1]["text"]
+
+    assert shell(*run, "--retry", "failed").code == 0
+    assert told[-1]["outcome"] == "ended" and "1 complete before, 1 finished" in told[-1]["text"]
+
+    shell.write({"name": "tiny", "base": dict(BASE), "axes": {"seed": [0]}, "resources": {"gpus": 1000}})
+    assert shell("sweep", file).code == 2
+    assert told[-1]["outcome"] == "failed" and "sweep tiny did not run: " in told[-1]["text"]
+    assert len(told) == 4, "once each time"

@@ -29,7 +29,8 @@ class Adapter:
     Args:
         networks: what it builds or adapts, for people: "networks of torchvision: ResNets, RegNets, ViTs, ...".
         builder: a model's name in the other package -> what builds it. Raises UnknownName if there is none, and
-            ResablateError if the package is not installed.
+            ResablateError if the package is not installed. A network that takes images of none of the common sizes has
+            an attribute `input_size`, (C, H, W).
         recognizes: whether it takes a network apart itself. It does not import the other package.
         adapt: such a network in eval mode -> the same as a chain of blocks that shares its parameters. It is proved by
             whoever calls. Raises ResablateError, which names the module, where it does not fit.

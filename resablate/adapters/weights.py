@@ -60,7 +60,9 @@ def _content(path: Path) -> Any:
     except Exception as error:  # what a file that is no archive of tensors makes torch raise is not told
         text = _COLORS.sub("", str(error))
         asked = _GLOBAL.search(text)
-        reason = f"it asks for {asked[1]}" if asked else (text.splitlines() or ["no reason given"])[0]
+        # Torch's own sentence advises to run what is in the file.
+        plain = "" if "weights_only" in text else (text.splitlines() or [""])[0]
+        reason = f"it asks for {asked[1]}" if asked else plain or "not an archive of tensors"
         raise CheckpointError(
             f"{path}: neither a safetensors file (by its ending .safetensors) nor weights that torch can read without"
             f" running code ({type(error).__name__}: {reason})"

@@ -20,8 +20,8 @@ from resablate.analyses.weights import WEIGHTS
 from resablate.datasets import ExampleSource
 from resablate.errors import AnalysisError
 from resablate.measurement import AnalysisResult
-from resablate.model import ResidualNetwork
-from resablate.regularizers import SV_TARGETS, Site, find_sites
+from resablate.model import ResidualNetwork, evaluation_mode
+from resablate.regularizers import SV_TARGETS, Site, find_applied_sites
 from resablate.spectral import OperatorTooLarge, largest_singular_value_zero_padded, singular_values
 
 QUANTILES = {"quantile_05": 0.05, "quantile_25": 0.25, "median": 0.5, "quantile_75": 0.75, "quantile_95": 0.95}
@@ -63,7 +63,9 @@ def spectrum(
     They are those of the convolution as an operator on *circular* images of the size that it sees, stride included,
     exact: borders excepted, what the layer does to the norm of an image. `zero_padded_largest` alone is that of the
     operator with the layer's own padding. A 1x1 convolution of stride 2 looks at one pixel in four, so that further
-    singular values are zero whatever its weights are: they count in `rank_deficiency` and nowhere else.
+    singular values are zero whatever its weights are: they count in `rank_deficiency` and nowhere else. A subclass that
+    standardizes its weights, or pads on its own, is the convolution that it applies; where that pads more on one side
+    than on the other, `kernel_size` counts the zeros that make it even.
 
     Args:
         network: in whatever mode; only its weights matter.
@@ -97,14 +99,15 @@ def spectrum(
 
     Raises:
         AnalysisError: if the network has no block or no convolution, a label is none of its classes, or a convolution
-            is not a plain one, as `find_sites` says.
+            applies no plain one, as `find_applied_sites` says.
 
     Source: Sedghi, Gupta & Long 2019; Zaeemzadeh et al. 2020 for the target.
     """
     check_dissectable(network, data)
     network = WEIGHTS[weights](network, data, trained_with)
     images, _ = next(data.take(slice(1)).batches(1))
-    sites = find_sites(network, images, layers="all")
+    with evaluation_mode(network):
+        sites = find_applied_sites(network, images)
     if not sites:
         raise AnalysisError("a network must have a convolution to have a spectrum, but this one has none")
     compared = _target_of(trained_with) if target is None else target
@@ -169,8 +172,6 @@ def _shape(site: Site) -> dict[str, float]:
 
 def _values(site: Site, target: str | float, generator: torch.Generator | None) -> dict[str, float]:
     layer = site.layer
-    if isinstance(layer.padding, str):
-        raise ValueError(f"{site.name}: the padding must be given in pixels, got {layer.padding!r}")
     value = site.target(target)
     return {
         **_circular_values(site, value),

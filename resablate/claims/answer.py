@@ -13,7 +13,8 @@ import numpy as np
 from resablate.claims import CLAIMS
 from resablate.claims.claim import Claim, Judgement, Part
 from resablate.claims.failing import seeds_of_rate
-from resablate.claims.pairs import CANNOT_DECIDE, amount, margin_note
+from resablate.claims.measures import ERROR
+from resablate.claims.pairs import amount, margin_note
 from resablate.claims.rounds import LEVEL
 from resablate.claims.trials import Trials
 from resablate.datasets import DATASETS
@@ -92,6 +93,12 @@ class Answer:
         """One of five."""
         return self.decision.verdict
 
+    @property
+    def word(self) -> str:
+        """The verdict; of a comparison that a sweep itself asks for, what it came to: `better`, `lower`, `the same`."""
+        words = _ERROR_WORDS if ERROR in self.claim.rule.measures else _NUMBER_WORDS
+        return words.get(self.verdict, str(self.verdict)) if self.claim.own else str(self.verdict)
+
     @cached_property
     def shown(self) -> Shown | None:
         """The part that the verdict hangs on; None where nothing was compared.
@@ -150,18 +157,15 @@ class Answer:
         counts = sorted(shown.seeds)
         if len(set(counts)) == 1:
             return f"{counts[0]} each" if len(counts) > 1 else str(counts[0])
-        return (
-            " and ".join(map(str, counts))
-            if len(counts) == len(("two", "cells"))
-            else f"{min(counts)} to {max(counts)}"
-        )
+        pair = len(counts) == len(("two", "cells"))
+        return " and ".join(map(str, counts)) if pair else f"{min(counts)} to {max(counts)}"
 
     @property
     def needed(self) -> int | None:
         """Trainings of each cell that would decide an effect of the published size with 80 % power."""
         if self.verdict is not Verdict.UNDECIDED and not self.one_seed:
             return None
-        if (shown := self.shown) is None or self._cannot_decide:
+        if (shown := self.shown) is None or self.judgement.cannot_decide:
             return None
         decision, part = shown.decision, shown.part
         if isinstance(part.comparison.estimate, Rate):
@@ -171,11 +175,6 @@ class Answer:
             if found is None and not _spread_is_known(part.comparison):
                 found = self.claim.rule.seeds(shown.level, self._test_examples(part))
         return found if found is not None and found > max(shown.seeds, default=0) else None
-
-    @property
-    def _cannot_decide(self) -> bool:
-        """Whether no network of a setting has learned, where more seeds do not help."""
-        return any(CANNOT_DECIDE in note for note in self.judgement.notes)
 
     @staticmethod
     def _test_examples(part: Part) -> int:
@@ -204,17 +203,20 @@ class Answer:
             return self.to_come
         if self.verdict is Verdict.NOT_TESTED:
             return f"needs {self.missing}"
-        return "a setting in which the networks learn" if self._cannot_decide else self._seeds_that_decide
+        return "a setting in which the networks learn" if self.judgement.cannot_decide else self._seeds_that_decide
 
     @property
     def _seeds_that_decide(self) -> str:
         needed = self.needed
-        seeds = f"{needed} seeds of each decide an effect of the published size with 80 % power" if needed else ""
+        size = "a difference as large as the measured one" if self.claim.own else "an effect of the published size"
+        seeds = f"{needed} seeds of each decide {size} with 80 % power" if needed else ""
+        if needed and (shown := self.shown) and isinstance(shown.part.comparison.estimate, Rate):
+            seeds = f"{needed} seeds of each, if all of them fail, or none"
         if self.one_seed:
             usual = ", if seeds differ as those of the papers do" if needed else ""
             return f"one seed: {seeds or 'a second one of each is needed'}{usual}"
         if not seeds and (shown := self.shown) and shown.part.comparison.published is not None:
-            return f"more than {MOST_SEEDS:,} seeds of each, for an effect of the published size"
+            return f"more than {MOST_SEEDS:,} seeds of each, for {size}"
         return seeds or "more seeds: no effect of a published size is known"
 
     @property
@@ -248,7 +250,7 @@ class Answer:
         return {
             "claim": self.claim.id,
             "statement": self.claim.statement,
-            "verdict": str(self.verdict),
+            "verdict": self.word,
             "numbers": self.numbers,
             "compared": shown.name if shown else "",
             "difference": _finite(shown.value) if shown else None,
@@ -267,6 +269,8 @@ class Answer:
 
 
 _USUAL_TEST_SET = 10_000
+_ERROR_WORDS = {Verdict.SUPPORTED: "better", Verdict.CONTRADICTED: "worse", Verdict.EQUIVALENT: "the same"}
+_NUMBER_WORDS = {Verdict.SUPPORTED: "lower", Verdict.CONTRADICTED: "higher", Verdict.EQUIVALENT: "the same"}
 
 
 def _finite(value: float) -> float | None:

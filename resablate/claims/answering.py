@@ -9,7 +9,8 @@ from resablate.claims import CLAIMS
 from resablate.claims.answer import Answer, answer_claims
 from resablate.claims.claim import Claim, Judgement, untested
 from resablate.claims.rounds import Followed, family, follow_rounds, joined_seeds, trainings_of
-from resablate.claims.winner import WINNER, winner_of
+from resablate.claims.sweep_comparisons import Effect, effects_of
+from resablate.claims.winner import chosen_cell, winner_effect, winner_of
 from resablate.errors import SpecError
 from resablate.result import TrialResult
 from resablate.spec import TrainSpec
@@ -25,11 +26,13 @@ class Answers:
         answers: one for each claim.
         followed: the rounds that they were decided in; None where seeds did not come in rounds.
         notes: what a reader should know of rounds, or of what a search came to, a sentence each.
+        effects: what the axes of the sweep do: its own comparisons, whose answers are among the others.
     """
 
     answers: tuple[Answer, ...]
     followed: Followed | None = None
     notes: tuple[str, ...] = ()
+    effects: tuple[Effect, ...] = ()
 
     @property
     def tested(self) -> int:
@@ -53,7 +56,7 @@ def answer_sweeps(
     """
     known, seeds = list(results), joined_seeds(sweeps)
     if seeds is None:
-        return _at_once(sweeps, known)
+        return _at_once(sweeps, known, list(missing))
     left = list(missing)
     asked = [analysis for sweep in sweeps for analysis in sweep.analyses]
     try:
@@ -70,11 +73,17 @@ def answer_sweeps(
     return Answers((*answers, *others), followed, _notes(sweeps, followed, named=seeds.claims is not None))
 
 
-def _at_once(sweeps: Sequence[SweepSpec], results: Sequence[TrialResult]) -> Answers:
-    """All claims, and that of a search's own winner, decided together."""
-    winner = winner_of(results, sweeps[0]) if len(sweeps) == 1 else None
-    own = {WINNER: winner.claim} if winner and winner.claim else {}
-    return Answers(answer_claims(results, claims={**own, **CLAIMS}), notes=winner.sentences if winner else ())
+def _at_once(sweeps: Sequence[SweepSpec], results: Sequence[TrialResult], missing: Sequence[TrainSpec]) -> Answers:
+    """All claims, and of one sweep alone its own comparisons, or that of its search's winner, decided together."""
+    if len(sweeps) > 1:
+        return Answers(answer_claims(results))
+    winner = winner_of(results, sweeps[0])
+    effects = effects_of(sweeps[0], [*(result.spec for result in results), *missing])
+    if winner and winner.claim:
+        effects = (winner_effect(winner.claim),)
+    own = {name: claim for effect in effects for name, claim in effect.claims.items()}
+    sentences = winner.sentences if winner else chosen_cell(results, sweeps[0])
+    return Answers(answer_claims(results, claims={**own, **CLAIMS}), notes=sentences, effects=effects)
 
 
 def _answer(name: str, claim: Claim, followed: Followed) -> Answer:

@@ -129,6 +129,13 @@ def flat(spec: TrainSpec) -> dict[str, Scalar]:
     return params | {f"{name}.identity": part.identity for name, part in spec.components().items() if part.identity}
 
 
+def given(spec: TrainSpec) -> dict[str, Scalar]:
+    """The same without arguments that are at their defaults: a record of an earlier version lacks later ones."""
+    arguments = {f"{name}.{argument}" for name, part in spec.components().items() for argument in part.arguments}
+    identities = {f"{name}.identity" for name in spec.components()}
+    return {n: value for n, value in flat(spec).items() if "." not in n or n in arguments or n in identities}
+
+
 def without(params: Params, varies: tuple[str, ...]) -> tuple[tuple[str, Scalar], ...]:
     """The fields that do not vary: `shortcut` leaves out its arguments too, `shortcut.bias` itself alone."""
     return tuple(item for item in params.items() if not varied(item[0], varies))

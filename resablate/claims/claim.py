@@ -105,11 +105,13 @@ class Judgement:
         parts: by name: setting and what is compared.
         missing: what would have to run, where there is no part.
         notes: what a reader should know, a sentence each.
+        cannot_decide: whether no network of a setting has learned, so that more seeds do not help.
     """
 
     parts: Mapping[str, Part]
     missing: str = ""
     notes: tuple[str, ...] = ()
+    cannot_decide: bool = False
 
     @property
     def comparison(self) -> Comparison:
@@ -209,6 +211,7 @@ class Claim:
         where: fields that all trainings have which count, fixed before anything is measured.
         published: the paper's own numbers.
         base: fields of a sweep for it besides those that are compared, where the network is a special one.
+        own: whether it is a comparison that a sweep itself asks for, and nobody published.
     """
 
     id: str
@@ -218,6 +221,7 @@ class Claim:
     where: Fields = field(default_factory=_no_fields)
     published: tuple[Published, ...] = ()
     base: Mapping[str, Any] = field(default_factory=_no_fields)
+    own: bool = False
 
     def compared(self, trials: Trials) -> Sequence[Compared]:
         """What it would compare, whatever it comes to; empty where these cells cannot decide it."""
@@ -241,7 +245,7 @@ class Claim:
         """The trainings and questions it needs, in a line."""
         arms = ", ".join(dict.fromkeys(arm.name for arm in self.rule.arms))
         asked = ", ".join(self.questions)
-        return (arms or "nothing that exists") + (f"; asks {asked}" if asked else "")
+        return (arms or self.rule.text) + (f"; asks {asked}" if asked else "")
 
     def published_for(self, cells: Iterable[ClaimCell]) -> list[str]:
         """The published numbers that stand for one of these cells."""

@@ -56,9 +56,11 @@ class Every:
         parts: dict[str, Part] = {}
         notes: list[str] = []
         missing: list[str] = []
+        cannot_decide = False
         for name, rule in self.rules.items():
             judged = rule.judge(trials, self._where(name, where))
             notes.extend(judged.notes)
+            cannot_decide |= judged.cannot_decide
             if judged.parts:
                 parts.update({f"{name}: {key}": replace(part, aspect=name) for key, part in judged.parts.items()})
             else:
@@ -66,7 +68,7 @@ class Every:
                 parts[name] = Part(untested(judged.missing), "1", aspect=name)
         if len(missing) == len(self.rules):
             return Judgement({}, "; ".join(dict.fromkeys(missing)), tuple(dict.fromkeys(notes)))
-        return Judgement(parts, "", tuple(dict.fromkeys(notes)))
+        return Judgement(parts, "", tuple(dict.fromkeys(notes)), cannot_decide)
 
     def seeds(self, level: float, examples: int) -> int | None:
         """The most that one of those needs of which it is known."""
@@ -83,7 +85,7 @@ class Missing:
     @property
     def text(self) -> str:
         """What is missing."""
-        return f"not tested: {self.what}"
+        return f"cannot be tested here: needs {self.what}"
 
     @property
     def arms(self) -> Sequence[Arm]:

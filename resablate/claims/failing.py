@@ -62,7 +62,7 @@ class Fails:
 
     def judge(self, trials: Trials, where: Fields) -> Judgement:
         """Every cell of the arm, and its control, in every setting."""
-        found = Found({}, [])
+        found = Found()
         for setting, (ours, controls) in grouped(trials, where, self.varies, self.arms):
             for cells, side in ((ours, "above"), (controls, "below")):
                 for cell in cells:

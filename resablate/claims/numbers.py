@@ -12,7 +12,7 @@ import numpy as np
 from resablate.claims.arms import Arm, Fields, Params
 from resablate.claims.claim import Compared, Counted, Judgement, Part, untested
 from resablate.claims.measures import Measure, differences_of
-from resablate.claims.pairs import CANNOT_DECIDE, guessing, learns, notes_on
+from resablate.claims.pairs import guessing, learns
 from resablate.claims.rules import prior_seeds
 from resablate.claims.selection import Found, missing_arms, single_cells
 from resablate.claims.trials import ClaimCell, Trials
@@ -76,7 +76,7 @@ class Number:
 
     def judge(self, trials: Trials, where: Fields) -> Judgement:
         """Every cell of the arm."""
-        found = Found({}, [])
+        found = Found()
         lacking = ""
         for setting, cell in single_cells(trials, where, self.arm):
             (measured,) = trials.measured([cell], self.measure)
@@ -89,7 +89,7 @@ class Number:
             if not self.counted and cell.diverged + cell.unlearned:
                 found.parts[f"{name}, learns"] = learns(cell)
             if not self.counted:
-                found.notes.extend(notes_on([measured], [self.arm.name]))
+                found.note([measured], [self.arm.name])
         return found.judgement(lacking or missing_arms([self.arm], where))
 
     def _part(self, sample: Sample, cell: ClaimCell) -> Part:
@@ -161,12 +161,12 @@ class Grows:
 
     def judge(self, trials: Trials, where: Fields) -> Judgement:
         """In every setting that has both arms at two depths or more."""
-        found = Found({}, [])
+        found = Found()
         for setting, compared in self._ends(trials, where):
             deep, shallow = compared[0].params["depth"], compared[-1].params["depth"]
             measured = trials.measured(compared, self.measure)
             names = [f"{arm.name} at {d}" for d in (deep, shallow) for arm in (self.rival, self.claimed)]
-            found.notes.extend(notes_on(measured, names))
+            found.note(measured, names)
             name = f"{setting}: depth {shallow} to {deep}"
             samples = [one.sample for one in measured]
             known = [sample for sample in samples if sample is not None]
@@ -177,7 +177,8 @@ class Grows:
             unlearned = [at for at, pair in ((deep, compared[:2]), (shallow, compared[2:])) if all(map(guessing, pair))]
             if unlearned:
                 comparison = Comparison(comparison.estimate, NOTHING)
-                found.notes.append(f"{name}: no network has learned at depth {unlearned[0]}: {CANNOT_DECIDE}")
+                found.notes.append(f"{name}: no network has learned at depth {unlearned[0]}: it cannot decide")
+                found.cannot_decide = True
             found.parts[name] = Part(
                 comparison,
                 self.measure.unit,
@@ -259,10 +260,10 @@ class Trend:
 
     def judge(self, trials: Trials, where: Fields) -> Judgement:
         """In every setting with enough depths."""
-        found = Found({}, [])
+        found = Found()
         for setting, ours in self._depths(trials, where):
             measured = trials.measured(ours, self.measure)
-            found.notes.extend(notes_on(measured, [f"depth {cell.params['depth']}" for cell in ours]))
+            found.note(measured, [f"depth {cell.params['depth']}" for cell in ours])
             known = [(self.position(m.cell.params), m.sample) for m in measured if m.sample is not None]
             if len(known) < self.fewest:
                 continue

@@ -15,7 +15,6 @@ from resablate.statistics import Comparison, Rate, Sample, compare_rate, compare
 from resablate.statistics.estimate import Estimate
 from resablate.statistics.verdict import NOTHING
 
-CANNOT_DECIDE = "this setting cannot decide"
 Compare = Callable[[Sample, Sample], Comparison]
 
 
@@ -98,6 +97,11 @@ def guessing(cell: ClaimCell) -> bool:
     return cell.diverged + cell.unlearned == len(cell.results)
 
 
+def nobody_learned(measured: Sequence[Measured]) -> bool:
+    """Whether no training of any of these cells has learned."""
+    return bool(measured) and all(guessing(one.cell) for one in measured)
+
+
 def notes_on(measured: Sequence[Measured], names: Sequence[str]) -> list[str]:
     """What a reader should know of the cells: failures, what has not learned, what lacks the number, test sets."""
     found: list[str] = []
@@ -111,8 +115,8 @@ def notes_on(measured: Sequence[Measured], names: Sequence[str]) -> list[str]:
             found.append(f"{name}: {one.lacking} of {count} trainings lack the number")
         if one.note:
             found.append(one.note)
-    if measured and all(guessing(one.cell) for one in measured):
-        found.append(f"no network has learned (its error is above half of that of guessing): {CANNOT_DECIDE}")
+    if nobody_learned(measured):
+        found.append("no network has learned (its error is above half of that of guessing): this setting cannot decide")
     samples = [one.sample for one in measured if one.sample is not None]
     if len({s.examples for s in samples if s.outcomes is not None}) > 1:
         found.append("the test sets differ: compared without pairing by example")

@@ -13,6 +13,7 @@ from resablate.claims.claim import Claim, Rule
 from resablate.claims.conjunctions import Every
 from resablate.claims.numbers import Grows, Trend
 from resablate.claims.sooner import Sooner
+from resablate.claims.trials import Trials
 from resablate.component import Component
 from resablate.datasets import DATASETS
 from resablate.errors import SpecError
@@ -88,14 +89,26 @@ def plan_claims(
     return ClaimPlan({name: part for name, part in content.items() if part != {} or name == "analyses"}, notes)
 
 
-def until_decided(planned: ClaimPlan, claims: Sequence[Claim]) -> ClaimPlan:
-    """The same sweep with seeds in rounds until these claims are decided, up to a third more than a fixed number.
+def until_decided(planned: ClaimPlan, claims: Sequence[Claim], *, most: int | None = None) -> ClaimPlan:
+    """The same sweep with seeds in rounds until these claims are decided.
 
-    The last look keeps half of the level, for which a third more seeds make up.
+    Args:
+        planned: the sweep with a fixed number of seeds.
+        claims: those that it is for.
+        most: seeds that a cell gets at most; a third more than the fixed number where None: the last look keeps half of
+            the level, for which a third more make up.
+
+    Raises:
+        SpecError: if that is one round.
     """
     axes = dict(planned.content["axes"])
     fixed = len(axes.pop("seed"))
-    most = max(-(-4 * fixed // 3), FIRST_SEEDS + 1)
+    if most is not None and most <= FIRST_SEEDS:
+        raise SpecError(
+            f"--seeds {most}: with --until-decided these are the most that a cell gets, and the first round has"
+            f" {FIRST_SEEDS}; give {FIRST_SEEDS + 1} or more, or leave one of the two out"
+        )
+    most = most or max(-(-4 * fixed // 3), FIRST_SEEDS + 1)
     seeds = {"until": "decided", "most": most, "claims": [claim.id for claim in claims]}
     content = {name: part for name, part in planned.content.items() if name != "axes"}
     return ClaimPlan({**content, **({"axes": axes} if axes else {}), "seeds": seeds}, planned.notes)
@@ -111,7 +124,10 @@ def _cells(claims: Sequence[Claim], base: Mapping[str, Any], depth: int | None) 
     """One training of each cell, canonical."""
     specs: dict[str, TrainSpec] = {}
     problems: dict[str, None] = {}
-    for claim in claims:
+    # Those of a special network last: what the others train may do for them.
+    for claim in sorted(claims, key=lambda claim: bool(claim.base)):
+        if claim.base and claim.compared(Trials.planned(specs.values())) and not _compares_arms(claim.rule):
+            continue
         try:
             listed = list(_trainings(claim.rule, claim.where, depth))
         except SpecError as error:
@@ -127,6 +143,11 @@ def _cells(claims: Sequence[Claim], base: Mapping[str, Any], depth: int | None) 
     if problems:
         raise SpecError(problems)
     return list(specs.values())
+
+
+def _compares_arms(rule: Rule) -> bool:
+    """Whether a rule is about more than one kind of network, so that each of them has to be there."""
+    return len(rule.arms) > 1 or isinstance(rule, Every | Trend | Grows)
 
 
 def _merged(base: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -253,19 +274,25 @@ def _seeds(claims: Sequence[Claim], dataset: str, given: int | None) -> tuple[in
     """Seeds of each cell, and how they came about."""
     examples = DATASETS[dataset].test_count or 10_000
     needed = {claim.id: claim.rule.seeds(LEVEL / len(claims), examples) for claim in claims}
+    shapes = [name for name, count in needed.items() if count == 1]
     unknown = [name for name, count in needed.items() if count is None]
-    listed = ", ".join(f"{name} {count}" for name, count in needed.items() if count is not None)
-    notes: list[str] = []
+    listed = ", ".join(f"{name} {count}" for name, count in needed.items() if count is not None and count > 1)
+    notes = [f"one training tells {', '.join(shapes)}: it follows from the network's shape"] if shapes else []
     if listed:
         notes.append(
             f"seeds for the published effects with 80 % power at {100 * LEVEL / len(claims):.2g} % each, by the prior"
-            f" sd sqrt(error / 2m) of {examples:,} test examples: {listed}"
+            f" sd sqrt(error / 2m) of {examples:,} test examples: {listed}; a report's level is for all that it"
+            " compares, unless seeds come in rounds for these claims (--until-decided)"
         )
     if unknown:
         notes.append(
             f"{LEAST_SEEDS} seeds at least: no size and spread of an effect are known for {', '.join(unknown)}"
         )
-    return given or max([LEAST_SEEDS, *(count for count in needed.values() if count is not None)]), tuple(notes)
+    known = [count for count in needed.values() if count is not None]
+    counted = not unknown and max(known) == 1
+    if given == 1 and not counted:
+        notes.append("one seed of each decides nothing: it tells nothing of the noise of seeds; give 2 or more")
+    return given or (1 if counted else max([LEAST_SEEDS, *known])), tuple(notes)
 
 
 def _listed(names: Sequence[str]) -> str:

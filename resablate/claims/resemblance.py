@@ -65,7 +65,7 @@ class RanksDiffer:
 
     def judge(self, trials: Trials, where: Fields) -> Judgement:
         """Every pair in every setting."""
-        found = Found({}, [])
+        found = Found()
         for setting, one, other in opposed(trials, where, self.varies, self.arms, self.fits):
             name = f"{setting}: {cell_label(one, self.varies)} against {cell_label(other, self.varies)}"
             known = [curves(cell, self.profile, self.measure.analysis) for cell in (one, other)]

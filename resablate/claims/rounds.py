@@ -112,7 +112,8 @@ class _Looks:
         default_factory=dict[tuple[str, tuple[str, ...], int], Part]
     )
     """By claim, comparison and look."""
-    notes: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    judged: dict[str, Judgement] = field(default_factory=dict[str, Judgement])
+    """Claim -> what the last look that compared anything of it said."""
 
     def __call__(self, index: int, counts: Mapping[str, int]) -> dict[str, dict[tuple[str, ...], Comparison]] | None:
         """One look at everything; None where a training of the round has not ended."""
@@ -145,7 +146,7 @@ class _Looks:
             self.parts[name, key, index] = part
             found[key] = part.comparison
         if found:
-            self.notes[name] = judged.notes
+            self.judged[name] = judged
         return found
 
 
@@ -209,7 +210,8 @@ def _judgement(claim: str, looks: _Looks, standing: Standing) -> Judgement:
         if not standing.looks[claim][comparison_name(compared)]:
             labels = " and ".join(dict.fromkeys(cell.spec.label() for cell in compared.cells))
             parts[labels] = Part(untested("trainings of the first round that failed"), "1", cells=compared.cells)
-    return Judgement(parts, "", looks.notes.get(claim, ()))
+    last = looks.judged.get(claim, Judgement(parts))
+    return replace(last, parts=parts, missing="")
 
 
 def joined_seeds(sweeps: Sequence[SweepSpec]) -> SeedRounds | None:

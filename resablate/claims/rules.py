@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from resablate.claims.arms import Arm, Fields
 from resablate.claims.claim import Compared, Judgement
 from resablate.claims.measures import ANY, ERROR, Measure
-from resablate.claims.pairs import Compare, Pair, compare_pair, notes_on
+from resablate.claims.pairs import Compare, Pair, compare_pair
 from resablate.claims.selection import Fits, Found, any_two, compared_pairs, missing_arms, opposed
 from resablate.claims.trials import Trials, cell_label
 from resablate.statistics import (
@@ -48,14 +48,14 @@ def compare_arms(
     fits: Fits = any_two,
 ) -> Judgement:
     """Every cell of the claimed arm against every cell of the rivals, setting by setting."""
-    found = Found({}, [])
+    found = Found()
     trained: dict[str, list[str]] = {}
     for setting, one, other in opposed(trials, where, varies, [claimed, *rivals], fits):
         measured = trials.measured([one, other], measure)
         names = [cell_label(one, varies), cell_label(other, varies)]
         pair = Pair(*measured, name=f"{setting}: {names[0]} against {names[1]}")
         found.parts.update(compare_pair(pair, measure, comparing, margin=margin, noun=noun))
-        found.notes.extend(notes_on(measured, names))
+        found.note(measured, names)
         trained.setdefault(setting, []).append(names[1])
     if any(arm.is_open for arm in rivals):
         found.notes.extend(f"{setting}: compared with {', '.join(names)}" for setting, names in trained.items())
@@ -243,7 +243,7 @@ class DifferenceIs:
         for name, part in compared.items():
             seen = replace(part, reference=threshold)
             compared[name] = seen if scale == "identity" else replace(seen, unit="1", possible=ANY)
-        return Judgement({**judged.parts, **compared}, judged.missing, judged.notes)
+        return replace(judged, parts={**judged.parts, **compared})
 
     def seeds(self, level: float, examples: int) -> int | None:
         """None: no effect was published."""

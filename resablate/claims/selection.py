@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 
 from resablate.claims.arms import Arm, Fields, Params
 from resablate.claims.claim import Compared, Judgement, Part
-from resablate.claims.trials import ClaimCell, Trials
+from resablate.claims.pairs import nobody_learned, notes_on
+from resablate.claims.trials import ClaimCell, Measured, Trials
 
 Fits = Callable[[Params, Params], bool]
 
@@ -67,15 +68,21 @@ def single_cells(trials: Trials, where: Fields, arm: Arm) -> list[tuple[str, Cla
     ]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Found:
     """Parts and notes as they come in."""
 
-    parts: dict[str, Part]
-    notes: list[str]
+    parts: dict[str, Part] = field(default_factory=dict[str, Part])
+    notes: list[str] = field(default_factory=list[str])
+    cannot_decide: bool = False
+
+    def note(self, measured: Sequence[Measured], names: Sequence[str]) -> None:
+        """What a reader should know of these cells."""
+        self.notes.extend(notes_on(measured, names))
+        self.cannot_decide |= nobody_learned(measured)
 
     def judgement(self, missing: str) -> Judgement:
         """All of it; `missing` says what would have to run where there is no part."""
         if not self.parts:
             return Judgement({}, missing, tuple(dict.fromkeys(self.notes)))
-        return Judgement(self.parts, "", tuple(dict.fromkeys(self.notes)))
+        return Judgement(self.parts, "", tuple(dict.fromkeys(self.notes)), self.cannot_decide)

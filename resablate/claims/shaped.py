@@ -10,7 +10,7 @@ import numpy as np
 from resablate.claims.arms import Arm, Fields
 from resablate.claims.claim import Compared, Judgement, Part
 from resablate.claims.measures import Answers, Measure
-from resablate.claims.pairs import learns, notes_on
+from resablate.claims.pairs import learns
 from resablate.claims.selection import Found, single_cells
 from resablate.claims.trials import Trials, curves
 from resablate.statistics import Sample, compare_shapes, compare_with_value, mean
@@ -60,7 +60,7 @@ class Exponential:
 
     def judge(self, trials: Trials, where: Fields) -> Judgement:
         """Every cell of the arm with curves."""
-        found = Found({}, [])
+        found = Found()
         for setting, cell in single_cells(trials, where, self.arm):
             seeds, values = curves(cell, self.curve, self.measure.analysis)
             if not values or len(values[0]) < FEWEST_POINTS:
@@ -74,7 +74,7 @@ class Exponential:
             straight = compare_with_value(mean(bends), 0.0, margin=STRAIGHT)
             name = f"{setting}: rather than Gaussian"
             found.parts[name] = Part(straight, "1", STRAIGHT, noun="change of the slope", cells=(cell,))
-            found.notes.extend(notes_on(trials.measured([cell], self.measure), [self.arm.name]))
+            found.note(trials.measured([cell], self.measure), [self.arm.name])
             if cell.diverged + cell.unlearned:
                 found.parts[f"{setting}: {self.arm.name}, learns"] = learns(cell)
         missing = f"{self.measure.analysis} of trainings with {self.arm.name}, of {FEWEST_POINTS} blocks or more"

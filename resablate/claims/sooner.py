@@ -10,7 +10,7 @@ from statistics import fmean
 from resablate.claims.arms import Arm, Fields
 from resablate.claims.claim import Compared, Judgement, Part, untested
 from resablate.claims.measures import Measure, differences_of
-from resablate.claims.pairs import Pair, failures, notes_on
+from resablate.claims.pairs import Pair, failures
 from resablate.claims.selection import Fits, Found, compared_pairs, missing_arms, opposed
 from resablate.claims.trials import ClaimCell, Measured, Trials, cell_label
 from resablate.result import TrialResult
@@ -59,12 +59,12 @@ class Sooner:
 
     def judge(self, trials: Trials, where: Fields) -> Judgement:
         """Every pair in every setting."""
-        found = Found({}, [])
+        found = Found()
         for setting, one, other in opposed(trials, where, self.varies, self.arms, self.fits):
             names = [cell_label(one, self.varies), cell_label(other, self.varies)]
             pair = self._pair(one, other, f"{setting}: {names[0]} against {names[1]}")
             found.parts.update(_parts(pair))
-            found.notes.extend(notes_on([pair.claimed, pair.rival], names))
+            found.note([pair.claimed, pair.rival], names)
         return found.judgement(missing_arms(self.arms, where))
 
     def _pair(self, ours: ClaimCell, theirs: ClaimCell, name: str) -> Pair:

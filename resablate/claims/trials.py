@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from resablate.claims.arms import Fields, Params, flat, label, matches, varied, without
+from resablate.claims.arms import Fields, Params, flat, given, label, matches, varied, without
 from resablate.claims.measures import Answers, Measure
 from resablate.component import Component, Scalar, shown_value
 from resablate.datasets import DATASETS
@@ -116,7 +116,7 @@ class Trials:
         """Setting in words -> its cells, which are equal in everything but what varies."""
         groups: dict[tuple[tuple[str, Scalar], ...], list[ClaimCell]] = {}
         for cell in self.chosen(where):
-            groups.setdefault(without(cell.params, varies), []).append(cell)
+            groups.setdefault(without(given(cell.spec), varies), []).append(cell)
         names = _names([dict(key) for key in groups], varies)
         return dict(zip(names, groups.values(), strict=True))
 

@@ -13,7 +13,8 @@ from rich.table import Table
 
 from resablate.commands.assignments import parse_assignments, split_questions
 from resablate.commands.console import DataRoot, Json, TrackingUri, err, out, sweep_name
-from resablate.commands.json_records import AnalyzeRecord, AnswerRecord, print_record
+from resablate.commands.json_output import print_record
+from resablate.commands.json_records import AnalyzeRecord, AnswerRecord
 from resablate.errors import SpecError
 from resablate.question import AskedAnalysis
 from resablate.sweep_parsing import parse_analyses

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from resablate.commands.console import Json, err, out
-from resablate.commands.json_records import CalibrationRecord, print_record
+from resablate.commands.json_output import print_record
+from resablate.commands.json_records import CalibrationRecord
 from resablate.errors import ResourceError
 
 

@@ -12,7 +12,8 @@ from rich.table import Table
 
 from resablate.commands.assignments import parse_assignments
 from resablate.commands.console import Changes, DataRoot, Json, SweepFile, TrackingUri, out
-from resablate.commands.json_records import CheckRecord, CostRecord, print_record
+from resablate.commands.json_output import print_record
+from resablate.commands.json_records import CheckRecord, CostRecord
 from resablate.errors import ResourceError
 
 if TYPE_CHECKING:

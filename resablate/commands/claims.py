@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,11 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from resablate.commands.console import TrackingUri, out
+from resablate.commands.console import Json, TrackingUri, out
+from resablate.commands.json_keeping import ClaimRecord, VerdictRecord
+from resablate.commands.json_output import print_records
 from resablate.errors import SpecError, UnknownName
 
 if TYPE_CHECKING:
     from resablate.claims.answer import Answer
+    from resablate.claims.answering import Answers
     from resablate.claims.planning import ClaimPlan
 
 
@@ -31,7 +33,13 @@ def claims(
         int | None, typer.Option("--depth", min=1, help="Layers, where a claim leaves them open.", show_default=False)
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option("--seeds", min=1, help="Of each cell; by power if left out.", show_default=False)
+        int | None,
+        typer.Option(
+            "--seeds",
+            min=1,
+            help="Of each cell, with --until-decided at most; by power if left out.",
+            show_default=False,
+        ),
     ] = None,
     rounds: Annotated[
         bool, typer.Option("--until-decided", help="Plan seeds in rounds until the claims are decided.")
@@ -39,7 +47,7 @@ def claims(
     output: Annotated[
         Path | None, typer.Option("--output", help="The sweep file; printed if left out.", show_default=False)
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print verdicts as JSON.")] = False,
+    as_json: Json = False,
     tracking_uri: TrackingUri = None,
 ) -> None:
     """List the claims of the papers, decide them over sweeps, or plan the sweep that decides them."""
@@ -62,10 +70,12 @@ def _list(*, as_json: bool) -> None:
     from resablate.claims import CLAIMS
 
     if as_json:
-        rows = [
-            {"claim": c.id, "statement": c.statement, "source": c.source, "needs": c.needs} for c in CLAIMS.values()
-        ]
-        _print(json.dumps(rows, indent=1))
+        print_records(
+            [
+                ClaimRecord(claim=claim.id, statement=claim.statement, source=claim.source, needs=claim.needs)
+                for claim in CLAIMS.values()
+            ]
+        )
         return
     shown = Table(box=None, pad_edge=False)
     shown.add_column("claim", no_wrap=True)
@@ -87,7 +97,7 @@ def _decide(names: Sequence[str], *, as_json: bool, tracking_uri: str | None) ->
     missing = [spec for record in records for spec in record.missing]
     found = answer_sweeps([record.sweep for record in records], results, missing)
     if as_json:
-        _print(json.dumps([answer.record() for answer in found.answers], indent=1))
+        print_records([VerdictRecord(**answer.record()) for answer in found.answers])
         return
     shown = Table(box=None, pad_edge=False)
     for heading in ("claim", "verdict", "n"):
@@ -95,20 +105,41 @@ def _decide(names: Sequence[str], *, as_json: bool, tracking_uri: str | None) ->
     for heading in ("difference (interval)", "what would decide it", "said"):
         shown.add_column(heading, overflow="fold")
     for answer in found.answers:
-        shown.add_row(*_row(answer))
+        if not answer.claim.own:
+            shown.add_row(*_row(answer))
+    _print_own(found)
     out.print(shown, markup=False)
+    _print(
+        f"one level of {100 * LEVEL:g} % for all {found.tested} comparisons and claims tested together (Holm);"
+        f" {len(results)} trials of {', '.join(dict.fromkeys(names))}"
+    )
+
+
+def _print_own(found: Answers) -> None:
+    """What answers the sweep's own question."""
+    from resablate.claims.effects_told import told_effects
+
     for note in found.notes:
         _print(note)
-    _print(
-        f"one level of {100 * LEVEL:g} % for all {found.tested} claims tested together (Holm); {len(results)} trials of"
-        f" {', '.join(dict.fromkeys(names))}"
-    )
+    for told in told_effects(found):
+        _print(f"{told.head}: {told.told}")
+    own = Table(box=None, pad_edge=False)
+    for heading in ("own", "verdict", "n"):
+        own.add_column(heading, no_wrap=True)
+    for heading in ("compared", "difference (interval)", "what would decide it", "said"):
+        own.add_column(heading, overflow="fold")
+    for answer in found.answers:
+        if answer.claim.own:
+            name, verdict, seeds, *rest = _row(answer)
+            own.add_row(name, verdict, seeds, answer.claim.statement, *rest)
+    if own.row_count:
+        out.print(own, markup=False)
 
 
 def _row(answer: Answer) -> list[str]:
     return [
         answer.claim.id,
-        str(answer.verdict),
+        answer.word,
         answer.seeds,
         answer.numbers,
         answer.what_would_decide,
@@ -136,7 +167,7 @@ def _plan(
         raise SpecError(f"--output {output}: is there already; name another file")
     claims = [CLAIMS[name] for name in dict.fromkeys(names)]
     planned = plan_claims(claims, dataset=dataset, depth=depth, seeds=seeds)
-    planned = until_decided(planned, claims) if rounds else planned
+    planned = until_decided(planned, claims, most=seeds) if rounds else planned
     text = _sweep_text(planned)
     if output is None:
         _print(text.rstrip())

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from resablate.commands.console import TrackingUri, out
+from resablate.commands.console import Json, TrackingUri, out
+from resablate.commands.json_keeping import DoctorRecord, FaultRecord
+from resablate.commands.json_output import print_record
 from resablate.errors import ResablateError, ResourceError, UnknownSweep, nearest
 
 if TYPE_CHECKING:
@@ -22,30 +24,44 @@ def doctor(
     ] = None,
     *,
     mend: Annotated[bool, typer.Option("--mend", help="Mend what can be mended without losing anything.")] = False,
+    as_json: Json = False,
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Say what is wrong with the records, study and files of sweeps, and what mends it; exit code 1 if anything is."""
     from resablate.checkups import CHECKUPS
 
-    scope = _scope(name, tracking_uri)
+    notes: list[str] = []
+    say = notes.append if as_json else _say
+    scope = _scope(name, tracking_uri, say)
     faults = list(_faults(scope))
-    for kind, fault in faults:
-        _say(f"{kind}: {fault.place}: {fault.problem}; {fault.remedy}")
     looked = f"{', '.join(scope.names) or 'no sweep'} ({', '.join(CHECKUPS)})"
-    if not faults:
-        _say(f"sound: {looked}")
-        return
-    _say(f"{len(faults)} wrong: {looked}")
-    left = _mend(scope) if mend else len(faults)
-    if mend:
-        _say(f"{left} left")
+    if not as_json:
+        for kind, fault in faults:
+            say(f"{kind}: {fault.place}: {fault.problem}; {fault.remedy}")
+        say(f"{len(faults)} wrong: {looked}" if faults else f"sound: {looked}")
+    left = _mend(scope, say) if mend and faults else len(faults)
+    if as_json:
+        records = [_record(kind, fault) for kind, fault in faults]
+        print_record(DoctorRecord(sweeps=list(scope.names), faults=records, left=left, notes=notes))
+    elif mend and faults:
+        say(f"{left} left")
     elif any(fault.mend for _, fault in faults):
-        _say("to mend what can be mended, add --mend")
+        say("to mend what can be mended, add --mend")
     if left:
         sys.exit(1)
 
 
-def _scope(name: str | None, uri: str | None) -> Scope:
+def _record(kind: str, fault: Fault) -> FaultRecord:
+    return FaultRecord(
+        checkup=kind,
+        place=fault.place,
+        problem=fault.problem,
+        remedy=fault.remedy,
+        mendable=fault.mend is not None,
+    )
+
+
+def _scope(name: str | None, uri: str | None, say: Callable[[str], None]) -> Scope:
     """What is there to be looked at; sweeps that are being run are left out, and said."""
     from resablate.checkups import Scope
     from resablate.storage.locations import sqlite_file, tracking_uri, work_folder
@@ -67,7 +83,7 @@ def _scope(name: str | None, uri: str | None) -> Scope:
     at_work = records.running() if records else {}
     at_work |= {name: "a process in this folder" for name in chosen if is_running(work / name)}
     for running in [name for name in chosen if name in at_work]:
-        _say(f"{running}: {at_work[running]} runs it, so it is not looked at")
+        say(f"{running}: {at_work[running]} runs it, so it is not looked at")
         chosen.remove(running)
     return Scope(records, place, chosen, work)
 
@@ -83,7 +99,7 @@ def _faults(scope: Scope) -> Iterator[tuple[str, Fault]]:
             yield kind, Fault("cannot be looked at", str(error), "mend this first")
 
 
-def _mend(scope: Scope) -> int:
+def _mend(scope: Scope, say: Callable[[str], None]) -> int:
     """Mend what can be mended, while no sweep can be begun; how much is wrong afterwards."""
     from resablate.scheduling.batches import TRIALS
     from resablate.storage.locks import exclusive_lock, wait_for_workers
@@ -97,24 +113,24 @@ def _mend(scope: Scope) -> int:
                 held.enter_context(exclusive_lock(scope.work / name, name, parts=(SPOOL, TRIALS)))
                 wait_for_workers(scope.work / name, name, seconds=0)
             except ResourceError as error:
-                _say(f"not mended: {error}")
+                say(f"not mended: {error}")
             else:
                 names.append(name)
         for kind, fault in _faults(scope._replace(names=names)):
             if fault.mend:
-                _act(kind, fault)
+                _act(kind, fault, say)
     afresh = MlflowExaminer(scope.uri) if scope.records else None  # one reads each record once
     return sum(1 for _ in _faults(scope._replace(records=afresh)))
 
 
-def _act(kind: str, fault: Fault) -> None:
+def _act(kind: str, fault: Fault, say: Callable[[str], None]) -> None:
     assert fault.mend is not None
     try:
         fault.mend()
     except (ResablateError, OSError) as error:
-        _say(f"not mended: {kind}: {fault.place}: {error}")
+        say(f"not mended: {kind}: {fault.place}: {error}")
     else:
-        _say(f"mended: {kind}: {fault.place}")
+        say(f"mended: {kind}: {fault.place}")
 
 
 def _say(line: str) -> None:

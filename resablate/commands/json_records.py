@@ -1,21 +1,19 @@
-"""What `--json` prints to stdout, one record for each verb; `resablate list json` describes them."""
+"""What `--json` prints of verbs that check, run and measure trials."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from resablate.commands.console import out
-
-_RECORD = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+RECORD = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+"""What a program reads: every field is described, and there are no others."""
 
 
 class TrialRecord(BaseModel):
     """One trial of a sweep."""
 
-    model_config = _RECORD
+    model_config = RECORD
 
     trial: str
     """Its name for people."""
@@ -41,7 +39,7 @@ class TrialRecord(BaseModel):
 class StatusRecord(BaseModel):
     """`resablate status NAME`."""
 
-    model_config = _RECORD
+    model_config = RECORD
 
     sweep: str
     counts: dict[str, int]
@@ -58,7 +56,7 @@ class StatusRecord(BaseModel):
 class OutcomeRecord(BaseModel):
     """`resablate sweep FILE`, `resablate trial` and `resablate clone`."""
 
-    model_config = _RECORD
+    model_config = RECORD
 
     sweep: str
     planned: int
@@ -87,7 +85,7 @@ class OutcomeRecord(BaseModel):
 class CostRecord(BaseModel):
     """What one trial would cost."""
 
-    model_config = _RECORD
+    model_config = RECORD
 
     trial: str
     key: str
@@ -100,7 +98,7 @@ class CostRecord(BaseModel):
 class CheckRecord(BaseModel):
     """`resablate check FILE`."""
 
-    model_config = _RECORD
+    model_config = RECORD
 
     sweep: str
     trials: list[CostRecord]
@@ -123,7 +121,7 @@ class CheckRecord(BaseModel):
 class ReportRecord(BaseModel):
     """`resablate report NAME`."""
 
-    model_config = _RECORD
+    model_config = RECORD
 
     sweep: str
     page: str
@@ -141,7 +139,7 @@ class ReportRecord(BaseModel):
 class RowRecord(BaseModel):
     """`resablate list TABLE`, a list of these."""
 
-    model_config = _RECORD
+    model_config = RECORD
 
     name: str
     takes: str
@@ -151,7 +149,7 @@ class RowRecord(BaseModel):
 class AnswerRecord(BaseModel):
     """One number that an analysis gave."""
 
-    model_config = _RECORD
+    model_config = RECORD
 
     key: str
     """Of the trial."""
@@ -165,7 +163,7 @@ class AnswerRecord(BaseModel):
 class AnalyzeRecord(BaseModel):
     """`resablate analyze TARGET`."""
 
-    model_config = _RECORD
+    model_config = RECORD
 
     target: str
     asked: int
@@ -178,7 +176,7 @@ class AnalyzeRecord(BaseModel):
 class CalibrationRecord(BaseModel):
     """`resablate calibrate`."""
 
-    model_config = _RECORD
+    model_config = RECORD
 
     device: str
     file: str
@@ -188,40 +186,7 @@ class CalibrationRecord(BaseModel):
 class StopRecord(BaseModel):
     """`resablate stop KEY`."""
 
-    model_config = _RECORD
+    model_config = RECORD
 
     key: str
     sweep: str
-
-
-RECORDS: Mapping[str, type[BaseModel]] = {
-    "status": StatusRecord,
-    "sweep": OutcomeRecord,
-    "trial": OutcomeRecord,
-    "clone": OutcomeRecord,
-    "check": CheckRecord,
-    "report": ReportRecord,
-    "list": RowRecord,
-    "analyze": AnalyzeRecord,
-    "calibrate": CalibrationRecord,
-    "stop": StopRecord,
-}
-"""Verb -> what it prints with --json."""
-
-
-def print_record(record: BaseModel) -> None:
-    """Print a record to stdout; numbers that are not finite are null."""
-    print_json(record.model_dump_json(indent=1))
-
-
-def print_json(text: str) -> None:
-    """Print JSON to stdout, as it is."""
-    out.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def described() -> list[RowRecord]:
-    """Each verb, its fields and what it is, as `resablate list json` shows them."""
-    return [
-        RowRecord(name=verb, takes=", ".join(record.model_fields), what=(record.__doc__ or "").partition("\n")[0])
-        for verb, record in RECORDS.items()
-    ]

@@ -9,7 +9,8 @@ import typer
 from rich.table import Table
 
 from resablate.commands.console import Json, out
-from resablate.commands.json_records import RowRecord, described, print_json
+from resablate.commands.json_output import RECORDS, described, print_json, print_records, schema
+from resablate.commands.json_records import RowRecord
 from resablate.errors import UnknownName
 
 if TYPE_CHECKING:
@@ -30,9 +31,12 @@ def list_(
         return
     if table not in names:
         raise UnknownName("table", table, names)
+    if table == "json" and as_json:  # the schemas themselves
+        print_json(json.dumps({verb: schema(verb) for verb in RECORDS}, indent=1))
+        return
     rows = described() if table == "json" else [_row(row) for row in describe(table)]
     if as_json:
-        print_json(json.dumps([row.model_dump() for row in rows], indent=1))
+        print_records(rows)
         return
     shown = Table(box=None, pad_edge=False)
     for heading in ("name", "takes", "what it is"):

@@ -11,38 +11,51 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from resablate.commands.console import SweepName, TrackingUri, err, out
+from resablate.commands.console import Json, SweepName, TrackingUri, err, out
+from resablate.commands.json_keeping import ForgottenRecord, RunsRecord, SweepRecord
+from resablate.commands.json_output import print_record, print_records
+from resablate.commands.status import trial_records
 from resablate.errors import SpecError, TrackingError
 
 
-def sweeps(tracking_uri: TrackingUri = None) -> None:
+def sweeps(*, as_json: Json = False, tracking_uri: TrackingUri = None) -> None:
     """List the sweeps in the records, and how far they are."""
     from resablate.scheduling import STATES, sweep_standing
     from resablate.tracking import open_tracker
 
     tracker = open_tracker(tracking_uri)
-    shown = Table(box=None, pad_edge=False)
-    for heading in ("sweep", "trials", *STATES, "question"):
-        shown.add_column(heading, overflow="fold", justify="left" if heading in ("sweep", "question") else "right")
+    rows: list[SweepRecord] = []
     for name in tracker.keeping().sweeps():
         try:
             found = sweep_standing(name, tracker=tracker)
         except TrackingError as error:
             err.print(f"{name}: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+            rows.append(SweepRecord(sweep=name, question="", counts={}, problem=str(error)))
             continue
         counts = Counter(trial.state for trial in found.trials)
-        numbers = [str(counts[state]) for state in STATES]
-        shown.add_row(escape(name), str(len(found.trials)), *numbers, escape(found.sweep.question))
+        rows.append(SweepRecord(sweep=name, question=found.sweep.question, counts=dict(counts), problem=""))
+    if as_json:
+        print_records(rows)
+        return
+    shown = Table(box=None, pad_edge=False)
+    for heading in ("sweep", "trials", *STATES, "question"):
+        shown.add_column(heading, overflow="fold", justify="left" if heading in ("sweep", "question") else "right")
+    for row in (row for row in rows if not row.problem):
+        numbers = [str(row.counts.get(state, 0)) for state in STATES]
+        shown.add_row(escape(row.sweep), str(sum(row.counts.values())), *numbers, escape(row.question))
     out.print(shown)
 
 
-def runs(name: SweepName, tracking_uri: TrackingUri = None) -> None:
+def runs(name: SweepName, *, as_json: Json = False, tracking_uri: TrackingUri = None) -> None:
     """List the trials of a sweep: key, run, the sweep that ran it, state and label."""
     from resablate.scheduling import sweep_standing
     from resablate.tracking import open_tracker
 
     tracker = open_tracker(tracking_uri)
     found = sweep_standing(name, tracker=tracker)
+    if as_json:
+        print_record(RunsRecord(sweep=name, trials=trial_records(found)))
+        return
     shown = Table(box=None, pad_edge=False)
     for heading in ("key", "run", "state", "epochs", "trial"):
         shown.add_column(heading, overflow="fold", justify="right" if heading == "epochs" else "left")
@@ -56,6 +69,7 @@ def rm(
     name: SweepName,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: Json = False,
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Forget a sweep: its records, and what waits in this folder. Asks twice."""
@@ -89,4 +103,7 @@ def rm(
                 shutil.rmtree(part, ignore_errors=True)
     if is_adaptive(sweep.search.method):
         forget_study(sweep)
+    if as_json:
+        print_record(ForgottenRecord(sweep=name, trials=gone))
+        return
     out.print(f"{name}: forgotten, with {gone} trials", markup=False, highlight=False)

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from resablate.commands.console import Json, SweepName, TrackingUri, command_line, out
-from resablate.commands.json_records import ReportRecord, print_record
+from resablate.commands.json_output import print_record
+from resablate.commands.json_records import ReportRecord
 
 
 def report(
@@ -49,7 +50,7 @@ def report(
     note = note_text(sweep_question(record.sweep), answers, links, ended=ended)
     tracker.file_report(record.sweep.name, page.parent, note=note)
     if as_json:
-        verdicts = {answer.claim.id: str(answer.verdict) for answer in answers.answers if answer.shown is not None}
+        verdicts = {answer.claim.id: answer.word for answer in answers.answers if answer.shown is not None}
         print_record(
             ReportRecord(
                 sweep=record.sweep.name,

@@ -12,7 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from resablate.commands.console import command_line, err, out
-from resablate.commands.json_records import OutcomeRecord, print_record
+from resablate.commands.json_output import print_record
+from resablate.commands.json_records import OutcomeRecord
 from resablate.errors import ResablateError
 from resablate.webhook import announce
 

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from resablate.commands.console import Json, SweepName, TrackingUri, err, out
-from resablate.commands.json_records import StatusRecord, TrialRecord, print_record
+from resablate.commands.json_output import print_record
+from resablate.commands.json_records import StatusRecord, TrialRecord
 from resablate.commands.running import show_trials
 
 if TYPE_CHECKING:
@@ -65,22 +66,27 @@ def _record(name: str, found: SweepStanding, counts: Counter[str]) -> StatusReco
         at_most=max(found.at_most, len(found.trials)),
         running_here=found.is_run_here,
         rounds=found.rounds,
-        trials=[
-            TrialRecord(
-                trial=found.sweep.label(trial.spec),
-                key=trial.spec.key,
-                state=trial.state,
-                epoch=trial.epoch,
-                epochs=trial.spec.epochs,
-                reason=trial.reason,
-                run=trial.run_id,
-                missing=list(map(str, trial.missing)),
-                unanswered=list(map(str, trial.unanswered)),
-                params=dict(trial.spec.params()),
-            )
-            for trial in found.trials
-        ],
+        trials=trial_records(found),
     )
+
+
+def trial_records(found: SweepStanding) -> list[TrialRecord]:
+    """The trials of a sweep, as a program reads them."""
+    return [
+        TrialRecord(
+            trial=found.sweep.label(trial.spec),
+            key=trial.spec.key,
+            state=trial.state,
+            epoch=trial.epoch,
+            epochs=trial.spec.epochs,
+            reason=trial.reason,
+            run=trial.run_id,
+            missing=list(map(str, trial.missing)),
+            unanswered=list(map(str, trial.unanswered)),
+            params=dict(trial.spec.params()),
+        )
+        for trial in found.trials
+    ]
 
 
 def _holder(lease: Lease) -> str:

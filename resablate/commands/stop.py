@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from resablate.commands.console import Json, out
-from resablate.commands.json_records import StopRecord, print_record
+from resablate.commands.json_output import print_record
+from resablate.commands.json_records import StopRecord
 from resablate.errors import ResablateError
 
 
@@ -34,7 +35,8 @@ def stop(
         print_record(StopRecord(key=key, sweep=sweep))
         return
     out.print(
-        f"{key}: ends after the epoch that it is at, and counts as pruned; sweep {sweep} goes on without it",
+        f"{key}: ends after the epoch that it is at, and counts as pruned; sweep {sweep} goes on without it,"
+        f" now and when it is run again; to train it after all: resablate sweep FILE --rerun {key}",
         markup=False,
         highlight=False,
         soft_wrap=True,

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer.core import TyperGroup
 
-from resablate.commands.console import SweepFile, TrackingUri, err, out
+from resablate.commands.console import Json, SweepFile, TrackingUri, err, out
+from resablate.commands.json_keeping import JobRecord
+from resablate.commands.json_output import print_record
 from resablate.errors import SpecError, SubmissionError
 from resablate.redaction import holds_password
 from resablate.sweep import load_sweep
@@ -47,6 +50,7 @@ def submit(
         list[str] | None,
         typer.Option("--include", metavar="PATH", help="A file or folder that is sent too."),
     ] = None,
+    as_json: Json = False,
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Run a sweep as a job of a Ray cluster, with what it needs of this folder; again, to follow or to continue it."""
@@ -79,11 +83,7 @@ def submit(
         _say(f"{job.id} is running already{f'; {job.note}' if job.note else ''}")
     else:
         _say(f"submitted {len(package.files)} files, {size:.1f} MiB, as {job.id}")
-    if follow:
-        _follow(client, job)
-    else:
-        out.print(job.id, highlight=False, soft_wrap=True)
-        _tell_how(client, job)
+    _tell_ending(client, sweep.name, job, follow=follow, as_json=as_json)
 
 
 def _check_words(context: typer.Context, file: Path, words: list[str]) -> None:
@@ -126,19 +126,33 @@ def _tell_left_out(files: tuple[str, ...]) -> None:
         _say(f"not sent, because of their names: {shown}")
 
 
-def _follow(client: JobSubmissionClient, job: Job) -> None:
+def _tell_ending(client: JobSubmissionClient, sweep: str, job: Job, *, follow: bool, as_json: bool) -> None:
+    """Follow a job to its end, or say how to; exits with its code."""
+    record = JobRecord(sweep=sweep, job=job.id, attached=job.attached, status="", exit_code=None)
+    if not follow:
+        print_record(record) if as_json else out.print(job.id, highlight=False, soft_wrap=True)
+        _tell_how(client, job)
+        return
+    status, code = _follow(client, job, write=_write_aside if as_json else _write)
+    if as_json:
+        print_record(record.model_copy(update={"status": status, "exit_code": code}))
+    if code:
+        sys.exit(code)
+
+
+def _follow(client: JobSubmissionClient, job: Job, *, write: Callable[[str], None]) -> tuple[str, int]:
+    """How a job ended, and its exit code, once it has."""
     from resablate.submission import exit_code, follow
 
     try:
-        ended = follow(client, job.id, _write)
+        ended = follow(client, job.id, write)
     except KeyboardInterrupt:
         _say(f"\n{job.id} goes on")
         _tell_how(client, job)
         sys.exit(128 + signal.SIGINT)
     code = exit_code(ended)
     _say(f"{job.id} {ended.status.value.lower()}" + (f" with exit code {code}" if code else ""))
-    if code:
-        sys.exit(code)
+    return ended.status.value, code
 
 
 def _tell_how(client: JobSubmissionClient, job: Job) -> None:
@@ -151,6 +165,11 @@ def _tell_how(client: JobSubmissionClient, job: Job) -> None:
 def _write(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
+
+
+def _write_aside(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()
 
 
 def _say(text: str) -> None:

@@ -7,11 +7,15 @@ from typing import Annotated
 
 import typer
 
-from resablate.commands.console import TrackingUri, err, out
+from resablate.commands.console import Json, TrackingUri, err, out
+from resablate.commands.json_keeping import SyncedRecord
+from resablate.commands.json_output import print_records
 
 
 def sync(
     folder: Annotated[Path, typer.Argument(help="Of `sweep --offline`, or a report's: reports/NAME.")],
+    *,
+    as_json: Json = False,
     tracking_uri: TrackingUri = None,
 ) -> None:
     """File the results of a folder where they are not filed yet: of `sweep --offline`, or of a report."""
@@ -19,7 +23,11 @@ def sync(
     from resablate.tracking import open_tracker
 
     tracker = open_tracker(tracking_uri)
-    for done in sync_folder(folder, tracker):
+    synced = sync_folder(folder, tracker)
+    if as_json:
+        print_records([SyncedRecord(**done._asdict()) for done in synced])
+        return
+    for done in synced:
         out.print(
             f"{done.sweep}: {done.filed} results filed, {done.amended} given further measurements, {done.there} there"
             " already",

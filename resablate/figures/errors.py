@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from statistics import fmean
+from textwrap import wrap
 from typing import Any
 
 from matplotlib.artist import Artist
@@ -40,6 +41,8 @@ _PUBLISHED: dict[str, Any] = {
     "markerfacecolor": "none",
     "markeredgewidth": 1.2,
 }
+LABEL_LETTERS = 44
+"""Of a line of a name beside the panel."""
 NOTE_ABOVE = 0.28
 """Rows by which notes stand above the middle of their row."""
 LOG_FROM = 8.0
@@ -86,15 +89,17 @@ def data(results: Sequence[TrialResult], published: Published = lambda result: N
 def search_data(results: Sequence[TrialResult], sweep: SweepSpec) -> Errors | None:
     """The same, where what replicates a search's winner has a row of its own: the search has not chosen among these."""
     fresh = sweep.new_seeds
-    members = arrange(results)
-    return _errors(
-        [
-            member._replace(series=replace(member.series, label=f"{member.series.label}, new seeds"))
-            if member.result.spec.seed in fresh
-            else member
-            for member in members
-        ]
-    )
+    tried = {result.spec.cell for result in results if result.spec.seed not in fresh}
+
+    def told(member: Member) -> Member:
+        spec = member.result.spec
+        if spec.seed not in fresh:
+            return member
+        # The winner is one of the points of its series, whose label spans all of them.
+        label = sweep.cell_label(spec) if spec.cell in tried else member.series.label
+        return member._replace(series=replace(member.series, label=f"{label}, new seeds"))
+
+    return _errors([told(member) for member in arrange(results)])
 
 
 def _errors(members: Sequence[Member], published: Published = lambda result: None) -> Errors | None:
@@ -150,7 +155,7 @@ def draw(errors: Errors) -> Figure:
     order = list(dict.fromkeys(row.series for row in errors.rows))
     height = ROW_HEIGHT * (len(order) + 1) + 0.7
     canvas = panel_grid({row.panel for row in errors.rows}, {"error": Quantity("")}, height=height)
-    labels = [series.label.replace(" (", "\n(", 1) for series in order]
+    labels = ["\n".join(_wrapped(series.label)) for series in order]
     for (panel, _), axes in canvas.axes.items():
         axes.set_ylim(len(order) - 0.4, -0.6)
         axes.set_yticks(range(len(order)), labels)
@@ -169,6 +174,12 @@ def draw(errors: Errors) -> Figure:
     canvas.figure.set_figwidth(canvas.figure.get_figwidth() + LABEL_WIDTH)
     add_legend(canvas.figure, _legend(errors))
     return canvas.figure
+
+
+def _wrapped(label: str) -> list[str]:
+    """A name, and its arguments below it in lines that leave room for the panel."""
+    name, *arguments = label.split(" (", 1)
+    return [*wrap(name, LABEL_LETTERS), *(line for part in arguments for line in wrap(f"({part}", LABEL_LETTERS))]
 
 
 def _draw_row(axes: Axes, row: ErrorRow, place: int) -> None:
@@ -225,7 +236,8 @@ PICTURE = Picture(
     caption=(
         "Test error of each kind of network that was trained: a point for each of n trainings that ended, a bar for "
         "their mean, a line for its 95 % interval over all seeds, and over test examples too where their outcomes are "
-        "known. A cross marks trainings that diverged, which are in no mean; a diamond is the published error, where "
+        "known. One seed has no line: nothing is known of its noise. "
+        "A cross marks trainings that diverged, which are in no mean; a diamond is the published error, where "
         "everything that it stands for is equal; the dashed line is the error of guessing. Note where an axis is "
         "logarithmic. An interval that is wider than the picture is cut. New seeds are those by which no search has "
         "chosen. As He et al. (2016), Table 1."

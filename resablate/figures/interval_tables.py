@@ -25,6 +25,10 @@ from resablate.statistics import Sample, difference
 
 _PARTS = ("_low", "_high", "_n")
 _ERROR = "_standard_error"
+_NO_DIFFERENCE = (None, None, None, None)
+"""Nor a number of trainings: a column that no row has is left out."""
+_NEVER_NEGATIVE = ("error", "ratio", "share", "norm", "length", "count", "distance", "loss")
+"""How numbers end that are no differences: errors, norms and their ratios, parts of a whole."""
 
 
 def error_table(groups: Sequence[Replicates], *, published: Callable[[TrialResult], str | None]) -> Table:
@@ -50,8 +54,8 @@ def error_table(groups: Sequence[Replicates], *, published: Callable[[TrialResul
                 sum(r.status in COMPLETE for r in group.results),
                 sum(r.status == "diverged" for r in group.results),
                 *mean_error(group.results, sample),
-                *_difference(sample, reference),
-                *mean_number([(_train_loss(r), 0.0) for r in group.results if r.status == "finished"]),
+                *(gap if (gap := _difference(sample, reference)).trainings else _NO_DIFFERENCE),
+                *mean_number([(_train_loss(r), 0.0) for r in group.results if r.status == "finished"], least=0.0),
                 published(group.results[0]),
             ]
         )
@@ -89,7 +93,11 @@ def summary_table(groups: Sequence[Replicates], analysis: str, *, epoch: int | N
     rows: list[list[Cell]] = []
     for group, taken in measured:
         if taken:
-            numbers = [part for name in names for part in mean_number([_with_error(one, name) for one in taken])]
+            numbers = [
+                part
+                for name in names
+                for part in mean_number([_with_error(one, name) for one in taken], least=_least(name))
+            ]
             rows.append([*group.fields.values(), len(taken), *numbers])
     heads: dict[str, Kind] = {**field_columns(groups), "trials": "count"}
     columns: dict[str, Kind] = {}
@@ -140,6 +148,11 @@ def _difference(sample: Sample | None, reference: Sample | None) -> Ranged:
         sample, reference = (Sample.of_numbers(one.numbers, seeds=one.seeds) for one in (sample, reference))
     found = difference(sample, reference)
     return as_range(float(found.value), found.interval(), min(sample.count, reference.count))
+
+
+def _least(name: str) -> float:
+    """The least value that a summary number can have, by what it is called."""
+    return 0.0 if name.endswith(_NEVER_NEGATIVE) else -math.inf
 
 
 def _with_error(one: AnalysisResult, name: str) -> tuple[float, float]:

@@ -17,6 +17,8 @@ COLUMNS = 3
 PANEL_WIDTH = 3.3
 PANEL_HEIGHT = 2.5
 ONE_PANEL_WIDTH = 6.0
+LEAST_PANEL = 2.4
+"""Inches that a panel is wide at least, however long the names beside it are."""
 ONE_PANEL_HEIGHT = 3.4
 LEGEND_ROW = 0.2
 CHARACTER, KEY = 0.066, 0.55
@@ -122,6 +124,9 @@ def _place_panels(figure: Figure, legend: float) -> None:
         else:
             needed = (axes.bbox.x0 - box.x0) / figure.dpi + GAP
             left, between = (max(left, needed), between) if column == 0 else (left, max(between, needed))
+    # Long names beside the axes may take more than the picture is wide: it grows, and its panels stay readable.
+    least = left + right + LEAST_PANEL * columns + between * (columns - 1)
+    figure.set_figwidth(max(figure.get_figwidth(), least))
     inner_width = figure.get_figwidth() - left - right
     inner_height = height - legend - BELOW - titles - GAP
     vertical = BELOW + titles

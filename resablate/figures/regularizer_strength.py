@@ -91,6 +91,19 @@ def search_data(results: Sequence[TrialResult], sweep: SweepSpec) -> Strengths |
     return Strengths(tuple(curves), tuple(trials))
 
 
+def good_strengths(results: Sequence[TrialResult], sweep: SweepSpec) -> list[str]:
+    """What a search tells of strengths, a sentence for each series: by validation, never by the test set."""
+    if sweep.search.method == "grid" or STRENGTH not in sweep.axes:
+        return []
+    found = search_data(results, sweep)
+    return [
+        f"By validation no strength from {tried.best[0]:.2g} to {tried.best[1]:.2g} can be told from the best"
+        f" ({tried.series.label.split(' (')[0]}{f', {tried.panel.label}' if tried.panel.label else ''})."
+        for tried in (found.trials if found else ())
+        if tried.best
+    ]
+
+
 def _strengths(results: Sequence[TrialResult]) -> int:
     return len({_strength(result) for result in results if math.isfinite(result.test_error)})
 

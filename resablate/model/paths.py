@@ -182,11 +182,10 @@ class _Polynomial:
     def factors(self, signs: Tensor, *, longer: int) -> Tensor:
         """What each row is multiplied by where it is added to that of the coefficient which is `longer` farther on.
 
-        That is its sign, of `signs` (draws, B), and the power of two between the two coefficients.
+        That is its sign, of `signs` (draws, B), and the power of two between the two coefficients: (rows, B).
         """
         steps = self.exponents[: self.count] - self.exponents[longer : longer + self.count]
-        factors = torch.ldexp(signs.expand(self.count, -1, -1), steps.view(-1, 1, 1)).flatten(0, 1)
-        return factors.view(*factors.shape, *[1] * (self.rows.ndim - 2))
+        return torch.ldexp(signs.expand(self.count, -1, -1), steps.view(-1, 1, 1)).flatten(0, 1)
 
     def rescale(self) -> None:
         """Multiply by powers of two, which is exact, what would soon leave the range of single precision."""
@@ -272,6 +271,7 @@ def _through_block(block: _Linearized, sums: _Polynomial, signs: Tensor) -> None
         sums.exponents[sums.count] = sums.exponents[sums.count - 1]
         before[sums.count * sums.draws : (sums.count + 1) * sums.draws].zero_()
     factors = sums.factors(signs, longer=longer)
+    factors = factors.view(*factors.shape, *[1] * (before.ndim - 2))  # of what enters: tokens may be images before
     shift = longer * sums.draws
     for start, stop in sums.pieces():  # from the end: a piece writes on itself and on rows that have been read
         piece = behind[start:stop]

@@ -12,6 +12,7 @@ from resablate.regularizers.sites import SV_LAYERS as SV_LAYERS
 from resablate.regularizers.sites import SV_TARGETS as SV_TARGETS
 from resablate.regularizers.sites import Site as Site
 from resablate.regularizers.sites import chosen_convolutions as chosen_convolutions
+from resablate.regularizers.sites import find_applied_sites as find_applied_sites
 from resablate.regularizers.sites import find_sites as find_sites
 from resablate.regularizers.spectral_penalty import SpectralPenalty
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
@@ -14,6 +14,7 @@ from resablate.model import ResidualNetwork, evaluation_mode
 from resablate.model.block import Block
 from resablate.registry import Registry
 from resablate.shortcuts import Shortcut
+from resablate.spectral import applied_convolution
 
 
 @dataclass(frozen=True)
@@ -94,10 +95,35 @@ def find_sites(network: ResidualNetwork, images: Tensor, *, layers: str) -> list
         AnalysisError: for a convolution that applies something else than its weights on zero-padded images, equally
             along both sides: a subclass, another padding mode, two strides or two dilations.
     """
-    sizes = _input_sizes(network, images)
-    stem, moving = _stem(network), set(_transitions(network))
     for name, layer in chosen_convolutions(network, layers=layers):
         _check_plain(name, layer)
+    return _sites(network, images, layers=layers)
+
+
+def find_applied_sites(network: ResidualNetwork, images: Tensor) -> list[Site]:
+    """Every convolution, from the input on, as the plain one that it applies: a subclass may transform its weights.
+
+    Args:
+        network: left as it is; in eval mode.
+        images: (B, C, H, W), what the network takes; one image is enough.
+
+    Raises:
+        AnalysisError: for a convolution that applies no plain one on zero-padded images, equally along both sides.
+    """
+    found: list[Site] = []
+    for site in _sites(network, images, layers="all"):
+        try:
+            layer = applied_convolution(site.layer, size=site.size)
+        except ValueError as error:
+            raise AnalysisError(f"{site.name} has no kernel whose singular values are known: {error}") from None
+        _check_plain(site.name, layer)
+        found.append(replace(site, layer=layer))
+    return found
+
+
+def _sites(network: ResidualNetwork, images: Tensor, *, layers: str) -> list[Site]:
+    sizes = _input_sizes(network, images)
+    stem, moving = _stem(network), set(_transitions(network))
     return [
         Site(name, layer, sizes[layer], is_stem=layer is stem, is_transition=layer in moving)
         for name, layer in chosen_convolutions(network, layers=layers)

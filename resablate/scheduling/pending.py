@@ -16,7 +16,7 @@ from resablate.measuring import missing_questions
 from resablate.plan import SweepPlan
 from resablate.question import Question
 from resablate.result import COMPLETE, TrialResult
-from resablate.scheduling.status import TrialStatus, run_again, to_run, trial_statuses, with_spooled
+from resablate.scheduling.status import TrialStatus, is_run_again, run_again, to_run, trial_statuses, with_spooled
 from resablate.scheduling.stored import StoredResults, wanted_trainings
 from resablate.searches.points import point_of
 from resablate.searches.searcher import Searcher
@@ -137,7 +137,7 @@ def find_pending(
         plan.sweep,
         trials_of=plan.point_trials,
         # One that failed counts as well, unless it is to be tried again: the search went on without it.
-        past=[result for result in ended.values() if result.status not in again],
+        past=[result for result in ended.values() if not is_run_again(result.status, result.reason, again)],
         complete=lambda key: completed_result(complete[key], plan, tracker, answer) if key in complete else None,
         limit=limit,
         stop=stop,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Collection, Generator
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ from resablate.scheduling.ray_address import check_ray_address
 from resablate.scheduling.reruns import notes_on_change, set_aside
 from resablate.scheduling.stopping import Stopping
 from resablate.searches.study import check_studies
-from resablate.storage.checkpoint_store import checkpoint_store
+from resablate.storage.checkpoint_store import CheckpointStore, checkpoint_store
 from resablate.storage.locations import tracking_uri, work_folder
 from resablate.storage.locks import exclusive_lock, wait_for_workers
 from resablate.storage.spool import SPOOL
@@ -135,6 +136,7 @@ def run_sweep(
         knows: dict[str, Any] = {"answer": answer, "retry": retry, "stop": lambda: bool(stopping.reason)}
         with find_pending(plan, tracker, spool=work / SPOOL, limit=max_trials, **knows) as pending:
             further.follow(pending)
+            _forget_checkpoints(pending, work / TRIALS, store)
             datasets = _read_datasets(plan, pending, data_root)
             _say_what_ended_before(console, pending)
             progress = _progress(plan, pending, further, console)
@@ -183,6 +185,14 @@ def _set_aside(plan: SweepPlan, tracker: Tracker, rerun: str, console: Console) 
         console.print(f"{count} results are set aside, and their trials trained again", highlight=False)
     for note in notes_on_change(plan, tracker):
         console.print(note, markup=False, highlight=False, soft_wrap=True)
+
+
+def _forget_checkpoints(pending: PendingTrials, folder: Path, store: str) -> None:
+    """Remove what a trial would go on from that another process has brought to its end meanwhile."""
+    for key, trial in pending.before.items():
+        if trial.complete and (folder / key).is_dir():
+            shutil.rmtree(folder / key, ignore_errors=True)
+            CheckpointStore(store).delete(folder / key)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from resablate.spec import TrainSpec
 from resablate.storage.locations import work_folder
 from resablate.storage.locks import is_running
 from resablate.storage.spool import SPOOL, spooled
+from resablate.storage.stop_requests import was_asked_for
 from resablate.sweep import SweepSpec
 from resablate.tracking import Lease, Tracker, TrialState
 
@@ -100,7 +101,12 @@ def _trial_status(spec: TrainSpec, state: TrialState | None, asked: Asked) -> Tr
 
 def to_run(found: Sequence[TrialStatus], *, retry: Collection[str] = ()) -> list[TrainSpec]:
     """What a submission runs: all that has not ended, and what ended with a status in `retry`."""
-    return [trial.spec for trial in found if not trial.ended or trial.state in retry]
+    return [trial.spec for trial in found if not trial.ended or is_run_again(trial.state, trial.reason, retry)]
+
+
+def is_run_again(status: str, reason: str, retry: Collection[str]) -> bool:
+    """Whether a trial that ended so is run again: one that a person stopped is not."""
+    return status in retry and not was_asked_for(reason)
 
 
 def run_again(sweep: SweepSpec, retry: Collection[str]) -> set[str]:

@@ -1,4 +1,11 @@
-"""The shortcuts: how x passes the branch. One file each; this table is their order in every legend."""
+"""The shortcuts: how x passes the branch. One file each; this table is their order in every legend.
+
+Hyper-connections (Zhu et al., arXiv 2409.19606) are no row. A shortcut's two addends have the shape of the branch's
+output, but there the state between blocks is several streams, of which the branch reads a mixture and to which it
+writes: stem, transitions, orderings, head, costs and packs, which know one stream, would all have to know of more. And
+the carried side mixes the streams by learned numbers, so that a block without its branch is not an identity, and what a
+lesion or a path means would be another question.
+"""
 
 from resablate.component import Component
 from resablate.registry import Registry, filter_kwargs

@@ -1,5 +1,6 @@
 """Convolutions as operators: their spectrum, and the nearest one whose singular values are equal."""
 
+from resablate.spectral.applied_convolution import applied_convolution as applied_convolution
 from resablate.spectral.polar import polar_factor as polar_factor
 from resablate.spectral.polar import polar_kernel as polar_kernel
 from resablate.spectral.singular_values import OperatorTooLarge as OperatorTooLarge

@@ -19,7 +19,7 @@ class AdaptedBlock(Block):
         branch: behind the entry.
         match: behind the entry, gives the shape of the branch's output; the identity where that is x's own.
         after_add: acts on the sum, out of place.
-        changes_dimension: whether the output has another shape than x, or a match that is not the identity.
+        changes_dimension: whether the output has another shape than x.
         place: the name, in the network, of the module that adds.
     """
 

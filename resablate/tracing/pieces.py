@@ -41,7 +41,7 @@ class Pieces:
             if layer is None:
                 return None
             before = node
-            if type(layer) is not nn.Identity:
+            if not _does_nothing(layer):
                 layers.append(copy.copy(layer) if layer in layers else layer)
         if not layers:
             return nn.Identity()
@@ -112,3 +112,8 @@ class Pieces:
             raise ResablateError(f"{node.meta[PLACE] or 'its forward'} uses a size of another block ({node.name})")
 
         return known(*self._values.plain(node))
+
+
+def _does_nothing(layer: nn.Module) -> bool:
+    """The identity, also as a sequence of no layers, which is how some write the shortcut of equal shapes."""
+    return type(layer) is nn.Identity or (type(layer) is nn.Sequential and all(map(_does_nothing, layer)))

@@ -33,7 +33,7 @@ def probe_images(network: nn.Module) -> Tensor:
         ResablateError: if it takes none of the sizes that it declares or that are common.
     """
     example = next((p for p in network.parameters() if p.is_floating_point()), torch.empty(0))
-    channels = next((m.in_channels for m in network.modules() if isinstance(m, nn.Conv2d)), 3)
+    channels = _channels(network)
     reason = ""
     sizes = list(dict.fromkeys(_sizes(network)))
     for height, width in sizes:
@@ -49,8 +49,16 @@ def probe_images(network: nn.Module) -> Tensor:
     tried = ", ".join(f"{height}x{width}" for height, width in sizes)
     raise ResablateError(
         f"{type(network).__name__}: takes no images of {channels} channels and {tried} pixels ({reason}): give adapt"
-        " two images that it takes, adapt(network, images)"
+        " two images that it takes, adapt(network, images), or the network an attribute input_size = (C, H, W)"
     )
+
+
+def _channels(network: nn.Module) -> int:
+    """Of the first convolution, or as declared; of images in color where neither is known."""
+    convolutions = (module.in_channels for module in network.modules() if isinstance(module, nn.Conv2d))
+    declared: Any = getattr(network, "input_size", None)
+    known = isinstance(declared, list | tuple) and len(cast(Any, declared)) == len(("C", "H", "W"))
+    return next(convolutions, int(declared[0]) if known else 3)
 
 
 def _sizes(network: nn.Module) -> Iterator[tuple[int, int]]:

@@ -76,7 +76,7 @@ def _block(pieces: Pieces, values: Values, addition: _Addition, *, start: fx.Nod
         branch=pieces.between(addition.start, addition.added),
         match=match,
         after_add=pieces.between(addition.sum, end),
-        changes_dimension=not isinstance(match, nn.Identity) or values.shape(start) != values.shape(end),
+        changes_dimension=values.shape(start) != values.shape(end),
         place=addition.sum.meta[PLACE],
     )
 

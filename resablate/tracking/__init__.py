@@ -15,4 +15,5 @@ from resablate.tracking.tracker import SweepRecord as SweepRecord
 from resablate.tracking.tracker import SweepStatus as SweepStatus
 from resablate.tracking.tracker import Tracker as Tracker
 from resablate.tracking.tracker import TrialState as TrialState
+from resablate.tracking.ui import UiPages as UiPages
 from resablate.tracking.ui import serve_ui as serve_ui

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from resablate.cell_means import Ranged, error_sample, mean_error, mean_number
@@ -11,6 +11,7 @@ from resablate.component import content_hash
 from resablate.csv_files import Cell
 from resablate.result import TrialResult
 from resablate.spec import TrainSpec
+from resablate.sweep import SweepSpec
 from resablate.tracking.metrics import STANDARD_ERROR, MetricPoint, epoch_points, measured_points
 
 FEWEST_SEEDS = 2
@@ -45,6 +46,28 @@ class CellRecord(NamedTuple):
     def params(self) -> dict[str, object]:
         """Every field and argument but the seed."""
         return {name: value for name, value in self.spec.params().items() if name != "seed"}
+
+
+def cell_name(spec: TrainSpec, sweep: SweepSpec) -> str:
+    """The cell that a training of a sweep counts to.
+
+    What replicates a search's winner and its baseline is a cell apart: with the trainings by which the winner was
+    chosen, the mean would be that of what was chosen.
+    """
+    return replication_name(spec.cell) if spec.seed in sweep.new_seeds else spec.cell
+
+
+def replication_name(cell: str) -> str:
+    """The cell of the trainings that replicate this one with seeds that the search never used."""
+    return f"{cell} replication"
+
+
+def sweep_cells(results: Iterable[TrialResult], sweep: SweepSpec) -> dict[str, list[TrialResult]]:
+    """Cell -> its results in the order of their seeds."""
+    found: dict[str, list[TrialResult]] = {}
+    for result in sorted(results, key=lambda result: result.spec.seed):
+        found.setdefault(cell_name(result.spec, sweep), []).append(result)
+    return found
 
 
 def cell_record(results: Sequence[TrialResult]) -> CellRecord:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
@@ -11,10 +12,9 @@ from resablate.errors import TrackingError, TrialComplete, UnknownSweep, nearest
 from resablate.measurement import EpochMetrics
 from resablate.result import TrialResult, weights_file
 from resablate.spec import TrainSpec
-from resablate.statistics.replicates import cells
 from resablate.sweep import SweepSpec
 from resablate.tracking.amending import amended_result, no_weights
-from resablate.tracking.cell_records import FEWEST_SEEDS, CellRecord, cell_record
+from resablate.tracking.cell_records import FEWEST_SEEDS, CellRecord, cell_name, cell_record, sweep_cells
 from resablate.tracking.leases import Lease
 from resablate.tracking.memory_keeping import MemoryKeeping
 from resablate.tracking.memory_leases import MemoryLeases
@@ -172,10 +172,10 @@ class MemoryTracker(Tracker):
         self._leases.check()
         submission = self._latest(sweep)
         complete = {key: run for key, run in self._ended(sweep).items() if run.complete}
-        for found in cells(stored_result(run) for run in complete.values()):
-            planned = sum(spec.cell == found.key for spec in submission.trials.values())
-            if planned >= FEWEST_SEEDS and cell in (None, found.key):
-                self.cells[sweep, found.key] = cell_record(found.results)
+        planned = Counter(cell_name(spec, submission.sweep) for spec in submission.trials.values())
+        for name, results in sweep_cells(map(stored_result, complete.values()), submission.sweep).items():
+            if planned[name] >= FEWEST_SEEDS and cell in (None, results[0].spec.cell):
+                self.cells[sweep, name] = cell_record(results)
 
     def file_report(self, sweep: str, folder: Path, *, note: str) -> None:
         """Keeps the pages of a report."""

@@ -18,7 +18,15 @@ from resablate.errors import DamagedResult
 from resablate.result import TrialResult
 from resablate.spec import TrainSpec
 from resablate.sweep import SweepSpec
-from resablate.tracking.cell_records import FEWEST_SEEDS, TABLE_COLUMNS, CellRecord, cell_record, content_of
+from resablate.tracking.cell_records import (
+    FEWEST_SEEDS,
+    TABLE_COLUMNS,
+    CellRecord,
+    cell_name,
+    cell_record,
+    content_of,
+    replication_name,
+)
 from resablate.tracking.mlflow_experiments import find_experiment
 from resablate.tracking.mlflow_reader import MlflowReader
 from resablate.tracking.mlflow_records import RunFiles, read_record
@@ -95,11 +103,23 @@ class MlflowCells:
     def _update(
         self, sweep: SweepSpec, experiment_id: str, trials: Mapping[str, TrainSpec], *, cell: str | None
     ) -> None:
-        cells = self._planned(trials)
+        cells = self._planned(sweep, trials)
         if cell is None:
             self._update_all(sweep, experiment_id, trials, cells)
             return
-        planned = cells.get(cell, [])
+        for name in (cell, replication_name(cell)):
+            if name in cells or name == cell:
+                self._update_one(sweep, experiment_id, cells, name, cell)
+
+    def _update_one(
+        self,
+        sweep: SweepSpec,
+        experiment_id: str,
+        cells: Mapping[str, list[tuple[str, TrainSpec]]],
+        name: str,
+        cell: str,
+    ) -> None:
+        planned = cells.get(name, [])
         if len(planned) < FEWEST_SEEDS and self._arranged:
             return
         complete = latest_complete(run for run in cell_runs(self._store, cell) if run.complete)
@@ -110,15 +130,15 @@ class MlflowCells:
             return
         whole = len(ended) == len(planned)
         if ended and (whole or time.monotonic() - self._written_at.get(cell, -_PAUSE_SECONDS) >= _PAUSE_SECONDS):
-            filed = next(self._filed(experiment_id, f" AND tags.`{CELL}` = '{cell}'"), None)
+            filed = next(self._filed(experiment_id, f" AND tags.`{CELL}` = '{name}'"), None)
             self._write(sweep, experiment_id, planned, ended, filed=filed, curves=whole)
 
-    def _planned(self, trials: Mapping[str, TrainSpec]) -> dict[str, list[tuple[str, TrainSpec]]]:
-        """Cell -> keys and specs of its trainings."""
+    def _planned(self, sweep: SweepSpec, trials: Mapping[str, TrainSpec]) -> dict[str, list[tuple[str, TrainSpec]]]:
+        """Cell -> keys and specs of its trainings; what replicates a search's winner is a cell of its own."""
         cells: dict[str, list[tuple[str, TrainSpec]]] = {}
         for key, spec in trials.items():
             if key not in self._cell_of:
-                self._cell_of[key] = spec.cell
+                self._cell_of[key] = cell_name(spec, sweep)
             cells.setdefault(self._cell_of[key], []).append((key, spec))
         return cells
 
@@ -186,17 +206,20 @@ class MlflowCells:
         if filed and before.endswith(_WITH_CURVES):
             self._store.client().delete_run(filed.info.run_id)
             filed = None
-        run_id = filed.info.run_id if filed else self._create(sweep, experiment_id, record)
+        run_id = (
+            filed.info.run_id if filed else self._create(sweep, experiment_id, record, self._cell_of[planned[0][0]])
+        )
         log_values(self._store, run_id, [*record.numbers, *(record.curves if curves else ())])
         self._log_table(run_id, record)
         tags = {SEEDS: seeds, ERROR_WITH_INTERVAL: record.test_error_text()}
         log_values(self._store, run_id, tags=tags | {CONTENT: content + (_WITH_CURVES if curves else "")})
         self._written_at[self._cell_of[planned[0][0]]] = time.monotonic()
 
-    def _create(self, sweep: SweepSpec, experiment_id: str, record: CellRecord) -> str:
-        tags = {SCHEMA: SCHEMA_VERSION, KIND: CELL_KIND, CELL: record.spec.cell, SWEEP: sweep.name}
+    def _create(self, sweep: SweepSpec, experiment_id: str, record: CellRecord, cell: str) -> str:
+        tags = {SCHEMA: SCHEMA_VERSION, KIND: CELL_KIND, CELL: cell, SWEEP: sweep.name}
+        label = sweep.cell_label(record.spec) + (", new seeds" if cell != record.spec.cell else "")
         client = self._store.client()
-        run = client.create_run(experiment_id, tags=tags, run_name=cut_text(sweep.cell_label(record.spec)))
+        run = client.create_run(experiment_id, tags=tags, run_name=cut_text(label))
         log_values(self._store, run.info.run_id, params=record.params())
         client.set_terminated(run.info.run_id)  # nobody shall wait for it; what is logged later is taken all the same
         return run.info.run_id

@@ -29,7 +29,7 @@ OURS = "resablate-"
 """Begins the keys of the views that resablate files: people save views too."""
 _PACKED = "deflate;"
 _OWN_SECTION = "resablate"
-_CHARTS_PER_ROW, _CHART_PIXELS = 2, 460
+_CHARTS_PER_ROW, _CHART_PIXELS = 1, 560
 _LARGEST_TAG = 5000
 """Characters that MLflow takes in an experiment's tag."""
 

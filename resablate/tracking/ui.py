@@ -1,16 +1,19 @@
 """Serving the MLflow UI on this machine."""
 
+from __future__ import annotations
+
 import os
 import shlex
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from types import FrameType
+from typing import NamedTuple
 
 from resablate.errors import TrackingError, UnknownName, UnknownSweep, nearest
 from resablate.redaction import redact
@@ -22,15 +25,26 @@ from resablate.tracking.mlflow_store import MlflowStore
 from resablate.tracking.ui_gate import Gate
 
 
+class UiPages(NamedTuple):
+    """Where to look."""
+
+    address: str
+    """Of the first page, with a token if it is served here."""
+    pages: Mapping[str, str]
+    """Title -> address."""
+    served: bool
+    """Whether they are served here until the command ends; else a server does."""
+
+
 def serve_ui(
-    uri: str | None, *, port: int, say: Callable[[str], None], sweep: str | None = None, view: str | None = None
+    uri: str | None, *, port: int, tell: Callable[[UiPages], None], sweep: str | None = None, view: str | None = None
 ) -> None:
     """Serve the MLflow UI on a database until it is interrupted, to who has the link that is told.
 
     Args:
         uri: as `open_tracker` takes it.
         port: on 127.0.0.1; a free one if 0.
-        say: told where to look.
+        tell: told where to look, before it is served.
         sweep: whose pages are wanted; of a server, which has a UI of its own, they are told and nothing is served.
         view: of its pages, such as `results`.
 
@@ -42,8 +56,9 @@ def serve_ui(
     place = tracking_uri(uri)
     database = sqlite_file(place)
     if database is None and sweep is not None:
-        for title, path in _paths(MlflowStore(place), sweep, view):
-            say(f"{title}: {redact(place).rstrip('/')}{path}")
+        server = redact(place).rstrip("/")
+        found = {title: f"{server}{path}" for title, path in _paths(MlflowStore(place), sweep, view)}
+        tell(UiPages(server, found, served=False))
         return
     if database is None:
         raise TrackingError(f"{redact(place)}: the records are kept by a server; open that address in a browser")
@@ -58,10 +73,7 @@ def serve_ui(
             raise TrackingError(
                 f"port {port} cannot be used ({error.strerror}); name another --port, or none for a free one"
             ) from None
-        say(f"MLflow UI: {gate.link()}  (a few seconds from now; Ctrl-C ends it)")
-        for title, path in pages:
-            say(f"  {title}: {gate.link(path)}")
-        say("  Who has a link may see and change everything; it ends with this command.")
+        tell(UiPages(gate.link(), {title: gate.link(path) for title, path in pages}, served=True))
         with gate:
             Thread(target=gate.serve_forever, daemon=True).start()
             try:

@@ -71,6 +71,7 @@ FAMILIES: dict[str, dict[str, int]] = {
         "bearpaw:resnet164_bottleneck": 54,
         "weiaicunzai:resnet18": 8,
         "weiaicunzai:resnet50": 16,
+        "wide_resnet:wrn_16_1": 6,
         "wide_resnet:wrn_16_4": 6,
         "wide_resnet:wrn_28_2": 12,
         "wide_resnet:wrn_40_1": 18,
@@ -181,6 +182,7 @@ FAMILIES: dict[str, dict[str, int]] = {
         "timm:hiera_tiny_224": 24,
         "timm:xcit_nano_12_p16_224": 41,
         "timm:davit_tiny": 48,
+        "timm:pit_ti_224": 24,
     },
 }
 """In the slow run."""

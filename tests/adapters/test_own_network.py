@@ -73,6 +73,17 @@ def test_these_lines_adapt_a_network() -> None:
     assert len(lesion(network, Examples(images, labels)).table["error"]) == 4
 
 
+def test_paths_where_blocks_add_tokens_of_what_were_images() -> None:
+    """Swin's second addition of a layer is of (B, H * W, C), between images (B, H, W, C)."""
+    timm = pytest.importorskip("timm")
+    torch.manual_seed(0)
+    small = {"img_size": 56, "depths": (1, 1, 2, 1), "embed_dim": 12, "num_heads": (1, 2, 3, 4)}
+    network = adapt(timm.create_model("swin_tiny_patch4_window7_224", num_classes=3, **small).double().eval())
+    images, labels = torch.randn(2, 3, 56, 56).double(), torch.tensor([0, 1])
+    whole = path_gradients(network, images, labels, routes=None)
+    assert relative_gap(gradients_by_length(network, images, labels).sum(0), whole) < 1e-12
+
+
 class _Wide(nn.Module):
     """Adds two branches of the same kind: none is a shortcut."""
 

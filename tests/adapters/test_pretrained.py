@@ -101,7 +101,10 @@ class Harmful:
 
 FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda path: None, "no such file$"),
-    "text": (lambda path: path.write_text("<html>404</html>"), "neither a safetensors file .* nor weights that torch"),
+    "text": (
+        lambda path: path.write_text("<html>404</html>"),
+        r"nor weights that torch .* code \(\w+: not an archive of tensors\)$",
+    ),
     "empty": (lambda path: path.write_bytes(b""), "neither a safetensors file"),
     "code": (
         lambda path: torch.save({"fc.weight": Harmful()}, path),

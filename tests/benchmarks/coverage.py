@@ -34,11 +34,14 @@ PAGE, FIGURES = "coverage.md", "coverage.json"
 REFUSED = (
     *("torchvision:vgg11", "torchvision:densenet121", "torchvision:googlenet", "torchvision:shufflenet_v2_x0_5"),
     *("timm:vovnet39a", "timm:hrnet_w18_small", "timm:dla34", "timm:cspresnet50", "timm:rexnet_100"),
-    *("timm:cait_xxs24_224", "timm:coat_lite_tiny", "timm:pit_ti_224", "timm:tiny_vit_5m_224", "timm:mobilevit_xxs"),
+    *("timm:cait_xxs24_224", "timm:coat_lite_tiny", "timm:tiny_vit_5m_224", "timm:mobilevit_xxs"),
 )
 """Networks that are no chain, or cannot be traced: what is said of them is part of the page."""
-DISSECTED = (*QUICK, "torchvision:resnet18", "timm:resnetv2_18", "timm:eca_nfnet_l0")
-"""Networks small enough for all analyses."""
+DISSECTED = (
+    *(*QUICK, "torchvision:resnet18", "timm:resnetv2_18", "timm:eca_nfnet_l0", "timm:vit_tiny_patch16_224"),
+    *("timm:swin_tiny_patch4_window7_224", "timm:tf_efficientnet_b0", "timm:darknet53", "huggingface:resnet"),
+)
+"""Networks small enough for all analyses, one of each family at least."""
 ASKED: dict[str, dict[str, Any]] = {
     "test": {},
     "lesion": {},

@@ -2,31 +2,36 @@
 
     python -m tests.benchmarks.lesion_loops [NAME ...]
 
-writes reports/benchmarks/lesion_loops.md: both studies of the named networks (torchvision's ResNet-50 and ViT-B/16
-where none is named) in one run, in turn, of one batch. Images are noise and weights untrained: neither changes times,
-or whether bits are equal. TorchLens is optional: pip install torchlens.
+writes reports/benchmarks/lesion_loops.md: all studies of the named networks (torchvision's ResNet-50 and ViT-B/16
+where none is named) in one run, in turn, of one image. Images are noise and weights untrained: neither changes times,
+or whether bits are equal. TorchLens (pip install torchlens) makes the study by its own function for it, `site_sweep`,
+with both of its engines: the default, which runs the network anew for each lesion, and the replay of saved operations.
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
 import torchvision
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from resablate.adapters import adapt
 from resablate.model import ResidualNetwork, run_variants, without
 from tests.benchmarks.measuring import FOLDER, Spent, machine, spent_in_turn
 
 PAGE = "lesion_loops.md"
-BATCH, ROUNDS = 1, 2
 ASKED_OF_HOOKS, ASKED_OF_TORCHLENS = 1.8, 5.0
 NETWORKS = ("resnet50", "vit_b_16")
+ENGINES = {"live_hook": 2, "replay": None}
+"""Of TorchLens, the default first: how many lesions are timed, spread evenly; all where None."""
 
 
 def branch_modules(name: str, theirs: nn.Module) -> list[str]:
@@ -36,6 +41,13 @@ def branch_modules(name: str, theirs: nn.Module) -> list[str]:
         layers = [place for place in names if place.startswith("encoder.layers.") and place.count(".") == 2]
         return [f"{layer}.{part}" for layer in layers for part in ("dropout", "mlp")]
     return [place for place in names if place.endswith(".bn3")]
+
+
+def lens_modules(name: str, places: Sequence[str]) -> list[str]:
+    """The same branches as TorchLens is told them: its default engine passes a dropout by that does nothing."""
+    if name.startswith("vit"):
+        return [place.replace(".dropout", ".self_attention").replace(".mlp", ".mlp.3") for place in places]
+    return list(places)
 
 
 def by_hooks(theirs: nn.Module, places: Sequence[str], images: Tensor) -> list[Tensor]:
@@ -48,8 +60,11 @@ def by_hooks(theirs: nn.Module, places: Sequence[str], images: Tensor) -> list[T
 
 
 @contextmanager
-def _zeroed(module: nn.Module) -> Iterator[None]:
-    hook = module.register_forward_hook(lambda _module, _inputs, output: torch.zeros_like(output))
+def _zeroed(module: nn.Module) -> Generator[None]:
+    def zeros(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+        return torch.zeros_like(output)
+
+    hook = module.register_forward_hook(zeros)
     try:
         yield
     finally:
@@ -66,78 +81,134 @@ def by_routes(network: ResidualNetwork, images: Tensor) -> list[Tensor]:
     return [found[place] for place in range(count + 1)]
 
 
-def by_torchlens(theirs: nn.Module, places: Sequence[str], images: Tensor) -> list[Tensor]:
-    """TorchLens: one trace of the network, and for each lesion a fork of it whose operations behind are replayed."""
+def by_torchlens(theirs: nn.Module, places: Sequence[str], images: Tensor, *, engine: str) -> list[Tensor]:
+    """TorchLens's study of sites: one trace of the network, and for each lesion a fork of it by `engine`."""
     import torchlens
-    from torchlens.options import CaptureOptions, InterventionOptions
+    from torchlens.experiment import site_sweep
+    from torchlens.options import CaptureOptions
+
+    found: list[Tensor] = []
+
+    def kept(trace: Any) -> float:
+        found.append(trace[trace.output_layers[0]].out)
+        return float(found[-1].sum())
 
     traced: Any = torchlens.trace(theirs, images, capture=CaptureOptions(intervention_ready=True))
-    replay = InterventionOptions(engine="replay")
-    found: list[Tensor] = []
-    for place in places:
-        fork = traced.fork(place)
-        done = fork.do(torchlens.module(place), torchlens.zero_ablate(), intervention=replay)
-        found.append(done[done.output_layers[0]].out)
-    return [*found, traced[traced.output_layers[0]].out]
+    if not places:
+        return [traced[traced.output_layers[0]].out]
+    site_sweep(
+        traced,
+        candidates={place: torchlens.module(place) for place in places},
+        edit=torchlens.zero_ablate(),
+        metric=kept,
+        retain="none",
+        engine=engine,
+        model=theirs if engine == "live_hook" else None,
+        x=images if engine == "live_hook" else None,
+    )
+    return [*found[1:], found[0]]
 
 
-def compare(name: str, *, batch: int = BATCH, rounds: int = ROUNDS, side: int = 224) -> str:
-    """A row of the page: both studies against ours; stops where a number differs."""
+def product_rate() -> float:
+    """Operations in a second of one thread, in the product of two large matrices: what no network computes faster."""
+    side = 3000
+    left, right = torch.randn(2, side, side)
+    (spent,) = spent_in_turn(lambda: left @ right, rounds=3)
+    return 2 * side**3 / spent.cpu
+
+
+def compare(name: str, *, side: int = 224) -> str:
+    """A row of the page: all studies against ours; stops where a number differs."""
     torch.manual_seed(0)
     theirs = torchvision.models.get_model(name).eval()
     with torch.no_grad():
         for parameter in theirs.parameters():  # a head of zeros would make all logits equal
             parameter.add_(0.01 * torch.randn(parameter.shape))
     network, places = adapt(theirs), branch_modules(name, theirs)
-    images = torch.randn(batch, 3, side, side)
+    images = torch.randn(1, 3, side, side)
     expected: list[list[Tensor]] = []
     found: list[list[Tensor]] = []
     with torch.no_grad():
         spent = spent_in_turn(
             lambda: expected.append(by_hooks(theirs, places, images)),
             lambda: found.append(by_routes(network, images)),
-            rounds=rounds,
+            rounds=1,
         )
         assert len({float(logits.sum()) for logits in expected[-1]}) == len(places) + 1, "lesions differ"
         assert all(map(torch.equal, found[-1], expected[-1])), "equal bit for bit"
-        lens = _torchlens(theirs, places, images, expected[-1])
-    return _row(name, len(places), batch, spent, lens)
+        lens = [_torchlens(theirs, lens_modules(name, places), images, expected[-1], engine) for engine in ENGINES]
+        floor = _operations(network, images) / product_rate()
+    return _row(name, len(places), spent, lens, floor)
 
 
-def _torchlens(theirs: nn.Module, places: Sequence[str], images: Tensor, expected: Sequence[Tensor]) -> Spent | None:
+def _operations(network: ResidualNetwork, images: Tensor) -> int:
+    """Multiplications and additions of the products in the whole study."""
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # whose products torch does not count
     try:
-        import torchlens  # noqa: F401
+        with FlopCounterMode(display=False) as counter:
+            by_routes(network, images)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
+    return counter.get_total_flops()
+
+
+def _torchlens(
+    theirs: nn.Module, places: Sequence[str], images: Tensor, expected: Sequence[Tensor], engine: str
+) -> Spent | None:
+    """Of the whole study; where some lesions alone are timed, each of the others counts as much as one of them."""
+    try:
+        importlib.import_module("torchlens")
     except ImportError:
         return None
+    timed = ENGINES[engine] or len(places)
+    chosen = list(range(len(places)))[:: len(places) // timed][:timed]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found: list[list[Tensor]] = []
-        (spent,) = spent_in_turn(lambda: found.append(by_torchlens(theirs, places, images)), rounds=1)
-    assert all(torch.allclose(a, b, rtol=1e-3, atol=1e-4) for a, b in zip(found[0], expected, strict=True))
-    return spent
+
+        def study(sites: Sequence[str]) -> None:
+            found.append(by_torchlens(theirs, sites, images, engine=engine))
+
+        alone, with_sites = spent_in_turn(partial(study, []), partial(study, [places[i] for i in chosen]), rounds=1)
+    for place, logits in zip([*chosen, -1], found[-1], strict=True):
+        assert torch.allclose(logits, expected[place], rtol=1e-3, atol=1e-4)
+    share = len(places) / timed
+    wall, cpu = (
+        one + share * (some - one) for one, some in ((alone.wall, with_sites.wall), (alone.cpu, with_sites.cpu))
+    )
+    return Spent(wall, cpu)
 
 
-def _row(name: str, lesions: int, batch: int, spent: Sequence[Spent], lens: Spent | None) -> str:
+def _row(name: str, lesions: int, spent: Sequence[Spent], lens: Sequence[Spent | None], floor: float) -> str:
     hooks, ours = spent
-    cells = [name, lesions, batch, f"{ours.cpu:.1f}", f"{hooks.cpu:.1f}"]
-    cells += [f"{hooks.cpu / ours.cpu:.2f} ({hooks.wall / ours.wall:.2f})", ASKED_OF_HOOKS]
-    if lens is None:
-        cells += ["not installed", "-", ASKED_OF_TORCHLENS]
-    else:
-        ratios = f"{lens.cpu / ours.cpu:.1f} ({lens.wall / ours.wall:.1f})"
-        cells += [f"{lens.cpu:.1f}", ratios, ASKED_OF_TORCHLENS]
+    cells = [name, lesions, f"{ours.cpu:.1f}", f"{floor:.1f}"]
+    for other in (hooks, *lens):
+        cells += ["not installed", "-"] if other is None else [f"{other.cpu:.1f}", _ratio(other, ours)]
     return f"| {' | '.join(map(str, cells))} |"
+
+
+def _ratio(other: Spent, ours: Spent) -> str:
+    return f"{other.cpu / ours.cpu:.2f} ({other.wall / ours.wall:.2f})"
 
 
 HEAD = """# Lesion studies of other people's networks
 
-Written by `python -m tests.benchmarks.lesion_loops`. Every branch removed in turn, and the whole network, of one batch
-of noise in torchvision's size. *Hooks*: a forward hook that gives zeros, and the whole network again for each branch;
-ours is equal to it bit for bit, which the script checks. *TorchLens*: one trace, and for each branch a fork whose
-operations behind it are replayed, the trace included; its logits agree to rounding. Seconds are those of the process's
-threads, the least of {rounds} runs in turn (of one for TorchLens); ratios of wall time in brackets.
+Written by `python -m tests.benchmarks.lesion_loops`. Every branch removed in turn, and the whole network, of one image
+of noise in torchvision's size. Seconds are those of the process's threads, in one run of each in
+turn; ratios are to ours, of wall time in brackets.
 
-| network | branches | batch | ours (s) | hooks (s) | ratio | asked | TorchLens (s) | ratio | asked |
+* *Hooks*: a forward hook that gives zeros, and the whole network again for each branch: {hooks} times ours is asked.
+  Ours is equal to it bit for bit, which the script checks.
+* *TorchLens*: its own function for such a study, `torchlens.experiment.site_sweep`, the trace before it included. It
+  gives the same logits to rounding. Its default engine runs the network anew, hooked and traced, for each lesion:
+  {lens} times ours is asked; {sampled} lesions are timed, and the others count as much. Its other engine, replay, runs
+  the saved operations behind the lesion alone, as ours does.
+* *Floor*: the multiplications and additions of our study at the rate at which this processor multiplies two matrices of
+  3000 x 3000. Each lesion changes all that is behind it, so a study that computes every block whole needs no fewer:
+  where the floor is more than a fifth of replay's time, as for ViT-B/16, none can be five times faster than replay.
+
+| network | branches | ours (s) | floor (s) | hooks (s) | ratio | TorchLens (s) | ratio | replay (s) | ratio |
 |---|---:|---:|---:|---:|---:|---:|---:|---:|---:|
 """
 
@@ -150,7 +221,8 @@ def main(names: Sequence[str] = NETWORKS) -> None:
     rows = {line.split()[1]: line for line in kept if line.startswith(tuple(f"| {name} " for name in NETWORKS))}
     for name in names or NETWORKS:
         rows[name] = compare(name)
-    text = HEAD.format(rounds=ROUNDS) + "\n".join(rows[name] for name in NETWORKS if name in rows)
+    head = HEAD.format(hooks=ASKED_OF_HOOKS, lens=ASKED_OF_TORCHLENS, sampled=ENGINES["live_hook"])
+    text = head + "\n".join(rows[name] for name in NETWORKS if name in rows)
     page.write_text(f"{text}\n\nOne thread. {machine()}.\n", encoding="utf-8")
     print(page.read_text(encoding="utf-8"))
 

@@ -14,13 +14,18 @@ from tests.benchmarks.networks import (
     write,
 )
 
+SLOW = pytest.mark.slow
 
-@pytest.mark.slow
+
+@SLOW
 def test_the_committed_report_is_what_the_script_writes() -> None:
     assert REPORT.read_text(encoding="utf-8") == write(), "run python -m tests.benchmarks.networks"
 
 
-@pytest.mark.parametrize("row", [row for row in CIFAR if row.millions], ids=lambda row: row.name)
+@pytest.mark.parametrize(
+    "row",
+    [pytest.param(row, id=row.name, marks=SLOW if row.knobs["depth"] > 1000 else ()) for row in CIFAR if row.millions],
+)
 def test_parameters_are_the_published_ones(row: Published) -> None:
     """To one unit of the published figure's last digit; ResNet-1001's 10.2 million to 2 %."""
     unit = 10.0 ** -len(row.millions.partition(".")[2])

@@ -93,3 +93,38 @@ def test_a_sweep_until_decided_is_one_that_can_be_planned(name: str) -> None:
     assert family
     assert (list(family.claims), family.rounds.seeds[-1]) == ([name], 8)
     assert {spec.seed for spec in plan.trials} == {0, 1}
+
+
+def test_a_network_that_others_train_is_not_trained_in_a_special_form_too() -> None:
+    """V1 is about any ordering; H1's identity at 56 layers is one."""
+    assert {spec.ordering.name for spec in planned("H1", "V1", dataset="fashion_mnist", depth=56).trials} == {
+        "original"
+    }
+    assert {spec.ordering.name for spec in planned("V1", dataset="fashion_mnist", depth=56).trials} == {
+        "full_preactivation"
+    }
+
+
+def test_what_is_counted_takes_one_training() -> None:
+    assert len(planned("V7").trials) == 1
+    assert len({spec.seed for spec in planned("V7", "V1").trials}) == 3, "V1 has noise"
+    [note] = plan_claims([CLAIMS["V7"]]).notes
+    assert note == "one training tells V7: it follows from the network's shape"
+
+
+def test_one_seed_decides_nothing_and_the_plan_says_so() -> None:
+    assert any("one seed of each decides nothing" in note for note in plan_claims([CLAIMS["H15"]], seeds=1).notes)
+    assert not any("decides nothing" in note for note in plan_claims([CLAIMS["H15"]], seeds=2).notes)
+    assert not any("decides nothing" in note for note in plan_claims([CLAIMS["V7"]], seeds=1).notes)
+
+
+def test_seeds_are_the_most_of_rounds() -> None:
+    claims = [CLAIMS["H15"]]
+    assert until_decided(plan_claims(claims, seeds=4), claims, most=4).content["seeds"]["most"] == 4
+    with pytest.raises(SpecError, match="--seeds 2: with --until-decided these are the most"):
+        until_decided(plan_claims(claims, seeds=2), claims, most=2)
+
+
+@pytest.mark.parametrize("name", ["T1", "I1", "C1"])
+def test_a_claim_that_nothing_here_decides_names_what_it_lacks(name: str) -> None:
+    assert CLAIMS[name].needs.startswith("cannot be tested here: needs a ")

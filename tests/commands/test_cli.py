@@ -1,5 +1,6 @@
 """The command line: what it prints where, its exit codes, and what it says to bad input."""
 
+import csv
 import fcntl
 import os
 import re
@@ -20,6 +21,7 @@ from torchvision import models
 from resablate.adapters import pretrained_builder
 from resablate.commands import tables
 from resablate.commands.assignments import parse_duration
+from resablate.commands.json_keeping import PagesRecord
 from resablate.commands.tables import TABLES
 from resablate.component import Component
 from resablate.datasets import load_dataset
@@ -471,18 +473,19 @@ def test_analyze_a_network_that_nobody_here_wrote(shell: Shell, folder_of_three_
     assert len(rows) == 8
 
 
-def test_analyze_the_weights_of_a_cifar_code_base(shell: Shell, folder_of_three_classes: list[str]) -> None:
+def test_analyze_the_weights_of_a_cifar_code_base(shell: Shell) -> None:
     """A file as akamaster/pytorch_resnet_cifar10 saves it: beside the best precision, from a data-parallel network."""
-    theirs = torch.nn.DataParallel(pretrained_builder("akamaster:resnet20")(num_classes=3))
+    theirs = torch.nn.DataParallel(pretrained_builder("akamaster:resnet20")(num_classes=10))
     torch.save({"state_dict": theirs.state_dict(), "best_prec1": 91.7}, shell.folder / "resnet20.th")
-    options = [*folder_of_three_classes, "--weights", "resnet20.th", "--folder", "found"]
-    words = ["lesion.crop=32", "branch_ablation.crop=32", "path_count"]
+    options = ["--dataset", "synthetic", "--weights", "resnet20.th", "--folder", "found"]
+    words = ["lesion.examples=12", "branch_ablation.examples=12", "block_spans.examples=12", "path_count"]
     ran = shell("analyze", "akamaster:resnet20", *words, *options)
     assert ran.code == 0, ran.err
-    assert re.search(r"branch_ablation\(crop=32\) +mean_loss_increase_by_mean +\S+ +nats", ran.out)
-    for name in ("lesion_crop_32", "branch_ablation_crop_32"):
-        rows = (shell.folder / "found" / f"{name}.csv").read_text().splitlines()
-        assert len(rows) == 1 + 9, "three blocks in each of three stages"
+    assert re.search(r"branch_ablation\(examples=12\) +mean_loss_increase_by_mean +\S+ +nats", ran.out)
+    for name in ("lesion_examples_12", "branch_ablation_examples_12"):
+        with (shell.folder / "found" / f"{name}.csv").open(newline="") as file:
+            changes = [float(row["changes_dimension"]) for row in csv.DictReader(file)]
+        assert changes == [0, 0, 0, 1, 0, 0, 1, 0, 0], "three blocks in each of three stages"
 
 
 @pytest.mark.parametrize(
@@ -720,6 +723,25 @@ def test_ui_on_a_port_that_is_taken(shell: Shell) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         says_what_is_wrong(shell("ui", "--port", str(port)), rf"port {port} cannot be used \(Address already in use\)")
+
+
+@pytest.mark.slow
+def test_ui_tells_a_program_where_to_look(shell: Shell) -> None:
+    make_database(shell.folder)
+    command = [sys.executable, "-m", "resablate", "ui", "--json"]
+    process = subprocess.Popen(command, cwd=shell.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout
+        lines = [process.stdout.readline()]
+        while lines[-1] and lines[-1].rstrip() != "}":
+            lines.append(process.stdout.readline())
+        found = PagesRecord.model_validate_json("".join(lines))
+        assert found.served and re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=\S+", found.address)
+        assert found.pages == {}, "no sweep has been run"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        rest, _ = process.communicate(timeout=60)
+    assert rest == ""
 
 
 def printed_link(log: Path, process: subprocess.Popen[bytes]) -> str:

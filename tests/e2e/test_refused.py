@@ -47,7 +47,15 @@ def one_message(done: subprocess.CompletedProcess[str], *, notes: int = 0) -> st
     return done.stderr
 
 
-@pytest.mark.parametrize("words", ["sweep --inline tiny.yaml", "status tiny", "report tiny", "analyze tiny"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "sweep --inline tiny.yaml",
+        pytest.param("status tiny", marks=pytest.mark.slow),
+        "report tiny",
+        pytest.param("analyze tiny", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("login", [{}, {"MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": "wr0ng-one"}])
 def test_a_wrong_login_of_mlflow(server: MlflowServer, tmp_path: Path, words: str, login: dict[str, str]) -> None:
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(TINY))

@@ -64,7 +64,7 @@ def test_a_driver_that_is_killed_in_the_middle_of_a_checkpoint(
     ("where", "number", "code"),
     [
         ("inline", signal.SIGTERM, 143),
-        ("inline", signal.SIGINT, 130),
+        pytest.param("inline", signal.SIGINT, 130, marks=pytest.mark.slow),
         pytest.param("ray", signal.SIGINT, 130, marks=[pytest.mark.ray, pytest.mark.slow]),
         pytest.param("ray", signal.SIGTERM, 143, marks=[pytest.mark.ray, pytest.mark.slow]),
     ],

@@ -50,6 +50,7 @@ def test_a_server_that_comes_back_gets_everything(
         everything_is_in_order(sweep)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["inline", ON_RAY])
 def test_a_server_that_stays_away_gets_everything_by_the_next_command(
     make_sweep: MakeSweep, tmp_path: Path, where: str, numbers_undisturbed: Numbers

@@ -159,7 +159,7 @@ def test_what_a_search_has_chosen_by_is_in_no_mean_with_what_replicates_it() -> 
     assert drawn is not None
     rows = {row.series.label: row.errors for row in drawn.rows}
     assert rows["identity (regularizer.strength=0.1)"] == pytest.approx((10,))
-    assert rows["identity (regularizer.strength=0.1), new seeds"] == pytest.approx((19, 21))
+    assert rows["identity strength 0.1, new seeds"] == pytest.approx((19, 21))
 
 
 @pytest.mark.parametrize("name", OF_A_SEARCH)

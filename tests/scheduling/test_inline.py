@@ -55,6 +55,17 @@ def run_tiny(plan: SweepPlan, *, data_root: Path | None = None, **request: Any) 
     return outcome, text.getvalue()
 
 
+def test_what_another_process_brought_to_its_end_leaves_no_checkpoint(memory: MemoryTracker, tmp_path: Path) -> None:
+    plan = tiny_plan({"seed": [0]}, analyses={}, epochs=1)
+    run_tiny(plan)
+    [key] = memory.complete_keys()
+    checkpoint = tmp_path / ".resablate" / "tiny" / "trials" / key / "checkpoint-000001.safetensors"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_bytes(b"of a process that lost its lease")
+    run_tiny(plan)
+    assert not checkpoint.parent.exists()
+
+
 def results(memory: MemoryTracker, sweep: str = "tiny") -> list[TrialResult]:
     return memory.load_sweep(sweep).results
 

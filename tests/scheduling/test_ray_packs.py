@@ -183,6 +183,7 @@ def test_a_member_that_fails_is_filed_alone(tmp_path: Path, monkeypatch: pytest.
     ]
 
 
+@pytest.mark.slow
 def test_members_are_pruned_one_by_one(tmp_path: Path) -> None:
     """By ASHA, which sees every member; the search hears of each alone."""
     uri = make_database(tmp_path)

@@ -5,8 +5,11 @@ import io
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -37,12 +40,12 @@ from resablate.scheduling import (
 )
 from resablate.scheduling.ray_trainable import PackTrainable, keys_of
 from resablate.sweep import Resources
-from resablate.tracking import MemoryTracker, open_tracker
+from resablate.tracking import MemoryTracker, open_tracker, work_folder
 from resablate.trial import Trial
 from tests.faults.sweeps import runs_of
 from tests.listening import check_doors, family, listening
 from tests.scheduling.ray_home import ray_home
-from tests.scheduling.tiny import ANALYSES, numbers, tiny_plan
+from tests.scheduling.tiny import ANALYSES, final_plan, numbers, tiny_plan
 from tests.tracking.databases import make_database
 
 pytestmark = [
@@ -231,6 +234,34 @@ def test_what_befalls_one_trial_leaves_the_others_alone(tmp_path: Path, monkeypa
     assert numbers(results[0]) == numbers(undisturbed)
 
 
+@pytest.mark.slow
+def test_a_live_trial_is_stopped_from_another_process(tmp_path: Path) -> None:
+    uri = make_database(tmp_path)
+    plan = final_plan({"epochs": [3, 9999]}, analyses={})
+    [short, endless] = sorted(plan.trials, key=lambda spec: spec.epochs)
+    folder = work_folder() / "tiny" / "trials" / endless.key
+    said: list[str] = []
+
+    def stop() -> None:
+        while not list(folder.glob("*")):  # under way; the test ends with pytest's limit if it never is
+            time.sleep(0.1)
+        command = [sys.executable, "-m", "resablate", "stop", endless.key]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        said.append(done.stdout + done.stderr)
+
+    person = threading.Thread(target=stop, daemon=True)
+    person.start()
+    watched = run_on_ray(plan, uri)
+    person.join()
+    assert watched.outcome.counts == {"finished": 1, "pruned": 1}
+    assert len(said) == 1
+    assert said[0].startswith(f"{endless.key}: ends after the epoch that it is at, and counts as pruned; sweep tiny ")
+    results = {result.key: result for result in open_tracker(uri).load_sweep("tiny").results}
+    assert results[short.key].status == "finished"
+    epochs = len(results[endless.key].history)
+    assert results[endless.key].reason == f"stopped after epoch {epochs}, as somebody asked"
+
+
 def break_gpus(folder: Path) -> type[PackTrainable]:
     """Trials in whose processes the GPU fails: that of seed 0 once, in its third epoch, that of seed 1 always."""
 
@@ -252,6 +283,7 @@ def break_gpus(folder: Path) -> type[PackTrainable]:
     return Faulty
 
 
+@pytest.mark.slow
 def test_a_lost_gpu_ends_its_process_and_the_trial_continues_in_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

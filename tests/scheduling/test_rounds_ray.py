@@ -46,6 +46,7 @@ def own_ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.mark.slow
 def test_rounds_on_ray_are_those_of_inline(own_ray: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One submission with one record: cells that are decided get no more, and a second run trains nothing."""
     monkeypatch.setattr(claim_trials, "LEARNED", 2.0)

@@ -95,6 +95,7 @@ def test_tpe_with_asha_and_a_second_run_that_does_nothing(tmp_path: Path, monkey
     assert len(stored("pruned").trials) == 8
 
 
+@pytest.mark.slow
 def test_hyperband_pauses_and_one_trial_at_a_time_is_what_inline_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

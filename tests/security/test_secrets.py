@@ -70,6 +70,7 @@ def told_to_mlflow(uri: str) -> str:
     return "\n".join(json.dumps(run.to_dictionary()) for run in runs)
 
 
+@pytest.mark.slow
 def test_a_sweep_on_this_machine_tells_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     password, token = f"Pw{secrets.token_hex(8)}", secrets.token_hex(32)
     work = tmp_path / "work"

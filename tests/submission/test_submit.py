@@ -16,6 +16,7 @@ import ray
 import yaml
 
 from resablate.commands import cli
+from resablate.commands.json_keeping import JobRecord
 from resablate.errors import SubmissionError
 from resablate.submission import following, limits, packed
 from resablate.submission import job as job_module
@@ -415,6 +416,18 @@ def test_a_job_under_way_is_not_submitted_twice(
     assert code == 0
     assert re.search(r"is running already; it runs this folder's files as they were .* and the command python", said)
     assert not [path for method, path, _ in server.asked if method in ("PUT", "POST")]
+
+
+def test_a_program_is_told_of_the_job(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["resablate", "submit", "sweeps/tiny.yaml", "--no-follow", "--json"])
+    for jobs in ([], [_job("RUNNING")]):
+        with dashboard({("GET", "/api/jobs/"): (200, json.dumps(jobs))}) as server:
+            monkeypatch.setenv("RAY_API_SERVER_ADDRESS", server.address)
+            with pytest.raises(SystemExit, match="0"):
+                cli.main()
+        told = JobRecord.model_validate_json(capsys.readouterr().out)
+        assert told.job.startswith("resablate-tiny-")
+        assert (told.sweep, told.attached, told.status, told.exit_code) == ("tiny", bool(jobs), "", None)
 
 
 def test_another_sweep_of_the_same_name_under_way_is_told_of(refused: Any, folder: Path) -> None:

@@ -83,10 +83,10 @@ def specs_of(sweep: SweepSpec) -> list[TrialResult]:
     ]
 
 
-def file(tracker: Tracker, result: TrialResult) -> None:
+def file(tracker: Tracker, result: TrialResult, sweep: str = "gates") -> None:
     tracker.start_trial(result.spec)
     tracker.finish_trial(result, weights={}, figures={})
-    tracker.update_cells("gates", cell=result.spec.cell)
+    tracker.update_cells(sweep, cell=result.spec.cell)
 
 
 def cell_metrics(uri: str, name: str) -> dict[str, dict[str, float]]:
@@ -165,3 +165,28 @@ def test_a_sweep_without_replicates_has_no_cells(tmp_path: Path) -> None:
     file(tracker, result)
     tracker.update_cells("gates")
     assert cell_metrics(uri, "gates") == {}
+
+
+def test_what_replicates_a_winner_is_no_part_of_the_cell_that_was_chosen(tmp_path: Path) -> None:
+    """The tables of a report keep them apart too."""
+    sweep = parse_sweep(
+        {
+            "name": "searched",
+            "axes": {"learning_rate": {"low": 0.01, "high": 1.0, "log": True}},
+            "analyses": {},
+            "search": {"method": "tpe", "trials": 1, "seeds": [0, 1], "minimize": "val_error", "replicate": 2},
+        }
+    )
+    results = [make_result(error=0.1 if seed < 2 else 0.3, seed=seed, learning_rate=0.1) for seed in range(4)]
+    uri, memory = make_database(tmp_path), MemoryTracker()
+    for one in (MlflowTracker(uri), memory):
+        one.start_sweep(sweep, trials=[result.spec for result in results], command="")
+        for result in results:
+            file(one, result, "searched")
+        one.update_cells("searched")
+    found = cell_metrics(uri, "searched")
+    assert {name.rpartition(", ")[2]: numbers["test_error"] for name, numbers in found.items()} == {
+        "identity learning_rate 0.1": pytest.approx(0.1),
+        "new seeds": pytest.approx(0.3),
+    }
+    assert {record.seeds for record in memory.cells.values()} == {(0, 1), (2, 3)}

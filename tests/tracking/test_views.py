@@ -155,6 +155,6 @@ def test_a_run_names_its_source_and_its_data(tmp_path: Path) -> None:
 def test_pages_of_what_is_not_there_are_refused_with_what_is(tmp_path: Path) -> None:
     uri, _ = filed(tmp_path)
     with pytest.raises(UnknownSweep, match=r"no sweep called 'gate'; did you mean 'gates'\? \(there: gates\)"):
-        serve_ui(uri, port=0, say=print, sweep="gate")
+        serve_ui(uri, port=0, tell=print, sweep="gate")
     with pytest.raises(UnknownName, match=r"unknown view 'lesion'; did you mean 'lesions'\?"):
-        serve_ui(uri, port=0, say=print, sweep="gates", view="lesion")
+        serve_ui(uri, port=0, tell=print, sweep="gates", view="lesion")

@@ -117,6 +117,7 @@ def test_a_stopped_training_continues_bit_for_bit(
     continues_bit_for_bit(fresh, tmp_path)
 
 
+@pytest.mark.slow
 @compiler
 def test_a_kind_of_block_is_compiled_once_for_all_blocks_and_trainings() -> None:
     """After one network, others of the same kinds of blocks compile nothing, deeper ones neither; and losses stay."""
