@@ -3,6 +3,7 @@
 # make test-processors   the numerical tests again, as processors with fewer instructions compute
 # make bench  measure speed on this machine against the baselines of reports/benchmarks/cpu.md, and write that page
 # make docs   the API reference, into docs/
+# make soak   ten minutes of tiny sweeps with a fault every 20 s; nothing may be lost, done twice, wrong or left over
 # make cluster, make cluster-down   start and stop PostgreSQL, an MLflow server and a Ray of three nodes on this machine
 # All do their own set-up in .venv, and may be repeated.
 
@@ -91,6 +92,10 @@ docs: $(VENV)/.installed-dev
 	@echo "--- the API reference, into docs/"
 	@$(BIN)/python -m pdoc --docformat google --output-directory docs resablate '!resablate.local_cluster' '!resablate.__main__'
 	@echo "docs/index.html"
+
+soak: $(VENV)/.installed-dev
+	@echo "--- tiny sweeps through faults, for ten minutes"
+	@$(BIN)/python -m tests.benchmarks.soak
 
 test-cluster: $(VENV)/.installed-dev
 	@echo "--- a sweep on a cluster of this machine that loses a node"

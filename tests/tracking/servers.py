@@ -23,15 +23,23 @@ class MlflowServer:
         password: of the user `admin`, who alone may use it; anybody where empty.
         artifacts: where they go; to `folder` where empty.
         environment: more variables of the server.
+        database: SQLAlchemy's address of its store; a sqlite file in `folder` where empty.
     """
 
     def __init__(
-        self, folder: Path, *, password: str = "", artifacts: str = "", environment: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        *,
+        password: str = "",
+        artifacts: str = "",
+        environment: Mapping[str, str] | None = None,
+        database: str = "",
     ) -> None:
         self._folder = folder
         self._password = password
         self._artifacts = artifacts or str(folder / "artifacts")
         self._environment = dict(environment or {})
+        self._database = database or f"sqlite:///{folder / 'mlflow.db'}"
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
@@ -51,7 +59,7 @@ class MlflowServer:
         """Start it, and return when it answers."""
         self._folder.mkdir(exist_ok=True)
         command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
-        command += ["--backend-store-uri", f"sqlite:///{self._folder / 'mlflow.db'}", "--workers", "1"]
+        command += ["--backend-store-uri", self._database, "--workers", "1"]
         command += ["--artifacts-destination", self._artifacts]
         more = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"} | self._environment
         if self._password:
