@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -15,15 +15,17 @@ Pack = tuple[TrainSpec, ...]
 """Trials that train as one, all of one shape."""
 
 
-def shape_key(spec: TrainSpec) -> str:
+def shape_key(spec: TrainSpec, *, but: Collection[str] = ()) -> str:
     """Equal for trainings that may be members of one pack: those that differ in what is marked PER_MEMBER alone.
 
     A field is marked in `TrainSpec`, an argument of a component where its row declares it.
 
     Args:
         spec: canonical.
+        but: axes, each a field or `field.argument`, in which they may differ too, though no pack has both then.
     """
-    return content_hash({name: _shape(name, getattr(spec, name)) for name in _shared_fields()}, KEY_LENGTH)
+    fields = [name for name in _shared_fields() if name not in but]
+    return content_hash({name: _shape(name, getattr(spec, name), but) for name in fields}, KEY_LENGTH)
 
 
 def by_shape(trials: Sequence[TrainSpec]) -> list[Pack]:
@@ -64,9 +66,10 @@ def _shared_fields() -> tuple[str, ...]:
     return tuple(name for name, field in TrainSpec.model_fields.items() if PER_MEMBER not in field.metadata)
 
 
-def _shape(field: str, value: Any) -> Any:
-    """A field's value without what the members of a pack may have their own of."""
+def _shape(field: str, value: Any, but: Collection[str]) -> Any:
+    """A field's value without what the members of a pack may have their own of, and without these axes."""
     if not isinstance(value, Component):
         return value
     own = TABLES[field].per_member(value.name)
-    return [value.name, value.identity, {name: part for name, part in value.values.items() if name not in own}]
+    shared = {name: part for name, part in value.values.items() if name not in own and f"{field}.{name}" not in but}
+    return [value.name, value.identity, shared]

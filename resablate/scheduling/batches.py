@@ -71,8 +71,7 @@ def run_batches_inline(
             while batch:
                 run_inline(
                     batch,
-                    request=plan.request,
-                    resources=plan.sweep.resources,
+                    plan=plan,
                     data_root=data_root,
                     folder=work / TRIALS,
                     writer=writer,

@@ -11,15 +11,15 @@ from resablate.devices import take_device, threads
 from resablate.lifecycle import run_session
 from resablate.pack_size import best_pack_size
 from resablate.packs import Pack
+from resablate.plan import SweepPlan
 from resablate.result import TrialResult
 from resablate.scheduling.packing import PackSizes
 from resablate.scheduling.progress import SweepProgress
 from resablate.scheduling.result_writer import ResultWriter
 from resablate.searches.searcher import Searcher
-from resablate.session import PutOff, SessionPlace, TrialRequest
+from resablate.session import PutOff, SessionPlace
 from resablate.spec import TrainSpec
 from resablate.storage.checkpoint_store import CheckpointStore
-from resablate.sweep import Resources
 from resablate.training import thread_count
 
 Scheduler = Literal["ray_tune", "inline"]
@@ -29,8 +29,7 @@ Scheduler = Literal["ray_tune", "inline"]
 def run_inline(
     trials: Sequence[TrainSpec] | Searcher,
     *,
-    request: Callable[[TrainSpec], TrialRequest],
-    resources: Resources,
+    plan: SweepPlan,
     data_root: Path | None,
     folder: Path,
     writer: ResultWriter,
@@ -43,8 +42,7 @@ def run_inline(
 
     Args:
         trials: canonical specs, or what proposes them one by one.
-        request: what is asked of a trial.
-        resources: of a pack; CPUs become threads.
+        plan: that the trials are of; CPUs of a pack become threads.
         data_root: where data sets are looked for first.
         folder: for checkpoints, one folder for each key.
         writer: told of everything.
@@ -56,6 +54,7 @@ def run_inline(
     Raises:
         DeviceLost: if the GPU is of no more use to this process.
     """
+    resources = plan.sweep.resources
     device = take_device(resources.gpus, memory_gib=resources.gpu_memory_gib)
     place = SessionPlace(device=device, folder=folder, data_root=data_root, store=CheckpointStore(store))
     sizes = PackSizes(
@@ -65,9 +64,11 @@ def run_inline(
         say=progress.say,
     )
     with thread_count(threads(resources.cpus)):
+        if isinstance(trials, Searcher):
+            sizes.foresee(trials, plan)
         for pack in _packs(trials, sizes):
             progress.started(*pack)
-            for event in run_session(list(map(request, pack)), place=place, sink=writer):
+            for event in run_session(list(map(plan.request, pack)), place=place, sink=writer):
                 if isinstance(event, PutOff):
                     progress.put_off(event.spec.key)
                     put_off(event.spec)

@@ -15,6 +15,7 @@ from resablate.plan import SweepPlan
 from resablate.searches.pruning import PAUSING
 from resablate.searches.searcher import Searcher
 from resablate.spec import TrainSpec
+from resablate.sweep import Range
 
 Measure = Callable[[Sequence[tuple[TrainSpec, int]]], Sequence[int]]
 """Trials, and the most that may train as one with each -> how many train fastest so."""
@@ -33,7 +34,7 @@ class PackSizes:
     Args:
         asked: `resources.pack`.
         slots: packs that run at a time.
-        measure: asked once for each shape, and again only where more of it may train as one.
+        measure: asked once for each shape, and again only where more of it may train as one; no trial runs then.
         say: told what is done.
         worth_seconds: as WORTH_SECONDS.
     """
@@ -53,6 +54,8 @@ class PackSizes:
         self._say = say
         self._worth_seconds = worth_seconds
         self._measured: dict[str, _Measured] = {}
+        self._ranges: frozenset[str] = frozenset()
+        """Axes of a search on which shapes differ without being measured apart."""
 
     def packs(self, trials: Sequence[TrainSpec]) -> list[Pack]:
         """All of `trials`, canonical, in packs; where no number is asked for, none that leaves slots empty.
@@ -66,9 +69,30 @@ class PackSizes:
             self._say(f"packs: {words}")
         return sorted(packs, key=_seconds, reverse=True) if words else packs
 
+    def foresee(self, search: Searcher, plan: SweepPlan) -> None:
+        """Measure the shapes that the search is expected to propose, all at once and before the first trial begins.
+
+        Later there may be nowhere to measure: its own processes, idle ones too, keep what a task would wait for.
+        Shapes that differ on ranges alone, of which each point has its own, are measured as one: the costliest sample.
+        """
+        if self._asked is not None:
+            return
+        self._ranges = frozenset(axis for axis, span in plan.sweep.space.items() if isinstance(span, Range))
+        alike: dict[str, list[TrainSpec]] = {}
+        for spec in plan.samples:
+            alike.setdefault(self._key(spec), []).append(spec)
+        most, share = self._most_at_once(search), search.scheduled / max(1, len(plan.samples))
+        counted = [(max(specs, key=_alone), int(share * len(specs))) for specs in alike.values()]
+        self._learn([(spec, min(most, count), count) for spec, count in counted])
+
     def next_pack(self, search: Searcher) -> Pack:
-        """The next trials that the search proposes, of one shape; none at its end."""
-        return search.next_pack(partial(self._proposals, search))
+        """The next trials that the search proposes, of one shape; none at its end. Nothing is measured."""
+        most = self._most_at_once(search)
+        return search.next_pack(lambda spec: self._size(spec, most))
+
+    def _most_at_once(self, search: Searcher) -> int:
+        """How many trials a search is asked for at once at most: the more, the less it knows of each."""
+        return self._asked or _at_once(search.total, point_size=search.point_size, slots=self._slots)
 
     def _count(self, most: int, trials: int, alike: Pack) -> int:
         """How many packs all trials of one shape make."""
@@ -78,12 +102,6 @@ class PackSizes:
             return packs
         return min(count, _parts(packs, self._slots) * self._slots)  # of no other shape: as many as slots in each round
 
-    def _proposals(self, search: Searcher, spec: TrainSpec) -> int:
-        """How many trials of the shape of `spec` a search is asked for at once: the more, the less it knows of each."""
-        most = self._asked or _at_once(search.total, point_size=search.point_size, slots=self._slots)
-        self._learn([(spec, most, search.total)])
-        return self._size(spec, most)
-
     def _learn(self, wanted: Sequence[tuple[TrainSpec, int, int]]) -> None:
         """Measure shapes, of which so many trials may train as one and so many are to be trained, if it is worth it."""
         if self._asked is not None:
@@ -92,8 +110,8 @@ class PackSizes:
             (spec, most)
             for spec, most, count in wanted
             if most > 1
-            and self._measured.get(shape_key(spec), _UNKNOWN).may_be_more(most)
-            and count * estimate_seconds(spec, ()) >= self._worth_seconds * self._slots * most
+            and self._measured.get(self._key(spec), _UNKNOWN).may_be_more(most)
+            and count * _alone(spec) >= self._worth_seconds * self._slots * most
             and not unpackable(spec)
         ]
         if not asked:
@@ -101,18 +119,25 @@ class PackSizes:
         shapes = f"{len(asked)} shapes" if len(asked) > 1 else "one shape"
         self._say(f"measuring how many trials train fastest as one, for networks of {shapes}")
         for (spec, most), best in zip(asked, self._measure(asked), strict=True):
-            self._measured[shape_key(spec)] = _Measured(most, best)
+            self._measured[self._key(spec)] = _Measured(most, best)
+
+    def _key(self, spec: TrainSpec) -> str:
+        return shape_key(spec, but=self._ranges)
 
     def _size(self, spec: TrainSpec, most: int) -> int:
         """How many of at most so many trials of the shape of `spec` make a pack."""
-        if self._asked is None:
-            return min(most, self._measured.get(shape_key(spec), _UNKNOWN).best)
-        return 1 if self._asked == 1 or unpackable(spec) else min(most, self._asked)
+        most = min(most, self._asked or self._measured.get(self._key(spec), _UNKNOWN).best)
+        return 1 if most == 1 or unpackable(spec) else most
 
 
 def _seconds(pack: Pack) -> float:
     """What a pack is expected to train for, all members together."""
-    return sum(estimate_seconds(spec, ()) for spec in pack)
+    return sum(map(_alone, pack))
+
+
+def _alone(spec: TrainSpec) -> float:
+    """What a trial is expected to train for by itself, in seconds."""
+    return estimate_seconds(spec, ())
 
 
 class _Measured(NamedTuple):

@@ -171,6 +171,8 @@ def run_ray(
     share = {"cpu": resources.cpus, "gpu": capacity.gpus_per_trial}
     trainable = tune.with_resources(tune.with_parameters(PackTrainable, context=context), share)
     asked = trials if isinstance(trials, Searcher) else None
+    if asked:
+        sizes.foresee(asked, plan)
     packs = [] if isinstance(trials, Searcher) else sizes.packs(trials)
     listed = [pack_config(list(map(plan.request, pack)))["pack"] for pack in packs]
     param_space: dict[str, Any] = {"param_space": {"pack": tune.grid_search(listed)}} if listed else {}

@@ -6,9 +6,12 @@ from typing import Any, Literal
 import pytest
 
 from resablate.packs import Pack
+from resablate.plan import plan_sweep
+from resablate.scheduling import packing
 from resablate.scheduling.packing import PackSizes, sizes_in_words
 from resablate.searches.searcher import Searcher
 from resablate.spec import TrainSpec
+from resablate.sweep import SweepSpec
 from tests.scheduling.tiny import final_plan
 from tests.searches.studies import end, make_search, open_search
 
@@ -112,8 +115,9 @@ def test_a_number_is_the_most() -> None:
     assert sizes(pack_sizes(50, slots=4, measure=Measured()).packs(make())) == [12]
 
 
-def asked_packs(packed: PackSizes, search: Searcher) -> list[Pack]:
+def asked_packs(packed: PackSizes, search: Searcher, sweep: SweepSpec) -> list[Pack]:
     """Every pack of a search, each ended before the next one is asked for."""
+    packed.foresee(search, plan_sweep(sweep))
     packs: list[Pack] = []
     while pack := packed.next_pack(search):
         packs.append(pack)
@@ -126,39 +130,82 @@ RATE = {"learning_rate": {"low": 1e-4, "high": 1, "log": True}}
 
 
 def test_a_search_is_asked_for_several_at_once() -> None:
-    with open_search(make_search(axes=RATE, trials=11)) as search:
-        packs = asked_packs(pack_sizes(4, slots=1, measure=Measured()), search)
+    sweep = make_search(axes=RATE, trials=11)
+    with open_search(sweep) as search:
+        packs = asked_packs(pack_sizes(4, slots=1, measure=Measured()), search, sweep)
     assert sizes(packs) == [4, 4, 3]
     assert len({spec.key for pack in packs for spec in pack}) == 11
 
 
 def test_auto_asks_a_search_for_a_tenth_at_once() -> None:
     measure = Measured(depth8=8)
-    with open_search(make_search(axes=RATE, base={"depth": 8}, trials=40)) as search:
-        packs = asked_packs(pack_sizes("auto", slots=2, measure=measure), search)
+    sweep = make_search(axes=RATE, base={"depth": 8}, trials=40)
+    with open_search(sweep) as search:
+        packs = asked_packs(pack_sizes("auto", slots=2, measure=measure), search, sweep)
     assert sizes(packs) == [2] * 20
 
 
 def test_auto_packs_the_seeds_of_a_point() -> None:
-    with open_search(make_search(axes=RATE, base={"depth": 8}, trials=4, seeds=[0, 1, 2])) as search:
-        packs = asked_packs(pack_sizes("auto", slots=2, measure=Measured(depth8=8)), search)
+    sweep = make_search(axes=RATE, base={"depth": 8}, trials=4, seeds=[0, 1, 2])
+    with open_search(sweep) as search:
+        packs = asked_packs(pack_sizes("auto", slots=2, measure=Measured(depth8=8)), search, sweep)
     assert sizes(packs) == [3] * 4
     assert all(len({spec.cell for spec in pack}) == 1 for pack in packs)
 
 
 def test_proposals_of_other_shapes_wait_for_a_pack_of_their_own() -> None:
     axes = {**RATE, "shortcut": ["identity", "conv1x1"]}
-    with open_search(make_search(axes=axes, trials=24)) as search:
-        packs = asked_packs(pack_sizes(4, slots=1, measure=Measured()), search)
+    sweep = make_search(axes=axes, trials=24)
+    with open_search(sweep) as search:
+        packs = asked_packs(pack_sizes(4, slots=1, measure=Measured()), search, sweep)
     assert all(len({str(spec.shortcut) for spec in pack}) == 1 for pack in packs)
     assert sum(sizes(packs)) == 24
     assert max(sizes(packs)) > 1
 
 
+def test_a_search_is_measured_before_its_first_trial_and_never_again() -> None:
+    """A frequency is no member's own: each point is of a shape of its own, and none is measured by itself."""
+    base = {"regularizer": "procrustes"}
+    axes = {**RATE, "depth": [8, 14, 20], "regularizer.frequency": {"low": 0.05, "high": 1}}
+    sweep = make_search(axes=axes, base=base, trials=30, seeds=[0, 1])
+    measure = Measured(depth8=2, depth14=2)
+    packed = pack_sizes("auto", slots=2, measure=measure)
+    with open_search(sweep) as search:
+        packed.foresee(search, plan_sweep(sweep))
+        asked = list(measure.asked)
+        packs = asked_packs(packed, search, sweep)
+    assert asked == measure.asked == [(8, 3), (14, 3), (20, 3)]
+    assert sum(sizes(packs)) == 60
+    assert {(pack[0].depth, len(pack)) for pack in packs} == {(8, 2), (14, 2), (20, 1)}
+
+
+def test_what_a_search_will_hardly_repeat_is_not_measured() -> None:
+    measure = Measured(depth8=4)
+    sweep = make_search(axes={**RATE, "depth": [8, 14, 20, 26, 32]}, trials=5)
+    with open_search(sweep) as search:
+        assert sizes(asked_packs(pack_sizes("auto", slots=1, measure=measure), search, sweep)) == [1] * 5
+    assert measure.asked == []
+
+
+def test_a_point_that_cannot_be_packed_trains_alone_though_the_end_of_its_range_could_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All blocks survive at that end, which costs most and is measured."""
+    monkeypatch.setattr(packing, "estimate_seconds", lambda spec, asked: spec.block_sampling.values["final_survival"])
+    base = {"depth": 8, "block_sampling": "stochastic_depth"}
+    axes = {**RATE, "block_sampling.final_survival": {"low": 0.5, "high": 1}}
+    measure = Measured(depth8=2)
+    sweep = make_search(axes=axes, base=base, trials=6, seeds=[0, 1])
+    with open_search(sweep) as search:
+        packs = asked_packs(pack_sizes("auto", slots=1, measure=measure), search, sweep)
+    assert measure.asked == [(8, 2)]
+    assert sizes(packs) == [1] * 12
+
+
 def test_no_more_than_the_limit() -> None:
     sweep = make_search(axes=RATE, trials=10)
     with open_search(sweep, limit=5) as search:
-        assert sizes(asked_packs(pack_sizes(4, slots=1, measure=Measured()), search)) == [4, 1]
+        assert sizes(asked_packs(pack_sizes(4, slots=1, measure=Measured()), search, sweep)) == [4, 1]
         assert search.next() is None
 
 
