@@ -1,10 +1,17 @@
-"""A network's forward pass as a graph: the modules that add activations are traced, all others are called whole."""
+"""A network's forward pass as a graph: the modules that add activations are traced, all others are called whole.
+
+So are functions that cannot be traced where nothing is added, such as those that fit an embedding of positions to the
+size of the images.
+"""
 
 from __future__ import annotations
 
 import copy
+import inspect
 import operator
+import traceback
 from collections.abc import Callable, Collection, Mapping
+from types import FunctionType
 from typing import Any, cast, final
 
 from torch import Tensor, fx, nn
@@ -17,6 +24,8 @@ PLACE = "place"
 UNTRACED = "untraced"
 """In the graph's `meta`: name -> reason, of the modules that add and could not be traced."""
 _ROOT = "network"
+_OWN = (f"{nn.Module.__module__.partition('.')[0]}.", f"{__name__.partition('.')[0]}.")
+"""What the names of modules of torch and of this package begin with."""
 _IN_PLACE_OPERATORS: Mapping[Callable[..., Any], Callable[..., Any]] = {
     operator.iadd: operator.add,
     operator.imul: operator.mul,
@@ -31,7 +40,7 @@ def trace(network: nn.Module, adding: Collection[str], images: Tensor) -> fx.Gra
     Args:
         network: left as it is; modules that act in place have a copy in the graph that does not.
         adding: the modules whose own forward passes are looked into, by name, and so are those around them. One that
-            cannot be traced is called whole after all.
+            cannot be traced is called whole after all; so is a function that cannot, where nothing is added.
         images: of the type, and on the device, of what it takes.
 
     Returns:
@@ -41,23 +50,8 @@ def trace(network: nn.Module, adding: Collection[str], images: Tensor) -> fx.Gra
     Raises:
         ResablateError: if the network's own forward pass cannot be traced.
     """
-    opened = {""}
-    for name in adding:
-        words = name.split(".")
-        opened |= {".".join(words[:count]) for count in range(len(words) + 1)}
-    untraced: dict[str, str] = {}
-    while True:
-        logits = _Logits(network)
-        tracer = _Tracer(opened, adding, images)
-        try:
-            graph = tracer.trace(logits)
-            break
-        except Exception as error:  # whatever a forward pass raises that is not made for tracing
-            closed, reason = tracer.failed_in, f"{type(error).__name__}: {(str(error).splitlines() or ['none'])[0]}"
-            if not closed:
-                raise ResablateError(f"its forward pass cannot be traced ({reason})") from None
-            untraced |= {name: reason for name in adding if _within(name, closed)}
-            opened = {name for name in opened if not _within(name, closed)}
+    logits = _Logits(network)
+    graph, untraced = _graph_of(logits, adding, images)
     parts: dict[str, Any] = {}
     for node in graph.nodes:
         if node.op in ("call_module", "get_attr"):
@@ -71,6 +65,31 @@ def trace(network: nn.Module, adding: Collection[str], images: Tensor) -> fx.Gra
     _out_of_place(whole, originals=set(network.modules()))
     whole.graph.eliminate_dead_code()
     return whole
+
+
+def _graph_of(logits: _Logits, adding: Collection[str], images: Tensor) -> tuple[fx.Graph, dict[str, str]]:
+    """The graph of as much as can be traced, and why which of the adding modules cannot."""
+    opened = {""}
+    for name in adding:
+        words = name.split(".")
+        opened |= {".".join(words[:count]) for count in range(len(words) + 1)}
+    untraced: dict[str, str] = {}
+    whole_functions: list[FunctionType] = []
+    while True:
+        tracer = _Tracer(opened, adding, images, whole_functions)
+        try:
+            return tracer.trace(logits), untraced
+        except Exception as error:  # whatever a forward pass raises that is not made for tracing
+            closed = tracer.failed_in
+            function = None if closed in adding else _function_under_way(error)
+            if function is not None and function not in whole_functions:
+                whole_functions.append(function)
+                continue
+            reason = f"{type(error).__name__}: {(str(error).splitlines() or ['none'])[0]}"
+            if not closed:
+                raise ResablateError(f"its forward pass cannot be traced ({reason})") from None
+            untraced |= {name: reason for name in adding if _within(name, closed)}
+            opened = {name for name in opened if not _within(name, closed)}
 
 
 def _within(name: str, place: str) -> bool:
@@ -110,8 +129,10 @@ class _Typed(fx.Proxy):
 
 @final
 class _Tracer(fx.Tracer):
-    def __init__(self, opened: Collection[str], adding: Collection[str], images: Tensor) -> None:
-        super().__init__()
+    def __init__(
+        self, opened: Collection[str], adding: Collection[str], images: Tensor, functions: Collection[FunctionType]
+    ) -> None:
+        super().__init__(autowrap_functions=tuple(functions))
         self.images = images
         self._adding = adding
         self._opened = opened
@@ -150,6 +171,23 @@ class _Tracer(fx.Tracer):
         node = super().create_node(kind, *args, **kwargs)
         node.meta[PLACE] = self._stack[-2] if kind == "call_module" else self._stack[-1]
         return node
+
+
+def _function_under_way(error: Exception) -> FunctionType | None:
+    """The function, no method and of neither torch nor this package, that the innermost module called and that raised.
+
+    Where it calls others, the outermost.
+    """
+    found: FunctionType | None = None
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_code is _Tracer.call_module.__code__:
+            found = None
+        if found or f"{frame.f_globals.get('__name__')}.".startswith(_OWN):
+            continue
+        named = frame.f_globals.get(frame.f_code.co_name)
+        if isinstance(named, FunctionType) and inspect.unwrap(named).__code__ is frame.f_code:
+            found = named
+    return found
 
 
 def _name_of(path: str) -> str:

@@ -12,6 +12,7 @@ QUICK = {
     "timm:mixer_s32_224": 16,
     "timm:poolformer_s12": 24,
     "timm:deit_tiny_patch16_224": 24,
+    "timm:test_vit": 12,
     "timm:repvgg_a0": 22,
     "torchvision:efficientnet_b0": 9,
     "torchvision:mobilenet_v3_small": 6,
@@ -144,6 +145,7 @@ FAMILIES: dict[str, dict[str, int]] = {
         "huggingface:dinov2": 24,
         "timm:vit_small_patch16_224": 24,
         "timm:vit_base_patch32_224": 24,
+        "timm:test_vit": 12,
     },
     "DeiT, BEiT, EVA": {
         "timm:deit_tiny_patch16_224": 24,

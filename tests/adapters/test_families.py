@@ -58,7 +58,9 @@ def _assert_the_same(name: str, blocks: int) -> None:
         assert torch.equal(ours(images), expected)
         assert torch.equal(logits_of(theirs, images), expected), "the network is as it was"
     assert {id(p) for p in ours.parameters()} == {id(p) for p in theirs.parameters()}
-    assert {id(b) for b in ours.buffers()} <= {id(b) for b in theirs.buffers()}
+    # A constant is what the forward pass makes of no images, such as EVA's angles of positions.
+    shared = {id(b) for name, b in ours.named_buffers() if "_tensor_constant" not in name}
+    assert shared <= {id(b) for b in theirs.buffers()}
 
 
 @pytest.mark.parametrize(
@@ -82,6 +84,15 @@ def test_a_lesion_is_the_network_whose_branch_gives_nothing(name: str, block: in
             parameter.zero_()
         assert torch.equal(lesioned, theirs(images))
     assert not torch.equal(lesioned, whole)
+
+
+@pytest.mark.parametrize("side", [32, 96])
+def test_positions_follow_the_size_of_the_images(side: int) -> None:
+    """The function that fits them to it cannot be traced, and is called as it is."""
+    theirs = _theirs("timm:test_vit")
+    images = torch.randn(2, 3, side, side)
+    with torch.no_grad():
+        assert torch.equal(adapt(theirs)(images), theirs(images))
 
 
 def test_a_study_of_a_vision_transformer() -> None:

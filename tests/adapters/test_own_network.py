@@ -14,6 +14,7 @@ from resablate.analyses import lesion
 from resablate.datasets import Examples
 from resablate.errors import ResablateError
 from resablate.model import ResidualNetwork, gradients_by_length, path_gradients
+from tests.benchmarks.library_picture import readme_lines
 from tests.networks import relative_gap
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -161,8 +162,7 @@ def test_what_is_around_a_network_is_taken_off(wrap: type[nn.Module]) -> None:
 def test_the_script_of_the_library_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From weights on disk to both pictures, as it stands in the README."""
     pytest.importorskip("timm")
-    script = README.partition("### A network of your own")[0]
-    code = re.findall(r"```python\n(.*?)```", script, re.DOTALL)[-1]
+    code = readme_lines()
     assert len([line for line in code.splitlines() if line.strip()]) <= 20
     monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
