@@ -9,7 +9,7 @@ from resablate.claims import CLAIMS
 from resablate.claims.answer import Answer, answer_claims
 from resablate.claims.claim import Claim, Judgement, untested
 from resablate.claims.rounds import Followed, family, follow_rounds, joined_seeds, trainings_of
-from resablate.claims.sweep_comparisons import Effect, effects_of
+from resablate.claims.sweep_comparisons import Effect, apart_from_rounds, effects_of
 from resablate.claims.winner import chosen_cell, winner_effect, winner_of
 from resablate.errors import SpecError
 from resablate.result import TrialResult
@@ -70,7 +70,11 @@ def answer_sweeps(
     others = (
         [] if seeds.claims else [_not_compared(claim) for name, claim in CLAIMS.items() if name not in found.claims]
     )
-    return Answers((*answers, *others), followed, _notes(sweeps, followed, named=seeds.claims is not None))
+    notes = _notes(sweeps, followed, named=seeds.claims is not None)
+    if len(sweeps) == 1:
+        specs = [*(result.spec for result in known), *left]
+        notes = (*notes, *apart_from_rounds(sweeps[0], specs, found.claims))
+    return Answers((*answers, *others), followed, notes)
 
 
 def _at_once(sweeps: Sequence[SweepSpec], results: Sequence[TrialResult], missing: Sequence[TrainSpec]) -> Answers:
