@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from resablate.argument_takers import ArgumentTakers
 from resablate.claims.rounds import family, rounds_notes
+from resablate.claims.sweep_comparisons import apart_from_rounds
 from resablate.model import NETWORKS
 from resablate.pack_notes import pack_notes
 from resablate.registry import keyword_defaults
@@ -32,7 +33,9 @@ def plan_notes(sweep: SweepSpec, takers: ArgumentTakers, trials: Sequence[TrainS
     if sweep.search.method != "grid":
         notes += [note for name in sweep.search.minimize if (note := objective_note(name, sweep.analyses))]
     if sweep.seeds:
-        notes += rounds_notes(family(sweep.seeds, trials, sweep.analyses), sweep.seeds, trials)
+        decided = family(sweep.seeds, trials, sweep.analyses)
+        notes += rounds_notes(decided, sweep.seeds, trials)
+        notes += apart_from_rounds(sweep, trials, decided.claims)
     proposed = (sweep.search.trials or 0) * len(sweep.point_seeds or [0]) if is_adaptive(sweep.search.method) else 0
     notes += pack_notes(trials, sweep.resources, proposed=proposed)
     if seeds := sweep.new_seeds:

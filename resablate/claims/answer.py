@@ -107,20 +107,20 @@ class Answer:
         supported where each part is at the claim's level, and contradicted by a part at that level corrected for their
         number: the interval is at that one.
         """
-        known = {n: p for n, p in self.judgement.parts.items() if math.isfinite(float(p.comparison.estimate.value))}
-        if not known:
+        parts, contradicted = self.judgement.parts, self.verdict is Verdict.CONTRADICTED
+        if not (known := {n: p for n, p in parts.items() if math.isfinite(float(p.comparison.estimate.value))}):
             return None
-        contradicted = self.verdict is Verdict.CONTRADICTED
 
         def certainty(name: str) -> tuple[float, float]:
-            """Of parts that are equally uncertain, such as those of one seed, the one with the smallest number."""
-            evidence, value = known[name].comparison.evidence, float(known[name].comparison.estimate.value)
-            return (-float(evidence.contradicted) if contradicted else float(evidence.supported), -value)
+            """Of equally uncertain parts the one with the smallest number; of rates the first, the claim's own arm."""
+            found = known[name].comparison
+            value = 0.0 if isinstance(found.estimate, Rate) else float(found.estimate.value)
+            return (-float(found.evidence.contradicted) if contradicted else float(found.evidence.supported), -value)
 
         name = max(known, key=certainty)
         part, decision = known[name], self.decision.parts.get(name, self.decision)
         level = decision.level if contradicted else self.decision.level
-        look = deciding_look(part.looks, self.decision.level, count=len(self.judgement.parts)) if part.looks else None
+        look = deciding_look(part.looks, self.decision.level, count=len(parts)) if part.looks else None
         if look:
             level *= look.share
             seen = replace(part.comparison, estimate=look.comparison.estimate, planned=None)

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from resablate.claims import CLAIMS
 from resablate.claims.answer import Answer, answer_claims
 from resablate.claims.claim import Claim, Judgement, untested
+from resablate.claims.measures import ERROR, Measure
 from resablate.claims.rounds import Followed, family, follow_rounds, joined_seeds, trainings_of
-from resablate.claims.sweep_comparisons import Effect, effects_of
+from resablate.claims.sweep_comparisons import Effect, apart_from_rounds, effects_of
+from resablate.claims.trials import Trials
 from resablate.claims.winner import chosen_cell, winner_effect, winner_of
 from resablate.errors import SpecError
-from resablate.result import TrialResult
+from resablate.result import COMPLETE, TrialResult
 from resablate.spec import TrainSpec
 from resablate.statistics import Standing
 from resablate.sweep import SweepSpec
@@ -70,7 +72,11 @@ def answer_sweeps(
     others = (
         [] if seeds.claims else [_not_compared(claim) for name, claim in CLAIMS.items() if name not in found.claims]
     )
-    return Answers((*answers, *others), followed, _notes(sweeps, followed, named=seeds.claims is not None))
+    notes = _notes(sweeps, followed, named=seeds.claims is not None)
+    if len(sweeps) == 1:
+        specs = [*(result.spec for result in known), *left]
+        notes = (*notes, *apart_from_rounds(sweeps[0], specs, found.claims))
+    return Answers((*answers, *others), followed, notes)
 
 
 def _at_once(sweeps: Sequence[SweepSpec], results: Sequence[TrialResult], missing: Sequence[TrainSpec]) -> Answers:
@@ -79,11 +85,27 @@ def _at_once(sweeps: Sequence[SweepSpec], results: Sequence[TrialResult], missin
         return Answers(answer_claims(results))
     winner = winner_of(results, sweeps[0])
     effects = effects_of(sweeps[0], [*(result.spec for result in results), *missing])
+    effects = tuple(effect for effect in effects if _may_be_told(effect, Trials(results)))
     if winner and winner.claim:
         effects = (winner_effect(winner.claim),)
     own = {name: claim for effect in effects for name, claim in effect.claims.items()}
     sentences = winner.sentences if winner else chosen_cell(results, sweeps[0])
     return Answers(answer_claims(results, claims={**own, **CLAIMS}), notes=sentences, effects=effects)
+
+
+def _may_be_told(effect: Effect, trials: Trials) -> bool:
+    """Whether a training has the number or may have it yet: nothing is compared that none has which was asked.
+
+    A network may have no such layer. Whether a comparison is made hangs on what is there, not on how large it is.
+    """
+    cells = [cell for cell in trials.cells if any(_answered(result, effect.measure) for result in cell.results)]
+    return effect.measure is ERROR or not cells or any(one.sample is not None for one in trials.measured(cells, effect.measure))
+
+
+def _answered(result: TrialResult, measure: Measure) -> bool:
+    """Whether the training has ended and, where the number is one of an analysis, answered that."""
+    asked = {one.question.analysis.name for one in result.measurements if one.question.epoch is None}
+    return result.status in COMPLETE and (not measure.analysis or measure.analysis in asked)
 
 
 def _answer(name: str, claim: Claim, followed: Followed) -> Answer:

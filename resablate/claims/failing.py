@@ -69,7 +69,7 @@ class Fails:
                     rate = Rate(failed_trainings(cell), len(cell.results))
                     name = cell_label(cell, self.varies)
                     comparison = compare_rate(rate, side="above" if side == "above" else "below")
-                    noun = "fails in"
+                    noun = f"{name} fails in"
                     found.parts[f"{setting}: {name}"] = Part(comparison, "share", 0.0, 0.5, noun, (cell,))
                     found.notes.append(f"{name} fails in {rate.failures} of {rate.trainings} trainings")
         return found.judgement(missing_arms(self.arms, where))

@@ -12,7 +12,7 @@ from rich.table import Table
 from resablate.commands.console import Json, TrackingUri, out
 from resablate.commands.json_keeping import ClaimRecord, VerdictRecord
 from resablate.commands.json_output import print_records
-from resablate.errors import SpecError, UnknownName
+from resablate.errors import SpecError, UnknownName, UnknownSweep
 
 if TYPE_CHECKING:
     from resablate.claims.answer import Answer
@@ -87,12 +87,21 @@ def _list(*, as_json: bool) -> None:
 
 
 def _decide(names: Sequence[str], *, as_json: bool, tracking_uri: str | None) -> None:
+    from resablate.claims import CLAIMS
     from resablate.claims.answering import answer_sweeps
+    from resablate.claims.effects_told import decided_first, published_answers
     from resablate.claims.rounds import LEVEL
     from resablate.tracking import open_tracker
 
+    if again := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise SpecError([f"SWEEP: every sweep once, got {name} again" for name in again])
     tracker = open_tracker(tracking_uri)
-    records = [tracker.load_sweep(name) for name in dict.fromkeys(names)]
+    try:
+        records = [tracker.load_sweep(name) for name in names]
+    except UnknownSweep as error:
+        if ids := [name for name in names if name in CLAIMS]:
+            raise SpecError(f"{error}; for a claim instead of a sweep: --plan {' '.join(ids)}") from None
+        raise
     results = [result for record in records for result in record.results]
     missing = [spec for record in records for spec in record.missing]
     found = answer_sweeps([record.sweep for record in records], results, missing)
@@ -104,14 +113,18 @@ def _decide(names: Sequence[str], *, as_json: bool, tracking_uri: str | None) ->
         shown.add_column(heading, no_wrap=True)
     for heading in ("difference (interval)", "what would decide it", "said"):
         shown.add_column(heading, overflow="fold")
-    for answer in found.answers:
-        if not answer.claim.own:
-            shown.add_row(*_row(answer))
+    published = published_answers(found)
+    compared = [answer for answer in published if answer.shown is not None]
+    for answer in decided_first(compared):
+        shown.add_row(*_row(answer))
     _print_own(found)
-    out.print(shown, markup=False)
+    if compared:
+        out.print(shown, markup=False)
+    if untested := len(published) - len(compared):
+        _print(f"not tested: {untested} published claims (resablate claims lists them with what each needs)")
     _print(
         f"one level of {100 * LEVEL:g} % for all {found.tested} comparisons and claims tested together (Holm);"
-        f" {len(results)} trials of {', '.join(dict.fromkeys(names))}"
+        f" {len(results)} trials of {', '.join(names)}"
     )
 
 

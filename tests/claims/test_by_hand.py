@@ -106,6 +106,7 @@ def test_failures_have_exact_intervals(seeds: int, failing: int, verdict: str) -
     if verdict == "undecided" and failing == seeds:
         assert found.needed == 6
         assert "6 seeds of each" in found.what_would_decide
+        assert found.numbers.startswith("no shortcut fails in 100 %"), "identity is as uncertain; the claim is of none"
 
 
 def test_an_interaction_is_a_difference_of_differences() -> None:

@@ -153,6 +153,15 @@ def test_only_the_claims_that_the_sweep_names_are_tested() -> None:
     assert everything.tested > 1
 
 
+def test_the_sweeps_own_comparisons_are_said_to_take_no_part() -> None:
+    results = train([IDENTITY, FAR], seeds=3)
+    rounds = {"until": "decided", "first": 3, "most": MOST, "claims": ["H1"]}
+    swept = parse_sweep({"name": "own", "base": DEEP, "axes": {"shortcut": ["identity", "conv1x1"]}, "seeds": rounds})
+    said = "Seeds come until H1 is decided; the sweep's own comparisons, those by shortcut, take no part"
+    assert answers(results, swept).notes[-1].startswith(said)
+    assert not any("take no part" in note for note in answers(results).notes), "a sweep without axes compares nothing"
+
+
 def test_sweeps_are_joined_by_the_widest_plan() -> None:
     plain = parse_sweep({"name": "plain", "base": {}, "axes": {}})
     assert joined_seeds([plain]) is None

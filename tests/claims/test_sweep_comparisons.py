@@ -11,7 +11,7 @@ from resablate.claims.effects_told import told_effects
 from resablate.component import Component
 from resablate.result import TrialResult
 from resablate.sweep import SweepSpec, parse_sweep
-from tests.factories import make_lesion, make_outcomes, make_result
+from tests.factories import make_lesion, make_outcomes, make_result, make_spectrum
 
 EXAMPLES = 2000
 
@@ -144,6 +144,20 @@ def test_a_number_that_the_sweep_measures_is_compared_too() -> None:
     lesion = by_measure["mean increase of error without one block"]
     assert lesion.word == "higher"
     assert lesion.numbers.startswith("higher by 20.")
+
+
+def test_a_number_that_no_network_has_is_not_compared() -> None:
+    """The networks have no transition convolution; what has not answered yet may have one."""
+    asked = sweep({"learning_rate": [0.1, 0.2]}, analyses={"spectrum": {}})
+    plain = [*trained({"learning_rate": 0.1}, 0.1), *trained({"learning_rate": 0.2}, 0.1)]
+    spectrum = make_spectrum([1.0, 1.0])
+    answered = [
+        r.model_copy(update={"measurements": (*r.measurements, *more.measurements)})
+        for r in plain
+        for more in [make_result(seed=r.spec.seed, analyses={"spectrum": spectrum})]
+    ]
+    assert [told.effect.measure.name for told in told_effects(answer_sweeps([asked], answered))] == ["test error"]
+    assert len(told_effects(answer_sweeps([asked], plain))) == len(("test error", "distance"))
 
 
 def test_one_cell_is_told_by_its_error() -> None:

@@ -54,6 +54,11 @@ def test_claims_are_decided_over_several_sweeps(shell: Shell) -> None:
     ran = shell("claims", "one", "two")
     assert ran.code == 0
     assert "one level of 5 % for all" in ran.out
+    words = ran.out.split()
+    assert words.index("H15") > words.index("H11"), "both are decided: in their order"
+    assert "H1" not in words, "what is not tested is counted"
+    untested = sum(row["verdict"] == "not tested" for row in json.loads(shell("claims", "one", "two", "--json").out))
+    assert f"not tested: {untested} published claims (resablate claims lists them" in ran.out
     answers = {row["claim"]: row for row in json.loads(shell("claims", "one", "two", "--json").out)}
     assert answers["H11"]["verdict"] == "supported"
     assert answers["H15"]["verdict"] == "supported"
@@ -61,6 +66,16 @@ def test_claims_are_decided_over_several_sweeps(shell: Shell) -> None:
     assert "any" not in answers["H1"]["what_would_decide"]
     only = {row["claim"]: row for row in json.loads(shell("claims", "one", "--json").out)}
     assert only["H15"]["verdict"] == "not tested"
+
+
+def test_a_sweep_is_given_once_and_a_claim_to_the_plan(shell: Shell) -> None:
+    file_sweep(shell.folder, "one", "H11")
+    twice = shell("claims", "one", "one")
+    assert (twice.code, "SWEEP: every sweep once, got one again" in twice.err) == (2, True)
+    claim = shell("claims", "H1")
+    assert claim.code == 2
+    assert "no sweep called 'H1'" in claim.err
+    assert "for a claim instead of a sweep: --plan H1" in claim.err
 
 
 def test_a_plan_is_a_sweep_file_with_its_cost(shell: Shell) -> None:
