@@ -111,7 +111,8 @@ def apart_from_rounds(sweep: SweepSpec, specs: Iterable[TrainSpec], claims: Iter
         return []
     return [
         f"Seeds come until {_listed(names)} {'is' if len(names) == 1 else 'are'} decided; the sweep's own comparisons,"
-        f" those by {_listed(axes)}, take no part and are not tested: their numbers stand in the tables, each by itself."
+        f" those by {_listed(axes)}, take no part and are not tested: their numbers stand in the tables, each by"
+        " itself."
     ]
 
 
