@@ -75,8 +75,10 @@ def mean_number(
     examples = float(np.mean(np.square(errors))) if errors else 0.0
     estimate = replace(mean(sample), example_variance=np.asarray(examples), method="over seeds and test examples")
     ends = estimate.interval()
-    low, high = np.maximum(ends.low, possible[0]), np.minimum(ends.high, possible[1])
-    return as_range(float(estimate.value), replace(ends, low=low, high=high), sample.count)
+    told = as_range(float(estimate.value), ends, sample.count)
+    if told.low is None or told.high is None:  # nothing is known of the noise: no interval, rather than all that can be
+        return told
+    return told._replace(low=max(told.low, possible[0]), high=min(told.high, possible[1]))
 
 
 def as_range(value: float, interval: Interval, count: int) -> Ranged:

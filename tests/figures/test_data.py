@@ -272,6 +272,9 @@ def test_intervals_of_summaries_end_where_no_number_can_lie() -> None:
     ends = {name: row[place] for place, name in enumerate(table.columns)}
     assert (ends["mean_error_low"], ends["mean_error_high"]) == (0.0, 1.0)
     assert (ends["mean_increase_low"], ends["mean_increase_high"]) == (-1.0, 1.0), "an increase may be a decrease"
+    one = summary_table(replicates(results[:1]), "lesion")
+    [row] = one.rows
+    assert row[list(one.columns).index("mean_error_low")] is None, "one seed has no interval at all"
 
 
 def test_a_vgg_stands_in_the_panel_of_every_ordering_and_depth_that_cannot_share() -> None:
