@@ -57,12 +57,14 @@ def mean_error(results: Sequence[TrialResult], sample: Sample | None) -> Ranged:
     return as_range(value, error_interval(sample, scale="logit" if bounded else "identity"), sample.count)
 
 
-def mean_number(numbers: Sequence[tuple[float, float]], *, least: float = -math.inf) -> Ranged:
+def mean_number(
+    numbers: Sequence[tuple[float, float]], *, possible: tuple[float, float] = (-math.inf, math.inf)
+) -> Ranged:
     """The mean of a number and its standard error over examples from each training.
 
     Args:
         numbers: those pairs.
-        least: the least value that the number can have; an interval is told as far as that.
+        possible: the least and the greatest value that the number can have; an interval is told as far as those.
     """
     known = [(value, error) for value, error in numbers if math.isfinite(value)]
     if not known:
@@ -73,7 +75,10 @@ def mean_number(numbers: Sequence[tuple[float, float]], *, least: float = -math.
     examples = float(np.mean(np.square(errors))) if errors else 0.0
     estimate = replace(mean(sample), example_variance=np.asarray(examples), method="over seeds and test examples")
     ends = estimate.interval()
-    return as_range(float(estimate.value), replace(ends, low=np.maximum(ends.low, least)), sample.count)
+    told = as_range(float(estimate.value), ends, sample.count)
+    if told.low is None or told.high is None:  # nothing is known of the noise: no interval, rather than all that can be
+        return told
+    return told._replace(low=max(told.low, possible[0]), high=min(told.high, possible[1]))
 
 
 def as_range(value: float, interval: Interval, count: int) -> Ranged:

@@ -35,6 +35,7 @@ def answer_content(found: Answers) -> dict[str, Any]:
     return {
         "level": f"{100 * LEVEL:g} %",
         "family": found.tested,
+        "untested": _taking_no_part(found),
         "shown_lines": _SHOWN_LINES,
         "effects": [_effect(told) for told in told_effects(found)],
         "answers": [_line(answer) for answer in decided_first(compared)],
@@ -58,6 +59,13 @@ def _tally(answers: Sequence[Answer]) -> str:
     """How many claims have each verdict."""
     counts = {verdict: sum(answer.verdict is verdict for answer in answers) for verdict in Verdict}
     return ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+
+
+def _taking_no_part(found: Answers) -> int:
+    """How many have a number in the tables, and are not tested."""
+    if found.followed:
+        return 0
+    return sum(not answer.judgement.comparison.testable for answer in found.answers if answer.shown)
 
 
 def _effect(told: ToldEffect) -> dict[str, Any]:

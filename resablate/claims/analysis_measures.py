@@ -26,6 +26,7 @@ LESION_SHARE = Measure(
     "share",
     _lesion_share,
     "lesion",
+    above_one="above 100 % of the distance the error is above that of guessing",
 )
 
 

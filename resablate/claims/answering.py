@@ -99,9 +99,11 @@ def _may_be_told(effect: Effect, trials: Trials) -> bool:
     A network may have no such layer. Whether a comparison is made hangs on what is there, not on how large it is.
     """
     cells = [cell for cell in trials.cells if any(_answered(result, effect.measure) for result in cell.results)]
-    if effect.measure is ERROR or not cells:
-        return True
-    return any(one.sample is not None for one in trials.measured(cells, effect.measure))
+    return (
+        effect.measure is ERROR
+        or not cells
+        or any(one.sample is not None for one in trials.measured(cells, effect.measure))
+    )
 
 
 def _answered(result: TrialResult, measure: Measure) -> bool:

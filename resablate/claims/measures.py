@@ -63,6 +63,7 @@ class Measure:
         outcomes: where it is the mean of outcomes of test examples: a training -> those, or None.
         top5: whether the outcomes are those of the five largest logits.
         possible: the least and the greatest value that the number can have.
+        above_one: what a value above 1 is, as a sentence; empty where that needs no word.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Measure:
     outcomes: Callable[[TrialResult], Outcomes | None] | None = None
     top5: bool = False
     possible: tuple[float, float] = ANY
+    above_one: str = ""
 
     @property
     def differences(self) -> tuple[float, float]:

@@ -85,7 +85,9 @@ class Number:
                 continue
             name = f"{setting}: {self.arm.name}"
             if measured.sample is not None:
-                found.parts[name] = self._part(measured.sample, cell)
+                part = found.parts[name] = self._part(measured.sample, cell)
+                if self.measure.above_one and 1 < part.comparison.estimate.interval().high < math.inf:
+                    found.notes.append(self.measure.above_one)
             if not self.counted and cell.diverged + cell.unlearned:
                 found.parts[f"{name}, learns"] = learns(cell)
             if not self.counted:

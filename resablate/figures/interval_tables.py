@@ -27,6 +27,7 @@ _PARTS = ("_low", "_high", "_n")
 _ERROR = "_standard_error"
 _NO_DIFFERENCE = (None, None, None, None)
 """Nor a number of trainings: a column that no row has is left out."""
+_LOSS = (0.0, math.inf)
 _NEVER_NEGATIVE = ("error", "ratio", "share", "norm", "length", "count", "distance", "loss")
 """How numbers end that are no differences: errors, norms and their ratios, parts of a whole."""
 
@@ -55,7 +56,7 @@ def error_table(groups: Sequence[Replicates], *, published: Callable[[TrialResul
                 sum(r.status == "diverged" for r in group.results),
                 *mean_error(group.results, sample),
                 *(gap if (gap := _difference(sample, reference)).trainings else _NO_DIFFERENCE),
-                *mean_number([(_train_loss(r), 0.0) for r in group.results if r.status == "finished"], least=0.0),
+                *mean_number([(_train_loss(r), 0.0) for r in group.results if r.status == "finished"], possible=_LOSS),
                 published(group.results[0]),
             ]
         )
@@ -95,8 +96,8 @@ def summary_table(groups: Sequence[Replicates], analysis: str, *, epoch: int | N
         if taken:
             numbers = [
                 part
-                for name in names
-                for part in mean_number([_with_error(one, name) for one in taken], least=_least(name))
+                for name, kind in names.items()
+                for part in mean_number([_with_error(one, name) for one in taken], possible=_possible(name, kind))
             ]
             rows.append([*group.fields.values(), len(taken), *numbers])
     heads: dict[str, Kind] = {**field_columns(groups), "trials": "count"}
@@ -150,9 +151,12 @@ def _difference(sample: Sample | None, reference: Sample | None) -> Ranged:
     return as_range(float(found.value), found.interval(), min(sample.count, reference.count))
 
 
-def _least(name: str) -> float:
-    """The least value that a summary number can have, by what it is called."""
-    return 0.0 if name.endswith(_NEVER_NEGATIVE) else -math.inf
+def _possible(name: str, kind: Kind) -> tuple[float, float]:
+    """The least and the greatest value of a summary number: fractions end at 1, what is no difference begins at 0."""
+    fraction = kind == "percent"
+    if name.endswith(_NEVER_NEGATIVE):
+        return (0.0, 1.0 if fraction else math.inf)
+    return (-1.0, 1.0) if fraction else (-math.inf, math.inf)
 
 
 def _with_error(one: AnalysisResult, name: str) -> tuple[float, float]:

@@ -263,6 +263,20 @@ def test_networks_and_depths_share_the_axes_of_lesions() -> None:
     assert list(drawn.changing.values())[-1] == (0.5,)
 
 
+def test_intervals_of_summaries_end_where_no_number_can_lie() -> None:
+    """Two seeds far apart: an interval of Student's t with one degree of freedom reaches far beyond 0 and 1."""
+    lesions = [make_lesion([error] * 3, baseline=0.02) for error in (0.3, 0.9)]
+    results = [make_result(seed=seed, analyses={"lesion": lesion}) for seed, lesion in enumerate(lesions)]
+    table = summary_table(replicates(results), "lesion")
+    [row] = table.rows
+    ends = {name: row[place] for place, name in enumerate(table.columns)}
+    assert (ends["mean_error_low"], ends["mean_error_high"]) == (0.0, 1.0)
+    assert (ends["mean_increase_low"], ends["mean_increase_high"]) == (-1.0, 1.0), "an increase may be a decrease"
+    one = summary_table(replicates(results[:1]), "lesion")
+    [row] = one.rows
+    assert row[list(one.columns).index("mean_error_low")] is None, "one seed has no interval at all"
+
+
 def test_a_vgg_stands_in_the_panel_of_every_ordering_and_depth_that_cannot_share() -> None:
     many = [
         make_result(depth=depth, ordering=ordering, shortcut=shortcut)
