@@ -35,7 +35,8 @@ def database() -> Iterator[Postgres]:
 
 
 def run(*words: str, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    homes = {"RESABLATE_HOME": str(folder), "HOME": str(folder.parent)}  # no calibration of this machine, which has a note
+    # No calibration of this machine, which has a note.
+    homes = {"RESABLATE_HOME": str(folder), "HOME": str(folder.parent)}
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | homes | more
     command = [sys.executable, "-m", "resablate", *words]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
