@@ -85,7 +85,8 @@ def _at_once(sweeps: Sequence[SweepSpec], results: Sequence[TrialResult], missin
         return Answers(answer_claims(results))
     winner = winner_of(results, sweeps[0])
     effects = effects_of(sweeps[0], [*(result.spec for result in results), *missing])
-    effects = tuple(effect for effect in effects if _may_be_told(effect, Trials(results)))
+    trials = Trials(results)
+    effects = tuple(effect for effect in effects if _may_be_told(effect, trials))
     if winner and winner.claim:
         effects = (winner_effect(winner.claim),)
     own = {name: claim for effect in effects for name, claim in effect.claims.items()}

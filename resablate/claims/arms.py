@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -190,3 +190,8 @@ def blocks(params: Params) -> int | None:
         return stage_length(depth=depth, block=str(block or "basic"), transition=str(transition or "pad"))
     except (ValueError, KeyError):
         return None
+
+
+def listed(names: Sequence[str]) -> str:
+    """`a`; `a and b`; `a, b and c`: the names of one thing or more."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

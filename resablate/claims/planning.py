@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from resablate.check import check_trial
-from resablate.claims.arms import Arm, Fields, plain
+from resablate.claims.arms import Arm, Fields, listed, plain
 from resablate.claims.claim import Claim, Rule
 from resablate.claims.conjunctions import Every
 from resablate.claims.numbers import Grows, Trend
@@ -117,7 +117,7 @@ def until_decided(planned: ClaimPlan, claims: Sequence[Claim], *, most: int | No
 def _question(claims: Sequence[Claim], dataset: str) -> str:
     if len(claims) == 1:
         return f"Does {claims[0].id} hold on {dataset}: {claims[0].statement.removesuffix('.')}?"
-    return f"Do {_listed([claim.id for claim in claims])} hold on {dataset}?"
+    return f"Do {listed([claim.id for claim in claims])} hold on {dataset}?"
 
 
 def _cells(claims: Sequence[Claim], base: Mapping[str, Any], depth: int | None) -> list[TrainSpec]:
@@ -293,7 +293,3 @@ def _seeds(claims: Sequence[Claim], dataset: str, given: int | None) -> tuple[in
     if given == 1 and not counted:
         notes.append("one seed of each decides nothing: it tells nothing of the noise of seeds; give 2 or more")
     return given or (1 if counted else max([LEAST_SEEDS, *known])), tuple(notes)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:-1])} and {names[-1]}"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from resablate.claims.analysis_measures import LESION_MEAN, MEAN_LOG_RATIO, TRANSITION_DISTANCE
-from resablate.claims.arms import Params
+from resablate.claims.arms import Params, listed
 from resablate.claims.claim import Claim
 from resablate.claims.measures import ERROR, Measure
 from resablate.claims.named_cells import Against
@@ -110,8 +110,8 @@ def apart_from_rounds(sweep: SweepSpec, specs: Iterable[TrainSpec], claims: Iter
     if not axes:
         return []
     return [
-        f"Seeds come until {_listed(names)} {'is' if len(names) == 1 else 'are'} decided; the sweep's own comparisons,"
-        f" those by {_listed(axes)}, take no part and are not tested: their numbers stand in the tables, each by"
+        f"Seeds come until {listed(names)} {'is' if len(names) == 1 else 'are'} decided; the sweep's own comparisons,"
+        f" those by {listed(axes)}, take no part and are not tested: their numbers stand in the tables, each by"
         " itself."
     ]
 
@@ -119,7 +119,7 @@ def apart_from_rounds(sweep: SweepSpec, specs: Iterable[TrainSpec], claims: Iter
 def _effect(names: Sequence[str], matched: Sequence[_Matched], measure: Measure, *, first: int) -> Effect:
     by_id = {f"Q{first + place}": one for place, one in enumerate(matched)}
     return Effect(
-        _listed([name for name in names if name.partition(".")[0] == name or name.partition(".")[0] not in names]),
+        listed([name for name in names if name.partition(".")[0] == name or name.partition(".")[0] not in names]),
         measure,
         {name: _claim(name, one, measure) for name, one in by_id.items()},
         {name: one.changed for name, one in by_id.items()},
@@ -228,7 +228,3 @@ def _told(params: Params, names: Sequence[str]) -> str:
         else:
             parts.append(f"no {words}" if value == "none" else value)
     return ", ".join(parts)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -129,7 +129,7 @@ class MlflowCells:
         if len(planned) < FEWEST_SEEDS:
             return
         whole = len(ended) == len(planned)
-        if ended and (whole or time.monotonic() - self._written_at.get(cell, -_PAUSE_SECONDS) >= _PAUSE_SECONDS):
+        if ended and (whole or time.monotonic() - self._written_at.get(name, -_PAUSE_SECONDS) >= _PAUSE_SECONDS):
             filed = next(self._filed(experiment_id, f" AND tags.`{CELL}` = '{name}'"), None)
             self._write(sweep, experiment_id, planned, ended, filed=filed, curves=whole)
 
@@ -206,14 +206,13 @@ class MlflowCells:
         if filed and before.endswith(_WITH_CURVES):
             self._store.client().delete_run(filed.info.run_id)
             filed = None
-        run_id = (
-            filed.info.run_id if filed else self._create(sweep, experiment_id, record, self._cell_of[planned[0][0]])
-        )
+        cell = self._cell_of[planned[0][0]]
+        run_id = filed.info.run_id if filed else self._create(sweep, experiment_id, record, cell)
         log_values(self._store, run_id, [*record.numbers, *(record.curves if curves else ())])
         self._log_table(run_id, record)
         tags = {SEEDS: seeds, ERROR_WITH_INTERVAL: record.test_error_text()}
         log_values(self._store, run_id, tags=tags | {CONTENT: content + (_WITH_CURVES if curves else "")})
-        self._written_at[self._cell_of[planned[0][0]]] = time.monotonic()
+        self._written_at[cell] = time.monotonic()
 
     def _create(self, sweep: SweepSpec, experiment_id: str, record: CellRecord, cell: str) -> str:
         tags = {SCHEMA: SCHEMA_VERSION, KIND: CELL_KIND, CELL: cell, SWEEP: sweep.name}
