@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
@@ -25,6 +24,7 @@ from tests.faults.test_full_disk import fill
 from tests.faults.test_leases import takes_over
 from tests.faults.test_outage import loses_its_server, with_server
 from tests.postgres import postgres
+from tests.scheduling.ray_home import own_ray_folder
 from tests.scheduling.tiny import final_plan
 from tests.tracking.databases import make_database
 from tests.tracking.faulty_proxy import FaultyProxy
@@ -70,12 +70,7 @@ class Stage:
 
     def on_ray(self) -> SweepProcess:
         """A sweep on a Ray of its own."""
-        # Not below this folder: the names of Ray's sockets must be short.
-        short = Path(tempfile.mkdtemp(prefix="ra", dir="/tmp"))
-        self.opened.callback(shutil.rmtree, short, ignore_errors=True)
-        (short / "ray").mkdir()
-        # A cluster that somebody else started here is not to be joined.
-        (short / "ray" / "ray_current_cluster").write_text("127.0.0.1:1")
+        short = self.opened.enter_context(own_ray_folder())
         return self.sweep(words=(), environment={"RAY_TMPDIR": str(short), "HOME": str(short)})
 
     def database(self) -> str:

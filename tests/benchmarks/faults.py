@@ -23,11 +23,10 @@ from mlflow import MlflowClient
 from resablate.errors import ResablateError
 from resablate.result import TrialResult
 from resablate.tracking.mlflow_store import KEY, SCHEMA
-from resablate.trial import run_trial
 from resablate.versions import code_version
 from tests.benchmarks.fault_acts import FAULTS, Stage
 from tests.benchmarks.measuring import FOLDER, machine
-from tests.faults.sweeps import SweepProcess, runs_of, slow_plan
+from tests.faults.sweeps import SweepProcess, numbers_alone, runs_of, slow_plan
 from tests.scheduling.tiny import numbers
 
 PAGE, FIGURES = "faults.md", "faults.json"
@@ -86,7 +85,7 @@ def undisturbed() -> list[dict[str, Any]]:
     """What the sweep measures where nothing happens to it."""
     plan = slow_plan()
     with tempfile.TemporaryDirectory() as made:
-        return [numbers(run_trial(*plan.request(spec), folder=Path(made) / spec.key)) for spec in plan.trials]
+        return [numbers_alone(plan, spec, folder=Path(made) / spec.key) for spec in plan.trials]
 
 
 def attempt(fault: str, number: int, expected: list[dict[str, Any]], commit: str) -> Try:
@@ -141,7 +140,7 @@ def _agree(result: TrialResult, expected: dict[str, Any]) -> bool:
 def _alone(sweep: SweepProcess, result: TrialResult) -> dict[str, Any]:
     """What a trial that a search proposed measures where nothing happens to it."""
     with tempfile.TemporaryDirectory() as made:
-        return numbers(run_trial(*sweep.plan.request(result.spec), folder=Path(made)))
+        return numbers_alone(sweep.plan, result.spec, folder=Path(made))
 
 
 def render(tries: Sequence[Try], where: str) -> str:

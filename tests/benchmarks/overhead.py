@@ -12,7 +12,6 @@ import argparse
 import io
 import json
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +33,7 @@ from resablate.sweep import parse_sweep
 from resablate.tracking import MlflowTracker, open_tracker
 from tests.benchmarks.measuring import FOLDER, machine
 from tests.factories import make_result
+from tests.scheduling.ray_home import own_ray_folder
 from tests.tracking.databases import make_database
 from tests.tracking.servers import MlflowServer
 
@@ -214,22 +214,19 @@ def ray_and_server() -> Iterator[str]:
 
     from resablate.scheduling.ray_tune import connect_ray
 
-    folder = Path(tempfile.mkdtemp(prefix="ra", dir="/tmp"))  # the names of Ray's sockets must be short
-    (folder / "ray").mkdir()
-    (folder / "ray" / "ray_current_cluster").write_text("127.0.0.1:1")  # nobody else's cluster
-    os.environ |= {"RAY_TMPDIR": str(folder), "HOME": str(folder), "RESABLATE_HOME": str(folder / "home")}
-    (folder / "server").mkdir()
-    make_database(folder / "server")
     start = ray.init
-    try:
-        ray.init = lambda **options: start(num_cpus=SLOTS, num_gpus=0, **options)
-        connect_ray()
-        with MlflowServer(folder / "server") as server:
-            yield server.uri
-    finally:
-        ray.init = start
-        ray.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
+    with own_ray_folder() as folder:
+        os.environ |= {"RAY_TMPDIR": str(folder), "HOME": str(folder), "RESABLATE_HOME": str(folder / "home")}
+        (folder / "server").mkdir()
+        make_database(folder / "server")
+        try:
+            ray.init = lambda **options: start(num_cpus=SLOTS, num_gpus=0, **options)
+            connect_ray()
+            with MlflowServer(folder / "server") as server:
+                yield server.uri
+        finally:
+            ray.init = start
+            ray.shutdown()
 
 
 def rows(trials: int = 50, many_trials: int = 1000) -> list[Figure]:

@@ -24,14 +24,13 @@ from typing import Any
 
 from resablate.errors import ResablateError
 from resablate.plan import SweepPlan
-from resablate.trial import run_trial
 from resablate.versions import code_version
 from tests.benchmarks.faults import judge
 from tests.benchmarks.measuring import FOLDER, machine
-from tests.faults.sweeps import SweepProcess
+from tests.faults.sweeps import SweepProcess, numbers_alone
 from tests.faults.test_full_disk import fill
 from tests.faults.test_outage import with_server
-from tests.scheduling.tiny import final_plan, numbers
+from tests.scheduling.tiny import final_plan
 from tests.tracking.faulty_proxy import FaultyProxy
 
 PAGE = "soak.md"
@@ -145,7 +144,7 @@ FAULTS: dict[str, Callable[[Soak, SweepProcess], None]] = {
 
 def _alone(plan: SweepPlan, place: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as made:
-        return numbers(run_trial(*plan.request(plan.trials[place]), folder=Path(made)))
+        return numbers_alone(plan, plan.trials[place], folder=Path(made))
 
 
 def main(arguments: Sequence[str] | None = None, *, folder: Path = FOLDER) -> None:

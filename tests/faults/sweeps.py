@@ -20,8 +20,10 @@ from safetensors import safe_open
 
 from resablate.plan import SweepPlan
 from resablate.result import TrialResult
+from resablate.spec import TrainSpec
 from resablate.tracking import open_tracker
-from tests.scheduling.tiny import final_plan
+from resablate.trial import run_trial
+from tests.scheduling.tiny import final_plan, numbers
 
 MARK = "RESABLATE_TEST_MARK"
 SLOW: Mapping[str, Any] = {
@@ -36,6 +38,11 @@ SLOW: Mapping[str, Any] = {
 
 def slow_plan(seeds: int = 3, **base: Any) -> SweepPlan:
     return final_plan({"seed": list(range(seeds))}, **{**SLOW, **base})
+
+
+def numbers_alone(plan: SweepPlan, spec: TrainSpec, *, folder: Path) -> dict[str, Any]:
+    """What a trial of the plan measures where nothing happens to it."""
+    return numbers(run_trial(*plan.request(spec), folder=folder))
 
 
 @dataclass

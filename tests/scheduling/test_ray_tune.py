@@ -3,11 +3,9 @@
 import ast
 import io
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -44,7 +42,7 @@ from resablate.tracking import MemoryTracker, open_tracker, work_folder
 from resablate.trial import Trial
 from tests.faults.sweeps import runs_of
 from tests.listening import check_doors, family, listening
-from tests.scheduling.ray_home import ray_home
+from tests.scheduling.ray_home import own_ray_folder, ray_home
 from tests.scheduling.tiny import ANALYSES, final_plan, numbers, tiny_plan
 from tests.tracking.databases import make_database
 
@@ -63,13 +61,8 @@ TUNE_LOGS = ("result.json", "progress.csv", "params.json", "events.out.tfevents.
 @pytest.fixture(scope="module", autouse=True)
 def ray_folder() -> Iterator[Path]:
     """A Ray of two CPUs, started as a sweep starts it; its files are in a folder of its own."""
-    # Not pytest's: the names of Ray's sockets must be short.
-    folder = Path(tempfile.mkdtemp(prefix="ra", dir="/tmp"))
-    (folder / "ray").mkdir()
-    # A cluster that somebody else started here is not to be joined.
-    (folder / "ray" / "ray_current_cluster").write_text("127.0.0.1:1")
     start = ray.init
-    with pytest.MonkeyPatch.context() as patch:
+    with own_ray_folder() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_TMPDIR", str(folder))
         patch.setenv("HOME", ray_home())  # Ray keeps a token there
         patch.delenv("RAY_ADDRESS", raising=False)
@@ -79,7 +72,6 @@ def ray_folder() -> Iterator[Path]:
             yield folder
         finally:
             ray.shutdown()
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass

@@ -1,8 +1,6 @@
 """Seeds in rounds on a real Ray."""
 
 import io
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from resablate.claims import answering, rounds
 from resablate.claims import trials as claim_trials
 from resablate.scheduling import ray_tune, run_sweep
 from resablate.tracking import open_tracker
-from tests.scheduling.ray_home import ray_home
+from tests.scheduling.ray_home import own_ray_folder, ray_home
 from tests.scheduling.test_rounds import FAR, FAST, LEARNS, NEAR, rounds_plan
 from tests.tracking.databases import make_database
 
@@ -30,20 +28,17 @@ pytestmark = [
 @pytest.fixture
 def own_ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A Ray of two CPUs, started as a sweep starts it; its files are in a folder of its own, of a short name."""
-    folder = Path(tempfile.mkdtemp(prefix="ra", dir="/tmp"))
-    (folder / "ray").mkdir()
-    (folder / "ray" / "ray_current_cluster").write_text("127.0.0.1:1")
     start = ray.init
-    monkeypatch.setenv("RAY_TMPDIR", str(folder))
-    monkeypatch.setenv("HOME", ray_home())
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setattr(ray, "init", lambda **options: start(num_cpus=2, num_gpus=0, **options))
-    try:
-        ray_tune.connect_ray()
-        yield
-    finally:
-        ray.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
+    with own_ray_folder() as folder:
+        monkeypatch.setenv("RAY_TMPDIR", str(folder))
+        monkeypatch.setenv("HOME", ray_home())
+        monkeypatch.delenv("RAY_ADDRESS", raising=False)
+        monkeypatch.setattr(ray, "init", lambda **options: start(num_cpus=2, num_gpus=0, **options))
+        try:
+            ray_tune.connect_ray()
+            yield
+        finally:
+            ray.shutdown()
 
 
 @pytest.mark.slow
