@@ -278,7 +278,7 @@ def plan_sweep(sweep: SweepSpec, *, place: str = "") -> SweepPlan:
         trials=() if adaptive else listed,
         point_count=(sweep.search.trials or 0) if adaptive else count,
         asked=asked,
-        notes=tuple(plan_notes(sweep, takers, listed, points=len(listed) if adaptive else count)),
+        notes=tuple(plan_notes(sweep, takers, listed, points=points, asked_for=len(listed) if adaptive else count)),
         samples=listed if adaptive else (),
     )
 

@@ -7,27 +7,31 @@ from collections.abc import Sequence
 from resablate.argument_takers import ArgumentTakers
 from resablate.claims.rounds import family, rounds_notes
 from resablate.claims.sweep_comparisons import apart_from_rounds
+from resablate.idle_axes import idle_axes_notes
 from resablate.model import NETWORKS
 from resablate.pack_notes import pack_notes
 from resablate.registry import keyword_defaults
 from resablate.searches import is_adaptive
 from resablate.searches.objectives import objective_note
 from resablate.spec import TrainSpec
-from resablate.sweep import SweepSpec
+from resablate.sweep import Point, SweepSpec
 
 
-def plan_notes(sweep: SweepSpec, takers: ArgumentTakers, trials: Sequence[TrainSpec], *, points: int) -> list[str]:
+def plan_notes(
+    sweep: SweepSpec, takers: ArgumentTakers, trials: Sequence[TrainSpec], *, points: Sequence[Point], asked_for: int
+) -> list[str]:
     """What a reader of the sweep should know, one line each.
 
     Args:
         sweep: without a mistake.
         takers: of its arguments.
         trials: its different trainings, or some of those that a search may propose.
-        points: how many points they come from.
+        points: what they come from.
+        asked_for: how many trainings these points ask for.
     """
-    notes = takers.notes()
-    if points > len(trials):
-        notes.append(f"{points} points make {len(trials)} different trials; the others would repeat one of these")
+    notes = [*takers.notes(), *idle_axes_notes(sweep, points)]
+    if asked_for > len(trials):
+        notes.append(f"{asked_for} points make {len(trials)} different trials; the others would repeat one of these")
     if is_adaptive(sweep.search.method):
         notes.append(f"{sweep.search.method} proposes the trials one by one, such as these")
     if sweep.search.method != "grid":

@@ -22,7 +22,12 @@ def locks(scope: Scope) -> Iterator[Fault]:
 
 
 def folders(scope: Scope) -> Iterator[Fault]:
-    """Temporary folders of sweeps on Ray that have ended."""
+    """Temporary folders of sweeps on Ray that were killed."""
     for folder in abandoned_folders(scope.work):
         remedy = "--mend removes it, as the next sweep on Ray does"
-        yield Fault(str(folder), "the processes that it belongs to have ended", remedy, partial(remove, folder))
+        yield Fault(
+            str(folder),
+            "the sweep that it belongs to was killed, and its processes have ended",
+            remedy,
+            partial(remove, folder),
+        )

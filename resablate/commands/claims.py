@@ -10,8 +10,8 @@ import typer
 from rich.table import Table
 
 from resablate.commands.console import Json, TrackingUri, out
-from resablate.commands.json_keeping import ClaimRecord, VerdictRecord
-from resablate.commands.json_output import print_records
+from resablate.commands.json_keeping import ClaimPlanRecord, ClaimRecord, VerdictRecord
+from resablate.commands.json_output import print_record, print_records
 from resablate.errors import SpecError, UnknownName, UnknownSweep
 
 if TYPE_CHECKING:
@@ -56,10 +56,9 @@ def claims(
         raise SpecError(f"{', '.join(unused)}: only with --plan")
     if rounds and not plan:
         raise SpecError("--until-decided: only with --plan")
-    if plan and as_json:
-        raise SpecError("--json: not with --plan, which writes a sweep file")
     if plan:
-        _plan(names or [], dataset=dataset, depth=depth, seeds=seeds, rounds=rounds, output=output)
+        planned = _planned(names or [], dataset=dataset, depth=depth, seeds=seeds, rounds=rounds, output=output)
+        _show_plan(planned, output, as_json=as_json)
     elif names:
         _decide(names, as_json=as_json, tracking_uri=tracking_uri)
     else:
@@ -160,7 +159,7 @@ def _row(answer: Answer) -> list[str]:
     ]
 
 
-def _plan(
+def _planned(
     names: Sequence[str],
     *,
     dataset: str | None,
@@ -168,7 +167,7 @@ def _plan(
     seeds: int | None,
     rounds: bool,
     output: Path | None,
-) -> None:
+) -> ClaimPlan:
     from resablate.claims import CLAIMS
     from resablate.claims.planning import plan_claims, until_decided
 
@@ -180,34 +179,51 @@ def _plan(
         raise SpecError(f"--output {output}: is there already; name another file")
     claims = [CLAIMS[name] for name in dict.fromkeys(names)]
     planned = plan_claims(claims, dataset=dataset, depth=depth, seeds=seeds)
-    planned = until_decided(planned, claims, most=seeds) if rounds else planned
-    text = _sweep_text(planned)
-    if output is None:
-        _print(text.rstrip())
-        return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise SpecError(f"--output {output}: cannot be written ({error.strerror})") from None
-    _print(str(output))
+    return until_decided(planned, claims, most=seeds) if rounds else planned
 
 
-def _sweep_text(planned: ClaimPlan) -> str:
-    """The sweep file, with what it would cost as its first comment."""
+def _show_plan(planned: ClaimPlan, output: Path | None, *, as_json: bool) -> None:
+    """Print the sweep file, or write it and print where it is."""
+    from resablate.strict_yaml import dump_yaml
+
+    record = _plan_record(planned, output)
+    text = "".join(f"# {line}\n" for line in (_cost(record), *record.notes)) + dump_yaml(planned.content, width=120)
+    if output is not None:
+        try:
+            output.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise SpecError(f"--output {output}: cannot be written ({error.strerror})") from None
+    if as_json:
+        print_record(record)
+    else:
+        _print(text.rstrip() if output is None else str(output))
+
+
+def _plan_record(planned: ClaimPlan, output: Path | None) -> ClaimPlanRecord:
     from resablate.estimates import estimate_seconds
     from resablate.plan import plan_sweep
-    from resablate.scheduling import clock
-    from resablate.strict_yaml import dump_yaml
     from resablate.sweep import parse_sweep
 
     plan = plan_sweep(parse_sweep(planned.content))
-    seconds = sum(estimate_seconds(spec, plan.questions(spec)) for spec in plan.trials)
-    cost = f"{plan.trial_count} trials; estimated, not measured: {clock(seconds)} in all on one CPU core"
-    if plan.most_trials > plan.trial_count:
-        part = plan.most_trials / plan.trial_count
-        cost += f" to begin with, and at most {plan.most_trials} trials in {clock(part * seconds)}"
-    comments = [cost, *planned.notes, *plan.notes]
-    return "".join(f"# {line}\n" for line in comments) + dump_yaml(planned.content, width=120)
+    return ClaimPlanRecord(
+        sweep=plan.sweep.name,
+        content=planned.content,
+        file=str(output or ""),
+        count=plan.trial_count,
+        at_most=plan.most_trials,
+        seconds=sum(estimate_seconds(spec, plan.questions(spec)) for spec in plan.trials),
+        notes=[*planned.notes, *plan.notes],
+    )
+
+
+def _cost(record: ClaimPlanRecord) -> str:
+    from resablate.scheduling import clock
+
+    cost = f"{record.count} trials; estimated, not measured: {clock(record.seconds)} in all on one CPU core"
+    if record.at_most > record.count:
+        most = clock(record.at_most / record.count * record.seconds)
+        cost += f" to begin with, and at most {record.at_most} trials in {most}"
+    return cost
 
 
 def _print(text: str) -> None:

@@ -29,11 +29,14 @@ def doctor(
 ) -> None:
     """Say what is wrong with the records, study and files of sweeps, and what mends it; exit code 1 if anything is."""
     from resablate.checkups import CHECKUPS
+    from resablate.scheduling.ray_sessions import ended_sessions, sessions_folder
 
     notes: list[str] = []
     say = notes.append if as_json else _say
     scope = _scope(name, tracking_uri, say)
     faults = list(_faults(scope))
+    if kept := sum(not sessions.killed for sessions in ended_sessions()):
+        say(f"no fault: files of {kept} ended sweeps in {sessions_folder()}; the next sweep on Ray removes them")
     looked = f"{', '.join(scope.names) or 'no sweep'} ({', '.join(CHECKUPS)})"
     if not as_json:
         for kind, fault in faults:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel
 
 from resablate.commands.json_records import RECORD, TrialRecord
@@ -122,6 +124,25 @@ class ClaimRecord(BaseModel):
     source: str
     needs: str
     """What a sweep must vary to test it."""
+
+
+class ClaimPlanRecord(BaseModel):
+    """`resablate claims --plan CLAIM ...`."""
+
+    model_config = RECORD
+
+    sweep: str
+    content: dict[str, Any]
+    """The sweep file's, which any YAML or JSON writer turns into one."""
+    file: str
+    """Where it was written; empty without `--output`."""
+    count: int
+    """Trials to begin with."""
+    at_most: int
+    """Trials with those that further rounds of seeds may add."""
+    seconds: float
+    """Of all that there are to begin with, one after another on one CPU core: estimated, not measured."""
+    notes: list[str]
 
 
 class VerdictRecord(BaseModel):

@@ -10,6 +10,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from resablate.commands.console import out
 from resablate.commands.json_keeping import (
+    ClaimPlanRecord,
     ClaimRecord,
     DoctorRecord,
     ForgottenRecord,
@@ -36,6 +37,7 @@ RECORDS: Mapping[str, type[BaseModel] | type[list[Any]]] = {
     "calibrate": CalibrationRecord,
     "check": CheckRecord,
     "claims": list[ClaimRecord],
+    "claims --plan": ClaimPlanRecord,
     "claims SWEEP": list[VerdictRecord],
     "clone": OutcomeRecord,
     "doctor": DoctorRecord,

@@ -57,7 +57,7 @@ def _placed(axis: str, values: tuple[Any, ...] | Range) -> Callable[[float], Any
 
 def corners(sweep: SweepSpec) -> list[Point]:
     """Every combination of listed values and ends of ranges; where these are too many, each on its own."""
-    values = {axis: _ends_or_list(axis, span) for axis, span in sweep.space.items()}
+    values = {axis: listed_values(axis, span) for axis, span in sweep.space.items()}
     if math.prod(len(listed) for listed in values.values()) <= _MOST_CORNERS:
         return [dict(zip(values, point, strict=True)) for point in itertools.product(*values.values())]
     first: Point = {axis: listed[0] for axis, listed in values.items()}
@@ -88,7 +88,7 @@ def point_of(spec: TrainSpec, sweep: SweepSpec) -> Point:
     return point
 
 
-def _ends_or_list(axis: str, span: tuple[Any, ...] | Range) -> tuple[Any, ...]:
+def listed_values(axis: str, span: tuple[Any, ...] | Range) -> tuple[Any, ...]:
     """The values of an axis that are checked ahead: all that are listed, the ends of a range."""
     return tuple(dict.fromkeys(ends(axis, span))) if isinstance(span, Range) else span
 

@@ -7,8 +7,9 @@ import pytest
 import yaml
 
 from resablate.claims import CLAIMS
+from resablate.commands.json_keeping import ClaimPlanRecord
 from resablate.errors import TrialComplete
-from resablate.sweep import load_sweep
+from resablate.sweep import load_sweep, parse_sweep
 from resablate.tracking import open_tracker
 from tests.claims.worlds import TRUE, train
 from tests.commands.test_cli import Shell
@@ -88,6 +89,20 @@ def test_a_plan_is_a_sweep_file_with_its_cost(shell: Shell) -> None:
     assert shell("check", "h4.yaml").code == 0
 
 
+@pytest.mark.parametrize("written", [[], ["--output", "h4.yaml"]])
+def test_a_plan_is_read_by_a_program(shell: Shell, written: list[str]) -> None:
+    words = ["claims", "--plan", "H4", "--dataset", "digits", "--until-decided"]
+    plain = shell(*words).out
+    record = ClaimPlanRecord.model_validate_json(shell(*words, *written, "--json").out)
+    assert record.content == yaml.safe_load(plain)
+    assert parse_sweep(record.content).name == record.sweep == "claims_H4"
+    assert f"# {record.count} trials;" in plain and f"at most {record.at_most} trials" in plain
+    assert record.at_most > record.count and record.seconds > 0
+    assert [f"# {note}" for note in record.notes] == plain.splitlines()[1 : 1 + len(record.notes)]
+    assert record.file == "".join(written[1:])
+    assert not written or yaml.safe_load(Path(record.file).read_text()) == record.content
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -96,7 +111,6 @@ def test_a_plan_is_a_sweep_file_with_its_cost(shell: Shell) -> None:
         (["--plan", "T1"], "T1: nothing decides it yet"),
         (["--plan", "H1", "--dataset", "cifar"], "unknown dataset 'cifar'"),
         (["--plan", "H1", "--depth", "57"], "57 is not 6n+2"),
-        (["--plan", "H1", "--json"], "--json: not with --plan"),
         (["--depth", "20"], "--depth: only with --plan"),
         (["nowhere"], "nowhere"),
         (["--plan", "H1", "--output", "there.yaml"], "is there already"),

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -14,7 +15,7 @@ from mlflow import MlflowClient
 
 from resablate.checkups import CHECKUPS, Scope, disks
 from resablate.processes import process_start
-from resablate.scheduling.ray_sessions import mark_sessions
+from resablate.scheduling.ray_sessions import abandoned_folders, clear_abandoned, mark_sessions
 from resablate.storage.spool import write_spooled
 from resablate.sweep import parse_sweep
 from resablate.tracking import MlflowTracker
@@ -248,8 +249,35 @@ def test_a_name_that_nobody_knows(shell: Shell) -> None:
 
 
 def test_sessions_of_this_process_are_in_use(shell: Shell) -> None:
-    from resablate.scheduling.ray_sessions import abandoned_folders
-
     mark_sessions()
     (shell.folder / "temporary" / "ray" / f"session_1_{os.getpid()}").mkdir()
     assert abandoned_folders() == []
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_sessions_of_a_sweep_that_was_not_killed_are_no_fault(shell: Shell, killed: bool) -> None:
+    make_database(shell.folder)
+    sessions = shell.folder / "temporary" / "ray"
+    end = "os._exit(1)" if killed else "sys.exit()"
+    program = f"""
+import os, sys
+from resablate.scheduling.ray_sessions import mark_sessions, sessions_folder
+mark_sessions()
+if os.fork() == 0: sys.exit()
+os.wait()
+(sessions_folder() / f"session_1_{{os.getpid()}}").mkdir()
+{end}
+"""
+    subprocess.run([sys.executable, "-c", program], check=not killed)
+    assert len(list(sessions.iterdir())) == 2
+    ran = shell("doctor")
+    assert (ran.code, kinds(ran.out)) == ((1, {"folders": 2}) if killed else (0, {})), ran.out
+    assert (f"no fault: files of 1 ended sweeps in {sessions}" in ran.out) is not killed
+    clear_abandoned(shell.folder)
+    assert list(sessions.iterdir()) == []
+
+
+def test_a_process_that_began_no_session_leaves_nothing(shell: Shell) -> None:
+    program = "from resablate.scheduling.ray_sessions import mark_sessions; mark_sessions()"
+    subprocess.run([sys.executable, "-c", program], check=True)
+    assert list((shell.folder / "temporary" / "ray").iterdir()) == []

@@ -32,6 +32,7 @@ def test_the_header_counts_the_trials(path: Path) -> None:
     assert plan.trial_count == int(stated[1].replace(",", ""))
     assert plan.sweep.name == path.stem
     assert plan.sweep.question.endswith("?")
+    assert not [note for note in plan.notes if note.startswith("warning")], "an axis that changes nothing"
 
 
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)

@@ -1,0 +1,90 @@
+"""Axes of a sweep that change none of its trainings, such as Nesterov's rule where there is no momentum."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from resablate.argument_takers import ArgumentTakers
+from resablate.check import check_trial, planned_steps
+from resablate.component import Component, shown_value
+from resablate.datasets import DATASETS
+from resablate.errors import SpecError
+from resablate.searches.points import listed_values
+from resablate.spec import TrainSpec
+from resablate.sweep import CASE, Point, SweepSpec
+
+_Fields = Mapping[str, Any]
+
+
+def idle_axes_notes(sweep: SweepSpec, points: Sequence[Point]) -> list[str]:
+    """One line for each axis of which every value makes the same training, whatever the others are.
+
+    Nothing is told of an argument that no component takes, which is an error of its own.
+
+    Args:
+        sweep: without a mistake.
+        points: all that there are; of a search those that show whether it can propose them.
+    """
+    effects = _Effects(sweep)
+    notes: list[str] = []
+    for axis, span in sweep.space.items():
+        values = listed_values(axis, span)
+        if len(values) > 1 and all(effects.equal(point, axis, values) for point in points):
+            reason = effects.reason(points[0], axis, values)
+            name = "cases" if axis == CASE else axis
+            notes.append(f"warning: {name} changes nothing{reason}: all its values make the same training")
+    return notes
+
+
+class _Effects:
+    """What the points of a sweep train, each worked out once."""
+
+    def __init__(self, sweep: SweepSpec) -> None:
+        self._sweep = sweep
+        self._takers = ArgumentTakers(sweep)
+        self._known: dict[tuple[tuple[str, Any], ...], str] = {}
+
+    def equal(self, point: Point, axis: str, values: Sequence[Any]) -> bool:
+        """Whether all values of an axis train the same at a point."""
+        first = self._of({**point, axis: values[0]})
+        return all(self._of({**point, axis: value}) == first for value in values[1:])
+
+    def reason(self, point: Point, axis: str, values: Sequence[Any]) -> str:
+        """`, as optimizer.momentum is 0`: what else is set and would have to be left out; empty if nothing would do."""
+        fields = [_single(self._sweep.fields({**point, axis: value})) for value in values]
+        given = {name: value for name, value in fields[0].items() if all(other.get(name) == value for other in fields)}
+        for name, value in given.items():
+            without = ({key: kept for key, kept in each.items() if key != name} for each in fields)
+            try:
+                if len({self._trains(each) for each in without}) > 1:
+                    return f", as {name} is {shown_value(value)}"
+            except SpecError:  # what needs it cannot be trained without
+                continue
+        return ""
+
+    def _of(self, point: Point) -> str:
+        known = tuple(point.items())
+        if known not in self._known:
+            self._known[known] = self._trains(self._sweep.fields(point))
+        return self._known[known]
+
+    def _trains(self, fields: _Fields) -> str:
+        """The key of the training; of those that end with their epochs one key, however many more steps are allowed."""
+        spec = check_trial(TrainSpec.parse(self._takers.effective(fields)))
+        if spec.iterations is None or DATASETS[spec.dataset.name].streamed:  # whose images are not counted yet
+            return spec.key
+        unlimited = spec.model_copy(update={"iterations": None})
+        return unlimited.key if planned_steps(spec) == planned_steps(unlimited) else spec.key
+
+
+def _single(fields: _Fields) -> dict[str, Any]:
+    """`fields` with every argument by itself, `regularizer.frequency`."""
+    found: dict[str, Any] = {}
+    for name, value in fields.items():
+        if isinstance(value, Component):
+            found[name] = value.name
+            found |= {f"{name}.{argument}": part for argument, part in value.arguments.items()}
+        else:
+            found[name] = value
+    return found
