@@ -96,8 +96,8 @@ def section_of(metric: str) -> str:
     return metric.rpartition("/")[0] or "Model metrics"
 
 
-def charts_path(experiment_id: str) -> str:
-    """The UI's page that lays the curves of an experiment's trials over each other.
+def charts_path(*experiment_ids: str) -> str:
+    """The UI's page that lays the curves of the trials of one experiment, or of several, over each other.
 
     Sorting by a metric makes MLflow list the trials flat, and so chart them, instead of folded under their sweep.
     """
@@ -107,7 +107,10 @@ def charts_path(experiment_id: str) -> str:
         "orderByKey": metric_column("test_error"),
         "orderByAsc": "true",
     }
-    return _runs_path(experiment_id, query)
+    if len(experiment_ids) == 1:
+        return _runs_path(experiment_ids[0], query)
+    several = json.dumps(list(experiment_ids), separators=(",", ":"))
+    return f"/#/compare-experiments/s?{_encoded({'experiments': several, **query})}"
 
 
 def view_path(experiment_id: str, tags: Mapping[str, str], key: str) -> str:
@@ -217,5 +220,8 @@ def _filter(kind: str) -> str:
 
 def _runs_path(experiment_id: str, query: Mapping[str, str]) -> str:
     # Without the last one MLflow's menu is that of language models.
-    asked = {**query, "workflowType": "machine_learning"}
-    return f"/#/experiments/{experiment_id}/runs?{urlencode(asked, quote_via=quote)}"
+    return f"/#/experiments/{experiment_id}/runs?{_encoded({**query, 'workflowType': 'machine_learning'})}"
+
+
+def _encoded(query: Mapping[str, str]) -> str:
+    return urlencode(query, quote_via=quote)

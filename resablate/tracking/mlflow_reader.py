@@ -94,6 +94,19 @@ class MlflowReader:
                 found.setdefault(run.data.tags[SWEEP], run.info.experiment_id)
         return found
 
+    def experiments_of(self, name: str) -> list[str]:
+        """Ids of the experiments that hold the runs of a sweep's trials: its own, and those whose runs it reuses.
+
+        Raises:
+            TrackingError: if there is no store, no such sweep, or a record cannot be read.
+        """
+        with self._store.errors(f"reading sweep {name!r}"):
+            run, _ = latest_submission(self._store, name)
+            own = run.info.experiment_id
+            complete = latest_complete(found for found in trial_runs(self._store) if found.complete)
+            ended = (complete[spec.key] for spec in self._trials(run) if spec.key in complete)
+            return list(dict.fromkeys([own, *(found.experiment_id for found in ended)]))
+
     def load_sweep(self, name: str) -> SweepRecord:
         """The latest submission of the sweep called `name` and its results so far.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from resablate.redaction import redact
 from resablate.storage.locations import tracking_uri
 from resablate.tracking.mlflow_experiments import find_experiment
 from resablate.tracking.mlflow_pages import charts_path, filed_views, short_key, view_path
+from resablate.tracking.mlflow_reader import MlflowReader
 from resablate.tracking.mlflow_runs import log_values
 from resablate.tracking.mlflow_store import KIND, SCHEMA, SCHEMA_VERSION, SWEEP, MlflowStore
 from resablate.tracking.mlflow_values import cut_text
@@ -61,10 +63,11 @@ def sweep_links(store: MlflowStore, name: str) -> dict[str, str]:
         found = store.client().get_experiment_by_name(name)
     if found is None:
         return {}
+    paths = sweep_paths(found, MlflowReader(store).experiments_of(name))
     if store.database is None:
         server = store.uri.rstrip("/")
-        return {title: f"{server}{path}" for title, path in sweep_paths(found).values()}
-    return {title: f"resablate ui {name} {key}{_option(store)}" for key, (title, _) in sweep_paths(found).items()}
+        return {title: f"{server}{path}" for title, path in paths.values()}
+    return {title: f"resablate ui {name} {key}{_option(store)}" for key, (title, _) in paths.items()}
 
 
 def how_to_look(store: MlflowStore) -> str:
@@ -79,11 +82,16 @@ def _option(store: MlflowStore) -> str:
     return "" if store.uri == tracking_uri() else f" --tracking-uri {shlex.quote(store.uri)}"
 
 
-def sweep_paths(experiment: Experiment) -> dict[str, tuple[str, str]]:
-    """Short key -> title and path of each page on a sweep: its views, and the charts of its trials."""
+def sweep_paths(experiment: Experiment, holding: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Short key -> title and path of each page on a sweep: its views, and the charts of its trials.
+
+    Args:
+        experiment: of the sweep.
+        holding: ids of the experiments that hold the runs of its trials.
+    """
     views = filed_views(experiment.tags)
     paths = {
         short_key(key): (title, view_path(experiment.experiment_id, experiment.tags, key))
         for key, title in views.items()
     }
-    return {**paths, "trials": ("the trials' charts", charts_path(experiment.experiment_id))}
+    return {**paths, "trials": ("the trials' charts", charts_path(*holding))}

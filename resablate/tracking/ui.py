@@ -86,16 +86,17 @@ def _pages(store: MlflowStore, sweep: str | None, view: str | None) -> list[tupl
     """Title and path of what is told: of one sweep, else the trials' charts of every sweep."""
     if sweep is not None:
         return _paths(store, sweep, view)
-    experiments = MlflowReader(store).sweeps()
-    return [(f"{name}, the trials' charts", charts_path(experiment)) for name, experiment in experiments.items()]
+    reader = MlflowReader(store)
+    return [(f"{name}, the trials' charts", charts_path(*reader.experiments_of(name))) for name in reader.sweeps()]
 
 
 def _paths(store: MlflowStore, sweep: str, view: str | None) -> list[tuple[str, str]]:
-    known = MlflowReader(store).sweeps()
+    reader = MlflowReader(store)
+    known = reader.sweeps()
     if sweep not in known:
         there = f"(there: {', '.join(known) or 'none'})"
         raise UnknownSweep(f"{redact(store.uri)}: no sweep called {sweep!r}{nearest(sweep, list(known))} {there}")
-    pages = sweep_paths(store.client().get_experiment(known[sweep]))
+    pages = sweep_paths(store.client().get_experiment(known[sweep]), reader.experiments_of(sweep))
     if view is not None and view not in pages:
         raise UnknownName("view", view, pages)
     return list(pages.values()) if view is None else [pages[view]]

@@ -27,12 +27,22 @@ def code() -> str:
 def test_the_ui_knows_the_queries_of_its_pages(code: str) -> None:
     """Fails with a version of MLflow whose pages take other queries."""
     tags = view_tags([VIEW], milliseconds=0)
-    for path in (charts_path("3"), view_path("3", tags, VIEW.key)):
+    for path, page in (
+        (charts_path("3"), "/experiments/3/runs?"),
+        (charts_path("3", "5"), "/compare-experiments/s?"),
+        (view_path("3", tags, VIEW.key), "/experiments/3/runs?"),
+    ):
         fragment = urlparse(path).fragment
-        assert fragment.startswith("/experiments/3/runs?")
+        assert fragment.startswith(page)
+        assert page.split("/")[1] in code
         queries = parse_qs(urlparse(fragment).query)
         assert queries["compareRunsMode"] == ["CHART"]
         assert [query for query in queries if query not in code] == []
+
+
+def test_the_charts_of_several_experiments_name_each() -> None:
+    query = parse_qs(urlparse(urlparse(charts_path("3", "5")).fragment).query)
+    assert query["experiments"] == ['["3","5"]']
 
 
 def test_the_ui_knows_what_a_view_is_made_of(code: str) -> None:

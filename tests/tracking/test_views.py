@@ -2,14 +2,16 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from resablate.errors import UnknownName, UnknownSweep
 from resablate.plan import plan_sweep
 from resablate.sweep import SweepSpec, parse_sweep
-from resablate.tracking import MlflowTracker, open_tracker, serve_ui
+from resablate.tracking import MlflowTracker, open_tracker, serve_ui, ui
 from resablate.tracking.mlflow_pages import filed_views
+from resablate.tracking.mlflow_reader import MlflowReader
 from resablate.tracking.mlflow_store import MlflowStore
 from resablate.tracking.mlflow_views import reads_views
 from resablate.tracking.views import sweep_views, swept_params
@@ -92,6 +94,20 @@ def test_an_experiment_keeps_the_views_and_says_what_is_asked(tmp_path: Path) ->
     assert experiment_of(uri).tags == before  # nothing new, nothing written
     assert tracker.links("gates")["lesion curves by shortcut"] == "resablate ui gates lesions"
     assert tracker.links("other") == {}
+
+
+def test_the_charts_of_a_sweep_show_the_runs_that_it_reuses(tmp_path: Path) -> None:
+    uri, tracker = filed(tmp_path)
+    record = tracker.load_sweep("gates")
+    tracker.start_sweep(gates(name="bars"), trials=[result.spec for result in record.results], command="")
+    tracker.end_sweep("finished")
+    reader = MlflowReader(MlflowStore(uri))
+    of = reader.sweeps()
+    assert reader.experiments_of("gates") == [of["gates"]]
+    assert reader.experiments_of("bars") == [of["bars"], of["gates"]]
+    links = {title: address for title, address in ui._paths(MlflowStore(uri), "bars", "trials")}  # pyright: ignore
+    [path] = links.values()
+    assert quote(f'["{of["bars"]}","{of["gates"]}"]') in path
 
 
 def test_a_server_that_keeps_no_views_gets_plain_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
