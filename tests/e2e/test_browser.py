@@ -120,6 +120,32 @@ def test_the_report_fits_a_telephone(browser: "sync_api.Browser", records: Recor
     seen.page.close()
 
 
+def test_a_table_that_is_cut_off_shows_it(browser: "sync_api.Browser", records: Records) -> None:
+    seen = look(browser, width=390, height=844)
+    seen.page.goto(records.page.as_uri(), wait_until="load")
+    shades = """[...document.querySelectorAll('.scroll:has(table)')].filter(box => box.scrollWidth > box.clientWidth)
+        .map(box => getComputedStyle(box).backgroundAttachment)"""
+    cut = seen.page.evaluate(shades)
+    assert cut and set(cut) == {"local, local, scroll, scroll"}, (
+        "two shadows that stay, and what covers them at the ends"
+    )
+    seen.page.close()
+
+
+def test_a_printed_report_is_dark_on_white_and_fits_the_paper(browser: "sync_api.Browser", records: Records) -> None:
+    seen = look(browser, width=794, height=1123)  # A4
+    seen.page.goto(records.page.as_uri(), wait_until="load")
+    seen.page.emulate_media(media="print", color_scheme="dark")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    assert seen.page.evaluate(ground) == "rgb(255, 255, 255)"
+    beyond = "[...document.querySelectorAll('*')].filter(e => e.getBoundingClientRect().right > innerWidth).length"
+    assert seen.page.evaluate(beyond) == 0
+    assert seen.page.locator("nav").evaluate("nav => getComputedStyle(nav).display") == "none"
+    seen.page.emulate_media(media="screen", color_scheme="dark")
+    assert seen.page.evaluate(ground) != "rgb(255, 255, 255)"
+    seen.page.close()
+
+
 @pytest.fixture(scope="module")
 def charts(records: Records) -> Iterator[str]:
     """The address that `resablate ui` gives for the charts of the sweep, served until the tests are done."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from resablate.commands.json_keeping import JobRecord
 from resablate.tracking import open_tracker
 from tests.clusters import Cluster, checkout, ray_head
 from tests.faults.sweeps import SLOW
@@ -103,6 +104,21 @@ def test_the_exit_code_is_that_of_the_job(cluster: Cluster, tmp_path: Path) -> N
     nowhere = cluster.resablate("submit", "sweeps/failing.yaml", "--", "--retry", "everything", folder=folder)
     assert nowhere.returncode == 2
     assert "--retry: takes the word failed, got 'everything'" in nowhere.stdout
+
+
+@pytest.mark.slow
+def test_a_program_follows_a_job_to_its_end(cluster: Cluster, tmp_path: Path) -> None:
+    folder = checkout(tmp_path, tiny_sweep({"seed": [9]}, name="told"))
+    words = ("submit", "sweeps/told.yaml", "--json")
+    done = cluster.resablate(*words, folder=folder)
+    record = JobRecord.model_validate_json(done.stdout)
+    assert (record.sweep, record.attached, record.status, record.exit_code) == ("told", False, "SUCCEEDED", 0)
+    assert done.returncode == 0
+    assert "told: 1 trials, 0 complete before, 1 finished" in done.stderr, "its log"
+    failed = cluster.resablate(*words, "--", "--retry", "everything", folder=folder)
+    told = JobRecord.model_validate_json(failed.stdout)
+    assert (told.status, told.exit_code, failed.returncode) == ("FAILED", 2, 2)
+    assert told.job != record.job
 
 
 def test_without_the_token_nothing_is_submitted(cluster: Cluster, tmp_path: Path) -> None:

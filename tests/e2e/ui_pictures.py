@@ -1,4 +1,4 @@
-"""Pictures of a kept report as a desktop, a phone and a dark window show its first screen.
+"""Pictures of a kept report as a desktop, a phone and a dark window show its first screen, and of printed pages.
 
     python -m tests.e2e.ui_pictures
 
@@ -19,6 +19,8 @@ WINDOWS = {
     "report-phone": {"width": 412, "height": 800},
     "report-dark": {"width": 1280, "height": 720, "dark": True},
 }
+PAPER = {"width": 794, "height": 1123}
+"""CSS pixels of a sheet of A4, 210 x 297 mm."""
 
 
 def main(report: str = "fashion_mnist") -> None:
@@ -31,6 +33,11 @@ def main(report: str = "fashion_mnist") -> None:
             page.set_content((REPORTS / report / "index.html").read_text(encoding="utf-8"))
             page.screenshot(path=FOLDER / f"{name}.png")
             page.context.close()
+        page = window(browser, **PAPER, dark=True).new_page()  # paper is white whatever the screen is
+        page.set_content((REPORTS / report / "index.html").read_text(encoding="utf-8"))
+        page.emulate_media(media="print")
+        page.screenshot(path=FOLDER / "report-print.png")
+        page.context.close()
 
 
 if __name__ == "__main__":
