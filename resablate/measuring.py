@@ -21,20 +21,6 @@ _SAME = 1e-6
 """Relative difference of losses up to which two trainings count as one: sums in another order give 1e-7."""
 
 
-def missing_questions(
-    questions: Iterable[Question], *, measured: Iterable[str], unmeasured: Iterable[str] = ()
-) -> tuple[Question, ...]:
-    """Those of `questions` that have neither been answered nor failed.
-
-    Args:
-        questions: what is asked.
-        measured: ids of those that were answered.
-        unmeasured: ids of those that failed and are not to be tried again.
-    """
-    known = {*measured, *unmeasured}
-    return tuple(question for question in questions if question.id not in known)
-
-
 def needed_weights(result: TrialResult, questions: Iterable[Question]) -> list[int | None]:
     """Epochs whose stored weights answer `questions`; None for the end. Epoch 0 needs none: it is built anew."""
     epochs = dict.fromkeys(_as_end(question.epoch, result) for question in questions)

@@ -72,3 +72,17 @@ class AskedAnalysis:
 def all_questions(asked: Iterable[AskedAnalysis]) -> list[Question]:
     """Every question once, in the order of asking."""
     return list(dict.fromkeys(question for analysis in asked for question in analysis.questions()))
+
+
+def missing_questions(
+    questions: Iterable[Question], *, measured: Iterable[str], unmeasured: Iterable[str] = ()
+) -> tuple[Question, ...]:
+    """Those of `questions` that have neither been answered nor failed.
+
+    Args:
+        questions: what is asked.
+        measured: ids of those that were answered.
+        unmeasured: ids of those that failed and are not to be tried again.
+    """
+    known = {*measured, *unmeasured}
+    return tuple(question for question in questions if question.id not in known)

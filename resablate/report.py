@@ -30,11 +30,10 @@ from resablate.report_answers import answer_content, closings, sweep_question
 from resablate.report_pages import render_page
 from resablate.result import Status, TrialResult
 from resablate.spec import TrainSpec
+from resablate.storage.locations import RESULTS, SWEEP_FILE
 from resablate.strict_yaml import dump_yaml
 from resablate.sweep import SweepSpec
 
-RESULTS, SWEEP_FILE = "results.jsonl", "sweep.yaml"
-"""What came out and what was asked: `resablate sync` files them elsewhere."""
 PAGE = "index.html"
 SECONDS_PER_MINUTE = 60
 _LARGEST_SVG = 300_000

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from resablate.errors import ResablateError, UnknownSweep
-from resablate.report import RESULTS, SWEEP_FILE
 from resablate.result import COMPLETE, TrialResult, weights_file
 from resablate.scheduling.pictures import pictures
 from resablate.spec import TrainSpec
+from resablate.storage.locations import RESULTS, SWEEP_FILE
 from resablate.sweep import SweepSpec, load_sweep
 from resablate.tracking import BEAT_SECONDS, Tracker, TrialState
 from resablate.tracking.folder_tracker import FolderTracker

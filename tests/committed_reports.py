@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resablate.report import RESULTS, write_report
+from resablate.report import write_report
 from resablate.result import TrialResult
+from resablate.storage.locations import RESULTS
 from resablate.sweep import load_sweep
 
 ROOT = Path(__file__).parents[1]

@@ -9,8 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from resablate.commands.json_records import CheckRecord, StatusRecord
+from resablate.sweep import parse_sweep
 from resablate.tracking import open_tracker
+from resablate.tracking.folder_tracker import FolderTracker
 from tests.commands.shell import Shell
+from tests.factories import make_result
 from tests.tracking.databases import make_database
 
 MISSING = "ray,mlflow,optuna,pandas,scipy,sklearn,matplotlib,torchvision,PIL,jinja2,sqlalchemy,alembic,requests"
@@ -27,8 +31,8 @@ resources: {cpus: 1}
 """
 
 
-def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tests.offline", MISSING, *words]
+def run(folder: Path, *words: str, missing: str = MISSING) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tests.offline", missing, *words]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
 
 
@@ -70,6 +74,33 @@ def test_it_runs_without_ray_mlflow_optuna_and_pandas_and_is_filed_elsewhere(she
 
     ended = shell("sweep", "away.yaml", "--inline")
     assert ended.out.startswith("away: 2 trials, 2 complete before, nothing to run;")
+
+
+def test_a_machine_without_torch_checks_files_and_tells(shell: Shell) -> None:
+    here, result = shell.folder, make_result(seed=0)
+    kept = FolderTracker(here / "offline")
+    kept.start_sweep(parse_sweep({"name": "tiny", "axes": {"seed": [0]}}), trials=[result.spec], command="")
+    kept.start_trial(result.spec)
+    kept.finish_trial(result, weights={}, figures={})
+    kept.end_sweep("finished")
+
+    def told(*words: str) -> str:
+        ran = run(here, *words, missing=f"{MISSING},torch")
+        assert ran.returncode == 0, ran.stderr[-1000:]
+        return ran.stdout.rpartition("loaded:")[0]
+
+    checked = CheckRecord.model_validate_json(told("check", "away.yaml", "--json"))
+    assert (checked.count, checked.trials, checked.seconds) == (2, [], None)
+    assert "torch is not installed here" in checked.notes[0]
+    assert "tiny: 1 results filed" in told("sync", "offline", "--tracking-uri", "folder:filed")
+    status = StatusRecord.model_validate_json(told("status", "tiny", "--json", "--tracking-uri", "folder:filed"))
+    assert (status.counts, status.with_questions) == ({"finished": 1}, False)
+
+    (here / "away.yaml").write_text(SWEEP.replace("seed:", "sed:"))
+    wrong = run(here, "check", "away.yaml", missing=f"{MISSING},torch")
+    assert (wrong.returncode, "did you mean 'seed'" in wrong.stderr) == (2, True)
+    needed = run(here, "list", "shortcuts", missing=f"{MISSING},torch")
+    assert (needed.returncode, needed.stderr) == (2, "this needs the package torch: pip install resablate\n")
 
 
 def test_what_offline_goes_with(shell: Shell) -> None:

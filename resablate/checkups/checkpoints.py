@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from functools import partial
 
 from resablate.checkups.interface import Fault, Scope
-from resablate.scheduling.batches import TRIALS
 from resablate.scheduling.ray_sessions import TUNE_PREFIX
 from resablate.storage.checkpoint_files import examine
 from resablate.storage.files import remove
+from resablate.storage.locations import TRIALS
 from resablate.tracking import open_tracker
 
 

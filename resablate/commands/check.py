@@ -15,6 +15,8 @@ from resablate.commands.console import Changes, DataRoot, Json, SweepFile, Track
 from resablate.commands.json_output import print_record
 from resablate.commands.json_records import CheckRecord, CostRecord
 from resablate.errors import ResourceError
+from resablate.sweep import SweepSpec, load_sweep
+from resablate.torch_missing import check_is_torch
 
 if TYPE_CHECKING:
     from resablate.forecast import Forecast
@@ -32,13 +34,19 @@ def check(
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Check a sweep and say what it would cost, without running anything."""
+    changes = parse_assignments(words or [], place=str(file))
+    try:
+        from resablate.plan import load_plan
+    except ModuleNotFoundError as missing:
+        check_is_torch(missing)
+        _check_without_torch(file, load_sweep(file, changes), as_json=as_json)
+        return
     from resablate.devices import check_machine
     from resablate.forecast import advice, forecast
-    from resablate.plan import load_plan
     from resablate.scheduling import describe_packs
     from resablate.trial_data import data_notes
 
-    plan = load_plan(file, parse_assignments(words or [], place=str(file)))
+    plan = load_plan(file, changes)
     cost = forecast(plan, records=tracking_uri)
     if as_json:
         print_record(_record(plan, cost, data_root))
@@ -58,6 +66,21 @@ def check(
         f"{file}: {plan.trial_count} trials{_how(plan)}, {_in_all(plan, cost)}"
         f" ({cost.basis}; multiply-adds are of one image forward)"
     )
+
+
+def _check_without_torch(file: Path, sweep: SweepSpec, *, as_json: bool) -> None:
+    """What is known of a sweep that is right as far as it can be read without the tables of components."""
+    count = (sweep.search.trials or sweep.grid_size) * len(sweep.point_seeds or [0])
+    asked = [str(analysis.analysis) for analysis in sweep.analyses]
+    note = "torch is not installed here: names, arguments and cost are checked where it is, such as by `submit` there"
+    if as_json:
+        unknown = {"trials": [], "seconds": None, "unit": "", "basis": ""}
+        record = CheckRecord(sweep=sweep.name, count=count, at_most=count, asked=asked, notes=[note], **unknown)
+        print_record(record)
+        return
+    _print(f"asked of each: {', '.join(asked)}")
+    _print(note)
+    _print(f"{file}: at most {count} trials")
 
 
 def _record(plan: SweepPlan, cost: Forecast, data_root: Path | None) -> CheckRecord:

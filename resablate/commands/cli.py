@@ -34,6 +34,8 @@ EXTRAS = {name: "sweep" for name in ("mlflow", "optuna", "pyarrow", "ray", "sqla
     name: "cluster" for name in ("boto3", "psycopg")
 }
 """Package -> the extra that installs it."""
+REQUIRED = ("matplotlib", "numpy", "pandas", "PIL", "requests", "scipy", "sklearn", "torch", "torchvision")
+"""Packages that come with every installation but one without dependencies, as a machine that only submits may have."""
 app = typer.Typer(
     name="resablate",
     help="Ablation sweeps for deep residual networks: train, dissect, compare with the papers.",
@@ -75,9 +77,9 @@ def main() -> None:
     except ResablateError as error:
         _refuse(str(error))
     except ModuleNotFoundError as error:
-        if (extra := _extra_of(error)) is None:
+        if not (source := _source_of(error)):
             raise
-        _refuse(f"this needs the package {error.name}: pip install 'resablate[{extra}]'")
+        _refuse(f"this needs the package {error.name}: pip install {source}")
     except OSError as error:
         if error.errno not in DISK_FULL:
             raise
@@ -89,6 +91,7 @@ def _refuse(problem: str) -> NoReturn:
     sys.exit(2)
 
 
-def _extra_of(error: ModuleNotFoundError) -> str | None:
-    """The extra that a missing package comes with; None for a module of ours, or of a plug-in."""
-    return EXTRAS.get((error.name or "").partition(".")[0])
+def _source_of(error: ModuleNotFoundError) -> str:
+    """What a missing package comes with, as pip takes it; empty for a module of ours, or of a plug-in."""
+    package = (error.name or "").partition(".")[0]
+    return f"'resablate[{EXTRAS[package]}]'" if package in EXTRAS else "resablate" if package in REQUIRED else ""

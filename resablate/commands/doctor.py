@@ -104,7 +104,7 @@ def _faults(scope: Scope) -> Iterator[tuple[str, Fault]]:
 
 def _mend(scope: Scope, say: Callable[[str], None]) -> int:
     """Mend what can be mended, while no sweep can be begun; how much is wrong afterwards."""
-    from resablate.scheduling.batches import TRIALS
+    from resablate.storage.locations import TRIALS
     from resablate.storage.locks import exclusive_lock, wait_for_workers
     from resablate.storage.spool import SPOOL
     from resablate.tracking import MlflowExaminer

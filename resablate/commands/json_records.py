@@ -50,6 +50,8 @@ class StatusRecord(BaseModel):
     """Whether a process runs it now, from this folder."""
     rounds: str
     """How far its rounds of seeds are; empty where there are none."""
+    with_questions: bool
+    """Whether `missing` and `unanswered` of the trials are known: not where torch is not installed."""
     trials: list[TrialRecord]
 
 
@@ -102,13 +104,13 @@ class CheckRecord(BaseModel):
 
     sweep: str
     trials: list[CostRecord]
-    """Those that are known: of a search, some like those that it will propose."""
+    """Those that are known: of a search, some like those that it will propose; none without torch."""
     count: int
     """Trials to begin with."""
     at_most: int
     """Trials with those that are added as others end."""
-    seconds: float
-    """Of all that there are to begin with, one after another."""
+    seconds: float | None
+    """Of all that there are to begin with, one after another; None where torch is not installed."""
     unit: str
     """`one CPU core`, or the GPU's name."""
     basis: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,6 +24,9 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List the rows of a table, or the tables."""
+    if table == "json":  # which needs none of the tables, nor what they load
+        _list_json(as_json=as_json)
+        return
     from resablate.commands.tables import TABLES, describe
 
     names = [*TABLES, "fields", "json"]
@@ -31,13 +35,22 @@ def list_(
         return
     if table not in names:
         raise UnknownName("table", table, names)
-    if table == "json" and as_json:  # the schemas themselves
-        print_json(json.dumps({verb: schema(verb) for verb in RECORDS}, indent=1))
-        return
-    rows = described() if table == "json" else [_row(row) for row in describe(table)]
+    rows = [_row(row) for row in describe(table)]
     if as_json:
         print_records(rows)
-        return
+    else:
+        _show(rows)
+
+
+def _list_json(*, as_json: bool) -> None:
+    """What `--json` prints, by verb: in words, or the schemas themselves."""
+    if as_json:
+        print_json(json.dumps({verb: schema(verb) for verb in RECORDS}, indent=1))
+    else:
+        _show(described())
+
+
+def _show(rows: Sequence[RowRecord]) -> None:
     shown = Table(box=None, pad_edge=False)
     for heading in ("name", "takes", "what it is"):
         shown.add_column(heading, overflow="fold")

@@ -42,6 +42,8 @@ def status(
         out.print(f"sweep {name!r} {_holder(found.lease)}", markup=False, highlight=False, soft_wrap=True)
     if found.rounds:
         out.print(f"seeds: {found.rounds}", markup=False, highlight=False, soft_wrap=True)
+    if not found.with_questions:
+        err.print("torch is not installed here: questions that are open are not told", highlight=False)
     unfinished = [t for t in found.trials if t.state != "finished" or t.missing or t.unanswered]
     if unfinished:
         words = {trial.spec.key: _standing(trial, found.leased.get(trial.spec.key)) for trial in unfinished}
@@ -66,6 +68,7 @@ def _record(name: str, found: SweepStanding, counts: Counter[str]) -> StatusReco
         at_most=max(found.at_most, len(found.trials)),
         running_here=found.is_run_here,
         rounds=found.rounds,
+        with_questions=found.with_questions,
         trials=trial_records(found),
     )
 

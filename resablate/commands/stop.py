@@ -18,8 +18,7 @@ def stop(
     as_json: Json = False,
 ) -> None:
     """End a running trial after its epoch; the others go on. Its sweep must run in this folder, or in one it shares."""
-    from resablate.scheduling.batches import TRIALS
-    from resablate.storage.locations import work_folder
+    from resablate.storage.locations import TRIALS, work_folder
     from resablate.storage.locks import is_running
     from resablate.storage.stop_requests import request_stop
 

@@ -18,6 +18,7 @@ from resablate.commands.json_output import print_record
 from resablate.errors import SpecError, SubmissionError
 from resablate.redaction import holds_password
 from resablate.sweep import load_sweep
+from resablate.torch_missing import check_is_torch
 
 if TYPE_CHECKING:
     from resablate.submission import Job
@@ -100,8 +101,7 @@ def _checked(file: Path) -> SweepSpec:
     try:
         from resablate.plan import load_plan
     except ModuleNotFoundError as missing:
-        if missing.name is None or missing.name.partition(".")[0] not in ("torch", "torchvision"):
-            raise
+        check_is_torch(missing)
         sweep = load_sweep(file)
         _say(f"{missing.name} is not installed here: the names in the sweep are checked when it starts there")
         return sweep

@@ -14,8 +14,8 @@ from resablate.component import parse_component
 from resablate.devices import check_machine, choose_device, threads
 from resablate.errors import CheckpointError, ResablateError, SpecError
 from resablate.failures import raise_if_device_lost
-from resablate.measuring import failed_measurements, measure_stored, missing_questions, needed_weights, trains_again
-from resablate.question import AskedAnalysis, Question
+from resablate.measuring import failed_measurements, measure_stored, needed_weights, trains_again
+from resablate.question import AskedAnalysis, Question, missing_questions
 from resablate.result import TrialResult, weights_file
 from resablate.scheduling.inline import Scheduler
 from resablate.scheduling.pictures import pictures

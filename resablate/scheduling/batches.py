@@ -22,11 +22,10 @@ from resablate.scheduling.result_writer import ResultWriter
 from resablate.scheduling.shared_trials import SharedTrials
 from resablate.scheduling.stopping import Stopping
 from resablate.spec import TrainSpec
+from resablate.storage.locations import TRIALS
 from resablate.storage.spool import SPOOL
 from resablate.tracking import SweepStatus, Tracker
 
-TRIALS = "trials"
-"""Where a sweep keeps checkpoints, in its folder."""
 WRITER_ENDED = "the process that files results has been killed"
 """Why a sweep stops whose writer was killed."""
 Take = Callable[[str], TrialResult | None]

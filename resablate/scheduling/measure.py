@@ -9,9 +9,8 @@ from typing import NamedTuple
 from rich.console import Console
 
 from resablate.answerable import questions_for
-from resablate.measuring import missing_questions
 from resablate.plan import SweepPlan
-from resablate.question import Question
+from resablate.question import Question, missing_questions
 from resablate.result import TrialResult
 from resablate.scheduling.analyze import StoredTrial, analyze_trials
 from resablate.scheduling.inline import Scheduler

@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 from resablate.claims.answering import round_words
 from resablate.errors import DamagedResult, SpecError, UnknownSweep
-from resablate.measuring import missing_questions
 from resablate.plan import SweepPlan
-from resablate.question import Question
+from resablate.question import Question, missing_questions
 from resablate.result import COMPLETE, TrialResult
 from resablate.scheduling.status import TrialStatus, is_run_again, run_again, to_run, trial_statuses, with_spooled
 from resablate.scheduling.stored import StoredResults, wanted_trainings

@@ -20,7 +20,7 @@ from resablate.devices import check_machine
 from resablate.estimates import estimate_seconds
 from resablate.plan import SweepPlan
 from resablate.result import Status
-from resablate.scheduling.batches import TRIALS, run_batches_inline, run_batches_on_ray
+from resablate.scheduling.batches import run_batches_inline, run_batches_on_ray
 from resablate.scheduling.further import FurtherTrainings, Measure
 from resablate.scheduling.inline import Scheduler
 from resablate.scheduling.lease_keeper import HeldLease, kept_lease
@@ -32,7 +32,7 @@ from resablate.scheduling.reruns import notes_on_change, set_aside
 from resablate.scheduling.stopping import Stopping
 from resablate.searches.study import check_studies
 from resablate.storage.checkpoint_store import CheckpointStore, checkpoint_store
-from resablate.storage.locations import tracking_uri, work_folder
+from resablate.storage.locations import TRIALS, tracking_uri, work_folder
 from resablate.storage.locks import exclusive_lock, wait_for_workers
 from resablate.storage.spool import SPOOL
 from resablate.tracking import Tracker, open_tracker

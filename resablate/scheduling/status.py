@@ -6,8 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from resablate.errors import SpecError
-from resablate.measuring import missing_questions
-from resablate.question import TEST, Question
+from resablate.question import TEST, Question, missing_questions
 from resablate.result import COMPLETE
 from resablate.searches import is_adaptive
 from resablate.spec import TrainSpec
@@ -16,6 +15,7 @@ from resablate.storage.locks import is_running
 from resablate.storage.spool import SPOOL, spooled
 from resablate.storage.stop_requests import was_asked_for
 from resablate.sweep import SweepSpec
+from resablate.torch_missing import check_is_torch
 from resablate.tracking import Lease, Tracker, TrialState
 
 STATES = ("pending", "running", "finished", "diverged", "pruned", "failed")
@@ -66,6 +66,8 @@ class SweepStanding(NamedTuple):
     """Who runs it, or has left it open."""
     leased: Mapping[str, str] = {}
     """Key -> another sweep, which trains it now."""
+    with_questions: bool = True
+    """Whether the open questions are told: not where torch is not installed."""
 
 
 def trial_statuses(trials: Iterable[TrainSpec], *, sweep: str, tracker: Tracker, asked: Asked) -> list[TrialStatus]:
@@ -127,32 +129,51 @@ def sweep_standing(name: str, *, tracker: Tracker) -> SweepStanding:
     Raises:
         TrackingError: if there is no such sweep.
     """
-    from resablate.answerable import check_asked, questions_for
-    from resablate.claims.answering import answer_sweeps, round_words
-
     sweep, trials = tracker.submitted(name)
     adaptive = is_adaptive(sweep.search.method)
-    try:
-        asked = check_asked(sweep.analyses)
-    except SpecError:  # an analysis of a package that is not installed here: its questions cannot be told
-        asked = ()
-    analyses = [a for a in asked if sweep.search.analyze_best is None or a.analysis.name == TEST]
+    asked = _asked(sweep)
     found = trial_statuses(
         with_spooled(trials, name) if adaptive else trials,
         sweep=name,
         tracker=tracker,
-        asked=lambda spec: questions_for(spec, analyses),
+        asked=asked or (lambda spec: ()),
     )
     proposed = (sweep.search.trials or 0) * len(sweep.search.seeds or [0])
     at_most = proposed if adaptive else len(found)
     rounds = ""
     if sweep.seeds:
         at_most = len({spec.cell for spec in trials}) * sweep.seeds.most
-        record = tracker.load_sweep(name)
-        answers = answer_sweeps([sweep], record.results, record.missing)
-        rounds = round_words(answers.followed.standing) if answers.followed else "; ".join(answers.notes)
+        rounds = _rounds(sweep, tracker)
     leases = tracker.leases()
     own = next((lease for lease in leases if lease.claim.sweep == name), None)
     others = [lease for lease in leases if lease.claim.sweep != name and lease.taken]
     leased = {key: lease.claim.sweep for lease in others for key in lease.keys}
-    return SweepStanding(sweep, found, at_most, is_running(work_folder() / name), rounds, own, leased)
+    here = is_running(work_folder() / name)
+    return SweepStanding(sweep, found, at_most, here, rounds, own, leased, with_questions=asked is not None)
+
+
+def _asked(sweep: SweepSpec) -> Asked | None:
+    """What is asked of a trial of the sweep; None where torch is not installed, without which nobody can tell."""
+    try:
+        from resablate.answerable import check_asked, questions_for
+    except ModuleNotFoundError as missing:
+        check_is_torch(missing)
+        return None
+    try:
+        asked = check_asked(sweep.analyses)
+    except SpecError:  # an analysis of a package that is not installed here: its questions cannot be told
+        asked = ()
+    analyses = [a for a in asked if sweep.search.analyze_best is None or a.analysis.name == TEST]
+    return lambda spec: questions_for(spec, analyses)
+
+
+def _rounds(sweep: SweepSpec, tracker: Tracker) -> str:
+    """How far the rounds of seeds are, in words."""
+    try:
+        from resablate.claims.answering import answer_sweeps, round_words
+    except ModuleNotFoundError as missing:
+        check_is_torch(missing)
+        return "what is decided is told where torch is installed"
+    record = tracker.load_sweep(sweep.name)
+    answers = answer_sweeps([sweep], record.results, record.missing)
+    return round_words(answers.followed.standing) if answers.followed else "; ".join(answers.notes)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from resablate.component import Component
-from resablate.component_tables import takes_whole_numbers
 from resablate.spec import TrainSpec
 from resablate.sweep import CASE, Point, Range, SweepSpec
 
@@ -20,7 +19,13 @@ _UNKNOWN = object()
 
 def ends(axis: str, span: Range) -> tuple[float, float]:
     """The lowest and highest value of a range; the whole numbers inside it where the axis takes those alone."""
-    return (math.ceil(span.low), math.floor(span.high)) if takes_whole_numbers(axis) else (span.low, span.high)
+    return (math.ceil(span.low), math.floor(span.high)) if _takes_whole_numbers(axis) else (span.low, span.high)
+
+
+def _takes_whole_numbers(axis: str) -> bool:
+    from resablate.component_tables import takes_whole_numbers  # loads torch, which reading a sweep does without
+
+    return takes_whole_numbers(axis)
 
 
 def points_at(sweep: SweepSpec, rows: Iterable[Sequence[float]]) -> list[Point]:
@@ -43,7 +48,7 @@ def _placed(axis: str, values: tuple[Any, ...] | Range) -> Callable[[float], Any
     if not isinstance(values, Range):
         return lambda place: values[int(place * len(values))]
     low, high = ends(axis, values)
-    if takes_whole_numbers(axis):
+    if _takes_whole_numbers(axis):
         first, last = int(low), int(high)
         if values.log:
             start, ratio = low - 0.5, (high + 0.5) / (low - 0.5)

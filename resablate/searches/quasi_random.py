@@ -1,7 +1,6 @@
 """Points spread evenly over the whole space: a Sobol sequence."""
 
 import numpy as np
-import torch
 
 from resablate.errors import SpecError
 from resablate.searches.points import points_at
@@ -22,6 +21,8 @@ def quasi_random(sweep: SweepSpec) -> list[Point]:
     if sweep.search.trials is None or not axes:
         missing = "search.trials: method: quasi_random needs the number of trials"
         raise SpecError(missing if axes else "axes: method: quasi_random needs at least one axis")
+    import torch  # which who only asks what kind of search it is may not have
+
     # Mixed, because torch takes no seed of more than 64 bits.
     seed = int(np.random.SeedSequence(sweep.search.seed).generate_state(1, np.uint64)[0] >> np.uint64(1))
     engine = torch.quasirandom.SobolEngine(axes, scramble=True, seed=seed)
