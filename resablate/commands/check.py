@@ -74,9 +74,19 @@ def _check_without_torch(file: Path, sweep: SweepSpec, *, as_json: bool) -> None
     asked = [str(analysis.analysis) for analysis in sweep.analyses]
     note = "torch is not installed here: names, arguments and cost are checked where it is, such as by `submit` there"
     if as_json:
-        unknown = {"trials": [], "seconds": None, "unit": "", "basis": ""}
-        record = CheckRecord(sweep=sweep.name, count=count, at_most=count, asked=asked, notes=[note], **unknown)
-        print_record(record)
+        print_record(
+            CheckRecord(
+                sweep=sweep.name,
+                trials=[],
+                count=count,
+                at_most=count,
+                seconds=None,
+                unit="",
+                basis="",
+                asked=asked,
+                notes=[note],
+            )
+        )
         return
     _print(f"asked of each: {', '.join(asked)}")
     _print(note)
