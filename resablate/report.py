@@ -7,7 +7,7 @@ import itertools
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -105,7 +105,7 @@ def write_report(
 
 
 @contextmanager
-def _collected() -> Iterator[None]:
+def _collected() -> Generator[None]:
     """Looks for garbage among new objects alone, and not again and again among all numbers of a thousand trials.
 
     Pictures are made of a hundred thousand objects that refer to each other: the search takes a fifth of their time.

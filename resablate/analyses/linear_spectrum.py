@@ -19,7 +19,12 @@ from resablate.errors import AnalysisError
 from resablate.measurement import ANY, POSITIVE, AnalysisResult, Bounds
 from resablate.model import ResidualNetwork
 
-LINEAR_SPECTRUM_BOUNDS: Mapping[str, Bounds] = {"block": ANY, "head": ANY, "*": POSITIVE}
+LINEAR_SPECTRUM_BOUNDS: Mapping[str, Bounds] = {
+    "*condition*": (1.0, math.inf),
+    "block": ANY,
+    "head": ANY,
+    "*": POSITIVE,
+}
 """Of its numbers and columns."""
 _ZERO = 1e-13
 """Singular values below this part of a map's largest are rounding errors of zero."""

@@ -24,7 +24,13 @@ from resablate.model import ResidualNetwork, evaluation_mode
 from resablate.regularizers import SV_TARGETS, Site, find_applied_sites
 from resablate.spectral import OperatorTooLarge, largest_singular_value_zero_padded, singular_values
 
-SPECTRUM_BOUNDS: Mapping[str, Bounds] = {"*tap_share": PART, "rank_deficiency": PART, "block": ANY, "*": POSITIVE}
+SPECTRUM_BOUNDS: Mapping[str, Bounds] = {
+    "*tap_share": PART,
+    "rank_deficiency": PART,
+    "*condition*": (1.0, math.inf),
+    "block": ANY,
+    "*": POSITIVE,
+}
 """Of its numbers and columns."""
 QUANTILES = {"quantile_05": 0.05, "quantile_25": 0.25, "median": 0.5, "quantile_75": 0.75, "quantile_95": 0.95}
 """Column -> the part of the singular values below it."""
