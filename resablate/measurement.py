@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,6 +16,26 @@ from resablate.question import Question
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+
+Bounds = tuple[float, float]
+"""The least and the greatest value that a number can have."""
+ANY: Bounds = (-math.inf, math.inf)
+PART: Bounds = (0.0, 1.0)
+"""Of an error, and of a part of a whole."""
+POSITIVE: Bounds = (0.0, math.inf)
+"""Of a loss, a norm, a ratio, a time, and of what is counted."""
+CORRELATION: Bounds = (-1.0, 1.0)
+
+
+def differences_of(possible: Bounds) -> Bounds:
+    """The least and the greatest difference of two numbers of that range."""
+    least, greatest = possible
+    return least - greatest, greatest - least
+
+
+INCREASE = differences_of(PART)
+"""Of an error."""
 
 
 @dataclass(frozen=True, kw_only=True)

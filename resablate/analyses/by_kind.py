@@ -1,9 +1,18 @@
 """Error and loss of several kinds of change to a network, each made in several places."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from resablate.measurement import ANY, INCREASE, PART, POSITIVE, Bounds
 from resablate.training.bootstrap import ResampledScores, standard_error
+
+BY_KIND_BOUNDS: Mapping[str, Bounds] = {
+    "*error": PART,
+    "*_loss_increase*": ANY,
+    "*_error_increase*": INCREASE,
+    "*": POSITIVE,
+}
+"""Of its numbers and columns."""
 
 
 class ByKind(NamedTuple):

@@ -1,7 +1,8 @@
 """What an analysis is: a function from a network and examples to data."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Annotated, Literal, Protocol
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from resablate.component import Component
 from resablate.datasets import ExampleSource
 from resablate.errors import AnalysisError
-from resablate.measurement import AnalysisResult
+from resablate.measurement import ANY, AnalysisResult, Bounds
 from resablate.model import ResidualNetwork, evaluation_mode
 from resablate.regularizers import REGULARIZERS, Regularizer
 
@@ -66,12 +67,19 @@ class Analysis:
         examples: which examples the paper put to the network; without augmentation.
         source: who asked first.
         during_training: whether it also has a meaning during training.
+        bounds: name of a number or column, or a pattern with `*` for several -> the least and the greatest value that
+            it can have; the first that fits counts, and any value is possible where none does.
     """
 
     run: AnalysisFunction
     examples: Literal["train", "test"]
     source: str
     during_training: bool = False
+    bounds: Mapping[str, Bounds] = field(default_factory=dict[str, Bounds], hash=False)
+
+    def possible(self, number: str) -> Bounds:
+        """The least and the greatest value of a summary number or of a column: intervals of its mean end there."""
+        return next((bounds for pattern, bounds in self.bounds.items() if fnmatchcase(number, pattern)), ANY)
 
     @property
     def functions(self) -> tuple[Callable[..., object], ...]:

@@ -3,7 +3,7 @@
 Source: Veit et al. 2016, section 4.1, Figures 3 and 4.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Annotated
 
@@ -13,11 +13,18 @@ from torch import Tensor
 
 from resablate.analyses.interface import at_least_one, check_dissectable
 from resablate.datasets import ExampleSource
-from resablate.measurement import AnalysisResult
+from resablate.measurement import ANY, INCREASE, PART, POSITIVE, AnalysisResult, Bounds
 from resablate.model import ResidualNetwork, Route, folded, run_variants, without
 from resablate.registry import Registry
 from resablate.training.bootstrap import score_variants, standard_error
 
+LESION_BOUNDS: Mapping[str, Bounds] = {
+    "*error": PART,
+    "*_loss_increase": ANY,
+    "*increase*": INCREASE,
+    "*loss": POSITIVE,
+}
+"""Of its numbers and columns."""
 Lesions = Callable[[Tensor], Iterator[tuple[list[int], Tensor]]]
 """Images -> logits of some lesions, until all are through: block removed (n: none), logits (B, classes)."""
 

@@ -6,7 +6,7 @@ Source: Elhage et al., "A Mathematical Framework for Transformer Circuits", 2021
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean, median
 from typing import Any, NamedTuple
 
@@ -16,9 +16,16 @@ from torch import Tensor, nn
 from resablate.analyses.interface import check_dissectable
 from resablate.datasets import ExampleSource
 from resablate.errors import AnalysisError
-from resablate.measurement import AnalysisResult
+from resablate.measurement import ANY, POSITIVE, AnalysisResult, Bounds
 from resablate.model import ResidualNetwork
 
+LINEAR_SPECTRUM_BOUNDS: Mapping[str, Bounds] = {
+    "*condition*": (1.0, math.inf),
+    "block": ANY,
+    "head": ANY,
+    "*": POSITIVE,
+}
+"""Of its numbers and columns."""
 _ZERO = 1e-13
 """Singular values below this part of a map's largest are rounding errors of zero."""
 _VALUES = ("largest", "smallest", "median", "root_mean_square", "condition_number", "stable_rank")

@@ -4,7 +4,7 @@ Source: Veit et al. 2016, section 4.2, Figure 5(a).
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Annotated
 
@@ -14,11 +14,13 @@ from torch import Tensor
 
 from resablate.analyses.interface import QUARTILES, at_least_one, check_dissectable
 from resablate.datasets import ExampleSource
-from resablate.measurement import AnalysisResult
+from resablate.measurement import PART, POSITIVE, AnalysisResult, Bounds
 from resablate.model import ResidualNetwork, run_variants, without
 from resablate.registry import Registry
 from resablate.training.bootstrap import score_variants, standard_error
 
+MULTI_LESION_BOUNDS: Mapping[str, Bounds] = {"*error*": PART, "largest_size": POSITIVE}
+"""Of its numbers and columns."""
 Order = list[int]
 """All blocks in a random order."""
 

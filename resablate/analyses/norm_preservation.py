@@ -15,10 +15,12 @@ from resablate.analyses.gradient_norms import Part, PartKind, Shape, gradient_no
 from resablate.analyses.interface import TrainedWith, at_least_one, check_dissectable
 from resablate.analyses.weights import WEIGHTS
 from resablate.datasets import ExampleSource
-from resablate.measurement import AnalysisResult
+from resablate.measurement import POSITIVE, AnalysisResult, Bounds
 from resablate.model import ResidualNetwork, evaluation_mode
 from resablate.training.bootstrap import REPLICATES, standard_error
 
+NORM_BOUNDS: Mapping[str, Bounds] = {"*ratio": POSITIVE}
+"""Of its numbers and columns."""
 _BATCH = 32
 """Examples whose gradients at all blocks are in memory at once."""
 _RATIOS = ("ratio", "mean_ratio", "median_ratio", "median_log_ratio")

@@ -4,6 +4,7 @@ Source: Veit et al. 2016, section 4.3, Figure 6(a), and section 5, Figure 7.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Annotated
 
 import torch
@@ -12,9 +13,11 @@ from annotated_types import Ge
 from resablate.analyses.interface import check_dissectable
 from resablate.analyses.lengths import deletions, left_after, log10_path_counts, paths_within, shares, spread
 from resablate.datasets import ExampleSource
-from resablate.measurement import AnalysisResult
+from resablate.measurement import ANY, PART, POSITIVE, AnalysisResult, Bounds
 from resablate.model import ResidualNetwork
 
+PATH_COUNT_BOUNDS: Mapping[str, Bounds] = {"*share*": PART, "*left*": PART, "log10_path_count": ANY, "*": POSITIVE}
+"""Of its numbers and columns."""
 _EFFECTIVE = (5 / 54, 17 / 54)
 """Parts of the blocks: Veit et al. 2016, section 4.3, find that almost all gradient comes by lengths 5 to 17 of 54."""
 

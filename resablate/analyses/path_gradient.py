@@ -23,10 +23,18 @@ from torch import Tensor
 from resablate.analyses.interface import at_least_one, check_dissectable
 from resablate.analyses.lengths import log10_path_counts, paths_within, shares, spread
 from resablate.datasets import ExampleSource
-from resablate.measurement import AnalysisResult
+from resablate.measurement import ANY, PART, POSITIVE, AnalysisResult, Bounds
 from resablate.model import Block, ResidualNetwork, Route, path_gradients, path_norms
 from resablate.training.bootstrap import REPLICATES
 
+PATH_GRADIENT_BOUNDS: Mapping[str, Bounds] = {
+    "*path_share*": PART,
+    "*left_after*": PART,
+    "*contribution": PART,
+    "log10_path_count": ANY,
+    "*": POSITIVE,
+}
+"""Of its numbers and columns."""
 _NORM = "nats per unit of input"
 
 

@@ -3,7 +3,7 @@
 Source: Veit et al. 2016, section 4.2, Figure 5(b).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import combinations
 from typing import Annotated
@@ -15,10 +15,17 @@ from torch import Tensor
 from resablate.analyses.interface import QUARTILES, at_least_one, check_dissectable
 from resablate.analyses.ranks import rank_correlation
 from resablate.datasets import ExampleSource
-from resablate.measurement import AnalysisResult
+from resablate.measurement import CORRELATION, PART, POSITIVE, AnalysisResult, Bounds
 from resablate.model import Block, ResidualNetwork, Route, run_variants
 from resablate.training.bootstrap import score_variants, standard_error
 
+REORDER_BOUNDS: Mapping[str, Bounds] = {
+    "*error*": PART,
+    "*tau": CORRELATION,
+    "*correlation": CORRELATION,
+    "*": POSITIVE,
+}
+"""Of its numbers and columns."""
 BINS = 50
 """Bins for each unit of Kendall's tau, which are 0.02 wide: eight to ten over the range of Figure 5(b)."""
 

@@ -17,11 +17,21 @@ from torch.nn import functional
 from resablate.analyses.interface import at_least_one, check_dissectable
 from resablate.analyses.ranks import rank_correlation
 from resablate.datasets import ExampleSource
-from resablate.measurement import AnalysisResult
+from resablate.measurement import CORRELATION, INCREASE, PART, POSITIVE, AnalysisResult, Bounds, differences_of
 from resablate.model import ResidualNetwork, evaluation_mode, run_variants, without
 from resablate.training.bootstrap import REPLICATES, standard_error
 from resablate.training.evaluation import LESION_BATCH
 
+SALIENCY_BOUNDS: Mapping[str, Bounds] = {
+    "baseline_error": PART,
+    "baseline_loss": POSITIVE,
+    "error_increase": INCREASE,
+    "*_correlation": CORRELATION,
+    "*cosine": CORRELATION,
+    "novelty_advantage": differences_of(CORRELATION),
+    **dict.fromkeys(("*magnitude", "*change", "*novelty", "gradient_product"), POSITIVE),
+}
+"""Of its numbers and columns."""
 _BATCH = 32
 """Examples whose addends and gradients at all blocks are in memory at once."""
 _FEWEST_BLOCKS = 3

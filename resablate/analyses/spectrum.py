@@ -19,11 +19,19 @@ from resablate.analyses.interface import TrainedWith, check_dissectable
 from resablate.analyses.weights import WEIGHTS
 from resablate.datasets import ExampleSource
 from resablate.errors import AnalysisError
-from resablate.measurement import AnalysisResult
+from resablate.measurement import ANY, PART, POSITIVE, AnalysisResult, Bounds
 from resablate.model import ResidualNetwork, evaluation_mode
 from resablate.regularizers import SV_TARGETS, Site, find_applied_sites
 from resablate.spectral import OperatorTooLarge, largest_singular_value_zero_padded, singular_values
 
+SPECTRUM_BOUNDS: Mapping[str, Bounds] = {
+    "*tap_share": PART,
+    "rank_deficiency": PART,
+    "*condition*": (1.0, math.inf),
+    "block": ANY,
+    "*": POSITIVE,
+}
+"""Of its numbers and columns."""
 QUANTILES = {"quantile_05": 0.05, "quantile_25": 0.25, "median": 0.5, "quantile_75": 0.75, "quantile_95": 0.95}
 """Column -> the part of the singular values below it."""
 _ZERO = 1e-13

@@ -1,6 +1,7 @@
 """The test: error and loss on the test examples."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -9,11 +10,13 @@ from torch import Tensor
 
 from resablate.analyses.interface import check_dissectable
 from resablate.datasets import ExampleSource
-from resablate.measurement import AnalysisResult, Outcomes
+from resablate.measurement import PART, POSITIVE, AnalysisResult, Bounds, Outcomes
 from resablate.model import ResidualNetwork, evaluation_mode
 from resablate.training.bootstrap import ResampledScores, standard_error
 from resablate.training.evaluation import EVALUATION_BATCH, Scores
 
+TEST_BOUNDS: Mapping[str, Bounds] = {"*error": PART, "*": POSITIVE}
+"""Of its numbers and columns."""
 _FEW_CLASSES = 10
 """With more classes the papers report the error of the five largest logits too."""
 

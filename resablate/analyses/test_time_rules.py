@@ -3,7 +3,7 @@
 Source: Huang et al., arXiv 1603.09382, equation 5; Veit et al. 2016, section 4.3, which does not say what it did.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Annotated
 
@@ -13,10 +13,13 @@ from torch import Tensor
 
 from resablate.analyses.interface import TrainedWith, at_least_one, check_dissectable
 from resablate.datasets import ExampleSource
-from resablate.measurement import AnalysisResult
+from resablate.measurement import PART, POSITIVE, AnalysisResult, Bounds
 from resablate.model import ResidualNetwork, Route, unscaled
 from resablate.training.block_sampling import BLOCK_SAMPLINGS
 from resablate.training.bootstrap import score_variants, standard_error
+
+RULES_BOUNDS: Mapping[str, Bounds] = {"*error": PART, "*": POSITIVE}
+"""Of its numbers and columns."""
 
 
 def test_time_rules(

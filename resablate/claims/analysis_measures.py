@@ -7,18 +7,29 @@ from collections.abc import Sequence
 from itertools import pairwise
 from statistics import fmean
 
-from resablate.claims.measures import PART, POSITIVE, Answers, Measure, differences_of, table_measure
+from resablate.claims.measures import Answers, Measure, table_measure
 from resablate.datasets import DATASETS
-from resablate.measurement import AnalysisResult
+from resablate.measurement import CORRELATION, INCREASE, PART, POSITIVE, AnalysisResult, Bounds, differences_of
 from resablate.statistics.chance import chance_error
 
 
 def _lesion_share(answers: Answers) -> float:
+    lesion = answers.at_end("lesion")
+    return lesion.summary["mean_increase"] / _distance_to_chance(answers) if lesion else math.nan
+
+
+def _possible_lesion_share(answers: Answers) -> Bounds:
+    """The error without a block is one: the share ends where that is 0 or 1."""
+    lesion, distance = answers.at_end("lesion"), _distance_to_chance(answers)
+    base = lesion.summary["baseline_error"] if lesion else math.nan
+    return -base / distance, (1 - base) / distance
+
+
+def _distance_to_chance(answers: Answers) -> float:
+    """From the whole network's error to that of guessing; NaN where it is no better."""
     lesion, chance = answers.at_end("lesion"), chance_error(answers.result, DATASETS)
-    if lesion is None or math.isnan(chance):
-        return math.nan
-    base = lesion.summary["baseline_error"]
-    return lesion.summary["mean_increase"] / (chance - base) if base < chance else math.nan
+    distance = chance - lesion.summary["baseline_error"] if lesion else math.nan
+    return distance if distance > 0 else math.nan
 
 
 LESION_SHARE = Measure(
@@ -26,6 +37,7 @@ LESION_SHARE = Measure(
     "share",
     _lesion_share,
     "lesion",
+    possible_here=_possible_lesion_share,
     above_one="above 100 % of the distance the error is above that of guessing",
 )
 
@@ -47,7 +59,6 @@ def _at_changes(lesion: AnalysisResult) -> float:
     return fmean(change) if change else math.nan
 
 
-INCREASE = differences_of(PART)
 LESION_PEAK = table_measure(
     "increase at changes of dimension less that elsewhere",
     "fraction",
@@ -69,7 +80,6 @@ LESION_MEAN = table_measure(
     lambda a: a.summary["mean_increase"],
     possible=INCREASE,
 )
-CORRELATION = (-1.0, 1.0)
 
 
 def kendall(first: Sequence[float], second: Sequence[float]) -> float:

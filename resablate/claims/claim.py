@@ -10,8 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from resablate.claims.arms import Arm, Fields, Params, matches
-from resablate.claims.measures import ANY, Measure, Unit
+from resablate.claims.measures import Measure, Unit
 from resablate.claims.trials import ClaimCell, Trials
+from resablate.measurement import ANY, Bounds
 from resablate.statistics import Comparison, Interval, Look, in_every
 from resablate.statistics.estimate import Array
 from resablate.statistics.verdict import NOTHING
@@ -61,7 +62,7 @@ class Part:
     cells: tuple[ClaimCell, ...] = ()
     aspect: str = ""
     looks: tuple[Look, ...] = ()
-    possible: tuple[float, float] = ANY
+    possible: Bounds = ANY
     at_looks: tuple[Part, ...] = ()
 
     def at(self, look: Look) -> Part:

@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 
-from resablate.claims.analysis_measures import CORRELATION
 from resablate.claims.arms import Arm, Params
 from resablate.claims.claim import Claim
 from resablate.claims.measures import Answers, table_measure
 from resablate.claims.resemblance import RanksDiffer
 from resablate.claims.veit2016 import PREACTIVATED, RESIDUAL, WHOLE
+from resablate.measurement import INCREASE
 
 RECIPE = ("augmentation", "batch_size", "learning_rate", "optimizer", "schedule")
 TAU = table_measure(
-    "the error without it", "1", "lesion", lambda found: found.summary["mean_increase"], possible=CORRELATION
+    "the error without it", "1", "lesion", lambda found: found.summary["mean_increase"], possible=INCREASE
 )
 
 

@@ -9,17 +9,12 @@ from statistics import fmean, median
 from typing import Any, Literal
 
 from resablate.component import Component
-from resablate.measurement import AnalysisResult, Outcomes
+from resablate.measurement import ANY, PART, POSITIVE, AnalysisResult, Bounds, Outcomes, differences_of
 from resablate.question import TEST
 from resablate.result import TrialResult
 
 Unit = Literal["fraction", "share", "nats", "1"]
 """Errors and their differences are fractions, shown as points; parts of a whole are shares, shown as per cent."""
-ANY = (-math.inf, math.inf)
-PART = (0.0, 1.0)
-"""Of an error, and of a part of a whole."""
-POSITIVE = (0.0, math.inf)
-"""Of a loss, and of a time."""
 
 
 class Answers:
@@ -63,6 +58,7 @@ class Measure:
         outcomes: where it is the mean of outcomes of test examples: a training -> those, or None.
         top5: whether the outcomes are those of the five largest logits.
         possible: the least and the greatest value that the number can have.
+        possible_here: the same of one training, where it hangs on what else was measured of that.
         above_one: what a value above 1 is, as a sentence; empty where that needs no word.
     """
 
@@ -73,19 +69,14 @@ class Measure:
     asked: Mapping[str, Any] = field(default_factory=_no_arguments)
     outcomes: Callable[[TrialResult], Outcomes | None] | None = None
     top5: bool = False
-    possible: tuple[float, float] = ANY
+    possible: Bounds = ANY
+    possible_here: Callable[[Answers], Bounds] | None = None
     above_one: str = ""
 
     @property
-    def differences(self) -> tuple[float, float]:
+    def differences(self) -> Bounds:
         """The least and the greatest difference of two such numbers."""
         return differences_of(self.possible)
-
-
-def differences_of(possible: tuple[float, float]) -> tuple[float, float]:
-    """The least and the greatest difference of two numbers of that range."""
-    least, greatest = possible
-    return least - greatest, greatest - least
 
 
 def _test(result: TrialResult, crop: int | None = None) -> AnalysisResult | None:
@@ -157,7 +148,7 @@ def table_measure(
     analysis: str,
     number: Callable[[AnalysisResult], float],
     *,
-    possible: tuple[float, float] = ANY,
+    possible: Bounds = ANY,
     **asked: Any,
 ) -> Measure:
     """A number taken from one analysis at the end."""

@@ -10,8 +10,7 @@ from resablate.claims.claim import Compared, Judgement, Part, untested
 from resablate.claims.measures import ERROR, Measure
 from resablate.claims.pairs import Pair, compare_pair, nobody_learned, notes_on
 from resablate.claims.trials import ClaimCell, Trials
-from resablate.statistics import Comparison, Sample, compare, contrast, evidence_of_difference
-from resablate.statistics.comparison import ONE_SEED
+from resablate.statistics import Comparison, Sample, compare, compare_means
 
 
 @dataclass(frozen=True)
@@ -97,14 +96,8 @@ class Against:
             failed = f"the {self.measure.name} in every setting: a training diverged, or lacks it"
             return Judgement({name: Part(untested(failed), self.measure.unit, cells=found)})
         count = len(self.cells)
-        estimate = contrast(samples, [-1 / count] * count + [1 / count] * count)
-        comparison = Comparison(
-            estimate,
-            evidence_of_difference(estimate, margin=self.margin),
-            missing=ONE_SEED if estimate.one_seed else "",
-        )
         part = Part(
-            _of_measured_size(comparison),
+            _of_measured_size(compare_means(samples[:count], samples[count:], margin=self.margin)),
             self.measure.unit,
             self.margin,
             noun="lower by",

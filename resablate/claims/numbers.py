@@ -11,11 +11,12 @@ import numpy as np
 
 from resablate.claims.arms import Arm, Fields, Params
 from resablate.claims.claim import Compared, Counted, Judgement, Part, untested
-from resablate.claims.measures import Measure, differences_of
+from resablate.claims.measures import Measure
 from resablate.claims.pairs import guessing, learns
 from resablate.claims.rules import prior_seeds
 from resablate.claims.selection import Found, missing_arms, single_cells
 from resablate.claims.trials import ClaimCell, Trials
+from resablate.measurement import Bounds, differences_of
 from resablate.statistics import (
     Comparison,
     Evidence,
@@ -85,7 +86,7 @@ class Number:
                 continue
             name = f"{setting}: {self.arm.name}"
             if measured.sample is not None:
-                part = found.parts[name] = self._part(measured.sample, cell)
+                part = found.parts[name] = self._part(measured.sample, cell, measured.possible)
                 if self.measure.above_one and 1 < part.comparison.estimate.interval().high < math.inf:
                     found.notes.append(self.measure.above_one)
             if not self.counted and cell.diverged + cell.unlearned:
@@ -94,11 +95,11 @@ class Number:
                 found.note([measured], [self.arm.name])
         return found.judgement(lacking or missing_arms([self.arm], where))
 
-    def _part(self, sample: Sample, cell: ClaimCell) -> Part:
+    def _part(self, sample: Sample, cell: ClaimCell, possible: Bounds) -> Part:
         comparison = self._compare(sample)
         if isinstance(comparison.estimate, Rate):
             return Part(comparison, "share", 0.0, 0.5, f"trainings {self.side} {self.threshold:g}:", (cell,))
-        return Part(comparison, self.measure.unit, 0.0, self.threshold, "is", (cell,), possible=self.measure.possible)
+        return Part(comparison, self.measure.unit, 0.0, self.threshold, "is", (cell,), possible=possible)
 
     def _compare(self, sample: Sample) -> Comparison:
         if self.counted and np.ptp(sample.numbers) == 0:

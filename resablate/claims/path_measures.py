@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from statistics import fmean
 
-from resablate.claims.measures import PART, Answers, Measure, differences_of, table_measure
-from resablate.measurement import AnalysisResult
+from resablate.claims.measures import Answers, Measure, table_measure
+from resablate.measurement import PART, AnalysisResult, differences_of
 
 
 def _share(found: AnalysisResult, column: str, low: float, high: float) -> float:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from resablate.claims.arms import Arm, Fields
 from resablate.claims.claim import Compared, Judgement, Part, untested
-from resablate.claims.measures import Answers, Measure, differences_of
+from resablate.claims.measures import Answers, Measure
 from resablate.claims.selection import Fits, Found, compared_pairs, missing_arms, opposed
 from resablate.claims.trials import Trials, cell_label, curves
+from resablate.measurement import differences_of
 from resablate.statistics import Comparison, compare_with_threshold, resemblance
 from resablate.statistics.comparison import ONE_SEED
 from resablate.statistics.resemblance import FEWEST_TRAININGS

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 from resablate.claims.arms import Arm, Fields
 from resablate.claims.claim import Compared, Judgement
-from resablate.claims.measures import ANY, ERROR, Measure
+from resablate.claims.measures import ERROR, Measure
 from resablate.claims.pairs import Compare, Pair, compare_pair
 from resablate.claims.selection import Fits, Found, any_two, compared_pairs, missing_arms, opposed
 from resablate.claims.trials import Trials, cell_label
+from resablate.measurement import ANY
 from resablate.statistics import (
     compare,
     compare_equivalent,

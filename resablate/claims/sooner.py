@@ -9,10 +9,11 @@ from statistics import fmean
 
 from resablate.claims.arms import Arm, Fields
 from resablate.claims.claim import Compared, Judgement, Part, untested
-from resablate.claims.measures import Measure, differences_of
+from resablate.claims.measures import Measure
 from resablate.claims.pairs import Pair, failures
 from resablate.claims.selection import Fits, Found, compared_pairs, missing_arms, opposed
 from resablate.claims.trials import ClaimCell, Measured, Trials, cell_label
+from resablate.measurement import differences_of
 from resablate.result import TrialResult
 from resablate.statistics import Sample, compare
 

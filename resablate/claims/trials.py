@@ -6,11 +6,13 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from resablate.claims.arms import Fields, Params, flat, given, label, matches, varied, without
 from resablate.claims.measures import Answers, Measure
 from resablate.component import Component, Scalar, shown_value
 from resablate.datasets import DATASETS
+from resablate.measurement import ANY, Bounds
 from resablate.result import COMPLETE, TrialResult
 from resablate.spec import TrainSpec
 from resablate.statistics import Sample
@@ -72,12 +74,14 @@ class Measured:
         sample: over the trainings that have the number; None where none has.
         lacking: how many finished without it.
         note: why outcomes were not used where there are some; empty otherwise.
+        possible: the least and the greatest value that the mean can have.
     """
 
     cell: ClaimCell
     sample: Sample | None
     lacking: int
     note: str = ""
+    possible: Bounds = ANY
 
 
 class Trials:
@@ -128,7 +132,8 @@ class Trials:
         chosen = _common_questions(compared, measure)
         drawn = [self._outcomes(cell, measure) if measure.outcomes else (None, "") for cell in compared]
         if measure.outcomes and all(sample is not None for sample, _ in drawn):
-            return [Measured(cell, sample, 0) for cell, (sample, _) in zip(compared, drawn, strict=True)]
+            samples = [(cell, sample) for cell, (sample, _) in zip(compared, drawn, strict=True)]
+            return [Measured(cell, sample, 0, possible=measure.possible) for cell, sample in samples]
         notes = dict.fromkeys(note for _, note in drawn if note)
         note = f"{'; '.join(notes)}: one number for each seed, test examples fixed" if notes else ""
         return [_of_numbers(cell, measure, chosen, note) for cell in compared]
@@ -148,13 +153,22 @@ def _outcome_sample(cell: ClaimCell, measure: Measure) -> tuple[Sample | None, s
 
 
 def _of_numbers(cell: ClaimCell, measure: Measure, chosen: Mapping[str, Component], note: str) -> Measured:
-    numbers = [(seed, _number(measure, Answers(result, chosen))) for seed, result in cell.finished]
-    known = [(seed, number) for seed, number in numbers if math.isfinite(number)]
+    answers = [(seed, Answers(result, chosen)) for seed, result in cell.finished]
+    numbers = [(seed, _number(measure, one), one) for seed, one in answers]
+    known = [row for row in numbers if math.isfinite(row[1])]
     lacking = len(numbers) - len(known)
     if not known:
         return Measured(cell, None, lacking, note)
-    seeds, values = zip(*known, strict=True)
-    return Measured(cell, Sample.of_numbers(values, seeds=seeds), lacking, note)
+    seeds, values, kept = zip(*known, strict=True)
+    return Measured(cell, Sample.of_numbers(values, seeds=seeds), lacking, note, _possible(measure, kept))
+
+
+def _possible(measure: Measure, answers: Sequence[Answers]) -> Bounds:
+    """Of the mean over these trainings."""
+    if measure.possible_here is None:
+        return measure.possible
+    lowest, highest = zip(*(measure.possible_here(one) for one in answers), strict=True)
+    return fmean(lowest), fmean(highest)
 
 
 def curves(

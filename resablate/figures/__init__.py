@@ -1,5 +1,6 @@
 """The pictures of a report and of a trial. One file each; this table is their order on the page."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,7 +25,7 @@ from resablate.figures import (
     spectrum,
     training_curves,
 )
-from resablate.figures.drawing import save, styled
+from resablate.figures.drawing import drawn_points, save, styled
 from resablate.figures.picture import Closing as Closing
 from resablate.figures.picture import Picture as Picture
 from resablate.figures.picture import Published as Published
@@ -67,6 +68,7 @@ def draw_files(
     sweep: SweepSpec | None = None,
     published: Published | None = None,
     closings: Sequence[Closing] = (),
+    most_svg_points: float = math.inf,
 ) -> dict[str, bytes]:
     """One picture as file contents by format; empty where the results hold nothing for it.
 
@@ -77,6 +79,7 @@ def draw_files(
         sweep: whose trials they are; what a search shows is drawn only with it.
         published: what was published of a trial; marks of it are drawn only with it.
         closings: of claims whose seeds came in rounds.
+        most_svg_points: a picture of more drawn points gets no SVG.
 
     Raises:
         UnknownName: if no picture is called `name`.
@@ -94,7 +97,8 @@ def draw_files(
         return {}
     with styled():
         figure = picture.draw(drawn)
-    files = {file_format: save(figure, file_format) for file_format in formats}
+    fits = drawn_points(figure) <= most_svg_points
+    files = {file_format: save(figure, file_format) for file_format in formats if fits or file_format != "svg"}
     figure.clear()  # its parts refer to each other, and a picture of many panels takes a hundred MB
     return files
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from resablate.analyses import possible_values
 from resablate.cell_means import Ranged, as_range, error_sample, mean_error, mean_number
 from resablate.figures.tables import (
     Cell,
@@ -19,7 +20,7 @@ from resablate.figures.tables import (
     show,
     without_empty,
 )
-from resablate.measurement import AnalysisResult
+from resablate.measurement import POSITIVE, AnalysisResult
 from resablate.result import COMPLETE, TrialResult
 from resablate.statistics import Sample, difference
 
@@ -27,9 +28,6 @@ _PARTS = ("_low", "_high", "_n")
 _ERROR = "_standard_error"
 _NO_DIFFERENCE = (None, None, None, None)
 """Nor a number of trainings: a column that no row has is left out."""
-_LOSS = (0.0, math.inf)
-_NEVER_NEGATIVE = ("error", "ratio", "share", "norm", "length", "count", "distance", "loss")
-"""How numbers end that are no differences: errors, norms and their ratios, parts of a whole."""
 
 
 def error_table(groups: Sequence[Replicates], *, published: Callable[[TrialResult], str | None]) -> Table:
@@ -56,7 +54,9 @@ def error_table(groups: Sequence[Replicates], *, published: Callable[[TrialResul
                 sum(r.status == "diverged" for r in group.results),
                 *mean_error(group.results, sample),
                 *(gap if (gap := _difference(sample, reference)).trainings else _NO_DIFFERENCE),
-                *mean_number([(_train_loss(r), 0.0) for r in group.results if r.status == "finished"], possible=_LOSS),
+                *mean_number(
+                    [(_train_loss(r), 0.0) for r in group.results if r.status == "finished"], possible=POSITIVE
+                ),
                 published(group.results[0]),
             ]
         )
@@ -96,8 +96,10 @@ def summary_table(groups: Sequence[Replicates], analysis: str, *, epoch: int | N
         if taken:
             numbers = [
                 part
-                for name, kind in names.items()
-                for part in mean_number([_with_error(one, name) for one in taken], possible=_possible(name, kind))
+                for name in names
+                for part in mean_number(
+                    [_with_error(one, name) for one in taken], possible=possible_values(analysis, name)
+                )
             ]
             rows.append([*group.fields.values(), len(taken), *numbers])
     heads: dict[str, Kind] = {**field_columns(groups), "trials": "count"}
@@ -149,14 +151,6 @@ def _difference(sample: Sample | None, reference: Sample | None) -> Ranged:
         sample, reference = (Sample.of_numbers(one.numbers, seeds=one.seeds) for one in (sample, reference))
     found = difference(sample, reference)
     return as_range(float(found.value), found.interval(), min(sample.count, reference.count))
-
-
-def _possible(name: str, kind: Kind) -> tuple[float, float]:
-    """The least and the greatest value of a summary number: fractions end at 1, what is no difference begins at 0."""
-    fraction = kind == "percent"
-    if name.endswith(_NEVER_NEGATIVE):
-        return (0.0, 1.0 if fraction else math.inf)
-    return (-1.0, 1.0) if fraction else (-math.inf, math.inf)
 
 
 def _with_error(one: AnalysisResult, name: str) -> tuple[float, float]:

@@ -10,6 +10,7 @@ from resablate.statistics.comparison import (
     Decision,
     compare,
     compare_equivalent,
+    compare_means,
     compare_with_every,
     in_every,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "aicc",
     "compare",
     "compare_equivalent",
+    "compare_means",
     "compare_rate",
     "compare_rates",
     "compare_shapes",

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from resablate.statistics.conjunction import every
-from resablate.statistics.contrasts import FEW_SEEDS, Pairing, difference
+from resablate.statistics.contrasts import FEW_SEEDS, Pairing, contrast, difference
 from resablate.statistics.estimate import Array, Estimate, Interval
 from resablate.statistics.planning import seeds_from_estimate
 from resablate.statistics.sample import Sample
@@ -118,6 +118,12 @@ class Comparison:
         return min(float(found), 1.0)
 
     @property
+    def side_p_value(self) -> float:
+        """The least level at which a side is called, by which claims share one level."""
+        found = 2 * self.evidence.contradicted if self.missing else self.evidence.side_p_value
+        return min(float(found), 1.0)
+
+    @property
     def _lacks_seeds_alone(self) -> bool:
         """Whether everything has run, some of it with one seed."""
         parts = self.parts.values() or [self]
@@ -163,7 +169,7 @@ class Comparison:
     def _decided_parts(self, level: float) -> dict[str, Decision]:
         if not self.parts:
             return {}
-        levels = holm_levels([part.p_value for part in self.parts.values()], level=level)
+        levels = holm_levels([part.side_p_value for part in self.parts.values()], level=level)
         return {name: part.decide(float(own)) for (name, part), own in zip(self.parts.items(), levels, strict=True)}
 
 
@@ -206,6 +212,27 @@ def compare_equivalent(
     estimate = difference(cell, other, pairing=pairing, scale=scale)
     evidence = evidence_of_equivalence(estimate, margin=margin)
     return Comparison(estimate, evidence, None, ONE_SEED if estimate.one_seed else "")
+
+
+def compare_means(claimed: Sequence[Sample], rivals: Sequence[Sample], *, margin: float) -> Comparison:
+    """The claim that the mean of several cells, one for each setting, is lower than that of their rivals.
+
+    Every setting counts alike, however many trainings it has.
+
+    Args:
+        claimed: those that are claimed to be better.
+        rivals: the others, setting by setting.
+        margin: as in `compare`.
+
+    Raises:
+        ValueError: unless there is a rival for each of one cell or more.
+    """
+    if not claimed or len(claimed) != len(rivals):
+        raise ValueError(f"each of one cell or more needs a rival, but got {len(claimed)} and {len(rivals)}")
+    share = 1 / len(claimed)
+    estimate = contrast([*claimed, *rivals], [-share] * len(claimed) + [share] * len(rivals))
+    evidence = evidence_of_difference(estimate, margin=margin)
+    return Comparison(estimate, evidence, missing=ONE_SEED if estimate.one_seed else "")
 
 
 def compare_with_every(

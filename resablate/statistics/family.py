@@ -14,6 +14,6 @@ def decide_family(comparisons: Mapping[str, Comparison], *, level: float = 0.05)
     tested = [name for name, comparison in comparisons.items() if comparison.testable]
     found = {name: comparison.decide(level) for name, comparison in comparisons.items() if name not in tested}
     if tested:
-        levels = holm_levels([comparisons[name].p_value for name in tested], level=level)
+        levels = holm_levels([comparisons[name].side_p_value for name in tested], level=level)
         found |= {name: comparisons[name].decide(float(own)) for name, own in zip(tested, levels, strict=True)}
     return {name: found[name] for name in comparisons}

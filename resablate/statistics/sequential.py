@@ -217,7 +217,7 @@ def _judge(
         claim: {name: over_looks(made).evidence if made else NOTHING for name, made in parts.items()}
         for claim, parts in looks.items()
     }
-    p_values = [min(1.0, float(every(list(parts.values())).p_value)) for parts in spent.values()]
+    p_values = [float(every(list(parts.values())).side_p_value) for parts in spent.values()]
     levels = dict(zip(looks, map(float, holm_levels(p_values, level=level)), strict=True)) if looks else {}
     for claim, names in undecided.items():
         parts, count = spent[claim], len(spent[claim])

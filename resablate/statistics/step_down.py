@@ -22,7 +22,7 @@ def holm(p_values: ArrayLike) -> Array:
 
 
 def holm_levels(p_values: ArrayLike, *, level: float = 0.05) -> Array:
-    """(..., claims) p-values -> the level at which each claim is decided, so that all together keep `level`.
+    """(..., claims) p-values of sides -> the level at which each claim is decided, so that all together keep `level`.
 
     The smallest p-value is compared with level / claims, the next with level / (claims - 1), and so on; from the first
     that fails on, the level stays.

@@ -36,7 +36,17 @@ class Evidence:
     @property
     def p_value(self) -> Array:
         """The least level at which something is decided."""
-        return np.minimum(np.minimum(2 * self.supported, 2 * self.contradicted), np.minimum(self.equivalent, 1.0))
+        return np.minimum(self.side_p_value, self.equivalent)
+
+    @property
+    def side_p_value(self) -> Array:
+        """The least level at which a side is called: what a step-down over claims goes by.
+
+        A claim of which a side is called leaves its part of the level to the others. One that is shown equivalent does
+        not: where nothing differs it has spent that part on the two sides all the same. With it ten claims of equal
+        cells, all shown equivalent, would have a false side in up to 15 % of reports instead of 5.
+        """
+        return np.minimum(2 * np.minimum(self.supported, self.contradicted), 1.0)
 
 
 NOTHING = Evidence(np.asarray(1.0), np.asarray(1.0), np.asarray(1.0))

@@ -6,9 +6,11 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from resablate.analyses import possible_values
 from resablate.cell_means import Ranged, error_sample, mean_error, mean_number
 from resablate.component import content_hash
 from resablate.csv_files import Cell
+from resablate.measurement import ANY, PART, POSITIVE, Bounds
 from resablate.result import TrialResult
 from resablate.spec import TrainSpec
 from resablate.sweep import SweepSpec
@@ -18,6 +20,11 @@ FEWEST_SEEDS = 2
 """A cell of one training is that training."""
 TABLE_COLUMNS = ("number", "step", "mean", "low", "high", "n")
 _DIGITS = 16
+_OF_EPOCHS = ("train", "val")
+_OF_TRAINING = {
+    **dict.fromkeys(("error", "val_error"), PART),
+    **dict.fromkeys(("loss", "test_loss", "learning_rate", "parameter_count"), POSITIVE),
+}
 _OF_ONE_TRIAL = ("epoch", "epoch_seconds", "wall_seconds", "pack_size")
 
 
@@ -119,6 +126,12 @@ def _error_points(error: Ranged) -> list[MetricPoint]:
     ]
 
 
+def _possible(name: str) -> Bounds:
+    """The least and the greatest value of a number by its name: of an analysis, `lesion/mean_increase`, or an epoch."""
+    group, number = name.partition("/")[0], name.rpartition("/")[2]
+    return _OF_TRAINING.get(number, ANY) if group in (number, *_OF_EPOCHS) else possible_values(group, number)
+
+
 def _ranges(results: Sequence[TrialResult]) -> dict[tuple[str, int], Ranged]:
     """Name and step -> mean and interval over the results that have the number; the test error is told apart."""
     found: dict[tuple[str, int], list[tuple[float, float]]] = {}
@@ -129,5 +142,5 @@ def _ranges(results: Sequence[TrialResult]) -> dict[tuple[str, int], Ranged]:
             if name not in (*_OF_ONE_TRIAL, "test_error") and not name.endswith(STANDARD_ERROR):
                 error = values.get((f"{name}{STANDARD_ERROR}", step), 0.0)
                 found.setdefault((name, step), []).append((value, error))
-    ranges = {place: mean_number(numbers) for place, numbers in found.items()}
+    ranges = {place: mean_number(numbers, possible=_possible(place[0])) for place, numbers in found.items()}
     return {place: one for place, one in ranges.items() if one.value is not None}

@@ -34,6 +34,14 @@ from resablate.statistics import (
     slope,
 )
 from resablate.statistics.estimate import Array
+from tests.benchmarks.verdict_means import (
+    coverage_of_means,
+    equivalent_means,
+    false_means,
+    false_winners,
+    power_of_means,
+    sided,
+)
 from tests.benchmarks.verdict_rounds import Ended, best_of, one_each, rounds_of_worlds
 from tests.benchmarks.verdict_worlds import (
     HE_SD,
@@ -63,10 +71,6 @@ def _lower(claimed: Array, rival: Array, *, seeds: Sequence[int] | None = None) 
     return compare(*cells, margin=MARGIN).evidence
 
 
-def _sided(verdicts: Array) -> Array:
-    return (verdicts == "supported") | (verdicts == "contradicted")
-
-
 def nothing_differs(worlds: int) -> Table:
     """Table 1: false decisions in the whole family where all cells are equal."""
     rows: list[list[str]] = []
@@ -82,9 +86,12 @@ def nothing_differs(worlds: int) -> Table:
         rows.append([f"better than each of {rivals}, in each of {settings} settings", *cells])
     for name, correlation in (("same seeds, correlation 0", 0.0), ("same seeds, correlation 0.9", 0.9)):
         rows.append([f"one rival, {name}", *_false_in_pairs(worlds, correlation)])
-    rows.append(["ten claims with a cell in common, one report", *_false_in_reports(worlds)])
+    rows.append(["ten claims with a cell in common, one report", *_false_in_reports(worlds, HE_SD)])
+    rows.append(["the same, sd 0.02: most are shown equivalent", *_false_in_reports(worlds, 0.02)])
     rows.append([f"one rival, {EXAMPLES:,} examples, error 7 %", *_false_on_examples(worlds)])
-    return ["claim, % of worlds with a false decision", "1 seed", *(f"{n} seeds" for n in (2, 3, 5, 10, 20))], rows
+    sizes = (1, 2, 3, 5, 10, 20)
+    rows += [*false_means(worlds, sizes), *false_winners(worlds, sizes)]
+    return ["claim, % of worlds with a false decision", "1 seed", *(f"{n} seeds" for n in sizes[1:])], rows
 
 
 def _false_in_settings(generator: np.random.Generator, worlds: int, *, rivals: int, settings: int, seeds: int) -> Array:
@@ -93,9 +100,9 @@ def _false_in_settings(generator: np.random.Generator, worlds: int, *, rivals: i
     for _ in range(settings):
         numbers = generator.normal(size=(rivals + 1, worlds, seeds)) * HE_SD
         parts.append(every([_lower(numbers[0], rival) for rival in numbers[1:]]))
-    whole = _sided(decide(every(parts)))
-    levels = holm_levels(np.stack([part.p_value for part in parts], axis=-1))
-    shown = [_sided(decide(part, levels[:, place])) for place, part in enumerate(parts)]
+    whole = sided(decide(every(parts)))
+    levels = holm_levels(np.stack([part.side_p_value for part in parts], axis=-1))
+    shown = [sided(decide(part, levels[:, place])) for place, part in enumerate(parts)]
     return whole | np.any(shown, axis=0)
 
 
@@ -104,19 +111,19 @@ def _false_in_pairs(worlds: int, correlation: float) -> list[str]:
     for seeds in (1, 2, 3, 5, 10, 20):
         draw = draw_of("normal", np.random.default_rng([2, seeds, round(10 * correlation)]))
         one, other = correlated(draw, worlds, seeds, correlation)
-        false = _sided(decide(_lower(HE_SD * one, HE_SD * other, seeds=range(seeds))))
+        false = sided(decide(_lower(HE_SD * one, HE_SD * other, seeds=range(seeds))))
         cells.append(percent(float(false.mean()), worlds))
     return cells
 
 
-def _false_in_reports(worlds: int) -> list[str]:
+def _false_in_reports(worlds: int, sd: float) -> list[str]:
     cells: list[str] = []
     for seeds in (1, 2, 3, 5, 10, 20):
         generator = np.random.default_rng([3, seeds])
-        numbers = generator.normal(size=(11, worlds, seeds)) * HE_SD
+        numbers = generator.normal(size=(11, worlds, seeds)) * sd
         claims = [_lower(numbers[0], rival) for rival in numbers[1:]]
-        levels = holm_levels(np.stack([claim.p_value for claim in claims], axis=-1))
-        shown = [_sided(decide(claim, levels[:, place])) for place, claim in enumerate(claims)]
+        levels = holm_levels(np.stack([claim.side_p_value for claim in claims], axis=-1))
+        shown = [sided(decide(claim, levels[:, place])) for place, claim in enumerate(claims)]
         cells.append(percent(float(np.any(shown, axis=0).mean()), worlds))
     return cells
 
@@ -130,7 +137,7 @@ def _false_on_examples(worlds: int) -> list[str]:
         for each in chunks(worlds, each=200):
             hardness = 2 * generator.standard_normal((each, 1, EXAMPLES), dtype=np.float32)
             one, other = (network.outcomes(hardness, seeds, draw, generator) for _ in range(2))
-            false.append(_sided(decide(compare(one, other, margin=0.001).evidence)))
+            false.append(sided(decide(compare(one, other, margin=0.001).evidence)))
         cells.append(percent(float(np.concatenate(false).mean()), worlds))
     return cells
 
@@ -159,6 +166,7 @@ def published_differences(worlds: int) -> Table:
             welch = float(((test.pvalue <= LEVEL) & (test.statistic > 0)).mean())
             cells.append(f"{100 * supported:.1f} / {100 * welch:.1f} ({supported / max(welch, 1 / worlds):.2f})")
         rows.append([f"{gap} points, sd {HE_SD}, {name}", *cells])
+    rows += power_of_means(worlds, sizes)
     return ["supported, % / Welch's, % (ratio)", *(f"{n} seeds" for n in sizes)], rows
 
 
@@ -232,6 +240,7 @@ def _coverage_of_numbers(worlds: int, kind: str) -> list[list[str]]:
             for n in (2, 3, 5, 10)
         ]
         rows.append([name, kind, *shares])
+    rows += coverage_of_means(worlds, kind, (2, 3, 5, 10))
     if kind == "normal":
         rows.extend(_coverage_where_skewed(worlds))
     rows.append(["a median over examples, resampled", kind, *_coverage_of_medians(worlds, kind)])
@@ -292,6 +301,7 @@ def equivalence(worlds: int) -> Table:
                 shares[place].append(percent(float(result.mean()), worlds))
         names = ("verdict of a difference", "claim of equivalence", "best of three, both rivals better by the margin")
         rows.extend([f"{name}, sd {sd}, {kind} seeds", *own] for name, own in zip(names, shares, strict=True))
+    rows += equivalent_means(worlds, sizes)
     rows.append([f"verdict of a difference, {EXAMPLES:,} examples, 7 %", *_equivalence_on_examples(worlds, sizes)])
     return ["called equivalent at the margin, %", *(f"{n} seeds" for n in sizes)], rows
 
@@ -419,7 +429,7 @@ def _fixed(worlds: int, seeds: int, errors: Array | None = None, verdict: str = 
     levels = np.array(list(TABLE_1.values())) if errors is None else errors
     numbers = levels[:, None, None] + HE_SD * generator.normal(size=(levels.size, worlds, seeds))
     found = decide(every([_lower(numbers[0], rival) for rival in numbers[1:]]))
-    return float((found == verdict).mean() if verdict != "either" else _sided(found).mean())
+    return float((found == verdict).mean() if verdict != "either" else sided(found).mean())
 
 
 TABLES: tuple[tuple[str, Callable[[int], Table], str], ...] = (

@@ -1,6 +1,7 @@
 """What every analysis owes to the network it is given, for every shortcut and ordering."""
 
 import math
+from fnmatch import fnmatchcase
 
 import pytest
 from torch import Tensor, nn
@@ -61,6 +62,20 @@ def test_the_generator_decides(name: str) -> None:
     first, again, other = _run(name, network), _run(name, network), _run(name, network, seed=1)
     assert repr(first) == repr(again)
     assert first.table.keys() == other.table.keys()
+
+
+@pytest.mark.parametrize("name", ANALYSES)
+def test_every_number_lies_in_the_bounds_that_its_analysis_declares(name: str) -> None:
+    """Intervals of means end there; what is a part of a whole has two ends."""
+    row, found = ANALYSES[name], _run(name, make_network(depth=14))
+    numbers = {number: [value] for number, value in found.summary.items()} | dict(found.table)
+    numbers = {number: values for number, values in numbers.items() if not number.endswith("_standard_error")}
+    for number, values in numbers.items():
+        low, high = row.possible(number)
+        assert all(low <= value <= high for value in values if not math.isnan(value)), number
+        assert found.units[number] != "fraction" or max(abs(low), abs(high)) == 1.0, f"{number} has no ends"
+    for pattern in row.bounds:
+        assert any(fnmatchcase(number, pattern) for number in numbers), f"{pattern} is of no number"
 
 
 @pytest.mark.parametrize("name", ANALYSES)

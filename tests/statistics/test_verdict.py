@@ -40,6 +40,11 @@ def test_the_p_value_is_where_something_is_decided_first() -> None:
         assert decide(found, least * 0.999) == Verdict.UNDECIDED
 
 
+def test_the_p_value_of_a_side_says_nothing_of_equivalence() -> None:
+    assert float(evidence(0.02, 0.98, 1.0).side_p_value) == pytest.approx(0.04)
+    assert float(evidence(0.5, 0.6, 0.001).side_p_value) == 1.0
+
+
 def test_a_verdict_is_where_the_interval_lies() -> None:
     generator = np.random.default_rng(0)
     cells = [Sample.of_numbers(generator.normal(shift, 1.0, size=(500, 5))) for shift in (0.0, 0.8)]

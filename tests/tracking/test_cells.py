@@ -56,6 +56,25 @@ def test_a_cell_has_the_mean_of_every_number_and_curve_over_its_seeds() -> None:
     assert (low, high) == (pytest.approx(0.32 - half, abs=1e-6), pytest.approx(0.32 + half, abs=1e-6))
 
 
+def test_intervals_end_where_the_numbers_do() -> None:
+    errors = [[0.01, 0.9], [0.2, 1.0]]
+    results = [
+        make_result(
+            seed=seed,
+            losses=[0.1 + 3 * seed],
+            analyses={"lesion": make_lesion(errors[seed], baseline=0.01 + 0.1 * seed)},
+        )
+        for seed in range(2)
+    ]
+    ends = {(row[0], row[1]): row[3:5] for row in cell_record(results).table}
+    assert ends["lesion/error", 0][0] == 0.0
+    assert ends["lesion/error", 1][1] == 1.0
+    assert ends["lesion/baseline_error", 0][0] == 0.0
+    assert ends["train/loss", 1][0] == 0.0
+    low, high = ends["lesion/mean_increase", 0]
+    assert isinstance(low, float) and isinstance(high, float) and -1.0 <= low < 0.4 < high <= 1.0
+
+
 def test_the_interval_is_that_of_the_report() -> None:
     results = [
         make_result(seed=seed, outcomes=make_outcomes(error, seed=seed)) for seed, error in enumerate((0.2, 0.22, 0.25))
