@@ -38,9 +38,7 @@ class UseMeter:
             return
         try:
             self._gpu_percent.append(float(torch.cuda.utilization(self._device)))
-        except (
-            Exception
-        ) as error:  # NVIDIA's interface is not installed, or may not be asked here: it has its own errors
+        except Exception as error:  # of NVIDIA's interface, which may not be installed and has errors of its own
             log.debug("how busy the GPU is cannot be told: %s", error)
 
     def use(self) -> dict[str, float]:
