@@ -90,7 +90,7 @@ bench: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-dev
 	@echo "--- the API reference, into docs/"
-	@$(BIN)/python -m pdoc --docformat google --output-directory docs resablate '!resablate.local_cluster' '!resablate.__main__'
+	@$(BIN)/python -m tests.api_reference docs
 	@echo "docs/index.html"
 
 soak: $(VENV)/.installed-dev

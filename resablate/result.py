@@ -51,6 +51,8 @@ class TrialResult(BaseModel):
     """Spent on this trial, analyses included, summed over interruptions."""
     pack_size: int = 1
     """Trials that trained as one network with this one, itself included, when its last epoch was trained."""
+    use: dict[str, float] = {}
+    """What its process used while it trained here: `cpu_percent`, 100 a core, `memory_mib` at most; `gpu_` likewise."""
     versions: dict[str, str] = {}
     """resablate, torch, python, git commit, host, device: where the numbers come from."""
 
@@ -143,7 +145,8 @@ class TrialResult(BaseModel):
 
     def to_json(self) -> str:
         """The record as JSON; numbers that are not finite are the strings NaN, Infinity and -Infinity."""
-        return self.model_dump_json()
+        # A record of a version that did not look at its process stays byte for byte what it was.
+        return self.model_dump_json(exclude=None if self.use else {"use"})
 
     @classmethod
     def from_json(cls, text: str | bytes) -> TrialResult:

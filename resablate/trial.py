@@ -19,6 +19,7 @@ from resablate.epoch_answers import EpochAnswers
 from resablate.errors import CheckpointError
 from resablate.measurement import EpochMetrics, FailedMeasurement
 from resablate.model import ResidualNetwork, build_network, count_parameters
+from resablate.process_use import UseMeter
 from resablate.question import Question
 from resablate.result import RESULT_FILE, TrialResult, pruned_result
 from resablate.spec import TrainSpec
@@ -106,6 +107,7 @@ class Trial:
         self.questions = tuple(questions)
         self.folder = folder
         self.device = device or choose_device()
+        self._meter = UseMeter(self.device)
         if self.device.type == "cpu":
             keep_freed_memory()
         self.splits = self._load(data_root)
@@ -159,6 +161,7 @@ class Trial:
 
     def after_epoch(self) -> None:
         """Answer the questions that are due after the epoch that was trained, and store a checkpoint."""
+        self._meter.look()
         if not self.training.diverged:
             self._run_due_analyses()
         if self.folder:
@@ -192,6 +195,7 @@ class Trial:
             parameter_count=count_parameters(self.network),
             wall_seconds=trained + sum(d.wall_seconds for d in during) + time.perf_counter() - start,
             pack_size=training.pack_size,
+            use=self._meter.use(),
             versions=versions(device_name(self.device)),
         )
         for dissection in (*during, last):

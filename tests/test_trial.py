@@ -44,7 +44,7 @@ def run(spec: TrainSpec, analyses: Mapping[str, Any] = USUAL, *, folder: Path | 
 
 def comparable(result: TrialResult) -> dict[str, Any]:
     """Everything that does not depend on the clock; a NaN is a text, which is equal to itself."""
-    plain = json.loads(result.model_dump_json(exclude={"wall_seconds", "versions"}))
+    plain = json.loads(result.model_dump_json(exclude={"wall_seconds", "versions", "use"}))
     for row in plain["history"]:
         del row["wall_seconds"]
     return plain
@@ -58,6 +58,7 @@ def test_a_trial_from_end_to_end(tmp_path: Path) -> None:
     assert not result.analysis_errors
     assert result.history[-1].train_loss < result.history[0].train_loss
     assert result.wall_seconds >= sum(metrics.wall_seconds for metrics in result.history) > 0
+    assert result.use["cpu_percent"] > 0 and result.use["memory_mib"] > 50
     assert {"torch", "python", "git_commit", "host", "device"} <= set(result.versions)
     assert TrialResult.from_json((tmp_path / RESULT_FILE).read_bytes()) == result
 

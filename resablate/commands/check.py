@@ -72,7 +72,7 @@ def _check_without_torch(file: Path, sweep: SweepSpec, *, as_json: bool) -> None
     """What is known of a sweep that is right as far as it can be read without the tables of components."""
     count = (sweep.search.trials or sweep.grid_size) * len(sweep.point_seeds or [0])
     asked = [str(analysis.analysis) for analysis in sweep.analyses]
-    note = "torch is not installed here: names, arguments and cost are checked where it is, such as by `submit` there"
+    note = "torch is not installed here: names, arguments and cost are checked where it is"
     if as_json:
         print_record(
             CheckRecord(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +12,7 @@ import typer
 from resablate.commands.console import Json, TrackingUri, out
 from resablate.commands.json_keeping import DoctorRecord, FaultRecord
 from resablate.commands.json_output import print_record
-from resablate.errors import ResablateError, ResourceError, UnknownSweep, nearest
+from resablate.errors import ResablateError, ResourceError, TrackingError, UnknownSweep, nearest
 
 if TYPE_CHECKING:
     from resablate.checkups import Fault, Scope
@@ -103,19 +103,22 @@ def _faults(scope: Scope) -> Iterator[tuple[str, Fault]]:
 
 
 def _mend(scope: Scope, say: Callable[[str], None]) -> int:
-    """Mend what can be mended, while no sweep can be begun; how much is wrong afterwards."""
+    """Mend what can be mended, while no sweep can be begun here or elsewhere; how much is wrong afterwards."""
     from resablate.storage.locations import TRIALS
     from resablate.storage.locks import exclusive_lock, wait_for_workers
     from resablate.storage.spool import SPOOL
     from resablate.tracking import MlflowExaminer
 
     names: list[str] = []
+    known = scope.records.sweeps() if scope.records else ()
     with ExitStack() as held:
         for name in scope.names:
             try:
                 held.enter_context(exclusive_lock(scope.work / name, name, parts=(SPOOL, TRIALS)))
                 wait_for_workers(scope.work / name, name, seconds=0)
-            except ResourceError as error:
+                if name in known:
+                    held.enter_context(_lease(scope.uri, name))
+            except (ResourceError, TrackingError) as error:
                 say(f"not mended: {error}")
             else:
                 names.append(name)
@@ -124,6 +127,23 @@ def _mend(scope: Scope, say: Callable[[str], None]) -> int:
                 _act(kind, fault, say)
     afresh = MlflowExaminer(scope.uri) if scope.records else None  # one reads each record once
     return sum(1 for _ in _faults(scope._replace(records=afresh)))
+
+
+@contextmanager
+def _lease(uri: str, name: str) -> Generator[None]:
+    """Holds the lease of a sweep that is in the records.
+
+    Raises:
+        LeaseTaken: if another process holds it.
+    """
+    from resablate.tracking import open_tracker
+
+    tracker = open_tracker(uri)
+    tracker.claim_sweep(name)
+    try:
+        yield
+    finally:
+        tracker.release_sweep()
 
 
 def _act(kind: str, fault: Fault, say: Callable[[str], None]) -> None:

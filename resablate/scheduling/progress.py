@@ -130,8 +130,10 @@ class SweepProgress:
         self._running.pop(key, None)
         self._refresh()
 
-    def ended(self, key: str, *, status: Status, test_error: float, reason: str) -> None:
-        """A trial ended."""
+    def ended(
+        self, key: str, *, status: Status, test_error: float, reason: str, gpu_percent: float | None = None
+    ) -> None:
+        """A trial ended; `gpu_percent` is how busy its GPU was, where that is known."""
         self._advance(key, 1.0)
         self._running.pop(key, None)
         if (began := self._began.pop(key, None)) is not None and self._work[key]:
@@ -142,6 +144,8 @@ class SweepProgress:
         outcome = f"finished, test error {100 * test_error:.2f} %" if status == "finished" else f"{status}, {reason}"
         if status == "pruned":  # the reason says it
             outcome = reason
+        if gpu_percent is not None:
+            outcome += f", GPU {gpu_percent:.0f} % busy"
         self._console.print(
             f"[{self.counts.total()}/{self.total}] {self._label(self._trials[key])}: {outcome}; {self._standing()}",
             markup=False,
@@ -154,7 +158,13 @@ class SweepProgress:
         """A trial ended with this result."""
         label = self._label(result.spec)
         self.unanswered += [f"{label}: {question}: {why}" for question, why in result.analysis_errors.items()]
-        self.ended(result.key, status=result.status, test_error=result.test_error, reason=result.reason)
+        self.ended(
+            result.key,
+            status=result.status,
+            test_error=result.test_error,
+            reason=result.reason,
+            gpu_percent=result.use.get("gpu_percent"),
+        )
 
     @property
     def total(self) -> int:

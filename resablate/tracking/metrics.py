@@ -16,6 +16,11 @@ Source: the error message of MLflow 3.17 for other names.
 """
 STANDARD_ERROR = "_standard_error"
 """Ends the names of numbers that say how sure another number is: columns of tables, and no charts of their own."""
+SYSTEM = "system"
+"""The group of metrics that MLflow shows on a page of their own, as those of the machine.
+
+Source: https://mlflow.org/docs/latest/ml/tracking/system-metrics/
+"""
 _LONGEST_GROUP = 150
 """MLflow takes names of 250 characters; the rest is for the epoch and the number."""
 
@@ -71,6 +76,7 @@ def measured_points(result: TrialResult) -> list[MetricPoint]:
     }
     if result.history and (error := result.history[-1].val_error) is not None:
         numbers["val_error"] = error
+    numbers |= {f"{SYSTEM}/{name}": value for name, value in result.use.items()}
     points = [MetricPoint(name, _drawable(value)) for name, value in numbers.items()]
     during_training = {m.question.analysis for m in result.measurements if m.question.epoch is not None}
     for measurement in result.measurements:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from resablate.processes import process_start
 from resablate.scheduling.ray_sessions import abandoned_folders, clear_abandoned, mark_sessions
 from resablate.storage.spool import write_spooled
 from resablate.sweep import parse_sweep
-from resablate.tracking import MlflowTracker
+from resablate.tracking import MlflowExaminer, MlflowTracker
 from resablate.tracking.leases import this_process
 from resablate.tracking.mlflow_leases import OWNER
 from tests.commands.shell import Shell
@@ -239,6 +240,29 @@ def test_a_sweep_that_is_leased_is_left_alone(shell: Shell) -> None:
     assert (ran.code, kinds(ran.out)) == (0, Counter()), ran.out
     assert f"grid: {this_process()} runs it, so it is not looked at" in ran.out
     assert [lease.keys for lease in tracker.leases()] == [{make_result(seed=0).key}]
+
+
+def test_a_sweep_that_is_begun_meanwhile_is_not_mended(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it is run in another folder, whose locks are not ours."""
+    uri = make_database(shell.folder)
+    tracker = MlflowTracker(uri)
+    tracker.start_sweep(parse_sweep(grid()), trials=[], command="")
+    tracker.start_trial(make_result(seed=0).spec)
+    other = this_process()._replace(process="1", start=str(process_start(1)))
+    [lease] = tracker.leases()
+    MlflowClient(tracking_uri=uri).set_tag(lease.claim.submission, OWNER, other.tag)
+    monkeypatch.setattr(MlflowExaminer, "running", lambda examiner: {})  # it was not there when the doctor looked
+    half = shell.folder / ".resablate" / "grid" / "trials" / ("3" * 12) / "x.partial"
+    half.parent.mkdir(parents=True)
+    half.touch()
+    ran = shell("doctor", "--mend")
+    assert ran.code == 1
+    assert re.search(rf"not mended: .*grid.*{other}", ran.out), ran.out
+    assert half.exists()
+    assert [lease.keys for lease in tracker.leases()] == [{make_result(seed=0).key}]
+    tracker.end_sweep("interrupted")
+    assert f"mended: checkpoints: {half}" in shell("doctor", "--mend").out
+    assert tracker.leases() == []
 
 
 def test_a_name_that_nobody_knows(shell: Shell) -> None:

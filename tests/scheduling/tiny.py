@@ -52,6 +52,7 @@ def numbers(result: TrialResult) -> dict[str, Any]:
     """Everything measured, to the last bit, but the times and beside whom; a NaN is a string, equal to itself."""
     content = json.loads(result.to_json())
     del content["wall_seconds"], content["versions"], content["pack_size"]
+    content.pop("use", None)  # of a trial that was not trained to its end there is none
     for epoch in content["history"]:
         del epoch["wall_seconds"]
     return content
