@@ -81,6 +81,20 @@ def mean_number(
     return told._replace(low=max(told.low, possible[0]), high=min(told.high, possible[1]))
 
 
+def is_test_error(values: Sequence[float], results: Sequence[TrialResult]) -> bool:
+    """Whether a number of each training is its test error, such as the error that lesions are compared with.
+
+    It has the interval of the test error then, and not another one: without the outcomes of the examples it would be
+    one on another scale.
+
+    Args:
+        values: the number of each training.
+        results: those trainings.
+    """
+    pairs = zip(values, (result.test_error for result in results), strict=True)
+    return bool(results) and all(math.isclose(value, error, abs_tol=1e-12) for value, error in pairs)
+
+
 def as_range(value: float, interval: Interval, count: int) -> Ranged:
     """A mean with its interval, if that is finite."""
     low, high = float(interval.low), float(interval.high)

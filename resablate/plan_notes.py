@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from resablate.argument_takers import ArgumentTakers
+from resablate.claims.own_in_rounds import own_note
 from resablate.claims.rounds import family, rounds_notes
-from resablate.claims.sweep_comparisons import apart_from_rounds
+from resablate.claims.sweep_comparisons import effects_of
 from resablate.idle_axes import idle_axes_notes
 from resablate.model import NETWORKS
 from resablate.pack_notes import pack_notes
@@ -39,7 +40,8 @@ def plan_notes(
     if sweep.seeds:
         decided = family(sweep.seeds, trials, sweep.analyses)
         notes += rounds_notes(decided, sweep.seeds, trials)
-        notes += apart_from_rounds(sweep, trials, decided.claims)
+        axes = list(dict.fromkeys(effect.axis for effect in effects_of(sweep, trials)))
+        notes += [own_note(axes, list(decided.claims), left=False)] if axes else []
     proposed = (sweep.search.trials or 0) * len(sweep.point_seeds or [0]) if is_adaptive(sweep.search.method) else 0
     notes += pack_notes(trials, sweep.resources, proposed=proposed)
     if seeds := sweep.new_seeds:

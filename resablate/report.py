@@ -216,7 +216,7 @@ def _content(
         "errors": with_intervals(error_table(groups, published=published_errors())),
         "summaries": summaries(groups),
         "drawings": drawings,
-        **answer_content(answers),
+        **answer_content(answers, [*(result.spec for result in results), *missing]),
         "notes": [*answers.notes, *good_strengths(results, sweep)],
         "failures": [
             *((sweep.label(r.spec), r.key, r.status, r.reason) for r in results if r.status != "finished"),

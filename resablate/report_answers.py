@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +11,14 @@ from markupsafe import Markup
 
 from resablate.claims.answer import OPPOSITES, Answer, Shown
 from resablate.claims.answering import Answers
+from resablate.claims.arms import flat
 from resablate.claims.claim import Part
 from resablate.claims.effects_told import ToldEffect, decided_first, published_answers, told_effects
+from resablate.claims.open_claims import open_claims
 from resablate.claims.rounds import LEVEL
+from resablate.claims.trials import Trials
 from resablate.figures import Closing
+from resablate.spec import TrainSpec
 from resablate.statistics import Verdict, decide, deciding_look
 from resablate.sweep import SweepSpec
 
@@ -25,10 +29,14 @@ _SHOWN_LINES = 4
 _IN_PERCENT = {"fraction": "points", "share": "%"}
 
 
-def answer_content(found: Answers) -> dict[str, Any]:
+def answer_content(found: Answers, specs: Iterable[TrainSpec]) -> dict[str, Any]:
     """What both pages say of the claims.
 
     Claims of which something was compared have a line each; what is not tested is told by what is missing.
+
+    Args:
+        found: what results say.
+        specs: the trainings that there are.
     """
     answers = published_answers(found)
     compared = [answer for answer in answers if answer.shown is not None]
@@ -39,7 +47,13 @@ def answer_content(found: Answers) -> dict[str, Any]:
         "shown_lines": _SHOWN_LINES,
         "effects": [_effect(told) for told in told_effects(found)],
         "answers": [_line(answer) for answer in decided_first(compared)],
-        "open": [(a.claim.id, a.claim.statement, a.what_would_decide) for a in answers if a.what_would_decide],
+        "sharing": _sharing(found),
+        "open": [
+            (heading, [(a.claim.id, a.claim.statement, a.what_would_decide) for a in group])
+            for heading, group in open_claims(
+                answers, [flat(cell.spec) for cell in Trials.planned(specs).cells]
+            ).items()
+        ],
         "tally": _tally(answers),
     }
 
@@ -66,6 +80,16 @@ def _taking_no_part(found: Answers) -> int:
     if found.followed:
         return 0
     return sum(not answer.judgement.comparison.testable for answer in found.answers if answer.shown)
+
+
+def _sharing(found: Answers) -> list[str]:
+    """What shares the level: the own comparisons by number and values, published claims by their sentence."""
+    own = {
+        answer.claim.id: f"{told.effect.measure.name}: {told.compared(answer)}"
+        for told in told_effects(found)
+        for answer in told.answers
+    }
+    return [own.get(a.claim.id, f"{a.claim.id}: {a.claim.statement}") for a in found.sharing]
 
 
 def _effect(told: ToldEffect) -> dict[str, Any]:

@@ -144,6 +144,13 @@ def test_the_headline_asks_and_the_facts_count(page: BeautifulSoup) -> None:
     assert "Lowest" not in page.get_text(), "the lowest of many is noise"
 
 
+def _claims_of(heading: str) -> int:
+    """`Networks of 110 layers or more: 1 claim (V7)` -> 1."""
+    found = re.search(r": (\d+) claims? \(", heading)
+    assert found
+    return int(found[1])
+
+
 def test_the_page_opens_with_the_answer(tmp_path: Path) -> None:
     """Nine claims at least are about shortcuts and depths of these trainings; 56 layers of 6 seeds decide some."""
     results = [
@@ -167,8 +174,13 @@ def test_the_page_opens_with_the_answer(tmp_path: Path) -> None:
     assert terms[0] == "Compared"
     assert {"Method", "Rule", "Source"} <= set(terms)
     assert "Published" not in terms, "no network of the paper"
-    rest = answer.find_all("details", class_="rest")[-1]
-    assert "What would decide the rest" in rest.get_text()
+    rest = next(
+        found for found in answer.find_all("details", class_="rest") if "What would" in found.summary.get_text()
+    )
+    headings = [found.summary.get_text() for found in rest.find_all("details", class_="rest")]
+    assert rest.summary.get_text() == f"What would decide the rest: {sum(map(_claims_of, headings))} claims"
+    which = next(found for found in answer.find_all("details", class_="rest") if "Which" in found.summary.get_text())
+    assert any(item.get_text().startswith("H1: ") for item in which.find_all("li"))
     assert "H11" in rest.get_text()
     markdown = path.with_name("index.md").read_text(encoding="utf-8")
     assert "| H1: An identity shortcut" in markdown

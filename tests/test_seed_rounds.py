@@ -25,8 +25,9 @@ def test_a_plan_begins_with_the_first_round_and_says_what_may_follow() -> None:
         "seeds: up to 9 rounds, with 2, 3, 4, 5, 7, 9, 12, 16, 20 seeds of each of 2 cells, until V2 is decided:"
         " 4 to 22 trainings",
         "seeds: no claim compares 1 of the cells, which get 2 seeds each",
-        "Seeds come until V2 is decided; the sweep's own comparisons, those by shortcut, take no part and are not"
-        " tested: their numbers stand in the tables, each by itself.",
+        "Seeds come until V2 is decided, and the level is spent on that first; the sweep's own comparisons, those by"
+        " shortcut, have it once a side of each has been called. Until then they are not tested: each number stands by"
+        " itself, with an interval that holds whenever the seeds stop.",
     )
     family = found.family()
     assert family

@@ -9,14 +9,15 @@ from resablate.claims import CLAIMS
 from resablate.claims.answer import Answer, answer_claims
 from resablate.claims.claim import Claim, Judgement, untested
 from resablate.claims.measures import ERROR, Measure
+from resablate.claims.own_in_rounds import is_left, own_answers, own_note
 from resablate.claims.rounds import Followed, family, follow_rounds, joined_seeds, trainings_of
-from resablate.claims.sweep_comparisons import Effect, apart_from_rounds, effects_of
+from resablate.claims.sweep_comparisons import Effect, effects_of
 from resablate.claims.trials import Trials
 from resablate.claims.winner import chosen_cell, winner_effect, winner_of
 from resablate.errors import SpecError
 from resablate.result import COMPLETE, TrialResult
 from resablate.spec import TrainSpec
-from resablate.statistics import Standing
+from resablate.statistics import Standing, Verdict
 from resablate.sweep import SweepSpec
 
 
@@ -39,9 +40,20 @@ class Answers:
     @property
     def tested(self) -> int:
         """How many claims share the level."""
+        return len(self.sharing)
+
+    @property
+    def sharing(self) -> tuple[Answer, ...]:
+        """The claims that share the level: those of rounds, and the own comparisons once it has gone on to them."""
         if self.followed:
-            return len(self.followed.family.claims)
-        return sum(answer.judgement.comparison.testable for answer in self.answers)
+            names = {*self.followed.family.claims, *self._own_with_level}
+            return tuple(answer for answer in self.answers if answer.claim.id in names)
+        return tuple(answer for answer in self.answers if answer.judgement.comparison.testable)
+
+    @property
+    def _own_with_level(self) -> list[str]:
+        own = [answer for answer in self.answers if answer.claim.own and answer.judgement.comparison.testable]
+        return [answer.claim.id for answer in own if answer.verdict is not Verdict.NOT_TESTED]
 
 
 def answer_sweeps(
@@ -73,10 +85,13 @@ def answer_sweeps(
         [] if seeds.claims else [_not_compared(claim) for name, claim in CLAIMS.items() if name not in found.claims]
     )
     notes = _notes(sweeps, followed, named=seeds.claims is not None)
-    if len(sweeps) == 1:
-        specs = [*(result.spec for result in known), *left]
-        notes = (*notes, *apart_from_rounds(sweeps[0], specs, found.claims))
-    return Answers((*answers, *others), followed, notes)
+    effects = effects_of(sweeps[0], [*(result.spec for result in known), *left]) if len(sweeps) == 1 else ()
+    effects = tuple(effect for effect in effects if _may_be_told(effect, Trials(known)))
+    own = own_answers(effects, answers, found.rounds, trainings_of(known, left)) if effects else []
+    if effects:
+        axes = list(dict.fromkeys(effect.axis for effect in effects))
+        notes = (*notes, own_note(axes, list(found.claims), left=is_left(answers)))
+    return Answers((*own, *answers, *others), followed, notes, effects)
 
 
 def _at_once(sweeps: Sequence[SweepSpec], results: Sequence[TrialResult], missing: Sequence[TrainSpec]) -> Answers:

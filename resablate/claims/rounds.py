@@ -101,8 +101,14 @@ def _answers(asked: AskedAnalysis, name: str, needed: Mapping[str, object]) -> b
 
 
 @dataclass
-class _Looks:
-    """Makes the looks of a family, and keeps what is said of each comparison."""
+class Looks:
+    """Makes the looks of a family, and keeps what is said of each comparison.
+
+    Args:
+        family: the claims.
+        trainings: of each cell.
+        names: of comparisons, kept as they are made, as are `parts` and `judged`.
+    """
 
     family: Family
     trainings: Trainings
@@ -185,16 +191,17 @@ def follow_rounds(family: Family, trainings: Trainings, *, level: float = LEVEL)
     A training that diverged has ended and counts; one that failed has ended and leaves its cell out of the looks that
     would need it, until it is run again: which trainings count is fixed before, not by outcome.
     """
-    looks = _Looks(family, trainings)
+    looks = Looks(family, trainings)
     claims = {
         name: {comparison_name(one): frozenset(cell.key for cell in one.cells) for one in compared}
         for name, compared in family.compared.items()
     }
     standing = follow(claims, family.rounds, looks, level=level)
-    return Followed(family, standing, {name: _judgement(name, looks, standing) for name in family.claims})
+    return Followed(family, standing, {name: rounds_judgement(name, looks, standing) for name in family.claims})
 
 
-def _judgement(claim: str, looks: _Looks, standing: Standing) -> Judgement:
+def rounds_judgement(claim: str, looks: Looks, standing: Standing) -> Judgement:
+    """What the looks that were made say of a claim, each with its share of the level."""
     parts: dict[str, Part] = {}
     for compared in looks.family.compared[claim]:
         key = comparison_name(compared)

@@ -98,24 +98,6 @@ def effects_of(sweep: SweepSpec, specs: Iterable[TrainSpec]) -> tuple[Effect, ..
     return tuple(effects)
 
 
-def apart_from_rounds(sweep: SweepSpec, specs: Iterable[TrainSpec], claims: Iterable[str]) -> list[str]:
-    """What a reader is told where seeds come until published claims are decided: the own comparisons take no part.
-
-    Args:
-        sweep: whose seeds come in rounds.
-        specs: its trainings, or one of each cell.
-        claims: until which its seeds come, by id.
-    """
-    axes, names = list(dict.fromkeys(effect.axis for effect in effects_of(sweep, specs))), list(claims)
-    if not axes:
-        return []
-    return [
-        f"Seeds come until {listed(names)} {'is' if len(names) == 1 else 'are'} decided; the sweep's own comparisons,"
-        f" those by {listed(axes)}, take no part and are not tested: their numbers stand in the tables, each by"
-        " itself."
-    ]
-
-
 def _effect(names: Sequence[str], matched: Sequence[_Matched], measure: Measure, *, first: int) -> Effect:
     by_id = {f"Q{first + place}": one for place, one in enumerate(matched)}
     return Effect(

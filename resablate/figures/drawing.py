@@ -227,7 +227,8 @@ def drawn_points(figure: Figure) -> int:
     collections = [collection for axes in figure.axes for collection in axes.collections]
     paths = [path for collection in collections for path in collection.get_paths()]
     marked = [line for line in lines if line.get_marker() != "None"]
-    return sum(len(line.get_path().vertices) for line in (*lines, *marked)) + sum(len(path.vertices) for path in paths)
+    drawn = [*paths, *(line.get_path() for line in (*lines, *marked))]
+    return sum(np.shape(path.vertices)[0] for path in drawn)
 
 
 def save(figure: Figure, file_format: str) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from resablate.analyses import possible_values
-from resablate.cell_means import Ranged, as_range, error_sample, mean_error, mean_number
+from resablate.cell_means import Ranged, as_range, error_sample, is_test_error, mean_error, mean_number
 from resablate.figures.tables import (
     Cell,
     Kind,
@@ -26,6 +26,8 @@ from resablate.statistics import Sample, difference
 
 _PARTS = ("_low", "_high", "_n")
 _ERROR = "_standard_error"
+_Answered = tuple[TrialResult, AnalysisResult]
+"""A training, and what an analysis measured of it."""
 _NO_DIFFERENCE = (None, None, None, None)
 """Nor a number of trainings: a column that no row has is left out."""
 
@@ -77,30 +79,25 @@ def summary_table(groups: Sequence[Replicates], analysis: str, *, epoch: int | N
     """The summary numbers of an analysis, as means over the seeds of every group that has it, with intervals.
 
     An interval counts the spread over seeds and, where the analysis tells it, the standard error over examples, which
-    all seeds share.
+    all seeds share. A number that is the test error of each training has the interval of that.
 
     Args:
         groups: what `replicates` found.
         analysis: its name.
         epoch: what it measured after that epoch; at the end where None.
     """
-    measured = [
-        (group, [done[analysis] for done in measured_at(group.results, epoch) if analysis in done]) for group in groups
-    ]
+    measured: list[tuple[Replicates, list[_Answered]]] = []
+    for group in groups:
+        answers = zip(group.results, measured_at(group.results, epoch), strict=True)
+        measured.append((group, [(result, done[analysis]) for result, done in answers if analysis in done]))
     names: dict[str, Kind] = {}
     for _, taken in measured:
-        for one in taken:
+        for _, one in taken:
             names |= {name: kind_of(one.units[name]) for name in one.summary if not name.endswith(_ERROR)}
     rows: list[list[Cell]] = []
     for group, taken in measured:
         if taken:
-            numbers = [
-                part
-                for name in names
-                for part in mean_number(
-                    [_with_error(one, name) for one in taken], possible=possible_values(analysis, name)
-                )
-            ]
+            numbers = [part for name in names for part in _summary_number(analysis, name, taken)]
             rows.append([*group.fields.values(), len(taken), *numbers])
     heads: dict[str, Kind] = {**field_columns(groups), "trials": "count"}
     columns: dict[str, Kind] = {}
@@ -151,6 +148,14 @@ def _difference(sample: Sample | None, reference: Sample | None) -> Ranged:
         sample, reference = (Sample.of_numbers(one.numbers, seeds=one.seeds) for one in (sample, reference))
     found = difference(sample, reference)
     return as_range(float(found.value), found.interval(), min(sample.count, reference.count))
+
+
+def _summary_number(analysis: str, name: str, taken: Sequence[_Answered]) -> Ranged:
+    """The mean of a summary number with its interval; that of the test error where it is the test error."""
+    results = [result for result, _ in taken]
+    if is_test_error([one.summary.get(name, math.nan) for _, one in taken], results):
+        return mean_error(results, error_sample(results))
+    return mean_number([_with_error(one, name) for _, one in taken], possible=possible_values(analysis, name))
 
 
 def _with_error(one: AnalysisResult, name: str) -> tuple[float, float]:

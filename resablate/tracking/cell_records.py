@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from resablate.analyses import possible_values
-from resablate.cell_means import Ranged, error_sample, mean_error, mean_number
+from resablate.cell_means import Ranged, error_sample, is_test_error, mean_error, mean_number
 from resablate.component import content_hash
 from resablate.csv_files import Cell
 from resablate.measurement import ANY, PART, POSITIVE, Bounds
@@ -126,6 +126,13 @@ def _error_points(error: Ranged) -> list[MetricPoint]:
     ]
 
 
+def _range(name: str, numbers: Sequence[tuple[float, float]], results: Sequence[TrialResult]) -> Ranged:
+    """The mean of a number and its interval; that of the test error where it is the test error."""
+    if is_test_error([value for value, _ in numbers], results):
+        return mean_error(results, error_sample(results))
+    return mean_number(numbers, possible=_possible(name))
+
+
 def _possible(name: str) -> Bounds:
     """The least and the greatest value of a number by its name: of an analysis, `lesion/mean_increase`, or an epoch."""
     group, number = name.partition("/")[0], name.rpartition("/")[2]
@@ -135,6 +142,7 @@ def _possible(name: str) -> Bounds:
 def _ranges(results: Sequence[TrialResult]) -> dict[tuple[str, int], Ranged]:
     """Name and step -> mean and interval over the results that have the number; the test error is told apart."""
     found: dict[tuple[str, int], list[tuple[float, float]]] = {}
+    sources: dict[tuple[str, int], list[TrialResult]] = {}
     for result in results:
         points = [point for metrics in result.history for point in epoch_points(metrics)]
         values = {(point.name, point.step): point.value for point in (*points, *measured_points(result))}
@@ -142,5 +150,6 @@ def _ranges(results: Sequence[TrialResult]) -> dict[tuple[str, int], Ranged]:
             if name not in (*_OF_ONE_TRIAL, "test_error") and not name.endswith(STANDARD_ERROR):
                 error = values.get((f"{name}{STANDARD_ERROR}", step), 0.0)
                 found.setdefault((name, step), []).append((value, error))
-    ranges = {place: mean_number(numbers, possible=_possible(place[0])) for place, numbers in found.items()}
+                sources.setdefault((name, step), []).append(result)
+    ranges = {place: _range(place[0], numbers, sources[place]) for place, numbers in found.items()}
     return {place: one for place, one in ranges.items() if one.value is not None}

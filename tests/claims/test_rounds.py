@@ -153,13 +153,27 @@ def test_only_the_claims_that_the_sweep_names_are_tested() -> None:
     assert everything.tested > 1
 
 
-def test_the_sweeps_own_comparisons_are_said_to_take_no_part() -> None:
-    results = train([IDENTITY, FAR], seeds=3)
+def test_the_sweeps_own_comparisons_have_the_level_once_the_claims_have_left_it() -> None:
     rounds = {"until": "decided", "first": 3, "most": MOST, "claims": ["H1"]}
-    swept = parse_sweep({"name": "own", "base": DEEP, "axes": {"shortcut": ["identity", "conv1x1"]}, "seeds": rounds})
-    said = "Seeds come until H1 is decided; the sweep's own comparisons, those by shortcut, take no part"
-    assert answers(results, swept).notes[-1].startswith(said)
-    assert not any("take no part" in note for note in answers(results).notes), "a sweep without axes compares nothing"
+
+    def swept(*networks: Network) -> SweepSpec:
+        axes = {"shortcut": [network.fields["shortcut"] for network in networks]}
+        return parse_sweep({"name": "own", "base": DEEP, "axes": axes, "analyses": {}, "seeds": rounds})
+
+    far = answers(train([IDENTITY, FAR], seeds=3), swept(IDENTITY, FAR))
+    [own] = [answer for answer in far.answers if answer.claim.own]
+    assert (own.word, own.decision.level, own.shown and own.shown.level) == ("worse", 0.05, 0.05 / 8)
+    assert far.tested == 2
+    assert "so the sweep's own comparisons have the level now" in far.notes[-1]
+    near = answers(train([IDENTITY, NEAR], seeds=5), swept(IDENTITY, NEAR))
+    [own] = [answer for answer in near.answers if answer.claim.own]
+    assert (own.word, own.what_would_decide) == ("not tested", "a side of H1, which the level is spent on first")
+    assert own.shown and len(own.shown.part.looks) == 3, "looks at 3, 4 and 5 seeds"
+    # A part of the level for each look: together the intervals hold whenever the seeds stop.
+    assert own.shown.level == pytest.approx(0.05 / 8)
+    assert near.tested == 1
+    assert "Until then they are not tested" in near.notes[-1]
+    assert not any("own comparisons" in note for note in answers(train([IDENTITY, FAR], seeds=3)).notes)
 
 
 def test_sweeps_are_joined_by_the_widest_plan() -> None:

@@ -715,3 +715,26 @@ def test_a_measured_number_called_as_a_parameter_has_a_column_of_its_own() -> No
 )
 def test_numbers_are_shown_sensibly(value: float | None, kind: Kind, text: str) -> None:
     assert show(value, kind) == text
+
+
+def test_a_number_that_is_the_test_error_has_its_interval() -> None:
+    """Else the report would show one number with two intervals: lesions know no outcomes of single examples."""
+    tested = [
+        make_result(seed=seed, outcomes=make_outcomes(error, seed=seed))
+        for seed, error in enumerate((0.02, 0.04, 0.06))
+    ]
+    results = [
+        make_result(
+            seed=seed,
+            outcomes=one.analyses["test"].outcomes,
+            analyses={"lesion": make_lesion([0.3, 0.4 + 0.1 * seed], baseline=one.test_error)},
+        )
+        for seed, one in enumerate(tested)
+    ]
+    groups = replicates(results)
+    tables = error_table(groups, published=lambda result: None), summary_table(groups, "lesion")
+    row, own = (dict(zip(table.columns, table.rows[0], strict=True)) for table in tables)
+    assert row["mean_error_low"] is not None
+    for end in ("", "_low", "_high", "_n"):
+        assert own[f"baseline_error{end}"] == row[f"mean_error{end}"]
+    assert own["mean_error_low"] != row["mean_error_low"], "with a block removed it is another number"
