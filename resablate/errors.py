@@ -68,11 +68,7 @@ class UnknownName(SpecError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], *, listing: str = "") -> None:
         choices = list(known)
-        if listing and len(choices) > _FEW:
-            all_of_them = f"{len(choices)} are known: {listing} lists them"
-        else:
-            all_of_them = f"known: {', '.join(choices)}"
-        super().__init__(f"unknown {kind} {name!r}{nearest(name, choices)} ({all_of_them})")
+        super().__init__(f"unknown {kind} {name!r}{nearest(name, choices)} ({choices_of('known', choices, listing)})")
 
 
 class DatasetError(ResablateError):
@@ -126,6 +122,19 @@ class ResourceError(ResablateError):
 def _shortened(problem: str) -> str:
     half, more = _SHOWN_CHARACTERS // 2, len(problem) - _SHOWN_CHARACTERS
     return f"{problem[:half]} ... ({more} more characters) ... {problem[-half:]}" if more > 0 else problem
+
+
+def choices_of(what: str, names: Sequence[str], listing: str = "") -> str:
+    """`known: a, b, c`, or of many names `known: 1,200 names, listed by LISTING`.
+
+    Args:
+        what: the names are.
+        names: every one.
+        listing: the command or function that prints them.
+    """
+    if listing and len(names) > _FEW:
+        return f"{what}: {len(names):,} names, listed by {listing}"
+    return f"{what}: {', '.join(names)}"
 
 
 def first_few(names: Sequence[object], most: int = 5) -> str:

@@ -30,7 +30,7 @@ def list_(
         print_json(json.dumps(names)) if as_json else out.print(", ".join(names), highlight=False)
         return
     if table not in names:
-        raise UnknownName("table", table, names)
+        raise UnknownName("table", table, names, listing="resablate list")
     if table == "json" and as_json:  # the schemas themselves
         print_json(json.dumps({verb: schema(verb) for verb in RECORDS}, indent=1))
         return
