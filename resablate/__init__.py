@@ -4,6 +4,9 @@ As a library: build or train a network, put questions to it, get data frames.
 
     from resablate import Examples, build_network, lesion, load_dataset
 
+What is raised on purpose is a `ResablateError`; its kinds are below and in `resablate.errors`, and every function says
+which.
+
 The names below are imported when they are first used, so that a sweep can be read without torch, and networks can be
 dissected where ray, mlflow and pydantic are not installed.
 """
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     )
     from resablate.component import Component
     from resablate.datasets import Examples, load_dataset
+    from resablate.errors import AnalysisError, CheckpointError, DatasetError, ResablateError, SpecError
     from resablate.measurement import AnalysisResult
     from resablate.model import (
         Block,
@@ -48,13 +52,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Addends",
+    "AnalysisError",
     "AnalysisResult",
     "Block",
+    "CheckpointError",
     "Component",
+    "DatasetError",
     "Examples",
     "Question",
+    "ResablateError",
     "ResidualNetwork",
     "Route",
+    "SpecError",
     "SweepSpec",
     "TrainSpec",
     "Trial",
@@ -101,6 +110,7 @@ _HOMES = {
     ),
     "resablate.component": ("Component",),
     "resablate.datasets": ("Examples", "load_dataset"),
+    "resablate.errors": ("AnalysisError", "CheckpointError", "DatasetError", "ResablateError", "SpecError"),
     "resablate.measurement": ("AnalysisResult",),
     "resablate.model": (
         "Block",

@@ -71,7 +71,8 @@ def _resolved(component: Component, kind: str, truths: tuple[str, ...]) -> Resol
 def resolve_in(component: Component, table: Registry[Any]) -> Resolved:
     """`component` against a table."""
     if component.name not in table:
-        return Resolved(component, (str(UnknownName(table.kind, component.name, table)),))
+        unknown = UnknownName(table.kind, component.name, table, listing=f"resablate list {table.table}")
+        return Resolved(component, (str(unknown),))
     defaults = table.arguments(component.name)
     types = table.types(component.name)
     choices = f"takes {', '.join(defaults)}" if defaults else "takes no argument"

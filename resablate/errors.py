@@ -21,11 +21,13 @@ A message states the rule, the value, the choices and the place. `ResablateError
 command line prints their text alone and exits with 2.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 SHOWN_PROBLEMS = 100
 """Of one error; what is beyond needs no advice either, which takes time to look for."""
+_FEW = 24
+"""Names that are all told where one of them is wanted; of more, how many there are."""
 _SHOWN_CHARACTERS = 2000
 """Of one problem: a list of names is long, but what somebody wrote by mistake may be a whole file."""
 
@@ -55,11 +57,18 @@ class SpecError(ResablateError):
 
 
 class UnknownName(SpecError):
-    """A name that is in no table."""
+    """A name that is in no table.
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    Args:
+        kind: what it should be the name of.
+        name: as it was given.
+        known: the names that there are.
+        listing: what prints them all, where there may be many.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], *, listing: str = "") -> None:
         choices = list(known)
-        super().__init__(f"unknown {kind} {name!r}{nearest(name, choices)} (known: {', '.join(choices)})")
+        super().__init__(f"unknown {kind} {name!r}{nearest(name, choices)} ({choices_of('known', choices, listing)})")
 
 
 class DatasetError(ResablateError):
@@ -113,6 +122,25 @@ class ResourceError(ResablateError):
 def _shortened(problem: str) -> str:
     half, more = _SHOWN_CHARACTERS // 2, len(problem) - _SHOWN_CHARACTERS
     return f"{problem[:half]} ... ({more} more characters) ... {problem[-half:]}" if more > 0 else problem
+
+
+def choices_of(what: str, names: Sequence[str], listing: str = "") -> str:
+    """`known: a, b, c`, or of many names `known: 1,200 names, listed by LISTING`.
+
+    Args:
+        what: the names are.
+        names: every one.
+        listing: the command or function that prints them.
+    """
+    if listing and len(names) > _FEW:
+        return f"{what}: {len(names):,} names, listed by {listing}"
+    return f"{what}: {', '.join(names)}"
+
+
+def first_few(names: Sequence[object], most: int = 5) -> str:
+    """`a, b, c and 4 more`: the first of `names`, and how many others there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(str, names[:most])) + more
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from resablate.errors import SHOWN_PROBLEMS, nearest
+from resablate.errors import SHOWN_PROBLEMS, choices_of, nearest
 
 _UNION_BRANCHES = ("bool", "float", "str", "int", "constrained-float", "literal")
 """What pydantic appends to the place of a mistake in a value that may be of several types."""
@@ -31,7 +31,7 @@ def problems(error: ValidationError, *, known: Mapping[str, Any], prefix: str = 
         if mistake["type"] == "extra_forbidden":
             fields = _nested_fields(known.get(path[0])) if len(path) > 1 else known
             near = nearest(path[-1], fields) if len(found) < SHOWN_PROBLEMS else ""
-            rule = f"no such field{near} (fields: {', '.join(fields)})"
+            rule = f"no such field{near} ({choices_of('fields', list(fields), 'resablate list fields')})"
         elif mistake["type"] == "value_error":
             rule = str(mistake.get("ctx", {}).get("error"))
         else:

@@ -75,7 +75,7 @@ class Registry(Mapping[str, T], Generic[T]):
         try:
             return self._rows[name]
         except KeyError:
-            raise UnknownName(self.kind, name, self._rows) from None
+            raise UnknownName(self.kind, name, self._rows, listing=f"resablate list {self.table}") from None
 
     def __contains__(self, name: object) -> bool:
         return name in self._rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from resablate.errors import nearest
 from resablate.spec import TrainSpec
 from resablate.sweep_blocks import Resources, Search, SeedRounds
 
@@ -35,8 +36,11 @@ def changed_content(content: Mapping[str, Any], changes: Mapping[str, Any], foun
         elif isinstance(analyses, dict) and head in analyses and rest:
             analyses[head] = {**(analyses[head] or {}), rest: value}
         else:
-            known = ", ".join([*TrainSpec.model_fields, *_TEXTS, *(f"{block}.KNOB" for block in _BLOCKS)])
-            found.append(f"{name}: is nothing of this sweep that a word can set (a field: {known}; ANALYSIS.ARGUMENT)")
+            others = ", ".join([*_TEXTS, *(f"{block}.KNOB" for block in _BLOCKS)])
+            found.append(
+                f"{name}: is nothing of this sweep that a word can set{nearest(name, TrainSpec.model_fields)} (a field,"
+                f" listed by resablate list fields; {others}; ANALYSIS.ARGUMENT)"
+            )
     return changed
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resablate.errors import SpecError
+from resablate.errors import SpecError, nearest
 
 SUFFIXES = (".yaml", ".yml")
 _HERE = Path(__file__).resolve().parent
@@ -28,7 +28,9 @@ def find_sweep(given: str) -> Path:
             if (named := folder / f"{given}{suffix}").is_file():
                 return named
     known = sorted({file.stem for folder in folders for file in folder.glob("*.y*ml")})
-    raise SpecError(f"{given}: no such file, nor a sweep of that name; known: {', '.join(known) or 'none'}")
+    raise SpecError(
+        f"{given}: no such file, nor a sweep of that name{nearest(given, known)}; known: {', '.join(known) or 'none'}"
+    )
 
 
 def _shipped() -> list[Path]:

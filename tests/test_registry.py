@@ -42,6 +42,17 @@ def test_an_unknown_name_is_answered_with_the_nearest(name: str, message: str) -
         make_table()[name]
 
 
+def test_of_many_names_the_nearest_are_told_and_what_lists_them() -> None:
+    many = [f"row{place}" for place in range(1500)]
+    with pytest.raises(UnknownName) as caught:
+        raise UnknownName("row", "raw77", many, listing="resablate list rows")
+    assert re.fullmatch(
+        r"unknown row 'raw77'; did you mean 'row77' or '\w+'\? \(known: 1,500 names, listed by resablate list rows\)",
+        str(caught.value),
+    )
+    assert "row3, row4" in str(UnknownName("row", "x", many[:24], listing="resablate list rows")), "a few are told"
+
+
 def test_a_part_of_a_name_is_near() -> None:
     assert nearest("gate", ["identity", "exclusive_gate", "shortcut_only_gate"]) == (
         "; did you mean 'exclusive_gate' or 'shortcut_only_gate'?"

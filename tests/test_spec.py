@@ -214,7 +214,10 @@ def test_a_whole_value_comes_before_its_arguments() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"widht": 3}, r"^widht: no such field; did you mean 'width'\? \(fields: network, shortcut, .*seed\)$"),
+        (
+            {"widht": 3},
+            r"^widht: no such field; did you mean 'width'\? \(fields: 26 names, listed by resablate list fields\)$",
+        ),
         ({"shortcutt.bias": 3}, r"^shortcutt\.bias: no such field; did you mean 'shortcut'\? \(fields: "),
         ({"depth.bias": 3}, r"^depth\.bias: no such field"),
         ({"depth": 0}, "^depth: .*greater than or equal to 1, got 0$"),

@@ -15,13 +15,13 @@ from resablate.adapters.kuangliu import KUANGLIU
 from resablate.adapters.timm import TIMM
 from resablate.adapters.torchvision import TORCHVISION
 from resablate.adapters.weiaicunzai import WEIAICUNZAI
-from resablate.adapters.weights import fill_network, fitting_names, listed, read_weights
+from resablate.adapters.weights import fill_network, fitting_names, read_weights, refuse_other_weights
 from resablate.adapters.wide_resnet import WIDE_RESNET
-from resablate.errors import CheckpointError, ResablateError, SpecError
+from resablate.errors import ResablateError, SpecError
 from resablate.model import evaluation_mode
 from resablate.model.network import ResidualNetwork
 from resablate.registry import Registry
-from resablate.tracing import chain_of, probe_images, prove
+from resablate.tracing import chain_of, probe_images, prove, refuse_draws
 from resablate.tracing.wrappers import unwrapped
 
 ADAPTERS: Registry[Adapter] = Registry(
@@ -58,13 +58,16 @@ def adapt(network: nn.Module, images: Tensor | None = None) -> ResidualNetwork:
         images: two that it takes; noise of a size that it declares, or that is common, where None.
 
     Raises:
-        ResablateError: if it adds nothing or is no chain of blocks; the message names the module.
+        ResablateError: if it adds nothing, is no chain of blocks, draws at random in eval mode, or gives no logits; the
+            message names the module.
     """
     network = unwrapped(network)
     if isinstance(network, ResidualNetwork):
         return network
     with evaluation_mode(network):
         images = probe_images(network) if images is None else images
+        if images.device.type != "meta":
+            refuse_draws(network, images)
         row = next((row for row in ADAPTERS.values() if row.adapt and row.recognizes(network)), None)
         adapted = row.adapt(network) if row and row.adapt else chain_of(network, images)
         if images.device.type != "meta":
@@ -102,7 +105,10 @@ def load_pretrained(name: str, *, weights: Path | None) -> nn.Module:
     place = f"{weights}: not the weights of {name}"
     whole = outline if outline is not None else build(num_classes=_DEFAULT_CLASSES)
     state = fitting_names(read_weights(weights), whole.state_dict())
-    network = build(num_classes=_classes_in(state, whole, build, place=place))
+    classes = _classes_in(state, whole, build)
+    if classes is None:
+        refuse_other_weights(whole, state, place=place)
+    network = build(num_classes=classes or _DEFAULT_CLASSES)
     fill_network(network, state, place=place)
     return network.eval()
 
@@ -135,12 +141,10 @@ def _outline(build: Builder, classes: int) -> nn.Module | None:
         return None
 
 
-def _classes_in(state: Mapping[str, Tensor], whole: nn.Module, build: Builder, *, place: str) -> int:
-    """The rows of the last layer in the file: the layer whose size is the number of classes."""
+def _classes_in(state: Mapping[str, Tensor], whole: nn.Module, build: Builder) -> int | None:
+    """The rows of the last layer in the file, the layer whose size is the number of classes; None where it has none."""
     other = _outline(build, _OTHER_CLASSES)
     sizes = (build(num_classes=_OTHER_CLASSES) if other is None else other).state_dict()
     heads = [name for name, value in whole.state_dict().items() if value.shape != sizes[name].shape]
     head = next((name for name in heads if name in state and state[name].ndim), None)
-    if head is None:
-        raise CheckpointError(f"{place}: there is no {heads[0] if heads else 'last layer'} among {listed(state)}")
-    return len(state[head])
+    return None if head is None else len(state[head])

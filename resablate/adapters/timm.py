@@ -17,7 +17,7 @@ def _builder(model: str) -> Builder:
         raise ResablateError(f"timm:{model} needs the package timm: pip install timm") from None
     library = cast(Any, timm)
     if not library.is_model(model):
-        raise UnknownName("network of timm", model, library.list_models())
+        raise UnknownName("network of timm", model, library.list_models(), listing="timm.list_models()")
 
     def build(*, num_classes: int) -> nn.Module:
         return library.create_model(model, pretrained=False, num_classes=num_classes)

@@ -13,7 +13,7 @@ def _builder(model: str) -> Builder:
 
     known = models.list_models(models)
     if model not in known:
-        raise UnknownName("network of torchvision", model, known)
+        raise UnknownName("network of torchvision", model, known, listing="torchvision.models.list_models()")
     # Inception and GoogLeNet give more than logits while they train, and warn of their own initialization.
     more = {"aux_logits": False, "init_weights": False} if model in ("googlenet", "inception_v3") else {}
 

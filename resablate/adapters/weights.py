@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from argparse import Namespace
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from resablate.errors import CheckpointError
+from resablate.errors import CheckpointError, first_few
 
 _NESTED = ("state_dict", "model_state_dict", "model", "net", "state_dict_ema", "model_ema", "ema")
 """Where training scripts keep the weights beside an optimizer's state; an average of them if there is nothing else."""
@@ -21,7 +21,6 @@ _PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
 _COUNTERS = ("n_averaged",)
 """What torch.optim.swa_utils.AveragedModel keeps beside the weights."""
 _DEEPEST = 3
-_SHOWN = 5
 _COLORS = re.compile(r"\x1b\[[0-9;]*m")
 _GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
 
@@ -42,7 +41,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         inner = next((content[n] for n in _NESTED if isinstance(content, Mapping) and _is_state(content.get(n))), None)
         content = content if inner is None else inner
     if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
-        kind = f"names {listed(content)}" if isinstance(content, Mapping) and content else type(content).__name__
+        kind = (
+            f"names {first_few(list(content))}" if isinstance(content, Mapping) and content else type(content).__name__
+        )
         raise CheckpointError(f"{path}: not a state dict, which has a tensor for each name; got {kind}")
     return {str(name): tensor for name, tensor in content.items()}
 
@@ -102,26 +103,32 @@ def fill_network(network: nn.Module, state: Mapping[str, Tensor], *, place: str)
     Raises:
         CheckpointError: with the tensors that are missing, too many, or of another shape: how many, and the first few.
     """
+    refuse_other_weights(network, state, place=place)
+    network.load_state_dict(dict(state), strict=False)
+
+
+def refuse_other_weights(network: nn.Module, state: Mapping[str, Tensor], *, place: str) -> None:
+    """Compare the names and shapes of `state` with those of `network`, which may be on `meta`.
+
+    Raises:
+        CheckpointError: as `fill_network` does.
+    """
     own = network.state_dict()
     # Counts of batches are of no use to anybody, and old files have none.
-    missing = [name for name in own if name not in state and not name.endswith("num_batches_tracked")]
+    wanted = [name for name in own if not name.endswith("num_batches_tracked")]
+    missing = [name for name in wanted if name not in state]
     extra = [name for name in state if name not in own]
     shapes = [
         f"{name} {tuple(state[name].shape)} for {tuple(own[name].shape)}"
-        for name in own
+        for name in wanted
         if name in state and state[name].shape != own[name].shape
     ]
     problems = [
-        f"{text}, {len(names)}: {listed(names)}"
+        f"{text}, {len(names)}: {first_few(names)}"
         for text, names in (("missing", missing), ("not in the network", extra), ("shapes that do not fit", shapes))
         if names
     ]
     if problems:
-        raise CheckpointError("\n".join([place, *(f"  {problem}" for problem in problems)]))
-    network.load_state_dict(dict(state), strict=False)
-
-
-def listed(names: Sequence[object] | Mapping[str, object]) -> str:
-    """The first few of `names`, and how many more there are."""
-    texts = [str(name) for name in names]
-    return ", ".join(texts[:_SHOWN]) + (f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else "")
+        fitting = len(wanted) - len(missing) - len(shapes)
+        head = f"{place}: {fitting} of its {len(wanted)} tensors are there in their shape"
+        raise CheckpointError("\n".join([head, *(f"  {problem}" for problem in problems)]))

@@ -58,7 +58,9 @@ def family(seeds: SeedRounds, specs: Iterable[TrainSpec], asked: Sequence[AskedA
     """
     trials = Trials.planned(specs)
     if seeds.claims and (unknown := [name for name in seeds.claims if name not in CLAIMS]):
-        raise SpecError([f"seeds.claims: {UnknownName('claim', name, CLAIMS)}" for name in unknown])
+        raise SpecError(
+            [f"seeds.claims: {UnknownName('claim', name, CLAIMS, listing='resablate claims')}" for name in unknown]
+        )
     listed = {name: CLAIMS[name] for name in seeds.claims or CLAIMS}
     compared = {name: claim.compared(trials) for name, claim in listed.items() if _is_asked(claim, asked)}
     able = {name: found for name, found in compared.items() if found}

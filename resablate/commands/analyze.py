@@ -24,10 +24,30 @@ if TYPE_CHECKING:
     from resablate.result import TrialResult
 
 
+Target = Annotated[
+    str,
+    typer.Argument(
+        help="A run id, a trial's key, a sweep's name or file, or a network of another package, ADAPTER:NAME, such as"
+        " torchvision:resnet50, timm:convnext_tiny, huggingface:CONFIG.json or akamaster:resnet56; resablate"
+        " list adapters names them."
+    ),
+]
+Weights = Annotated[
+    Path | None,
+    typer.Option(
+        "--weights",
+        help="Of ADAPTER:NAME: a safetensors file, a state dict, or a checkpoint with one in it.",
+        show_default=False,
+    ),
+]
+Folder = Annotated[
+    Path | None,
+    typer.Option("--folder", help="For what ADAPTER:NAME gives; reports/ADAPTER_NAME if left out.", show_default=False),
+]
+
+
 def analyze(
-    target: Annotated[
-        str, typer.Argument(help="A run id, a trial's key, a sweep's name or file, or torchvision:NAME.")
-    ],
+    target: Target,
     words: Annotated[
         list[str] | None,
         typer.Argument(
@@ -36,14 +56,11 @@ def analyze(
         ),
     ] = None,
     *,
-    weights: Annotated[Path | None, typer.Option("--weights", help="Of torchvision:NAME.", show_default=False)] = None,
+    weights: Weights = None,
     dataset: Annotated[
-        str | None, typer.Option("--dataset", help="What torchvision:NAME is put to.", show_default=False)
+        str | None, typer.Option("--dataset", help="What ADAPTER:NAME is put to.", show_default=False)
     ] = None,
-    folder: Annotated[
-        Path | None,
-        typer.Option("--folder", help="For what torchvision:NAME gives; reports/NAME if left out.", show_default=False),
-    ] = None,
+    folder: Folder = None,
     again: Annotated[bool, typer.Option("--again", help="Ask also what was answered before.")] = False,
     inline: Annotated[bool, typer.Option("--inline", help="One after another in this process, without Ray.")] = False,
     as_json: Json = False,
@@ -60,8 +77,8 @@ def analyze(
     found = [f"{name}: not an analysis with an argument, such as lesion.examples=500" for name in others]
     if weights or dataset or folder:
         found.append(
-            "--weights, --dataset and --folder go with torchvision:NAME or timm:NAME; a run has its own weights and"
-            " data, and what is found is filed under it"
+            "--weights, --dataset and --folder go with a network of another package, ADAPTER:NAME, such as"
+            " torchvision:resnet50; a run has its own weights and data, and what is found is filed under it"
         )
     if found:
         raise SpecError(found, place="analyze")

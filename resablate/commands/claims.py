@@ -174,7 +174,7 @@ def _planned(
     if not names:
         raise SpecError("--plan: needs one claim or more, such as --plan H1 H2; resablate claims lists them")
     if unknown := [name for name in names if name not in CLAIMS]:
-        raise SpecError([str(UnknownName("claim", name, CLAIMS)) for name in unknown])
+        raise SpecError([str(UnknownName("claim", name, CLAIMS, listing="resablate claims")) for name in unknown])
     if output is not None and output.exists():
         raise SpecError(f"--output {output}: is there already; name another file")
     claims = [CLAIMS[name] for name in dict.fromkeys(names)]

@@ -34,7 +34,7 @@ def list_(
         print_json(json.dumps(names)) if as_json else out.print(", ".join(names), highlight=False)
         return
     if table not in names:
-        raise UnknownName("table", table, names)
+        raise UnknownName("table", table, names, listing="resablate list")
     rows = [_row(row) for row in describe(table)]
     if as_json:
         print_records(rows)

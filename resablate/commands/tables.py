@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from resablate.adapters import ADAPTERS
+from resablate.adapters import ADAPTERS, Adapter
 from resablate.analyses import ANALYSES, LESION_ARITHMETICS, LESION_DESIGNS, Analysis
 from resablate.augmentations import CROP_FILLS
 from resablate.checkups import CHECKUPS
@@ -105,6 +105,8 @@ def _text(entry: object, function: object) -> str:  # noqa: PLR0911 - a return f
             shape = f"{entry.channels}x{entry.size[0]}x{entry.size[1]}"
             counts = f"{entry.train_count:,} + {entry.test_count:,} images of {shape}"
             return f"{counts}, {entry.num_classes} classes ({entry.source})"
+        case Adapter():
+            return entry.networks
         case Precision() | MemoryFormat():
             return entry.text
         case Picture():

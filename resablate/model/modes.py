@@ -13,6 +13,8 @@ def evaluation_mode(network: nn.Module) -> Generator[None]:
     """Every module in eval mode inside; each one's own mode again outside, also after an exception."""
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
+    for module in network.modules():
+        module.training = False  # also of one whose own `train` keeps some in the other mode
     try:
         yield
     finally:

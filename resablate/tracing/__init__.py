@@ -13,9 +13,10 @@ from resablate.model.network import ResidualNetwork
 from resablate.tracing.adapted_block import AdaptedBlock as AdaptedBlock
 from resablate.tracing.additions import find_merges, merged_sentence
 from resablate.tracing.graph import trace
-from resablate.tracing.probing import logits_of as logits_of
+from resablate.tracing.outputs import logits_of as logits_of
 from resablate.tracing.probing import probe_images as probe_images
 from resablate.tracing.proof import prove as prove
+from resablate.tracing.randomness import refuse_draws as refuse_draws
 from resablate.tracing.splitting import split
 
 HOW_TO_WRITE = "how to write such a network as Blocks: README, 'A network of your own'"

@@ -10,9 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from resablate.tracing.probing import logits_of
+from resablate.errors import first_few
+from resablate.tracing.outputs import logits_of
 
 _ADDITIONS = frozenset({"add", "add_", "__add__", "__iadd__", "__radd__"})
+_SUBTRACTIONS = frozenset({"sub", "sub_", "subtract", "__sub__", "__isub__", "__rsub__"})
+_SUMS = _ADDITIONS | _SUBTRACTIONS
 _JOINS = frozenset({"cat", "concat", "concatenate"})
 _TERMS = 2
 _SHOWN = 3
@@ -29,13 +32,14 @@ class Merge(NamedTuple):
 def find_merges(network: nn.Module, images: Tensor) -> list[Merge]:
     """Every module whose own forward pass adds two activations of one shape, or joins some, each once.
 
-    An activation is what comes of the images; a bias or an embedding of positions is none.
+    To subtract one is to add it times -1. An activation is what comes of the images; a bias or an embedding of
+    positions is none.
 
     Args:
         network: in eval mode; left as it is.
         images: what it takes.
     """
-    with _entered(network) as stack:
+    with modules_under_way(network) as stack:
         watch = _Watch(images, stack)
         with torch.no_grad(), watch:
             logits_of(network, images)
@@ -45,20 +49,30 @@ def find_merges(network: nn.Module, images: Tensor) -> list[Merge]:
 def merged_sentence(merges: Iterable[Merge]) -> str:
     """Where activations are joined, for a message; empty where nowhere."""
     places = [merge.place or "its forward" for merge in merges if merge.kind == "join"]
-    more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
-    return f" (they are joined in {', '.join(places[:_SHOWN])}{more})" if places else ""
+    return f" (they are joined in {first_few(places, _SHOWN)})" if places else ""
 
 
 @contextmanager
-def _entered(network: nn.Module) -> Generator[list[str]]:
-    """Inside, the list holds the names of the modules that are under way, the innermost last."""
+def modules_under_way(
+    network: nn.Module, before_change: Callable[[str], object] = lambda _: None
+) -> Generator[list[str]]:
+    """Inside, the list holds the names of the modules that are under way, the innermost last.
+
+    Args:
+        network: whose forward pass runs inside.
+        before_change: called with the innermost one whenever another one is about to be.
+    """
     stack: list[str] = [""]
 
     def enter(name: str) -> Callable[..., None]:
-        return lambda *_: stack.append(name)
+        def entered(*_: object) -> None:
+            before_change(stack[-1])
+            stack.append(name)
+
+        return entered
 
     def leave(*_: object) -> None:
-        stack.pop()
+        before_change(stack.pop())
 
     hooks: list[Any] = []
     for name, module in network.named_modules():
@@ -98,7 +112,7 @@ class _Watch(TorchFunctionMode):
     def _note(self, function: str, of_images: Sequence[Tensor]) -> None:
         if len(of_images) >= _TERMS and function in _JOINS:
             self.merges.append(Merge(self._stack[-1], "join"))
-        elif len(of_images) == _TERMS and function in _ADDITIONS and of_images[0].shape == of_images[1].shape:
+        elif len(of_images) == _TERMS and function in _SUMS and of_images[0].shape == of_images[1].shape:
             self.merges.append(Merge(self._stack[-1], "add"))
 
 

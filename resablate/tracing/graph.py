@@ -6,32 +6,39 @@ size of the images.
 
 from __future__ import annotations
 
-import copy
+import functools
 import inspect
+import linecache
 import operator
+import sys
 import traceback
-from collections.abc import Callable, Collection, Mapping
-from types import FunctionType
+from collections.abc import Callable, Collection, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType, FunctionType
 from typing import Any, cast, final
 
+import torch
 from torch import Tensor, fx, nn
-from torch.nn import functional
+from torch.fx.node import map_aggregate
+from torch.fx.proxy import TraceError
 
 from resablate.errors import ResablateError
+from resablate.tracing.rewriting import (
+    PLACE,
+    drop_assertions,
+    dropouts_as_layers,
+    out_of_place,
+    subtractions_as_additions,
+)
 
-PLACE = "place"
-"""In a node's `meta`: the module in whose own forward pass it is."""
 UNTRACED = "untraced"
 """In the graph's `meta`: name -> reason, of the modules that add and could not be traced."""
 _ROOT = "network"
 _OWN = (f"{nn.Module.__module__.partition('.')[0]}.", f"{__name__.partition('.')[0]}.")
 """What the names of modules of torch and of this package begin with."""
-_IN_PLACE_OPERATORS: Mapping[Callable[..., Any], Callable[..., Any]] = {
-    operator.iadd: operator.add,
-    operator.imul: operator.mul,
-    operator.isub: operator.sub,
-    operator.itruediv: operator.truediv,
-}
+_LAYERS = f"{nn.Module.__module__.rpartition('.')[0]}."
+"""And those of torch's own layers."""
 
 
 def trace(network: nn.Module, adding: Collection[str], images: Tensor) -> fx.GraphModule:
@@ -58,11 +65,12 @@ def trace(network: nn.Module, adding: Collection[str], images: Tensor) -> fx.Gra
             found = operator.attrgetter(str(node.target))(logits)
             node.target = str(node.target).removeprefix(f"{_ROOT}.")
             parts[node.target] = found
-    _drop_assertions(graph)
+    drop_assertions(graph)
     whole = fx.GraphModule(parts, graph)
     whole.meta[UNTRACED] = untraced
-    _dropouts_as_layers(whole)
-    _out_of_place(whole, originals=set(network.modules()))
+    dropouts_as_layers(whole)
+    out_of_place(whole, originals=set(network.modules()))
+    subtractions_as_additions(whole, adding)
     whole.graph.eliminate_dead_code()
     return whole
 
@@ -76,20 +84,86 @@ def _graph_of(logits: _Logits, adding: Collection[str], images: Tensor) -> tuple
     untraced: dict[str, str] = {}
     whole_functions: list[FunctionType] = []
     while True:
-        tracer = _Tracer(opened, adding, images, whole_functions)
+        tracer = _Tracer(opened, adding, images)
         try:
-            return tracer.trace(logits), untraced
+            with _unfused(), _called_whole(whole_functions):
+                return tracer.trace(logits), untraced
         except Exception as error:  # whatever a forward pass raises that is not made for tracing
             closed = tracer.failed_in
             function = None if closed in adding else _function_under_way(error)
             if function is not None and function not in whole_functions:
                 whole_functions.append(function)
                 continue
-            reason = f"{type(error).__name__}: {(str(error).splitlines() or ['none'])[0]}"
+            reason = _reason(error)
             if not closed:
-                raise ResablateError(f"its forward pass cannot be traced ({reason})") from None
+                raise ResablateError(f"its forward pass cannot be traced: {reason}") from None
             untraced |= {name: reason for name in adding if _within(name, closed)}
             opened = {name for name in opened if not _within(name, closed)}
+
+
+@contextmanager
+def _unfused() -> Generator[None]:
+    """Torch's transformer layers as they add, and not as the one function that they are where no gradient is asked."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
+
+
+@contextmanager
+def _called_whole(functions: Collection[FunctionType]) -> Generator[None]:
+    """Functions as one node each, in whatever module they are looked up; torch's own way leaves out `_private` ones."""
+    known = {id(function) for function in functions}
+    spaces = [getattr(module, "__dict__", {}) for module in list(sys.modules.values())] if known else []
+    places = [(space, name, value) for space in spaces for name, value in list(space.items()) if id(value) in known]
+    for space, name, function in places:
+        space[name] = _as_node(function)
+    try:
+        yield
+    finally:
+        for space, name, function in places:
+            space[name] = function
+
+
+def _as_node(function: FunctionType) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        found: list[fx.Proxy] = []
+
+        def keep(value: Any) -> None:
+            if isinstance(value, fx.Proxy):
+                found.append(value)
+
+        map_aggregate((args, kwargs), keep)
+        if not found:
+            return function(*args, **kwargs)
+        return found[0].tracer.create_proxy("call_function", function, args, kwargs)
+
+    return call
+
+
+def _reason(error: Exception) -> str:
+    """Why a forward pass cannot be traced, and the line where."""
+    frames = [frame for frame in traceback.walk_tb(error.__traceback__) if not _is_own(frame[0])]
+    where = ""
+    if frames:
+        frame, line = frames[-1]
+        path = frame.f_code.co_filename
+        source = linecache.getline(path, line).strip()
+        where = f" in line {line} of {Path(path).name}" + (f", `{source}`" if source else "")
+    if isinstance(error, TraceError):
+        return (
+            f"what it computes depends on the images' values or sizes{where}, while a chain of blocks computes the same"
+            " for all"
+        )
+    return f"{type(error).__name__}{where}: {(str(error).splitlines() or ['none'])[0]}"
+
+
+def _is_own(frame: FrameType) -> bool:
+    owner = f"{frame.f_globals.get('__name__')}."
+    return owner.startswith(_OWN) and not owner.startswith(_LAYERS)
 
 
 def _within(name: str, place: str) -> bool:
@@ -106,7 +180,7 @@ class _Logits(nn.Module):
 
     def forward(self, images: Tensor) -> Any:
         output: Any = self.network(images)
-        return output if isinstance(output, Tensor | fx.Proxy) else output.logits
+        return output if isinstance(output, Tensor | fx.Proxy) else output.logits  # looked at before
 
 
 @final
@@ -115,6 +189,12 @@ class _Typed(fx.Proxy):
 
     Where modules add, whatever is converted follows the type that it has when it runs.
     """
+
+    def __float__(self) -> float:
+        raise TraceError("the value of an activation")
+
+    def __int__(self) -> int:
+        raise TraceError("the value of an activation, or its size")
 
     @property
     def dtype(self) -> Any:
@@ -129,10 +209,8 @@ class _Typed(fx.Proxy):
 
 @final
 class _Tracer(fx.Tracer):
-    def __init__(
-        self, opened: Collection[str], adding: Collection[str], images: Tensor, functions: Collection[FunctionType]
-    ) -> None:
-        super().__init__(autowrap_functions=tuple(functions))
+    def __init__(self, opened: Collection[str], adding: Collection[str], images: Tensor) -> None:
+        super().__init__()
         self.images = images
         self._adding = adding
         self._opened = opened
@@ -176,13 +254,13 @@ class _Tracer(fx.Tracer):
 def _function_under_way(error: Exception) -> FunctionType | None:
     """The function, no method and of neither torch nor this package, that the innermost module called and that raised.
 
-    Where it calls others, the outermost.
+    Functions beside torch's layers count. Where it calls others, the outermost.
     """
     found: FunctionType | None = None
     for frame, _ in traceback.walk_tb(error.__traceback__):
         if frame.f_code is _Tracer.call_module.__code__:
             found = None
-        if found or f"{frame.f_globals.get('__name__')}.".startswith(_OWN):
+        if found or _is_own(frame):
             continue
         named = frame.f_globals.get(frame.f_code.co_name)
         if isinstance(named, FunctionType) and inspect.unwrap(named).__code__ is frame.f_code:
@@ -192,54 +270,3 @@ def _function_under_way(error: Exception) -> FunctionType | None:
 
 def _name_of(path: str) -> str:
     return path.removeprefix(_ROOT).removeprefix(".")
-
-
-def _drop_assertions(graph: fx.Graph) -> None:
-    for node in reversed(list(graph.nodes)):
-        if node.op == "call_function" and getattr(node.target, "__name__", "") in ("_assert", "_check"):
-            graph.erase_node(node)
-
-
-def _dropouts_as_layers(whole: fx.GraphModule) -> None:
-    """Dropout that follows the mode: the function was told the mode of the network while it was traced."""
-    for count, node in enumerate(whole.graph.nodes):
-        if node.op == "call_function" and node.target is functional.dropout:
-            chance: Any = node.kwargs.get("p", node.args[1] if len(node.args) > 1 else 0.5)
-            name = f"dropout_{count}"
-            whole.add_module(name, nn.Dropout(chance).eval())
-            node.op, node.target, node.args, node.kwargs = "call_module", name, node.args[:1], {}
-
-
-def _out_of_place(whole: fx.GraphModule, *, originals: Collection[nn.Module]) -> None:
-    """What changes a tensor gives a new one instead, which whoever used the old one later uses."""
-    for node in list(whole.graph.nodes):
-        if not node.args or not isinstance(node.args[0], fx.Node) or not _made_pure(whole, node, originals):
-            continue
-        changed, seen = node.args[0], False
-        for later in whole.graph.nodes:
-            if seen:
-                later.replace_input_with(changed, node)
-            seen = seen or later is node
-    whole.recompile()
-
-
-def _made_pure(whole: fx.GraphModule, node: fx.Node, originals: Collection[nn.Module]) -> bool:
-    """Whether `node` acted in place; it does not any more."""
-    if node.op == "call_function" and callable(node.target) and node.target in _IN_PLACE_OPERATORS:
-        node.target = _IN_PLACE_OPERATORS[node.target]
-    elif node.op == "call_function" and node.kwargs.get("inplace"):
-        node.kwargs = {**node.kwargs, "inplace": False}
-    elif node.op == "call_function" and node.target is functional.relu_:
-        node.target = functional.relu
-    elif node.op == "call_method" and str(node.target).endswith("_") and not str(node.target).endswith("__"):
-        node.target = str(node.target).rstrip("_")
-    elif node.op == "call_module" and getattr(module := whole.get_submodule(str(node.target)), "inplace", False):
-        parent, _, name = str(node.target).rpartition(".")
-        if whole.get_submodule(parent) in originals:  # it is called whole elsewhere
-            return False
-        copied = copy.copy(module)
-        vars(copied)["inplace"] = False
-        setattr(whole.get_submodule(parent), name, copied)
-    else:
-        return False
-    return True

@@ -10,7 +10,7 @@ from torch import fx, nn
 from torch.nn import functional
 
 from resablate.errors import ResablateError
-from resablate.tracing.graph import PLACE
+from resablate.tracing.rewriting import PLACE
 from resablate.tracing.values import Values
 
 
@@ -84,18 +84,20 @@ class Pieces:
 
     def _comes_from_outside(self, node: fx.Node, inside: set[fx.Node], start: fx.Node) -> bool:
         """Whether `node` is a size, of a tensor that is not in the piece."""
-        if not self._values.depends(node):
+        if not self._values.depends(node) or self._values.is_made_of_sizes(node):
             return False
         if node in self._values.of_images:
             return node not in inside and node is not start
         return any(self._comes_from_outside(used, inside, start) for used in node.all_input_nodes)
 
     def _outside(self, graph: fx.Graph, entered: fx.Node, node: fx.Node, start: fx.Node) -> Any:
-        """A size from elsewhere: the number of images, or what it is whatever their number."""
+        """A size from elsewhere: the number of images, or what it is whatever their number; or the type of all."""
         if node in self._values.of_images:
             raise ResablateError(
                 f"{node.meta[PLACE] or 'its forward'} uses an activation of another block ({node.name})"
             )
+        if node.target is getattr and node.args[1] in ("dtype", "device"):
+            return graph.call_function(getattr, (entered, node.args[1]))
         shape = self._values.shape(start)
         batch: Any = None
 

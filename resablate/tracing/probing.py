@@ -9,18 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from resablate.errors import ResablateError
+from resablate.tracing.outputs import logits_in
 
 _SIDES = (32, 64, 224, 28)
 """In pixels. Small ones first, which take little time; a network that takes one size alone is often of the later."""
 _DECLARED_BY = ("img_size", "image_size", "input_size")
 _LARGEST_SIDE = 1024
 _IMAGES = 2
-
-
-def logits_of(network: nn.Module, images: Tensor) -> Tensor:
-    """What `network` gives for `images`: its output, or the `logits` of it."""
-    output: Any = network(images)
-    return output if isinstance(output, Tensor) else output.logits
 
 
 def probe_images(network: nn.Module) -> Tensor:
@@ -30,7 +25,7 @@ def probe_images(network: nn.Module) -> Tensor:
         network: in eval mode.
 
     Raises:
-        ResablateError: if it takes none of the sizes that it declares or that are common.
+        ResablateError: if it takes none of the sizes that it declares or that are common, or gives no logits.
     """
     example = next((p for p in network.parameters() if p.is_floating_point()), torch.empty(0))
     channels = _channels(network)
@@ -41,10 +36,11 @@ def probe_images(network: nn.Module) -> Tensor:
         images = noise.to(example.device, example.dtype)
         try:
             with torch.no_grad():
-                logits_of(network, images)
+                output: object = network(images)
         except Exception as error:  # whatever a network raises for images that it does not take
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             continue
+        logits_in(output, name=type(network).__name__)
         return images
     tried = ", ".join(f"{height}x{width}" for height, width in sizes)
     raise ResablateError(

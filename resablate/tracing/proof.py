@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from resablate.errors import ResablateError
+from resablate.errors import ResablateError, first_few
 from resablate.model.block import Block
 from resablate.model.modes import evaluation_mode
 from resablate.model.network import ResidualNetwork
 from resablate.model.route import Route
-from resablate.tracing.probing import logits_of
+from resablate.tracing.outputs import logits_of
 
 _WITHIN = 1e-12
 """Of the largest: gradients in double precision whose parts are added in another order."""
@@ -76,10 +76,7 @@ def _check_whole(network: nn.Module, adapted: ResidualNetwork) -> None:
     name = type(network).__name__
     kept = {id(parameter) for parameter in adapted.parameters()}
     if left := [place for place, parameter in network.named_parameters() if id(parameter) not in kept]:
-        more = f" and {len(left) - 3} more" if len(left) > 3 else ""  # noqa: PLR2004
-        raise ResablateError(
-            f"{name}: has no place for {', '.join(left[:3])}{more}: its forward pass does not use them"
-        )
+        raise ResablateError(f"{name}: has no place for {first_few(left, 3)}: its forward pass does not use them")
     used = set(adapted.modules())
     for place, module in network.named_modules():
         if module not in used and any(getattr(module, hooks) for hooks in _HOOKS):
@@ -93,7 +90,17 @@ def _check_logits(network: nn.Module, adapted: ResidualNetwork, images: Tensor) 
         expected, found = logits_of(network, images), adapted(images)
     if torch.equal(expected, found):
         return
+    if torch.backends.mha.get_fastpath_enabled() and (fused := _fused_layers(network)):
+        raise ResablateError(
+            f"{type(network).__name__}: in eval mode torch computes a TransformerEncoderLayer as one fused function, in"
+            f" which nothing is added that could be taken apart ({first_few(fused, 3)}); turn that off,"
+            " torch.backends.mha.set_fastpath_enabled(False), and adapt again"
+        )
     raise ResablateError(f"{type(network).__name__}: {_first_difference(network, adapted, images)}")
+
+
+def _fused_layers(network: nn.Module) -> list[str]:
+    return [name for name, module in network.named_modules() if isinstance(module, nn.TransformerEncoderLayer)]
 
 
 def _first_difference(network: nn.Module, adapted: ResidualNetwork, images: Tensor) -> str:

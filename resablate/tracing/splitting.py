@@ -14,8 +14,9 @@ from torch import Tensor, fx, nn
 from resablate.errors import ResablateError
 from resablate.model.network import ResidualNetwork
 from resablate.tracing.adapted_block import AdaptedBlock
-from resablate.tracing.graph import PLACE, UNTRACED
+from resablate.tracing.graph import UNTRACED
 from resablate.tracing.pieces import Pieces
+from resablate.tracing.rewriting import PLACE
 from resablate.tracing.values import Values
 
 _ADDITIONS = (operator.add, torch.add, "add")
@@ -114,7 +115,7 @@ def _addition_between(whole: fx.GraphModule, values: Values, start: fx.Node, sto
                 f" {_at(stop)}"
             )
         for place, reason in _untraced(whole, inside):
-            raise ResablateError(f"{place} adds activations in a way that cannot be traced ({reason})")
+            raise ResablateError(f"{place} adds activations in a way that cannot be traced: {reason}")
         return None
     if any(start in (_sides(values, side) or ()) for side in sides):
         raise ResablateError(f"{_at(stop)} adds more than two activations one after another: carried + (one + another)")

@@ -34,11 +34,19 @@ class Values:
         for node in self.order:
             if any(used in self._depends for used in node.all_input_nodes):
                 self._depends.add(node)
-        self.of_images = {node for node in self._depends if _holds_tensor(self._seen[0][node])}
+        # A tensor that is made of their size alone, as angles of positions are, is none.
+        self.of_images: set[fx.Node] = {self.images}
+        for node in self.order:
+            if _holds_tensor(self._seen[0][node]) and any(used in self.of_images for used in node.all_input_nodes):
+                self.of_images.add(node)
 
     def depends(self, node: fx.Node) -> bool:
         """Whether `node` comes of the images: an activation, or their number or size."""
         return node in self._depends
+
+    def is_made_of_sizes(self, node: fx.Node) -> bool:
+        """Whether `node` is a tensor, or several, that come of the images' number or size alone."""
+        return node not in self.of_images and _holds_tensor(self._seen[0][node])
 
     def is_tensor(self, node: fx.Node) -> bool:
         """Whether `node` is one tensor."""

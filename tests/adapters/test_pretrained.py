@@ -120,11 +120,24 @@ FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "nothing": (lambda path: torch.save({}, path), "not a state dict, .*; got dict$"),
     "no-head": (
         lambda path: torch.save(nn.Linear(2, 2).state_dict(), path),
-        "not the weights of torchvision:resnet18: there is no fc.weight among weight, bias$",
+        r"not the weights of torchvision:resnet18: 0 of its 102 tensors are there in their shape\n"
+        r"  missing, 102: conv1\.weight, .* and 97 more\n  not in the network, 2: weight, bias$",
+    ),
+    "another-head": (
+        lambda path: torch.save(
+            {name.replace("fc.", "classifier."): value for name, value in trained().state_dict().items()}, path
+        ),
+        r"resnet18: 100 of its 102 tensors are there in their shape\n"
+        r"  missing, 2: fc\.weight, fc\.bias\n  not in the network, 2: classifier\.weight, classifier\.bias$",
+    ),
+    "another-architecture": (
+        lambda path: torch.save(pretrained_builder("akamaster:resnet20")(num_classes=10).state_dict(), path),
+        r"resnet18: 0 of its 102 tensors are there in their shape\n  missing, \d+: .* more\n"
+        r"  not in the network, \d+: layer1\.2\.conv1\.weight, .* more\n  shapes that do not fit, \d+: conv1\.weight",
     ),
     "deeper": (
         lambda path: torch.save(trained("resnet34").state_dict(), path),
-        r"not the weights of torchvision:resnet18\n  not in the network, \d+: layer1.2.conv1.weight, .* more$",
+        r"resnet18: 102 of its 102 tensors .*\n  not in the network, \d+: layer1.2.conv1.weight, .* more$",
     ),
     "wider": (
         lambda path: torch.save(trained("resnet50").state_dict(), path),
@@ -132,7 +145,7 @@ FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "half": (
         lambda path: torch.save({k: v for k, v in trained().state_dict().items() if "layer4" not in k}, path),
-        r"not the weights of torchvision:resnet18\n  missing, 25: layer4\.0\.conv1\.weight, .* and \d+ more$",
+        r"resnet18: 77 of its 102 tensors .*\n  missing, 25: layer4\.0\.conv1\.weight, .* and \d+ more$",
     ),
 }
 

@@ -52,6 +52,7 @@ SEED = {
     "training/pack.py": "the generators of each member of a pack",
     "training/determinism.py": "makes the generators",
     "model/member_draws.py": "a state of torch's generators for each member of a pack",
+    "tracing/randomness.py": "other draws of a network that should make none",
     "pack_size.py": "a network of its own for each member of a pack that is timed",
     "datasets/images.py": "the view of an image, by the seed of the epoch",
     "datasets/streaming.py": "the same, in the processes that decode",

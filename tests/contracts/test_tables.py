@@ -49,6 +49,8 @@ def test_a_description_of_every_row(table: str) -> None:
     for row in rows:
         assert len(row.text) >= 8, f"{row.name} is not described"
         assert "\n" not in row.text
+    texts = [row.text for row in rows]
+    assert len(set(texts)) == len(texts), "a text of the row's own, not of what a row is"
 
 
 def test_fields_are_described_with_their_defaults() -> None:

@@ -189,3 +189,117 @@ def test_what_is_zero_before_training_hides_nothing() -> None:
     wrong.chain[0].branch = nn.Sequential(wrong.chain[0].get_submodule("branch"), _Off())
     with pytest.raises(ResablateError, match="layer: gives something else"):
         prove(theirs, wrong, images)
+
+
+class _Minus(_Layer):
+    def forward(self, x: Tensor) -> Tensor:
+        return x - self.norm(self.conv(x))
+
+
+class _MinusCarried(_Layer):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.conv(x)).sub_(x)
+
+
+@pytest.mark.parametrize("kind", [_Minus, _MinusCarried])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_what_is_subtracted_is_added_with_the_other_sign(kind: type[nn.Module], dtype: torch.dtype) -> None:
+    theirs = _network(kind)
+    ours = adapt(theirs).to(dtype)
+    images = torch.randn(2, 3, 16, 16, dtype=dtype)
+    with torch.no_grad():
+        assert torch.equal(ours(images), theirs(images))
+        x = torch.randn(2, 4, 8, 8, dtype=dtype)
+        sides = ours.chain[0].sides(x)
+        assert torch.equal(sides.carried, x if kind is _Minus else -x)
+        assert torch.equal(sides.carried + sides.added, theirs.get_submodule("layer")(x))
+
+
+def _sign(x: Tensor) -> Tensor:
+    """Cannot be traced, and has a name that torch's own tracer would not call whole."""
+    return x if x.shape[0] > 0 else -x
+
+
+class _Helped(nn.Module):
+    """Calls a private function of its module, where nothing is added."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = _PlainAdd()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(_sign(x))
+
+
+def test_private_functions_are_called_whole() -> None:
+    theirs = _network(_Helped)
+    images = torch.randn(2, 3, 16, 16)
+    with torch.no_grad():
+        assert torch.equal(adapt(theirs)(images), theirs(images))
+    assert not hasattr(_sign, "__wrapped__"), "and are as they were"
+
+
+class _Angles(_Layer):
+    """A tensor that is made of the size alone, once, and used by two blocks; as EVA's angles of positions."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        angles = torch.linspace(0, 1, x.shape[3], dtype=x.dtype)
+        x = x + self.norm(self.conv(x * angles))
+        return x + self.conv(x + angles).relu()
+
+
+def test_a_tensor_made_of_sizes_is_no_activation() -> None:
+    theirs = _network(_Angles)
+    ours = adapt(theirs)
+    assert len(ours.chain) == 2
+    images = torch.randn(3, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(ours(images), theirs(images))
+
+
+class _Encoder(nn.Module):
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True, **keywords)
+        self.patches = nn.Conv2d(3, 16, 8, 8)
+        self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+        self.head = nn.Linear(16, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.encoder(self.patches(images).flatten(2).transpose(1, 2)).mean(1))
+
+
+@pytest.fixture
+def unfused() -> Any:
+    torch.backends.mha.set_fastpath_enabled(False)
+    yield
+    torch.backends.mha.set_fastpath_enabled(True)
+
+
+@pytest.mark.parametrize("norm_first", [True, False], ids=["before", "behind"])
+def test_torch_s_transformer_layers_are_two_blocks_each(unfused: None, norm_first: bool) -> None:
+    torch.manual_seed(0)
+    theirs = _Encoder(norm_first=norm_first, activation="gelu").eval()
+    ours = adapt(theirs)
+    assert len(ours.chain) == 4
+    images = torch.randn(3, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(ours(images), theirs(images))
+        x = torch.randn(2, 16, 16)
+        if norm_first:
+            assert torch.equal(ours.chain[0].bypass(x), x)
+    assert not torch.backends.mha.get_fastpath_enabled(), "the switch is as it was"
+
+
+def test_a_fused_layer_is_refused_with_the_switch_that_parts_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On some processors the fused function gives the same bits; here it gives others."""
+    fused = torch._transformer_encoder_layer_fwd
+    monkeypatch.setattr(torch, "_transformer_encoder_layer_fwd", lambda *given: 1.001 * fused(*given))
+    torch.manual_seed(0)
+    with pytest.raises(
+        ResablateError,
+        match=r"^_Encoder: in eval mode torch .* \(encoder\.layers\.0, encoder\.layers\.1\); turn that off,"
+        r" torch\.backends\.mha\.set_fastpath_enabled\(False\), and adapt again$",
+    ):
+        adapt(_Encoder(norm_first=True).eval())
+    assert torch.backends.mha.get_fastpath_enabled()
