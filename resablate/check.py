@@ -196,6 +196,8 @@ def _build_problems(spec: TrainSpec) -> list[str]:
     unusual = spec.norm != Component("batch") or spec.network.values.get("cardinality", 1) != 1
     if unusual and (refused := why_refused(NetworkShape.of(spec))):
         return [f"network: {refused}"]
+    if (kernels := spec.network.values.get("convolution", "plain")) != "plain" and not _regularizes_nothing(spec):
+        return [f"regularizer: {spec.regularizer.name} acts on plain kernels, but network.convolution is {kernels}"]
     if spec.block_sampling.name == "all":
         return []
     try:

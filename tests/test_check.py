@@ -209,6 +209,10 @@ def schedule(spec: TrainSpec) -> Callable[[int, int], float]:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
+        (
+            {"regularizer": "spectral_penalty", "network": {"name": "resnet", "convolution": "standardized"}},
+            "^regularizer: spectral_penalty acts on plain kernels, but network.convolution is standardized$",
+        ),
         ({"shortcut": "idenity"}, r"^unknown shortcut 'idenity'; did you mean 'identity'.*\? \(known: identity, "),
         ({"shortcut": "gate"}, "did you mean 'exclusive_gate' or 'shortcut_only_gate'"),
         ({"ordering": "preact"}, "^unknown ordering 'preact'"),

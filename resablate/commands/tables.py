@@ -17,6 +17,7 @@ from resablate.figures import FIGURES, Picture
 from resablate.model import (
     BLOCKS,
     BOTTLENECK_STRIDES,
+    CONVOLUTIONS,
     PROJECTIONS,
     STAGE_PREACTIVATIONS,
     STEMS,
@@ -48,6 +49,7 @@ TABLES: Mapping[str, Registry[Any]] = {
         STEMS,
         PROJECTIONS,
         BOTTLENECK_STRIDES,
+        CONVOLUTIONS,
         NORMALIZATIONS,
         CROP_FILLS,
         WARM_UPS,

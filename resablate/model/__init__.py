@@ -9,6 +9,7 @@ from resablate.model.building import NETWORKS as NETWORKS
 from resablate.model.building import ComponentLike as ComponentLike
 from resablate.model.building import NetworkKind as NetworkKind
 from resablate.model.building import build_network as build_network
+from resablate.model.convolutions import CONVOLUTIONS as CONVOLUTIONS
 from resablate.model.cost import NetworkCost as NetworkCost
 from resablate.model.cost import count_multiply_adds as count_multiply_adds
 from resablate.model.cost import count_parameters as count_parameters

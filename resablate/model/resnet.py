@@ -4,8 +4,10 @@ from typing import Annotated
 
 import torch
 from annotated_types import Ge, Interval
+from torch import nn
 
 from resablate.component import Component
+from resablate.model.convolutions import CONVOLUTIONS, put_convolutions
 from resablate.model.initialization import initialize
 from resablate.model.layers import Convolution, layers
 from resablate.model.network import ResidualNetwork, pooling_head
@@ -67,6 +69,7 @@ def build_resnet(
     cardinality: Annotated[int, Ge(1)] = 1,
     branch_dropout: Annotated[float, Interval(ge=0, lt=1)] = 0.0,
     convolution_bias: bool = False,
+    convolution: Annotated[str, CONVOLUTIONS] = "plain",
 ) -> ResidualNetwork:
     """A residual network of some stages with a 3x3 convolution before them.
 
@@ -97,6 +100,7 @@ def build_resnet(
         cardinality: groups of the 3x3 convolutions of bottlenecks (ResNeXt); `width` counts the channels of all.
         branch_dropout: part of the values set to zero before the last convolution of a branch, while training.
         convolution_bias: whether convolutions have biases, which are 0 at the start.
+        convolution: what convolutions do with their kernels: a row of CONVOLUTIONS.
 
     Raises:
         UnknownName: for a name that is in no table.
@@ -133,12 +137,18 @@ def build_resnet(
             counts=[count] * stages,
         )
         channels = width * 2 ** (stages - 1) * BLOCKS[block].expansion
-        words = "conv" if plan.stem == "raw" or (bare and order.preactivation) else "conv bn relu"
-        first = Convolution(3, stem_width, bias=convolution_bias)
         network = ResidualNetwork(
-            stem=layers(words, in_channels=in_channels, convolutions=[first]),
+            stem=_stem(plan, in_channels, stem_width),
             blocks=blocks,
             head=pooling_head(channels, num_classes, layers(order.preactivation, in_channels=channels)),
         )
     initialize(network, initialization, generator)
+    put_convolutions(network, convolution)
     return network
+
+
+def _stem(plan: StagePlan, in_channels: int, out_channels: int) -> nn.Sequential:
+    """The first convolution, and what follows it."""
+    alone = plan.stem == "raw" or (plan.transition == "bare" and plan.ordering.preactivation)
+    first = Convolution(3, out_channels, bias=plan.convolution_bias)
+    return layers("conv" if alone else "conv bn relu", in_channels=in_channels, convolutions=[first])

@@ -13,8 +13,8 @@ class NormalizerFree(Shortcut):
 
     Beta is 1 behind the stem and grows by alpha^2 with each block: beta^2 = 1 + n alpha^2. A block that changes
     dimensions carries x / beta, so that the count begins anew. For networks without a norm and pre-activated ones,
-    whose branches keep the variance as He initialization does; weights are not standardized here, as they are in the
-    paper.
+    whose branches keep the variance: as He initialization does at the start, and in the paper at every step, where
+    `network.convolution` is `standardized`.
 
     Args:
         in_channels: channels of x.

@@ -111,6 +111,7 @@ def test_the_arguments_of_the_networks() -> None:
             "cardinality": 1,
             "branch_dropout": 0.0,
             "convolution_bias": False,
+            "convolution": "plain",
         },
         "imagenet_resnet": {"transition": "projection", "bottleneck_stride": "middle"},
         "vgg": {"batch_norm": True},
