@@ -157,7 +157,11 @@ def _worst_over_epochs(answers: Answers, *, changing: bool, largest: bool) -> fl
 
 NORM_EPOCHS = [0, 1, 2, 4]
 MEAN_LOG_RATIO = table_measure(
-    "mean l of ordinary blocks", "1", "norm_preservation", _mean_log_ratio, possible=POSITIVE
+    "change of the gradient's norm over a block, mean |ln r| of ordinary blocks",
+    "1",
+    "norm_preservation",
+    _mean_log_ratio,
+    possible=POSITIVE,
 )
 LN_MEAN_LOG_RATIO = table_measure("ln of mean l", "1", "norm_preservation", lambda a: _ln(_mean_log_ratio(a)))
 LN_LARGEST_LOG_RATIO = table_measure(

@@ -43,27 +43,29 @@ def _missing(answer: Answer, trained: Sequence[Params]) -> str:
         return TO_COME
     if answer.verdict is Verdict.UNDECIDED:
         return LEARNING if answer.judgement.cannot_decide else SEEDS
-    if lacking := _lacking_fields(answer.claim, trained):
-        return _training(lacking)
+    if heading := _lacking_trainings(answer.claim, trained):
+        return heading
     asked = any(f"{name} of " in answer.missing or name == answer.missing for name in answer.claim.questions)
     return QUESTIONS if asked else EQUAL
 
 
-def _lacking_fields(claim: Claim, trained: Sequence[Params]) -> Mapping[str, object]:
-    """Fields that a claim's trainings have and none that there is; empty where each of its arms is there."""
+def _lacking_trainings(claim: Claim, trained: Sequence[Params]) -> str:
+    """Which trainings a claim lacks, by their fields; empty where each of its arms is there."""
     here = trained
     for name, condition in sorted(claim.where.items(), key=lambda item: item[0] not in _IMAGENET):
         here = [params for params in here if matches(params, {name: condition})]
         if not here:
-            return {name: condition}
+            return _training({name: condition})
     absent = [arm for arm in claim.rule.arms if not any(arm.holds(params) for params in here)]
-    return _different(absent[0], here) if absent else {}
+    if not absent:
+        return ""
+    different = _different(absent[0], here)
+    return _training(different) if different else f"trainings with {absent[0].name}"
 
 
 def _different(arm: Arm, here: Sequence[Params]) -> Mapping[str, object]:
     """The fields of an arm that no training has."""
-    fields = {name: value for name, value in arm.fields.items() if not any(matches(p, {name: value}) for p in here)}
-    return fields or arm.fields
+    return {name: value for name, value in arm.fields.items() if not any(matches(p, {name: value}) for p in here)}
 
 
 def _training(fields: Mapping[str, object]) -> str:
@@ -76,4 +78,4 @@ def _training(fields: Mapping[str, object]) -> str:
     if depth is not None:
         return "networks of other depths"
     names = dict.fromkeys(name.partition(".")[0].replace("_", " ") for name in fields)
-    return f"trainings with another {' or '.join(names)}" if names else "other trainings"
+    return f"trainings with another {' or '.join(names)}"

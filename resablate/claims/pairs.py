@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from resablate.claims.arms import listed
 from resablate.claims.claim import Part, untested
 from resablate.claims.measures import Measure, Unit
 from resablate.claims.trials import ClaimCell, Measured
@@ -135,7 +136,7 @@ def margin_note(part: Part) -> str:
     if not math.isfinite(half) or half <= part.margin:
         return ""
     return (
-        f"the interval of 90 % of {'/'.join(map(str, estimate.seeds))} trainings, by which equivalence is told, is"
+        f"the interval of 90 % of {listed(list(map(str, estimate.seeds)))} trainings, by which equivalence is told, is"
         f" ± {amount(half, part.unit)}: too wide to show it within {amount(part.margin, part.unit)}"
     )
 

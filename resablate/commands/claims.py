@@ -121,10 +121,8 @@ def _decide(names: Sequence[str], *, as_json: bool, tracking_uri: str | None) ->
         out.print(shown, markup=False)
     if untested := len(published) - len(compared):
         _print(f"not tested: {untested} published claims (resablate claims lists them with what each needs)")
-    _print(
-        f"one level of {100 * LEVEL:g} % for all {found.tested} comparisons and claims tested together (Holm);"
-        f" {len(results)} trials of {', '.join(names)}"
-    )
+    shared = f"one level of {100 * LEVEL:g} % for all {found.tested} comparisons and claims tested together (Holm); "
+    _print(f"{shared if found.tested else ''}{len(results)} trials of {', '.join(names)}")
 
 
 def _print_own(found: Answers) -> None:
