@@ -67,7 +67,7 @@ lint: $(VENV)/.installed-dev
 
 test: lint
 	@echo "--- pytest"
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 # Torch and oneDNN choose their kernels by the processor's instructions; these are what a laptop and an old server have.
 # What takes long and does not depend on them is left out: compiled code, which is made for the processor that it runs

@@ -1,5 +1,6 @@
 """What every test starts from: a clean environment, one thread, and the markers' rules."""
 
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ import torch
 from hypothesis import settings
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "firefox")
+# Folders of tests that start real servers, clusters and browsers.
+_WITH_PROCESSES = ("e2e", "faults", "scheduling", "plugins", "tracking")
 _FOREIGN = ("MLFLOW_", "RESABLATE_")
 
 # Derandomized: a run depends on the code alone. No database: nothing is left in the checkout.
@@ -47,3 +50,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker, reason in missing.items():
             if reason and item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
+    items.sort(key=_begins_late)
+
+
+def _begins_late(item: pytest.Item) -> bool:
+    """Whether a test may begin late: what starts processes takes long and would keep one worker busy at the end."""
+    return Path(item.path).relative_to(Path(__file__).parent).parts[0] not in _WITH_PROCESSES
+
+
+def pytest_collection_finish() -> None:
+    """What stands until the end is not searched for garbage again and again: modules, and thousands of tests."""
+    gc.collect()
+    gc.freeze()

@@ -42,6 +42,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return set_times
 
 
+@pytest.mark.slow
 def test_steps_are_timed() -> None:
     """On any processor small networks gain: their kernels take less than the calls."""
     times = pack_times(spec(), 4, device=CPU)

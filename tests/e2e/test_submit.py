@@ -121,6 +121,7 @@ def test_a_program_follows_a_job_to_its_end(cluster: Cluster, tmp_path: Path) ->
     assert told.job != record.job
 
 
+@pytest.mark.slow
 def test_without_the_token_nothing_is_submitted(cluster: Cluster, tmp_path: Path) -> None:
     folder = checkout(tmp_path, tiny_sweep({"seed": [8]}, name="refused"))
     none = cluster.resablate("submit", "sweeps/refused.yaml", folder=folder, RAY_AUTH_TOKEN="")

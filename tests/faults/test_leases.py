@@ -119,6 +119,7 @@ def test_two_sweeps_that_share_trials_train_each_once(make_driver: MakeDriver, u
     is_filed_once(uri, {spec.key for spec in second.plan.trials}, epochs=epochs)
 
 
+@pytest.mark.slow
 def test_a_second_submitter_of_a_search_is_refused_and_disturbs_nothing(
     make_driver: MakeDriver, uri: str, tmp_path: Path
 ) -> None:

@@ -5,6 +5,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from resablate.model import build_network, count_parameters
 
 FIELDS = {"depth": 1001, "block": "bottleneck", "ordering": "full_preactivation", "transition": "projection"}
@@ -34,6 +36,7 @@ def test_it_is_built_in_seconds() -> None:
     assert count_parameters(network) == 10_327_706
 
 
+@pytest.mark.slow
 def test_a_step_of_eight_images_fits_into_six_gigabytes() -> None:
     """The peak of a process of its own: torch, the network, its momentum, and what the backward pass keeps."""
     root = Path(__file__).parents[2]

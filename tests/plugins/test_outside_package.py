@@ -9,6 +9,8 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"```(?:python|toml|yaml)\n# ([^\n]+)\n(.*?)```", re.DOTALL)
 ROWS = {"rezero": "shortcuts", "weight_norm": "analyses", "rmsprop": "optimizers", "stripes": "datasets"}
@@ -122,6 +124,7 @@ def test_a_change_of_its_source_is_noticed(tmp_path: Path) -> None:
     assert set(asked) == {(1, 3)}, "the test stays, both questions of weight_norm are new"
 
 
+@pytest.mark.slow
 def test_it_changes_nothing_that_does_not_name_it(tmp_path: Path) -> None:
     build_package(tmp_path)
     code = (

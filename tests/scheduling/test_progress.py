@@ -167,6 +167,7 @@ def seconds_of_events(count: int, *, terminal: bool) -> float:
 
 
 @pytest.mark.parametrize("terminal", [False, True])
+@pytest.mark.slow
 def test_an_event_takes_no_longer_with_a_hundred_times_the_trials(terminal: bool) -> None:
     """Ten times leave room for caches and a busy machine; a look at every trial would make it a hundred and more."""
     few = min(seconds_of_events(1001, terminal=terminal) for _ in range(3))

@@ -189,6 +189,7 @@ def test_ray_gives_the_numbers_of_inline_and_a_second_run_nothing(
     assert again.outcome.wall_seconds < 10
 
 
+@pytest.mark.slow
 def test_what_befalls_one_trial_leaves_the_others_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One process is killed once, one as often as it is begun, and one trial does not find its data."""
     for module in (ray_tune, ray_driver):

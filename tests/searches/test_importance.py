@@ -35,6 +35,7 @@ def test_two_axes_share_by_their_variances() -> None:
     assert shares["batch_size"] < 0.03
 
 
+@pytest.mark.slow
 def test_cases_are_one_axis() -> None:
     cases = [{"network": "resnet", "depth": 20}, {"network": "vgg", "depth": 15}]
     sweep = parse_sweep({**make_sweep().model_dump(mode="json"), "cases": cases})

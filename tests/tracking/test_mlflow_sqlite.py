@@ -66,6 +66,7 @@ def check(found: list[TrialRun]) -> None:
     assert {len(run.unmeasured) for run in found} == {0, 900}
 
 
+@pytest.mark.slow
 def test_a_server_tells_the_same_trials_as_its_file(tmp_path: Path) -> None:
     folder = tmp_path / "server"
     folder.mkdir()

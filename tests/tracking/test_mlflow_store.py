@@ -81,6 +81,7 @@ tracker.end_sweep("finished")
 """
 
 
+@pytest.mark.slow
 def test_processes_may_make_one_database_at_once_and_say_nothing(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

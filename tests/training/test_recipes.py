@@ -193,7 +193,13 @@ def test_recipes_of_released_code_can_be_asked_for(name: str) -> None:
     check_recipe(check_trial(TrainSpec.parse(fields)), recipe)
 
 
-@pytest.mark.parametrize("sweep", ["he_table1", "procrustes_resnet166", "veit_stochastic_depth"])
+@pytest.mark.parametrize(
+    "sweep",
+    [
+        "he_table1",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("procrustes_resnet166", "veit_stochastic_depth")),
+    ],
+)
 def test_the_optimizer_has_these_rates_before_and_at_every_corner(sweep: str) -> None:
     """One sweep for each set of corners; one between two epochs is the first step of the second."""
     (recipe,) = OF_SWEEPS[sweep].values()
