@@ -1,33 +1,94 @@
 """The reports of real studies that are kept in the repository: each is what today's code writes of its results.
 
-`python -m tests.committed_reports` writes them again from their `results.jsonl`.
+`python -m tests.committed_reports` writes them again from their `results.jsonl`, and the table of all that they say
+in reports/README.md.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from resablate.report import write_report
+from resablate.claims import CLAIMS
+from resablate.claims.answer import Answer
+from resablate.claims.answering import answer_sweeps
+from resablate.report import RESULTS, write_report
 from resablate.result import TrialResult
-from resablate.storage.locations import RESULTS
+from resablate.statistics import Verdict
 from resablate.sweep import load_sweep
 
 ROOT = Path(__file__).parents[1]
-NAMES = ("fashion_mnist", "fashion_mnist_regularizers", "sv_strength_search")
+NAMES = ("fashion_mnist", "fashion_mnist_regularizers", "precision", "sv_strength_search")
+OPEN = {Verdict.UNDECIDED, Verdict.NOT_TESTED}
+BEGIN, END = "<!-- what the kept studies say -->", "<!-- end -->"
+
+
+def kept_results(name: str) -> list[TrialResult]:
+    """The lines of a kept report."""
+    lines = (ROOT / "reports" / name / RESULTS).read_text(encoding="utf-8").splitlines()
+    return [TrialResult.from_json(line) for line in lines]
 
 
 def write_again(name: str, folder: Path) -> Path:
     """The report of the kept results in a folder of that name below `folder`; returns its page."""
-    lines = (ROOT / "reports" / name / RESULTS).read_text(encoding="utf-8").splitlines()
-    command = f"resablate sweep sweeps/{name}.yaml\nresablate report {name}"
     return write_report(
-        [TrialResult.from_json(line) for line in lines],
+        kept_results(name),
         sweep=load_sweep(ROOT / "sweeps" / f"{name}.yaml"),
-        command=command,
+        command=f"resablate sweep sweeps/{name}.yaml\nresablate report {name}",
         folder=folder / name,
     )
+
+
+def table() -> str:
+    """What the kept studies say: a line for each claim and comparison that one of them tests, and what none does."""
+    answers = {name: list(_answers(name)) for name in NAMES}
+    order = list(CLAIMS)
+    published = [(name, answer) for name in NAMES for answer in answers[name] if not answer.claim.own]
+    published.sort(key=lambda row: order.index(row[1].claim.id))
+    tested = {answer.claim.id for _, answer in published}
+    untested = [name for name in CLAIMS if name not in tested]
+    own = {name: [answer for answer in answers[name] if answer.claim.own] for name in NAMES}
+    decided = [(name, answer) for name in NAMES for answer in own[name] if answer.verdict not in OPEN]
+    counts = [
+        f"[{name}]({name}/index.md) {sum(row[0] == name for row in decided)} of {len(own[name])}" for name in NAMES
+    ]
+    return "\n".join(
+        [
+            *_rows("Published claim", published),
+            "",
+            f"{len(tested)} of {len(CLAIMS)} claims are tested; not: {', '.join(untested)}.",
+            "`resablate claims` tells what each needs.",
+            "",
+            f"Decided of the studies' own comparisons, of a value with the first: {', '.join(counts)}.",
+            "",
+            *(_rows("A study's own comparison", decided) if decided else ()),
+        ]
+    ).rstrip()
+
+
+def with_table(readme: str) -> str:
+    """The text of reports/README.md with its table made anew."""
+    before, rest = readme.split(BEGIN)
+    return f"{before}{BEGIN}\n\n{table()}\n\n{END}{rest.split(END)[1]}"
+
+
+def _answers(name: str) -> Iterator[Answer]:
+    """What the report of a study says, at the level of that report."""
+    found = answer_sweeps([load_sweep(ROOT / "sweeps" / f"{name}.yaml")], kept_results(name), [])
+    yield from (answer for answer in found.answers if answer.shown is not None)
+
+
+def _rows(heading: str, answers: list[tuple[str, Answer]]) -> Iterator[str]:
+    yield f"| {heading} | verdict | number with its interval | n | study |"
+    yield "| --- | --- | --- | --- | --- |"
+    for name, answer in answers:
+        claim = answer.claim.statement if answer.claim.own else f"{answer.claim.id}: {answer.claim.statement}"
+        numbers = answer.numbers.replace("|", "\\|")
+        yield f"| {claim} | **{answer.word}** | {numbers} | {answer.seeds} | [{name}]({name}/index.md) |"
 
 
 if __name__ == "__main__":
     for study in NAMES:
         print(write_again(study, ROOT / "reports"), flush=True)
+    page = ROOT / "reports" / "README.md"
+    page.write_text(with_table(page.read_text(encoding="utf-8")), encoding="utf-8")

@@ -5,12 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.committed_reports import NAMES, ROOT, write_again
+from tests.committed_reports import NAMES, ROOT, with_table, write_again
 
 
 def test_every_kept_report_is_known() -> None:
     kept = {path.parent.name for path in (ROOT / "reports").glob("*/results.jsonl")}
     assert kept == set(NAMES)
+
+
+def test_the_table_of_all_studies_is_theirs() -> None:
+    page = (ROOT / "reports" / "README.md").read_text(encoding="utf-8")
+    assert with_table(page) == page
 
 
 @pytest.mark.slow
