@@ -31,6 +31,7 @@ def prove(network: nn.Module, adapted: ResidualNetwork, images: Tensor) -> None:
     gradients of all 2^n paths add up to the network's ordinary gradient: at every block, what comes back through the
     carried side and what comes back through the added side are computed apart, added, and taken to the block before.
     What is zero in a network that has not trained, and would hide something, is drawn at random for the second part.
+    Where the network takes images of as many pixels and other sides too, its logits of them are not other ones.
 
     Args:
         network: left as it is.
@@ -43,6 +44,7 @@ def prove(network: nn.Module, adapted: ResidualNetwork, images: Tensor) -> None:
     _check_whole(network, adapted)
     with evaluation_mode(network), evaluation_mode(adapted):
         _check_logits(network, adapted, images)
+        _check_other_sides(network, adapted, images)
         # Copied together, so that the copies share their modules too.
         pair = nn.ModuleList(copy.deepcopy([network, adapted])).double()
     theirs, ours = pair
@@ -97,6 +99,24 @@ def _check_logits(network: nn.Module, adapted: ResidualNetwork, images: Tensor) 
             " torch.backends.mha.set_fastpath_enabled(False), and adapt again"
         )
     raise ResablateError(f"{type(network).__name__}: {_first_difference(network, adapted, images)}")
+
+
+def _check_other_sides(network: nn.Module, adapted: ResidualNetwork, images: Tensor) -> None:
+    """A height and width that a block kept from the images of the trace would give other logits without a word."""
+    others = images.reshape(*images.shape[:2], 2 * images.shape[2], -1) if images.shape[-1] % 2 == 0 else images
+    try:
+        with torch.no_grad():
+            expected = logits_of(network, others)
+            found = adapted(others)
+    except Exception:  # whatever a network raises for images that it does not take
+        return
+    if not torch.equal(expected, found):
+        height, width = others.shape[2:]
+        raise ResablateError(
+            f"{type(network).__name__}: gives other logits for images of {height}x{width} pixels, as a block kept the"
+            f" sides of the {images.shape[2]}x{images.shape[3]} that it was traced with: compute them from the block's"
+            " own input, x.shape"
+        )
 
 
 def _fused_layers(network: nn.Module) -> list[str]:

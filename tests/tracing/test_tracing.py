@@ -303,3 +303,27 @@ def test_a_fused_layer_is_refused_with_the_switch_that_parts_it(monkeypatch: pyt
     ):
         adapt(_Encoder(norm_first=True).eval())
     assert torch.backends.mha.get_fastpath_enabled()
+
+
+class KeepsSides(nn.Module):
+    """A later block goes through an arrangement by the height and width of what the stem gave."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 3, padding=1)
+        self.middle = nn.Conv2d(4, 4, 3, padding=1)
+        self.last = nn.Conv2d(4, 4, 3, padding=1)
+        self.head = nn.Linear(4, 5)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        x = self.stem(images)
+        count, channels, height, width = x.shape
+        x = x + self.middle(x)
+        x = x + self.last(x.flatten(2).reshape(count, channels, height, width)).reshape(x.shape)
+        return self.head(x.mean((2, 3)))
+
+
+def test_sides_that_a_block_keeps_from_the_trace_are_no_other_network_s() -> None:
+    """Images of 64x16 would be arranged as 32x32, and give other logits without a word."""
+    with pytest.raises(ResablateError, match="other logits for images of 64x16 pixels"):
+        adapt(KeepsSides())
