@@ -26,6 +26,7 @@ from resablate.tracking.mlflow_records import RunFiles, damaged_answers, read_re
 from resablate.tracking.mlflow_runs import log_values
 from resablate.tracking.mlflow_store import EPOCH, KEY, KIND, SCHEMA, SCHEMA_VERSION, STATUS, MlflowStore
 from resablate.tracking.mlflow_submissions import latest_submission, listed_trials
+from resablate.tracking.record_keeping import SUPERSEDED
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -155,8 +156,8 @@ class MlflowExaminer:
                 yield WrongRecord(f"run {run.info.run_id}", "it says that it is complete, and has no result")
 
     def twice(self, name: str) -> Iterator[WrongRecord]:
-        """Runs of a trial beside the one that holds its result."""
-        runs = [run for run in self._trials(name) if KEY in run.data.tags]
+        """Runs of a trial beside the one that holds its result, but for those that `--rerun` keeps on purpose."""
+        runs = [run for run in self._trials(name) if KEY in run.data.tags and run.data.tags.get(STATUS) != SUPERSEDED]
         complete = {run.data.tags[KEY]: run.info.run_id for run in reversed(self._complete(name))}
         for run in runs:
             key = run.data.tags[KEY]

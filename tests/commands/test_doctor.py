@@ -22,6 +22,7 @@ from resablate.sweep import parse_sweep
 from resablate.tracking import MlflowExaminer, MlflowTracker
 from resablate.tracking.leases import this_process
 from resablate.tracking.mlflow_leases import OWNER
+from resablate.tracking.mlflow_store import STATUS
 from tests.commands.shell import Shell
 from tests.factories import make_result
 from tests.scheduling.tiny import BASE
@@ -263,6 +264,25 @@ def test_a_sweep_that_is_begun_meanwhile_is_not_mended(shell: Shell, monkeypatch
     tracker.end_sweep("interrupted")
     assert f"mended: checkpoints: {half}" in shell("doctor", "--mend").out
     assert tracker.leases() == []
+
+
+def test_what_was_trained_again_on_purpose_is_kept(shell: Shell) -> None:
+    """`--rerun` promises that the old run stays."""
+    file = shell.write({**grid(), "axes": {"seed": [0, 1]}})
+    for words in ((), ("--rerun", "all", "--max-trials", "1")):
+        assert shell("sweep", file, "--inline", *words).code == 0
+    assert shell("doctor").code == 0
+    client = MlflowClient(tracking_uri=make_database(shell.folder))
+    before = runs_of(client)
+    shell("doctor", "--mend")
+    assert runs_of(client) == before
+    assert list(before.values()).count("superseded") == 1
+
+
+def runs_of(client: MlflowClient) -> dict[str, str | None]:
+    """Run id -> status, of all that are not deleted."""
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    return {run.info.run_id: run.data.tags.get(STATUS) for run in client.search_runs(experiments)}
 
 
 def test_a_name_that_nobody_knows(shell: Shell) -> None:
