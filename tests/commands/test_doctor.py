@@ -268,11 +268,11 @@ def test_a_sweep_that_is_begun_meanwhile_is_not_mended(shell: Shell, monkeypatch
 
 def test_what_was_trained_again_on_purpose_is_kept(shell: Shell) -> None:
     """`--rerun` promises that the old run stays."""
+    client = MlflowClient(tracking_uri=make_database(shell.folder))
     file = shell.write({**grid(), "axes": {"seed": [0, 1]}})
     for words in ((), ("--rerun", "all", "--max-trials", "1")):
         assert shell("sweep", file, "--inline", *words).code == 0
     assert shell("doctor").code == 0
-    client = MlflowClient(tracking_uri=make_database(shell.folder))
     before = runs_of(client)
     shell("doctor", "--mend")
     assert runs_of(client) == before
