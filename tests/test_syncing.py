@@ -107,7 +107,7 @@ def test_several_sweeps_in_one_folder(tmp_path: Path) -> None:
 
 def test_a_kept_report_goes_on_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same sweep is complete but for what is missing, and what was measured counts; the weights are gone."""
-    monkeypatch.setattr("resablate.report.FIGURES", {})
+    monkeypatch.setattr("resablate.report_figures.FIGURES", {})
     results = [make_result(seed=seed, analyses={"lesion": make_lesion([0.2], baseline=0.1)}) for seed in range(2)]
     write_report(results, sweep=seeds(3, question="?"), command="", folder=tmp_path / "reports" / "seeds")
     memory = MemoryTracker()

@@ -59,7 +59,7 @@ def test_sweeps_and_runs_are_listed(shell: Shell) -> None:
 
 @pytest.mark.parametrize("verb", ["status", "report", "runs", "rm", "analyze"])
 def test_a_file_stands_for_its_sweep(verb: str, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("resablate.report.FIGURES", {})
+    monkeypatch.setattr("resablate.report_figures.FIGURES", {})
     shell.write({"name": "never", "axes": {"seed": [0]}}, "never.yaml")
     ran = shell(verb, "never.yaml")
     assert ran.code == 2

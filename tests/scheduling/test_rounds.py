@@ -11,6 +11,7 @@ from resablate.claims import trials as claim_trials
 from resablate.claims.answering import answer_sweeps
 from resablate.claims.arms import Arm
 from resablate.claims.claim import Claim
+from resablate.claims.effects_told import published_answers
 from resablate.claims.measures import TRAIN_LOSS
 from resablate.claims.rules import Lower
 from resablate.plan import SweepPlan, plan_sweep
@@ -104,7 +105,7 @@ def test_decided_cells_get_no_more_trainings_and_equal_ones_go_to_the_most(
     assert found.followed.standing.counts == {
         spec.cell: {FAR: 3}.get(spec.learning_rate, 4) for spec in rounds_plan().identified(None).trials
     }
-    [answer] = found.answers
+    [answer] = published_answers(found)
     assert str(answer.verdict) in ("undecided", "equivalent")
     assert answer.shown
     assert [look.comparison.estimate.seeds for look in answer.shown.part.looks] == [(3, 3), (4, 4)]
