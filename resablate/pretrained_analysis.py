@@ -101,8 +101,8 @@ def _check_fit(network: ResidualNetwork, splits: Splits, *, name: str, dataset: 
     try:
         with evaluation_mode(network), torch.inference_mode():
             classes = network(images).shape[1]
-    except RuntimeError as error:
-        reason = str(error).partition("\n")[0]
+    except Exception as error:  # whatever a network raises for images that it does not take
+        reason = str(error).partition("\n")[0] or type(error).__name__
         raise ResablateError(
             f"{name}: cannot take the images of {dataset}, {tuple(images.shape[1:])}: {reason}"
         ) from None

@@ -50,7 +50,8 @@ def adapt(network: nn.Module, images: Tensor | None = None) -> ResidualNetwork:
     Parameters and buffers are shared with `network`. Before it is returned it is proved, in eval mode: its logits are
     the network's bit for bit, and in double precision the gradients of its paths add up to the network's to 1e-12. That
     takes a few passes of one or two images, and a copy of the network in double precision for the time. A network on
-    `meta` has no numbers, and is not proved.
+    `meta` has no numbers, and is not proved. What its forward pass uses in training mode alone, as an auxiliary head,
+    is left out.
 
     Args:
         network: the model; a `ResidualNetwork` is returned as it is, and what is compiled, data-parallel or averaged
@@ -58,8 +59,8 @@ def adapt(network: nn.Module, images: Tensor | None = None) -> ResidualNetwork:
         images: two that it takes; noise of a size that it declares, or that is common, where None.
 
     Raises:
-        ResablateError: if it adds nothing, is no chain of blocks, draws at random in eval mode, or gives no logits; the
-            message names the module.
+        ResablateError: if it adds nothing, is no chain of blocks, draws at random in eval mode, gives no logits, or
+            holds NaN or infinity; the message names the module or parameter.
     """
     network = unwrapped(network)
     if isinstance(network, ResidualNetwork):

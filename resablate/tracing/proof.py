@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -39,9 +39,11 @@ def prove(network: nn.Module, adapted: ResidualNetwork, images: Tensor) -> None:
         images: that the network takes.
 
     Raises:
-        ResablateError: with the name of the module where the two part.
+        ResablateError: with the name of the module where the two part, or of the parameters that hold NaN or infinity,
+            as nothing that comes of them can be compared.
     """
-    _check_whole(network, adapted)
+    refuse_non_finite(network)
+    _check_whole(network, adapted, images)
     with evaluation_mode(network), evaluation_mode(adapted):
         _check_logits(network, adapted, images)
         _check_other_sides(network, adapted, images)
@@ -73,18 +75,58 @@ def _check_inputs_kept(adapted: ResidualNetwork, images: Tensor) -> None:
             x = block(x)
 
 
-def _check_whole(network: nn.Module, adapted: ResidualNetwork) -> None:
-    """Nothing that belongs to the network is left out, and nothing is passed by that others hooked to it."""
+def refuse_non_finite(network: nn.Module) -> None:
+    """Check that the parameters, and running statistics, of `network` are finite, as those of a diverged one are not.
+
+    Raises:
+        ResablateError: with the names of those that hold NaN or infinity.
+    """
+    parameters = [*network.named_parameters()]
+    statistics = [(name, buffer) for name, buffer in network.named_buffers() if "running_" in name]
+    wrong = [name for name, tensor in parameters + statistics if not bool(torch.isfinite(tensor).all())]
+    if wrong:
+        raise ResablateError(
+            f"{type(network).__name__}: {len(wrong)} of its parameters and statistics hold NaN or infinity, as of a"
+            f" training that diverged, so that its logits say nothing: {first_few(wrong, 3)}"
+        )
+
+
+def _check_whole(network: nn.Module, adapted: ResidualNetwork, images: Tensor) -> None:
+    """Nothing that the network's logits come of is left out, and nothing is passed by that others hooked to it.
+
+    What is left out and is used by none, as a head that only training has, is no part of the chain.
+    """
     name = type(network).__name__
     kept = {id(parameter) for parameter in adapted.parameters()}
-    if left := [place for place, parameter in network.named_parameters() if id(parameter) not in kept]:
-        raise ResablateError(f"{name}: has no place for {first_few(left, 3)}: its forward pass does not use them")
-    used = set(adapted.modules())
+    left = {place: parameter for place, parameter in network.named_parameters() if id(parameter) not in kept}
+    if used := _used(network, left, images):
+        raise ResablateError(f"{name}: has no place for {first_few(used, 3)}, which its logits come of")
+    inside = set(adapted.modules())
     for place, module in network.named_modules():
-        if module not in used and any(getattr(module, hooks) for hooks in _HOOKS):
+        if module not in inside and any(getattr(module, hooks) for hooks in _HOOKS):
             raise ResablateError(
                 f"{place or name}: it has hooks, which would not be called in an adapted network; remove them"
             )
+
+
+def _used(network: nn.Module, parameters: Mapping[str, nn.Parameter], images: Tensor) -> list[str]:
+    """The names of those that the logits of `network` in eval mode have a gradient by."""
+    asked = {name: parameter for name, parameter in parameters.items() if parameter.is_floating_point()}
+    frozen = [parameter for parameter in asked.values() if not parameter.requires_grad]
+    if not asked:
+        return []
+    try:
+        for parameter in frozen:
+            parameter.requires_grad_(True)
+        with evaluation_mode(network), torch.enable_grad():
+            total = logits_of(network, images).sum()
+            if not total.requires_grad:
+                return []
+            found: tuple[Tensor | None, ...] = torch.autograd.grad(total, [*asked.values()], allow_unused=True)
+    finally:
+        for parameter in frozen:
+            parameter.requires_grad_(False)
+    return [name for name, gradient in zip(asked, found, strict=True) if gradient is not None]
 
 
 def _check_logits(network: nn.Module, adapted: ResidualNetwork, images: Tensor) -> None:

@@ -186,13 +186,15 @@ def test_hooks_of_layers_that_stay_whole_are_called() -> None:
         assert torch.equal(adapt(network)(images), network(images))
 
 
-def test_what_the_forward_pass_does_not_use_is_refused() -> None:
+def test_a_head_that_only_training_uses_is_left_out() -> None:
     network = _theirs("resnet18")
-    network.add_module("attention", nn.Linear(2, 2))
-    with pytest.raises(
-        ResablateError, match=r"^ResNet: has no place for attention\.weight, attention\.bias: its forward"
-    ):
-        adapt(network)
+    network.add_module("aux", nn.Linear(2, 2).requires_grad_(False))
+    adapted = adapt(network)
+    assert not {id(p) for p in network.get_submodule("aux").parameters()} & {id(p) for p in adapted.parameters()}
+    assert not any(p.requires_grad for p in network.get_submodule("aux").parameters()), "left as it was"
+    images = torch.randn(1, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(adapted(images), network(images))
 
 
 @pytest.mark.parametrize("stage", [_OtherSequential(nn.Identity())], ids=["sequential"])

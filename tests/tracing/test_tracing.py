@@ -327,3 +327,23 @@ def test_sides_that_a_block_keeps_from_the_trace_are_no_other_network_s() -> Non
     """Images of 64x16 would be arranged as 32x32, and give other logits without a word."""
     with pytest.raises(ResablateError, match="other logits for images of 64x16 pixels"):
         adapt(KeepsSides())
+
+
+def test_a_chain_without_a_parameter_of_the_logits_is_refused_by_its_name() -> None:
+    theirs = _network(_PlainAdd)
+    frozen = theirs.get_submodule("head").requires_grad_(False)
+    images = torch.randn(2, 3, 16, 16)
+    wrong = chain_of(theirs, images)
+    wrong.head = nn.Identity()
+    with pytest.raises(ResablateError, match=r"^_Stem: has no place for head\.weight, head\.bias, which its logits"):
+        prove(theirs, wrong, images)
+    assert not any(parameter.requires_grad for parameter in frozen.parameters())
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["layer.conv.weight", "layer.norm.running_mean"])
+def test_a_diverged_network_is_told_from_one_that_is_no_chain(name: str, value: float) -> None:
+    theirs = _network(_PlainAdd)
+    theirs.state_dict()[name].view(-1)[1] = value
+    with pytest.raises(ResablateError, match=rf"^_Stem: 1 of its parameters .* NaN or infinity, .*: {name}$"):
+        adapt(theirs)
