@@ -55,7 +55,7 @@ class ToldEffect:
 
     @property
     def _with_seeds(self) -> str:
-        """` with 3 seeds of each`, ` with 2 to 3 seeds of each` where cells differ; empty where nothing was compared."""
+        """` with 3 seeds of each`, or `2 to 3` where cells differ; empty where nothing was compared."""
         counts = {count for answer in self.answers if answer.shown for count in answer.shown.seeds}
         if not counts:
             return ""
