@@ -190,6 +190,9 @@ def test_the_page_opens_with_the_answer(tmp_path: Path) -> None:
 def test_a_report_without_a_claim_says_so(tmp_path: Path) -> None:
     page = write(tmp_path / "r", [make_result(seed=s) for s in range(2)])
     assert "These trainings test none of the published claims." in page.read_text(encoding="utf-8")
+    markdown = page.with_name("index.md").read_text(encoding="utf-8")
+    assert "These trainings test none of the published claims." in markdown
+    assert "## Claims" not in markdown
 
 
 def test_failures_give_their_reasons(page: BeautifulSoup) -> None:

@@ -47,12 +47,21 @@ class ToldEffect:
         ]
         if not decided:
             counts = ", ".join(f"{len(values)} {word}" for word, values in groups.items())
-            most = max((max(answer.shown.seeds, default=0) for answer in self.answers if answer.shown), default=0)
-            seeds = f" with {most} seed{'s' if most > 1 else ''} of each" if most else ""
+            seeds = self._with_seeds
             if len(self.answers) == 1:
                 return f"{counts.removeprefix('1 ')}{seeds}"
             return f"nothing is decided yet{seeds} ({counts})"
         return ", ".join(parts)
+
+    @property
+    def _with_seeds(self) -> str:
+        """` with 3 seeds of each`, or `2 to 3` where cells differ; empty where nothing was compared."""
+        counts = {count for answer in self.answers if answer.shown for count in answer.shown.seeds}
+        if not counts:
+            return ""
+        least, most = min(counts), max(counts)
+        number = str(most) if least == most else f"{least} to {most}"
+        return f" with {number} seed{'s' if most > 1 else ''} of each"
 
     def value(self, answer: Answer) -> str:
         """`no shortcut (depth 56)`: the value that is compared, and where."""

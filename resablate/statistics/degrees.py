@@ -30,5 +30,7 @@ def welch(variances: Array, dfs: Array, *, lift: float = LIFT) -> tuple[Array, A
         df = one_cell * np.maximum(1 / inverse / one_cell, 1.0) ** np.where(fewest <= FEW, lift, 1.0)
         return total, np.where(known, df, 0.0), np.where(known, df, 0.0), one
     least, most = 1 / np.maximum(pooled, 1), 1 / np.maximum(fewest, 1)
-    mix = np.clip((inverse - least) / (most - least), 0.0, 1.0) ** UNEQUAL
+    # With one seed in a cell both may be the same, and nothing lies between: of two and one seeds 1 / 1 and 1 / 1.
+    apart = np.where(known, most - least, 1.0)
+    mix = np.where(known, np.clip((inverse - least) / apart, 0.0, 1.0) ** UNEQUAL, 1.0)
     return total, np.where(known, fewest, 0.0), pooled, mix

@@ -18,7 +18,9 @@ from resablate.tracking.mlflow_pages import (
 )
 from resablate.tracking.mlflow_store import CELL_KIND, ERROR_WITH_INTERVAL, SEEDS, STATUS
 
-RESULTS, LESIONS, GRADIENTS, SEARCH = (f"{OURS}{name}" for name in ("results", "lesions", "gradients", "search"))
+RESULTS, LESIONS, GRADIENTS, SEARCH, PARALLEL = (
+    f"{OURS}{name}" for name in ("results", "lesions", "gradients", "search", "parallel")
+)
 _CURVES = {
     LESIONS: ("lesion curves by shortcut", "lesion", ("error", "loss")),
     GRADIENTS: ("gradient by path length", "path_gradient", ("norm", "contribution")),
@@ -52,8 +54,10 @@ def sweep_views(sweep: SweepSpec, metrics: Collection[str], *, kind: str, shared
     shared = tuple(name for name in params if name in shared_params)
     if shared and measured:
         parallel = Chart("PARALLEL", "what each trial came to", tuple(dict.fromkeys(measured)), shared)
-        title = "parallel coordinates of the search"
-        views.append(View(SEARCH, title, "trial", varied, metric_column(measured[-1]), (parallel,), others))
+        searched = sweep.search.method != "grid"
+        key, title = (SEARCH, "the search") if searched else (PARALLEL, "the trials")
+        title = f"parallel coordinates of {title}"
+        views.append(View(key, title, "trial", varied, metric_column(measured[-1]), (parallel,), others))
     return views
 
 

@@ -111,6 +111,14 @@ def test_one_seed_decides_nothing_and_says_so() -> None:
     assert told.told == "undecided with 1 seed of each"
 
 
+def test_cells_of_unequal_seeds_are_told_with_both_numbers() -> None:
+    asked = sweep({"learning_rate": [0.1, 0.2]})
+    results = [*trained({"learning_rate": 0.1}, 0.1, seeds=3), *trained({"learning_rate": 0.2}, 0.1, seeds=2)]
+    [told] = told_effects(answer_sweeps([asked], results))
+    assert told.answers[0].seeds in ("2 and 3", "3 and 2")
+    assert told.told == "undecided with 2 to 3 seeds of each"
+
+
 def test_a_cell_that_diverges_is_worse_by_its_failures() -> None:
     asked = sweep({"learning_rate": [0.1, 9.0]})
     gone = [make_result(status="diverged", losses=[2.3], seed=s, fields={"learning_rate": 9.0}) for s in range(6)]

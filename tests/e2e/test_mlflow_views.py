@@ -27,7 +27,7 @@ def test_each_view_shows_what_it_is_called_after(tmp_path: Path) -> None:
     assert len(open_tracker(uri).load_sweep(sweep.name).results) == sweep.grid_size
     with MlflowServer(tmp_path) as server, chromium() as browser:
         addresses = view_addresses(server.uri, sweep.name)
-        assert list(addresses) == ["results", "lesions", "gradients", "search", "trials"]
+        assert list(addresses) == ["results", "lesions", "gradients", "parallel", "trials"]
         page = window(browser).new_page()
         opened(page, "results", addresses["results"])
         shown = page.inner_text("body")
@@ -42,5 +42,5 @@ def test_each_view_shows_what_it_is_called_after(tmp_path: Path) -> None:
         assert {length for _, length in drawn} == {9}, "one point a block"
         assert len({name for name, _ in drawn}) == len(SHORTCUTS), "one curve a cell"
 
-        opened(page, "search", addresses["search"])
+        opened(page, "parallel", addresses["parallel"])
         assert f"{sweep.grid_size} matching runs" in page.inner_text("body")

@@ -27,6 +27,16 @@ def test_a_cell_of_one_seed_leaves_no_degrees_of_freedom() -> None:
     assert df.tolist() == [0.0]
 
 
+@pytest.mark.parametrize("df", [1.0, 2.0, 9.0])
+def test_a_cell_of_one_seed_beside_more_leaves_none_either(df: float) -> None:
+    total, seed_df, pooled, mix = welch(np.array([4.0, 0.0]), np.array([df, 0.0]))
+    assert (float(total), float(seed_df), float(pooled), float(mix)) == (4.0, 0.0, df, 1.0)
+    found = difference(Sample.of_numbers(np.arange(df + 1)), Sample.of_numbers(np.array([0.5])))
+    assert found.one_seed
+    assert np.isinf(found.half_width())
+    assert found.p_above() == 0.5
+
+
 @pytest.mark.parametrize("spread", [0.2, 1.0, 5.0])
 def test_two_against_ten_seeds_are_covered(spread: float) -> None:
     generator = np.random.default_rng(round(10 * spread))

@@ -29,16 +29,27 @@ def gates(**parts: Any) -> SweepSpec:
 
 def test_views_show_what_varied_and_what_came_out() -> None:
     views = {view.key: view for view in sweep_views(gates(), METRICS, kind="cell", shared_params={"shortcut", "depth"})}
-    assert list(views) == [f"resablate-{name}" for name in ("results", "lesions", "gradients", "search")]
+    assert list(views) == [f"resablate-{name}" for name in ("results", "lesions", "gradients", "parallel")]
     columns = views["resablate-results"].columns
     assert columns[:3] == ("params.`shortcut`", "params.`shortcut.bias`", "tags.`test error with interval`")
     assert "params.`seed`" not in columns
     assert [chart.metrics for chart in views["resablate-lesions"].charts] == [("lesion/error",), ("lesion/loss",)]
-    [parallel] = views["resablate-search"].charts
+    [parallel] = views["resablate-parallel"].charts
     # MLflow drops a run without one of the params: identity has no bias.
     assert (parallel.params, parallel.metrics) == (("shortcut",), ("test_error", "val_error"))
-    assert views["resablate-search"].kind == "trial"
+    assert views["resablate-parallel"].kind == "trial"
     assert {"train", "lesion", "Model metrics"} <= set(views["resablate-lesions"].other_sections)
+
+
+def test_only_a_search_has_views_of_a_search() -> None:
+    search = gates(axes={"shortcut": ["identity", "none"]}, search={"method": "tpe", "trials": 2})
+    titles = [
+        {view.key: view.title for view in sweep_views(sweep, METRICS, kind="trial", shared_params={"shortcut"})}
+        for sweep in (search, gates())
+    ]
+    assert titles[0]["resablate-search"] == "parallel coordinates of the search"
+    assert titles[1]["resablate-parallel"] == "parallel coordinates of the trials"
+    assert not any("search" in f"{key} {title}" for key, title in titles[1].items())
 
 
 def test_a_sweep_that_asks_nothing_has_no_curves_of_it() -> None:
@@ -86,7 +97,7 @@ def test_an_experiment_keeps_the_views_and_says_what_is_asked(tmp_path: Path) ->
         "what varied and what came out",
         "lesion curves by shortcut",
         "gradient by path length",
-        "parallel coordinates of the search",
+        "parallel coordinates of the trials",
     ]
     assert tags["mlflow.note.content"] == "How far?"
     before = dict(tags)
