@@ -18,6 +18,8 @@ from resablate.statistics import Verdict
 from resablate.sweep import load_sweep
 
 ROOT = Path(__file__).parents[1]
+UNFINISHED = ("norms_by_depth",)
+"""Studies that go on: their lines alone are kept, and `resablate sync reports/NAME` files them for the next start."""
 NAMES = ("fashion_mnist", "fashion_mnist_regularizers", "precision", "sv_strength_search")
 OPEN = {Verdict.UNDECIDED, Verdict.NOT_TESTED}
 BEGIN, END = "<!-- what the kept studies say -->", "<!-- end -->"

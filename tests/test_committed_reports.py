@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.committed_reports import NAMES, ROOT, with_table, write_again
+from tests.committed_reports import NAMES, ROOT, UNFINISHED, with_table, write_again
 
 
 def test_every_kept_report_is_known() -> None:
     kept = {path.parent.name for path in (ROOT / "reports").glob("*/results.jsonl")}
-    assert kept == set(NAMES)
+    assert kept == {*NAMES, *UNFINISHED}
 
 
 def test_the_table_of_all_studies_is_theirs() -> None:
