@@ -110,7 +110,8 @@ def load_pretrained(name: str, *, weights: Path | None) -> nn.Module:
     if classes is None:
         refuse_other_weights(whole, state, place=place)
     network = build(num_classes=classes or _DEFAULT_CLASSES)
-    fill_network(network, state, place=place)
+    named = ADAPTERS[name.partition(":")[0]].own_names(network, state)
+    fill_network(network, named, place=place)
     return network.eval()
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from resablate.adapters.interface import Adapter, Builder
 from resablate.errors import ResablateError, UnknownName
@@ -35,7 +38,46 @@ def _builder(model: str) -> Builder:
     return build
 
 
+def _own_names(network: nn.Module, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """What `save_pretrained` writes has the names of older versions, which `from_pretrained` translates."""
+    if set(network.state_dict()) <= set(state):
+        return state
+    kind = cast(Any, type(network))
+    with _quietly():
+        loaded, said = kind.from_pretrained(
+            None,
+            config=cast(Any, network).config,
+            state_dict=dict(state),
+            dtype=next(network.parameters()).dtype,
+            ignore_mismatched_sizes=True,  # they are refused with all others that do not fit
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    others = {name: torch.empty(shape, device="meta") for name, shape, _ in said["mismatched_keys"]}
+    found: dict[str, Tensor] = loaded.state_dict()
+    fitting = {name: tensor for name, tensor in found.items() if name not in said["missing_keys"]}
+    return {**fitting, **others, **{name: state[name] for name in said["unexpected_keys"] if name in state}}
+
+
+@contextmanager
+def _quietly() -> Generator[None]:
+    """Without the bars and reports of transformers, whose settings are again as they were."""
+    from transformers.utils import logging  # pyright: ignore[reportMissingImports]
+
+    library = cast(Any, logging)
+    level, bars = library.get_verbosity(), library.is_progress_bar_enabled()
+    library.set_verbosity(library.CRITICAL)
+    library.disable_progress_bar()
+    try:
+        yield
+    finally:
+        library.set_verbosity(level)
+        if bars:
+            library.enable_progress_bar()
+
+
 HUGGINGFACE = Adapter(
     networks="image classifiers of transformers, by type (resnet, vit, convnext, ...) or by their config.json",
     builder=_builder,
+    own_names=_own_names,
 )

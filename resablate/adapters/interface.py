@@ -1,12 +1,17 @@
 """What an adapter is: where networks of another package come from, and how they are taken apart."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from torch import nn
+from torch import Tensor, nn
 
 from resablate.model.network import ResidualNetwork
+
+
+def as_written(network: nn.Module, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """`state`: the package keeps in memory the names that it writes."""
+    return state
 
 
 class Builder(Protocol):
@@ -34,9 +39,12 @@ class Adapter:
         recognizes: whether it takes a network apart itself. It does not import the other package.
         adapt: such a network in eval mode -> the same as a chain of blocks that shares its parameters. It is proved by
             whoever calls. Raises ResablateError, which names the module, where it does not fit.
+        own_names: such a network, and weights as the package writes them -> those by the network's own names. Weights
+            that do not fit are given back as far as they do, and are refused by whoever calls.
     """
 
     networks: str
     builder: Callable[[str], Builder]
     recognizes: Callable[[nn.Module], bool] = recognizes_none
     adapt: Callable[[nn.Module], ResidualNetwork] | None = None
+    own_names: Callable[[nn.Module, Mapping[str, Tensor]], Mapping[str, Tensor]] = as_written

@@ -29,7 +29,7 @@ from resablate.tracing.rewriting import (
     drop_assertions,
     dropouts_as_layers,
     out_of_place,
-    subtractions_as_additions,
+    sums_as_plain_additions,
 )
 
 UNTRACED = "untraced"
@@ -70,7 +70,7 @@ def trace(network: nn.Module, adding: Collection[str], images: Tensor) -> fx.Gra
     whole.meta[UNTRACED] = untraced
     dropouts_as_layers(whole)
     out_of_place(whole, originals=set(network.modules()))
-    subtractions_as_additions(whole, adding)
+    sums_as_plain_additions(whole, adding)
     whole.graph.eliminate_dead_code()
     return whole
 

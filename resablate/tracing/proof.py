@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -122,7 +122,7 @@ def _used(network: nn.Module, parameters: Mapping[str, nn.Parameter], images: Te
             total = logits_of(network, images).sum()
             if not total.requires_grad:
                 return []
-            found: tuple[Tensor | None, ...] = torch.autograd.grad(total, [*asked.values()], allow_unused=True)
+            found = cast(Any, torch.autograd.grad(total, [*asked.values()], allow_unused=True))
     finally:
         for parameter in frozen:
             parameter.requires_grad_(False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import operator
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -14,7 +15,10 @@ from torch.nn import functional
 PLACE = "place"
 """In a node's `meta`: the module in whose own forward pass it is."""
 _SUBTRACTIONS = (operator.sub, torch.sub, torch.subtract, "sub", "subtract")
+_ADDITIONS = (operator.add, torch.add, "add")
 _TERMS = 2
+_POWER_OF_TWO = 0.5
+"""What `frexp` gives of it."""
 _IN_PLACE_OPERATORS: Mapping[Callable[..., Any], Callable[..., Any]] = {
     operator.iadd: operator.add,
     operator.imul: operator.mul,
@@ -53,16 +57,37 @@ def out_of_place(whole: fx.GraphModule, *, originals: Collection[nn.Module]) -> 
     whole.recompile()
 
 
-def subtractions_as_additions(whole: fx.GraphModule, adding: Collection[str]) -> None:
-    """Write x - y as x + (-y), which is the same number in every precision."""
+def sums_as_plain_additions(whole: fx.GraphModule, adding: Collection[str]) -> None:
+    """Write x - y as x + (-y), and x + alpha * y as a product and a sum, where both give the same number.
+
+    Torch adds alpha * y in one rounding, and only a power of two gives the same in two steps; another alpha is left.
+    """
     for node in list(whole.graph.nodes):
-        of_nodes = len(node.args) == _TERMS and all(isinstance(term, fx.Node) for term in node.args)
-        if node.target in _SUBTRACTIONS and of_nodes and not node.kwargs and node.meta[PLACE] in adding:
-            with whole.graph.inserting_before(node):
-                minus = whole.graph.call_function(operator.neg, (node.args[1],))
-            minus.meta[PLACE] = node.meta[PLACE]
-            node.op, node.target, node.args = "call_function", operator.add, (node.args[0], minus)
+        terms = [*node.args, *([node.kwargs["other"]] if "other" in node.kwargs else [])]
+        of_nodes = len(terms) == _TERMS and all(isinstance(term, fx.Node) for term in terms)
+        subtracts = node.target in _SUBTRACTIONS
+        alpha: Any = node.kwargs.get("alpha", 1)
+        known = isinstance(alpha, int | float) and set(node.kwargs) <= {"other", "alpha"}
+        if not (known and of_nodes and node.meta[PLACE] in adding and (subtracts or node.target in _ADDITIONS)):
+            continue
+        factor = -alpha if subtracts else alpha
+        exact = abs(math.frexp(factor)[0]) == _POWER_OF_TWO
+        kept = {} if exact else {"alpha": factor}
+        if exact:
+            terms[1] = _scaled(whole.graph, node, terms[1], factor=factor)
+        node.op, node.target, node.args = "call_function", torch.add if kept else operator.add, tuple(terms)
+        node.kwargs = kept
     whole.recompile()
+
+
+def _scaled(graph: fx.Graph, before: fx.Node, term: fx.Node, *, factor: float) -> fx.Node:
+    """The product, as a node of the place of `before`."""
+    if factor == 1:
+        return term
+    with graph.inserting_before(before):
+        scaled = graph.call_function(*((operator.neg, (term,)) if factor == -1 else (operator.mul, (term, factor))))
+    scaled.meta[PLACE] = before.meta[PLACE]
+    return scaled
 
 
 def _made_pure(whole: fx.GraphModule, node: fx.Node, originals: Collection[nn.Module]) -> bool:

@@ -140,11 +140,17 @@ def _untraced(whole: fx.GraphModule, nodes: Sequence[fx.Node]) -> Iterator[tuple
 
 def _sides(values: Values, node: fx.Node) -> tuple[fx.Node, fx.Node] | None:
     """The two activations of one shape that `node` adds, if it does."""
-    if node.op not in ("call_function", "call_method") or node.target not in _ADDITIONS or node.kwargs:
+    if node.op not in ("call_function", "call_method") or node.target not in _ADDITIONS or set(node.kwargs) - {"alpha"}:
         return None
     operands = [operand for operand in node.args if isinstance(operand, fx.Node) and operand in values.of_images]
     if len(operands) != 2 or any(values.shape(operand) != values.shape(node) for operand in operands):  # noqa: PLR2004
         return None
+    if "alpha" in node.kwargs:
+        alpha: Any = node.kwargs["alpha"]
+        raise ResablateError(
+            f"{_at(node)} adds with alpha={alpha}, product and sum in one rounding, which no sum of two sides gives bit"
+            f" for bit: write x + {alpha} * y"
+        )
     return operands[0], operands[1]
 
 

@@ -1,5 +1,6 @@
 """Forward passes of every make, taken apart: what acts in place, what draws, what depends on sizes."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -347,3 +348,46 @@ def test_a_diverged_network_is_told_from_one_that_is_no_chain(name: str, value: 
     theirs.state_dict()[name].view(-1)[1] = value
     with pytest.raises(ResablateError, match=rf"^_Stem: 1 of its parameters .* NaN or infinity, .*: {name}$"):
         adapt(theirs)
+
+
+class _Scaled(_Layer):
+    """Sums with a factor of torch's own: exact in two steps for a power of two."""
+
+    def __init__(self, call: Callable[[Tensor, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.call = call
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.call(x, self.norm(self.conv(x)))
+
+
+SCALED: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], float]] = {
+    "add": (lambda x, f: torch.add(x, f, alpha=2), 2),
+    "add-by-name": (lambda x, f: torch.add(x, other=f, alpha=0.25), 0.25),
+    "method": (lambda x, f: x.add(f, alpha=-0.5), -0.5),
+    "sub": (lambda x, f: torch.sub(x, f, alpha=0.5), -0.5),
+    "method-sub": (lambda x, f: x.sub(f, alpha=4), -4),
+    "in-place": (lambda x, f: x.clone().add_(f, alpha=1), 1),
+}
+
+
+@pytest.mark.parametrize("kind", SCALED)
+def test_a_factor_of_a_sum_belongs_to_the_branch(kind: str) -> None:
+    call, factor = SCALED[kind]
+    theirs = _network(lambda: _Scaled(call))  # type: ignore[arg-type]
+    ours = adapt(theirs)
+    x = torch.randn(2, 4, 8, 8)
+    with torch.no_grad():
+        sides = ours.chain[0].sides(x)
+        layer = theirs.get_submodule("layer")
+        assert torch.equal(sides.carried, x)
+        assert torch.equal(sides.added, factor * layer.get_submodule("norm")(layer.get_submodule("conv")(x)))
+
+
+@pytest.mark.parametrize(
+    ("call", "alpha"),
+    [(lambda x, f: torch.add(x, f, alpha=0.3), "0.3"), (lambda x, f: x.sub(f, alpha=0.3), "-0.3")],
+)
+def test_another_factor_is_named_with_what_to_write(call: Callable[[Tensor, Tensor], Tensor], alpha: str) -> None:
+    with pytest.raises(ResablateError, match=rf"layer adds with alpha={alpha}, .*: write x \+ {alpha} \* y;"):
+        adapt(_network(lambda: _Scaled(call)))  # type: ignore[arg-type]
