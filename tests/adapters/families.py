@@ -182,7 +182,6 @@ FAMILIES: dict[str, dict[str, int]] = {
         "timm:mambaout_femto": 18,
         "timm:starnet_s1": 15,
         "timm:hiera_tiny_224": 24,
-        "timm:xcit_nano_12_p16_224": 40,
         "timm:davit_tiny": 48,
         "timm:pit_ti_224": 24,
     },
