@@ -40,8 +40,8 @@ def plan_notes(
     if sweep.seeds:
         decided = family(sweep.seeds, trials, sweep.analyses)
         notes += rounds_notes(decided, sweep.seeds, trials)
-        axes = list(dict.fromkeys(effect.axis for effect in effects_of(sweep, trials)))
-        notes += [own_note(axes, list(decided.claims), left=False)] if axes else []
+        if effects := effects_of(sweep, trials):
+            notes.append(own_note(effects, list(decided.claims), left=False))
     proposed = (sweep.search.trials or 0) * len(sweep.point_seeds or [0]) if is_adaptive(sweep.search.method) else 0
     notes += pack_notes(trials, sweep.resources, proposed=proposed)
     if seeds := sweep.new_seeds:

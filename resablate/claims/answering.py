@@ -86,11 +86,11 @@ def answer_sweeps(
     )
     notes = _notes(sweeps, followed, named=seeds.claims is not None)
     effects = effects_of(sweeps[0], [*(result.spec for result in known), *left]) if len(sweeps) == 1 else ()
-    effects = tuple(effect for effect in effects if _may_be_told(effect, Trials(known)))
+    trials = Trials(known)
+    effects = tuple(effect for effect in effects if _may_be_told(effect, trials))
     own = own_answers(effects, answers, found.rounds, trainings_of(known, left)) if effects else []
     if effects:
-        axes = list(dict.fromkeys(effect.axis for effect in effects))
-        notes = (*notes, own_note(axes, list(found.claims), left=is_left(answers)))
+        notes = (*notes, own_note(effects, list(found.claims), left=is_left(answers)))
     return Answers((*own, *answers, *others), followed, notes, effects)
 
 

@@ -52,8 +52,9 @@ def is_left(published: Sequence[Answer]) -> bool:
     return all(answer.verdict in _SIDES for answer in published)
 
 
-def own_note(axes: Sequence[str], claims: Sequence[str], *, left: bool) -> str:
-    """What a reader is told of the own comparisons, in a sentence or two."""
+def own_note(effects: Sequence[Effect], claims: Sequence[str], *, left: bool) -> str:
+    """What a reader is told of the own comparisons, of which there is one or more, in a sentence or two."""
+    axes = list(dict.fromkeys(effect.axis for effect in effects))
     verb = "is" if len(claims) == 1 else "are"
     head = f"Seeds come until {listed(claims)} {verb} decided, and the level is spent on that first"
     if left:

@@ -17,9 +17,8 @@ def pictures(result: TrialResult, tracker: Tracker) -> dict[str, bytes]:
     if not result.measurements or not tracker.keeps_figures:
         return {}
     try:
-        from resablate.figures import (
-            draw_all,
-        )  # loads torch and matplotlib, which the sweep's one writer may never need
+        # Loads torch and matplotlib, which the sweep's one writer may never need.
+        from resablate.figures import draw_all
     except ModuleNotFoundError as missing:
         check_is_torch(missing)
         _warn_once(f"{missing.name} is not installed here: results are filed without pictures")

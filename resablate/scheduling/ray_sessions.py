@@ -70,10 +70,7 @@ def abandoned_folders(work: Path | None = None) -> list[Path]:
     Args:
         work: folder of checkpoints, where sweeps that prune keep Tune's notes.
     """
-    found = ownerless_folders(TUNE_PREFIX, Path(tempfile.gettempdir()))
-    for folder in sorted(work.glob("*/trials")) if work else ():
-        found += ownerless_folders(TUNE_PREFIX, folder)
-    return found + [path for sessions in ended_sessions() if sessions.killed for path in sessions.paths]
+    return _tune_folders(work) + [path for sessions in ended_sessions() if sessions.killed for path in sessions.paths]
 
 
 def ended_sessions() -> list[EndedSessions]:
@@ -94,9 +91,16 @@ def ended_sessions() -> list[EndedSessions]:
 
 def clear_abandoned(work: Path) -> None:
     """Remove what `abandoned_folders` and `ended_sessions` find; what cannot be removed stays."""
-    ended = [path for sessions in ended_sessions() for path in sessions.paths]
-    for path in dict.fromkeys([*abandoned_folders(work), *ended]):
+    for path in _tune_folders(work) + [path for sessions in ended_sessions() for path in sessions.paths]:
         remove(path)
+
+
+def _tune_folders(work: Path | None) -> list[Path]:
+    """Tune's notes whose processes have ended."""
+    found = ownerless_folders(TUNE_PREFIX, Path(tempfile.gettempdir()))
+    for folder in sorted(work.glob("*/trials")) if work else ():
+        found += ownerless_folders(TUNE_PREFIX, folder)
+    return found
 
 
 def _sessions_of(pid: str) -> list[Path]:

@@ -15,7 +15,8 @@ from torch.nn import functional
 PLACE = "place"
 """In a node's `meta`: the module in whose own forward pass it is."""
 _SUBTRACTIONS = (operator.sub, torch.sub, torch.subtract, "sub", "subtract")
-_ADDITIONS = (operator.add, torch.add, "add")
+ADDITIONS = (operator.add, torch.add, "add")
+"""What adds, in a graph in which nothing acts in place."""
 _TERMS = 2
 _POWER_OF_TWO = 0.5
 """What `frexp` gives of it."""
@@ -68,7 +69,7 @@ def sums_as_plain_additions(whole: fx.GraphModule, adding: Collection[str]) -> N
         subtracts = node.target in _SUBTRACTIONS
         alpha: Any = node.kwargs.get("alpha", 1)
         known = isinstance(alpha, int | float) and set(node.kwargs) <= {"other", "alpha"}
-        if not (known and of_nodes and node.meta[PLACE] in adding and (subtracts or node.target in _ADDITIONS)):
+        if not (known and of_nodes and node.meta[PLACE] in adding and (subtracts or node.target in ADDITIONS)):
             continue
         factor = -alpha if subtracts else alpha
         exact = abs(math.frexp(factor)[0]) == _POWER_OF_TWO

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, fx, nn
 
 from resablate.errors import ResablateError
@@ -16,10 +14,9 @@ from resablate.model.network import ResidualNetwork
 from resablate.tracing.adapted_block import AdaptedBlock
 from resablate.tracing.graph import UNTRACED
 from resablate.tracing.pieces import Pieces
-from resablate.tracing.rewriting import PLACE
+from resablate.tracing.rewriting import ADDITIONS, PLACE
 from resablate.tracing.values import Values
 
-_ADDITIONS = (operator.add, torch.add, "add")
 _WEIGHTY = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 
 
@@ -140,7 +137,7 @@ def _untraced(whole: fx.GraphModule, nodes: Sequence[fx.Node]) -> Iterator[tuple
 
 def _sides(values: Values, node: fx.Node) -> tuple[fx.Node, fx.Node] | None:
     """The two activations of one shape that `node` adds, if it does."""
-    if node.op not in ("call_function", "call_method") or node.target not in _ADDITIONS or set(node.kwargs) - {"alpha"}:
+    if node.op not in ("call_function", "call_method") or node.target not in ADDITIONS or set(node.kwargs) - {"alpha"}:
         return None
     operands = [operand for operand in node.args if isinstance(operand, fx.Node) and operand in values.of_images]
     if len(operands) != 2 or any(values.shape(operand) != values.shape(node) for operand in operands):  # noqa: PLR2004

@@ -13,6 +13,7 @@ from resablate.measurement import ANY, PART, POSITIVE, Bounds
 from resablate.result import TrialResult
 from resablate.spec import TrainSpec
 from resablate.sweep import SweepSpec
+from resablate.torch_missing import check_is_torch
 from resablate.tracking.metrics import STANDARD_ERROR, MetricPoint, epoch_points, measured_points
 
 FEWEST_SEEDS = 2
@@ -139,7 +140,8 @@ def _possible(name: str) -> Bounds:
         return _OF_TRAINING.get(number, ANY)
     try:
         from resablate.analyses import possible_values
-    except ModuleNotFoundError:  # a machine without torch, which files what others have measured
+    except ModuleNotFoundError as missing:
+        check_is_torch(missing)  # without it, what others have measured is filed
         return ANY
     return possible_values(group, number)
 

@@ -94,18 +94,21 @@ class MlflowReader:
                 found.setdefault(run.data.tags[SWEEP], run.info.experiment_id)
         return found
 
-    def experiments_of(self, name: str) -> list[str]:
-        """Ids of the experiments that hold the runs of a sweep's trials: its own, and those whose runs it reuses.
+    def experiments_of(self, *names: str) -> list[list[str]]:
+        """Of each sweep, ids of the experiments that hold its trials' runs: its own, and those whose runs it reuses.
 
         Raises:
             TrackingError: if there is no store, no such sweep, or a record cannot be read.
         """
+        with self._store.errors("looking for the trials of every sweep"):
+            complete = latest_complete(found for found in trial_runs(self._store) if found.complete)
+        return [self._holding(name, complete) for name in names]
+
+    def _holding(self, name: str, complete: Mapping[str, TrialRun]) -> list[str]:
         with self._store.errors(f"reading sweep {name!r}"):
             run, _ = latest_submission(self._store, name)
-            own = run.info.experiment_id
-            complete = latest_complete(found for found in trial_runs(self._store) if found.complete)
             ended = (complete[spec.key] for spec in self._trials(run) if spec.key in complete)
-            return list(dict.fromkeys([own, *(found.experiment_id for found in ended)]))
+            return list(dict.fromkeys([run.info.experiment_id, *(found.experiment_id for found in ended)]))
 
     def load_sweep(self, name: str) -> SweepRecord:
         """The latest submission of the sweep called `name` and its results so far.

@@ -63,7 +63,8 @@ def sweep_links(store: MlflowStore, name: str) -> dict[str, str]:
         found = store.client().get_experiment_by_name(name)
     if found is None:
         return {}
-    paths = sweep_paths(found, MlflowReader(store).experiments_of(name))
+    [holding] = MlflowReader(store).experiments_of(name)
+    paths = sweep_paths(found, holding)
     if store.database is None:
         server = store.uri.rstrip("/")
         return {title: f"{server}{path}" for title, path in paths.values()}

@@ -87,7 +87,9 @@ def _pages(store: MlflowStore, sweep: str | None, view: str | None) -> list[tupl
     if sweep is not None:
         return _paths(store, sweep, view)
     reader = MlflowReader(store)
-    return [(f"{name}, the trials' charts", charts_path(*reader.experiments_of(name))) for name in reader.sweeps()]
+    names = list(reader.sweeps())
+    holding = reader.experiments_of(*names)
+    return [(f"{name}, the trials' charts", charts_path(*ids)) for name, ids in zip(names, holding, strict=True)]
 
 
 def _paths(store: MlflowStore, sweep: str, view: str | None) -> list[tuple[str, str]]:
@@ -96,7 +98,8 @@ def _paths(store: MlflowStore, sweep: str, view: str | None) -> list[tuple[str, 
     if sweep not in known:
         there = f"(there: {', '.join(known) or 'none'})"
         raise UnknownSweep(f"{redact(store.uri)}: no sweep called {sweep!r}{nearest(sweep, list(known))} {there}")
-    pages = sweep_paths(store.client().get_experiment(known[sweep]), reader.experiments_of(sweep))
+    [holding] = reader.experiments_of(sweep)
+    pages = sweep_paths(store.client().get_experiment(known[sweep]), holding)
     if view is not None and view not in pages:
         raise UnknownName("view", view, pages)
     return list(pages.values()) if view is None else [pages[view]]

@@ -114,8 +114,7 @@ def test_the_charts_of_a_sweep_show_the_runs_that_it_reuses(tmp_path: Path) -> N
     tracker.end_sweep("finished")
     reader = MlflowReader(MlflowStore(uri))
     of = reader.sweeps()
-    assert reader.experiments_of("gates") == [of["gates"]]
-    assert reader.experiments_of("bars") == [of["bars"], of["gates"]]
+    assert reader.experiments_of("gates", "bars") == [[of["gates"]], [of["bars"], of["gates"]]]
     links = {title: address for title, address in ui._paths(MlflowStore(uri), "bars", "trials")}  # pyright: ignore
     [path] = links.values()
     assert quote(f'["{of["bars"]}","{of["gates"]}"]') in path
