@@ -7,8 +7,10 @@ import sys
 import time
 from pathlib import Path
 from statistics import fmean
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 log = logging.getLogger(__name__)
 
@@ -31,12 +33,16 @@ class UseMeter:
         self._wall, self._processor = time.perf_counter(), time.process_time()
         self._gpu_percent: list[float] = []
         if device.type == "cuda":
+            import torch
+
             torch.cuda.reset_peak_memory_stats(device)
 
     def look(self) -> None:
         """Ask the GPU how busy it is, as the driver says it of the last moment; nothing where nobody can tell."""
         if self._device.type != "cuda":
             return
+        import torch
+
         try:
             self._gpu_percent.append(float(torch.cuda.utilization(self._device)))
         except Exception as error:  # of NVIDIA's interface, which may not be installed and has errors of its own
@@ -49,6 +55,8 @@ class UseMeter:
         if (resident := most_resident()) is not None:
             found["memory_mib"] = resident / _MIB
         if self._device.type == "cuda":
+            import torch
+
             found["gpu_memory_mib"] = torch.cuda.max_memory_reserved(self._device) / _MIB
         if self._gpu_percent:
             found["gpu_percent"] = fmean(self._gpu_percent)
