@@ -127,6 +127,16 @@ def notes_on(measured: Sequence[Measured], names: Sequence[str]) -> list[str]:
     return found
 
 
+def pairing_note(part: Part) -> str:
+    """Which trainings a comparison that is paired by seed takes no account of; empty where it uses all."""
+    estimate = part.comparison.estimate
+    if not isinstance(estimate, Estimate) or not estimate.left_out:
+        return ""
+    left = listed(list(map(str, estimate.left_out)))
+    seeds = "seeds" if len(estimate.left_out) > 1 else "seed"
+    return f"paired by seed: the trainings with {seeds} {left}, which not every cell has, are left out of this number"
+
+
 def margin_note(part: Part) -> str:
     """That the seeds cannot resolve a margin, where they cannot; else empty."""
     estimate = part.comparison.estimate

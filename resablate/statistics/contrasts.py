@@ -92,7 +92,9 @@ def contrast(
     restricted = [cell.restricted(shared) for cell in cells]
     paired = _paired(restricted, weights, scale=scale, prior=prior)
     correlation = _correlation(restricted)
-    paired, unpaired = replace(paired, correlation=correlation), replace(unpaired, correlation=correlation)
+    others = sorted({seed for cell in cells for seed in cell.seeds or ()} - set(shared))
+    paired = replace(paired, correlation=correlation, left_out=tuple(others))
+    unpaired = replace(unpaired, correlation=correlation)
     whole = len(shared) == max(cell.count for cell in cells)
     settled = pairing == "seeds" or (whole and len(shared) >= ALWAYS_PAIRED)
     return paired if settled else _narrower(paired, unpaired, shared=len(shared))
@@ -180,6 +182,7 @@ def _narrower(paired: Estimate, unpaired: Estimate, *, shared: int) -> Estimate:
         method=paired.method if everywhere else "paired by seed in the worlds where that is narrower",
         correlation=paired.correlation,
         paired=everywhere,
+        left_out=paired.left_out if everywhere else (),
     )
 
 
