@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from resablate.argument_takers import ArgumentTakers
-from resablate.claims.own_in_rounds import own_note
 from resablate.claims.family import rounds_family, rounds_notes
+from resablate.claims.own_in_rounds import own_note
 from resablate.claims.sweep_comparisons import effects_of
 from resablate.idle_axes import idle_axes_notes
 from resablate.model import NETWORKS

@@ -111,7 +111,7 @@ class SeedRounds(BaseModel):
     @classmethod
     def _named_once(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
         if names == ():
-            raise ValueError("at least one is needed, got an empty list; leave it out for the sweep's own comparisons and all that can be decided")
+            raise ValueError("at least one is needed, got an empty list; leave it out for all that can be decided")
         if names and (repeated := [name for place, name in enumerate(names) if name in names[:place]]):
             raise ValueError(f"every claim once, got {', '.join(repeated)} again")
         return names

@@ -82,7 +82,7 @@ TPE = {"method": "tpe", "trials": 4}
         ({"axes": {}}, "seeds: no claim compares the trainings of this sweep, and no axis has two values to compare"),
         (
             {"axes": {}, "seeds": {**ROUNDS, "claims": ["own", "V2"]}},
-            "(?s)this sweep cannot decide V2, which needs .*cannot decide own, which needs two values of an axis",
+            "(?s)cannot decide own, which needs two values of an axis.*cannot decide V2, which needs no shortcut",
         ),
     ],
 )
@@ -99,7 +99,7 @@ def test_the_sweep_s_own_question_is_decided_in_rounds() -> None:
         assert found.notes[0].endswith("until the sweep's own comparison is decided: 4 to 10 trainings")
         assert not any("own comparisons" in note for note in found.notes[1:]), "nothing goes before it"
     both = plan(ROUNDS, analyses={"lesion": {}})
-    assert "until the sweep's 2 own comparisons, V1 and V2 are decided" in both.notes[0]
+    assert "until the sweep's 2 own comparisons and V2 are decided" in both.notes[0]
     alone = plan({**ROUNDS, "claims": ["own"]}, analyses={"lesion": {}}).family()
     assert alone
     assert [claim.own for claim in alone.claims.values()] == [True, True]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from resablate.claims import CLAIMS
 from resablate.claims.answer import Answer, answer_claims
 from resablate.claims.claim import Claim, Judgement, untested
-from resablate.claims.measures import ERROR, Measure
 from resablate.claims.family import decided_names, joined_seeds, rounds_family
+from resablate.claims.measures import ERROR, Measure
 from resablate.claims.own_in_rounds import is_left, own_answers, own_note
 from resablate.claims.rounds import Followed, follow_rounds, trainings_of
 from resablate.claims.sweep_comparisons import Effect, effects_of

@@ -125,8 +125,7 @@ CLAIMS = (
     ),
     Claim(
         "Z2",
-        "Deeper networks preserve the norm better: the mean norm change falls as ln(2L)/L with the number L of"
-        " blocks.",
+        "Deeper networks preserve the norm better: the mean norm change falls as ln(2L)/L with the number L of blocks.",
         "Zaeemzadeh et al. 2020, Theorem 1",
         _bounded(measure_is_mean=True),
         RESNET,

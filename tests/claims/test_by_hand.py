@@ -47,7 +47,7 @@ def test_a_comparison_paired_by_seed_says_which_trainings_it_leaves_out() -> Non
     assert found.decision.difference == pytest.approx(0.02005), "of seeds 0 and 1"
     told = "paired by seed: the trainings with seeds 2 and 3, which not every cell has, are left out of this number"
     assert told in found.notes
-    assert any("unequal numbers of trainings: 2, 4" in note for note in found.notes)
+    assert any("unequal numbers of trainings: 4, 2" in note for note in found.notes)
 
 
 def test_a_difference_is_welchs() -> None:

@@ -116,7 +116,8 @@ def test_decided_cells_get_no_more_trainings_and_equal_ones_go_to_the_most(
 
 def test_rounds_go_on_until_the_sweep_s_own_question_is_decided(memory: MemoryTracker, tmp_path: Path) -> None:
     """By the records alone: each time from the start, as a sweep that was interrupted finds them."""
-    content = {"name": "own", "base": {**BASE}, "axes": {"width": [4, 6, 8]}, "analyses": {}}
+    base = {name: value for name, value in BASE.items() if name != "width"}
+    content = {"name": "own", "base": base, "axes": {"width": [4, 6, 8]}, "analyses": {}}
     seeds = {"until": "decided", "first": 3, "most": 5}
     plan = plan_sweep(parse_sweep({**content, "seeds": seeds})).identified(None)
     memory.start_sweep(plan.sweep, trials=plan.trials, command="")
