@@ -6,7 +6,7 @@ than half as wide: a seed fixes split and order, and in arms of one architecture
 
 A mean over settings is paired setting by setting with fewer than eight seeds. The sum of all cells, seed by seed, has
 as many degrees of freedom as one pair, where the cells apart have many: chosen for being narrow, its interval is so by
-chance. Of 8 settings 6.4 % of such intervals at 5 % miss with three seeds, and 4.4 % with pairs in each setting, which
+chance. Of 8 settings 6.4 % of such intervals at 5 % miss with three seeds, and 4.7 % with pairs in each setting, which
 are also a third narrower where the correlation is 0.9 (simulated).
 """
 
