@@ -158,7 +158,7 @@ def _closing(answer: Answer, shown: Shown, decided: int | None, rounds: Sequence
     ends = [part.ends(look.comparison.estimate.interval(level * look.share)) for look in looks]
     indices = [look.index for look in looks]
     return Closing(
-        claim=answer.claim.id,
+        claim=answer.claim.rule.measures[0].name if answer.claim.own else answer.claim.id,
         compared=shown.name,
         axis=f"{part.noun}{unit}",
         reference=scale * part.reference,
@@ -167,7 +167,7 @@ def _closing(answer: Answer, shown: Shown, decided: int | None, rounds: Sequence
         values=tuple(scale * float(look.comparison.estimate.value) for look in looks),
         lows=tuple(scale * low for low, _ in ends),
         highs=tuple(scale * high for _, high in ends),
-        verdict=str(answer.verdict),
+        verdict=answer.word,
         decided=indices.index(shown.look.index) if decided is not None and shown.look else None,
         most=rounds[-1],
     )
