@@ -46,6 +46,8 @@ class StatusRecord(BaseModel):
     """State -> trials."""
     at_most: int
     """Trials that there may be in the end."""
+    to_come: int
+    """Those of them that a search has still to add; 0 where it has ended."""
     running_here: bool
     """Whether a process runs it now, from this folder."""
     rounds: str
@@ -132,6 +134,8 @@ class ReportRecord(BaseModel):
     """Trials that the report is of."""
     missing: int
     """Trials that have not ended."""
+    to_come: int
+    """Trials at most that a search has still to add; 0 where it has ended."""
     verdicts: dict[str, str]
     """Claim -> its verdict, of the claims that something was compared for."""
     links: dict[str, str]

@@ -24,16 +24,18 @@ def report(
 ) -> None:
     """Write the report of a sweep to reports/NAME and print where it is."""
     from resablate.claims.answering import answer_sweeps
-    from resablate.report import check_folder, write_report
-    from resablate.report_answers import sweep_question
+    from resablate.report import check_folder, ended_words, write_report
     from resablate.report_note import note_text
+    from resablate.scheduling import trials_to_come
     from resablate.storage.locations import home
+    from resablate.sweep_question import sweep_question
     from resablate.tracking import open_tracker
 
     place = (folder or home() / "reports") / name
     check_folder(place.resolve())
     tracker = open_tracker(tracking_uri)
     record = tracker.load_sweep(name)
+    to_come = trials_to_come(record.sweep, [*(result.spec for result in record.results), *record.missing])
     answers = answer_sweeps([record.sweep], record.results, record.missing)
     tracker.update_cells(record.sweep.name)
     links = tracker.links(record.sweep.name)
@@ -43,10 +45,11 @@ def report(
         command=f"{record.command}\n{command_line()}",
         folder=place,
         missing=record.missing,
+        to_come=to_come,
         answers=answers,
         links=links,
     )
-    ended = f"{len(record.results)} of {len(record.results) + len(record.missing)}" if record.missing else ""
+    ended = ended_words(len(record.results), missing=len(record.missing), to_come=to_come)
     note = note_text(sweep_question(record.sweep), answers, links, ended=ended)
     tracker.file_report(record.sweep.name, page.parent, note=note)
     if as_json:
@@ -57,6 +60,7 @@ def report(
                 page=str(page),
                 ended=len(record.results),
                 missing=len(record.missing),
+                to_come=to_come,
                 verdicts=verdicts,
                 links=links,
             )

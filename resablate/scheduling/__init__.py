@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from resablate.scheduling.pending import preview
     from resablate.scheduling.progress import clock
     from resablate.scheduling.run import SweepOutcome, run_sweep
-    from resablate.scheduling.status import STATES, SweepStanding, TrialStatus, sweep_standing
+    from resablate.scheduling.status import STATES, SweepStanding, TrialStatus, sweep_standing, trials_to_come
     from resablate.scheduling.stopping import INTERRUPTED, OUT_OF_TIME, TERMINATED
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "run_sweep",
     "sizes_in_words",
     "sweep_standing",
+    "trials_to_come",
 ]
 
 _HOMES = {
@@ -60,6 +61,7 @@ _HOMES = {
         "SweepStanding",
         "TrialStatus",
         "sweep_standing",
+        "trials_to_come",
     ),
     "stopping": ("INTERRUPTED", "OUT_OF_TIME", "TERMINATED"),
 }
