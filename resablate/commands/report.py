@@ -35,7 +35,9 @@ def report(
     check_folder(place.resolve())
     tracker = open_tracker(tracking_uri)
     record = tracker.load_sweep(name)
-    to_come = trials_to_come(record.sweep, [*(result.spec for result in record.results), *record.missing])
+    ended = {result.key: result.status for result in record.results}
+    known = [*(result.spec for result in record.results), *record.missing]
+    to_come = trials_to_come(record.sweep, known, ended=ended)
     answers = answer_sweeps([record.sweep], record.results, record.missing)
     tracker.update_cells(record.sweep.name)
     links = tracker.links(record.sweep.name)
@@ -49,8 +51,8 @@ def report(
         answers=answers,
         links=links,
     )
-    ended = ended_words(len(record.results), missing=len(record.missing), to_come=to_come)
-    note = note_text(sweep_question(record.sweep), answers, links, ended=ended)
+    words = ended_words(len(record.results), missing=len(record.missing), to_come=to_come)
+    note = note_text(sweep_question(record.sweep), answers, links, ended=words)
     tracker.file_report(record.sweep.name, page.parent, note=note)
     if as_json:
         verdicts = {answer.claim.id: answer.word for answer in answers.answers if answer.shown is not None}

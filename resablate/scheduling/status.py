@@ -141,7 +141,8 @@ def sweep_standing(name: str, *, tracker: Tracker) -> SweepStanding:
         tracker=tracker,
         asked=asked or (lambda spec: ()),
     )
-    to_come = trials_to_come(sweep, [trial.spec for trial in found])
+    ended = {trial.spec.key: trial.state for trial in found if trial.ended}
+    to_come = trials_to_come(sweep, [trial.spec for trial in found], ended=ended)
     at_most = len(found) + to_come
     rounds = ""
     if sweep.seeds:
@@ -155,19 +156,35 @@ def sweep_standing(name: str, *, tracker: Tracker) -> SweepStanding:
     return SweepStanding(sweep, found, at_most, here, rounds, own, leased, asked is not None, to_come)
 
 
-def trials_to_come(sweep: SweepSpec, known: Sequence[TrainSpec]) -> int:
+def trials_to_come(sweep: SweepSpec, known: Sequence[TrainSpec], *, ended: Mapping[str, str]) -> int:
     """How many trials a search adds yet at most, beyond those that are `known`: of points, and of the winner.
 
     0 for sweeps that do not search, and where the search has ended.
+
+    Args:
+        sweep: of any kind.
+        known: its trials by now.
+        ended: key -> status of those that have ended.
     """
     if any(spec.seed in sweep.new_seeds for spec in known):
         return 0  # the winner's replicates, which come last and all at once
-    replicates = 2 * len(sweep.new_seeds)
-    if not is_adaptive(sweep.search.method):
-        return replicates
-    left = max(0, (sweep.search.trials or 0) * len(sweep.search.seeds or [0]) - len(known))
-    # A point may repeat another, or be no valid trial: then a search that has ended has fewer.
-    return replicates + (0 if left and _has_proposed_all(sweep) else left)
+    left = 0
+    if is_adaptive(sweep.search.method):
+        left = max(0, (sweep.search.trials or 0) * len(sweep.search.seeds or [0]) - len(known))
+        # A point may repeat another, or be no valid trial: then a search that has ended has fewer.
+        left = 0 if left and _has_proposed_all(sweep) else left
+    return left + (2 * len(sweep.new_seeds) if left or _may_have_winner(sweep, known, ended) else 0)
+
+
+def _may_have_winner(sweep: SweepSpec, known: Sequence[TrainSpec], ended: Mapping[str, str]) -> bool:
+    """Whether some point is complete with a training that finished, or may still be: the others cannot win."""
+    points: dict[str, list[str | None]] = {}
+    for spec in known:
+        points.setdefault(spec.cell if sweep.search.seeds else spec.key, []).append(ended.get(spec.key))
+    return any(
+        all(state is None or state in COMPLETE for state in states) and any(s in (None, "finished") for s in states)
+        for states in points.values()
+    )
 
 
 def _has_proposed_all(sweep: SweepSpec) -> bool:

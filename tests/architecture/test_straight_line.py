@@ -63,6 +63,7 @@ SEED = {
     "cell_means.py": "names the trainings of a sample",
     "tracking/cell_records.py": "means are over seeds",
     "tracking/views.py": "a cell's table has no column of seeds",
+    "scheduling/status.py": "what replicates the winner of a search has new seeds",
     "sweep_question.py": "a question names what varies, and that is no seed",
 }
 KNOBS = {"strength": STRENGTH, "regularizer": REGULARIZER, "seed": SEED}

@@ -163,9 +163,30 @@ def test_what_a_search_adds_yet(monkeypatch: pytest.MonkeyPatch) -> None:
         return known[sweep.name]
 
     monkeypatch.setattr("resablate.scheduling.status.has_proposed_all", told)
-    assert trials_to_come(sweep, specs[:3]) == 3 + 4
-    assert trials_to_come(sweep, [*specs, make_result(seed=2).spec]) == 0, "the winner is replicated"
+    assert trials_to_come(sweep, specs[:3], ended={}) == 3 + 4
+    replicate = make_result(seed=2).spec
+    assert trials_to_come(sweep, [*specs, replicate], ended={}) == 0, "the winner is replicated"
     # The last point repeated another: only the study knows.
     known["searched"] = True
-    assert trials_to_come(sweep, specs) == 4
-    assert trials_to_come(PLAN.sweep, PLAN.trials[:1]) == 0, "a grid lists all that it has"
+    assert trials_to_come(sweep, specs, ended={}) == 4
+    assert trials_to_come(PLAN.sweep, PLAN.trials[:1], ended={}) == 0, "a grid lists all that it has"
+
+
+@pytest.mark.parametrize(
+    ("ended", "to_come"),
+    [
+        (["finished"] * 4, 4),
+        (["failed"] * 4, 0),
+        (["failed"] * 3, 0),  # of the second point, one has failed and the other runs
+        (["failed", "failed"], 4),
+        (["failed", "finished", "diverged", "diverged"], 0),
+        (["failed", "finished", "diverged", "finished"], 4),
+    ],
+)
+def test_where_nothing_can_win_nothing_is_replicated(ended: list[str], to_come: int) -> None:
+    """A point wins once each of its seeds has ended, and if one at least finished."""
+    axes = {"learning_rate": [0.02, 0.03]}
+    content = {"name": "searched", "axes": axes, "search": {"method": "grid", "seeds": [0, 1], "replicate": 2}}
+    specs = [make_result(seed=seed, fields={"learning_rate": rate}).spec for rate in (0.02, 0.03) for seed in (0, 1)]
+    states = dict(zip([spec.key for spec in specs], ended, strict=False))
+    assert trials_to_come(parse_sweep(content), specs, ended=states) == to_come
