@@ -86,6 +86,41 @@ class OutcomeRecord(BaseModel):
     exit_code: int
 
 
+class PreviewTrialRecord(BaseModel):
+    """One trial that a sweep has, or would have."""
+
+    model_config = RECORD
+
+    trial: str
+    """Its name for people."""
+    key: str
+    state: str
+    """pending, running, finished, diverged, pruned or failed."""
+    would_run: bool
+    would_be_asked: list[str]
+    """Questions that it has not been asked."""
+
+
+class PreviewRecord(BaseModel):
+    """`resablate sweep FILE --dry-run` and `resablate clone KEY --dry-run`."""
+
+    model_config = RECORD
+
+    sweep: str
+    trials: list[PreviewTrialRecord]
+    """Those that are known: a search proposes the others one by one."""
+    count: int
+    """Trials that the sweep has, with those that a search would propose."""
+    complete: int
+    would_run: int
+    """Trials that would run now."""
+    questions: int
+    """Questions that would be put to trained networks."""
+    rounds: str
+    """How far its rounds of seeds are; empty where there are none."""
+    notes: list[str]
+
+
 class CostRecord(BaseModel):
     """What one trial would cost."""
 

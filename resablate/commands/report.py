@@ -10,6 +10,7 @@ import typer
 from resablate.commands.console import Json, SweepName, TrackingUri, command_line, out
 from resablate.commands.json_output import print_record
 from resablate.commands.json_records import ReportRecord
+from resablate.commands.refusals import Refusals
 
 
 def report(
@@ -32,9 +33,12 @@ def report(
     from resablate.tracking import open_tracker
 
     place = (folder or home() / "reports") / name
-    check_folder(place.resolve())
-    tracker = open_tracker(tracking_uri)
-    record = tracker.load_sweep(name)
+    refusals = Refusals("report")
+    refusals.of(lambda: check_folder(place.resolve()))
+    tracker = refusals.of(lambda: open_tracker(tracking_uri))
+    record = refusals.of(lambda: tracker.load_sweep(name)) if tracker else None
+    refusals.refuse()
+    assert tracker and record
     ended = {result.key: result.status for result in record.results}
     known = [*(result.spec for result in record.results), *record.missing]
     to_come = trials_to_come(record.sweep, known, ended=ended)

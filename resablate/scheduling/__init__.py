@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from resablate.scheduling.analyze import StoredTrial, analyze_trials, find_trials
     from resablate.scheduling.inline import Scheduler
     from resablate.scheduling.packing import PackSizes, describe_packs, sizes_in_words
-    from resablate.scheduling.pending import preview
+    from resablate.scheduling.pending import Preview, preview
     from resablate.scheduling.progress import clock
     from resablate.scheduling.run import SweepOutcome, run_sweep
     from resablate.scheduling.status import STATES, SweepStanding, TrialStatus, sweep_standing, trials_to_come
@@ -22,6 +22,7 @@ __all__ = [
     "STATES",
     "TERMINATED",
     "PackSizes",
+    "Preview",
     "Scheduler",
     "StoredTrial",
     "SweepOutcome",
@@ -50,7 +51,10 @@ _HOMES = {
         "describe_packs",
         "sizes_in_words",
     ),
-    "pending": ("preview",),
+    "pending": (
+        "Preview",
+        "preview",
+    ),
     "progress": ("clock",),
     "run": (
         "SweepOutcome",
