@@ -195,7 +195,7 @@ def _analyze_pretrained(
     arguments = {name.removeprefix("dataset."): value for name, value in others.items() if name != "seed"}
     request: dict[str, Any] = {
         "weights": given.weights,
-        "dataset": parse_component({"name": given.dataset, **arguments}),
+        "dataset": parse_component({"name": given.dataset or "", **arguments}),
         "asked": asked or parse_analyses(DEFAULT_ANALYSES, []),
         "seed": others.get("seed", 0),
     }

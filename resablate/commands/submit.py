@@ -95,7 +95,7 @@ def submit(
 
 
 def _words_there(context: typer.Context, file: Path, words: list[str]) -> dict[str, Any]:
-    """Name -> value of what `resablate sweep` would take from these words there; what it would refuse is refused here."""
+    """Name -> value of what `resablate sweep` would take from these words; what it would refuse is refused here."""
     group = context.find_root().command
     verb = group.commands.get("sweep") if isinstance(group, TyperGroup) else None
     assert verb
