@@ -72,7 +72,10 @@ def test_an_axis_that_changes_something_somewhere_is_not(axes: dict[str, Any]) -
     ("base", "told"),
     [
         ({"optimizer.momentum": 0, "optimizer.nesterov": True}, "optimizer.nesterov true changes nothing, as"),
-        ({"optimizer": {"name": "sgd", "momentum": 0, "nesterov": True}}, "optimizer.nesterov true changes nothing, as"),
+        (
+            {"optimizer": {"name": "sgd", "momentum": 0, "nesterov": True}},
+            "optimizer.nesterov true changes nothing, as",
+        ),
         ({"batch_size": 64, "norm.ghost_batch_size": 64}, "norm.ghost_batch_size 64 changes nothing, as batch_size is"),
         ({"network": "vgg", "depth": 8, "shortcut": "none"}, "shortcut none changes nothing, as network is vgg"),
         ({"dataset.train_examples": 5000}, "dataset.train_examples 5000 changes nothing"),
