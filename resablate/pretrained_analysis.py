@@ -15,7 +15,7 @@ from resablate.component_tables import resolve_in
 from resablate.datasets import DATASETS, Splits, load_dataset, split_dataset
 from resablate.devices import choose_device
 from resablate.dissection import Dissection, dissect
-from resablate.errors import ResablateError, SpecError
+from resablate.errors import ResablateError, SpecError, in_a_line
 from resablate.model import ResidualNetwork, evaluation_mode
 from resablate.pretrained_files import PretrainedNetwork
 from resablate.question import AskedAnalysis, Question
@@ -108,10 +108,8 @@ def _check_fit(network: ResidualNetwork, splits: Splits, *, name: str, dataset: 
         with evaluation_mode(network), torch.inference_mode():
             classes = network(images).shape[1]
     except Exception as error:  # whatever a network raises for images that it does not take
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise ResablateError(
-            f"{name}: cannot take the images of {dataset}, {tuple(images.shape[1:])}: {reason}"
-        ) from None
+        what = f"the images of {dataset}, {tuple(images.shape[1:])}"
+        raise ResablateError(f"{name}: cannot take {what}: {in_a_line(error)}") from None
     known = splits.num_classes or DATASETS[dataset].num_classes
     if classes != known:
         raise ResablateError(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from resablate.component import Component
 from resablate.datasets import ExampleSource
-from resablate.errors import AnalysisError
+from resablate.errors import AnalysisError, in_a_line
 from resablate.measurement import ANY, AnalysisResult, Bounds
 from resablate.model import ResidualNetwork, evaluation_mode
 from resablate.regularizers import REGULARIZERS, Regularizer
@@ -142,10 +142,8 @@ def _classes(network: ResidualNetwork, data: ExampleSource) -> int:
     except Exception as error:  # whatever a network raises for images that it does not take
         if is_device_lost(error) or is_out_of_memory(error):
             raise
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise AnalysisError(
-            f"the network cannot take the images, {tuple(images.shape[1:])} of {images.dtype}: {reason}"
-        ) from error
+        what = f"{tuple(images.shape[1:])} of {images.dtype}"
+        raise AnalysisError(f"the network cannot take the images, {what}: {in_a_line(error)}") from error
     if logits.ndim != 2:  # noqa: PLR2004 - examples, classes
         raise AnalysisError(f"the network must give logits (B, classes), but gave {tuple(logits.shape)} for one image")
     return logits.shape[1]
