@@ -62,9 +62,20 @@ def check_answers_folder(folder: Path) -> None:
     Raises:
         ResablateError: if it cannot be made or written, or holds a table of something else.
     """
-    above = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    if not (above.is_dir() and os.access(above, os.W_OK | os.X_OK)):
-        raise ResablateError(f"{folder}: no answers can be written there ({above} is no folder that may be written)")
+    made = [place for place in (folder, *folder.absolute().parents) if not place.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK | os.X_OK)
+    except OSError as error:
+        raise ResablateError(
+            f"{folder}: no answers can be written there ({error.strerror}: {error.filename})"
+        ) from None
+    finally:
+        for place in made:
+            with suppress(OSError):
+                place.rmdir()
+    if not writable:
+        raise ResablateError(f"{folder}: no answers can be written there (Permission denied)")
     with suppress(FileNotFoundError):
         _kept_rows(folder / SUMMARY)
 

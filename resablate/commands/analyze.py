@@ -192,7 +192,7 @@ def _analyze_pretrained(
         refusals.add(f"{given.target}: needs {' and '.join(missing)}: a network of another package comes with neither")
     place = given.folder or home() / "reports" / safe_name(given.target)
     refusals.of(lambda: check_answers_folder(place))
-    arguments = {name.removeprefix("dataset."): value for name, value in others.items() if name != "seed"}
+    arguments = {name.removeprefix("dataset."): value for name, value in others.items() if name.startswith("dataset.")}
     request: dict[str, Any] = {
         "weights": given.weights,
         "dataset": parse_component({"name": given.dataset or "", **arguments}),

@@ -52,6 +52,7 @@ def check(
 
     plan = refusals.of(lambda: load_plan(file, changes))
     refusals.data_root(data_root)
+    refusals.records(tracking_uri)
     refusals.refuse()
     assert plan
     cost = forecast(plan, records=tracking_uri)

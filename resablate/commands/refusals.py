@@ -49,6 +49,17 @@ class Refusals:
 
         self.of(lambda: data_roots(folder))
 
+    def records(self, uri: str | None) -> None:
+        """Note an address at which there can be no records.
+
+        A server is not asked, and nobody where all else is right: then the verb finds out by itself.
+        """
+        from resablate.storage.locations import tracking_uri
+        from resablate.tracking import open_tracker
+
+        if self._errors and not tracking_uri(uri).startswith(("http://", "https://")):
+            self.of(lambda: open_tracker(uri))
+
     def refuse(self) -> None:
         """Raise what was noted: one error as it is, several as one.
 

@@ -36,9 +36,11 @@ def report(
     refusals = Refusals("report")
     refusals.of(lambda: check_folder(place.resolve()))
     tracker = refusals.of(lambda: open_tracker(tracking_uri))
-    record = refusals.of(lambda: tracker.load_sweep(name)) if tracker else None
+    if tracker:
+        refusals.of(lambda: tracker.submitted(name))  # whether there is one; its results are the work
     refusals.refuse()
-    assert tracker and record
+    assert tracker
+    record = tracker.load_sweep(name)
     ended = {result.key: result.status for result in record.results}
     known = [*(result.spec for result in record.results), *record.missing]
     to_come = trials_to_come(record.sweep, known, ended=ended)

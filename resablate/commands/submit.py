@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperGroup
@@ -57,33 +57,23 @@ def submit(
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Run a sweep as a job of a Ray cluster, with what it needs of this folder; again, to follow or to continue it."""
-    from resablate.submission import connect, job_environment, packed, submit_sweep
+    from resablate.submission import connect, packed, submit_sweep
 
-    refusals = Refusals(str(file))
-    if not address:
-        refusals.add("--address: which cluster? http://HOST:PORT of its dashboard, or $RAY_API_SERVER_ADDRESS")
-    if any(holds_password(word) for word in words or []):
-        refusals.add("a job's command can be read by whoever may use the cluster: leave the password out of it")
-    there = refusals.of(lambda: _words_there(context, file, words or []))
-    changes = refusals.assignments((there or {}).get("words") or [])
-    checked = refusals.of(lambda: _checked(file, changes))
-    sent = refusals.of(lambda: job_environment(os.environ, tracking_uri=tracking_uri, send=send or []))
-    inside = [refusals.of(partial(_inside, path)) for path in (file, *map(Path, include or []))]
-    refusals.refuse()
-    assert checked and sent
+    request = _checked_request(
+        context, file, words or [], address=address, tracking_uri=tracking_uri, send=send or [], include=include or []
+    )
     client = connect(address)
-    for note in (*checked[1], *sent[1]):
+    for note in request.notes:
         _say(note)
-    relative, *others = [path for path in inside if path]
-    with packed(Path.cwd(), names=[relative, *others]) as package:
+    with packed(Path.cwd(), names=request.files) as package:
         _tell_left_out(package.left_out)
         job = submit_sweep(
             client,
-            checked[0],
-            file=relative,
+            request.sweep,
+            file=request.files[0],
             words=words or [],
             package=package,
-            environment=sent[0],
+            environment=request.environment,
             say=_say,
         )
         size = package.size_bytes / 2**20
@@ -91,7 +81,46 @@ def submit(
         _say(f"{job.id} is running already{f'; {job.note}' if job.note else ''}")
     else:
         _say(f"submitted {len(package.files)} files, {size:.1f} MiB, as {job.id}")
-    _tell_ending(client, checked[0].name, job, follow=follow, as_json=as_json)
+    _tell_ending(client, request.sweep.name, job, follow=follow, as_json=as_json)
+
+
+class _Request(NamedTuple):
+    """What is submitted."""
+
+    sweep: SweepSpec
+    environment: dict[str, str]
+    files: list[str]
+    """Relative paths of what is sent, the sweep's first."""
+    notes: list[str]
+    """What the person should know, one line each."""
+
+
+def _checked_request(
+    context: typer.Context,
+    file: Path,
+    words: list[str],
+    *,
+    address: str,
+    tracking_uri: str | None,
+    send: Sequence[str],
+    include: Sequence[str],
+) -> _Request:
+    """What is submitted, with everything found that is wrong with the call; arguments as those of `submit`."""
+    from resablate.submission import job_environment
+
+    refusals = Refusals(str(file))
+    if not address:
+        refusals.add("--address: which cluster? http://HOST:PORT of its dashboard, or $RAY_API_SERVER_ADDRESS")
+    if any(holds_password(word) for word in words):
+        refusals.add("a job's command can be read by whoever may use the cluster: leave the password out of it")
+    there = refusals.of(lambda: _words_there(context, file, words))
+    changes = refusals.assignments((there or {}).get("words") or [])
+    checked = refusals.of(lambda: _checked(file, changes))
+    sent = refusals.of(lambda: job_environment(os.environ, tracking_uri=tracking_uri, send=send))
+    files = [refusals.of(partial(_inside, path)) for path in (file, *map(Path, include))]
+    refusals.refuse()
+    assert checked and sent
+    return _Request(checked[0], sent[0], [path for path in files if path], [*checked[1], *sent[1]])
 
 
 def _words_there(context: typer.Context, file: Path, words: list[str]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -73,32 +73,17 @@ def sweep(
     refusals.data_root(data_root)
     changes = refusals.assignments(words or [])
     plan = refusals.of(lambda: load_plan(file, changes))
+    refusals.records(tracking_uri)
     refusals.refuse()
     assert plan
     again: tuple[Status, ...] = ("failed",) if retry else ()
+    where: dict[str, Any] = {"max_trials": max_trials, "data_root": data_root, "tracking_uri": tracking_uri}
     if dry_run:
-        preview_plan(
-            plan,
-            retry=again,
-            max_trials=max_trials,
-            data_root=data_root,
-            tracking_uri=tracking_uri,
-            as_json=as_json,
-        )
-    else:
-        if tip := advice(plan):
-            err.print(tip, markup=False, highlight=False, soft_wrap=True)
-        run_plan(
-            plan,
-            inline=inline,
-            retry=again,
-            rerun=rerun,
-            max_trials=max_trials,
-            time_budget=seconds,
-            data_root=data_root,
-            tracking_uri=tracking_uri,
-            as_json=as_json,
-        )
+        preview_plan(plan, retry=again, as_json=as_json, **where)
+        return
+    if tip := advice(plan):
+        err.print(tip, markup=False, highlight=False, soft_wrap=True)
+    run_plan(plan, inline=inline, retry=again, rerun=rerun, time_budget=seconds, as_json=as_json, **where)
 
 
 def _offline_records(tracking_uri: str | None, *, inline: bool) -> str:

@@ -33,6 +33,7 @@ def trial(
     base, analyses = split_questions(refusals.assignments(words or []))
     refusals.data_root(data_root)
     plan = refusals.of(lambda: trial_plan(base, analyses, place="trial"))
+    refusals.records(tracking_uri)
     refusals.refuse()
     assert plan
     run_plan(plan, inline=True, retry=("failed",), data_root=data_root, tracking_uri=tracking_uri, as_json=as_json)

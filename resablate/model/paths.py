@@ -111,13 +111,12 @@ def path_norms(network: ResidualNetwork, images: Tensor, labels: Tensor, *, sign
 def _loss(logits: Tensor, labels: Tensor) -> Tensor:
     """The cross-entropy, summed over the examples."""
     if labels.shape != logits.shape[:1] or labels.dtype != torch.int64 or labels.device != logits.device:
-        wanted = f"({len(logits)},) of torch.int64 on {logits.device}, the number of a class for each image"
-        raise ValueError(f"labels must be {wanted}, but got {tuple(labels.shape)} of {labels.dtype} on {labels.device}")
+        wanted = f"({len(logits)},) of torch.int64 on {logits.device}, a class for each image"
+        raise ValueError(f"labels must be {wanted}; got {tuple(labels.shape)} of {labels.dtype} on {labels.device}")
     outside = labels[(labels < 0) | (labels >= logits.shape[1])]
     if len(outside):
-        raise ValueError(
-            f"labels must be the network's classes, 0 to {logits.shape[1] - 1}, but got {outside.unique().tolist()}"
-        )
+        classes = f"0 to {logits.shape[1] - 1}"
+        raise ValueError(f"labels must be the network's classes, {classes}, but got {outside.unique().tolist()}")
     return functional.cross_entropy(logits, labels, reduction="sum")
 
 

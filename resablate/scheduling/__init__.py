@@ -7,7 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from resablate.scheduling.analyze import StoredTrial, analyze_trials, find_trials
+    from resablate.scheduling.analyze import analyze_trials
+    from resablate.scheduling.found_trials import StoredTrial, find_trials
     from resablate.scheduling.inline import Scheduler
     from resablate.scheduling.packing import PackSizes, describe_packs, sizes_in_words
     from resablate.scheduling.pending import Preview, preview
@@ -40,9 +41,9 @@ __all__ = [
 ]
 
 _HOMES = {
-    "analyze": (
+    "analyze": ("analyze_trials",),
+    "found_trials": (
         "StoredTrial",
-        "analyze_trials",
         "find_trials",
     ),
     "inline": ("Scheduler",),

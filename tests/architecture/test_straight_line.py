@@ -58,6 +58,7 @@ SEED = {
     "datasets/streaming.py": "the same, in the processes that decode",
     "dissection.py": "a generator for each analysis",
     "pretrained_analysis.py": "the same for a network that another package trained",
+    "pretrained_files.py": "what its answers were drawn from, in their table",
     "commands/analyze.py": "the only field of a trial that such a network has",
     "report.py": "counts and orders replicates",
     "cell_means.py": "names the trainings of a sample",
