@@ -72,9 +72,11 @@ def analyze(
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Ask trained networks something more, without training, and file the answers under the same runs."""
+    from resablate.commands.places import check_data_root
+
     refusals = Refusals("analyze")
     asked, others = _asked(words or [], refusals)
-    refusals.data_root(data_root)
+    check_data_root(data_root, refusals)
     if ":" in target:
         if as_json:
             refusals.add("--json: not with a network of another package, whose numbers go to a folder")

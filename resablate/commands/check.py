@@ -45,14 +45,14 @@ def check(
         assert sweep
         _check_without_torch(file, sweep, as_json=as_json)
         return
+    from resablate.commands.places import check_records
     from resablate.devices import check_machine
     from resablate.forecast import advice, forecast
     from resablate.scheduling import describe_packs
     from resablate.trial_data import data_notes
 
     plan = refusals.of(lambda: load_plan(file, changes))
-    refusals.data_root(data_root)
-    refusals.records(tracking_uri)
+    check_records(tracking_uri, refusals)
     refusals.refuse()
     assert plan
     cost = forecast(plan, records=tracking_uri)

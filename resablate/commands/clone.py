@@ -34,11 +34,12 @@ def clone(
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Run a trial like one that was run, but for some values, in this process: `resablate clone KEY epochs=200`."""
+    from resablate.commands.places import check_data_root
     from resablate.tracking import open_tracker
 
     refusals = Refusals("clone")
     changes, asked = split_questions(refusals.assignments(words or []))
-    refusals.data_root(data_root)
+    check_data_root(data_root, refusals)
     found = refusals.of(lambda: open_tracker(tracking_uri).load_trial(target))
     plan = refusals.of(lambda: _planned(found[1] if found else None, changes, asked))
     refusals.refuse()

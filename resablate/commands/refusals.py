@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from resablate.commands.assignments import parse_assignments
@@ -43,22 +42,10 @@ class Refusals:
             self._errors.append(error)
             return cast(dict[str, Any], error.valid_part)
 
-    def data_root(self, folder: Path | None) -> None:
-        """Note a `--data-root` that is no folder; the data sets themselves are looked for later."""
-        from resablate.datasets.locations import data_roots
-
-        self.of(lambda: data_roots(folder))
-
-    def records(self, uri: str | None) -> None:
-        """Note an address at which there can be no records.
-
-        A server is not asked, and nobody where all else is right: then the verb finds out by itself.
-        """
-        from resablate.storage.locations import tracking_uri
-        from resablate.tracking import open_tracker
-
-        if self._errors and not tracking_uri(uri).startswith(("http://", "https://")):
-            self.of(lambda: open_tracker(uri))
+    @property
+    def some(self) -> bool:
+        """Whether anything was noted."""
+        return bool(self._errors)
 
     def refuse(self) -> None:
         """Raise what was noted: one error as it is, several as one.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from resablate.commands.console import Json, SweepName, TrackingUri, command_lin
 from resablate.commands.json_output import print_record
 from resablate.commands.json_records import ReportRecord
 from resablate.commands.refusals import Refusals
+
+if TYPE_CHECKING:
+    from resablate.tracking import Tracker
 
 
 def report(
@@ -25,21 +28,14 @@ def report(
 ) -> None:
     """Write the report of a sweep to reports/NAME and print where it is."""
     from resablate.claims.answering import answer_sweeps
-    from resablate.report import check_folder, ended_words, write_report
+    from resablate.report import ended_words, write_report
     from resablate.report_note import note_text
     from resablate.scheduling import trials_to_come
     from resablate.storage.locations import home
     from resablate.sweep_question import sweep_question
-    from resablate.tracking import open_tracker
 
     place = (folder or home() / "reports") / name
-    refusals = Refusals("report")
-    refusals.of(lambda: check_folder(place.resolve()))
-    tracker = refusals.of(lambda: open_tracker(tracking_uri))
-    if tracker:
-        refusals.of(lambda: tracker.submitted(name))  # whether there is one; its results are the work
-    refusals.refuse()
-    assert tracker
+    tracker = _tracker_of(name, place, tracking_uri)
     record = tracker.load_sweep(name)
     ended = {result.key: result.status for result in record.results}
     known = [*(result.spec for result in record.results), *record.missing]
@@ -75,3 +71,22 @@ def report(
         )
         return
     out.print(str(page), markup=False, highlight=False, soft_wrap=True)
+
+
+def _tracker_of(name: str, place: Path, tracking_uri: str | None) -> Tracker:
+    """The records of a sweep, before anything is read of its results; what keeps a report from being written is told.
+
+    Raises:
+        ResablateError: if there is no such sweep, or its report cannot lie at `place`.
+    """
+    from resablate.report import check_folder
+    from resablate.tracking import open_tracker
+
+    refusals = Refusals("report")
+    refusals.of(lambda: check_folder(place.resolve()))
+    tracker = refusals.of(lambda: open_tracker(tracking_uri))
+    if tracker:
+        refusals.of(lambda: tracker.submitted(name))
+    refusals.refuse()
+    assert tracker
+    return tracker

@@ -59,6 +59,7 @@ def sweep(
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Run what is missing of a sweep: trainings that have not ended, and questions that were not asked."""
+    from resablate.commands.places import check_data_root, check_records
     from resablate.forecast import advice
     from resablate.plan import load_plan
 
@@ -70,10 +71,10 @@ def sweep(
     if offline:
         tracking_uri = refusals.of(lambda: _offline_records(tracking_uri, inline=inline))
     seconds = None if time_budget is None else refusals.of(lambda: parse_duration(time_budget, place="--time-budget"))
-    refusals.data_root(data_root)
+    check_data_root(data_root, refusals)
     changes = refusals.assignments(words or [])
     plan = refusals.of(lambda: load_plan(file, changes))
-    refusals.records(tracking_uri)
+    check_records(tracking_uri, refusals)
     refusals.refuse()
     assert plan
     again: tuple[Status, ...] = ("failed",) if retry else ()

@@ -29,11 +29,13 @@ def trial(
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Run one trial in this process, such as `resablate trial shortcut=exclusive_gate shortcut.bias=-6 depth=20`."""
+    from resablate.commands.places import check_data_root, check_records
+
     refusals = Refusals("trial")
     base, analyses = split_questions(refusals.assignments(words or []))
-    refusals.data_root(data_root)
+    check_data_root(data_root, refusals)
     plan = refusals.of(lambda: trial_plan(base, analyses, place="trial"))
-    refusals.records(tracking_uri)
+    check_records(tracking_uri, refusals)
     refusals.refuse()
     assert plan
     run_plan(plan, inline=True, retry=("failed",), data_root=data_root, tracking_uri=tracking_uri, as_json=as_json)

@@ -9,7 +9,6 @@ from resablate.errors import SpecError, TrackingError
 from resablate.question import TEST, Question, missing_questions
 from resablate.result import COMPLETE
 from resablate.searches import is_adaptive
-from resablate.searches.examining import has_proposed_all
 from resablate.spec import TrainSpec
 from resablate.storage.locations import work_folder
 from resablate.storage.locks import is_running
@@ -190,8 +189,13 @@ def _may_have_winner(sweep: SweepSpec, known: Sequence[TrainSpec], ended: Mappin
 def _has_proposed_all(sweep: SweepSpec) -> bool:
     """Whether the study says so; False where it is not here, or cannot be read."""
     try:
+        from resablate.searches.examining import has_proposed_all
+
         return bool(has_proposed_all(sweep))
     except TrackingError:
+        return False
+    except ModuleNotFoundError as missing:
+        check_is_torch(missing)
         return False
 
 

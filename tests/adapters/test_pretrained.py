@@ -100,10 +100,10 @@ class Harmful:
         return os.mkdir, ("harmed",)
 
 
-def scripted() -> Any:
+def write_script(path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch would rather have another way to write networks
-        return torch.jit.script(nn.Linear(2, 2))
+        torch.jit.save(torch.jit.script(nn.Linear(2, 2)), path)
 
 
 FILES: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -119,7 +119,7 @@ FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "plain-pickle": (lambda path: path.write_bytes(pickle.dumps({"fc.weight": Harmful()})), "without running code"),
     "whole-network": (lambda path: torch.save(trained(), path), "without running code"),
-    "script": (lambda path: torch.jit.save(scripted(), path), "without running code .*: not an archive of tensors"),
+    "script": (write_script, "without running code .*: not an archive of tensors"),
     "tensor": (lambda path: torch.save(torch.zeros(2), path), "not a state dict, .*; got Tensor$"),
     "no-tensors": (
         lambda path: torch.save({"epoch": 3, "loss": 0.1}, path),

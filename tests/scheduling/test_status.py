@@ -162,7 +162,7 @@ def test_what_a_search_adds_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     def told(sweep: SweepSpec) -> bool:
         return known[sweep.name]
 
-    monkeypatch.setattr("resablate.scheduling.status.has_proposed_all", told)
+    monkeypatch.setattr("resablate.searches.examining.has_proposed_all", told)
     assert trials_to_come(sweep, specs[:3], ended={}) == 3 + 4
     replicate = make_result(seed=2).spec
     assert trials_to_come(sweep, [*specs, replicate], ended={}) == 0, "the winner is replicated"
