@@ -86,8 +86,8 @@ def panel_grid(panels: Iterable[Panel], quantities: Mapping[str, Quantity], *, h
 def add_legend(figure: Figure, handles: Sequence[Artist]) -> None:
     """A legend below the panels, in as many columns as fit, and every panel in its place.
 
-    A name that is longer than the figure is wide takes several lines. The panels are placed by their labels: a solver that measures every artist takes most of the time of a picture of
-    many panels.
+    A name that is longer than the figure is wide takes several lines. The panels are placed by their labels: a
+    solver that measures every artist takes most of the time of a picture of many panels.
     """
     letters = int((figure.get_figwidth() - KEY - 2 * GAP) / CHARACTER)
     names = [textwrap.wrap(str(handle.get_label()), letters, subsequent_indent="  ") for handle in handles]
