@@ -81,9 +81,13 @@ def _sharing(found: Answers) -> list[str]:
 
 
 def _effect(told: ToldEffect) -> dict[str, Any]:
-    """What an axis does to a number: a sentence, and a line for each comparison."""
+    """What an axis does to a number: a sentence, and a line for each comparison; what is noted of all is told once."""
     lines = [_line(answer) | {"statement": told.compared(answer)} for answer in told.answers]
-    return {"head": told.head, "told": told.told, "lines": lines}
+    noted = [line["notes"] for line in lines]
+    common = [note for note in noted[0] if all(note in notes for notes in noted)] if len(noted) > 1 else []
+    for line in lines:
+        line["notes"] = [note for note in line["notes"] if note not in common]
+    return {"head": told.head, "told": told.told, "lines": lines, "notes": common}
 
 
 def _line(answer: Answer) -> dict[str, Any]:

@@ -223,7 +223,8 @@ class Answer:
     def notes(self) -> list[str]:
         """What a reader should know; where undecided also that the seeds cannot resolve the margin."""
         found = [pairing_note(part) for part in self.judgement.parts.values()]
-        found += [margin_note(shown.part)] if self.verdict is Verdict.UNDECIDED and (shown := self.shown) else []
+        open_ = self.verdict is Verdict.UNDECIDED and not self.judgement.cannot_decide
+        found += [margin_note(shown.part)] if open_ and (shown := self.shown) else []
         return [*self.judgement.notes, *dict.fromkeys(filter(None, found))]
 
     @property

@@ -106,8 +106,8 @@ class Against:
             cells=found,
             possible=self.measure.differences,
         )
-        notes = dict.fromkeys([f"means over {count} settings", *notes_on_many(measured)])
-        return Judgement({name: part}, "", tuple(notes), cannot_decide=stuck and self.measure is ERROR)
+        notes = tuple(dict.fromkeys(notes_on_many(measured)))
+        return Judgement({name: part}, "", notes, cannot_decide=stuck and self.measure is ERROR)
 
     def seeds(self, level: float, examples: int) -> int | None:
         """None: no effect was published."""

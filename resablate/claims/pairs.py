@@ -108,11 +108,12 @@ def nobody_learned(measured: Sequence[Measured]) -> bool:
 def notes_on(measured: Sequence[Measured], names: Sequence[str]) -> list[str]:
     """What a reader should know of the cells: failures, what has not learned, what lacks the number, test sets."""
     found: list[str] = []
+    nobody = nobody_learned(measured)
     for one, name in zip(measured, names, strict=True):
         cell, count = one.cell, len(one.cell.results)
         if cell.diverged:
             found.append(f"{name}: {cell.diverged} of {count} trainings diverged")
-        if cell.unlearned:
+        if cell.unlearned and not nobody:
             found.append(f"{name} has not learned in {cell.unlearned} of {count} trainings")
         if one.lacking:
             found.append(f"{name}: {one.lacking} of {count} trainings lack the number")
@@ -123,7 +124,7 @@ def notes_on(measured: Sequence[Measured], names: Sequence[str]) -> list[str]:
 
 def notes_on_many(measured: Sequence[Measured]) -> list[str]:
     """The same of cells that are too many to be told one by one."""
-    unlearned = sum(one.cell.unlearned > 0 for one in measured)
+    unlearned = 0 if nobody_learned(measured) else sum(one.cell.unlearned > 0 for one in measured)
     lacking = sum(one.lacking > 0 for one in measured)
     found = [f"trainings of {unlearned} of {len(measured)} cells have not learned"] if unlearned else []
     found += [f"trainings of {lacking} of {len(measured)} cells lack the number"] if lacking else []

@@ -212,8 +212,8 @@ def replicate_handles(curves: Iterable[Curve]) -> list[Artist]:
 
 
 def whole_numbers(axes: Axes) -> None:
-    """Ticks at whole numbers only, for what is counted."""
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    """Ticks at whole numbers only, for what is counted, and no more than fit beside each other."""
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
 
 
 def styled() -> AbstractContextManager[None]:
