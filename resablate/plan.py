@@ -10,7 +10,7 @@ from typing import NamedTuple, cast
 from resablate.answerable import check_asked, questions_for, unanswerable
 from resablate.argument_takers import ArgumentTakers
 from resablate.check import check_trial, unknown_names
-from resablate.claims.rounds import Family, family
+from resablate.claims.family import Family, rounds_family
 from resablate.component import Component
 from resablate.datasets import load_dataset
 from resablate.errors import SpecError
@@ -90,8 +90,8 @@ class SweepPlan:
         return TrialRequest(spec, self.questions(spec))
 
     def family(self) -> Family | None:
-        """The claims that the rounds of seeds decide; None where seeds do not come in rounds."""
-        return family(self.sweep.seeds, self.trials, self.asked) if self.sweep.seeds else None
+        """What the rounds of seeds decide; None where seeds do not come in rounds."""
+        return rounds_family([self.sweep], self.trials, self.asked)
 
     def replicates(self, counts: Mapping[str, int]) -> tuple[TrainSpec, ...]:
         """The trainings of each cell with the seeds from 0 on, as many as `counts` says, else those of the first round.
@@ -244,9 +244,9 @@ def _survey(sweep: SweepSpec) -> _Survey:
             check_trial(TrainSpec.parse(takers.effective(baseline_fields(sweep))))
         except SpecError as error:
             problems.update(dict.fromkeys(f"baseline: {problem}" for problem in error.problems))
-    if sweep.seeds and not problems:
+    if not problems:
         try:
-            family(sweep.seeds, listed, asked)
+            rounds_family([sweep], listed, asked)
         except SpecError as error:
             problems.update(dict.fromkeys(error.problems))
     return _Survey(points, listed, asked, takers, problems)

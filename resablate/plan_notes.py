@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from resablate.argument_takers import ArgumentTakers
+from resablate.claims.family import rounds_family, rounds_notes
 from resablate.claims.own_in_rounds import own_note
-from resablate.claims.rounds import family, rounds_notes
 from resablate.claims.sweep_comparisons import effects_of
 from resablate.idle_axes import idle_axes_notes, idle_values_notes
 from resablate.model import NETWORKS
@@ -37,10 +37,9 @@ def plan_notes(
         notes.append(f"{sweep.search.method} proposes the trials one by one, such as these")
     if sweep.search.method != "grid":
         notes += [note for name in sweep.search.minimize if (note := objective_note(name, sweep.analyses))]
-    if sweep.seeds:
-        decided = family(sweep.seeds, trials, sweep.analyses)
+    if sweep.seeds and (decided := rounds_family([sweep], trials, sweep.analyses)):
         notes += rounds_notes(decided, sweep.seeds, trials)
-        if effects := effects_of(sweep, trials):
+        if not decided.has_own and (effects := effects_of(sweep, trials)):
             notes.append(own_note(effects, list(decided.claims), left=False))
     proposed = (sweep.search.trials or 0) * len(sweep.point_seeds or [0]) if is_adaptive(sweep.search.method) else 0
     notes += pack_notes(trials, sweep.resources, proposed=proposed)

@@ -118,7 +118,11 @@ def _collected() -> Generator[None]:
     """Looks for garbage among new objects alone, and not again and again among all numbers of a thousand trials.
 
     Pictures are made of a hundred thousand objects that refer to each other: the search takes a fifth of their time.
+    What the caller froze stays frozen.
     """
+    if gc.get_freeze_count():
+        yield
+        return
     gc.collect()
     gc.freeze()
     try:

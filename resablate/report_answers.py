@@ -81,9 +81,13 @@ def _sharing(found: Answers) -> list[str]:
 
 
 def _effect(told: ToldEffect) -> dict[str, Any]:
-    """What an axis does to a number: a sentence, and a line for each comparison."""
+    """What an axis does to a number: a sentence, and a line for each comparison; what is noted of all is told once."""
     lines = [_line(answer) | {"statement": told.compared(answer)} for answer in told.answers]
-    return {"head": told.head, "told": told.told, "lines": lines}
+    noted = [line["notes"] for line in lines]
+    common = [note for note in noted[0] if all(note in notes for notes in noted)] if len(noted) > 1 else []
+    for line in lines:
+        line["notes"] = [note for note in line["notes"] if note not in common]
+    return {"head": told.head, "told": told.told, "lines": lines, "notes": common}
 
 
 def _line(answer: Answer) -> dict[str, Any]:
@@ -146,7 +150,7 @@ def _closing(answer: Answer, shown: Shown, decided: int | None, rounds: Sequence
     ends = [part.ends(look.comparison.estimate.interval(level * look.share)) for look in looks]
     indices = [look.index for look in looks]
     return Closing(
-        claim=answer.claim.id,
+        claim=answer.claim.rule.measures[0].name if answer.claim.own else answer.claim.id,
         compared=shown.name,
         axis=f"{part.noun}{unit}",
         reference=scale * part.reference,
@@ -155,7 +159,7 @@ def _closing(answer: Answer, shown: Shown, decided: int | None, rounds: Sequence
         values=tuple(scale * float(look.comparison.estimate.value) for look in looks),
         lows=tuple(scale * low for low, _ in ends),
         highs=tuple(scale * high for _, high in ends),
-        verdict=str(answer.verdict),
+        verdict=answer.word,
         decided=indices.index(shown.look.index) if decided is not None and shown.look else None,
         most=rounds[-1],
     )

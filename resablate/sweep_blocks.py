@@ -82,7 +82,7 @@ class Resources(BaseModel):
 
 
 class SeedRounds(BaseModel):
-    """Replicates that come in rounds: 0, 1, 2, ... of each cell, until the claims that compare it are decided."""
+    """Replicates that come in rounds: 0, 1, 2, ... of each cell, until what compares it is decided."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -92,7 +92,8 @@ class SeedRounds(BaseModel):
     first: int = Field(default=FIRST_SEEDS, ge=2)
     """Trainings of each cell in the first round."""
     claims: tuple[str, ...] | None = None
-    """Those that are to be decided, and on which alone the level is spent; all that the sweep can decide where null."""
+    """Those that are to be decided, and on which alone the level is spent; `own` are the sweep's own comparisons. Where
+    null, these and all that the sweep can decide."""
 
     @field_validator("most", "first", mode="before")
     @classmethod

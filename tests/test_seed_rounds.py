@@ -24,7 +24,7 @@ def test_a_plan_begins_with_the_first_round_and_says_what_may_follow() -> None:
     assert found.notes[:3] == (
         "seeds: up to 9 rounds, with 2, 3, 4, 5, 7, 9, 12, 16, 20 seeds of each of 2 cells, until V2 is decided:"
         " 4 to 22 trainings",
-        "seeds: no claim compares 1 of the cells, which get 2 seeds each",
+        "seeds: none of this compares 1 of the cells, which get 2 seeds each",
         "Seeds come until V2 is decided, and the level is spent on that first; the sweep's own comparisons, those by"
         " shortcut, have it once a side of each has been called. Until then they are not tested: each number stands by"
         " itself, with an interval that holds whenever the seeds stop.",
@@ -57,6 +57,7 @@ def test_a_plan_begins_with_the_first_round_and_says_what_may_follow() -> None:
         ({"until": "decided", "most": 5, "claims": ["V2", "V2"]}, "seeds.claims: every claim once, got V2 again"),
         ({"until": "decided", "most": 5, "claims": ["X1"]}, "seeds.claims: unknown claim 'X1'"),
         ({"until": "decided", "most": 5, "claims": ["H1"]}, "seeds.claims: this sweep cannot decide H1, which needs"),
+        ({"until": "decided", "most": 5, "claims": "owm"}, "seeds.claims: unknown claim 'owm'; did you mean 'own'"),
     ],
 )
 def test_mistakes_in_the_block(seeds: Any, told: str) -> None:
@@ -78,12 +79,30 @@ TPE = {"method": "tpe", "trials": 4}
         ({"search": TPE}, "seeds: tpe proposes its points one by one"),
         ({"search": {"pruning": "asha"}}, "seeds: search.pruning asha stops trainings by their outcome"),
         ({"search": {"analyze_best": 1}, "analyses": {"lesion": {}}}, "seeds: search.analyze_best"),
-        ({"axes": {"width": [4, 8]}, "base": {"depth": 8}}, "seeds: no claim compares the trainings of this sweep"),
+        ({"axes": {}}, "seeds: no claim compares the trainings of this sweep, and no axis has two values to compare"),
+        (
+            {"axes": {}, "seeds": {**ROUNDS, "claims": ["own", "V2"]}},
+            "(?s)cannot decide own, which needs two values of an axis.*cannot decide V2, which needs no shortcut",
+        ),
     ],
 )
 def test_what_does_not_go_with_rounds(parts: dict[str, Any], told: str) -> None:
     with pytest.raises(SpecError, match=told):
-        plan(ROUNDS, **parts)
+        plan(**{"seeds": ROUNDS, **parts})
+
+
+def test_the_sweep_s_own_question_is_decided_in_rounds() -> None:
+    """With the published claims that it can decide, at one level, or alone."""
+    widths = {"axes": {"width": [4, 8]}, "base": {"dataset": "digits", "depth": 8, "epochs": 2}}
+    for claims in (None, "own"):
+        found = plan({**ROUNDS, "claims": claims}, **widths)
+        assert found.notes[0].endswith("until the sweep's own comparison is decided: 4 to 10 trainings")
+        assert not any("own comparisons" in note for note in found.notes[1:]), "nothing goes before it"
+    both = plan(ROUNDS, analyses={"lesion": {}})
+    assert "until the sweep's 2 own comparisons and V2 are decided" in both.notes[0]
+    alone = plan({**ROUNDS, "claims": ["own"]}, analyses={"lesion": {}}).family()
+    assert alone
+    assert [claim.own for claim in alone.claims.values()] == [True, True]
 
 
 def test_points_that_are_known_ahead_may_have_rounds() -> None:

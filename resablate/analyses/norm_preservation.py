@@ -44,8 +44,8 @@ def norm_preservation(
     """Norm of the gradient before each block over its norm behind the block, and of parts of it apart.
 
     The gradient is that of an example's loss E with respect to the block's input x_l and its output x_(l+1), which is
-    the input of the next: r = ||dE/dx_l|| / ||dE/dx_(l+1)||, Euclidean; l = |ln r| is 0 where the norm is kept. Batch
-    norm is in eval mode, so that examples do not couple. One backward pass gives the gradients at all blocks.
+    the input of the next: r = ||dE/dx_l|| / ||dE/dx_(l+1)||, Euclidean; the norm change |ln r| is 0 where it is kept.
+    Batch norm is in eval mode, so that examples do not couple. One backward pass gives the gradients at all blocks.
 
     A block that changes dimensions does several things at once, so two parts of it have a ratio of their own. Behind
     its entry it is without what acts on x before the two sides split: a bare transition (a Procrustes ResNet), a
@@ -65,12 +65,12 @@ def norm_preservation(
 
     Returns:
         A row per `block`: `ratio` of the norms over all examples together, `mean_ratio` and `median_ratio` over the
-        examples' own ratios r, and `median_log_ratio`, the median of their l (not less than |ln median_ratio|, in which
-        examples above 1 make up for others below). The same but for the mean of what lies behind the entry
-        (`behind_entry_ratio`, ...) and of the transition convolution (`transition_ratio`, ...): NaN for a block that
-        has none, left out where no block has one. What the block is: whether it `changes_dimension` (0 or 1), its
-        `in_channels`, `out_channels`, `in_height` and `out_height` (pixels). A ratio of zero to zero, where no gradient
-        comes, is NaN; an example that has none is left out of mean and median.
+        examples' own ratios r, and `median_log_ratio`, the median of their norm changes (not less than
+        |ln median_ratio|, in which examples above 1 make up for others below). The same but for the mean of what lies
+        behind the entry (`behind_entry_ratio`, ...) and of the transition convolution (`transition_ratio`, ...): NaN
+        for a block that has none, left out where no block has one. What the block is: whether it `changes_dimension`
+        (0 or 1), its `in_channels`, `out_channels`, `in_height` and `out_height` (pixels). A ratio of zero to zero,
+        where no gradient comes, is NaN; an example that has none is left out of mean and median.
 
         The summary has `NAME_largest_log_ratio` and `NAME_mean_log_ratio`, the size of the logarithm of `ratio`, with
         NAME `same_dimension` and `changing_dimension` for the whole blocks that do and do not keep the dimension; and

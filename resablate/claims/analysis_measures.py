@@ -119,14 +119,14 @@ DISORDER = table_measure(
 )
 
 
-# norms: l = |ln r| of the median ratio r of a block
+# norms: a block's norm change is |ln r| of its median ratio r
 
 _SMALLEST = 1e-6
-"""A ratio of 0 is no ratio at all: l is at most 13.8."""
+"""A ratio of 0 is no ratio at all: a norm change is at most 13.8."""
 
 
 def log_ratios(found: AnalysisResult, *, changing: bool) -> list[float]:
-    """L of each block that changes the dimension, or of each that does not."""
+    """The norm change of each block that changes the dimension, or of each that does not."""
     rows = zip(found.table["median_ratio"], found.table["changes_dimension"], strict=True)
     kept = [ratio for ratio, changes in rows if bool(changes) == changing and math.isfinite(ratio)]
     return [abs(math.log(min(max(ratio, _SMALLEST), 1 / _SMALLEST))) for ratio in kept]
@@ -146,7 +146,7 @@ def _ln(number: float) -> float:
 
 
 def _worst_over_epochs(answers: Answers, *, changing: bool, largest: bool) -> float:
-    """The maximum over epochs of the median, or of the largest, l."""
+    """The maximum over epochs of the median, or of the largest, norm change."""
     worst: list[float] = []
     for found in answers.by_epoch("norm_preservation").values():
         sizes = sorted(log_ratios(found, changing=changing))
@@ -157,18 +157,20 @@ def _worst_over_epochs(answers: Answers, *, changing: bool, largest: bool) -> fl
 
 NORM_EPOCHS = [0, 1, 2, 4]
 MEAN_LOG_RATIO = table_measure(
-    "change of the gradient's norm over a block, mean |ln r| of ordinary blocks",
+    "mean norm change |ln r| of ordinary blocks",
     "1",
     "norm_preservation",
     _mean_log_ratio,
     possible=POSITIVE,
 )
-LN_MEAN_LOG_RATIO = table_measure("ln of mean l", "1", "norm_preservation", lambda a: _ln(_mean_log_ratio(a)))
+LN_MEAN_LOG_RATIO = table_measure(
+    "ln of the mean norm change", "1", "norm_preservation", lambda a: _ln(_mean_log_ratio(a))
+)
 LN_LARGEST_LOG_RATIO = table_measure(
-    "ln of the largest l", "1", "norm_preservation", lambda a: _ln(_largest_log_ratio(a))
+    "ln of the largest norm change", "1", "norm_preservation", lambda a: _ln(_largest_log_ratio(a))
 )
 ORDINARY_WORST = Measure(
-    "largest median l of ordinary blocks over the epochs",
+    "largest median norm change of ordinary blocks over the epochs",
     "1",
     lambda answers: _worst_over_epochs(answers, changing=False, largest=False),
     "norm_preservation",
@@ -176,7 +178,7 @@ ORDINARY_WORST = Measure(
     possible=POSITIVE,
 )
 CHANGING_MEDIAN_WORST = Measure(
-    "largest median l at changes of dimension over the epochs",
+    "largest median norm change at changes of dimension over the epochs",
     "1",
     lambda answers: _worst_over_epochs(answers, changing=True, largest=False),
     "norm_preservation",
@@ -194,7 +196,7 @@ def _worst_transition(answers: Answers) -> float:
 
 TRANSITION_LOG_RATIO = "transition_largest_median_log_ratio"
 TRANSITION_WORST = Measure(
-    "largest l of a transition convolution over the epochs",
+    "largest norm change of a transition convolution over the epochs",
     "1",
     _worst_transition,
     "norm_preservation",

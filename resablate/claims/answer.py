@@ -14,7 +14,7 @@ from resablate.claims import CLAIMS
 from resablate.claims.claim import Claim, Judgement, Part
 from resablate.claims.failing import seeds_of_rate
 from resablate.claims.measures import ERROR
-from resablate.claims.pairs import amount, margin_note
+from resablate.claims.pairs import amount, margin_note, pairing_note
 from resablate.claims.rounds import LEVEL
 from resablate.claims.trials import Trials
 from resablate.datasets import DATASETS
@@ -222,8 +222,10 @@ class Answer:
     @property
     def notes(self) -> list[str]:
         """What a reader should know; where undecided also that the seeds cannot resolve the margin."""
-        wide = margin_note(shown.part) if self.verdict is Verdict.UNDECIDED and (shown := self.shown) else ""
-        return [*self.judgement.notes, *([wide] if wide else [])]
+        found = [pairing_note(part) for part in self.judgement.parts.values()]
+        open_ = self.verdict is Verdict.UNDECIDED and not self.judgement.cannot_decide
+        found += [margin_note(shown.part)] if open_ and (shown := self.shown) else []
+        return [*self.judgement.notes, *dict.fromkeys(filter(None, found))]
 
     @property
     def published(self) -> list[str]:
@@ -237,11 +239,8 @@ class Answer:
             return ""
         correlation = shown.part.comparison.estimate.correlation
         told = f"; correlation over shared seeds {float(correlation):.2f}" if correlation is not None else ""
-        rounds = (
-            f"; look {shown.look.index + 1}, which spends {100 * shown.look.share:.3g} % of the level"
-            if shown.look
-            else ""
-        )
+        look = shown.look
+        rounds = f"; look {look.index + 1}, which spends {100 * look.share:.3g} % of the level" if look else ""
         return f"{shown.part.comparison.estimate.method}{told}{rounds}; interval at {100 * shown.level:.2g} %"
 
     def record(self) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from resablate.claims import CLAIMS
 from resablate.claims.answer import Answer, answer_claims
 from resablate.claims.claim import Claim, Judgement, untested
+from resablate.claims.family import decided_names, joined_seeds, rounds_family
 from resablate.claims.measures import ERROR, Measure
 from resablate.claims.own_in_rounds import is_left, own_answers, own_note
-from resablate.claims.rounds import Followed, family, follow_rounds, joined_seeds, trainings_of
+from resablate.claims.rounds import Followed, follow_rounds, trainings_of
 from resablate.claims.sweep_comparisons import Effect, effects_of
 from resablate.claims.trials import Trials
 from resablate.claims.winner import chosen_cell, winner_effect, winner_of
@@ -72,11 +73,13 @@ def answer_sweeps(
     if seeds is None:
         return _at_once(sweeps, known, list(missing))
     left = list(missing)
+    specs = [*(result.spec for result in known), *left]
     asked = [analysis for sweep in sweeps for analysis in sweep.analyses]
     try:
-        found = family(seeds, [*(result.spec for result in known), *left], asked)
+        found = rounds_family(sweeps, specs, asked)
     except SpecError as error:  # a claim of a version to come, or results of a part of the sweep
         return Answers((), notes=tuple(error.problems))
+    assert found is not None  # there are rounds
     # The rounds of one sweep go on; of several, what a cell has is what there is.
     to_come = seeds.most if len(sweeps) == 1 else 0
     followed = follow_rounds(found, trainings_of(known, left, to_come=to_come))
@@ -85,7 +88,9 @@ def answer_sweeps(
         [] if seeds.claims else [_not_compared(claim) for name, claim in CLAIMS.items() if name not in found.claims]
     )
     notes = _notes(sweeps, followed, named=seeds.claims is not None)
-    effects = effects_of(sweeps[0], [*(result.spec for result in known), *left]) if len(sweeps) == 1 else ()
+    effects = effects_of(sweeps[0], specs) if len(sweeps) == 1 else ()
+    if found.has_own:
+        return Answers((*answers, *others), followed, notes, effects)
     trials = Trials(known)
     effects = tuple(effect for effect in effects if _may_be_told(effect, trials))
     own = own_answers(effects, answers, found.rounds, trainings_of(known, left)) if effects else []
@@ -152,7 +157,7 @@ def round_words(standing: Standing) -> str:
 
 
 def _notes(sweeps: Sequence[SweepSpec], followed: Followed, *, named: bool) -> tuple[str, ...]:
-    rounds, claims = followed.family.rounds, followed.family.claims
+    rounds = followed.family.rounds
     shares = f"{100 * rounds.shares[0]:.3g} % of the level at each of the first {len(rounds.seeds) - 1} looks"
     notes = [
         f"Seeds came in rounds until decided, with looks at {', '.join(map(str, rounds.seeds))} seeds of each cell:"
@@ -160,7 +165,8 @@ def _notes(sweeps: Sequence[SweepSpec], followed: Followed, *, named: bool) -> t
         f" {round_words(followed.standing)}."
     ]
     if named:
-        notes.append(f"The level is spent on {', '.join(claims)} alone: the sweep names them, and no other is tested.")
+        names = decided_names(followed.family)
+        notes.append(f"The level is spent on {names} alone, as the sweep says, and no other claim is tested.")
     if len(sweeps) > 1:
         notes.append(
             "The results of several sweeps are looked at together by the plan of rounds with the most seeds, which was"

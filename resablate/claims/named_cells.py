@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from resablate.claims.arms import Arm, Fields
 from resablate.claims.claim import Compared, Judgement, Part, untested
 from resablate.claims.measures import ERROR, Measure
-from resablate.claims.pairs import Pair, compare_pair, nobody_learned, notes_on
+from resablate.claims.pairs import Pair, compare_pair, nobody_learned, notes_on, notes_on_many
 from resablate.claims.trials import ClaimCell, Trials
 from resablate.statistics import Comparison, Sample, compare, compare_means
+from resablate.statistics.verdict import NOTHING
 
 
 @dataclass(frozen=True)
@@ -95,16 +96,18 @@ class Against:
         if len(samples) < len(found) or any(cell.diverged for cell in found):
             failed = f"the {self.measure.name} in every setting: a training diverged, or lacks it"
             return Judgement({name: Part(untested(failed), self.measure.unit, cells=found)})
-        count = len(self.cells)
+        count, stuck = len(self.cells), nobody_learned(measured)
+        comparison = _of_measured_size(compare_means(samples[:count], samples[count:], margin=self.margin))
         part = Part(
-            _of_measured_size(compare_means(samples[:count], samples[count:], margin=self.margin)),
+            replace(comparison, evidence=NOTHING) if stuck else comparison,
             self.measure.unit,
             self.margin,
             noun="lower by",
             cells=found,
             possible=self.measure.differences,
         )
-        return Judgement({name: part}, "", (f"means over {count} settings",))
+        notes = tuple(dict.fromkeys(notes_on_many(measured)))
+        return Judgement({name: part}, "", notes, cannot_decide=stuck and self.measure is ERROR)
 
     def seeds(self, level: float, examples: int) -> int | None:
         """None: no effect was published."""

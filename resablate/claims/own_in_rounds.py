@@ -1,4 +1,4 @@
-"""A sweep's own comparisons where its seeds come in rounds until published claims are decided.
+"""A sweep's own comparisons where its seeds come in rounds until the published claims that it names are decided.
 
 The claims have the whole level, and their looks say how many seeds a cell gets. So every own comparison is looked at
 whenever the claims are, over all looks for which its cells have the seeds, and each look has its share: that holds
@@ -17,7 +17,8 @@ from itertools import takewhile
 from resablate.claims.answer import Answer
 from resablate.claims.arms import listed
 from resablate.claims.claim import Claim, Judgement, comparison_name, untested
-from resablate.claims.rounds import LEVEL, Family, Looks, Trainings, rounds_judgement
+from resablate.claims.family import Family
+from resablate.claims.rounds import LEVEL, Looks, Trainings, rounds_judgement
 from resablate.claims.sweep_comparisons import Effect
 from resablate.claims.trials import Trials
 from resablate.statistics import Look, Rounds, Standing, Verdict, holm_levels

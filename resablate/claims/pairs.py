@@ -17,6 +17,8 @@ from resablate.statistics.estimate import Estimate
 from resablate.statistics.verdict import NOTHING
 
 Compare = Callable[[Sample, Sample], Comparison]
+_LISTED = 6
+"""Numbers of trainings that a sentence lists."""
 
 
 @dataclass(frozen=True)
@@ -106,25 +108,52 @@ def nobody_learned(measured: Sequence[Measured]) -> bool:
 def notes_on(measured: Sequence[Measured], names: Sequence[str]) -> list[str]:
     """What a reader should know of the cells: failures, what has not learned, what lacks the number, test sets."""
     found: list[str] = []
+    nobody = nobody_learned(measured)
     for one, name in zip(measured, names, strict=True):
         cell, count = one.cell, len(one.cell.results)
         if cell.diverged:
             found.append(f"{name}: {cell.diverged} of {count} trainings diverged")
-        if cell.unlearned:
+        if cell.unlearned and not nobody:
             found.append(f"{name} has not learned in {cell.unlearned} of {count} trainings")
         if one.lacking:
             found.append(f"{name}: {one.lacking} of {count} trainings lack the number")
         if one.note:
             found.append(one.note)
+    return [*found, *_notes_on_all(measured)]
+
+
+def notes_on_many(measured: Sequence[Measured]) -> list[str]:
+    """The same of cells that are too many to be told one by one."""
+    unlearned = 0 if nobody_learned(measured) else sum(one.cell.unlearned > 0 for one in measured)
+    lacking = sum(one.lacking > 0 for one in measured)
+    found = [f"trainings of {unlearned} of {len(measured)} cells have not learned"] if unlearned else []
+    found += [f"trainings of {lacking} of {len(measured)} cells lack the number"] if lacking else []
+    return [*found, *(one.note for one in measured if one.note), *_notes_on_all(measured)]
+
+
+def _notes_on_all(measured: Sequence[Measured]) -> list[str]:
+    """What a reader should know of all cells together."""
+    found: list[str] = []
     if nobody_learned(measured):
         found.append("no network has learned (its error is above half of that of guessing): this setting cannot decide")
     samples = [one.sample for one in measured if one.sample is not None]
     if len({s.examples for s in samples if s.outcomes is not None}) > 1:
         found.append("the test sets differ: compared without pairing by example")
-    if len({s.count for s in samples}) > 1:
-        counts = ", ".join(str(s.count) for s in samples)
-        found.append(f"the cells have unequal numbers of trainings: {counts}")
+    counts = [s.count for s in samples]
+    if len(set(counts)) > 1:
+        told = ", ".join(map(str, counts)) if len(counts) <= _LISTED else f"{min(counts)} to {max(counts)}"
+        found.append(f"the cells have unequal numbers of trainings: {told}")
     return found
+
+
+def pairing_note(part: Part) -> str:
+    """Which trainings a comparison that is paired by seed takes no account of; empty where it uses all."""
+    estimate = part.comparison.estimate
+    if not isinstance(estimate, Estimate) or not estimate.left_out:
+        return ""
+    left = listed(list(map(str, estimate.left_out)))
+    seeds = "seeds" if len(estimate.left_out) > 1 else "seed"
+    return f"paired by seed: the trainings with {seeds} {left}, which not every cell has, are left out of this number"
 
 
 def margin_note(part: Part) -> str:

@@ -285,9 +285,8 @@ def _seeds(claims: Sequence[Claim], dataset: str, given: int | None) -> tuple[in
             " compares, unless seeds come in rounds for these claims (--until-decided)"
         )
     if unknown:
-        notes.append(
-            f"{LEAST_SEEDS} seeds at least: no size and spread of an effect are known for {', '.join(unknown)}"
-        )
+        why = f"no size and spread of an effect are known for {', '.join(unknown)}"
+        notes.append(f"{why}, by which its seeds could be told" if given else f"{LEAST_SEEDS} seeds at least: {why}")
     known = [count for count in needed.values() if count is not None]
     counted = not unknown and max(known) == 1
     if given == 1 and not counted:

@@ -9,97 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from resablate.claims import CLAIMS
-from resablate.claims.claim import Claim, Compared, Judgement, Part, comparison_name, untested
+from resablate.claims.claim import Compared, Judgement, Part, comparison_name, untested
+from resablate.claims.family import Family
 from resablate.claims.trials import Trials
-from resablate.errors import SpecError, UnknownName
-from resablate.question import AskedAnalysis
 from resablate.result import COMPLETE, TrialResult
 from resablate.spec import TrainSpec
-from resablate.statistics import Comparison, Rounds, Standing, follow, in_every, over_looks, plan_rounds
-from resablate.sweep import SeedRounds, SweepSpec
+from resablate.statistics import Comparison, Standing, follow, in_every, over_looks
 
 LEVEL = 0.05
 """At most so many reports have one false verdict or more."""
 Trainings = Mapping[str, Sequence[TrialResult | None]]
 """Cell -> its trainings in the order of their seeds, None for one that has not ended."""
-
-
-@dataclass(frozen=True)
-class Family:
-    """The claims that share the level of some rounds, and what each compares: fixed before anything is trained.
-
-    Args:
-        claims: by id.
-        compared: claim -> its comparisons.
-        rounds: when they are looked at.
-    """
-
-    claims: Mapping[str, Claim]
-    compared: Mapping[str, Sequence[Compared]]
-    rounds: Rounds
-
-    @property
-    def cells(self) -> set[str]:
-        """All that some claim compares."""
-        return {cell.key for compared in self.compared.values() for one in compared for cell in one.cells}
-
-
-def family(seeds: SeedRounds, specs: Iterable[TrainSpec], asked: Sequence[AskedAnalysis]) -> Family:
-    """The claims that these cells decide, of those that `seeds` names, or of all.
-
-    Args:
-        seeds: the plan.
-        specs: one training of each cell, or more.
-        asked: what is asked of each.
-
-    Raises:
-        SpecError: if a claim is unknown or cannot be decided by them, or none can.
-    """
-    trials = Trials.planned(specs)
-    if seeds.claims and (unknown := [name for name in seeds.claims if name not in CLAIMS]):
-        raise SpecError(
-            [f"seeds.claims: {UnknownName('claim', name, CLAIMS, listing='resablate claims')}" for name in unknown]
-        )
-    listed = {name: CLAIMS[name] for name in seeds.claims or CLAIMS}
-    compared = {name: claim.compared(trials) for name, claim in listed.items() if _is_asked(claim, asked)}
-    able = {name: found for name, found in compared.items() if found}
-    if seeds.claims and (unable := [listed[name] for name in listed if name not in able]):
-        raise SpecError(
-            [f"seeds.claims: this sweep cannot decide {claim.id}, which needs {claim.needs}" for claim in unable]
-        )
-    if not able:
-        raise SpecError(
-            "seeds: no claim compares the trainings of this sweep, so nothing could be decided; write seeds as an axis,"
-            " or see `resablate claims` for what each claim needs"
-        )
-    return Family({name: CLAIMS[name] for name in able}, able, plan_rounds(seeds.most, first=seeds.first))
-
-
-def rounds_notes(found: Family, seeds: SeedRounds, specs: Sequence[TrainSpec]) -> list[str]:
-    """What a reader of a sweep should know of its rounds, one line each."""
-    cells = {spec.cell for spec in specs}
-    alone = len(cells - found.cells)
-    least, most = len(cells) * seeds.first, alone * seeds.first + (len(cells) - alone) * seeds.most
-    looks, claims = ", ".join(map(str, found.rounds.seeds)), ", ".join(found.claims)
-    notes = [
-        f"seeds: up to {len(found.rounds.seeds)} rounds, with {looks} seeds of each of {len(cells)} cells, until"
-        f" {claims} {'is' if len(found.claims) == 1 else 'are'} decided: {least} to {most} trainings"
-    ]
-    if alone:
-        notes.append(f"seeds: no claim compares {alone} of the cells, which get {seeds.first} seeds each")
-    return notes
-
-
-def _is_asked(claim: Claim, asked: Sequence[AskedAnalysis]) -> bool:
-    """Whether every question that the claim needs is asked."""
-    return all(any(_answers(one, name, needed) for one in asked) for name, needed in claim.questions.items())
-
-
-def _answers(asked: AskedAnalysis, name: str, needed: Mapping[str, object]) -> bool:
-    values, epochs = asked.analysis.values, needed.get("epochs", ())
-    arguments = all(values.get(key) == value for key, value in needed.items() if key != "epochs")
-    return asked.analysis.name == name and arguments and set(asked.epochs).issuperset(epochs)  # pyright: ignore[reportArgumentType]
 
 
 @dataclass
@@ -221,24 +141,6 @@ def rounds_judgement(claim: str, looks: Looks, standing: Standing) -> Judgement:
             parts[labels] = Part(untested("trainings of the first round that failed"), "1", cells=compared.cells)
     last = looks.judged.get(claim, Judgement(parts))
     return replace(last, parts=parts, missing="")
-
-
-def joined_seeds(sweeps: Sequence[SweepSpec]) -> SeedRounds | None:
-    """The rounds by which the results of several sweeps are looked at together; None where none came in rounds.
-
-    One plan for all cells: that with the most seeds, and of those the one that begins with the fewest. It was fixed
-    before the first training, whichever it is, and every look takes the first seeds of each cell, so the level holds.
-    Sweeps that name the claims on which they spend their level spend it on all of these; where one names none, every
-    claim takes part.
-    """
-    plans = [sweep.seeds for sweep in sweeps if sweep.seeds]
-    if not plans:
-        return None
-    widest = max(plans, key=lambda plan: (plan.most, -plan.first))
-    if any(sweep.seeds is None or sweep.seeds.claims is None for sweep in sweeps):
-        return widest.model_copy(update={"claims": None})
-    named = dict.fromkeys(name for plan in plans for name in plan.claims or ())
-    return widest.model_copy(update={"claims": tuple(named)})
 
 
 def trainings_of(results: Iterable[TrialResult], missing: Iterable[TrainSpec] = (), *, to_come: int = 0) -> Trainings:

@@ -1,6 +1,7 @@
 """Zaeemzadeh, Rahnavard & Shah 2020, "Norm-Preservation: Why Residual Networks Can Become Extremely Deep?".
 
-r is the norm of the gradient at a block's input over that at its output, per example, its median; l = |ln r|.
+r is the norm of the gradient at a block's input over that at its output, per example, its median; the norm change of
+the block is |ln r|, which the paper calls l.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def same_blocks(claimed: Params, rival: Params) -> bool:
 
 
 def bound(params: Params) -> float:
-    """ln(ln(2L) / L) of L blocks, of which the published bound on l is a multiple."""
+    """ln(ln(2L) / L) of L blocks; the published bound on a norm change is a multiple of ln(2L) / L."""
     stage = blocks(params)
     total = 3 * stage if stage else 1
     return math.log(math.log(2 * total) / total)
@@ -116,21 +117,22 @@ def _bounded(measure_is_mean: bool) -> Every:
 CLAIMS = (
     Claim(
         "Z1",
-        "Shortcuts preserve the norm of the gradient: l is smaller with identity than without shortcuts.",
+        "Shortcuts preserve the norm of the gradient: its change over a block, |ln r|, is smaller with identity than"
+        " without shortcuts.",
         "Zaeemzadeh et al. 2020, section 5",
         Lower(IDENTITY, (PLAIN,), ("shortcut",), MEAN_LOG_RATIO, 0.01),
         {**RESNET, "depth": deep(ONE_BLOCK_IS_ONE_OF_MANY)},
     ),
     Claim(
         "Z2",
-        "Deeper networks preserve the norm better: the mean l falls as ln(2L)/L with the number L of blocks.",
+        "Deeper networks preserve the norm better: the mean norm change falls as ln(2L)/L with the number L of blocks.",
         "Zaeemzadeh et al. 2020, Theorem 1",
         _bounded(measure_is_mean=True),
         RESNET,
     ),
     Claim(
         "Z3",
-        "So does every block: the largest l falls as ln(2L)/L.",
+        "So does every block: the largest norm change falls as ln(2L)/L.",
         "Zaeemzadeh et al. 2020, Theorem 1",
         _bounded(measure_is_mean=False),
         RESNET,

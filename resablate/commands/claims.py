@@ -121,7 +121,8 @@ def _decide(names: Sequence[str], *, as_json: bool, tracking_uri: str | None) ->
         out.print(shown, markup=False)
     if untested := len(published) - len(compared):
         _print(f"not tested: {untested} published claims (resablate claims lists them with what each needs)")
-    shared = f"one level of {100 * LEVEL:g} % for all {found.tested} comparisons and claims tested together (Holm); "
+    what = "the one comparison" if found.tested == 1 else f"all {found.tested} comparisons and claims"
+    shared = f"one level of {100 * LEVEL:g} % for {what} tested{' together (Holm)' if found.tested > 1 else ''}; "
     _print(f"{shared if found.tested else ''}{len(results)} trials of {', '.join(names)}")
 
 

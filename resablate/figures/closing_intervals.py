@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -60,7 +61,9 @@ def _draw_panel(axes: Axes, closing: Closing) -> None:
         decides = place == closing.decided
         color = PALETTE[0] if decides else _OPEN
         if math.isfinite(low) and math.isfinite(high):
-            axes.plot([seeds, seeds], [low, high], color=color, linewidth=2.4 if decides else 1.4, zorder=2)
+            # Cut off where it ends: a cap of another shape reaches over the line that the interval stays off.
+            look: dict[str, Any] = {"linewidth": 2.4 if decides else 1.4, "solid_capstyle": "butt"}
+            axes.plot([seeds, seeds], [low, high], color=color, zorder=2, **look)
         axes.plot([seeds], [value], color=color, marker="o", markersize=6 if decides else 4, linestyle="", zorder=3)
     axes.set_xlim(1.3, closing.most + 0.7)
     axes.set_ylim(*_limits(closing))

@@ -78,9 +78,6 @@ MOST_PNG_PIXELS = 6_000
 """Of height; a picture of many panels has fewer pixels to the inch."""
 MOST_AXES = 36
 """Of one picture: a reader looks at no more, and each takes a tenth of a second."""
-DIGIT, BETWEEN_LABELS = 0.085, 0.07
-"""Inches that a digit of a tick's label takes, and the least between two labels."""
-MOST_TICKS = 10
 MARKED_POINTS = 60
 """A curve of more points carries a marker at some of them only."""
 
@@ -215,14 +212,8 @@ def replicate_handles(curves: Iterable[Curve]) -> list[Artist]:
 
 
 def whole_numbers(axes: Axes) -> None:
-    """Ticks at whole numbers only, for what is counted, and no more than have room beside each other.
-
-    To be called once everything is drawn.
-    """
-    width = axes.bbox.width / axes.get_figure(root=True).dpi
-    longest = len(f"{axes.get_xlim()[1]:.0f}")
-    fitting = int(width / (DIGIT * longest + BETWEEN_LABELS))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=max(2, min(MOST_TICKS, fitting))))
+    """Ticks at whole numbers only, for what is counted, and no more than fit beside each other."""
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
 
 
 def styled() -> AbstractContextManager[None]:

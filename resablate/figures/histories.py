@@ -83,7 +83,7 @@ def _right_axes(canvas: Canvas, panels: Collection[Panel]) -> dict[Panel, Axes]:
         spec = left.get_subplotspec()
         last = spec is not None and spec.is_last_col()
         if last or len(right) == len(panels) - 1:
-            twin.set_ylabel("validation error (%), solid")
+            twin.set_ylabel("validation error (%), solid\n(not the test error)")
         else:
             twin.tick_params(which="both", labelright=False)
         right[panel] = twin

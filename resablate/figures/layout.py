@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
 from typing import NamedTuple
@@ -85,12 +86,18 @@ def panel_grid(panels: Iterable[Panel], quantities: Mapping[str, Quantity], *, h
 def add_legend(figure: Figure, handles: Sequence[Artist]) -> None:
     """A legend below the panels, in as many columns as fit, and every panel in its place.
 
-    The panels are placed by their labels: a solver that measures every artist takes most of the time of a picture of
-    many panels.
+    A name that is longer than the figure is wide takes several lines. The panels are placed by their labels: a
+    solver that measures every artist takes most of the time of a picture of many panels.
     """
-    longest = max(len(str(handle.get_label())) for handle in handles)
+    letters = int((figure.get_figwidth() - KEY - 2 * GAP) / CHARACTER)
+    names = [textwrap.wrap(str(handle.get_label()), letters, subsequent_indent="  ") for handle in handles]
+    for handle, lines in zip(handles, names, strict=True):
+        handle.set_label("\n".join(lines))
+    longest = max(len(line) for lines in names for line in lines)
     columns = max(1, min(len(handles), int(figure.get_figwidth() / (CHARACTER * longest + KEY))))
-    legend = LEGEND_ROW * (ceil(len(handles) / columns) + 1)
+    highest = max(map(len, names))
+    legend = LEGEND_ROW * (sum(map(len, names)) if columns == 1 else highest * ceil(len(handles) / columns))
+    legend += LEGEND_ROW
     if figure.get_layout_engine() is not None:
         figure.set_figheight(figure.get_figheight() + legend)
         figure.legend(handles=list(handles), loc="outside lower center", ncols=columns)

@@ -31,7 +31,7 @@ _BOUND: dict[str, Any] = {"linestyle": ":", "linewidth": 1.3}
 
 @dataclass(frozen=True)
 class Fit:
-    """ln l against ln(ln(2L)/L), a line by least squares."""
+    """ln of the norm change against ln(ln(2L)/L), a line by least squares."""
 
     panel: Panel
     series: Series
@@ -45,7 +45,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class SizesByDepth:
-    """Mean l of the blocks that keep dimensions against ln(2L)/L of L blocks."""
+    """Mean norm change of the blocks that keep dimensions against ln(2L)/L of L blocks."""
 
     curves: tuple[Curve, ...]
     fits: tuple[Fit, ...]
@@ -69,7 +69,7 @@ def draw(sizes: SizesByDepth) -> Figure:
     """Points and their means; the fitted line dashed, and dotted a multiple of ln(2L)/L."""
     canvas = draw_curves(
         sizes.curves,
-        {"size": Quantity("mean l of the blocks\nthat keep dimensions", log=True)},
+        {"size": Quantity("mean norm change of blocks\nthat keep dimensions", log=True)},
         x_label="ln(2L)/L of L blocks",
     )
     fits = {(fit.panel, fit.series): fit for fit in sizes.fits}
@@ -120,12 +120,13 @@ def _draw_bound(axes: Axes, curve: Curve, color: str) -> None:
 PICTURE = Picture(
     title="Norm preservation by depth",
     caption=(
-        "Mean over the blocks that keep dimensions of l, the median over examples of the size of the logarithm of the "
-        "ratio of gradient norms before and behind a block, against ln(2L)/L for networks of L blocks, on logarithmic "
-        "axes: deeper networks are at the left. Points are trainings (n in all), lines through markers geometric means "
-        "of a depth's trainings, bands 95 % intervals of these. Dashed: the line fitted to the means of three depths "
-        "or more, with its slope and the slope's 95 % interval. Dotted: a multiple of ln(2L)/L, which is the published "
-        "bound up to a constant; its slope is 1. After Zaeemzadeh et al. (arXiv 1805.07477), Theorem 1."
+        "Mean over the blocks that keep dimensions of the norm change, the median over examples of the size of the "
+        "logarithm of the ratio of gradient norms before and behind a block, against ln(2L)/L for networks of L "
+        "blocks, on logarithmic axes: deeper networks are at the left. Points are trainings (n in all), lines through "
+        "markers geometric means of a depth's trainings, bands 95 % intervals of these. Dashed: the line fitted to the "
+        "means of three depths or more, with its slope and the slope's 95 % interval. Dotted: a multiple of ln(2L)/L, "
+        "which is the published bound up to a constant; its slope is 1. After Zaeemzadeh et al. (arXiv 1805.07477), "
+        "Theorem 1."
     ),
     data=data,
     draw=draw,

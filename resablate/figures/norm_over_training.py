@@ -16,16 +16,16 @@ from resablate.figures.variants import arrange_shared
 from resablate.result import TrialResult
 
 SIZES = {
-    "same_dimension_mean_median_log_ratio": "l, mean of the blocks\nthat keep dimensions",
-    "behind_entry_mean_median_log_ratio": "l, mean of blocks\nbehind their entry",
-    "transition_mean_median_log_ratio": "l, mean of the\ntransition convolutions",
-    "stem_median_log_ratio": "l of the stem's\nconvolution",
+    "same_dimension_mean_median_log_ratio": "norm change, mean of blocks\nthat keep dimensions",
+    "behind_entry_mean_median_log_ratio": "norm change, mean of blocks\nbehind their entry",
+    "transition_mean_median_log_ratio": "norm change, mean of the\ntransition convolutions",
+    "stem_median_log_ratio": "norm change of the stem's\nconvolution",
 }
 """Number of the summary -> the name of its axis."""
 
 
 def data(results: Sequence[TrialResult]) -> tuple[Curve, ...] | None:
-    """Ratios of the blocks that change dimensions, and means of l, by epoch; None where one epoch was measured.
+    """Ratios of the blocks that change dimensions, and mean norm changes, by epoch; None where one epoch was measured.
 
     A ratio's quantity is the name of the change.
     """
@@ -73,12 +73,11 @@ PICTURE = Picture(
     caption=(
         "By epoch, 0 being the network before its first step: the norm of the loss's gradient at a block's input over "
         "that at its output, for the blocks that change dimensions, each beside those of the other networks that do "
-        "the same to an image; and the mean of l, the median over examples of the size of the logarithm of their own "
-        "ratio, over the blocks that keep dimensions and over the parts of the others. On logarithmic axes; a ratio "
-        "of 1, and an l near 0, mean that the norm is kept. Thick lines are geometric means over n trainings, thin "
-        "lines the trainings, bands 95 % intervals of the mean over all seeds. Of many panels, only the first "
-        "quantities are drawn. After Zaeemzadeh et al. "
-        "(arXiv 1805.07477)."
+        "the same to an image; and the mean norm change, the median over examples of the size of the logarithm of "
+        "their own ratio, over the blocks that keep dimensions and over the parts of the others. On logarithmic axes; "
+        "a ratio of 1, and a norm change near 0, mean that the norm is kept. Thick lines are geometric means over n "
+        "trainings, thin lines the trainings, bands 95 % intervals of the mean over all seeds. Of many panels, only "
+        "the first quantities are drawn. After Zaeemzadeh et al. (arXiv 1805.07477)."
     ),
     data=data,
     draw=draw,

@@ -20,7 +20,7 @@ from resablate.result import TrialResult
 
 QUANTITIES = {
     "ratio": Quantity("gradient norm,\nbefore / behind block", log=True),
-    "median_log_ratio": Quantity("l, median |ln ratio|\nover examples", log=True),
+    "median_log_ratio": Quantity("norm change |ln ratio|,\nmedian over examples", log=True),
 }
 PARTS = {"behind_entry": ("block behind its entry", "4"), "transition": ("transition convolution", "x")}
 """Part of a block -> its name and its marker."""
@@ -92,14 +92,14 @@ def _look(part: str) -> dict[str, Any]:
 PICTURE = Picture(
     title="Norm of the gradient through each block",
     caption=(
-        "Norm of the loss's gradient at a block's input over that at its output, over all examples together, and l, "
-        "the median over examples of the size of the logarithm of their own ratio; both on logarithmic axes, after "
-        "training. A ratio of 1, and an l near 0, mean that the block keeps the norm. Parts of blocks that change "
-        "dimensions stand beside their block: what is behind its entry, and its transition convolution alone. Thick "
-        "lines and large markers are geometric means over n trainings, thin lines and small points the trainings, "
-        "bands and vertical lines 95 % intervals of the mean over all seeds. Gray columns are the blocks that change "
-        "dimensions; block 0 is next to the input. Of many panels, only the ratio "
-        "is drawn. After Zaeemzadeh et al. (arXiv 1805.07477)."
+        "Norm of the loss's gradient at a block's input over that at its output, over all examples together, and the "
+        "norm change, the median over examples of the size of the logarithm of their own ratio; both on logarithmic "
+        "axes, after training. A ratio of 1, and a norm change near 0, mean that the block keeps the norm. Parts of "
+        "blocks that change dimensions stand beside their block: what is behind its entry, and its transition "
+        "convolution alone. Thick lines and large markers are geometric means over n trainings, thin lines and small "
+        "points the trainings, bands and vertical lines 95 % intervals of the mean over all seeds. Gray columns are "
+        "the blocks that change dimensions; block 0 is next to the input. Of many panels, only the ratio is drawn. "
+        "After Zaeemzadeh et al. (arXiv 1805.07477)."
     ),
     data=data,
     draw=draw,

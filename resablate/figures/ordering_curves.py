@@ -26,9 +26,9 @@ PICTURE = Picture(
         "Training loss (dashed, left axis, logarithmic) and validation error (solid, right axis) of networks with "
         "identity shortcuts whose batch norms and activations come in different orders, against the number of "
         "iterations, or of epochs where the size of a data set is not known beforehand. Thick lines are means over n "
-        "trainings, of losses geometric ones; thin lines are the trainings, and end where one diverged; bands are "
-        "95 % intervals of the mean over all seeds. Trainings that hold no images out have no validation error. After "
-        "He et al. (2016), Figure 6."
+        "trainings, of losses geometric ones; thin lines are the trainings, and end where one diverged; bands are 95 % "
+        "intervals of the mean over all seeds. Trainings that hold no images out have no validation error. After He et "
+        "al. (2016), Figure 6, which draws test errors; the test set is looked at once here, after training."
     ),
     data=data,
     draw=draw_histories,

@@ -21,7 +21,7 @@ class Closing:
     """How the interval of one claim closed while seeds came in rounds.
 
     Args:
-        claim: its id.
+        claim: its id; of a comparison of the sweep's own what is compared, such as `test error`.
         compared: what is compared, in words.
         axis: what the number is, with its unit.
         reference: what the number is seen against.
@@ -30,7 +30,7 @@ class Closing:
         values: the number at each of them.
         lows: the lower ends of its intervals, each at what the look may spend.
         highs: the upper ends.
-        verdict: of the claim.
+        verdict: of the claim, as the page words it.
         decided: the place of the look that decided it; None while it is undecided.
         most: trainings of each cell at the last look that there may be.
     """

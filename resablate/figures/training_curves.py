@@ -20,9 +20,9 @@ PICTURE = Picture(
     caption=(
         "Training loss (dashed, left axis, logarithmic) and validation error (solid, right axis) against the number of "
         "iterations, or of epochs where the size of a data set is not known beforehand. Thick lines are means over n "
-        "trainings, of losses geometric ones; thin lines are the trainings, and end where one diverged; bands are "
-        "95 % intervals of the mean over all seeds. Trainings that hold no images out have no validation error. After "
-        "He et al. (2016), Figure 3."
+        "trainings, of losses geometric ones; thin lines are the trainings, and end where one diverged; bands are 95 % "
+        "intervals of the mean over all seeds. Trainings that hold no images out have no validation error. After He et "
+        "al. (2016), Figure 3, which draws test errors; the test set is looked at once here, after training."
     ),
     data=data,
     draw=draw_histories,

@@ -217,7 +217,8 @@ def compare_equivalent(
 def compare_means(claimed: Sequence[Sample], rivals: Sequence[Sample], *, margin: float) -> Comparison:
     """The claim that the mean of several cells, one for each setting, is lower than that of their rivals.
 
-    Every setting counts alike, however many trainings it has.
+    Settings are taken as independent where they have fewer than eight seeds in common. Every setting counts alike,
+    however many trainings it has.
 
     Args:
         claimed: those that are claimed to be better.
@@ -229,8 +230,10 @@ def compare_means(claimed: Sequence[Sample], rivals: Sequence[Sample], *, margin
     """
     if not claimed or len(claimed) != len(rivals):
         raise ValueError(f"each of one cell or more needs a rival, but got {len(claimed)} and {len(rivals)}")
-    share = 1 / len(claimed)
-    estimate = contrast([*claimed, *rivals], [-share] * len(claimed) + [share] * len(rivals))
+    count = len(claimed)
+    weights = [-1 / count] * count + [1 / count] * count
+    settings = [(place, count + place) for place in range(count)]
+    estimate = contrast([*claimed, *rivals], weights, settings=settings)
     evidence = evidence_of_difference(estimate, margin=margin)
     return Comparison(estimate, evidence, missing=ONE_SEED if estimate.one_seed else "")
 

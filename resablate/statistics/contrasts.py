@@ -3,6 +3,11 @@
 Its variance has a part of seeds and a part of examples (`sample`). Cells on the same test examples are paired by
 example. Cells with the same seeds are paired by seed if they share eight or more, or where that makes the interval less
 than half as wide: a seed fixes split and order, and in arms of one architecture the initial weights.
+
+A mean over settings is paired setting by setting with fewer than eight seeds. The sum of all cells, seed by seed, has
+as many degrees of freedom as one pair, where the cells apart have many: chosen for being narrow, its interval is so by
+chance. Of 8 settings 6.4 % of such intervals at 5 % miss with three seeds, and 4.7 % with pairs in each setting, which
+are also a third narrower where the correlation is 0.9 (simulated).
 """
 
 from collections.abc import Sequence
@@ -12,9 +17,19 @@ from typing import Literal, cast
 import numpy as np
 
 from resablate.statistics.degrees import LIFT, welch
-from resablate.statistics.estimate import MANY, Array, Estimate
-from resablate.statistics.sample import Sample, example_variance, overlap, seed_variance
-from resablate.statistics.scales import Scale, derivative, transformed
+from resablate.statistics.estimate import Array, Estimate
+from resablate.statistics.sample import Sample, seed_variance
+from resablate.statistics.scales import Scale
+from resablate.statistics.weighted import (
+    example_count,
+    outcomes_of,
+    overlap_apart,
+    overlap_of_sum,
+    part_of_examples,
+    part_of_seeds,
+    same_examples,
+    weighted_value,
+)
 
 Pairing = Literal["auto", "seeds", "none"]
 Prior = Literal["none", "test_set"]
@@ -70,6 +85,7 @@ def contrast(
     pairing: Pairing = "auto",
     scale: Scale = "identity",
     prior: Prior = "none",
+    settings: Sequence[Sequence[int]] = (),
 ) -> Estimate:
     """The sum of weight x mean over cells.
 
@@ -79,6 +95,7 @@ def contrast(
         pairing: by seed: where it helps ("auto"), always ("seeds", over the seeds that all cells have), or never.
         scale: on which means are compared: "identity", "logit" (of fractions) or "log" (of positive numbers).
         prior: "test_set" lets cells with fewer than three seeds lean on `sd_of_test_set`; the method says so.
+        settings: places of the cells of each of several settings, whose trainings are of different networks.
 
     Raises:
         ValueError: if pairing is "seeds" and fewer than two seeds are shared.
@@ -86,31 +103,45 @@ def contrast(
     shared = _shared_seeds(cells)
     if pairing == "seeds" and len(shared) < FEWEST_SHARED:
         raise ValueError(f"cells are paired by two shared seeds or more, but share {len(shared)}")
+    whole = len(shared) == max(cell.count for cell in cells)
+    settled = pairing == "seeds" or (whole and len(shared) >= ALWAYS_PAIRED)
+    if len(settings) > 1 and pairing == "auto" and not settled:
+        return _setting_by_setting(cells, weights, settings, scale=scale, prior=prior)
     if pairing == "none" or len(shared) < FEWEST_SHARED or len(cells) == 1:
         return _unpaired(cells, weights, scale=scale, prior=prior, lift=LIFT)
     unpaired = _unpaired(cells, weights, scale=scale, prior=prior, lift=1.0)
     restricted = [cell.restricted(shared) for cell in cells]
-    paired = _paired(restricted, weights, scale=scale, prior=prior)
+    paired = _paired(restricted, weights, [range(len(cells))], scale=scale, prior=prior)
     correlation = _correlation(restricted)
-    paired, unpaired = replace(paired, correlation=correlation), replace(unpaired, correlation=correlation)
-    whole = len(shared) == max(cell.count for cell in cells)
-    settled = pairing == "seeds" or (whole and len(shared) >= ALWAYS_PAIRED)
+    others = sorted({seed for cell in cells for seed in cell.seeds or ()} - set(shared))
+    paired = replace(paired, correlation=correlation, left_out=tuple(others))
+    unpaired = replace(unpaired, correlation=correlation)
     return paired if settled else _narrower(paired, unpaired, shared=len(shared))
+
+
+def _setting_by_setting(
+    cells: Sequence[Sample], weights: Sequence[float], settings: Sequence[Sequence[int]], *, scale: Scale, prior: Prior
+) -> Estimate:
+    """Cells of one setting paired by seed where that helps and they have the same seeds; settings are independent."""
+    unpaired = _unpaired(cells, weights, scale=scale, prior=prior, lift=1.0)
+    fewest = min(cell.count for cell in cells)
+    named = [{frozenset(cells[place].seeds or ()) for place in places} for places in settings]
+    if fewest < FEWEST_SHARED or any(len(seeds) > 1 or frozenset() in seeds for seeds in named):
+        return unpaired
+    ordered = [cell.restricted(sorted(cell.seeds or ())) for cell in cells]
+    return _narrower(_paired(ordered, weights, settings, scale=scale, prior=prior), unpaired, shared=fewest)
 
 
 def _unpaired(
     cells: Sequence[Sample], weights: Sequence[float], *, scale: Scale, prior: Prior, lift: float
 ) -> Estimate:
-    value, slopes = _value(cells, weights, scale)
+    value, slopes = weighted_value(cells, weights, scale)
     parts = [_seeds_of(cell, slope, prior) for cell, slope in zip(cells, slopes, strict=True)]
     variances = np.stack([variance for variance, _ in parts])
     dfs = np.stack([np.broadcast_to(df, value.shape) for _, df in parts])
     seeds = welch(variances, dfs, lift=lift)
-    common = sum(
-        (slope**2 * overlap(_outcomes(cell)) for cell, slope in zip(cells, slopes, strict=True) if _has(cell)),
-        start=np.zeros(value.shape),
-    )
-    examples, example_df, words = _examples_of(cells, slopes)
+    common = overlap_apart(list(zip(cells, slopes, strict=True)))
+    examples, example_df, words = part_of_examples(cells, slopes)
     leaning = prior == "test_set" and any(_leans(cell) for cell in cells)
     method = ", ".join(["unpaired seeds" if len(cells) > 1 else "over seeds", words, *_prior_words(leaning)])
     return Estimate(
@@ -119,28 +150,27 @@ def _unpaired(
         example_variance=np.maximum(examples - common, 0.0),
         example_df=example_df,
         seeds=_counts(cells),
-        examples=_example_count(cells),
+        examples=example_count(cells),
         method=method,
     )
 
 
-def _paired(cells: Sequence[Sample], weights: Sequence[float], *, scale: Scale, prior: Prior) -> Estimate:
-    """As a cell whose outcomes are the weighted sums, seed by seed."""
-    value, slopes = _value(cells, weights, scale)
+def _paired(
+    cells: Sequence[Sample], weights: Sequence[float], groups: Sequence[Sequence[int]], *, scale: Scale, prior: Prior
+) -> Estimate:
+    """As cells, one for each group, whose outcomes are the weighted sums over the group, seed by seed."""
+    value, slopes = weighted_value(cells, weights, scale)
     pairs = list(zip(cells, slopes, strict=True))
-    numbers = sum((slope[..., None] * cell.numbers for cell, slope in pairs), start=np.zeros(()))
-    variance, df = seed_variance(np.asarray(numbers)), np.full(value.shape, cells[0].count - 1.0)
+    grouped = [[pairs[place] for place in group] for group in groups]
+    variance, df = part_of_seeds(grouped)
     leaning = prior == "test_set" and all(_leans(cell) for cell in cells)
     if leaning:
         guess = sum((slope**2 * _prior_variance(cell) for cell, slope in pairs), start=np.zeros(value.shape))
         variance, df = _pooled(variance, df, guess)
-    examples, example_df, words = _examples_of(cells, slopes)
-    if _same_examples(cells):
-        sums = sum((slope[..., None, None] * _outcomes(cell) for cell, slope in pairs), start=np.zeros(()))
-        common = overlap(np.asarray(sums))
-    else:
-        common = sum((slope**2 * overlap(_outcomes(cell)) for cell, slope in pairs if _has(cell)), start=np.zeros(()))
-    method = ", ".join(["paired by seed", words, *_prior_words(leaning)])
+    examples, example_df, words = part_of_examples(cells, slopes)
+    common = sum(overlap_of_sum(group) for group in grouped) if same_examples(cells) else overlap_apart(pairs)
+    how = "paired by seed" + (" in each setting" if len(groups) > 1 else "")
+    method = ", ".join([how, words, *_prior_words(leaning)])
     return Estimate(
         value=value,
         seed_variance=variance,
@@ -150,7 +180,7 @@ def _paired(cells: Sequence[Sample], weights: Sequence[float], *, scale: Scale, 
         example_variance=np.maximum(examples - np.asarray(common), 0.0),
         example_df=example_df,
         seeds=_counts(cells),
-        examples=_example_count(cells),
+        examples=example_count(cells),
         method=method,
         paired=True,
     )
@@ -180,14 +210,8 @@ def _narrower(paired: Estimate, unpaired: Estimate, *, shared: int) -> Estimate:
         method=paired.method if everywhere else "paired by seed in the worlds where that is narrower",
         correlation=paired.correlation,
         paired=everywhere,
+        left_out=paired.left_out if everywhere else (),
     )
-
-
-def _value(cells: Sequence[Sample], weights: Sequence[float], scale: Scale) -> tuple[Array, list[Array]]:
-    """The contrast, and the weight of each cell's outcomes in it (delta method)."""
-    pairs = list(zip(cells, weights, strict=True))
-    value = sum((weight * transformed(cell, scale) for cell, weight in pairs), start=np.zeros(()))
-    return np.asarray(value, dtype=np.float64), [weight * derivative(cell, scale) for cell, weight in pairs]
 
 
 def _seeds_of(cell: Sample, slope: Array, prior: Prior) -> tuple[Array, Array]:
@@ -202,7 +226,7 @@ def _leans(cell: Sample) -> bool:
 
 
 def _prior_variance(cell: Sample) -> Array:
-    return sd_of_test_set(cell.mean, _outcomes(cell).shape[-1]) ** 2 / cell.count
+    return sd_of_test_set(cell.mean, outcomes_of(cell).shape[-1]) ** 2 / cell.count
 
 
 def _pooled(variance: Array, df: Array, guess: Array) -> tuple[Array, Array]:
@@ -211,25 +235,6 @@ def _pooled(variance: Array, df: Array, guess: Array) -> tuple[Array, Array]:
 
 def _prior_words(leaning: bool) -> list[str]:
     return ["prior sd sqrt(error / 2m) of a test set for fewer than three seeds"] if leaning else []
-
-
-def _examples_of(cells: Sequence[Sample], slopes: Sequence[Array]) -> tuple[Array, float, str]:
-    """The examples' part with what it shares with seeds, its degrees of freedom, and words."""
-    with_outcomes = [(cell, slope) for cell, slope in zip(cells, slopes, strict=True) if _has(cell)]
-    if not with_outcomes:
-        return np.zeros(slopes[0].shape), MANY, "test examples fixed"
-    example_df = float(min(_outcomes(cell).shape[-1] for cell, _ in with_outcomes) - 1)
-    if _same_examples(cells):
-        sums = sum((slope[..., None] * _outcomes(cell).mean(axis=-2) for cell, slope in with_outcomes), np.zeros(()))
-        words = "paired by example" if len(cells) > 1 else "and test examples"
-        return example_variance(np.asarray(sums)), example_df, words
-    parts = (slope**2 * example_variance(_outcomes(cell).mean(axis=-2)) for cell, slope in with_outcomes)
-    return np.asarray(sum(parts, start=np.zeros(()))), example_df, "unpaired examples"
-
-
-def _same_examples(cells: Sequence[Sample]) -> bool:
-    names = {(cell.examples, _outcomes(cell).shape[-1]) if _has(cell) else (None, 0) for cell in cells}
-    return (len(cells) == 1 and _has(cells[0])) or (len(names) == 1 and next(iter(names))[0] is not None)
 
 
 def _shared_seeds(cells: Sequence[Sample]) -> list[int]:
@@ -251,17 +256,5 @@ def _correlation(cells: Sequence[Sample]) -> Array | None:
 _TWO = 2
 
 
-def _has(cell: Sample) -> bool:
-    return cell.outcomes is not None
-
-
-def _outcomes(cell: Sample) -> Array:
-    return cast(Array, cell.outcomes)
-
-
 def _counts(cells: Sequence[Sample]) -> tuple[int, ...]:
     return tuple(cell.count for cell in cells)
-
-
-def _example_count(cells: Sequence[Sample]) -> int | None:
-    return min((_outcomes(cell).shape[-1] for cell in cells if _has(cell)), default=None)

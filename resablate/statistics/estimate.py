@@ -57,6 +57,7 @@ class Estimate:
         method: how the variance is estimated, in words.
         correlation: of the cells' means over shared seeds; None where they share none.
         paired: whether the seeds' part is that of differences by seed.
+        left_out: seeds that some cells have and not all, which a paired estimate takes no account of.
     """
 
     value: Array
@@ -71,6 +72,7 @@ class Estimate:
     method: str
     correlation: Array | None = None
     paired: bool = False
+    left_out: tuple[int, ...] = ()
 
     @property
     def one_seed(self) -> bool:

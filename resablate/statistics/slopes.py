@@ -32,7 +32,7 @@ def slope(
         cells: their numbers, such as ln(mean l) of each training.
         noise: "seeds" takes the line as exact; "points" takes the scatter of means about it, of which the
             noise of seeds is a part, with cells - 2 degrees of freedom; one seed per cell will do.
-        pairing: by seed, as in `contrast`.
+        pairing: by seed, as in `contrast`, where the noise is that of seeds.
 
     Raises:
         ValueError: if positions and cells differ in number, are fewer than three, or all positions are equal.
@@ -45,7 +45,8 @@ def slope(
         )
     centered = places - places.mean()
     weights = centered / np.square(centered).sum()
-    of_seeds = contrast(cells, weights.tolist(), pairing=pairing)
+    # The scatter is that of all trainings, whichever seeds they have.
+    of_seeds = contrast(cells, weights.tolist(), pairing=pairing if noise == "seeds" else "none")
     if noise == "seeds":
         return of_seeds
     means = np.stack([cell.mean for cell in cells], axis=-1)
@@ -63,5 +64,4 @@ def slope(
         seeds=of_seeds.seeds,
         examples=of_seeds.examples,
         method=f"scatter of {len(cells)} points about the line",
-        correlation=of_seeds.correlation,
     )

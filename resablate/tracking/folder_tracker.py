@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -41,6 +42,8 @@ class _Submission:
     trials: TrialList
     command: str
     running: set[str] = field(default_factory=set[str])
+    listing: threading.Lock = field(default_factory=threading.Lock)
+    """Trials are noted by two threads: where they begin, and where results are filed."""
 
 
 @final
@@ -102,9 +105,9 @@ class FolderTracker(Tracker):
         """Adds a trial to this submission's list, if it is not there."""
         current = self._submission()
         self._leases.check()
-        current.trials.add(spec)
-        if current.trials.unwritten:
-            with self._errors(f"noting trial {spec.key}"):
+        with current.listing, self._errors(f"noting trial {spec.key}"):
+            current.trials.add(spec)
+            if current.trials.unwritten:
                 write_trials(current.folder, current.trials)
 
     def start_trial(self, spec: TrainSpec) -> None:

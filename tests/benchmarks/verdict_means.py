@@ -7,12 +7,15 @@ from scipy.stats import ttest_ind
 
 from resablate.statistics import Evidence, Sample, compare, compare_means, decide, holm_levels
 from resablate.statistics.estimate import Array
-from tests.benchmarks.verdict_worlds import HE_SD, Classifier, chunks, draw_of, hits, percent
+from tests.benchmarks.verdict_worlds import HE_SD, Classifier, chunks, correlated, draw_of, hits, percent
 
 MARGIN = 0.1
 """Of equivalence, in points."""
 _UNEQUAL = (1.0, 1.0, 2.0, 3.0)
 """The spreads over seeds of neighboring settings, over the published one: they differ as depths do."""
+_ONE_LARGE = (1.0, 1.0, 1.0, 10.0)
+CORRELATION = 0.9
+"""Over shared seeds, of a cell and its rival: that of regularized arms of one network."""
 
 
 def sided(verdicts: Array) -> Array:
@@ -50,7 +53,37 @@ def false_means(worlds: int, sizes: Sequence[int]) -> list[list[str]]:
         told = "a value" if values == 1 else f"each of {values} values"
         rows.append([f"{told} against the first, means over {settings} settings", *shares])
     rows.append(["the same of one, 4 settings, 1,000 examples", *_false_on_examples(worlds, sizes)])
+    for told, spreads, settings, correlation in (
+        ("means over 4 settings, one of ten times the spread", _ONE_LARGE, 4, 0.0),
+        (f"means over 8 settings, the same seeds, correlation {CORRELATION}", _UNEQUAL, 8, CORRELATION),
+    ):
+        shares = []
+        for seeds in sizes:
+            generator = np.random.default_rng([23, settings, seeds])
+            pair = _pairs(generator, worlds, seeds, settings=settings, spreads=spreads, correlation=correlation)
+            shares.append(percent(float(sided(decide(compare_means(*pair, margin=MARGIN).evidence)).mean()), worlds))
+        rows.append([f"a value against the first, {told}", *shares])
     return rows
+
+
+def _pairs(
+    generator: np.random.Generator,
+    worlds: int,
+    seeds: int,
+    *,
+    settings: int,
+    spreads: Sequence[float],
+    correlation: float,
+    gap: float = 0.0,
+) -> tuple[list[Sample], list[Sample]]:
+    """A cell and its rival, which is worse by `gap`, in every setting, over the same seeds."""
+    draw, pairs = draw_of("normal", generator), list[list[Sample]]()
+    for place in range(settings):
+        noise = correlated(draw, worlds, seeds, correlation)
+        scale = HE_SD * spreads[place % len(spreads)]
+        both = (5.0 * place + worse + scale * one for worse, one in zip((0.0, gap), noise, strict=True))
+        pairs.append([Sample.of_numbers(numbers, seeds=range(seeds)) for numbers in both])
+    return [ours for ours, _ in pairs], [theirs for _, theirs in pairs]
 
 
 def _false_in_sweep(generator: np.random.Generator, worlds: int, seeds: int, values: int, settings: int) -> Array:
@@ -134,16 +167,25 @@ def _verdicts(ours: Array, theirs: Array) -> Array:
 
 def power_of_means(worlds: int, sizes: Sequence[int]) -> list[list[str]]:
     """Rows of power: a published difference in each of four settings, beside Welch's on means over settings."""
-    shares: list[str] = []
+    apart: list[str] = []
+    together: list[str] = []
     for seeds in sizes:
         generator = np.random.default_rng([20, seeds])
         better = _cells(generator, worlds, seeds, settings=4)
-        worse = _cells(generator, worlds, seeds, settings=4, gap=0.24)
-        supported = float((decide(compare_means(better, worse, margin=MARGIN).evidence) == "supported").mean())
-        test = ttest_ind(*(sum(cell.numbers for cell in cells) for cells in (worse, better)), axis=-1, equal_var=False)
-        welch = float(((test.pvalue <= 0.05) & (test.statistic > 0)).mean())
-        shares.append(f"{100 * supported:.1f} / {100 * welch:.1f} ({supported / max(welch, 1 / worlds):.2f})")
-    return [["0.24 points, means over 4 settings, sd 0.16 to 0.48", *shares]]
+        apart.append(_power(better, _cells(generator, worlds, seeds, settings=4, gap=0.24), worlds))
+        generator = np.random.default_rng([24, seeds])
+        pair = _pairs(generator, worlds, seeds, settings=4, spreads=_UNEQUAL, correlation=CORRELATION, gap=0.24)
+        together.append(_power(*pair, worlds))
+    name = "0.24 points, means over 4 settings, sd 0.16 to 0.48"
+    return [[name, *apart], [f"{name}, the same seeds, correlation {CORRELATION}", *together]]
+
+
+def _power(better: Sequence[Sample], worse: Sequence[Sample], worlds: int) -> str:
+    """How often the difference is found, how often by Welch's test of the means over settings, and their ratio."""
+    supported = float((decide(compare_means(better, worse, margin=MARGIN).evidence) == "supported").mean())
+    test = ttest_ind(*(sum(cell.numbers for cell in cells) for cells in (worse, better)), axis=-1, equal_var=False)
+    welch = float(((test.pvalue <= 0.05) & (test.statistic > 0)).mean())
+    return f"{100 * supported:.1f} / {100 * welch:.1f} ({supported / max(welch, 1 / worlds):.2f})"
 
 
 def coverage_of_means(worlds: int, kind: str, sizes: Sequence[int]) -> list[list[str]]:

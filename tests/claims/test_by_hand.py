@@ -39,6 +39,17 @@ ORIGINAL = [0.100, 0.104, 0.102]
 AFTER = [0.122, 0.118, 0.126, 0.120]
 
 
+def test_a_comparison_paired_by_seed_says_which_trainings_it_leaves_out() -> None:
+    """H11: two trainings of one side, four of the other, whose seeds move both sides alike."""
+    later = cell([0.1200, 0.1401], ordering="bn_after_add")
+    found = answer("H11", [*cell([0.100, 0.120, 0.110, 0.130]), *later])
+    assert found.seeds == "2 each"
+    assert found.decision.difference == pytest.approx(0.02005), "of seeds 0 and 1"
+    told = "paired by seed: the trainings with seeds 2 and 3, which not every cell has, are left out of this number"
+    assert told in found.notes
+    assert any("unequal numbers of trainings: 4, 2" in note for note in found.notes)
+
+
 def test_a_difference_is_welchs() -> None:
     """H11: unpaired means of 3 and 4 seeds that share none."""
     later = cell(AFTER, seeds=[10, 11, 12, 13], ordering="bn_after_add")

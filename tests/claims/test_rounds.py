@@ -8,7 +8,8 @@ import pytest
 from resablate.claims import CLAIMS
 from resablate.claims.answering import Answers, answer_sweeps
 from resablate.claims.claim import comparison_name
-from resablate.claims.rounds import Family, family, follow_rounds, joined_seeds, trainings_of
+from resablate.claims.family import Family, family, joined_seeds
+from resablate.claims.rounds import follow_rounds, trainings_of
 from resablate.claims.trials import Trials
 from resablate.component import Component
 from resablate.question import AskedAnalysis

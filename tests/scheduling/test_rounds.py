@@ -6,19 +6,22 @@ from typing import Any
 
 import pytest
 
-from resablate.claims import answering, rounds
+from resablate.claims import answering, family
 from resablate.claims import trials as claim_trials
 from resablate.claims.answering import answer_sweeps
 from resablate.claims.arms import Arm
 from resablate.claims.claim import Claim
-from resablate.claims.effects_told import published_answers
+from resablate.claims.effects_told import published_answers, told_effects
 from resablate.claims.measures import TRAIN_LOSS
 from resablate.claims.rules import Lower
 from resablate.plan import SweepPlan, plan_sweep
+from resablate.report_answers import closings
 from resablate.scheduling import preview, run, sweep_standing
+from resablate.scheduling.stored import StoredResults, wanted_trainings
 from resablate.sweep import parse_sweep
 from resablate.tracking import MemoryTracker
 from resablate.trial import Trial
+from tests.factories import make_outcomes, make_result
 from tests.scheduling.test_inline import before_epoch, numbers, results, run_tiny
 from tests.scheduling.tiny import BASE
 
@@ -45,14 +48,14 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> MemoryTracker:
     monkeypatch.setattr(run, "open_tracker", lambda uri: found)
     monkeypatch.setattr("resablate.figures.draw_all", lambda result: {})
     monkeypatch.setattr(claim_trials, "LEARNED", 2.0)
-    for module in (rounds, answering):
+    for module in (family, answering):
         monkeypatch.setattr(module, "CLAIMS", {"T1": LEARNS})
     return found
 
 
 def rounds_plan(*, name: str = "tiny", first: int = 3, most: int = 4, **parts: Any) -> SweepPlan:
     base = {**BASE, "dataset.train_examples": 64, "epochs": 4}
-    seeds = {"until": "decided", "first": first, "most": most}
+    seeds = {"until": "decided", "first": first, "most": most, "claims": "T1"}
     content = {"name": name, "base": base, "axes": {"learning_rate": RATES}, "analyses": {}, "seeds": seeds}
     return plan_sweep(parse_sweep({**content, **parts}))
 
@@ -109,6 +112,44 @@ def test_decided_cells_get_no_more_trainings_and_equal_ones_go_to_the_most(
     assert str(answer.verdict) in ("undecided", "equivalent")
     assert answer.shown
     assert [look.comparison.estimate.seeds for look in answer.shown.part.looks] == [(3, 3), (4, 4)]
+
+
+def test_rounds_go_on_until_the_sweep_s_own_question_is_decided(memory: MemoryTracker, tmp_path: Path) -> None:
+    """By the records alone: each time from the start, as a sweep that was interrupted finds them."""
+    base = {name: value for name, value in BASE.items() if name != "width"}
+    content = {"name": "own", "base": base, "axes": {"width": [4, 6, 8]}, "analyses": {}}
+    seeds = {"until": "decided", "first": 3, "most": 5}
+    plan = plan_sweep(parse_sweep({**content, "seeds": seeds})).identified(None)
+    memory.start_sweep(plan.sweep, trials=plan.trials, command="")
+    errors, trained = {4: 0.2, 6: 0.2005, 8: 0.35}, list[list[tuple[int, int]]]()
+    while True:
+        wanted, standing = wanted_trainings(plan, StoredResults("own", memory, tmp_path / "spool"))
+        new = [spec for spec in wanted if spec.key not in memory.complete_keys()]
+        if not new:
+            break
+        trained.append([(spec.width, spec.seed) for spec in new])
+        for spec in new:
+            error = errors[spec.width] + 0.002 * [0.6, -1.0, 0.3, 0.9, -0.7][(spec.seed + spec.width) % 5]
+            result = make_result(error=error, outcomes=make_outcomes(error, seed=spec.seed, count=2000))
+            memory.start_trial(spec)
+            memory.finish_trial(result.model_copy(update={"spec": spec}), weights={}, figures={})
+    assert trained == [[(w, s) for w in (4, 6, 8) for s in (0, 1, 2)], [(4, 3), (6, 3)], [(4, 4), (6, 4)]]
+    assert standing
+    assert standing.finished
+    record = memory.load_sweep("own")
+    found = answer_sweeps([record.sweep], record.results, record.missing)
+    assert {answer.claim.statement: answer.word for answer in found.answers if answer.claim.own} == {
+        "Test error: width 6 against width 4.": "undecided",
+        "Test error: width 8 against width 4.": "worse",
+    }
+    assert [(told.head, told.told) for told in told_effects(found)] == [
+        ("test error by width, against width 4", "worse: width 8, undecided: 1")
+    ]
+    assert [(one.claim, one.seeds, one.verdict) for one in closings(found)] == [
+        ("test error", (3, 4, 5), "undecided"),
+        ("test error", (3,), "worse"),
+    ]
+    assert found.tested == 2, "at one level"
 
 
 @pytest.mark.slow

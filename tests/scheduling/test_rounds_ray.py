@@ -8,7 +8,7 @@ import pytest
 import ray
 from rich.console import Console
 
-from resablate.claims import answering, rounds
+from resablate.claims import answering, family
 from resablate.claims import trials as claim_trials
 from resablate.scheduling import ray_tune, run_sweep
 from resablate.tracking import open_tracker
@@ -45,7 +45,7 @@ def own_ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_rounds_on_ray_are_those_of_inline(own_ray: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One submission with one record: cells that are decided get no more, and a second run trains nothing."""
     monkeypatch.setattr(claim_trials, "LEARNED", 2.0)
-    for module in (rounds, answering):
+    for module in (family, answering):
         monkeypatch.setattr(module, "CLAIMS", {"T1": LEARNS})
     uri = make_database(tmp_path)
     for expected in ({"finished": 11}, {}):
