@@ -38,20 +38,9 @@ start=(ray start --block "--num-cpus=$SLURM_CPUS_PER_TASK" "--num-gpus=${SLURM_G
 tls=/tmp/ray-tls-$SLURM_JOB_ID
 authority=
 if [[ ${RAY_USE_TLS:-0} == 1 ]]; then
-    authority=$(mktemp -d "$RESABLATE_HOME/tls-XXXXXX")
+    authority=$RESABLATE_HOME/tls-$SLURM_JOB_ID
     export RAY_TLS_SERVER_CERT=$tls/node.crt RAY_TLS_SERVER_KEY=$tls/node.key RAY_TLS_CA_CERT=$tls/ca.crt
-    openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj "/CN=resablate $SLURM_JOB_ID" \
-        -keyout "$authority/ca.key" -out "$authority/ca.crt" 2>/dev/null
-    # A node goes by all of its addresses.
-    # shellcheck disable=SC2016 # each node expands it
-    srun --ntasks-per-node=1 bash -euc '
-        mkdir "$2"
-        cp "$1/ca.crt" "$2"
-        names=subjectAltName=DNS:localhost,IP:127.0.0.1$(printf ",IP:%s" $(hostname -I))
-        openssl req -newkey rsa:2048 -nodes -subj "/CN=$(hostname)" -keyout "$2/node.key" -out "$2/node.csr" 2>/dev/null
-        openssl x509 -req -in "$2/node.csr" -CA "$1/ca.crt" -CAkey "$1/ca.key" -set_serial "0x$(openssl rand -hex 16)" \
-            -days 30 -extfile <(echo "$names") -out "$2/node.crt" 2>/dev/null
-    ' bash "$authority" "$tls"
+    srun --ntasks-per-node=1 cluster/node-certificate.sh "$authority" "$tls" ""
 fi
 
 stopped=
@@ -69,7 +58,7 @@ end_ray() {
     kill -TERM "${steps[@]}" 2>/dev/null || true
     wait || true
     srun --ntasks-per-node=1 rm -rf "$folder" "$tls" || true
-    rm -rf "${authority:-$tls}"
+    if [[ -n $authority ]]; then rm -rf "$authority" "$authority"-*; fi
 }
 
 trap on_term TERM

@@ -28,7 +28,7 @@ _VIEW_TAG = "mlflow.sharedViewState."
 OURS = "resablate-"
 """Begins the keys of the views that resablate files: people save views too."""
 _PACKED = "deflate;"
-_OWN_SECTION = "resablate"
+_OWN_SECTION, _FOLDED_SECTION = "resablate", "resablate-folded"
 _CHARTS_PER_ROW, _CHART_PIXELS = 1, 560
 _LARGEST_TAG = 5000
 """Characters that MLflow takes in an experiment's tag."""
@@ -61,7 +61,7 @@ class View:
         kind: of the runs that it shows.
         columns: of the table, as `param_column`, `metric_column` and `tag_column` name them.
         order_by: such a column.
-        charts: nothing but these is drawn; a table where there are none.
+        charts: nothing but these is drawn, all but the first one folded away; a table where there are none.
         other_sections: groups of metrics, of which MLflow would draw charts by itself.
         widths: pixels of columns that need more room than MLflow gives them.
     """
@@ -157,15 +157,18 @@ def _filed_state(tags: Mapping[str, str], key: str) -> dict[str, Any]:
 
 
 def _state(view: View) -> dict[str, Any]:
-    own = {"uuid": _OWN_SECTION, "name": view.title, "display": True, "isReordered": True}
-    own |= {"columns": min(len(view.charts), _CHARTS_PER_ROW), "cardHeight": _CHART_PIXELS}
+    look = {"isReordered": True, "columns": _CHARTS_PER_ROW, "cardHeight": _CHART_PIXELS}
+    own = [{"uuid": _OWN_SECTION, "name": view.title, "display": True, **look}]
+    if len(view.charts) > 1:  # MLflow asks for the points of what is not folded before it draws anything
+        titles = ", ".join(chart.title for chart in view.charts[1:])
+        own.append({"uuid": _FOLDED_SECTION, "name": titles, "display": False, **look})
     others = [
         {"uuid": f"{_OWN_SECTION}-{place}", "name": name, "display": False, "isReordered": True}
         for place, name in enumerate(view.other_sections)
     ]
     charts: dict[str, Any] = {
         "compareRunCharts": [_chart(chart, place) for place, chart in enumerate(view.charts)],
-        "compareRunSections": [own, *others],
+        "compareRunSections": [*own, *others],
         "isAccordionReordered": True,  # else MLflow puts its own groups first
         "runsHiddenMode": "SHOWALL",  # else it draws the first ten
         "hideEmptyCharts": True,
@@ -189,7 +192,7 @@ def _chart(chart: Chart, place: int) -> dict[str, Any]:
     shared = {
         "uuid": f"{_OWN_SECTION}-chart-{place}",
         "type": chart.kind,
-        "metricSectionId": _OWN_SECTION,
+        "metricSectionId": _FOLDED_SECTION if place else _OWN_SECTION,
         "deleted": False,
         "isGenerated": False,
         "displayName": chart.title,

@@ -85,7 +85,7 @@ def view_addresses(server: str, sweep: str) -> dict[str, str]:
     """View -> its address on a server."""
     experiment = MlflowStore(server).client().get_experiment_by_name(sweep)
     assert experiment is not None
-    return {view: f"{server}{path}" for view, (_, path) in sweep_paths(experiment).items()}
+    return {view: f"{server}{path}" for view, (_, path) in sweep_paths(experiment, [experiment.experiment_id]).items()}
 
 
 def opened(page: Page, view: str, address: str) -> Opened:

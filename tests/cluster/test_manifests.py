@@ -62,15 +62,15 @@ def environments() -> Iterator[tuple[str, Any, str]]:
 
 
 @cache
-def sources(package: str) -> str:
-    """All that a package's files say, Python and, for libraries in C, the strings in them."""
+def names_in(package: str) -> set[bytes]:
+    """All names in capitals that a package's files say, Python and, for libraries in C, the strings in them."""
     spec = find_spec(package)
     assert spec is not None
     assert spec.origin is not None
     place = Path(spec.origin).parent
-    found = [file.read_bytes() for file in place.rglob("*.py") if "tests" not in file.parts]
-    found += [file.read_bytes() for file in place.parent.glob(f"{package}.libs/libpq*")]
-    return b"\n".join(found).decode(errors="replace")
+    files = [file for file in place.rglob("*.py") if "tests" not in file.parts]
+    files += place.parent.glob(f"{package}.libs/libpq*")
+    return {name for file in files for name in re.findall(rb"(?<!\w)[A-Z][A-Z_]+(?!\w)", file.read_bytes())}
 
 
 def is_read(name: str) -> bool:
@@ -81,7 +81,7 @@ def is_read(name: str) -> bool:
     if name in by_the_system | by_the_image_of_postgres or name.startswith("PIP_"):
         return True
     packages = {"RESABLATE": ["resablate"], "RAY": ["ray"], "MLFLOW": ["mlflow"], "PGPASSWORD": ["psycopg_binary"]}
-    return any(re.search(rf"\b{name}\b", sources(package)) for package in packages.get(name.partition("_")[0], []))
+    return any(name.encode() in names_in(package) for package in packages.get(name.partition("_")[0], []))
 
 
 def test_every_image_has_a_pinned_tag() -> None:
@@ -106,10 +106,10 @@ def digests(folder: Path) -> dict[str, str]:
     return found
 
 
-def test_images_of_others_go_by_digest_all_or_none() -> None:
+def test_images_of_others_go_by_digest() -> None:
     found = digests(CLUSTER)
     assert len(found) == 3
-    assert len({bool(digest) for digest in found.values()}) == 1, found
+    assert all(found.values()), found
 
 
 def test_the_command_of_the_readme_pins_every_image_of_others(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_secrets_are_named_and_not_given() -> None:
     assert [each["kind"] for each in KUBERNETES if each["kind"] == "Secret"] == []
     for name, text in TEXT.items():
         assert re.findall(r"://[^/\s:@$]+:[^/\s@]+@", text) == [], f"{name}: a password in an address"
-        assert re.findall(r"\b(?:[0-9a-f]{32,}|AKIA[0-9A-Z]{16}|gh[pousr]_\w{20,})\b", text) == [], name
+        assert re.findall(r"(?<!sha256:)\b(?:[0-9a-f]{32,}|AKIA[0-9A-Z]{16}|gh[pousr]_\w{20,})\b", text) == [], name
         assert "BEGIN" not in text, f"{name}: a key"
 
 
@@ -203,7 +203,7 @@ def test_the_secret_of_kubernetes_and_the_variables_of_compose_are_those_that_th
     assert made is not None
     compose = set(re.findall(r"\$\{(\w+):\?", TEXT["compose.yaml"]))
     references = re.findall(r"name: resablate\n\s+key: (\w+)", "".join(TEXT.values()))
-    assert compose | set(references) | {"auth_token"} == set(made[1].split())
+    assert compose | {*references} - {"ray_use_tls"} | {"auth_token"} == set(made[1].split())
     assert "cluster/.env" in (ROOT / ".gitignore").read_text().split()
 
 
@@ -241,7 +241,7 @@ def test_nothing_runs_as_root() -> None:
     for each in KUBERNETES:
         for template in templates(each):
             assert template["spec"]["securityContext"]["runAsNonRoot"] is True
-            for container in template["spec"]["containers"]:
+            for container in template["spec"].get("initContainers", []) + template["spec"]["containers"]:
                 assert container["securityContext"]["allowPrivilegeEscalation"] is False
                 assert container["securityContext"]["readOnlyRootFilesystem"] is True
                 assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
@@ -266,6 +266,8 @@ def test_who_writes_where_the_root_file_system_is_read_only_has_a_place() -> Non
                 container["name"]: {mount["mountPath"]: mount["name"] for mount in container.get("volumeMounts", [])}
                 for container in template["spec"]["containers"]
             }
+            begun = template["spec"].get("initContainers", [])
+            assert {mount["name"] for each in begun for mount in each["volumeMounts"]} <= volumes
             assert {name for places in mounts.values() for name in places.values()} == volumes
             assert {name for name, places in mounts.items() if "/tmp" not in places} <= writable
     for name, service in COMPOSE["services"].items():
@@ -297,7 +299,7 @@ def test_what_aws_gets_is_what_it_installs() -> None:
     local = {there.removeprefix("/home/ubuntu/resablate/"): here for there, here in mounts.items() if here[0] != "~"}
     assert all(there == here for there, here in local.items())
     allowed = set(re.findall(r"^!(\S+)", TEXT["Dockerfile.dockerignore"], re.MULTILINE))
-    assert set(local) == allowed
+    assert set(local) == allowed - {"cluster/node-certificate.sh"}
 
 
 def test_the_image_gets_what_it_copies_and_nothing_else() -> None:

@@ -93,13 +93,21 @@ def test_dockerfile() -> None:
 
 
 def test_slurm_script() -> None:
-    assert run("bash", "-n", CLUSTER / "slurm.sh") == ""
-    assert run(tool("shellcheck"), CLUSTER / "slurm.sh") == ""
+    for script in ("slurm.sh", "node-certificate.sh"):
+        assert run("bash", "-n", CLUSTER / script) == ""
+        assert run(tool("shellcheck"), CLUSTER / script) == ""
 
 
 def test_every_manifest_is_tested_here() -> None:
     there = {path.name for path in CLUSTER.iterdir() if path.suffix in {".yaml", ".sh"}}
-    assert there == {*KUBERNETES_FILES, "compose.yaml", "aws.yaml", "runtime_env.yaml", "slurm.sh"}
+    assert there == {
+        *KUBERNETES_FILES,
+        "compose.yaml",
+        "aws.yaml",
+        "runtime_env.yaml",
+        "slurm.sh",
+        "node-certificate.sh",
+    }
 
 
 def test_a_ray_job_has_the_cluster_that_stays_up_without_what_only_that_needs() -> None:

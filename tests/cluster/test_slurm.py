@@ -39,6 +39,8 @@ def start(sweep: SweepProcess, *, job: int, **more: str) -> None:
     (sweep.folder / "tiny.yaml").write_text(yaml.safe_dump(content))
     stubs = sweep.folder / "stubs"
     stubs.mkdir(exist_ok=True)
+    if not (sweep.folder / "cluster").exists():  # a job begins in the folder of the repository
+        (sweep.folder / "cluster").symlink_to(ROOT / "cluster")
     for name, text in {"srun": SRUN, "scontrol": SCONTROL}.items():
         (stubs / name).write_text(text)
         (stubs / name).chmod(0o755)

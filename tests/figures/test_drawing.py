@@ -1,12 +1,16 @@
 """Every row of the table draws whatever it is given; nothing is drawn from nothing."""
 
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from resablate.errors import UnknownName
 from resablate.figures import FIGURES, draw_files, draw_png, draw_svg, path_gradient
-from resablate.figures.drawing import MOST_AXES
+from resablate.figures.drawing import MOST_AXES, whole_numbers
+from resablate.figures.layout import Quantity, panel_grid
+from resablate.figures.variants import Panel
 from resablate.result import TrialResult
 from tests.factories import make_lesion, make_path_gradient, make_result, make_sweep_results
 
@@ -83,3 +87,17 @@ def test_many_panels_have_the_first_quantity_alone() -> None:
 def test_a_wrong_name_is_answered_with_the_right_ones() -> None:
     with pytest.raises(UnknownName, match="unknown figure 'lesions'; did you mean 'lesion'"):
         draw_png("lesions", [])
+
+
+@pytest.mark.parametrize("longest", [9, 54, 880, 78_125, 2_400_000])
+def test_ticks_of_counts_have_room_beside_each_other(longest: int) -> None:
+    canvas = panel_grid(
+        [Panel("digits", "", depth, f"depth {depth}") for depth in (20, 56)], {"loss": Quantity("loss")}
+    )
+    renderer = FigureCanvasAgg(canvas.figure).get_renderer()
+    for axes in canvas.axes.values():
+        axes.plot([0, longest], [0, 1])
+        whole_numbers(axes)
+        boxes = [label.get_window_extent(renderer) for label in axes.get_xticklabels()]
+        assert len(boxes) > 2
+        assert all(one.x1 < other.x0 for one, other in pairwise(boxes))

@@ -1,17 +1,22 @@
 """The winner of a search and its baseline, trained anew with seeds that the search never used."""
 
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from resablate.claims.answering import answer_sweeps
-from resablate.errors import SpecError
+from resablate.errors import SpecError, TrackerAway
 from resablate.plan import SweepPlan, checked_plan
 from resablate.report import write_report
 from resablate.result import TrialResult
 from resablate.scheduling import run
+from resablate.scheduling.further import FurtherTrainings
+from resablate.scheduling.measure import Measured
 from resablate.searches.outcomes import best_outcomes
 from resablate.sweep import parse_sweep
 from resablate.tracking import MemoryTracker
@@ -106,6 +111,62 @@ def test_points_that_are_known_ahead_have_a_winner_too(memory: MemoryTracker) ->
     outcome, _ = run_tiny(plan)
     assert (outcome.planned, outcome.counts) == (6, {"finished": 6})
     assert sorted(result.spec.seed for result in results(memory)) == [0, 0, 1, 1, 2, 2]
+
+
+AWAY = ("states", "load_trial", "load_sweep", "load_weights_file", "amend_trial")
+
+
+@pytest.fixture
+def going_away(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Once training has begun, the records are away at the first two of every kind of request; counts these."""
+    away: Counter[str] = Counter()
+    begun: list[Any] = []
+    before_epoch(monkeypatch, begun.append)
+    monkeypatch.setattr("resablate.patience._RETRY_SECONDS", 0.01)
+
+    def failing(name: str) -> Callable[..., Any]:
+        real = getattr(MemoryTracker, name)
+
+        def act(self: MemoryTracker, *given: Any, **more: Any) -> Any:
+            if begun and away[name] < 2:
+                away[name] += 1
+                raise TrackerAway("503")
+            return real(self, *given, **more)
+
+        return act
+
+    for name in AWAY:
+        monkeypatch.setattr(MemoryTracker, name, failing(name))
+    return away
+
+
+def test_records_that_are_away_in_between_are_waited_for(memory: MemoryTracker, going_away: Counter[str]) -> None:
+    outcome, _ = run_tiny(searched(method="random", trials=2, seeds=None))
+    assert going_away == dict.fromkeys(AWAY, 2)
+    assert (outcome.counts, outcome.failed, outcome.remaining) == ({"finished": 6}, False, 0)
+    answered = [result.spec.seed for result in results(memory) if "lesion" in result.analyses]
+    assert sorted(answered) == [0, 1, 1, 2, 2], "of the best point by itself, and of all new trainings"
+
+
+def test_waiting_for_records_ends_with_a_stop(
+    memory: MemoryTracker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def away(self: MemoryTracker, name: str) -> None:
+        raise TrackerAway("503")
+
+    monkeypatch.setattr(MemoryTracker, "states", away)
+    monkeypatch.setattr("resablate.patience._RETRY_SECONDS", 0.01)
+    looks: list[bool] = []
+
+    def stopped() -> bool:
+        looks.append(len(looks) == 2)
+        return looks[-1]
+
+    plan = searched(method="random", trials=2, seeds=None).identified(None)
+    knobs: dict[str, Any] = {"spool": tmp_path, "measure": lambda trials: Measured(), "console": Console()}
+    further = FurtherTrainings(plan, memory, stop=stopped, **knobs)
+    assert further.next(lambda spec: None) == []
+    assert looks == [False, False, True]
 
 
 @pytest.mark.parametrize(

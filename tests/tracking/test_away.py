@@ -1,5 +1,6 @@
 """A server that says that it is well while its database is away, that is too busy, or whose connections are cut."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from resablate.errors import TrackerAway, TrackingError
 from resablate.scheduling import result_writer
 from resablate.scheduling.result_writer import ResultWriter
+from resablate.scheduling.stored import StoredResults
 from resablate.tracking import open_tracker
 from tests.factories import make_result
 from tests.tracking.databases import make_database
@@ -46,6 +48,10 @@ def test_whatever_happens_between_everything_is_filed_once(
         with pytest.raises(TrackingError) as caught:
             tracker.load_trial("0" * 32)
         assert not isinstance(caught.value, TrackerAway), "4xx is a refusal"
+        proxy.fault = FAULTS[0]
+        threading.Timer(0.5, setattr, [proxy, "fault", ""]).start()
+        ended = StoredResults(SWEEP.name, tracker, tmp_path / "spool").of([result.spec for result in results])
+        assert {key: found.to_json() for key, found in ended.items()} == {r.key: r.to_json() for r in results}
         complete = open_tracker(server.uri).complete_keys()
         assert {result.key for result in results} == set(complete)
         reader = open_tracker(server.uri)

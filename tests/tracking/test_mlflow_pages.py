@@ -63,7 +63,8 @@ def test_the_ui_knows_what_a_view_is_made_of(code: str) -> None:
         assert [name for name in part if name not in code] == []
     for value in ("SHOWALL", "LINE", "PARALLEL"):
         assert f'{value}="' in code or f'"{value}"' in code
-    assert [section["display"] for section in sections] == [True, False, False]
+    assert [section["display"] for section in sections] == [True, False, False, False], "the first chart alone is open"
+    assert [chart["metricSectionId"] for chart in (line, parallel)] == [section["uuid"] for section in sections[:2]]
 
 
 def test_views_of_ours_are_found_among_those_of_people() -> None:
