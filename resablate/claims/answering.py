@@ -158,7 +158,9 @@ def round_words(standing: Standing) -> str:
 
 def _notes(sweeps: Sequence[SweepSpec], followed: Followed, *, named: bool) -> tuple[str, ...]:
     rounds = followed.family.rounds
-    shares = f"{100 * rounds.shares[0]:.3g} % of the level at each of the first {len(rounds.seeds) - 1} looks"
+    early = len(rounds.seeds) - 1
+    looks = f"each of the first {early} looks" if early > 1 else "the first look"
+    shares = f"{100 * rounds.shares[0]:.3g} % of the level at {looks}"
     notes = [
         f"Seeds came in rounds until decided, with looks at {', '.join(map(str, rounds.seeds))} seeds of each cell:"
         f" {shares}, {100 * rounds.shares[-1]:.3g} % at the last, so the level holds whenever it stops;"

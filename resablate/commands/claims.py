@@ -130,10 +130,10 @@ def _print_own(found: Answers) -> None:
     """What answers the sweep's own question."""
     from resablate.claims.effects_told import told_effects
 
-    for note in found.notes:
-        _print(note)
-    for told in told_effects(found):
-        _print(f"{told.head}: {told.told}")
+    effects = [f"{told.head}: {told.told}" for told in told_effects(found)]
+    # What rounds are comes after what they came to; what a search came to is the answer itself.
+    for text in (*effects, *found.notes) if found.followed else (*found.notes, *effects):
+        _print(text)
     own = Table(box=None, pad_edge=False)
     for heading in ("own", "verdict", "n"):
         own.add_column(heading, no_wrap=True)
