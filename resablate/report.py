@@ -217,8 +217,8 @@ def _content(
         "summaries": summaries(groups),
         "drawings": drawings,
         **answer_content(answers, [*(result.spec for result in results), *missing]),
-        "notes": [*(() if answers.followed else answers.notes), *good_strengths(results, sweep)],
-        "rounds": answers.notes if answers.followed else (),
+        "notes": [*answers.notes, *good_strengths(results, sweep)],
+        "remarks": answers.remarks,
         "failures": [
             *((sweep.label(r.spec), r.key, r.status, r.reason) for r in results if r.status != "finished"),
             *((sweep.label(spec), spec.key, "missing", "has not ended") for spec in missing),

@@ -24,11 +24,10 @@ def note_text(question: str, found: Answers, links: Mapping[str, str], *, ended:
     undecided = sum(answer.verdict is Verdict.UNDECIDED for answer in published)
     parts = [f"**{markdown_text(question)}**"]
     parts += [f"{ended} trials have ended."] if ended else []
-    notes = [markdown_text(note) for note in found.notes]
+    parts += [markdown_text(note) for note in found.notes]
     effects = [f"- {markdown_text(told.head)}: **{markdown_text(told.told)}**" for told in told_effects(found)]
-    answer = ["\n".join(effects)] if effects else []
-    # What a search came to is the answer; what rounds are comes after it.
-    parts += [*answer, *notes] if found.followed else [*notes, *answer]
+    parts += ["\n".join(effects)] if effects else []
+    parts += [markdown_text(remark) for remark in found.remarks]
     verdicts = [
         f"- **{answer.word}** {answer.claim.id}: {markdown_text(answer.claim.statement)}"
         f" ({markdown_text(answer.numbers)})"

@@ -131,8 +131,7 @@ def _print_own(found: Answers) -> None:
     from resablate.claims.effects_told import told_effects
 
     effects = [f"{told.head}: {told.told}" for told in told_effects(found)]
-    # What rounds are comes after what they came to; what a search came to is the answer itself.
-    for text in (*effects, *found.notes) if found.followed else (*found.notes, *effects):
+    for text in (*found.notes, *effects, *found.remarks):
         _print(text)
     own = Table(box=None, pad_edge=False)
     for heading in ("own", "verdict", "n"):
