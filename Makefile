@@ -65,9 +65,12 @@ lint: $(VENV)/.installed-dev
 	@echo "--- import-linter"
 	@$(BIN)/lint-imports --no-cache --no-logo
 
+# One more than there are cores, and four at most: many tests wait for servers and clusters that they start.
+WORKERS = $(shell $(BIN)/python -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
+
 test: lint
 	@echo "--- pytest"
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 # Torch and oneDNN choose their kernels by the processor's instructions; these are what a laptop and an old server have.
 # What takes long and does not depend on them is left out: compiled code, which is made for the processor that it runs

@@ -130,6 +130,12 @@ def _split_problems(spec: TrainSpec) -> list[str]:
     found: list[str] = []
     if kept < spec.batch_size:
         found.append(f"batch_size: at most the {kept} images that are left to train on; got {spec.batch_size}")
+    ghost = spec.norm.values.get("ghost_batch_size") or 0
+    if ghost > spec.batch_size:
+        found.append(
+            f"norm.ghost_batch_size: a part of a batch, so at most its {spec.batch_size} examples (batch_size); got"
+            f" {ghost}"
+        )
     warmup = spec.schedule.values.get("warmup_iterations", 0)
     if warmup and warmup >= planned_steps(spec):
         found.append(
@@ -244,6 +250,7 @@ def _without(component: Component, field: str, names: Iterable[str]) -> Componen
 def unused_arguments(spec: TrainSpec) -> dict[str, list[str]]:
     """Field -> its arguments that the values of others leave without effect."""
     network, schedule, optimizer = spec.network.values, spec.schedule.values, spec.optimizer.values
+    whole_batch = spec.norm.values.get("ghost_batch_size") == spec.batch_size
     own_start = network.get("stage_preactivation") == "own" and network.get("transition") != "projection"
     ordering = ORDERINGS[spec.ordering.name]
     unused: dict[str, list[tuple[bool, str]]] = {
@@ -266,6 +273,7 @@ def unused_arguments(spec: TrainSpec) -> dict[str, list[str]]:
             (schedule.get("decay_factor") == 1, "milestones"),
             (schedule.get("decay_factor") != 1 and not schedule.get("milestones", [0]), "decay_factor"),
         ],
+        "norm": [(whole_batch, "ghost_batch_size")],
         "regularizer": [(spec.regularizer.values.get("layers") == "transitions", "stem")],
         "dataset": [(_takes_all(spec.dataset), "train_examples")],
     }

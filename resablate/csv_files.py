@@ -24,10 +24,30 @@ def write_csv(file: Path, head: Iterable[str], rows: Iterable[Iterable[Cell]]) -
         head: the names of the columns.
         rows: a value for each column; None leaves a cell empty.
     """
-    with file.open("w", encoding="utf-8", newline="") as text:
+    with file.open("w", encoding="utf-8", errors="backslashreplace", newline="") as text:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(map(_inert, head))
         writer.writerows(map(_inert, row) for row in rows)
+
+
+def read_csv(file: Path) -> list[list[str]]:
+    """The rows of a table as texts, the names of its columns first; none of a file that is no table.
+
+    What `write_csv` put before a text is left there.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    with file.open(encoding="utf-8", errors="replace", newline="") as text:
+        try:
+            return list(csv.reader(text))
+        except csv.Error:
+            return []
+
+
+def as_written(cell: Cell) -> str:
+    """A cell as `read_csv` gives it."""
+    return "" if cell is None else str(_inert(cell))
 
 
 def _inert(cell: Cell) -> Cell:

@@ -137,6 +137,13 @@ def choices_of(what: str, names: Sequence[str], listing: str = "") -> str:
     return f"{what}: {', '.join(names)}"
 
 
+def in_a_line(error: BaseException) -> str:
+    """`ValueError: what is wrong`: an error of another package, by the first line of its text that says something."""
+    lines = (line.strip() for line in str(error).splitlines())
+    text = next((line for line in lines if line), "")
+    return f"{type(error).__name__}: {_shortened(text)}" if text else type(error).__name__
+
+
 def first_few(names: Sequence[object], most: int = 5) -> str:
     """`a, b, c and 4 more`: the first of `names`, and how many others there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""

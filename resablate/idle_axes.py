@@ -1,4 +1,4 @@
-"""Axes of a sweep that change none of its trainings, such as Nesterov's rule where there is no momentum."""
+"""What a sweep sets and changes none of its trainings, such as Nesterov's rule where there is no momentum."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from resablate.argument_takers import ArgumentTakers
 from resablate.check import check_trial, planned_steps
 from resablate.component import Component, shown_value
+from resablate.component_tables import resolve
 from resablate.datasets import DATASETS
 from resablate.errors import SpecError
 from resablate.searches.points import listed_values
@@ -37,6 +38,19 @@ def idle_axes_notes(sweep: SweepSpec, points: Sequence[Point]) -> list[str]:
     return notes
 
 
+def idle_values_notes(sweep: SweepSpec, points: Sequence[Point]) -> list[str]:
+    """One line for each value of the base that no training of the sweep has any use for; arguments as above."""
+    effects = _Effects(sweep)
+    notes: list[str] = []
+    for name, value in _single(sweep.base).items():
+        if name in sweep.swept or name.partition(".")[0] in sweep.swept or not points:
+            continue
+        if all(effects.is_dropped(point, name) for point in points):
+            reason = effects.reason(points[0], name, [value, None])
+            notes.append(f"warning: {name} {shown_value(value)} changes nothing{reason}")
+    return notes
+
+
 class _Effects:
     """What the points of a sweep train, each worked out once."""
 
@@ -50,9 +64,34 @@ class _Effects:
         first = self._of({**point, axis: values[0]})
         return all(self._of({**point, axis: value}) == first for value in values[1:])
 
+    def is_dropped(self, point: Point, name: str) -> bool:
+        """Whether a point's training is that without the value that is set for a field or an argument.
+
+        One that is equal to its default is none, and where a component does not take an argument there is nothing to
+        drop.
+        """
+        field, dot, argument = name.partition(".")
+        fields = TrainSpec.parse(self._takers.effective(self._sweep.fields(point)))
+        given = fields.components().get(field)
+        if given is None:
+            return False
+        if not dot:  # with arguments of its own it may be none: a strength of 0 is a way to say so
+            bare = fields.model_copy(update={field: Component(given.name)})
+            return getattr(check_trial(bare), field).name != given.name
+        kept = getattr(check_trial(fields), field)
+        written = resolve(given, field).component
+        return argument in written.arguments and argument not in kept.arguments and kept.name == written.name
+
     def reason(self, point: Point, axis: str, values: Sequence[Any]) -> str:
-        """`, as optimizer.momentum is 0`: what else is set and would have to be left out; empty if nothing would do."""
-        fields = [_single(self._sweep.fields({**point, axis: value})) for value in values]
+        """`, as optimizer.momentum is 0`: what else is set and would have to be left out; empty if nothing would do.
+
+        Args:
+            point: of the sweep.
+            axis: a field or an argument.
+            values: of it; None leaves it out.
+        """
+        points = [_single(self._sweep.fields({**point, axis: value})) for value in values]
+        fields = [{name: value for name, value in each.items() if value is not None or name != axis} for each in points]
         given = {name: value for name, value in fields[0].items() if all(other.get(name) == value for other in fields)}
         for name, value in given.items():
             without = ({key: kept for key, kept in each.items() if key != name} for each in fields)

@@ -132,7 +132,7 @@ def _train_again(
             rest = [question for question in due if (question.epoch or 0) >= epoch]
             why = (
                 f"the weights after this epoch were not kept, and trained again the losses of epoch {epoch} are others"
-                " than on record: another processor or another version computes in another order"
+                f" than on record: {_another_order(result)} (--rerun {result.key} trains it anew, and asks on the way)"
             )
             found.append(_failed(rest, why))
             repeated = epoch
@@ -141,6 +141,13 @@ def _train_again(
         {question.epoch for question in due if question.epoch and question.epoch < repeated} if folder else set[int]()
     )
     return [*found, *trial.answers.before(repeated)], sorted(kept)
+
+
+def _another_order(result: TrialResult) -> str:
+    """Why the same training may have other sums now."""
+    if result.pack_size > 1:
+        return f"it was trained in a pack of {result.pack_size}, which adds up in another order than a training alone"
+    return "another processor or another version adds up in another order"
 
 
 def _same(one: EpochMetrics, other: EpochMetrics) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from resablate.errors import TrackerAway
@@ -23,6 +24,17 @@ def patiently(act: Callable[[], Result], *, stop: Callable[[], bool] = lambda: F
         act: may be done again from the beginning wherever it was left.
         stop: whether to wait no longer.
     """
+    with suppress(TrackerAway):
+        return until_answered(act, stop=stop)
+    return None
+
+
+def until_answered(act: Callable[[], Result], *, stop: Callable[[], bool]) -> Result:
+    """As `patiently`, for what there is no going on without.
+
+    Raises:
+        TrackerAway: where it is stopped while it waits.
+    """
     told = False
     while True:
         try:
@@ -31,6 +43,6 @@ def patiently(act: Callable[[], Result], *, stop: Callable[[], bool] = lambda: F
             if not told:
                 log.warning("%s; waiting until it answers", away)
             told = True
-        if stop():
-            return None
+            if stop():
+                raise
         time.sleep(_RETRY_SECONDS)

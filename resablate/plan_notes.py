@@ -8,7 +8,7 @@ from resablate.argument_takers import ArgumentTakers
 from resablate.claims.family import rounds_family, rounds_notes
 from resablate.claims.own_in_rounds import own_note
 from resablate.claims.sweep_comparisons import effects_of
-from resablate.idle_axes import idle_axes_notes
+from resablate.idle_axes import idle_axes_notes, idle_values_notes
 from resablate.model import NETWORKS
 from resablate.pack_notes import pack_notes
 from resablate.registry import keyword_defaults
@@ -30,7 +30,7 @@ def plan_notes(
         points: what they come from.
         asked_for: how many trainings these points ask for.
     """
-    notes = [*takers.notes(), *idle_axes_notes(sweep, points)]
+    notes = [*takers.notes(), *idle_axes_notes(sweep, points), *idle_values_notes(sweep, points)]
     if asked_for > len(trials):
         notes.append(f"{asked_for} points make {len(trials)} different trials; the others would repeat one of these")
     if is_adaptive(sweep.search.method):

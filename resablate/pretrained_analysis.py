@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
 from resablate.adapters import adapt, load_pretrained, pretrained_builder
 from resablate.answerable import check_asked
 from resablate.component import Component
-from resablate.csv_files import Cell, write_csv
+from resablate.component_tables import resolve_in
 from resablate.datasets import DATASETS, Splits, load_dataset, split_dataset
 from resablate.devices import choose_device
 from resablate.dissection import Dissection, dissect
-from resablate.errors import ResablateError, SpecError
+from resablate.errors import ResablateError, SpecError, in_a_line
 from resablate.model import ResidualNetwork, evaluation_mode
+from resablate.pretrained_files import PretrainedNetwork
 from resablate.question import AskedAnalysis, Question
+from resablate.storage.files import file_digest
 from resablate.training import derived_generator
+
+
+class PretrainedAnswers(NamedTuple):
+    """What a network of another package answered."""
+
+    network: PretrainedNetwork
+    outcome: Dissection
 
 
 def analyze_pretrained(
@@ -29,7 +39,7 @@ def analyze_pretrained(
     seed: int = 0,
     data_root: Path | None = None,
     device: torch.device | None = None,
-) -> Dissection:
+) -> PretrainedAnswers:
     """Answers of a network of another package.
 
     Args:
@@ -42,58 +52,54 @@ def analyze_pretrained(
         device: where to compute; the GPU if there is one where None.
 
     Raises:
-        SpecError: if a name or an argument is unknown.
+        SpecError: as `check_request` does.
         CheckpointError: if the weights cannot be read or do not fit.
         DatasetError: if the data set is missing or broken.
         ResablateError: if the architecture cannot be taken apart, or the data set's images or classes are not the
             network's.
     """
-    found: list[str] = []
-    questions: list[Question] = []
-    try:
-        checked = check_asked(asked, place="analyze")
-        questions = [Question(analysis.analysis) for analysis in checked]
-        found += [
-            f"analyze: {analysis.analysis.name}.epochs: a network of another package has no epochs here"
-            for analysis in checked
-            if analysis.epochs
-        ]
-    except SpecError as error:
-        found += error.problems
-    found += _problems_of([lambda: DATASETS[dataset.name], lambda: pretrained_builder(name)])
-    if found:
-        raise SpecError(found, place="analyze")
+    questions, dataset = check_request(name, weights=weights, dataset=dataset, asked=asked, seed=seed)
     place = device or choose_device()
     network = adapt(load_pretrained(name, weights=weights)).to(place)
     loaded = load_dataset(dataset, data_root)
     splits = split_dataset(dataset, loaded, generator=derived_generator(seed, "split"), device=place)
     _check_fit(network, splits, name=name, dataset=dataset.name)
-    return dissect(network, questions, train=splits.train, test=splits.test, seed=seed)
+    asked_of = PretrainedNetwork(name, weights.name, file_digest(weights), str(dataset), loaded.fingerprint(), seed)
+    return PretrainedAnswers(asked_of, dissect(network, questions, train=splits.train, test=splits.test, seed=seed))
 
 
-def write_dissection(outcome: Dissection, *, folder: Path) -> None:
-    """Each answer as `NAME.csv` and, where it has curves, `NAME.png`; their summaries as `summary.csv`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    rows: list[tuple[Cell, ...]] = []
-    for measurement in outcome.done:
-        name, measured = measurement.question.name, measurement.result
-        file = name.replace(" ", "_")
-        if measured.table:
-            write_csv(folder / f"{file}.csv", measured.table, zip(*measured.table.values(), strict=True))
-        rows += [(name, number, value, measured.units[number]) for number, value in measured.summary.items()]
-        if measured.axes:
-            measured.plot().savefig(folder / f"{file}.png", dpi=150)
-    write_csv(folder / "summary.csv", ["analysis", "number", "value", "unit"], rows)
+def check_request(
+    name: str, *, weights: Path, dataset: Component, asked: Sequence[AskedAnalysis], seed: int
+) -> tuple[list[Question], Component]:
+    """The questions and the data set with every argument filled in; arguments as those of `analyze_pretrained`.
 
-
-def _problems_of(looks: Iterable[Callable[[], object]]) -> list[str]:
+    Raises:
+        SpecError: with every unknown name and argument, weights that are no file, and a seed that is none.
+    """
     found: list[str] = []
-    for look in looks:
-        try:
-            look()
-        except SpecError as error:
-            found += error.problems
-    return found
+    checked: Sequence[AskedAnalysis] = ()
+    try:
+        checked = check_asked(asked, place="analyze")
+    except SpecError as error:
+        found += error.problems
+    found += [
+        f"analyze: {analysis.analysis.name}.epochs: a network of another package has no epochs here"
+        for analysis in checked
+        if analysis.epochs
+    ]
+    data = resolve_in(dataset, DATASETS)
+    found += data.problems
+    try:
+        pretrained_builder(name)
+    except SpecError as error:
+        found += error.problems
+    if not weights.is_file():
+        found.append(f"{weights}: no such file")
+    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:  # pyright: ignore[reportUnnecessaryIsInstance]
+        found.append(f"seed: must be a whole number of at least 0, got {seed!r}")
+    if found:
+        raise SpecError(found, place="analyze")
+    return [Question(analysis.analysis) for analysis in checked], data.component
 
 
 def _check_fit(network: ResidualNetwork, splits: Splits, *, name: str, dataset: str) -> None:
@@ -102,10 +108,8 @@ def _check_fit(network: ResidualNetwork, splits: Splits, *, name: str, dataset: 
         with evaluation_mode(network), torch.inference_mode():
             classes = network(images).shape[1]
     except Exception as error:  # whatever a network raises for images that it does not take
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise ResablateError(
-            f"{name}: cannot take the images of {dataset}, {tuple(images.shape[1:])}: {reason}"
-        ) from None
+        what = f"the images of {dataset}, {tuple(images.shape[1:])}"
+        raise ResablateError(f"{name}: cannot take {what}: {in_a_line(error)}") from None
     known = splits.num_classes or DATASETS[dataset].num_classes
     if classes != known:
         raise ResablateError(

@@ -22,7 +22,7 @@ from resablate.figures.interval_tables import error_table, with_intervals
 from resablate.figures.naming import Additional, name_analyses
 from resablate.figures.regularizer_strength import good_strengths
 from resablate.figures.tables import Replicates, Table, raw_table, replicates, show, trial_table
-from resablate.report_answers import answer_content, closings, sweep_question
+from resablate.report_answers import answer_content, closings
 from resablate.report_figures import Drawing, published_errors, write_figures
 from resablate.report_pages import render_page
 from resablate.result import Status, TrialResult
@@ -30,6 +30,7 @@ from resablate.spec import TrainSpec
 from resablate.storage.locations import RESULTS, SWEEP_FILE
 from resablate.strict_yaml import dump_yaml
 from resablate.sweep import SweepSpec
+from resablate.sweep_question import sweep_question
 
 PAGE = "index.html"
 SECONDS_PER_MINUTE = 60
@@ -44,6 +45,7 @@ def write_report(
     command: str,
     folder: Path,
     missing: Sequence[TrainSpec] = (),
+    to_come: int = 0,
     answers: Answers | None = None,
     links: Mapping[str, str] = {},
 ) -> Path:
@@ -58,6 +60,7 @@ def write_report(
         command: what a person types to get the same again.
         folder: `reports/<sweep>`; an earlier report in it is replaced.
         missing: trials that have not ended, listed among the failures; a report that lacks some says so first.
+        to_come: trials at most that a search has still to add; counted with those that have not ended.
         answers: by `answer_sweeps` of this sweep alone; they are found here where None.
         links: title -> address, or command, of pages that show the records.
 
@@ -90,6 +93,7 @@ def write_report(
             command=command,
             drawings=drawings,
             missing=missing,
+            to_come=to_come,
             additional=named.additional,
             answers=answers,
             links=links,
@@ -103,12 +107,22 @@ def write_report(
     return folder / PAGE
 
 
+def ended_words(ended: int, *, missing: int, to_come: int) -> str:
+    """`4 of 6` trials, or `4 of at most 6` where a search has still to add some; empty where all have ended."""
+    left = missing + to_come
+    return f"{ended} of {'at most ' if to_come else ''}{ended + left}" if left else ""
+
+
 @contextmanager
 def _collected() -> Generator[None]:
     """Looks for garbage among new objects alone, and not again and again among all numbers of a thousand trials.
 
     Pictures are made of a hundred thousand objects that refer to each other: the search takes a fifth of their time.
+    What the caller froze stays frozen.
     """
+    if gc.get_freeze_count():
+        yield
+        return
     gc.collect()
     gc.freeze()
     try:
@@ -198,6 +212,7 @@ def _content(
     command: str,
     drawings: Sequence[Drawing],
     missing: Sequence[TrainSpec],
+    to_come: int,
     additional: Sequence[Additional],
     answers: Answers,
     links: Mapping[str, str],
@@ -207,7 +222,7 @@ def _content(
     return {
         "sweep": sweep,
         "question": sweep_question(sweep),
-        "ended": f"{len(results)} of {len(results) + len(missing)}" if missing else "",
+        "ended": ended_words(len(results), missing=len(missing), to_come=to_come),
         "links": [(title, place, place.startswith(("http://", "https://"))) for title, place in links.items()],
         "datasets": sorted({str(result.spec.dataset) for result in results}),
         "depths": sorted({result.spec.depth for result in results}),

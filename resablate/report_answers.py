@@ -20,7 +20,6 @@ from resablate.claims.trials import Trials
 from resablate.figures import Closing
 from resablate.spec import TrainSpec
 from resablate.statistics import Verdict, decide, deciding_look
-from resablate.sweep import SweepSpec
 
 _WIDTH, _HEIGHT, _MARGIN = 180, 26, 6
 """Of a picture, in pixels."""
@@ -56,17 +55,6 @@ def answer_content(found: Answers, specs: Iterable[TrainSpec]) -> dict[str, Any]
         ],
         "tally": _tally(answers),
     }
-
-
-def sweep_question(sweep: SweepSpec) -> str:
-    """What the sweep asks, in its own words or made from its axes."""
-    if sweep.question:
-        return sweep.question
-    axes = [name for name in sweep.swept if name != "seed"]
-    if not axes:
-        return "How large is the test error of one kind of network?"
-    listed = axes[0] if len(axes) == 1 else f"{', '.join(axes[:-1])} and {axes[-1]}"
-    return f"What does the test error do when {listed} change{'s' if len(axes) == 1 else ''}?"
 
 
 def _tally(answers: Sequence[Answer]) -> str:

@@ -211,9 +211,13 @@ def load_sweep(path: str | Path, changes: Mapping[str, Any] = {}) -> SweepSpec:
         raise SpecError(f"{path}: a sweep is a mapping with name, base and axes, but this file is {what}")
     found: list[str] = []
     changed = changed_content(cast(dict[str, Any], content), changes, found) if changes else content
+    try:
+        sweep = parse_sweep(cast(dict[str, Any], changed), place=str(path))
+    except SpecError as error:
+        raise SpecError([*found, *error.problems], place=str(path), valid_part=error.valid_part) from None
     if found:
-        raise SpecError(found, place=str(path))
-    return parse_sweep(cast(dict[str, Any], changed), place=str(path))
+        raise SpecError(found, place=str(path), valid_part=ValidPart(sweep, whole=True))
+    return sweep
 
 
 def parse_sweep(content: Mapping[str, Any], *, place: str = "sweep") -> SweepSpec:

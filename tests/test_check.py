@@ -36,6 +36,7 @@ INERT: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"schedule.milestones": []}, {"schedule.decay_factor": 0.5}),
     ({"schedule.decay_factor": 1.0}, {"schedule.milestones": [0.3]}),
     ({"optimizer.momentum": 0}, {"optimizer.nesterov": True}),
+    ({"batch_size": 32}, {"norm.ghost_batch_size": 32}),
     ({"optimizer.weight_decay": 0}, {"optimizer.weight_decay_on": "convolutions"}),
     ({}, {"optimizer": {"name": "sgd", "momentum": 0.9, "weight_decay": 1e-4}}),
     ({}, {"network.stage_preactivation": "shared"}),

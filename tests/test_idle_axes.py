@@ -68,6 +68,38 @@ def test_an_axis_that_changes_something_somewhere_is_not(axes: dict[str, Any]) -
     assert warnings(base={"epochs": 1}, axes=axes) == []
 
 
+@pytest.mark.parametrize(
+    ("base", "told"),
+    [
+        ({"optimizer.momentum": 0, "optimizer.nesterov": True}, "optimizer.nesterov true changes nothing, as"),
+        (
+            {"optimizer": {"name": "sgd", "momentum": 0, "nesterov": True}},
+            "optimizer.nesterov true changes nothing, as",
+        ),
+        ({"batch_size": 64, "norm.ghost_batch_size": 64}, "norm.ghost_batch_size 64 changes nothing, as batch_size is"),
+        ({"network": "vgg", "depth": 8, "shortcut": "none"}, "shortcut none changes nothing, as network is vgg"),
+        ({"dataset.train_examples": 5000}, "dataset.train_examples 5000 changes nothing"),
+        ({"schedule.warmup_learning_rate": 0.5}, "schedule.warmup_learning_rate 0.5 changes nothing"),
+    ],
+)
+def test_a_value_without_effect_is_told(base: dict[str, Any], told: str) -> None:
+    [note] = warnings(base=base, axes={"seed": [0, 1]})
+    assert note.startswith(told)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"base": {"optimizer.nesterov": False, "schedule.milestones": [0.5], "batch_size": 64}},
+        {"base": {"optimizer.nesterov": True}, "axes": {"optimizer.momentum": [0, 0.9]}},
+        {"base": {"regularizer.strength": 0.1}, "axes": {"regularizer": ["none", "procrustes"]}},
+        {"base": {"batch_size": 64, "norm.ghost_batch_size": 32}},
+    ],
+)
+def test_a_value_with_an_effect_somewhere_is_not(content: dict[str, Any]) -> None:
+    assert warnings(**content) == []
+
+
 def test_a_large_sweep_with_one_is_planned_about_as_fast() -> None:
     def seconds(base: dict[str, Any]) -> float:
         started = time.process_time()

@@ -1,13 +1,15 @@
 """What a trial's process uses: measured, kept with the result, charted and shown."""
 
 import io
+import subprocess
+import sys
 import time
 
 import pytest
 import torch
 from rich.console import Console
 
-from resablate.process_use import UseMeter
+from resablate.process_use import UseMeter, most_resident
 from resablate.result import TrialResult
 from resablate.scheduling.progress import SweepProgress
 from resablate.spec import TrainSpec
@@ -29,6 +31,14 @@ def test_a_busy_process_is_about_one_core_and_a_sleeping_one_none() -> None:
     before = busy["memory_mib"]
     held = torch.ones(64 * 2**20)  # 256 MiB, all of it touched
     assert UseMeter(torch.device("cpu")).use()["memory_mib"] >= max(before, held.nbytes / 2**20)
+
+
+def test_a_small_process_does_not_count_what_its_parent_held() -> None:
+    held = torch.ones(256 * 2**20)  # 1 GiB, more than an interpreter with torch takes
+    assert (most_resident() or 0) >= held.nbytes
+    code = "from resablate.process_use import most_resident; print(most_resident())"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert 0 < int(told) < held.nbytes
 
 
 def test_a_gpu_is_asked_after_each_epoch_and_may_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from resablate.adapters.torchvision import TORCHVISION
 from resablate.adapters.weiaicunzai import WEIAICUNZAI
 from resablate.adapters.weights import fill_network, fitting_names, read_weights, refuse_other_weights
 from resablate.adapters.wide_resnet import WIDE_RESNET
-from resablate.errors import ResablateError, SpecError
+from resablate.errors import CheckpointError, ResablateError, SpecError, in_a_line
 from resablate.model import evaluation_mode
 from resablate.model.network import ResidualNetwork
 from resablate.registry import Registry
@@ -102,15 +102,18 @@ def load_pretrained(name: str, *, weights: Path | None) -> nn.Module:
     if outline is not None:
         adapt(outline)
     if weights is None:
-        return build(num_classes=_DEFAULT_CLASSES).eval()
+        return _built(build, _DEFAULT_CLASSES, name).eval()
     place = f"{weights}: not the weights of {name}"
-    whole = outline if outline is not None else build(num_classes=_DEFAULT_CLASSES)
+    whole = outline if outline is not None else _built(build, _DEFAULT_CLASSES, name)
     state = fitting_names(read_weights(weights), whole.state_dict())
     classes = _classes_in(state, whole, build)
     if classes is None:
         refuse_other_weights(whole, state, place=place)
-    network = build(num_classes=classes or _DEFAULT_CLASSES)
-    named = ADAPTERS[name.partition(":")[0]].own_names(network, state)
+    network = _built(build, classes or _DEFAULT_CLASSES, name)
+    try:
+        named = ADAPTERS[name.partition(":")[0]].own_names(network, state)
+    except CheckpointError as error:
+        raise CheckpointError(f"{place}: {error}") from error
     fill_network(network, named, place=place)
     return network.eval()
 
@@ -141,6 +144,20 @@ def _outline(build: Builder, classes: int) -> nn.Module | None:
         raise
     except Exception:  # of networks that compute with their initial numbers
         return None
+
+
+def _built(build: Builder, classes: int, name: str) -> nn.Module:
+    """The network with random weights.
+
+    Raises:
+        ResablateError: whatever the other package raises for what it is asked to build.
+    """
+    try:
+        return build(num_classes=classes)
+    except ResablateError:
+        raise
+    except Exception as error:
+        raise ResablateError(f"{name}: the other package does not build it: {in_a_line(error)}") from error
 
 
 def _classes_in(state: Mapping[str, Tensor], whole: nn.Module, build: Builder) -> int | None:

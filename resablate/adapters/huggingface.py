@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from resablate.adapters.interface import Adapter, Builder
-from resablate.errors import ResablateError, UnknownName
+from resablate.errors import CheckpointError, ResablateError, UnknownName, in_a_line
+from resablate.torch_errors import is_out_of_memory
 
 _TYPES = ("resnet", "vit", "convnext", "convnextv2", "beit", "dinov2")
 
@@ -25,7 +26,12 @@ def _builder(model: str) -> Builder:
     if model.endswith(".json"):
         if not Path(model).is_file():
             raise ResablateError(f"huggingface:{model}: no such file")
-        config = library.AutoConfig.from_pretrained(model, local_files_only=True)
+        try:
+            config = library.AutoConfig.from_pretrained(model, local_files_only=True)
+        except Exception as error:  # whatever a file that is no configuration makes transformers raise
+            raise ResablateError(
+                f"huggingface:{model}: no configuration of transformers: {in_a_line(error)}"
+            ) from error
     elif model in _TYPES:
         config = library.AutoConfig.for_model(model)
     else:
@@ -43,16 +49,21 @@ def _own_names(network: nn.Module, state: Mapping[str, Tensor]) -> Mapping[str, 
     if set(network.state_dict()) <= set(state):
         return state
     kind = cast(Any, type(network))
-    with _quietly():
-        loaded, said = kind.from_pretrained(
-            None,
-            config=cast(Any, network).config,
-            state_dict=dict(state),
-            dtype=next(network.parameters()).dtype,
-            ignore_mismatched_sizes=True,  # they are refused with all others that do not fit
-            local_files_only=True,
-            output_loading_info=True,
-        )
+    try:
+        with _quietly():
+            loaded, said = kind.from_pretrained(
+                None,
+                config=cast(Any, network).config,
+                state_dict=dict(state),
+                dtype=next(network.parameters()).dtype,
+                ignore_mismatched_sizes=True,  # they are refused with all others that do not fit
+                local_files_only=True,
+                output_loading_info=True,
+            )
+    except Exception as error:  # whatever the translation of names that it does not know makes transformers raise
+        if is_out_of_memory(error):
+            raise
+        raise CheckpointError(f"transformers does not load these weights: {in_a_line(error)}") from error
     others = {name: torch.empty(shape, device="meta") for name, shape, _ in said["mismatched_keys"]}
     found: dict[str, Tensor] = loaded.state_dict()
     fitting = {name: tensor for name, tensor in found.items() if name not in said["missing_keys"]}

@@ -40,7 +40,8 @@ class Adapter:
         adapt: such a network in eval mode -> the same as a chain of blocks that shares its parameters. It is proved by
             whoever calls. Raises ResablateError, which names the module, where it does not fit.
         own_names: such a network, and weights as the package writes them -> those by the network's own names. Weights
-            that do not fit are given back as far as they do, and are refused by whoever calls.
+            that do not fit are given back as far as they do, and are refused by whoever calls. Raises CheckpointError
+            where the package takes none of them.
     """
 
     networks: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from argparse import Namespace
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -56,7 +57,8 @@ def _content(path: Path) -> Any:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        with torch.serialization.safe_globals([Namespace]):
+        with torch.serialization.safe_globals([Namespace]), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what torch would rather do with an archive that it refuses
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # what a file that is no archive of tensors makes torch raise is not told
         text = _COLORS.sub("", str(error))

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from resablate.component import Component
 from resablate.datasets import ExampleSource
-from resablate.errors import AnalysisError
+from resablate.errors import AnalysisError, in_a_line
 from resablate.measurement import ANY, AnalysisResult, Bounds
 from resablate.model import ResidualNetwork, evaluation_mode
 from resablate.regularizers import REGULARIZERS, Regularizer
+from resablate.torch_errors import is_device_lost, is_out_of_memory
 
 QUARTILES = {"lower_quartile": 0.25, "median": 0.5, "upper_quartile": 0.75}
 
@@ -106,7 +107,8 @@ def check_dissectable(network: nn.Module, data: ExampleSource) -> None:
         data: what the analysis is about to use.
 
     Raises:
-        AnalysisError: if the network is not one of blocks, has none, or a label is none of its classes.
+        AnalysisError: if the network is not one of blocks, has none, or does not take the images, or a label is none of
+            its classes.
     """
     if not isinstance(network, ResidualNetwork):
         raise AnalysisError(
@@ -115,9 +117,7 @@ def check_dissectable(network: nn.Module, data: ExampleSource) -> None:
         )
     if not network.chain:
         raise AnalysisError("a network must have at least one block to be dissected, but this one has none")
-    images, _ = next(data.take(slice(1)).batches(1))
-    with evaluation_mode(network), torch.inference_mode():
-        classes = network(images).shape[1]
+    classes = _classes(network, data)
     outside = (data.labels < 0) | (data.labels >= classes)
     if outside.any():
         place = int(outside.int().argmax())
@@ -125,3 +125,25 @@ def check_dissectable(network: nn.Module, data: ExampleSource) -> None:
             f"labels must be the network's classes, 0 to {classes - 1}, but {int(outside.sum())} of"
             f" {len(data)} are not: example {place} (counted from 0) has label {int(data.labels[place])}"
         )
+
+
+def _classes(network: ResidualNetwork, data: ExampleSource) -> int:
+    """The classes that the network tells apart, by its logits of one image."""
+    images, _ = next(data.take(slice(1)).batches(1))
+    places = {parameter.device for parameter in network.parameters()}
+    if places and images.device not in places:
+        raise AnalysisError(
+            f"network and examples must lie on one device, but got {', '.join(map(str, places))} and {images.device}:"
+            " Examples.to(device) moves the examples"
+        )
+    try:
+        with evaluation_mode(network), torch.inference_mode():
+            logits = network(images)
+    except Exception as error:  # whatever a network raises for images that it does not take
+        if is_device_lost(error) or is_out_of_memory(error):
+            raise
+        what = f"{tuple(images.shape[1:])} of {images.dtype}"
+        raise AnalysisError(f"the network cannot take the images, {what}: {in_a_line(error)}") from error
+    if logits.ndim != 2:  # noqa: PLR2004 - examples, classes
+        raise AnalysisError(f"the network must give logits (B, classes), but gave {tuple(logits.shape)} for one image")
+    return logits.shape[1]

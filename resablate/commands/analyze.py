@@ -6,16 +6,16 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from rich.table import Table
 
-from resablate.commands.assignments import parse_assignments, split_questions
+from resablate.commands.assignments import split_questions
 from resablate.commands.console import DataRoot, Json, TrackingUri, err, out, sweep_name
 from resablate.commands.json_output import print_record
 from resablate.commands.json_records import AnalyzeRecord, AnswerRecord
-from resablate.errors import SpecError
+from resablate.commands.refusals import Refusals
 from resablate.question import AskedAnalysis
 from resablate.sweep_parsing import parse_analyses
 
@@ -42,7 +42,11 @@ Weights = Annotated[
 ]
 Folder = Annotated[
     Path | None,
-    typer.Option("--folder", help="For what ADAPTER:NAME gives; reports/ADAPTER_NAME if left out.", show_default=False),
+    typer.Option(
+        "--folder",
+        help="For what ADAPTER:NAME gives, beside what is there; reports/ADAPTER_NAME if left out.",
+        show_default=False,
+    ),
 ]
 
 
@@ -68,23 +72,27 @@ def analyze(
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Ask trained networks something more, without training, and file the answers under the same runs."""
-    asked, others = _asked(words or [])
-    if ":" in target and as_json:
-        raise SpecError("--json: not with a network of another package, whose numbers go to a folder", place="analyze")
+    from resablate.commands.places import check_data_root
+
+    refusals = Refusals("analyze")
+    asked, others = _asked(words or [], refusals)
+    check_data_root(data_root, refusals)
     if ":" in target:
-        _analyze_pretrained(target, asked, others, weights=weights, dataset=dataset, data_root=data_root, folder=folder)
+        if as_json:
+            refusals.add("--json: not with a network of another package, whose numbers go to a folder")
+        given = _Given(target, weights, dataset, folder, data_root)
+        _analyze_pretrained(given, asked, others, refusals)
         return
-    found = [f"{name}: not an analysis with an argument, such as lesion.examples=500" for name in others]
+    refusals.add(*(f"{name}: not an analysis with an argument, such as lesion.examples=500" for name in others))
     if weights or dataset or folder:
-        found.append(
+        refusals.add(
             "--weights, --dataset and --folder go with a network of another package, ADAPTER:NAME, such as"
             " torchvision:resnet50; a run has its own weights and data, and what is found is filed under it"
         )
-    if found:
-        raise SpecError(found, place="analyze")
     _analyze_stored(
-        sweep_name(target),
+        target,
         asked,
+        refusals,
         again=again,
         inline=inline,
         as_json=as_json,
@@ -93,21 +101,20 @@ def analyze(
     )
 
 
-def _asked(words: Sequence[str]) -> tuple[tuple[AskedAnalysis, ...], dict[str, Any]]:
+def _asked(words: Sequence[str], refusals: Refusals) -> tuple[tuple[AskedAnalysis, ...], dict[str, Any]]:
     """The analyses that somebody named, and what else was set."""
     names = [word for word in words if "=" not in word]
-    assigned = parse_assignments([word for word in words if "=" in word], place="analyze")
-    others, analyses = split_questions(assigned)
+    others, analyses = split_questions(refusals.assignments([word for word in words if "=" in word]))
     found: list[str] = []
     asked = parse_analyses({**{name: {} for name in names}, **(analyses or {})}, found)
-    if found:
-        raise SpecError(found, place="analyze")
+    refusals.add(*found)
     return asked, others
 
 
 def _analyze_stored(
     target: str,
     asked: tuple[AskedAnalysis, ...],
+    refusals: Refusals,
     *,
     again: bool,
     inline: bool,
@@ -118,8 +125,11 @@ def _analyze_stored(
     from resablate.scheduling import analyze_trials, find_trials
     from resablate.tracking import open_tracker
 
-    tracker = open_tracker(tracking_uri)
-    found = find_trials(tracker, target, asked=asked, again=again)
+    tracker = refusals.of(lambda: open_tracker(tracking_uri))
+    name = refusals.of(lambda: sweep_name(target))
+    found = refusals.of(lambda: find_trials(tracker, name, asked=asked, again=again)) if tracker and name else None
+    refusals.refuse()
+    assert tracker and name and found
     for note in found.notes:
         err.print(note, markup=False, highlight=False, soft_wrap=True)
     outcome = analyze_trials(
@@ -133,7 +143,7 @@ def _analyze_stored(
     if as_json:
         print_record(
             AnalyzeRecord(
-                target=target,
+                target=name,
                 asked=len(found.trials),
                 answered=len(outcome.results),
                 numbers=[number for result in outcome.results for number in _numbers(result)],
@@ -144,55 +154,68 @@ def _analyze_stored(
     for result in outcome.results if found.is_one else ():
         _show_numbers(result.measurements)
     if not found.is_one:
-        out.print(f"{target}: {len(outcome.results)} of {len(found.trials)} trials analyzed", highlight=False)
-        err.print(f"to read them: resablate report {target}", highlight=False)
+        out.print(f"{name}: {len(outcome.results)} of {len(found.trials)} trials analyzed", highlight=False)
+        err.print(f"to read them: resablate report {name}", highlight=False)
     for problem in outcome.problems:
         err.print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
     if outcome.problems:
         sys.exit(1)
 
 
+class _Given(NamedTuple):
+    """What was said of a network of another package."""
+
+    target: str
+    weights: Path | None
+    dataset: str | None
+    folder: Path | None
+    data_root: Path | None
+
+
 def _analyze_pretrained(
-    target: str,
-    asked: tuple[AskedAnalysis, ...],
-    others: dict[str, Any],
-    *,
-    weights: Path | None,
-    dataset: str | None,
-    data_root: Path | None,
-    folder: Path | None,
+    given: _Given, asked: tuple[AskedAnalysis, ...], others: dict[str, Any], refusals: Refusals
 ) -> None:
     from resablate.component import parse_component
-    from resablate.pretrained_analysis import analyze_pretrained, write_dissection
+    from resablate.pretrained_analysis import analyze_pretrained, check_request
+    from resablate.pretrained_files import SUMMARY, check_answers_folder, safe_name, write_dissection
     from resablate.storage.locations import home
     from resablate.sweep import DEFAULT_ANALYSES
 
-    found = [
-        f"{name}: not of a network of another package, which takes seed, dataset.ARGUMENT and the arguments of analyses"
-        for name in others
-        if name != "seed" and not name.startswith("dataset.")
-    ]
-    if missing := [name for name, given in (("--weights FILE", weights), ("--dataset NAME", dataset)) if not given]:
-        found.append(f"{target}: needs {' and '.join(missing)}: a network of another package comes with neither")
-    if found:
-        raise SpecError(found, place="analyze")
-    assert weights and dataset
-    arguments = {name.removeprefix("dataset."): value for name, value in others.items() if name != "seed"}
-    outcome = analyze_pretrained(
-        target,
-        weights=weights,
-        dataset=parse_component({"name": dataset, **arguments}),
-        asked=asked or parse_analyses(DEFAULT_ANALYSES, []),
-        seed=others.get("seed", 0),
-        data_root=data_root,
+    refusals.add(
+        *(
+            f"{name}: not of a network of another package, which takes seed, dataset.ARGUMENT and the arguments of"
+            " analyses"
+            for name in others
+            if name != "seed" and not name.startswith("dataset.")
+        )
     )
-    _show_numbers(outcome.done)
-    place = folder or home() / "reports" / target.replace(":", "_")
-    write_dissection(outcome, folder=place)
-    err.print(f"tables and figures: {place}", markup=False, highlight=False, soft_wrap=True)
-    for failed in outcome.failed:
+    needed = (("--weights FILE", given.weights), ("--dataset NAME", given.dataset))
+    if missing := [name for name, value in needed if not value]:
+        refusals.add(f"{given.target}: needs {' and '.join(missing)}: a network of another package comes with neither")
+    place = given.folder or home() / "reports" / safe_name(given.target)
+    refusals.of(lambda: check_answers_folder(place))
+    arguments = {name.removeprefix("dataset."): value for name, value in others.items() if name.startswith("dataset.")}
+    request: dict[str, Any] = {
+        "weights": given.weights,
+        "dataset": parse_component({"name": given.dataset or "", **arguments}),
+        "asked": asked or parse_analyses(DEFAULT_ANALYSES, []),
+        "seed": others.get("seed", 0),
+    }
+    if not missing:
+        refusals.of(lambda: check_request(given.target, **request))
+    refusals.refuse()
+    answers = analyze_pretrained(given.target, **request, data_root=given.data_root)
+    _show_numbers(answers.outcome.done)
+    own = write_dissection(answers.outcome, of=answers.network, folder=place)
+    err.print(
+        f"tables and figures: {own}; all that was asked here: {place / SUMMARY}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    for failed in answers.outcome.failed:
         err.print(f"{failed.question}: {failed.reason}", style="red", markup=False, highlight=False, soft_wrap=True)
-    if outcome.failed:
+    if answers.outcome.failed:
         sys.exit(1)
 
 

@@ -19,7 +19,7 @@ def parse_assignments(words: Sequence[str], *, place: str) -> dict[str, Any]:
         place: what the person was writing, for error messages.
 
     Raises:
-        SpecError: for a word without `=` or with a value that is no YAML.
+        SpecError: for a word without `=` or with a value that is no YAML; the others are its `valid_part`.
     """
     fields: dict[str, Any] = {}
     found: list[str] = []
@@ -37,7 +37,7 @@ def parse_assignments(words: Sequence[str], *, place: str) -> dict[str, Any]:
         else:
             fields[name] = value
     if found:
-        raise SpecError(found, place=place)
+        raise SpecError(found, place=place, valid_part=fields)
     return fields
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from resablate.commands.assignments import parse_assignments
 from resablate.commands.console import Changes, DataRoot, Json, SweepFile, TrackingUri, out
 from resablate.commands.json_output import print_record
 from resablate.commands.json_records import CheckRecord, CostRecord
+from resablate.commands.refusals import Refusals
 from resablate.errors import ResourceError
 from resablate.sweep import SweepSpec, load_sweep
 from resablate.torch_missing import check_is_torch
@@ -34,19 +34,27 @@ def check(
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Check a sweep and say what it would cost, without running anything."""
-    changes = parse_assignments(words or [], place=str(file))
+    refusals = Refusals(str(file))
+    changes = refusals.assignments(words or [])
     try:
         from resablate.plan import load_plan
     except ModuleNotFoundError as missing:
         check_is_torch(missing)
-        _check_without_torch(file, load_sweep(file, changes), as_json=as_json)
+        sweep = refusals.of(lambda: load_sweep(file, changes))
+        refusals.refuse()
+        assert sweep
+        _check_without_torch(file, sweep, as_json=as_json)
         return
+    from resablate.commands.places import check_records
     from resablate.devices import check_machine
     from resablate.forecast import advice, forecast
     from resablate.scheduling import describe_packs
     from resablate.trial_data import data_notes
 
-    plan = load_plan(file, changes)
+    plan = refusals.of(lambda: load_plan(file, changes))
+    check_records(tracking_uri, refusals)
+    refusals.refuse()
+    assert plan
     cost = forecast(plan, records=tracking_uri)
     if as_json:
         print_record(_record(plan, cost, data_root))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,12 +15,14 @@ from rich.table import Table
 from resablate.commands.console import Json, TrackingUri, out
 from resablate.commands.json_keeping import ClaimPlanRecord, ClaimRecord, VerdictRecord
 from resablate.commands.json_output import print_record, print_records
+from resablate.commands.refusals import Refusals
 from resablate.errors import SpecError, UnknownName, UnknownSweep
 
 if TYPE_CHECKING:
     from resablate.claims.answer import Answer
     from resablate.claims.answering import Answers
     from resablate.claims.planning import ClaimPlan
+    from resablate.tracking import SweepRecord, Tracker
 
 
 def claims(
@@ -52,10 +57,9 @@ def claims(
 ) -> None:
     """List the claims of the papers, decide them over sweeps, or plan the sweep that decides them."""
     given = {"--dataset": dataset, "--depth": depth, "--seeds": seeds, "--output": output}
+    given |= {"--until-decided": rounds or None}
     if not plan and (unused := [name for name, value in given.items() if value is not None]):
         raise SpecError(f"{', '.join(unused)}: only with --plan")
-    if rounds and not plan:
-        raise SpecError("--until-decided: only with --plan")
     if plan:
         planned = _planned(names or [], dataset=dataset, depth=depth, seeds=seeds, rounds=rounds, output=output)
         _show_plan(planned, output, as_json=as_json)
@@ -86,21 +90,17 @@ def _list(*, as_json: bool) -> None:
 
 
 def _decide(names: Sequence[str], *, as_json: bool, tracking_uri: str | None) -> None:
-    from resablate.claims import CLAIMS
     from resablate.claims.answering import answer_sweeps
     from resablate.claims.effects_told import decided_first, published_answers
     from resablate.claims.rounds import LEVEL
     from resablate.tracking import open_tracker
 
-    if again := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
-        raise SpecError([f"SWEEP: every sweep once, got {name} again" for name in again])
     tracker = open_tracker(tracking_uri)
-    try:
-        records = [tracker.load_sweep(name) for name in names]
-    except UnknownSweep as error:
-        if ids := [name for name in names if name in CLAIMS]:
-            raise SpecError(f"{error}; for a claim instead of a sweep: --plan {' '.join(ids)}") from None
-        raise
+    refusals = Refusals("claims")
+    given = Counter(names)
+    refusals.add(*(f"SWEEP: every sweep once, got {name} again" for name, count in given.items() if count > 1))
+    records = [record for name in given if (record := refusals.of(partial(_record, tracker, name)))]
+    refusals.refuse()
     results = [result for record in records for result in record.results]
     missing = [spec for record in records for spec in record.missing]
     found = answer_sweeps([record.sweep for record in records], results, missing)
@@ -124,6 +124,17 @@ def _decide(names: Sequence[str], *, as_json: bool, tracking_uri: str | None) ->
     what = "the one comparison" if found.tested == 1 else f"all {found.tested} comparisons and claims"
     shared = f"one level of {100 * LEVEL:g} % for {what} tested{' together (Holm)' if found.tested > 1 else ''}; "
     _print(f"{shared if found.tested else ''}{len(results)} trials of {', '.join(names)}")
+
+
+def _record(tracker: Tracker, name: str) -> SweepRecord:
+    from resablate.claims import CLAIMS
+
+    try:
+        return tracker.load_sweep(name)
+    except UnknownSweep as error:
+        if name in CLAIMS:
+            raise SpecError(f"{error}; for a claim instead of a sweep: --plan {name}") from None
+        raise
 
 
 def _print_own(found: Answers) -> None:
@@ -168,16 +179,31 @@ def _planned(
 ) -> ClaimPlan:
     from resablate.claims import CLAIMS
     from resablate.claims.planning import plan_claims, until_decided
+    from resablate.datasets import DATASETS
 
+    refusals = Refusals("claims --plan")
     if not names:
-        raise SpecError("--plan: needs one claim or more, such as --plan H1 H2; resablate claims lists them")
-    if unknown := [name for name in names if name not in CLAIMS]:
-        raise SpecError([str(UnknownName("claim", name, CLAIMS, listing="resablate claims")) for name in unknown])
-    if output is not None and output.exists():
-        raise SpecError(f"--output {output}: is there already; name another file")
-    claims = [CLAIMS[name] for name in dict.fromkeys(names)]
-    planned = plan_claims(claims, dataset=dataset, depth=depth, seeds=seeds)
+        refusals.add("--plan: needs one claim or more, such as --plan H1 H2; resablate claims lists them")
+    unknown = [UnknownName("claim", name, CLAIMS, listing="resablate claims") for name in names if name not in CLAIMS]
+    refusals.add(*map(str, unknown))
+    if output is not None:
+        refusals.of(lambda: _check_output(output))
+    claims = [CLAIMS[name] for name in dict.fromkeys(names) if name in CLAIMS]
+    planned = refusals.of(lambda: plan_claims(claims, dataset=dataset, depth=depth, seeds=seeds)) if claims else None
+    if dataset and not claims:
+        refusals.of(lambda: DATASETS[dataset])
+    refusals.refuse()
+    assert planned
     return until_decided(planned, claims, most=seeds) if rounds else planned
+
+
+def _check_output(output: Path) -> None:
+    """Raise SpecError unless a file can be made there that is not there yet."""
+    if output.exists():
+        raise SpecError(f"--output {output}: is there already; name another file")
+    folder = output.absolute().parent
+    if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+        raise SpecError(f"--output {output}: cannot be written ({folder} is no folder that may be written)")
 
 
 def _show_plan(planned: ClaimPlan, output: Path | None, *, as_json: bool) -> None:

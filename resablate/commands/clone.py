@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from resablate.commands.assignments import parse_assignments, split_questions
+from resablate.commands.assignments import split_questions
 from resablate.commands.console import DataRoot, Json, TrackingUri
+from resablate.commands.previewing import preview_plan
+from resablate.commands.refusals import Refusals
 from resablate.commands.running import run_plan
+from resablate.commands.trial import trial_plan
 from resablate.component import Component
-from resablate.errors import SpecError
 from resablate.question import TEST
 from resablate.sweep import parse_sweep
 
 if TYPE_CHECKING:
+    from resablate.plan import SweepPlan
     from resablate.result import TrialResult
     from resablate.spec import TrainSpec
 
@@ -25,23 +28,37 @@ def clone(
         list[str] | None, typer.Argument(metavar="NAME=VALUE ...", help="What is different, as for `resablate trial`.")
     ] = None,
     *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run, and run nothing.")] = False,
     as_json: Json = False,
     data_root: DataRoot = None,
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Run a trial like one that was run, but for some values, in this process: `resablate clone KEY epochs=200`."""
-    from resablate.plan import checked_plan
+    from resablate.commands.places import check_data_root
     from resablate.tracking import open_tracker
 
-    changes, asked = split_questions(parse_assignments(words or [], place="clone"))
-    _, result = open_tracker(tracking_uri).load_trial(target)
-    base = _changed(_plain_fields(result.spec), changes)
-    content = {"name": "trial", "base": base, "analyses": _analyses(result) if asked is None else asked}
-    try:
-        plan = checked_plan(lambda: parse_sweep(content), place="clone")
-    except SpecError as error:
-        raise SpecError([problem.removeprefix("base.") for problem in error.problems], place="clone") from None
-    run_plan(plan, inline=True, retry=("failed",), data_root=data_root, tracking_uri=tracking_uri, as_json=as_json)
+    refusals = Refusals("clone")
+    changes, asked = split_questions(refusals.assignments(words or []))
+    check_data_root(data_root, refusals)
+    found = refusals.of(lambda: open_tracker(tracking_uri).load_trial(target))
+    plan = refusals.of(lambda: _planned(found[1] if found else None, changes, asked))
+    refusals.refuse()
+    assert plan
+    where: dict[str, Any] = {"data_root": data_root, "tracking_uri": tracking_uri, "as_json": as_json}
+    if dry_run:
+        preview_plan(plan, retry=("failed",), **where)
+    else:
+        run_plan(plan, inline=True, retry=("failed",), **where)
+
+
+def _planned(result: TrialResult | None, changes: dict[str, Any], asked: dict[str, Any] | None) -> SweepPlan | None:
+    """The plan of the trial that was run, changed; without one, the changes are looked at by themselves."""
+    if result is None:
+        alone = {name: value for name, value in changes.items() if "." not in name}  # arguments go with what was run
+        parse_sweep({"name": "trial", "base": alone, "analyses": asked or {}})
+        return None
+    fields = _changed(_plain_fields(result.spec), changes)
+    return trial_plan(fields, _analyses(result) if asked is None else asked, place="clone")
 
 
 def _plain_fields(spec: TrainSpec) -> dict[str, Any]:

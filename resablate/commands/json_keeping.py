@@ -16,8 +16,11 @@ class SweepRecord(BaseModel):
 
     sweep: str
     question: str
+    """In the sweep's own words, or made from its axes; empty if it cannot be read."""
     counts: dict[str, int]
     """State -> trials."""
+    to_come: int
+    """Trials at most that a search has still to add; 0 where it has ended."""
     problem: str
     """Why it cannot be read; empty if it can."""
 

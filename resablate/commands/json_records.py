@@ -46,6 +46,8 @@ class StatusRecord(BaseModel):
     """State -> trials."""
     at_most: int
     """Trials that there may be in the end."""
+    to_come: int
+    """Those of them that a search has still to add; 0 where it has ended."""
     running_here: bool
     """Whether a process runs it now, from this folder."""
     rounds: str
@@ -82,6 +84,41 @@ class OutcomeRecord(BaseModel):
     """Where they are, and how to look at them."""
     seconds: float
     exit_code: int
+
+
+class PreviewTrialRecord(BaseModel):
+    """One trial that a sweep has, or would have."""
+
+    model_config = RECORD
+
+    trial: str
+    """Its name for people."""
+    key: str
+    state: str
+    """pending, running, finished, diverged, pruned or failed."""
+    would_run: bool
+    would_be_asked: list[str]
+    """Questions that it has not been asked."""
+
+
+class PreviewRecord(BaseModel):
+    """`resablate sweep FILE --dry-run` and `resablate clone KEY --dry-run`."""
+
+    model_config = RECORD
+
+    sweep: str
+    trials: list[PreviewTrialRecord]
+    """Those that are known: a search proposes the others one by one."""
+    count: int
+    """Trials that the sweep has, with those that a search would propose."""
+    complete: int
+    would_run: int
+    """Trials that would run now."""
+    questions: int
+    """Questions that would be put to trained networks."""
+    rounds: str
+    """How far its rounds of seeds are; empty where there are none."""
+    notes: list[str]
 
 
 class CostRecord(BaseModel):
@@ -132,6 +169,8 @@ class ReportRecord(BaseModel):
     """Trials that the report is of."""
     missing: int
     """Trials that have not ended."""
+    to_come: int
+    """Trials at most that a search has still to add; 0 where it has ended."""
     verdicts: dict[str, str]
     """Claim -> its verdict, of the claims that something was compared for."""
     links: dict[str, str]

@@ -21,6 +21,7 @@ from resablate.errors import SpecError, TrackingError
 def sweeps(*, as_json: Json = False, tracking_uri: TrackingUri = None) -> None:
     """List the sweeps in the records, and how far they are."""
     from resablate.scheduling import STATES, sweep_standing
+    from resablate.sweep_question import sweep_question
     from resablate.tracking import open_tracker
 
     tracker = open_tracker(tracking_uri)
@@ -30,10 +31,11 @@ def sweeps(*, as_json: Json = False, tracking_uri: TrackingUri = None) -> None:
             found = sweep_standing(name, tracker=tracker)
         except TrackingError as error:
             err.print(f"{name}: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-            rows.append(SweepRecord(sweep=name, question="", counts={}, problem=str(error)))
+            rows.append(SweepRecord(sweep=name, question="", counts={}, to_come=0, problem=str(error)))
             continue
         counts = Counter(trial.state for trial in found.trials)
-        rows.append(SweepRecord(sweep=name, question=found.sweep.question, counts=dict(counts), problem=""))
+        question = sweep_question(found.sweep)
+        rows.append(SweepRecord(sweep=name, question=question, counts=dict(counts), to_come=found.to_come, problem=""))
     if as_json:
         print_records(rows)
         return
@@ -41,8 +43,10 @@ def sweeps(*, as_json: Json = False, tracking_uri: TrackingUri = None) -> None:
     for heading in ("sweep", "trials", *STATES, "question"):
         shown.add_column(heading, overflow="fold", justify="left" if heading in ("sweep", "question") else "right")
     for row in (row for row in rows if not row.problem):
-        numbers = [str(row.counts.get(state, 0)) for state in STATES]
-        shown.add_row(escape(row.sweep), str(sum(row.counts.values())), *numbers, escape(row.question))
+        counts = Counter(row.counts)
+        counts["pending"] += row.to_come
+        numbers = [str(counts[state]) for state in STATES]
+        shown.add_row(escape(row.sweep), str(counts.total()), *numbers, escape(row.question))
     out.print(shown)
 
 

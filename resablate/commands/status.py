@@ -34,6 +34,7 @@ def status(
         print_record(_record(name, found, counts))
         sys.exit(int(failed))
     told = ", ".join(f"{counts[state]} {state}" for state in STATES)
+    told += f", {found.to_come} to come" if found.to_come else ""
     short = sum(trial.state == "failed" and trial.reason.startswith("out of") for trial in found.trials)
     told += f" ({short} out of memory)" if short else ""
     of = f" of at most {found.at_most}" if found.at_most > len(found.trials) else ""
@@ -66,6 +67,7 @@ def _record(name: str, found: SweepStanding, counts: Counter[str]) -> StatusReco
         sweep=name,
         counts=dict(counts),
         at_most=max(found.at_most, len(found.trials)),
+        to_come=found.to_come,
         running_here=found.is_run_here,
         rounds=found.rounds,
         with_questions=found.with_questions,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperGroup
@@ -15,7 +16,8 @@ from typer.core import TyperGroup
 from resablate.commands.console import Json, SweepFile, TrackingUri, err, out
 from resablate.commands.json_keeping import JobRecord
 from resablate.commands.json_output import print_record
-from resablate.errors import SpecError, SubmissionError
+from resablate.commands.refusals import Refusals
+from resablate.errors import SubmissionError
 from resablate.redaction import holds_password
 from resablate.sweep import load_sweep
 from resablate.torch_missing import check_is_torch
@@ -55,28 +57,23 @@ def submit(
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Run a sweep as a job of a Ray cluster, with what it needs of this folder; again, to follow or to continue it."""
-    from resablate.submission import connect, job_environment, packed, submit_sweep
+    from resablate.submission import connect, packed, submit_sweep
 
-    if not address:
-        raise SubmissionError("--address: which cluster? http://HOST:PORT of its dashboard, or $RAY_API_SERVER_ADDRESS")
-    if any(holds_password(word) for word in words or []):
-        raise SpecError("a job's command can be read by whoever may use the cluster: leave the password out of it")
-    _check_words(context, file, words or [])
-    sweep = _checked(file)
-    environment, notes = job_environment(os.environ, tracking_uri=tracking_uri, send=send or [])
+    request = _checked_request(
+        context, file, words or [], address=address, tracking_uri=tracking_uri, send=send or [], include=include or []
+    )
     client = connect(address)
-    for note in notes:
+    for note in request.notes:
         _say(note)
-    relative = _inside(file)
-    with packed(Path.cwd(), names=[relative, *(_inside(Path(path)) for path in include or [])]) as package:
+    with packed(Path.cwd(), names=request.files) as package:
         _tell_left_out(package.left_out)
         job = submit_sweep(
             client,
-            sweep,
-            file=relative,
+            request.sweep,
+            file=request.files[0],
             words=words or [],
             package=package,
-            environment=environment,
+            environment=request.environment,
             say=_say,
         )
         size = package.size_bytes / 2**20
@@ -84,31 +81,67 @@ def submit(
         _say(f"{job.id} is running already{f'; {job.note}' if job.note else ''}")
     else:
         _say(f"submitted {len(package.files)} files, {size:.1f} MiB, as {job.id}")
-    _tell_ending(client, sweep.name, job, follow=follow, as_json=as_json)
+    _tell_ending(client, request.sweep.name, job, follow=follow, as_json=as_json)
 
 
-def _check_words(context: typer.Context, file: Path, words: list[str]) -> None:
-    """What `resablate sweep` would say to these words, said here."""
+class _Request(NamedTuple):
+    """What is submitted."""
+
+    sweep: SweepSpec
+    environment: dict[str, str]
+    files: list[str]
+    """Relative paths of what is sent, the sweep's first."""
+    notes: list[str]
+    """What the person should know, one line each."""
+
+
+def _checked_request(
+    context: typer.Context,
+    file: Path,
+    words: list[str],
+    *,
+    address: str,
+    tracking_uri: str | None,
+    send: Sequence[str],
+    include: Sequence[str],
+) -> _Request:
+    """What is submitted, with everything found that is wrong with the call; arguments as those of `submit`."""
+    from resablate.submission import job_environment
+
+    refusals = Refusals(str(file))
+    if not address:
+        refusals.add("--address: which cluster? http://HOST:PORT of its dashboard, or $RAY_API_SERVER_ADDRESS")
+    if any(holds_password(word) for word in words):
+        refusals.add("a job's command can be read by whoever may use the cluster: leave the password out of it")
+    there = refusals.of(lambda: _words_there(context, file, words))
+    changes = refusals.assignments((there or {}).get("words") or [])
+    checked = refusals.of(lambda: _checked(file, changes))
+    sent = refusals.of(lambda: job_environment(os.environ, tracking_uri=tracking_uri, send=send))
+    files = [refusals.of(partial(_inside, path)) for path in (file, *map(Path, include))]
+    refusals.refuse()
+    assert checked and sent
+    return _Request(checked[0], sent[0], [path for path in files if path], [*checked[1], *sent[1]])
+
+
+def _words_there(context: typer.Context, file: Path, words: list[str]) -> dict[str, Any]:
+    """Name -> value of what `resablate sweep` would take from these words; what it would refuse is refused here."""
     group = context.find_root().command
     verb = group.commands.get("sweep") if isinstance(group, TyperGroup) else None
-    if verb:
-        with verb.make_context("resablate sweep", [str(file), *words]):
-            pass
+    assert verb
+    with verb.make_context("resablate sweep", [str(file), *words]) as there:
+        return there.params
 
 
-def _checked(file: Path) -> SweepSpec:
-    """The sweep, checked as far as it can be here."""
+def _checked(file: Path, changes: Mapping[str, Any]) -> tuple[SweepSpec, Sequence[str]]:
+    """The sweep, checked with what is changed in it as far as it can be here, and what the person should know."""
     try:
         from resablate.plan import load_plan
     except ModuleNotFoundError as missing:
         check_is_torch(missing)
-        sweep = load_sweep(file)
-        _say(f"{missing.name} is not installed here: the names in the sweep are checked when it starts there")
-        return sweep
-    plan = load_plan(file)
-    for note in plan.notes:
-        _say(note)
-    return plan.sweep
+        note = f"{missing.name} is not installed here: the names in the sweep are checked when it starts there"
+        return load_sweep(file, changes), [note]
+    plan = load_plan(file, changes)
+    return plan.sweep, plan.notes
 
 
 def _inside(path: Path) -> str:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from resablate.commands.assignments import parse_assignments, parse_duration
-from resablate.commands.console import Changes, DataRoot, Json, SweepFile, TrackingUri, err, out
-from resablate.commands.running import run_plan, show_trials
+from resablate.commands.assignments import parse_duration
+from resablate.commands.console import Changes, DataRoot, Json, SweepFile, TrackingUri, err
+from resablate.commands.previewing import preview_plan
+from resablate.commands.refusals import Refusals
+from resablate.commands.running import run_plan
 from resablate.errors import SpecError
 from resablate.redaction import redact
 from resablate.storage.locations import FOLDER, OFFLINE, records_folder
 
 if TYPE_CHECKING:
-    from resablate.plan import SweepPlan
     from resablate.result import Status
 
 
@@ -59,80 +59,42 @@ def sweep(
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Run what is missing of a sweep: trainings that have not ended, and questions that were not asked."""
+    from resablate.commands.places import check_data_root, check_records
     from resablate.forecast import advice
     from resablate.plan import load_plan
 
+    refusals = Refusals(str(file))
     if retry not in (None, "failed"):
-        raise SpecError(f"--retry: takes the word failed, got {retry!r}")
-    if offline:
-        tracking_uri = _offline_records(tracking_uri, inline=inline)
-    seconds = None if time_budget is None else parse_duration(time_budget, place="--time-budget")
-    plan = load_plan(file, parse_assignments(words or [], place=str(file)))
-    again: tuple[Status, ...] = ("failed",) if retry else ()
+        refusals.add(f"--retry: takes the word failed, got {retry!r}")
     if dry_run and rerun:
-        raise SpecError("--rerun: sets results aside, which --dry-run does not do")
+        refusals.add("--rerun: sets results aside, which --dry-run does not do")
+    if offline:
+        tracking_uri = refusals.of(lambda: _offline_records(tracking_uri, inline=inline))
+    seconds = None if time_budget is None else refusals.of(lambda: parse_duration(time_budget, place="--time-budget"))
+    check_data_root(data_root, refusals)
+    changes = refusals.assignments(words or [])
+    plan = refusals.of(lambda: load_plan(file, changes))
+    check_records(tracking_uri, refusals)
+    refusals.refuse()
+    assert plan
+    again: tuple[Status, ...] = ("failed",) if retry else ()
+    where: dict[str, Any] = {"max_trials": max_trials, "data_root": data_root, "tracking_uri": tracking_uri}
     if dry_run:
-        _preview(plan, retry=again, max_trials=max_trials, data_root=data_root, tracking_uri=tracking_uri)
-    else:
-        if tip := advice(plan):
-            err.print(tip, markup=False, highlight=False, soft_wrap=True)
-        run_plan(
-            plan,
-            inline=inline,
-            retry=again,
-            rerun=rerun,
-            max_trials=max_trials,
-            time_budget=seconds,
-            data_root=data_root,
-            tracking_uri=tracking_uri,
-            as_json=as_json,
-        )
+        preview_plan(plan, retry=again, as_json=as_json, **where)
+        return
+    if tip := advice(plan):
+        err.print(tip, markup=False, highlight=False, soft_wrap=True)
+    run_plan(plan, inline=inline, retry=again, rerun=rerun, time_budget=seconds, as_json=as_json, **where)
 
 
 def _offline_records(tracking_uri: str | None, *, inline: bool) -> str:
     """The address of the folder of records that wait to be filed elsewhere."""
+    found: list[str] = []
     if not inline:
-        raise SpecError("--offline: goes with --inline, one trial after another in this process")
+        found.append("--offline: goes with --inline, one trial after another in this process")
     if tracking_uri and records_folder(tracking_uri) is None:
-        raise SpecError(
-            f"--offline: files into a folder, which --tracking-uri names as {FOLDER}PATH; got {redact(tracking_uri)}"
-        )
+        uri = redact(tracking_uri)
+        found.append(f"--offline: files into a folder, which --tracking-uri names as {FOLDER}PATH; got {uri}")
+    if found:
+        raise SpecError(found)
     return tracking_uri or f"{FOLDER}{OFFLINE}"
-
-
-def _preview(
-    plan: SweepPlan,
-    *,
-    retry: tuple[Status, ...],
-    max_trials: int | None,
-    data_root: Path | None,
-    tracking_uri: str | None,
-) -> None:
-    from resablate.scheduling import describe_packs, preview
-    from resablate.tracking import open_tracker
-
-    for note in plan.notes:
-        err.print(note, markup=False, highlight=False, soft_wrap=True)
-    would_do = preview(plan.identified(data_root), open_tracker(tracking_uri), retry=retry, limit=max_trials)
-    words: dict[str, str] = {}
-    for trial in would_do.known:
-        key = trial.spec.key
-        would = ("run again" if trial.ended else "run") if key in would_do.todo else "leave"
-        words[key] = trial.state if trial.complete else f"{trial.state}: would {would}"
-        if trial.missing:
-            words[key] += f": would be asked {', '.join(map(str, trial.missing))}"
-    if would_do.known:
-        show_trials(would_do.known, words, label=plan.sweep.label)
-    if would_do.rounds:
-        out.print(f"seeds: {would_do.rounds}", markup=False, highlight=False, soft_wrap=True)
-    todo = [trial.spec for trial in would_do.known if trial.spec.key in would_do.todo]
-    for line in describe_packs(plan, todo):
-        out.print(line, markup=False, highlight=False, soft_wrap=True)
-    complete = sum(trial.complete for trial in would_do.known)
-    out.print(
-        f"{plan.sweep.name}: {max(plan.trial_count, len(would_do.known))} trials, {complete} complete,"
-        f" {len(would_do.todo) + would_do.proposed} would run, {would_do.unmeasured} questions would be put to trained"
-        " networks; nothing was run",
-        highlight=False,
-        soft_wrap=True,
-    )

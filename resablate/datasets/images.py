@@ -58,6 +58,18 @@ def tensor_fingerprint(*tensors: Tensor) -> str:
     return digest.hexdigest()[:FINGERPRINT_DIGITS]
 
 
+def label_problem(images: Tensor, labels: Tensor) -> str:
+    """What is wrong with these as images (N, C, H, W) and their labels (N,), int64; empty if nothing is."""
+    if images.ndim != 4 or not (images.is_floating_point() or images.dtype == torch.uint8):  # noqa: PLR2004 - N, C, H, W
+        return f"images must be (N, C, H, W), of bytes or floats, but got {tuple(images.shape)} of {images.dtype}"
+    if labels.shape != images.shape[:1] or labels.dtype != torch.int64:
+        wanted = f"({len(images)},) of torch.int64, the number of a class for each image"
+        return f"labels must be {wanted}, but got {tuple(labels.shape)} of {labels.dtype}"
+    if labels.device != images.device:
+        return f"images and labels must lie on one device, but got {images.device} and {labels.device}"
+    return ""
+
+
 class ExampleSource(ABC):
     """Labeled images, wherever they come from: what training and analyses know of them."""
 
@@ -135,6 +147,8 @@ class Examples(ExampleSource):
     def __post_init__(self) -> None:
         if len(self.images) != len(self.labels) or not len(self.images):
             raise ValueError(f"one label for each image and at least one: {len(self.images)}, {len(self.labels)}")
+        if problem := label_problem(self.images, self.labels):
+            raise ValueError(problem)
 
     def __len__(self) -> int:
         return len(self.images)

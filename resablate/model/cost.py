@@ -80,12 +80,12 @@ def _cost(size: tuple[int, int], rows: tuple[Component, ...], in_channels: int, 
     for name, part in list(built.named_modules()):
         if isinstance(part, nn.BatchNorm2d):  # half of the time, and neither a shape nor a multiply-add
             built.set_submodule(name, nn.Identity())
-    # Outside of the context, which would take every operation through Python; and one pass for both counts.
-    with FlopCounterMode(display=False) as counter:
-        layers = _layers(built, torch.empty(1, in_channels, *size, device="meta"))
+    # Outside of the context, which would take every operation through Python. Not by torch's counter, which imports a
+    # compiler that nobody asked for, for seconds: all products of these networks are convolutions and linear layers.
+    layers = _layers(built, torch.empty(1, in_channels, *size, device="meta"))
     return NetworkCost(
         parameters,
-        counter.get_total_flops() // 2,
+        sum(layer.multiply_adds for layer in layers),
         len(built.chain),
         layers=len(layers),
         activations=sum(layer.activations for layer in layers),

@@ -46,7 +46,7 @@ def path_gradients(
             gradient where None.
 
     Raises:
-        ValueError: if a label is none of the network's classes.
+        ValueError: if labels are none, or one is none of the network's classes.
 
     Source: Veit et al. 2016, section 4.3.
     """
@@ -71,7 +71,7 @@ def gradients_by_length(network: ResidualNetwork, images: Tensor, labels: Tensor
         gradient.
 
     Raises:
-        ValueError: if a label is none of the network's classes.
+        ValueError: if labels are none, or one is none of the network's classes.
     """
 
     def scaled(sums: Tensor, exponents: Tensor) -> Tensor:
@@ -98,7 +98,7 @@ def path_norms(network: ResidualNetwork, images: Tensor, labels: Tensor, *, sign
         (n+1, 1 + S, B): at [:, 0] without signs, that is of what `gradients_by_length` gives.
 
     Raises:
-        ValueError: if a label is none of the network's classes.
+        ValueError: if labels are none, or one is none of the network's classes.
     """
 
     def norms(sums: Tensor, exponents: Tensor) -> Tensor:
@@ -110,11 +110,13 @@ def path_norms(network: ResidualNetwork, images: Tensor, labels: Tensor, *, sign
 
 def _loss(logits: Tensor, labels: Tensor) -> Tensor:
     """The cross-entropy, summed over the examples."""
+    if labels.shape != logits.shape[:1] or labels.dtype != torch.int64 or labels.device != logits.device:
+        wanted = f"({len(logits)},) of torch.int64 on {logits.device}, a class for each image"
+        raise ValueError(f"labels must be {wanted}; got {tuple(labels.shape)} of {labels.dtype} on {labels.device}")
     outside = labels[(labels < 0) | (labels >= logits.shape[1])]
     if len(outside):
-        raise ValueError(
-            f"labels must be the network's classes, 0 to {logits.shape[1] - 1}, but got {outside.unique().tolist()}"
-        )
+        classes = f"0 to {logits.shape[1] - 1}"
+        raise ValueError(f"labels must be the network's classes, {classes}, but got {outside.unique().tolist()}")
     return functional.cross_entropy(logits, labels, reduction="sum")
 
 

@@ -7,13 +7,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from resablate.scheduling.analyze import StoredTrial, analyze_trials, find_trials
+    from resablate.scheduling.analyze import analyze_trials
+    from resablate.scheduling.found_trials import StoredTrial, find_trials
     from resablate.scheduling.inline import Scheduler
     from resablate.scheduling.packing import PackSizes, describe_packs, sizes_in_words
-    from resablate.scheduling.pending import preview
+    from resablate.scheduling.pending import Preview, preview
     from resablate.scheduling.progress import clock
     from resablate.scheduling.run import SweepOutcome, run_sweep
-    from resablate.scheduling.status import STATES, SweepStanding, TrialStatus, sweep_standing
+    from resablate.scheduling.status import STATES, SweepStanding, TrialStatus, sweep_standing, trials_to_come
     from resablate.scheduling.stopping import INTERRUPTED, OUT_OF_TIME, TERMINATED
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "STATES",
     "TERMINATED",
     "PackSizes",
+    "Preview",
     "Scheduler",
     "StoredTrial",
     "SweepOutcome",
@@ -35,12 +37,13 @@ __all__ = [
     "run_sweep",
     "sizes_in_words",
     "sweep_standing",
+    "trials_to_come",
 ]
 
 _HOMES = {
-    "analyze": (
+    "analyze": ("analyze_trials",),
+    "found_trials": (
         "StoredTrial",
-        "analyze_trials",
         "find_trials",
     ),
     "inline": ("Scheduler",),
@@ -49,7 +52,10 @@ _HOMES = {
         "describe_packs",
         "sizes_in_words",
     ),
-    "pending": ("preview",),
+    "pending": (
+        "Preview",
+        "preview",
+    ),
     "progress": ("clock",),
     "run": (
         "SweepOutcome",
@@ -60,6 +66,7 @@ _HOMES = {
         "SweepStanding",
         "TrialStatus",
         "sweep_standing",
+        "trials_to_come",
     ),
     "stopping": ("INTERRUPTED", "OUT_OF_TIME", "TERMINATED"),
 }

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import final
 
 from rich.console import Console
 
 from resablate.claims.answering import round_words
+from resablate.errors import TrackerAway
+from resablate.patience import until_answered
 from resablate.plan import SweepPlan
 from resablate.result import COMPLETE, Status
 from resablate.scheduling.measure import Measured
@@ -38,6 +42,7 @@ class FurtherTrainings:
         measure: asks trained networks of other sweeps what this one asks, before anything is decided by it.
         console: told of each round.
         retry: statuses; trainings that ended so are run again.
+        stop: whether to wait no longer for records that are away.
     """
 
     def __init__(
@@ -49,9 +54,11 @@ class FurtherTrainings:
         measure: Measure,
         console: Console,
         retry: Collection[Status] = (),
+        stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self._plan = plan
-        self._stored = StoredResults(plan.sweep.name, tracker, spool)
+        self._stop = stop
+        self._stored = StoredResults(plan.sweep.name, tracker, spool, stop=stop)
         self._tracker = tracker
         self._measure = measure
         self._retry = retry
@@ -102,9 +109,16 @@ class FurtherTrainings:
     def next(self, note: Callable[[TrainSpec], object]) -> list[TrainSpec]:
         """The trainings that are to be run now that the earlier ones have ended; none where the sweep is through.
 
+        Records that are away are waited for; where that is stopped, there are none either.
+
         Args:
             note: adds a training to the record of the submission.
         """
+        with suppress(TrackerAway):
+            return self._next(note)
+        return []
+
+    def _next(self, note: Callable[[TrainSpec], object]) -> list[TrainSpec]:
         while new := [spec for spec in self._wanted() if spec.key not in self._known]:
             self._known |= {spec.key for spec in new}
             self.added += new
@@ -148,5 +162,6 @@ class FurtherTrainings:
     def lacking(self, specs: Sequence[TrainSpec]) -> list[TrialStatus]:
         """Those that finished and were not asked everything: what is decided may hang on the answers."""
         plan = self._plan
-        found = trial_statuses(specs, sweep=plan.sweep.name, tracker=self._tracker, asked=plan.questions)
+        look = partial(trial_statuses, specs, sweep=plan.sweep.name, tracker=self._tracker, asked=plan.questions)
+        found = until_answered(look, stop=self._stop)
         return [trial for trial in found if trial.missing and trial.run_id]

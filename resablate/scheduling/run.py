@@ -128,12 +128,13 @@ def run_sweep(
     plan = plan.identified(data_root)
     with Stopping(time_budget) as stopping, _right_to_run(work, plan.sweep.name, tracker, stopping) as lease:
         _set_aside(plan, tracker, rerun, console)
-        where: dict[str, Any] = {"data_root": data_root, "console": console}
+        where: dict[str, Any] = {"data_root": data_root, "console": console, "stop": lambda: bool(stopping.reason)}
         answer = partial(answer_now, plan, tracker, **where)
         measure = partial(measure_missing, plan, tracker=tracker, scheduler=scheduler, **where)
-        further = FurtherTrainings(plan, tracker, spool=work / SPOOL, measure=measure, console=console, retry=retry)
+        told: dict[str, Any] = {"console": console, "retry": retry, "stop": where["stop"]}
+        further = FurtherTrainings(plan, tracker, spool=work / SPOOL, measure=measure, **told)
         plan = further.begin()
-        knows: dict[str, Any] = {"answer": answer, "retry": retry, "stop": lambda: bool(stopping.reason)}
+        knows: dict[str, Any] = {"answer": answer, "retry": retry, "stop": where["stop"]}
         with find_pending(plan, tracker, spool=work / SPOOL, limit=max_trials, **knows) as pending:
             further.follow(pending)
             _forget_checkpoints(pending, work / TRIALS, store)

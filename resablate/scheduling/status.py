@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from resablate.errors import SpecError
+from resablate.errors import SpecError, TrackingError
 from resablate.question import TEST, Question, missing_questions
 from resablate.result import COMPLETE
 from resablate.searches import is_adaptive
@@ -68,6 +68,8 @@ class SweepStanding(NamedTuple):
     """Key -> another sweep, which trains it now."""
     with_questions: bool = True
     """Whether the open questions are told: not where torch is not installed."""
+    to_come: int = 0
+    """Trials at most that a search has still to add; 0 where it has ended."""
 
 
 def trial_statuses(trials: Iterable[TrainSpec], *, sweep: str, tracker: Tracker, asked: Asked) -> list[TrialStatus]:
@@ -138,8 +140,9 @@ def sweep_standing(name: str, *, tracker: Tracker) -> SweepStanding:
         tracker=tracker,
         asked=asked or (lambda spec: ()),
     )
-    proposed = (sweep.search.trials or 0) * len(sweep.search.seeds or [0])
-    at_most = proposed if adaptive else len(found)
+    ended = {trial.spec.key: trial.state for trial in found if trial.ended}
+    to_come = trials_to_come(sweep, [trial.spec for trial in found], ended=ended)
+    at_most = len(found) + to_come
     rounds = ""
     if sweep.seeds:
         at_most = len({spec.cell for spec in trials}) * sweep.seeds.most
@@ -149,7 +152,51 @@ def sweep_standing(name: str, *, tracker: Tracker) -> SweepStanding:
     others = [lease for lease in leases if lease.claim.sweep != name and lease.taken]
     leased = {key: lease.claim.sweep for lease in others for key in lease.keys}
     here = is_running(work_folder() / name)
-    return SweepStanding(sweep, found, at_most, here, rounds, own, leased, with_questions=asked is not None)
+    return SweepStanding(sweep, found, at_most, here, rounds, own, leased, asked is not None, to_come)
+
+
+def trials_to_come(sweep: SweepSpec, known: Sequence[TrainSpec], *, ended: Mapping[str, str]) -> int:
+    """How many trials a search adds yet at most, beyond those that are `known`: of points, and of the winner.
+
+    0 for sweeps that do not search, and where the search has ended.
+
+    Args:
+        sweep: of any kind.
+        known: its trials by now.
+        ended: key -> status of those that have ended.
+    """
+    if any(spec.seed in sweep.new_seeds for spec in known):
+        return 0  # the winner's replicates, which come last and all at once
+    left = 0
+    if is_adaptive(sweep.search.method):
+        left = max(0, (sweep.search.trials or 0) * len(sweep.search.seeds or [0]) - len(known))
+        # A point may repeat another, or be no valid trial: then a search that has ended has fewer.
+        left = 0 if left and _has_proposed_all(sweep) else left
+    return left + (2 * len(sweep.new_seeds) if left or _may_have_winner(sweep, known, ended) else 0)
+
+
+def _may_have_winner(sweep: SweepSpec, known: Sequence[TrainSpec], ended: Mapping[str, str]) -> bool:
+    """Whether some point is complete with a training that finished, or may still be: the others cannot win."""
+    points: dict[str, list[str | None]] = {}
+    for spec in known:
+        points.setdefault(spec.cell if sweep.search.seeds else spec.key, []).append(ended.get(spec.key))
+    return any(
+        all(state is None or state in COMPLETE for state in states) and any(s in (None, "finished") for s in states)
+        for states in points.values()
+    )
+
+
+def _has_proposed_all(sweep: SweepSpec) -> bool:
+    """Whether the study says so; False where it is not here, or cannot be read."""
+    try:
+        from resablate.searches.examining import has_proposed_all
+
+        return bool(has_proposed_all(sweep))
+    except TrackingError:
+        return False
+    except ModuleNotFoundError as missing:
+        check_is_torch(missing)
+        return False
 
 
 def _asked(sweep: SweepSpec) -> Asked | None:

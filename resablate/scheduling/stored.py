@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import final
+from typing import TypeVar, final
 
 from resablate.claims.rounds import follow_rounds
 from resablate.errors import DamagedResult
+from resablate.patience import until_answered
 from resablate.plan import SweepPlan
 from resablate.result import COMPLETE, TrialResult, failed_result
 from resablate.searches.outcomes import best_outcomes
@@ -16,6 +18,8 @@ from resablate.spec import TrainSpec
 from resablate.statistics import Standing
 from resablate.storage.spool import spooled
 from resablate.tracking import Tracker
+
+Read = TypeVar("Read")
 
 
 @final
@@ -26,9 +30,11 @@ class StoredResults:
         sweep: its name.
         tracker: holds the records.
         spool: of the sweep.
+        stop: whether to wait no longer for records that are away.
     """
 
-    def __init__(self, sweep: str, tracker: Tracker, spool: Path) -> None:
+    def __init__(self, sweep: str, tracker: Tracker, spool: Path, *, stop: Callable[[], bool] = lambda: False) -> None:
+        self._stop = stop
         self._sweep = sweep
         self._tracker = tracker
         self._spool = spool
@@ -36,7 +42,11 @@ class StoredResults:
         """Of complete trainings: read once."""
 
     def of(self, specs: Iterable[TrainSpec]) -> dict[str, TrialResult]:
-        """Key -> the result of each of `specs` that is complete, in whichever sweep, or that failed in this one."""
+        """Key -> the result of each of `specs` that is complete, in whichever sweep, or that failed in this one.
+
+        Raises:
+            TrackerAway: if the records are away, and waiting for them is stopped.
+        """
         wanted = {spec.key: spec for spec in specs}
         # What leaves the spool is in the records by then: in this order nothing is missed.
         waiting = {key: result for key, result in spooled(self._spool).items() if key in wanted}
@@ -44,15 +54,19 @@ class StoredResults:
         found = waiting | {key: self._read[key] for key in wanted if key in self._read}
         if len(found) == len(wanted):
             return found
-        for key, state in self._tracker.states(self._sweep).items():
+        for key, state in self._patiently(lambda: self._tracker.states(self._sweep)).items():
             if key not in wanted or key in found:
                 continue
             if state.status in COMPLETE:
+                load = partial(self._tracker.load_trial, state.run_id)
                 with suppress(DamagedResult):  # then it has not ended: it is run again
-                    found[key] = self._read[key] = self._tracker.load_trial(state.run_id)[1]
+                    found[key] = self._read[key] = self._patiently(load)[1]
             elif state.status == "failed":
                 found[key] = failed_result(wanted[key], state.reason)
         return found
+
+    def _patiently(self, read: Callable[[], Read]) -> Read:
+        return until_answered(read, stop=self._stop)
 
     def forget(self, keys: Iterable[str]) -> None:
         """Read these again when they are asked for: they were asked something more."""

@@ -25,18 +25,19 @@ def job_environment(
     Raises:
         SubmissionError: if an address holds a password and is not in `send`, or a name in `send` is not set.
     """
-    if missing := [name for name in send if name not in here]:
-        raise SubmissionError(f"--send {missing[0]}: no such variable is set here")
+    found = [f"--send {name}: no such variable is set here" for name in send if name not in here]
     given = dict(here) | ({TRACKING: tracking_uri} if tracking_uri else {})
     sent = {name: given[name] for name in (TRACKING, STUDIES, CHECKPOINTS) if given.get(name)}
     for name, value in sent.items():
         if holds_password(value) and name not in send:
-            raise SubmissionError(
+            found.append(
                 f"{name}: {redact(value)} holds a password, and a job's variables can be read by whoever may use the"
                 " cluster. Leave it out of the address and set it on the head node (MLFLOW_TRACKING_USERNAME and"
                 " MLFLOW_TRACKING_PASSWORD or ~/.mlflow/credentials; PGPASSWORD or ~/.pgpass), or accept that:"
                 f" --send {name}"
             )
+    if found:
+        raise SubmissionError("\n".join(found))
     notes = [
         f"{name} goes as it is, to be read in the job's information, in Ray's logs and in the nodes' process lists"
         for name in send

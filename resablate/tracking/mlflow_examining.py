@@ -106,6 +106,14 @@ class MlflowExaminer:
             close = partial(close_trials, self._store, experiment)
             yield WrongRecord(f"run {ids}", f"{len(open_trials)} trials are said to run, and no process does", close)
 
+    def begun(self, name: str) -> dict[str, bool]:
+        """Key -> whether a run of it is open, of the trials that have begun."""
+        found: dict[str, bool] = {}
+        for run in self._trials(name):
+            if key := run.data.tags.get(KEY):
+                found[key] = found.get(key, False) or run.info.status == "RUNNING"
+        return found
+
     def listed(self, name: str) -> Iterator[WrongRecord]:
         """A submission whose sweep or list of trials cannot be read."""
         try:

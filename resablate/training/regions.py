@@ -2,9 +2,11 @@
 
 A deep network is a few kinds of blocks, each repeated: torch compiles a kind where it first meets it, and what it made
 serves all blocks of the kind, in this training and in every later one of the process, since parameters are inputs of
-compiled code. Stem and head are a layer or two, which compiling would not repay.
+compiled code. Stem and head are a layer or two, which compiling would not repay, and neither would the one block of a
+stage of eighteen that changes the dimension.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 
@@ -16,6 +18,8 @@ from resablate.model.block import Block
 
 _LIMIT = 256
 """Variants of one function that torch is to keep, rather than its usual 8; as many as it keeps of all functions."""
+_LEAST_SHARE = 0.05
+"""Of a network's blocks; a kind of fewer is not compiled, which takes as long as for the kind of most."""
 _seen: set[str] = set()
 """The kinds of blocks that this process has compiled, or will."""
 
@@ -27,7 +31,9 @@ def compiled_by_block(network: ResidualNetwork) -> Callable[[Tensor], Tensor]:
 
     Source: "Reducing torch.compile cold start compilation time with regional compilation", torch's tutorials.
     """
-    kinds = {repr(block) for block in network.chain}
+    texts = [repr(block) for block in network.chain]
+    kinds = {text for text, count in Counter(texts).items() if count >= _LEAST_SHARE * len(texts)}
+    chain = [(block, text in kinds) for block, text in zip(network.chain, texts, strict=True)]
     # Two sizes of batch, and twice that for what a block's text does not show. Past the limit torch stops compiling.
     if 4 * len(_seen | kinds) > _LIMIT:
         torch.compiler.reset()
@@ -37,8 +43,8 @@ def compiled_by_block(network: ResidualNetwork) -> Callable[[Tensor], Tensor]:
     def forward(images: Tensor) -> Tensor:
         compiled = _compiled()
         x = network.stem(images)
-        for block in network.chain:
-            x = compiled(block, x)
+        for block, repays in chain:
+            x = compiled(block, x) if repays else block(x)
         return network.head(x)
 
     return forward

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import warnings
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -99,6 +100,12 @@ class Harmful:
         return os.mkdir, ("harmed",)
 
 
+def write_script(path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch would rather have another way to write networks
+        torch.jit.save(torch.jit.script(nn.Linear(2, 2)), path)
+
+
 FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda path: None, "no such file$"),
     "text": (
@@ -112,6 +119,7 @@ FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "plain-pickle": (lambda path: path.write_bytes(pickle.dumps({"fc.weight": Harmful()})), "without running code"),
     "whole-network": (lambda path: torch.save(trained(), path), "without running code"),
+    "script": (write_script, "without running code .*: not an archive of tensors"),
     "tensor": (lambda path: torch.save(torch.zeros(2), path), "not a state dict, .*; got Tensor$"),
     "no-tensors": (
         lambda path: torch.save({"epoch": 3, "loss": 0.1}, path),
@@ -155,8 +163,10 @@ def test_a_file_that_is_something_else(kind: str, tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     write, message = FILES[kind]
     write(tmp_path / "weights.pth")
-    with pytest.raises(CheckpointError, match=message) as caught:
+    with warnings.catch_warnings(record=True) as warned, pytest.raises(CheckpointError, match=message) as caught:
+        warnings.simplefilter("always")
         load_pretrained("torchvision:resnet18", weights=tmp_path / "weights.pth")
+    assert not warned
     assert str(caught.value).startswith(str(tmp_path / "weights.pth"))
     assert not (tmp_path / "harmed").exists()
 

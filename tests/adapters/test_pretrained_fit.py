@@ -46,7 +46,25 @@ def test_what_transformers_writes_is_what_is_loaded(kind: str, tmp_path: Path) -
         network = load_pretrained(name, weights=file)
         assert torch.equal(network(images).logits, theirs(images).logits)
     state = load_file(file)
+    torch.save({key: value.to_sparse() for key, value in state.items()}, tmp_path / "sparse.pth")
+    with pytest.raises(CheckpointError, match=r"not the weights of .*: transformers does not load .*: \w+Error: \w"):
+        load_pretrained(name, weights=tmp_path / "sparse.pth")
     left = {key: value for key, value in state.items() if "key" not in key}
     save_file({**left, "more": torch.zeros(1)}, file)
     with pytest.raises(CheckpointError, match=r"(?s)missing, \d+: .*k_proj.*\n  not in the network, 1: more$"):
         load_pretrained(name, weights=file)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("{", "no configuration of transformers: OSError: .*not a valid JSON file"),
+        ('{"model_type": "bert"}', "the other package does not build it: ValueError: Unrecognized configuration class"),
+    ],
+)
+def test_what_transformers_refuses_is_one_line(content: str, expected: str, tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(ResablateError, match=expected) as caught:
+        load_pretrained(f"huggingface:{tmp_path / 'config.json'}", weights=None)
+    assert "\n" not in str(caught.value)

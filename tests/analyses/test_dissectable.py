@@ -6,13 +6,14 @@ from functools import partial
 import pytest
 import torch
 import torchvision
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
 from resablate.analyses import ANALYSES
 from resablate.datasets import Examples
 from resablate.errors import AnalysisError
 from resablate.measurement import AnalysisResult
-from resablate.model import ResidualNetwork
+from resablate.model import ResidualNetwork, gradients_by_length, path_gradients
 from tests.networks import make_examples, make_generator, make_images, make_network
 
 DISSECTING = list(ANALYSES)
@@ -53,6 +54,45 @@ def test_numbers_below_one(name: str, argument: str, number: int) -> None:
     run: Callable[..., AnalysisResult] = ANALYSES[name].run
     with pytest.raises(ValueError, match=rf"^{argument} must be at least 1, but got {number}$"):
         run(make_network(), make_examples(), generator=make_generator(), **{argument: number})
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (
+            lambda images, labels: (images, labels.float()),
+            r"int64, the number of a class.* got \(12,\) of torch.float",
+        ),
+        (lambda images, labels: (images, labels.int()), r"but got \(12,\) of torch.int32"),
+        (lambda images, labels: (images, functional.one_hot(labels)), r"\(12,\) of torch.int64.* got \(12, 3\)"),
+        (lambda images, labels: (images, labels[:5]), "one label for each image and at least one: 12, 5"),
+        (lambda images, labels: (images, labels.to("meta")), "must lie on one device, but got cpu and meta"),
+        (lambda images, labels: (images[:, 0], labels), r"images must be \(N, C, H, W\), of bytes or floats"),
+        (lambda images, labels: (images.long(), labels), r"of bytes or floats, but got .* of torch.int64"),
+    ],
+)
+def test_what_are_no_examples(change: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]], expected: str) -> None:
+    with pytest.raises(ValueError, match=expected):
+        Examples(*change(*make_images(12)))
+
+
+@pytest.mark.parametrize("name", ["lesion", "path_gradient"])
+def test_images_that_the_network_does_not_take(name: str) -> None:
+    images, labels = make_images(12)
+    run = partial(ANALYSES[name].run, make_network(), generator=make_generator())
+    for wrong in (images.repeat(1, 2, 1, 1), images.float()):
+        with pytest.raises(AnalysisError, match=r"^the network cannot take the images, .* of torch\.float(32|64): .+"):
+            run(Examples(wrong, labels))
+    with pytest.raises(AnalysisError, match="must lie on one device, but got cpu and meta: Examples"):
+        run(Examples(images.to("meta"), labels.to("meta")))
+
+
+@pytest.mark.parametrize("wrong", [Tensor.float, lambda labels: labels[:5], lambda labels: labels.to("meta")])
+def test_labels_that_are_none_of_a_path(wrong: Callable[[Tensor], Tensor]) -> None:
+    images, labels = make_images(12)
+    for walk in (gradients_by_length, partial(path_gradients, routes=None)):
+        with pytest.raises(ValueError, match=r"^labels must be \(\d+,\) of torch.int64 on cpu"):
+            walk(make_network(), images, wrong(labels))
 
 
 @pytest.mark.parametrize("label", [3, -1, -100])

@@ -58,12 +58,14 @@ SEED = {
     "datasets/streaming.py": "the same, in the processes that decode",
     "dissection.py": "a generator for each analysis",
     "pretrained_analysis.py": "the same for a network that another package trained",
+    "pretrained_files.py": "what its answers were drawn from, in their table",
     "commands/analyze.py": "the only field of a trial that such a network has",
     "report.py": "counts and orders replicates",
     "cell_means.py": "names the trainings of a sample",
     "tracking/cell_records.py": "means are over seeds",
     "tracking/views.py": "a cell's table has no column of seeds",
-    "report_answers.py": "a question names what varies, and that is no seed",
+    "scheduling/status.py": "what replicates the winner of a search has new seeds",
+    "sweep_question.py": "a question names what varies, and that is no seed",
 }
 KNOBS = {"strength": STRENGTH, "regularizer": REGULARIZER, "seed": SEED}
 OTHER_SEEDS = ("searches/", "statistics/", "figures/", "claims/", "calibrating.py")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import struct
 import subprocess
 import sys
@@ -24,6 +23,7 @@ import torch
 from torch import Tensor
 
 from resablate.datasets import Examples, ImageDataset, load_dataset
+from resablate.process_use import most_resident
 from resablate.training import derived_generator, keep_freed_memory
 from tests.benchmarks.measuring import Bound, Row, Spent
 from tests.datasets.unpublished import unpublished_files
@@ -134,7 +134,7 @@ def start(way: str, folder: Path) -> dict[str, float]:
 
 
 def _peak_gib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return (most_resident() or 0) / 2**30
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ a process that makes so many single lesions, spread over the blocks, of a networ
 """
 
 import argparse
-import resource
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,7 @@ from torch import Tensor
 from resablate.analyses import LESION_ARITHMETICS
 from resablate.datasets import Examples
 from resablate.model import ResidualNetwork, Step, folding, run_variants, without
+from resablate.process_use import most_resident
 from resablate.training.bootstrap import ResampledScores, score_variants
 from tests.benchmarks.measuring import Bound, Row, interleaved
 from tests.networks import make_generator, make_network, relative_gap
@@ -145,8 +145,7 @@ def _main() -> None:
         partial(run_variants, network, variants=variants),
         count=len(variants),
     )
-    kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(kib / 2**20)
+    print((most_resident() or 0) / 2**30)
 
 
 if __name__ == "__main__":

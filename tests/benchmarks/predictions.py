@@ -114,8 +114,9 @@ def compare(content: dict[str, Any], speed: MachineSpeed, *, data_root: Path | N
 class _Nowhere:
     """A sink that keeps nothing."""
 
-    def start_trial(self, spec: TrainSpec) -> None:
-        """Nothing."""
+    def start_trial(self, spec: TrainSpec) -> bool:
+        """Whatever it is, it may begin."""
+        return True
 
     def epoch(self, key: str, metrics: EpochMetrics) -> None:
         """Nothing."""

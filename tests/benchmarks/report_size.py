@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from resablate.process_use import most_resident
 from resablate.question import TEST
 from resablate.report import write_report
 from resablate.result import TrialResult
@@ -66,7 +66,7 @@ def measure(results: Path, folder: Path, seeds: int) -> dict[str, float]:
         "cells": len(cells(loaded)),
         "seconds": time.perf_counter() - start,
         "cpu_seconds": time.process_time() - spent,
-        "peak_bytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        "peak_bytes": most_resident(),
         "page_bytes": page.stat().st_size,
         "results_bytes": results.stat().st_size,
         "folder_bytes": sum(path.stat().st_size for path in page.parent.rglob("*") if path.is_file()),

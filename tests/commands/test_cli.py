@@ -2,6 +2,7 @@
 
 import csv
 import fcntl
+import hashlib
 import os
 import re
 import signal
@@ -243,6 +244,47 @@ def test_bad_words_are_one_message_and_change_nothing(shell: Shell, words: str, 
     assert shell.files() == before
 
 
+@pytest.mark.usefixtures("nothing_runs")
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            "sweep wrong.yaml epochs detph=3 --retry all --time-budget 2 --dry-run --rerun all --offline --data-root n",
+            ["'epochs'", "detph", "idenity", "--retry", "--time-budget", "--rerun", "--offline", "--data-root n"],
+        ),
+        ("sweep wrong.yaml detph=3 --tracking-uri sqlite:////no/where/x.db", ["detph", "idenity", "/no/where"]),
+        ("check wrong.yaml epochs detph=3 --tracking-uri sqlite:////no/x.db", ["'epochs'", "detph", "idenity", "/no"]),
+        ("trial depth epochs=0 shortcut=idenity --data-root no", ["'depth'", "epochs", "idenity", "--data-root no"]),
+        (
+            "clone 0123456789abcdef depth epochs=0 --data-root no",
+            ["'depth'", "epochs", "0123456789abcdef"],
+        ),
+        (
+            "analyze tiny lesoin depth=3 =4 --weights w --data-root no",
+            ["lesoin", "depth", "'=4'", "--weights", "no sweep called 'tiny'"],
+        ),
+        ("report tiny --folder tiny.yaml/x", ["tiny.yaml/x", "no sweep called 'tiny'"]),
+        ("claims H1 nowhere nowhere", ["H1", "--plan H1", "every sweep once", "no sweep called 'nowhere'"]),
+        ("claims --plan X Y --dataset cifar --output tiny.yaml", ["'X'", "'Y'", "'cifar'", "--output tiny.yaml"]),
+        ("claims --plan H1 --output no/where.yaml --dataset cifar", ["'cifar'", "--output no/where.yaml"]),
+        (
+            "submit wrong.yaml --send NOWHERE --send NOR --include /proc/x -- detph=3",
+            ["--address", "NOWHERE", "NOR", "/proc/x", "detph", "idenity"],
+        ),
+    ],
+)
+def test_what_one_call_gets_wrong_is_told_at_once(shell: Shell, words: str, told: list[str]) -> None:
+    shell.write(TINY)
+    shell.write(changed(base={"shortcut": "idenity"}), "wrong.yaml")
+    make_database(shell.folder)
+    before = shell.files()
+    ran = shell(*words.split())
+    assert (ran.code, ran.out) == (2, "")
+    assert re.match(r".*: \d+ problems\n", ran.err)
+    assert [word for word in told if word not in ran.err] == []
+    assert {*shell.files()} <= {*before, "mlflow.db.lock"}
+
+
 def test_all_mistakes_of_a_file_are_told_at_once(shell: Shell) -> None:
     shell.write(changed(base={"epoch": 3, "shortcut": "idenity"}, axes={"depth": [21], "seed": []}))
     ran = shell("sweep", "tiny.yaml")
@@ -445,6 +487,11 @@ def test_analyze_says_what_is_wrong(shell: Shell, words: list[str], expected: st
     says_what_is_wrong(shell("analyze", *words), expected)
 
 
+WRONG_IN_ALL = (
+    "torchvision:resnet19 lesoin dataset.sied=3 seed=x depth=3 =2 --json --weights none.pth --folder five.pth/x"
+)
+
+
 @pytest.fixture
 def folder_of_three_classes(tmp_path: Path) -> list[str]:
     """What `analyze torchvision:resnet18` needs, as words of the command line."""
@@ -466,14 +513,22 @@ def test_analyze_a_network_that_nobody_here_wrote(shell: Shell, folder_of_three_
     ran = shell("analyze", "torchvision:resnet18", *options, "lesion.crop=32", "lesion.examples=12")
     assert ran.code == 0, ran.err
     assert re.search(r"lesion\(crop=32, examples=12\) +baseline_error +\S+ +fraction", ran.out)
-    assert {path.name for path in (shell.folder / "found").iterdir()} == {
+    [own] = {path for path in (shell.folder / "found").iterdir() if path.is_dir()}
+    assert re.fullmatch(r"three_image_folder_[0-9a-f]{8}", own.name)
+    assert {path.name for path in own.iterdir()} == {
         "lesion_crop_32_examples_12.csv",
         "lesion_crop_32_examples_12.png",
-        "summary.csv",
     }
-    head, *rows = (shell.folder / "found" / "lesion_crop_32_examples_12.csv").read_text().splitlines()
+    head, *rows = (own / "lesion_crop_32_examples_12.csv").read_text().splitlines()
     assert head.startswith("block,error")
     assert len(rows) == 8
+    with (shell.folder / "found" / "summary.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    assert {(row["network"], row["weights"], row["data"], row["folder"]) for row in table} == {
+        ("torchvision:resnet18", "three.pth", "image_folder", own.name)
+    }
+    digest = hashlib.sha256((shell.folder / "three.pth").read_bytes()).hexdigest()
+    assert {row["weights_sha256"] for row in table} == {digest}
 
 
 def test_analyze_the_weights_of_a_cifar_code_base(shell: Shell) -> None:
@@ -486,7 +541,8 @@ def test_analyze_the_weights_of_a_cifar_code_base(shell: Shell) -> None:
     assert ran.code == 0, ran.err
     assert re.search(r"branch_ablation\(examples=12\) +mean_loss_increase_by_mean +\S+ +nats", ran.out)
     for name in ("lesion_examples_12", "branch_ablation_examples_12"):
-        with (shell.folder / "found" / f"{name}.csv").open(newline="") as file:
+        [table] = (shell.folder / "found").glob(f"*/{name}.csv")
+        with table.open(newline="") as file:
             changes = [float(row["changes_dimension"]) for row in csv.DictReader(file)]
         assert changes == [0, 0, 0, 1, 0, 0, 1, 0, 0], "three blocks in each of three stages"
 
@@ -509,6 +565,10 @@ def test_analyze_the_weights_of_a_cifar_code_base(shell: Shell) -> None:
         (["torchvision:resnet18", "--weights", "five.pth", "lesion.crop=32"], "tells 5 classes apart.* has 3"),
         (["torchvision:resnet18", "--weights", "none.pth"], r"none\.pth: no such file"),
         (["torchvision:resnet18"], "torchvision:resnet18: needs --weights FILE"),
+        (
+            WRONG_IN_ALL.split(),
+            r"(?s)9 problems.*'=2'.*--json.*depth: .*five\.pth/x.*'lesoin'.*sied=3.*'resnet19'.*none\.pth.*seed",
+        ),
         (
             ["torchvision:resnet19", "--weights", "five.pth", "lesoin", "lesion.exampls=3"],
             r"(?s)3 problems.*'lesoin'; did you mean.*got exampls=3.*'resnet19'; did you mean",

@@ -325,3 +325,39 @@ def test_a_process_that_began_no_session_leaves_nothing(shell: Shell) -> None:
     program = "from resablate.scheduling.ray_sessions import mark_sessions; mark_sessions()"
     subprocess.run([sys.executable, "-c", program], check=True)
     assert list((shell.folder / "temporary" / "ray").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_search_that_its_limit_stopped_is_sound_and_not_said_to_be_complete(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resablate.report_figures.FIGURES", {})
+    make_database(shell.folder)
+    content = search()
+    content["search"] = {**content["search"], "trials": 3, "seeds": [0, 1], "replicate": 2}
+    file = shell.write({**content, "baseline": {"learning_rate": 0.2}})
+    assert shell("sweep", file, "--inline", "--max-trials", "3").code == 0
+    ran = shell("doctor", "found")
+    assert (ran.code, kinds(ran.out)) == (0, Counter()), ran.out
+
+    said = shell("status", "found").out
+    assert "trials of at most 10: 0 pending, 0 running, 3 finished" in said
+    assert "7 to come" in said
+    asked = "What does the test error do when learning_rate changes?"
+    [row] = json.loads(shell("sweeps", "--json").out)
+    assert (row["counts"], row["to_come"], row["question"]) == ({"finished": 3}, 7, asked)
+    [_, listed] = shell("sweeps").out.splitlines()
+    assert listed.split()[:5] == ["found", "10", "7", "0", "3"]
+    page = Path(json.loads(shell("report", "found", "--json").out)["page"])
+    for text in (page.read_text(), page.with_name("index.md").read_text()):
+        assert "3 of at most 10" in text
+        assert "trials have ended" in text
+        assert asked in text
+
+    assert shell("sweep", file, "--inline").code == 0
+    said = shell("status", "found").out
+    assert "found: 10 trials: 0 pending, 0 running, 10 finished" in said
+    assert "to come" not in said
+    page = Path(json.loads(shell("report", "found", "--json").out)["page"])
+    assert "trials have ended" not in page.read_text()
+    assert kinds(shell("doctor", "found").out) == Counter()

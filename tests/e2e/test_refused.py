@@ -54,7 +54,7 @@ def one_message(done: subprocess.CompletedProcess[str], *, notes: int = 0) -> st
     [
         "sweep --inline tiny.yaml",
         pytest.param("status tiny", marks=pytest.mark.slow),
-        "report tiny",
+        pytest.param("report tiny", marks=pytest.mark.slow),
         pytest.param("analyze tiny", marks=pytest.mark.slow),
     ],
 )
@@ -67,6 +67,7 @@ def test_a_wrong_login_of_mlflow(server: MlflowServer, tmp_path: Path, words: st
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
 
 
+@pytest.mark.slow
 def test_the_right_login_in_the_environment_or_the_address(server: MlflowServer, tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(TINY))
     login = {"MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": PASSWORD}

@@ -25,7 +25,8 @@ def credentials(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RESABLATE_CHECKPOINTS", server.uri("checkpoints"))
 
 
-@pytest.mark.parametrize("where", [INLINE, pytest.param(RAY, marks=[pytest.mark.ray, pytest.mark.slow])])
+@pytest.mark.slow
+@pytest.mark.parametrize("where", [INLINE, pytest.param(RAY, marks=pytest.mark.ray)])
 def test_a_killed_sweep_goes_on_without_its_folder(
     make_sweep: MakeSweep, numbers_undisturbed: Numbers, server: S3Server, tmp_path: Path, where: str
 ) -> None:

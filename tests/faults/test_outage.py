@@ -1,6 +1,5 @@
 """The MLflow server goes away while a sweep runs: for a while, or for the rest of it."""
 
-import os
 import re
 import time
 from pathlib import Path
@@ -14,9 +13,9 @@ from tests.tracking.databases import make_database
 from tests.tracking.servers import MlflowServer
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
-SECONDS = 10 if os.environ.get("RESABLATE_SLOW") == "1" else 3
+SECONDS = 10
 """How long it stays away after the first result found no server: less than two trials and the wait at the end take."""
-ON_RAY = pytest.param("ray", marks=[pytest.mark.ray, pytest.mark.slow])
+ON_RAY = pytest.param("ray", marks=pytest.mark.ray)
 
 
 def with_server(folder: Path) -> MlflowServer:
@@ -33,6 +32,7 @@ def loses_its_server(sweep: SweepProcess, server: MlflowServer) -> None:
     sweep.until(lambda: len(sweep.spooled()) >= 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["inline", ON_RAY])
 def test_a_server_that_comes_back_gets_everything(
     make_sweep: MakeSweep, tmp_path: Path, where: str, numbers_undisturbed: Numbers

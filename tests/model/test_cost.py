@@ -1,10 +1,12 @@
 from importlib import import_module
+from typing import Any
 
 import pytest
 import torch
 
 from resablate.component import Component
 from resablate.model import build_network, count_multiply_adds, count_parameters, network_cost
+from resablate.orderings import ORDERINGS
 from resablate.shortcuts import SHORTCUTS
 
 
@@ -66,10 +68,20 @@ def test_resnet_110_on_cifar() -> None:
     assert ours == 9 * 3 * 16 * 1024 + 3 * 36 * layer - 2 * layer // 2 + 640
 
 
-@pytest.mark.parametrize("shortcut", SHORTCUTS)
-def test_counting_builds_the_same_network(shortcut: str) -> None:
-    network = build_network(shortcut=shortcut, depth=8, width=2, in_channels=1, num_classes=3).eval()
-    ours = cost(shortcut=shortcut)
+ROWS = [
+    *({"shortcut": name} for name in SHORTCUTS),
+    *({"ordering": name} for name in ORDERINGS if name != "fixup"),
+    {"network": {"name": "vgg", "batch_norm": True}},
+    {"network": {"name": "resnet", "transition": "pad_average"}},
+    {"network": {"name": "resnet", "block": "bottleneck", "transition": "bare"}, "depth": 13},
+]
+
+
+@pytest.mark.parametrize("rows", ROWS, ids=str)
+def test_counting_builds_the_same_network(rows: dict[str, Any]) -> None:
+    """And counts all of its products, as torch's own counter does."""
+    network = build_network(**{"depth": 8, "width": 2, "in_channels": 1, "num_classes": 3, **rows}).eval()
+    ours = cost(**rows)
     assert ours[:2] == (count_parameters(network), count_multiply_adds(network, torch.zeros(1, 1, 8, 8)))
 
 

@@ -8,14 +8,15 @@ import pytest
 from resablate.measurement import AnalysisResult, FailedMeasurement, Measurement
 from resablate.question import Question
 from resablate.result import Status, TrialResult
-from resablate.scheduling import preview, sweep_standing
+from resablate.scheduling import preview, sweep_standing, trials_to_come
 from resablate.scheduling.pending import find_pending
 from resablate.scheduling.status import trial_statuses
 from resablate.spec import TrainSpec
 from resablate.storage.locations import work_folder
 from resablate.storage.spool import SPOOL, write_spooled
+from resablate.sweep import SweepSpec, parse_sweep
 from resablate.tracking import MemoryTracker
-from tests.factories import make_history
+from tests.factories import make_history, make_result
 from tests.scheduling.tiny import final_plan
 
 ASKED = {"path_count": {}, "norm_preservation": {"epochs": [1]}}
@@ -145,3 +146,47 @@ def test_of_a_search_that_analyzes_the_best_no_trial_lacks_an_answer_but_the_tes
     assert [words(plan.questions(spec)) for spec in plan.trials] == [["test"]] * 2
     shown = preview(plan, memory)
     assert shown.unmeasured == 0
+
+
+def test_what_a_search_adds_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = parse_sweep(
+        {
+            "name": "searched",
+            "axes": {"learning_rate": {"low": 0.01, "high": 0.1}},
+            "search": {"method": "tpe", "trials": 3, "seeds": [0, 1], "replicate": 2},
+        }
+    )
+    specs = [make_result(seed=seed, fields={"learning_rate": rate}).spec for rate in (0.02, 0.03) for seed in (0, 1)]
+    known = {"searched": False}
+
+    def told(sweep: SweepSpec) -> bool:
+        return known[sweep.name]
+
+    monkeypatch.setattr("resablate.searches.examining.has_proposed_all", told)
+    assert trials_to_come(sweep, specs[:3], ended={}) == 3 + 4
+    replicate = make_result(seed=2).spec
+    assert trials_to_come(sweep, [*specs, replicate], ended={}) == 0, "the winner is replicated"
+    # The last point repeated another: only the study knows.
+    known["searched"] = True
+    assert trials_to_come(sweep, specs, ended={}) == 4
+    assert trials_to_come(PLAN.sweep, PLAN.trials[:1], ended={}) == 0, "a grid lists all that it has"
+
+
+@pytest.mark.parametrize(
+    ("ended", "to_come"),
+    [
+        (["finished"] * 4, 4),
+        (["failed"] * 4, 0),
+        (["failed"] * 3, 0),  # of the second point, one has failed and the other runs
+        (["failed", "failed"], 4),
+        (["failed", "finished", "diverged", "diverged"], 0),
+        (["failed", "finished", "diverged", "finished"], 4),
+    ],
+)
+def test_where_nothing_can_win_nothing_is_replicated(ended: list[str], to_come: int) -> None:
+    """A point wins once each of its seeds has ended, and if one at least finished."""
+    axes = {"learning_rate": [0.02, 0.03]}
+    content = {"name": "searched", "axes": axes, "search": {"method": "grid", "seeds": [0, 1], "replicate": 2}}
+    specs = [make_result(seed=seed, fields={"learning_rate": rate}).spec for rate in (0.02, 0.03) for seed in (0, 1)]
+    states = dict(zip([spec.key for spec in specs], ended, strict=False))
+    assert trials_to_come(parse_sweep(content), specs, ended=states) == to_come

@@ -10,7 +10,7 @@ from resablate.component import Component
 from resablate.csv_files import write_csv
 from resablate.dissection import Dissection
 from resablate.measurement import AnalysisResult, FailedMeasurement, Measurement
-from resablate.pretrained_analysis import write_dissection
+from resablate.pretrained_files import PretrainedNetwork, write_dissection
 from resablate.question import Question
 from resablate.report import write_report
 from resablate.result import TrialResult
@@ -109,9 +109,14 @@ def test_no_table_of_a_report_holds_a_formula(text: str, tmp_path: Path, result:
 
 def test_no_table_of_a_dissection_holds_a_formula(tmp_path: Path) -> None:
     done = [Measurement(question=Question(Component("other")), result=_named("=1+1"))]
-    write_dissection(Dissection(done=done), folder=tmp_path)
-    assert cells(tmp_path / "other.csv") == ["'=1+1", "1.0", "2.0"]
-    assert cells(tmp_path / "summary.csv")[4:] == ["other", "'=1+1", "1.0", "'=1+1"]
+    network = PretrainedNetwork("=1", "+2.pth", "0" * 64, "@3", "0" * 16, 0)
+    for _ in range(2):  # and what is read again and written stays as it is
+        place = write_dissection(Dissection(done=done), of=network, folder=tmp_path)
+        assert cells(place / "other.csv") == ["'=1+1", "1.0", "2.0"]
+        _, *rows = csv.reader((tmp_path / "summary.csv").read_text().splitlines())
+        assert [[*row[:2], row[3], *row[7:]] for row in rows] == [
+            ["'=1", "'+2.pth", "'@3", "other", "'=1+1", "1.0", "'=1+1"]
+        ]
 
 
 def test_one_function_writes_every_table() -> None:

@@ -79,6 +79,9 @@ def test_a_report_does_not_follow_a_link_into_another_folder(tmp_path: Path, res
     assert [path.read_text() for path in private.iterdir()] == ["dear"]
 
 
+Element = tuple[str, tuple[str, ...], str]
+"""Its name, the names of its attributes, and where it leads."""
+
 HOSTILE = [
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -124,7 +127,7 @@ def _report(folder: Path, result: TrialResult, text: str) -> tuple[BeautifulSoup
     return BeautifulSoup(page.read_text(), "html.parser"), BeautifulSoup(shown, "html.parser")
 
 
-def _elements(page: BeautifulSoup) -> list[tuple[str, tuple[str, ...], str, str]]:
+def _elements(page: BeautifulSoup) -> list[Element]:
     """Every element with its attributes' names, and where it leads."""
     return [
         (
@@ -136,16 +139,25 @@ def _elements(page: BeautifulSoup) -> list[tuple[str, tuple[str, ...], str, str]
     ]
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory, result: TrialResult) -> tuple[Path, list[list[Element]]]:
+    """The folder of a report in which every such text is a plain word, and the elements of its pages."""
+    folder = tmp_path_factory.mktemp("reports") / "plain"
+    return folder, [_elements(page) for page in _report(folder, result, "plain")]
+
+
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text)[:25])
-def test_nothing_in_a_report_becomes_an_element(text: str, tmp_path: Path, result: TrialResult) -> None:
-    plain = _report(tmp_path / "plain", result, "plain")
+def test_nothing_in_a_report_becomes_an_element(
+    text: str, tmp_path: Path, result: TrialResult, plain: tuple[Path, list[list[Element]]]
+) -> None:
+    folder, elements = plain
     hostile = _report(tmp_path / "hostile", result, text)
-    for there, expected in zip(hostile, plain, strict=True):
-        assert _elements(there) == _elements(expected)
+    for there, expected in zip(hostile, elements, strict=True):
+        assert _elements(there) == expected
         assert not there.find_all(["script", "iframe", "svg", "object", "embed", "form"])
         assert not [name for element in there.find_all(True) for name in element.attrs if name.startswith("on")]
     files, expected = (
-        [path.relative_to(tmp_path / name) for path in (tmp_path / name).rglob("*")] for name in ("hostile", "plain")
+        [path.relative_to(place) for path in place.rglob("*")] for place in (tmp_path / "hostile", folder)
     )
     assert len(files) == len(expected)
     assert {path.parent for path in files} == {path.parent for path in expected}

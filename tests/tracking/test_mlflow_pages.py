@@ -5,6 +5,7 @@ import mlflow
 import pytest
 
 from resablate.tracking.mlflow_pages import Chart, View, charts_path, filed_views, view_path, view_tags
+from tests.tracking.saved_views import saved_views
 
 CHARTS = (Chart("LINE", "lesion: error", ("lesion/error",)), Chart("PARALLEL", "all", ("test_error",), ("depth",)))
 VIEW = View(
@@ -45,6 +46,7 @@ def test_the_charts_of_several_experiments_name_each() -> None:
     assert query["experiments"] == ['["3","5"]']
 
 
+@saved_views
 def test_the_ui_knows_what_a_view_is_made_of(code: str) -> None:
     """Fails with a version of MLflow that keeps views in another form."""
     from resablate.tracking import mlflow_pages

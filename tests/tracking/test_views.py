@@ -17,6 +17,7 @@ from resablate.tracking.mlflow_views import reads_views
 from resablate.tracking.views import sweep_views, swept_params
 from tests.factories import make_lesion, make_path_gradient, make_result
 from tests.tracking.databases import make_database
+from tests.tracking.saved_views import saved_views
 
 METRICS = ("test_error", "val_error", "train/loss", "lesion/error", "lesion/loss", "path_gradient/norm")
 
@@ -90,6 +91,7 @@ def experiment_of(uri: str) -> Any:
     return MlflowClient(tracking_uri=uri).get_experiment_by_name("gates")
 
 
+@saved_views
 def test_an_experiment_keeps_the_views_and_says_what_is_asked(tmp_path: Path) -> None:
     uri, tracker = filed(tmp_path)
     tags = experiment_of(uri).tags
@@ -178,6 +180,7 @@ def test_a_run_names_its_source_and_its_data(tmp_path: Path) -> None:
     assert "train_examples 100" in tags["split"] and "val_fraction 0.1" in tags["split"]
 
 
+@saved_views
 def test_pages_of_what_is_not_there_are_refused_with_what_is(tmp_path: Path) -> None:
     uri, _ = filed(tmp_path)
     with pytest.raises(UnknownSweep, match=r"no sweep called 'gate'; did you mean 'gates'\? \(there: gates\)"):
