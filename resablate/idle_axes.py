@@ -77,7 +77,10 @@ class _Effects:
             return False
         if not dot:  # with arguments of its own it may be none: a strength of 0 is a way to say so
             bare = fields.model_copy(update={field: Component(given.name)})
-            return getattr(check_trial(bare), field).name != given.name
+            try:
+                return getattr(check_trial(bare), field).name != given.name
+            except SpecError:  # its arguments are what makes it a valid one
+                return False
         kept = getattr(check_trial(fields), field)
         written = resolve(given, field).component
         return argument in written.arguments and argument not in kept.arguments and kept.name == written.name

@@ -18,10 +18,11 @@ from resablate.statistics import Verdict
 from resablate.sweep import load_sweep
 
 ROOT = Path(__file__).parents[1]
-UNFINISHED = ("norms_by_depth",)
+UNFINISHED: tuple[str, ...] = ()
 """Studies that go on: their lines alone are kept, and `resablate sync reports/NAME` files them for the next start."""
-NAMES = ("fashion_mnist", "fashion_mnist_regularizers", "precision", "sv_strength_search")
+NAMES = ("fashion_mnist", "fashion_mnist_regularizers", "norms_by_depth", "precision", "sv_strength_search")
 OPEN = {Verdict.UNDECIDED, Verdict.NOT_TESTED}
+COMPARED_WITH = "compared with "
 BEGIN, END = "<!-- what the kept studies say -->", "<!-- end -->"
 
 
@@ -85,8 +86,11 @@ def _rows(heading: str, answers: list[tuple[str, Answer]]) -> Iterator[str]:
     yield "| --- | --- | --- | --- | --- |"
     for name, answer in answers:
         claim = answer.claim.statement if answer.claim.own else f"{answer.claim.id}: {answer.claim.statement}"
-        numbers = answer.numbers.replace("|", "\\|")
-        yield f"| {claim} | **{answer.word}** | {numbers} | {answer.seeds} | [{name}]({name}/index.md) |"
+        # What is claimed of every other is said of those that were trained.
+        rivals = dict.fromkeys(note.partition(": ")[2] for note in answer.judgement.notes if COMPARED_WITH in note)
+        claim += f" ({'; '.join(rivals)})" if rivals else ""
+        cells = (claim, f"**{answer.word}**", answer.numbers, str(answer.seeds), f"[{name}]({name}/index.md)")
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 if __name__ == "__main__":

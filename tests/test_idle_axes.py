@@ -108,3 +108,9 @@ def test_a_large_sweep_with_one_is_planned_about_as_fast() -> None:
 
     seconds({})
     assert seconds({"optimizer.momentum": 0}) < 10 * seconds({})
+
+
+def test_a_component_that_needs_its_arguments_is_no_idle_one() -> None:
+    """A bare transition fits the depth; the network without it does not."""
+    base = {"depth": 22, "network": {"name": "resnet", "block": "bottleneck", "transition": "bare"}}
+    assert warnings(base=base) == []

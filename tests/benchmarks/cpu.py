@@ -45,6 +45,8 @@ BY_NAME_ALONE = {"quickstart"}
 """What is not run where nothing is named: it takes longer than all others together."""
 IN_SHORT = {
     "start of a CIFAR-10 training": "start of a CIFAR-10 training, against a float copy of the images",
+    "training step of ResNet-20, batch 128, 2 threads, memory": "a step in `channels_last`, against a usual loop",
+    "a pack of 4: ResNet-20 of width 8 on 8x8": "four narrow ResNet-20 as one pack, against one after the other",
     "54 single lesions, ResNet-110, batch 128, exact": "54 lesions of one block, bit for bit, against 54 evaluations",
     "54 single lesions, ResNet-110, batch 128, folded": "the same with batch norm folded into the weights",
     "gradients of all 2^54 paths": "gradients of all 2^54 paths of ResNet-110, against one sampled path of each length",
