@@ -233,6 +233,7 @@ def _content(
         "drawings": drawings,
         **answer_content(answers, [*(result.spec for result in results), *missing]),
         "notes": [*answers.notes, *good_strengths(results, sweep)],
+        "remarks": answers.remarks,
         "failures": [
             *((sweep.label(r.spec), r.key, r.status, r.reason) for r in results if r.status != "finished"),
             *((sweep.label(spec), spec.key, "missing", "has not ended") for spec in missing),

@@ -27,6 +27,7 @@ def note_text(question: str, found: Answers, links: Mapping[str, str], *, ended:
     parts += [markdown_text(note) for note in found.notes]
     effects = [f"- {markdown_text(told.head)}: **{markdown_text(told.told)}**" for told in told_effects(found)]
     parts += ["\n".join(effects)] if effects else []
+    parts += [markdown_text(remark) for remark in found.remarks]
     verdicts = [
         f"- **{answer.word}** {answer.claim.id}: {markdown_text(answer.claim.statement)}"
         f" ({markdown_text(answer.numbers)})"

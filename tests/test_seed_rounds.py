@@ -79,10 +79,13 @@ TPE = {"method": "tpe", "trials": 4}
         ({"search": TPE}, "seeds: tpe proposes its points one by one"),
         ({"search": {"pruning": "asha"}}, "seeds: search.pruning asha stops trainings by their outcome"),
         ({"search": {"analyze_best": 1}, "analyses": {"lesion": {}}}, "seeds: search.analyze_best"),
-        ({"axes": {}}, "seeds: no claim compares the trainings of this sweep, and no axis has two values to compare"),
+        (
+            {"axes": {}},
+            "seeds: no claim compares the trainings of this sweep, and it is no grid with two values of an axis",
+        ),
         (
             {"axes": {}, "seeds": {**ROUNDS, "claims": ["own", "V2"]}},
-            "(?s)cannot decide own, which needs two values of an axis.*cannot decide V2, which needs no shortcut",
+            "(?s)cannot decide own, which needs a grid with two values.*cannot decide V2, which needs no shortcut",
         ),
     ],
 )

@@ -29,14 +29,16 @@ class Answers:
     Args:
         answers: one for each claim.
         followed: the rounds that they were decided in; None where seeds did not come in rounds.
-        notes: what a reader should know of rounds, or of what a search came to, a sentence each.
+        notes: what a search came to, or why there are no answers, a sentence each.
         effects: what the axes of the sweep do: its own comparisons, whose answers are among the others.
+        remarks: what a reader should know besides the answers: of rounds, and of the cell that validation would choose.
     """
 
     answers: tuple[Answer, ...]
     followed: Followed | None = None
     notes: tuple[str, ...] = ()
     effects: tuple[Effect, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def tested(self) -> int:
@@ -87,16 +89,16 @@ def answer_sweeps(
     others = (
         [] if seeds.claims else [_not_compared(claim) for name, claim in CLAIMS.items() if name not in found.claims]
     )
-    notes = _notes(sweeps, followed, named=seeds.claims is not None)
+    remarks = _remarks(sweeps, followed, named=seeds.claims is not None)
     effects = effects_of(sweeps[0], specs) if len(sweeps) == 1 else ()
     if found.has_own:
-        return Answers((*answers, *others), followed, notes, effects)
+        return Answers((*answers, *others), followed, (), effects, remarks)
     trials = Trials(known)
     effects = tuple(effect for effect in effects if _may_be_told(effect, trials))
     own = own_answers(effects, answers, found.rounds, trainings_of(known, left)) if effects else []
     if effects:
-        notes = (*notes, own_note(effects, list(found.claims), left=is_left(answers)))
-    return Answers((*own, *answers, *others), followed, notes, effects)
+        remarks = (*remarks, own_note(effects, list(found.claims), left=is_left(answers)))
+    return Answers((*own, *answers, *others), followed, (), effects, remarks)
 
 
 def _at_once(sweeps: Sequence[SweepSpec], results: Sequence[TrialResult], missing: Sequence[TrainSpec]) -> Answers:
@@ -110,8 +112,12 @@ def _at_once(sweeps: Sequence[SweepSpec], results: Sequence[TrialResult], missin
     if winner and winner.claim:
         effects = (winner_effect(winner.claim),)
     own = {name: claim for effect in effects for name, claim in effect.claims.items()}
-    sentences = winner.sentences if winner else chosen_cell(results, sweeps[0])
-    return Answers(answer_claims(results, claims={**own, **CLAIMS}), notes=sentences, effects=effects)
+    answers = answer_claims(results, claims={**own, **CLAIMS})
+    if winner:
+        return Answers(answers, notes=winner.sentences, effects=effects)
+    # Which of many cells is lowest is no answer: it comes after what was compared.
+    chosen = chosen_cell(results, sweeps[0])
+    return Answers(answers, notes=() if effects else chosen, effects=effects, remarks=chosen if effects else ())
 
 
 def _may_be_told(effect: Effect, trials: Trials) -> bool:
@@ -156,21 +162,23 @@ def round_words(standing: Standing) -> str:
     return words
 
 
-def _notes(sweeps: Sequence[SweepSpec], followed: Followed, *, named: bool) -> tuple[str, ...]:
+def _remarks(sweeps: Sequence[SweepSpec], followed: Followed, *, named: bool) -> tuple[str, ...]:
     rounds = followed.family.rounds
-    shares = f"{100 * rounds.shares[0]:.3g} % of the level at each of the first {len(rounds.seeds) - 1} looks"
-    notes = [
+    early = len(rounds.seeds) - 1
+    looks = f"each of the first {early} looks" if early > 1 else "the first look"
+    shares = f"{100 * rounds.shares[0]:.3g} % of the level at {looks}"
+    remarks = [
         f"Seeds came in rounds until decided, with looks at {', '.join(map(str, rounds.seeds))} seeds of each cell:"
         f" {shares}, {100 * rounds.shares[-1]:.3g} % at the last, so the level holds whenever it stops;"
         f" {round_words(followed.standing)}."
     ]
     if named:
         names = decided_names(followed.family)
-        notes.append(f"The level is spent on {names} alone, as the sweep says, and no other claim is tested.")
+        remarks.append(f"The level is spent on {names} alone, as the sweep says, and no other claim is tested.")
     if len(sweeps) > 1:
-        notes.append(
+        remarks.append(
             "The results of several sweeps are looked at together by the plan of rounds with the most seeds, which was"
             " fixed before the first training, and each look takes the first seeds of every cell; what a cell has"
             " beyond the last look is not used."
         )
-    return tuple(notes)
+    return tuple(remarks)

@@ -87,14 +87,18 @@ def family(
     compared = {name: claim.compared(trials) for name, claim in own.items()}
     compared |= {name: claim.compared(trials) for name, claim in known.items() if _is_asked(claim, asked)}
     able = {name: found for name, found in compared.items() if found}
-    needs = {**{name: claim.needs for name, claim in known.items()}, OWN: "two values of an axis besides seeds"}
+    needs = {
+        **{name: claim.needs for name, claim in known.items()},
+        OWN: "a grid with two values of an axis besides seeds",
+    }
     decided = {*able, *([OWN] if own else [])}
     if problems := [f"seeds.claims: {_problem(name, needs)}" for name in named if name not in decided]:
         raise SpecError(problems)
     if not able:
         raise SpecError(
-            "seeds: no claim compares the trainings of this sweep, and no axis has two values to compare, so nothing"
-            " could be decided; write seeds as an axis, or see `resablate claims` for what each claim needs"
+            "seeds: no claim compares the trainings of this sweep, and it is no grid with two values of an axis to"
+            " compare, so nothing could be decided; write seeds as an axis, or see `resablate claims` for what each"
+            " claim needs"
         )
     claims = {**own, **known}
     return Family({name: claims[name] for name in able}, able, plan_rounds(seeds.most, first=seeds.first))
@@ -103,7 +107,7 @@ def family(
 def _problem(name: str, needs: Mapping[str, str]) -> str:
     """Why a claim cannot be decided."""
     if name not in needs:
-        return str(UnknownName("claim", name, [*CLAIMS, OWN], listing="resablate claims"))
+        return str(UnknownName("claim", name, [*CLAIMS, OWN], listing=f"resablate claims, besides {OWN}"))
     return f"this sweep cannot decide {name}, which needs {needs[name]}"
 
 

@@ -141,10 +141,9 @@ def _print_own(found: Answers) -> None:
     """What answers the sweep's own question."""
     from resablate.claims.effects_told import told_effects
 
-    for note in found.notes:
-        _print(note)
-    for told in told_effects(found):
-        _print(f"{told.head}: {told.told}")
+    effects = [f"{told.head}: {told.told}" for told in told_effects(found)]
+    for text in (*found.notes, *effects, *found.remarks):
+        _print(text)
     own = Table(box=None, pad_edge=False)
     for heading in ("own", "verdict", "n"):
         own.add_column(heading, no_wrap=True)

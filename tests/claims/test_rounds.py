@@ -148,7 +148,7 @@ def test_only_the_claims_that_the_sweep_names_are_tested() -> None:
     results = train([IDENTITY, FAR], seeds=3)
     found = answers(results)
     assert [answer.claim.id for answer in found.answers] == ["H1"]
-    assert any("The level is spent on H1 alone" in note for note in found.notes)
+    assert any("The level is spent on H1 alone" in note for note in found.remarks)
     everything = answers(results, sweep(claims=None))
     assert {answer.claim.id for answer in everything.answers} == set(CLAIMS)
     assert everything.tested > 1
@@ -165,7 +165,7 @@ def test_the_sweeps_own_comparisons_have_the_level_once_the_claims_have_left_it(
     [own] = [answer for answer in far.answers if answer.claim.own]
     assert (own.word, own.decision.level, own.shown and own.shown.level) == ("worse", 0.05, 0.05 / 8)
     assert far.tested == 2
-    assert "so the sweep's own comparisons have the level now" in far.notes[-1]
+    assert "so the sweep's own comparisons have the level now" in far.remarks[-1]
     near = answers(train([IDENTITY, NEAR], seeds=5), swept(IDENTITY, NEAR))
     [own] = [answer for answer in near.answers if answer.claim.own]
     assert (own.word, own.what_would_decide) == ("not tested", "a side of H1, which the level is spent on first")
@@ -173,8 +173,8 @@ def test_the_sweeps_own_comparisons_have_the_level_once_the_claims_have_left_it(
     # A part of the level for each look: together the intervals hold whenever the seeds stop.
     assert own.shown.level == pytest.approx(0.05 / 8)
     assert near.tested == 1
-    assert "Until then they are not tested" in near.notes[-1]
-    assert not any("own comparisons" in note for note in answers(train([IDENTITY, FAR], seeds=3)).notes)
+    assert "Until then they are not tested" in near.remarks[-1]
+    assert not any("own comparisons" in note for note in answers(train([IDENTITY, FAR], seeds=3)).remarks)
 
 
 def test_sweeps_are_joined_by_the_widest_plan() -> None:
@@ -196,7 +196,7 @@ def test_a_fixed_number_of_seeds_joins_the_looks_that_it_has() -> None:
     [answer] = [answer for answer in found.answers if answer.claim.id == "H1"]
     looks = {len(part.looks) for part in answer.judgement.parts.values()}
     assert looks == {1, 5}, "the far one is decided at its first look"
-    assert any("plan of rounds with the most seeds" in note for note in found.notes)
+    assert any("plan of rounds with the most seeds" in note for note in found.remarks)
 
 
 def test_the_report_says_how_the_intervals_closed(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_many_settings_are_averaged() -> None:
     assert [answer.word for answer in answers].count("worse") == 1
     assert answers[2].word == "worse"
     assert "mean over 7 settings" in answers[2].claim.statement
-    assert any("lowest validation error" in note and "no result" in note for note in found.notes)
+    assert any("lowest validation error" in note and "no result" in note for note in found.remarks)
 
 
 def test_one_seed_decides_nothing_and_says_so() -> None:
