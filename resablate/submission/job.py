@@ -116,8 +116,8 @@ def _attached(job: JobDetails, asked: Mapping[str, str], *, entrypoint: str, add
     there, found = job.metadata or {}, job.submission_id or ""
     if there.get(CONTENT) != asked[CONTENT]:
         raise SubmissionError(
-            f"{address}: job {found} runs sweep {asked[SWEEP]!r} as another file asked for it; wait until it has ended,"
-            f" stop it ({stop_command(found, address)}), or give this sweep another name"
+            f"{address}: job {found} runs sweep {asked[SWEEP]!r} as another file or other words asked for it; wait"
+            f" until it has ended, stop it ({stop_command(found, address)}), or give this sweep another name"
         )
     differs = ["this folder's files as they were when it was submitted"] if there.get(PACKAGE) != asked[PACKAGE] else []
     differs += [f"the command {job.entrypoint}"] if job.entrypoint != entrypoint else []

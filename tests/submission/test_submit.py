@@ -434,7 +434,7 @@ def test_another_sweep_of_the_same_name_under_way_is_told_of(refused: Any, folde
     other = _job("RUNNING")
     (folder / "sweeps" / "tiny.yaml").write_text(yaml.safe_dump(SWEEP | {"axes": {"seed": [0, 1, 2]}}))
     with dashboard({("GET", "/api/jobs/"): (200, json.dumps([other]))}) as server:
-        pattern = rf"job {other['submission_id']} runs sweep 'tiny' as another file asked for it.*ray job stop"
+        pattern = rf"job {other['submission_id']} runs sweep 'tiny' as another file or other words asked.*ray job stop"
         refused("sweeps/tiny.yaml", "--address", server.address, pattern=pattern)
 
 
