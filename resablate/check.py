@@ -216,13 +216,7 @@ def _build_problems(spec: TrainSpec) -> list[str]:
 
 def _canonical(spec: TrainSpec) -> TrainSpec:
     """What has no effect under the rest back at its default."""
-    changed: dict[str, Any] = {}
-    build = NETWORKS[spec.network.name].build
-    optional = ("shortcut", "ordering", "initialization")
-    given = filter_kwargs(build, dict.fromkeys(optional, None))
-    for field in optional:
-        if field not in given:
-            changed[field] = _default(field)
+    changed: dict[str, Any] = {field: _default(field) for field in idle_fields(spec.network.name)}
     if spec.network.values.get("batch_norm") is False:
         changed["norm"] = _default("norm")
     if _regularizes_nothing(spec):
@@ -232,6 +226,13 @@ def _canonical(spec: TrainSpec) -> TrainSpec:
         if used := [name for name in names if name in component.arguments]:
             changed[field] = _without(component, field, used)
     return spec.model_copy(update=changed) if changed else spec
+
+
+def idle_fields(network: str) -> tuple[str, ...]:
+    """The fields that a network of this name takes no account of: a VGG has no shortcuts."""
+    optional = ("shortcut", "ordering", "initialization")
+    taken = filter_kwargs(NETWORKS[network].build, dict.fromkeys(optional, None))
+    return tuple(field for field in optional if field not in taken)
 
 
 @lru_cache(maxsize=64)

@@ -45,6 +45,7 @@ def answer_content(found: Answers, specs: Iterable[TrainSpec]) -> dict[str, Any]
         "untested": _taking_no_part(found),
         "shown_lines": _SHOWN_LINES,
         "effects": [_effect(told) for told in told_effects(found)],
+        "decided": _decided(compared),
         "answers": [_line(answer) for answer in decided_first(compared)],
         "sharing": _sharing(found),
         "open": [
@@ -55,6 +56,15 @@ def answer_content(found: Answers, specs: Iterable[TrainSpec]) -> dict[str, Any]
         ],
         "tally": _tally(answers),
     }
+
+
+def _decided(compared: Sequence[Answer]) -> list[tuple[str, str]]:
+    """Verdict, and the claim with its number: of the published claims that are decided."""
+    return [
+        (answer.word, f"{answer.claim.id}: {answer.claim.statement.rstrip('.')} ({answer.numbers})")
+        for answer in decided_first(compared)
+        if answer.verdict not in (Verdict.UNDECIDED, Verdict.NOT_TESTED)
+    ]
 
 
 def _tally(answers: Sequence[Answer]) -> str:

@@ -46,7 +46,7 @@ def changed_content(content: Mapping[str, Any], changes: Mapping[str, Any], foun
 
 def _set_field(content: dict[str, Any], name: str, value: Any) -> None:
     """Have a field or argument this value, or these where it is a list."""
-    base = {field: part for field, part in (content.get("base") or {}).items() if field != name}
+    base = without(content.get("base") or {}, name)
     axes = dict(content.get("axes") or {})
     if isinstance(value, list) and name not in (content.get("base") or {}):
         axes[name] = value
@@ -55,6 +55,16 @@ def _set_field(content: dict[str, Any], name: str, value: Any) -> None:
     else:
         base[name] = value
     content |= {"base": base, "axes": axes}
+
+
+def without(fields: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Fields in which a field or argument is not set: neither by its name nor inside of its component."""
+    field, _, argument = name.partition(".")
+    kept = {other: part for other, part in fields.items() if other != name}
+    if argument and isinstance(part := kept.get(field), Mapping):
+        inside = cast(Mapping[str, Any], part)
+        kept[field] = {key: value for key, value in inside.items() if key != argument}
+    return kept
 
 
 def _asks(changes: Mapping[str, Any], content: Mapping[str, Any]) -> bool:

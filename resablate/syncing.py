@@ -15,6 +15,7 @@ from resablate.scheduling.pictures import pictures
 from resablate.spec import TrainSpec
 from resablate.storage.locations import RESULTS, SWEEP_FILE
 from resablate.sweep import SweepSpec, load_sweep
+from resablate.torch_missing import check_is_torch
 from resablate.tracking import BEAT_SECONDS, Tracker, TrialState
 from resablate.tracking.folder_tracker import FolderTracker
 
@@ -86,8 +87,31 @@ def _kept_report(place: Path) -> _Kept:
         except ValueError as error:
             reason = str(error).partition("\n")[0]
             raise ResablateError(f"{place / RESULTS}, line {number}: no result of this version ({reason})") from None
-    trials = [result.spec for result in results]
-    return _Kept(load_sweep(place / SWEEP_FILE), trials, results, f"resablate sync {place}", {}, None)
+    sweep = load_sweep(place / SWEEP_FILE)
+    trials = _asked_for(sweep, [result.spec for result in results])
+    return _Kept(sweep, trials, results, f"resablate sync {place}", {}, None)
+
+
+def _asked_for(sweep: SweepSpec, ended: list[TrainSpec]) -> list[TrainSpec]:
+    """All trials of a grid, of which those in a report may be a part; those alone where the rest cannot be told.
+
+    What is not there was asked of the same data: its keys are final like those of `ended`.
+    """
+    if sweep.search.method != "grid" or sweep.seeds is not None:
+        return ended  # which come as others end
+    try:
+        from resablate.plan import plan_sweep
+    except ModuleNotFoundError as missing:
+        check_is_torch(missing)
+        return ended
+    datasets = {str(spec.dataset): spec.dataset for spec in ended}
+    asked = [
+        spec.model_copy(update={"dataset": datasets.get(str(spec.dataset), spec.dataset)})
+        for spec in plan_sweep(sweep).trials
+    ]
+    known = {spec.key for spec in asked}
+    told = {str(spec.dataset) for spec in asked} <= set(datasets) and all(spec.key in known for spec in ended)
+    return asked if told else ended
 
 
 def _sync(kept: _Kept, tracker: Tracker) -> Synced:

@@ -85,7 +85,7 @@ TPE = {"method": "tpe", "trials": 4}
         ),
         (
             {"axes": {}, "seeds": {**ROUNDS, "claims": ["own", "V2"]}},
-            "(?s)cannot decide own, which needs a grid with two values.*cannot decide V2, which needs no shortcut",
+            "(?s)cannot decide own, which needs a grid with two values.*cannot decide V2, which needs trainings",
         ),
     ],
 )

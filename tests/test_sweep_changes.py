@@ -55,3 +55,12 @@ def test_what_is_nothing_of_a_sweep_is_refused_with_what_is(file: Path) -> None:
 def test_a_strength_without_a_regularizer_is_refused_before_anything_runs(file: Path) -> None:
     with pytest.raises(SpecError, match=r"regularizer\.strength: no regularizer of this sweep takes it"):
         load_plan(file, {"regularizer.strength": [0.1, 1]})
+
+
+def test_an_argument_takes_the_place_of_the_one_inside_its_component(tmp_path: Path) -> None:
+    file = tmp_path / "inside.yaml"
+    file.write_text("name: inside\nbase: {dataset: {name: digits, train_examples: 100}, batch_size: 32}\n")
+    for value in (50, [50, 60]):
+        plan = load_plan(file, {"dataset.train_examples": value})
+        counts = [spec.dataset.values["train_examples"] for spec in plan.trials]
+        assert counts == (value if isinstance(value, list) else [value])

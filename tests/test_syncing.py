@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from resablate.errors import DamagedResult, TrackingError
+from resablate.plan import plan_sweep
 from resablate.report import write_report
 from resablate.result import TrialResult, weights_file
 from resablate.storage.result_folders import read_result, write_result
@@ -175,3 +176,16 @@ def test_a_damaged_result_counts_nowhere(damage: str, tmp_path: Path) -> None:
         assert again.check_results({result.key: run_id}).keys() == {result.key}
         again.discard_trial(run_id)
         assert not place.exists()
+
+
+def test_a_kept_report_of_a_part_leaves_the_rest_pending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resablate.report_figures.FIGURES", {})
+    base = {"dataset": "digits", "depth": 8, "width": 2, "epochs": 1}
+    sweep = seeds(3, base=base)
+    plan = plan_sweep(sweep).identified(None)
+    results = [TrialResult(spec=spec, status="finished") for spec in plan.trials[:2]]
+    write_report(results, sweep=sweep, command="", folder=tmp_path / "reports" / "seeds")
+    memory = MemoryTracker()
+    sync(tmp_path / "reports" / "seeds", memory)
+    assert [spec.key for spec in memory.submitted("seeds")[1]] == [spec.key for spec in plan.trials]
+    assert len(memory.load_sweep("seeds").missing) == 1

@@ -224,7 +224,7 @@ class Answer:
         """What a reader should know; where undecided also that the seeds cannot resolve the margin."""
         found = [pairing_note(part) for part in self.judgement.parts.values()]
         open_ = self.verdict is Verdict.UNDECIDED and not self.judgement.cannot_decide
-        found += [margin_note(shown.part)] if open_ and (shown := self.shown) else []
+        found += [margin_note(shown.part, shown.level)] if open_ and (shown := self.shown) else []
         return [*self.judgement.notes, *dict.fromkeys(filter(None, found))]
 
     @property

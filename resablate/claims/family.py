@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from resablate.claims import CLAIMS
 from resablate.claims.arms import listed
 from resablate.claims.claim import Claim, Compared
+from resablate.claims.selection import missing_arms
 from resablate.claims.sweep_comparisons import effects_of
 from resablate.claims.trials import Trials
 from resablate.errors import SpecError, UnknownName
@@ -88,7 +89,7 @@ def family(
     compared |= {name: claim.compared(trials) for name, claim in known.items() if _is_asked(claim, asked)}
     able = {name: found for name, found in compared.items() if found}
     needs = {
-        **{name: claim.needs for name, claim in known.items()},
+        **{name: _needs(claim) for name, claim in known.items()},
         OWN: "a grid with two values of an axis besides seeds",
     }
     decided = {*able, *([OWN] if own else [])}
@@ -102,6 +103,12 @@ def family(
         )
     claims = {**own, **known}
     return Family({name: claims[name] for name in able}, able, plan_rounds(seeds.most, first=seeds.first))
+
+
+def _needs(claim: Claim) -> str:
+    """The trainings with what all of them have in common, such as a depth, and the questions."""
+    asked = f"; asks {', '.join(claim.questions)}" if claim.questions else ""
+    return missing_arms(claim.rule.arms, claim.where) + asked
 
 
 def _problem(name: str, needs: Mapping[str, str]) -> str:

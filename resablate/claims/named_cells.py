@@ -67,7 +67,7 @@ class Against:
             return self._means(trials, found, name)
         measured = trials.measured(found, self.measure)
         parts = compare_pair(Pair(*measured, name=name), self.measure, self._compare, margin=self.margin)
-        stuck = self.measure is ERROR and nobody_learned(measured)
+        stuck = nobody_learned(measured)
         return Judgement(parts, "", tuple(dict.fromkeys(notes_on(measured, self.names))), cannot_decide=stuck)
 
     def counted(self, trials: Trials) -> Trials:
@@ -107,7 +107,7 @@ class Against:
             possible=self.measure.differences,
         )
         notes = tuple(dict.fromkeys(notes_on_many(measured)))
-        return Judgement({name: part}, "", notes, cannot_decide=stuck and self.measure is ERROR)
+        return Judgement({name: part}, "", notes, cannot_decide=stuck)
 
     def seeds(self, level: float, examples: int) -> int | None:
         """None: no effect was published."""

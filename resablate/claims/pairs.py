@@ -156,16 +156,17 @@ def pairing_note(part: Part) -> str:
     return f"paired by seed: the trainings with {seeds} {left}, which not every cell has, are left out of this number"
 
 
-def margin_note(part: Part) -> str:
-    """That the seeds cannot resolve a margin, where they cannot; else empty."""
+def margin_note(part: Part, level: float) -> str:
+    """That the seeds cannot resolve a margin at the level of a report, where they cannot; else empty."""
     estimate = part.comparison.estimate
     if not part.margin or not isinstance(estimate, Estimate):
         return ""
-    half = float(np.asarray(estimate.half_width(0.1)))
+    half = float(np.asarray(estimate.half_width(2 * level)))  # of two tests on one side each
     if not math.isfinite(half) or half <= part.margin:
         return ""
     return (
-        f"the interval of 90 % of {listed(list(map(str, estimate.seeds)))} trainings, by which equivalence is told, is"
+        f"the interval of {100 - 200 * level:.4g} % of {listed(list(map(str, estimate.seeds)))} trainings, by which"
+        " equivalence is told, is"
         f" ± {amount(half, part.unit)}: too wide to show it within {amount(part.margin, part.unit)}"
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from resablate.check import idle_fields
 from resablate.claims.analysis_measures import LESION_MEAN, MEAN_LOG_RATIO, TRANSITION_DISTANCE
 from resablate.claims.arms import Params, listed
 from resablate.claims.claim import Claim
@@ -22,7 +23,8 @@ ERROR_MARGIN = 0.001
 MOST = 40
 """Comparisons of test errors beyond which the settings of each value are averaged."""
 MOST_OF_ALL = 24
-"""Comparisons beyond which no further number than the test error is compared: all share one level."""
+"""Comparisons, which all share one level, beyond which a further number than the test error is compared by means over
+the settings of each value, or not at all."""
 ALSO: Mapping[str, Measure] = {
     "spectrum": TRANSITION_DISTANCE,
     "norm_preservation": MEAN_LOG_RATIO,
@@ -91,8 +93,13 @@ def effects_of(sweep: SweepSpec, specs: Iterable[TrainSpec]) -> tuple[Effect, ..
     measures = [ERROR, *(measure for name, measure in ALSO.items() if name in asked)]
     effects: list[Effect] = []
     taken = 0
-    for measure in measures[: max(MOST_OF_ALL // max(count, 1), 1)]:
-        for names, found in matched:
+    for measure in measures:
+        kept = matched
+        if taken and taken + count > MOST_OF_ALL:
+            kept = [(names, _averaged(found)) for names, found in matched]
+            if taken + sum(len(found) for _, found in kept) > MOST_OF_ALL:
+                continue
+        for names, found in kept:
             effects.append(_effect(names, found, measure, first=taken + 1))
             taken += len(found)
     return tuple(effects)
@@ -150,11 +157,17 @@ def _axes(sweep: SweepSpec) -> list[tuple[str, ...]]:
 def _matched(
     cells: Sequence[ClaimCell], names: Sequence[str], axes: Sequence[Sequence[str]], sweep: SweepSpec
 ) -> list[_Matched]:
-    """Every cell with the first one of those that are equal to it in everything but this axis."""
+    """Every cell with the first one of those that are equal to it in everything but this axis.
+
+    What one of the networks takes no account of, and no other axis changes, is no difference between them.
+    """
     trials = Trials.planned(())
     trials.cells = list(cells)
     roots = tuple(dict.fromkeys(name.partition(".")[0] for name in names))
     others = [name for axis in axes if tuple(axis) != tuple(names) for name in axis]
+    if "network" in roots:
+        idle = dict.fromkeys(name for cell in cells for name in idle_fields(cell.spec.network.name))
+        roots += tuple(name for name in idle if name not in {other.partition(".")[0] for other in others})
     shown, around = _telling(cells, names, sweep), _telling(cells, others, sweep)
     found: list[_Matched] = []
     for group in trials.settings({}, roots).values():

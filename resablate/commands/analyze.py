@@ -16,10 +16,12 @@ from resablate.commands.console import DataRoot, Json, TrackingUri, err, out, sw
 from resablate.commands.json_output import print_record
 from resablate.commands.json_records import AnalyzeRecord, AnswerRecord
 from resablate.commands.refusals import Refusals
+from resablate.errors import SpecError, in_a_line
 from resablate.question import AskedAnalysis
 from resablate.sweep_parsing import parse_analyses
 
 if TYPE_CHECKING:
+    from resablate.component import Component
     from resablate.measurement import Measurement
     from resablate.result import TrialResult
 
@@ -175,7 +177,6 @@ class _Given(NamedTuple):
 def _analyze_pretrained(
     given: _Given, asked: tuple[AskedAnalysis, ...], others: dict[str, Any], refusals: Refusals
 ) -> None:
-    from resablate.component import parse_component
     from resablate.pretrained_analysis import analyze_pretrained, check_request
     from resablate.pretrained_files import SUMMARY, check_answers_folder, safe_name, write_dissection
     from resablate.storage.locations import home
@@ -195,13 +196,14 @@ def _analyze_pretrained(
     place = given.folder or home() / "reports" / safe_name(given.target)
     refusals.of(lambda: check_answers_folder(place))
     arguments = {name.removeprefix("dataset."): value for name, value in others.items() if name.startswith("dataset.")}
+    data = refusals.of(lambda: _dataset(given.dataset, arguments)) if given.dataset else None
     request: dict[str, Any] = {
         "weights": given.weights,
-        "dataset": parse_component({"name": given.dataset or "", **arguments}),
+        "dataset": data,
         "asked": asked or parse_analyses(DEFAULT_ANALYSES, []),
         "seed": others.get("seed", 0),
     }
-    if not missing:
+    if given.weights and data:
         refusals.of(lambda: check_request(given.target, **request))
     refusals.refuse()
     answers = analyze_pretrained(given.target, **request, data_root=given.data_root)
@@ -217,6 +219,15 @@ def _analyze_pretrained(
         err.print(f"{failed.question}: {failed.reason}", style="red", markup=False, highlight=False, soft_wrap=True)
     if answers.outcome.failed:
         sys.exit(1)
+
+
+def _dataset(name: str, arguments: dict[str, Any]) -> Component:
+    from resablate.component import parse_component
+
+    try:
+        return parse_component({"name": name, **arguments})
+    except ValueError as error:
+        raise SpecError(f"--dataset {name}: {in_a_line(error).partition(': ')[2]}") from None
 
 
 def _numbers(result: TrialResult) -> list[AnswerRecord]:

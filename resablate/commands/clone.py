@@ -15,6 +15,7 @@ from resablate.commands.trial import trial_plan
 from resablate.component import Component
 from resablate.question import TEST
 from resablate.sweep import parse_sweep
+from resablate.sweep_changes import without
 
 if TYPE_CHECKING:
     from resablate.plan import SweepPlan
@@ -72,8 +73,9 @@ def _plain_fields(spec: TrainSpec) -> dict[str, Any]:
 
 def _changed(fields: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """The fields with others in their place; a component that is named anew loses the arguments it had."""
-    kept = {name: value for name, value in fields.items() if name not in changes}
-    return {**kept, **changes}
+    for name in changes:
+        fields = without(fields, name)
+    return {**fields, **changes}
 
 
 def _analyses(result: TrialResult) -> dict[str, Any]:

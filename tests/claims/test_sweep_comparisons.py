@@ -8,7 +8,9 @@ import pytest
 from resablate.claims.answer import Answer
 from resablate.claims.answering import Answers, answer_sweeps
 from resablate.claims.effects_told import told_effects
+from resablate.claims.sweep_comparisons import effects_of
 from resablate.component import Component
+from resablate.plan import plan_sweep
 from resablate.result import TrialResult
 from resablate.sweep import SweepSpec, parse_sweep
 from tests.factories import make_lesion, make_outcomes, make_result, make_spectrum
@@ -215,3 +217,18 @@ def test_records_of_an_earlier_version_are_compared_with_those_of_this_one() -> 
         old.append(result.model_copy(update={"spec": result.spec.model_copy(update={"network": earlier})}))
     [answer] = own(answer_sweeps([asked], [*old, *trained({"learning_rate": 0.2}, 0.2)]))
     assert answer.word == "worse"
+
+
+def test_what_a_network_takes_no_account_of_does_not_part_it_from_others() -> None:
+    """A VGG has no ordering; its record says the default, whatever the sweep's base says."""
+    content = {
+        "name": "networks",
+        "base": {"dataset": "digits", "ordering": "full_preactivation"},
+        "cases": [{"network": "resnet", "depth": 8}, {"network": "vgg", "depth": 11}],
+        "axes": {"seed": [0, 1]},
+        "analyses": {},
+    }
+    plan = plan_sweep(parse_sweep(content))
+    [effect] = effects_of(plan.sweep, plan.trials)
+    assert list(effect.changed.values()) == ["vgg, depth 11"]
+    assert list(effect.against.values()) == ["resnet, depth 8"]
