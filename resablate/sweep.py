@@ -140,7 +140,7 @@ class SweepSpec(BaseModel):
 
     def label(self, spec: TrainSpec) -> str:
         """A short name for one of the sweep's trials: its shortcut, or network, and its value on every other axis."""
-        names = [*self.swept, *(["seed"] if self.point_seeds else [])]
+        names = [*self.swept, *(["seed"] if self.point_seeds or self.search.replicate else [])]
         return self._label(spec, names) if names else spec.label()
 
     def cell_label(self, spec: TrainSpec) -> str:

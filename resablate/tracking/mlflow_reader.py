@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DOWNLOADS_AT_ONCE = 8
+_NAMED = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}|[0-9a-f]{{32}}")
+"""How keys and run ids look."""
 
 
 class _Submission(NamedTuple):
@@ -146,6 +149,8 @@ class MlflowReader:
         place = redact(self._store.uri)
         if not self._store.exists():
             raise TrackingError(f"{place}: no run {run!r}, there is no database there yet. {ADVICE}")
+        if not _NAMED.fullmatch(run):
+            raise TrackingError(f"{run!r}: neither the key of a trial nor a run id; `resablate runs SWEEP` lists them")
         run_id = self.complete_keys().get(run, run) if len(run) == KEY_LENGTH else run
         with self._store.errors(f"looking for run {run!r}"):
             found = self._store.client().get_run(run_id)
