@@ -101,6 +101,8 @@ def test_many_settings_are_averaged() -> None:
     assert answers[2].word == "worse"
     assert "mean over 7 settings" in answers[2].claim.statement
     assert any("lowest validation error" in note and "no result" in note for note in found.remarks)
+    fewer = own(answer_sweeps([asked], results[1:]))
+    assert "the cells have unequal numbers of trainings: 2 to 3" in fewer[0].notes
 
 
 def test_one_seed_decides_nothing_and_says_so() -> None:

@@ -25,6 +25,15 @@ def test_the_scatter_of_points_is_that_of_ordinary_least_squares() -> None:
     assert two_sided == pytest.approx(expected.pvalue, rel=1e-6)
 
 
+def test_the_scatter_is_of_all_trainings_whichever_seeds_they_have() -> None:
+    """Points whose seeds move together would be paired, and their other seeds left out."""
+    noise = 0.3 * np.random.default_rng(4).normal(size=4)
+    counts = (4, 2, 4, 3, 2)
+    measured = [Sample.of_numbers(p + noise[:n], seeds=range(n)) for p, n in zip(PLACES, counts, strict=True)]
+    expected = stats.linregress(PLACES, [float(cell.mean) for cell in measured])
+    assert float(slope(PLACES, measured).value) == pytest.approx(expected.slope)
+
+
 def test_z2_a_slope_that_excludes_zero_and_is_one() -> None:
     found = slope(PLACES, cells(1.0), noise="seeds")
     assert compare_with_threshold(found, 0.0, side="above").decide().verdict is Verdict.SUPPORTED
