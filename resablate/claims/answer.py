@@ -14,7 +14,7 @@ from resablate.claims import CLAIMS
 from resablate.claims.claim import Claim, Judgement, Part
 from resablate.claims.failing import seeds_of_rate
 from resablate.claims.measures import ERROR
-from resablate.claims.pairs import amount, margin_note, pairing_note
+from resablate.claims.pairs import amount, margin_note, more_of_what, pairing_note
 from resablate.claims.rounds import LEVEL
 from resablate.claims.trials import Trials
 from resablate.datasets import DATASETS
@@ -217,7 +217,7 @@ class Answer:
             return f"one seed: {seeds or 'a second one of each is needed'}{usual}"
         if not seeds and (shown := self.shown) and shown.part.comparison.published is not None:
             return f"more than {MOST_SEEDS:,} seeds of each, for {size}"
-        return seeds or "more seeds: no effect of a published size is known"
+        return seeds or more_of_what(self.shown.part if self.shown else None)
 
     @property
     def notes(self) -> list[str]:

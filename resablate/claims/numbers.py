@@ -99,7 +99,8 @@ class Number:
         comparison = self._compare(sample)
         if isinstance(comparison.estimate, Rate):
             return Part(comparison, "share", 0.0, 0.5, f"trainings {self.side} {self.threshold:g}:", (cell,))
-        return Part(comparison, self.measure.unit, 0.0, self.threshold, "is", (cell,), possible=possible)
+        noun = f"{self.measure.name} is"
+        return Part(comparison, self.measure.unit, 0.0, self.threshold, noun, (cell,), possible=possible)
 
     def _compare(self, sample: Sample) -> Comparison:
         if self.counted and np.ptp(sample.numbers) == 0:

@@ -171,6 +171,14 @@ def margin_note(part: Part, level: float) -> str:
     )
 
 
+def more_of_what(part: Part | None) -> str:
+    """What lowers the noise, where nobody knows how much of it would be enough."""
+    points = getattr(part.comparison.estimate, "points", 0) if part else 0
+    if points:
+        return f"more than {points} points along the line, such as depths between these"
+    return "more seeds: no effect of a published size is known"
+
+
 def amount(value: float, kind: Unit, *, signed: bool = False) -> str:
     """`1.56 points`, `0.012 nats`, `0.4`; shares as per cent."""
     sign = "+" if signed else ""

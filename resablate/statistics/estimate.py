@@ -57,6 +57,7 @@ class Estimate:
         method: how the variance is estimated, in words.
         correlation: of the cells' means over shared seeds; None where they share none.
         paired: whether the seeds' part is that of differences by seed.
+        points: on a line whose scatter about it is the noise, which more seeds lower little; 0 elsewhere.
         left_out: seeds that some cells have and not all, which a paired estimate takes no account of.
     """
 
@@ -72,6 +73,7 @@ class Estimate:
     method: str
     correlation: Array | None = None
     paired: bool = False
+    points: int = 0
     left_out: tuple[int, ...] = ()
 
     @property

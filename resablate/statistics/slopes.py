@@ -64,4 +64,5 @@ def slope(
         seeds=of_seeds.seeds,
         examples=of_seeds.examples,
         method=f"scatter of {len(cells)} points about the line",
+        points=len(cells),
     )
