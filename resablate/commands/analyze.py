@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -196,7 +197,7 @@ def _analyze_pretrained(
     place = given.folder or home() / "reports" / safe_name(given.target)
     refusals.of(lambda: check_answers_folder(place))
     arguments = {name.removeprefix("dataset."): value for name, value in others.items() if name.startswith("dataset.")}
-    data = refusals.of(lambda: _dataset(given.dataset, arguments)) if given.dataset else None
+    data = refusals.of(partial(_dataset, given.dataset, arguments)) if given.dataset else None
     request: dict[str, Any] = {
         "weights": given.weights,
         "dataset": data,
