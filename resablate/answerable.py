@@ -10,7 +10,7 @@ from resablate.check import planned_epochs
 from resablate.component import Component
 from resablate.component_tables import resolve_in
 from resablate.datasets import DATASETS
-from resablate.errors import SpecError
+from resablate.errors import SpecError, nearest
 from resablate.question import AskedAnalysis, Question
 from resablate.spec import TrainSpec
 
@@ -30,7 +30,10 @@ def check_asked(asked: Iterable[AskedAnalysis], *, place: str = "analyses") -> t
     checked: dict[tuple[Component, tuple[int, ...]], AskedAnalysis] = {}
     for analysis in asked:
         component, problems = resolve_in(analysis.analysis, ANALYSES)
-        found += [f"{place}: {problem}" for problem in problems]
+        field = "" if component.name in ANALYSES else nearest(component.name, TrainSpec.model_fields)
+        found += [
+            f"{place}: {problem}{field.rstrip('?')}{field and ', a field of a training?'}" for problem in problems
+        ]
         if problems:
             continue
         if analysis.epochs and not ANALYSES[component.name].during_training:

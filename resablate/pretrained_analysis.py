@@ -94,7 +94,7 @@ def check_request(
     except SpecError as error:
         found += error.problems
     if not weights.is_file():
-        found.append(f"{weights}: no such file")
+        found.append(f"{weights}: {'a folder, and no file of weights' if weights.is_dir() else 'no such file'}")
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:  # pyright: ignore[reportUnnecessaryIsInstance]
         found.append(f"seed: must be a whole number of at least 0, got {seed!r}")
     if found:

@@ -36,7 +36,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         CheckpointError: if the file is missing or is neither.
     """
     if not path.is_file():
-        raise CheckpointError(f"{path}: no such file")
+        raise CheckpointError(f"{path}: {'a folder, and no file of weights' if path.is_dir() else 'no such file'}")
     content = _content(path)
     for _ in range(_DEEPEST):
         inner = next((content[n] for n in _NESTED if isinstance(content, Mapping) and _is_state(content.get(n))), None)

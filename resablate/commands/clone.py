@@ -42,7 +42,9 @@ def clone(
     changes, asked = split_questions(refusals.assignments(words or []))
     check_data_root(data_root, refusals)
     found = refusals.of(lambda: open_tracker(tracking_uri).load_trial(target))
-    plan = refusals.of(lambda: _planned(found[1] if found else None, changes, asked))
+    if not found:
+        _look_alone(changes, asked, refusals)
+    plan = refusals.of(lambda: _planned(found[1], changes, asked)) if found else None
     refusals.refuse()
     assert plan
     where: dict[str, Any] = {"data_root": data_root, "tracking_uri": tracking_uri, "as_json": as_json}
@@ -52,14 +54,20 @@ def clone(
         run_plan(plan, inline=True, retry=("failed",), **where)
 
 
-def _planned(result: TrialResult | None, changes: dict[str, Any], asked: dict[str, Any] | None) -> SweepPlan | None:
-    """The plan of the trial that was run, changed; without one, the changes are looked at by themselves."""
-    if result is None:
-        alone = {name: value for name, value in changes.items() if "." not in name}  # arguments go with what was run
-        parse_sweep({"name": "trial", "base": alone, "analyses": asked or {}})
-        return None
+def _planned(result: TrialResult, changes: dict[str, Any], asked: dict[str, Any] | None) -> SweepPlan:
+    """The plan of the trial that was run, changed."""
     fields = _changed(_plain_fields(result.spec), changes)
     return trial_plan(fields, _analyses(result) if asked is None else asked, place="clone")
+
+
+def _look_alone(changes: dict[str, Any], asked: dict[str, Any] | None, refusals: Refusals) -> None:
+    """Note what is wrong with the changes whatever was run: a depth may fit its network."""
+    from resablate.component_tables import TABLES
+
+    alone = {name: value for name, value in changes.items() if "." not in name}  # arguments go with what was run
+    refusals.of(lambda: parse_sweep({"name": "trial", "base": alone, "analyses": {}}))
+    components = {name: value for name, value in alone.items() if name in TABLES}
+    refusals.of(lambda: trial_plan(components, asked, place="clone"))
 
 
 def _plain_fields(spec: TrainSpec) -> dict[str, Any]:

@@ -44,9 +44,9 @@ def sweeps(*, as_json: Json = False, tracking_uri: TrackingUri = None) -> None:
         shown.add_column(heading, overflow="fold", justify="left" if heading in ("sweep", "question") else "right")
     for row in (row for row in rows if not row.problem):
         counts = Counter(row.counts)
-        counts["pending"] += row.to_come
+        total = f"{counts.total()} of at most {counts.total() + row.to_come}" if row.to_come else str(counts.total())
         numbers = [str(counts[state]) for state in STATES]
-        shown.add_row(escape(row.sweep), str(counts.total()), *numbers, escape(row.question))
+        shown.add_row(escape(row.sweep), total, *numbers, escape(row.question))
     out.print(shown)
 
 

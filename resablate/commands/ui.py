@@ -18,7 +18,9 @@ def ui(
     sweep: Annotated[str | None, typer.Argument(metavar="[SWEEP", help="Whose pages are wanted.")] = None,
     view: Annotated[
         str | None,
-        typer.Argument(metavar="[VIEW]]", help="One of results, lesions, gradients, search, trials."),
+        typer.Argument(
+            metavar="[VIEW]]", help="One of results, lesions, gradients, parallel (of a search: search), trials."
+        ),
     ] = None,
     *,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="A free one if 0.")] = 0,

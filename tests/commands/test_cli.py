@@ -256,8 +256,8 @@ def test_bad_words_are_one_message_and_change_nothing(shell: Shell, words: str, 
         ("check wrong.yaml epochs detph=3 --tracking-uri sqlite:////no/x.db", ["'epochs'", "detph", "idenity", "/no"]),
         ("trial depth epochs=0 shortcut=idenity --data-root no", ["'depth'", "epochs", "idenity", "--data-root no"]),
         (
-            "clone 0123456789abcdef depth epochs=0 --data-root no",
-            ["'depth'", "epochs", "0123456789abcdef"],
+            "clone 0123456789abcdef depth epochs=0 shortcut=idenity shorcut.bias=2 --data-root no",
+            ["'depth'", "epochs", "0123456789abcdef", "idenity", "did you mean 'shortcut', a field of a training?"],
         ),
         (
             "analyze tiny lesoin depth=3 =4 --weights w --data-root no",
