@@ -24,7 +24,6 @@ from resablate.sweep_parsing import parse_analyses
 if TYPE_CHECKING:
     from resablate.component import Component
     from resablate.measurement import Measurement
-    from resablate.result import TrialResult
 
 
 Target = Annotated[
@@ -81,10 +80,8 @@ def analyze(
     asked, others = _asked(words or [], refusals)
     check_data_root(data_root, refusals)
     if ":" in target:
-        if as_json:
-            refusals.add("--json: not with a network of another package, whose numbers go to a folder")
         given = _Given(target, weights, dataset, folder, data_root)
-        _analyze_pretrained(given, asked, others, refusals)
+        _analyze_pretrained(given, asked, others, refusals, as_json=as_json)
         return
     refusals.add(*(f"{name}: not an analysis with an argument, such as lesion.examples=500" for name in others))
     if weights or dataset or folder:
@@ -149,7 +146,7 @@ def _analyze_stored(
                 target=name,
                 asked=len(found.trials),
                 answered=len(outcome.results),
-                numbers=[number for result in outcome.results for number in _numbers(result)],
+                numbers=[number for result in outcome.results for number in _numbers(result.key, result.measurements)],
                 problems=list(outcome.problems),
             )
         )
@@ -176,7 +173,7 @@ class _Given(NamedTuple):
 
 
 def _analyze_pretrained(
-    given: _Given, asked: tuple[AskedAnalysis, ...], others: dict[str, Any], refusals: Refusals
+    given: _Given, asked: tuple[AskedAnalysis, ...], others: dict[str, Any], refusals: Refusals, *, as_json: bool
 ) -> None:
     from resablate.pretrained_analysis import analyze_pretrained, check_request
     from resablate.pretrained_files import SUMMARY, check_answers_folder, safe_name, write_dissection
@@ -208,17 +205,22 @@ def _analyze_pretrained(
         refusals.of(lambda: check_request(given.target, **request))
     refusals.refuse()
     answers = analyze_pretrained(given.target, **request, data_root=given.data_root)
-    _show_numbers(answers.outcome.done)
     own = write_dissection(answers.outcome, of=answers.network, folder=place)
-    err.print(
-        f"tables and figures: {own}; all that was asked here: {place / SUMMARY}",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
-    for failed in answers.outcome.failed:
-        err.print(f"{failed.question}: {failed.reason}", style="red", markup=False, highlight=False, soft_wrap=True)
-    if answers.outcome.failed:
+    problems = [f"{failed.question}: {failed.reason}" for failed in answers.outcome.failed]
+    if as_json:
+        done = answers.outcome.done
+        numbers = _numbers(given.target, done)
+        record = AnalyzeRecord(
+            target=given.target, asked=1, answered=int(bool(done)), numbers=numbers, problems=problems
+        )
+        print_record(record.model_copy(update={"folder": str(own)}))
+    else:
+        _show_numbers(answers.outcome.done)
+        where = f"tables and figures: {own}; all that was asked here: {place / SUMMARY}"
+        err.print(where, markup=False, highlight=False, soft_wrap=True)
+        for problem in problems:
+            err.print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
+    if problems:
         sys.exit(1)
 
 
@@ -231,16 +233,16 @@ def _dataset(name: str, arguments: dict[str, Any]) -> Component:
         raise SpecError(f"--dataset {name}: {in_a_line(error).partition(': ')[2]}") from None
 
 
-def _numbers(result: TrialResult) -> list[AnswerRecord]:
+def _numbers(key: str, measurements: Sequence[Measurement]) -> list[AnswerRecord]:
     return [
         AnswerRecord(
-            key=result.key,
+            key=key,
             analysis=str(measurement.question),
             number=name,
             value=value if math.isfinite(value) else None,
             unit=measurement.result.units[name],
         )
-        for measurement in result.measurements
+        for measurement in measurements
         for name, value in measurement.result.summary.items()
     ]
 

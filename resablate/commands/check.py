@@ -145,7 +145,7 @@ def _show_trials(plan: SweepPlan, cost: Forecast) -> None:
 
     known = plan.trials or plan.samples
     shown = Table(box=None, pad_edge=False)
-    shown.add_column("trial", overflow="fold")
+    shown.add_column("trial" if plan.trials else "a trial that may be proposed", overflow="fold")
     for heading in ("parameters", "multiply-adds", cost.unit):
         shown.add_column(heading, justify="right", overflow="fold")
     for spec, seconds in zip(known[:_SHOWN_TRIALS], cost.seconds, strict=False):

@@ -193,7 +193,7 @@ class AnswerRecord(BaseModel):
     model_config = RECORD
 
     key: str
-    """Of the trial."""
+    """Of the trial; ADAPTER:NAME of a network of another package."""
     analysis: str
     number: str
     value: float | None
@@ -212,6 +212,8 @@ class AnalyzeRecord(BaseModel):
     answered: int
     numbers: list[AnswerRecord]
     problems: list[str]
+    folder: str = ""
+    """Of the tables and figures of a network of another package."""
 
 
 class CalibrationRecord(BaseModel):
