@@ -567,7 +567,7 @@ def test_analyze_the_weights_of_a_cifar_code_base(shell: Shell) -> None:
         (["torchvision:resnet18"], "torchvision:resnet18: needs --weights FILE"),
         (
             WRONG_IN_ALL.split(),
-            r"(?s)9 problems.*'=2'.*--json.*depth: .*five\.pth/x.*'lesoin'.*sied=3.*'resnet19'.*none\.pth.*seed",
+            r"(?s)8 problems.*'=2'.*depth: .*five\.pth/x.*'lesoin'.*sied=3.*'resnet19'.*none\.pth.*seed",
         ),
         (
             ["torchvision:resnet19", "--weights", "five.pth", "lesoin", "lesion.exampls=3"],

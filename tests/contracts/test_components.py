@@ -33,6 +33,7 @@ CANDIDATES: tuple[Any, ...] = (
 )
 """Values of every plain kind; an argument takes some of them, or a name in a table of its own."""
 NEEDS: Mapping[str, Mapping[str, Any]] = {
+    "batch.ghost_batch_size": {"batch_size": 24},  # a part as large as the batch is the batch
     "schedule.warmup_learning_rate": {"schedule.warmup_iterations": 9},
     "schedule.warm_up": {"schedule.warmup_iterations": 9},
     "network.projection": {"network.transition": "projection"},

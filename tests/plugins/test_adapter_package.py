@@ -104,7 +104,8 @@ def test_its_networks_are_listed_and_analyzed(package: Path) -> None:
     ran = run(package, ["list", "adapters"], [*asked, "--dataset", "digits", "--folder", "found"])
     assert ran.returncode == 0, ran.stderr
     assert "\nreversible " in ran.stdout
-    with (package / "found" / "lesion.csv").open(newline="") as file:
+    [table] = (package / "found").rglob("lesion.csv")  # in the folder of this network, weights and data
+    with table.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["block"] for row in rows] == ["0", "1", "2", "3"]
     assert len({row["loss"] for row in rows}) == 4, "every block does something"

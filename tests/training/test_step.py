@@ -96,8 +96,8 @@ def test_no_value_is_read_in_an_epoch(augmentation: str, penalty: str) -> None:
 
 
 def test_the_rate_is_a_tensor_in_an_epoch_and_a_number_after_it() -> None:
-    layer = nn.Linear(3, 2)
-    examples = Examples(torch.randn(6, 3, generator=make_generator()), torch.tensor([0, 1, 0, 1, 1, 0]))
+    layer = nn.Sequential(nn.Flatten(), nn.Linear(3, 2))
+    examples = Examples(torch.randn(6, 3, 1, 1, generator=make_generator()), torch.tensor([0, 1, 0, 1, 1, 0]))
     plan = make_plan(torch.arange(6), [0.5, 0.25], batch_size=3)
     optimizer = TensorDescent(layer.parameters())
     step = make_step(layer, optimizer)
@@ -113,7 +113,7 @@ def test_the_rate_is_a_tensor_in_an_epoch_and_a_number_after_it() -> None:
 
 def test_sums_and_rates_may_be_of_several_networks() -> None:
     """Two linear layers as one, each with its rate: the sums and the weights of each alone."""
-    examples = Examples(torch.randn(9, 5, generator=make_generator()), torch.arange(9) % 3)
+    examples = Examples(torch.randn(9, 5, 1, 1, generator=make_generator()), torch.arange(9) % 3)
     rates = torch.tensor([[0.5, 0.1], [0.2, 0.3]], dtype=torch.float64)
     weights = torch.randn(2, 3, 5, generator=make_generator(1))
     together = weights.clone().requires_grad_()
@@ -130,7 +130,10 @@ def test_sums_and_rates_may_be_of_several_networks() -> None:
         images, labels = examples.gather(chosen)
         return images, labels[:, None].expand(-1, 2)
 
-    step = make_step(lambda x: torch.einsum("bi,kci->bkc", x, together), Descent([together]), losses=losses, members=2)
+    def logits(x: Tensor) -> Tensor:
+        return torch.einsum("bi,kci->bkc", x.flatten(1), together)
+
+    step = make_step(logits, Descent([together]), losses=losses, members=2)
     plan = make_plan(torch.arange(8), [0.0, 0.0], batch_size=4)
     with step.epoch(replace(plan, rates=rates)):
         for size in plan.sizes:
@@ -138,7 +141,7 @@ def test_sums_and_rates_may_be_of_several_networks() -> None:
     for member in range(2):
         alone = nn.Linear(5, 3, bias=False)
         alone.weight.data = weights[member].clone()
-        one = make_step(alone, TensorDescent(alone.parameters()))
+        one = make_step(nn.Sequential(nn.Flatten(), alone), TensorDescent(alone.parameters()))
         with one.epoch(replace(plan, rates=rates[:, member])):
             for size in plan.sizes:
                 one.resident(examples.gather, size)
