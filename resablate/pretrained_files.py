@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -13,7 +12,7 @@ from resablate.component import content_hash
 from resablate.csv_files import Cell, as_written, read_csv, write_csv
 from resablate.dissection import Dissection
 from resablate.errors import ResablateError
-from resablate.storage.files import DISK_FULL
+from resablate.storage.files import DISK_FULL, why_unwritable
 from resablate.storage.locks import file_lock
 
 SUMMARY = "summary.csv"
@@ -62,20 +61,8 @@ def check_answers_folder(folder: Path) -> None:
     Raises:
         ResablateError: if it cannot be made or written, or holds a table of something else.
     """
-    made = [place for place in (folder, *folder.absolute().parents) if not place.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        writable = os.access(folder, os.W_OK | os.X_OK)
-    except OSError as error:
-        raise ResablateError(
-            f"{folder}: no answers can be written there ({error.strerror}: {error.filename})"
-        ) from None
-    finally:
-        for place in made:
-            with suppress(OSError):
-                place.rmdir()
-    if not writable:
-        raise ResablateError(f"{folder}: no answers can be written there (Permission denied)")
+    if why := why_unwritable(folder):
+        raise ResablateError(f"{folder}: no answers can be written there ({why})")
     with suppress(FileNotFoundError):
         _kept_rows(folder / SUMMARY)
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import gc
 import itertools
-import os
 import re
 import shutil
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
@@ -27,6 +26,7 @@ from resablate.report_figures import Drawing, published_errors, write_figures
 from resablate.report_pages import render_page
 from resablate.result import Status, TrialResult
 from resablate.spec import TrainSpec
+from resablate.storage.files import why_unwritable
 from resablate.storage.locations import RESULTS, SWEEP_FILE
 from resablate.strict_yaml import dump_yaml
 from resablate.sweep import SweepSpec
@@ -137,20 +137,8 @@ def check_folder(folder: Path) -> None:
     Raises:
         ResablateError: unless `folder` is missing, empty or a report, whose content will be lost, and can be written.
     """
-    missing: list[Path] = []
-    try:
-        folder.exists()  # a name may be too long for any folder
-        missing = [place for place in folder.parents if not place.exists()]
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        writable = os.access(folder.parent, os.W_OK | os.X_OK)
-    except OSError as error:
-        raise ResablateError(f"{folder}: no report can be written there ({error.strerror}: {error.filename})") from None
-    finally:
-        for place in missing:
-            with suppress(OSError):
-                place.rmdir()
-    if not writable:
-        raise ResablateError(f"{folder}: no report can be written there (Permission denied: {folder.parent})")
+    if why := why_unwritable(folder.parent, folder.name):
+        raise ResablateError(f"{folder}: no report can be written there ({why})")
     if not folder.exists():
         return
     if not folder.is_dir():

@@ -63,7 +63,7 @@ def _decided(compared: Sequence[Answer]) -> list[tuple[str, str]]:
     return [
         (answer.word, f"{answer.claim.id}: {answer.claim.statement.rstrip('.')} ({answer.numbers})")
         for answer in decided_first(compared)
-        if answer.verdict not in (Verdict.UNDECIDED, Verdict.NOT_TESTED)
+        if not answer.verdict.is_open
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any
@@ -14,6 +15,8 @@ from resablate.problems import problems
 
 KEY_LENGTH = 16
 """Hexadecimal digits of a key: 64 bits, so 10,000 keys collide with a chance of 3e-12."""
+TRIAL_NAME = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}|[0-9a-f]{{32}}")
+"""How a trial is named: by its key, or by the id of its run."""
 DATA_MARK = "data:"
 """Before the fingerprint of the data in the identity of a trial's data set."""
 

@@ -14,14 +14,12 @@ from resablate.claims.answer import Answer
 from resablate.claims.answering import answer_sweeps
 from resablate.report import RESULTS, write_report
 from resablate.result import TrialResult
-from resablate.statistics import Verdict
 from resablate.sweep import load_sweep
 
 ROOT = Path(__file__).parents[1]
 UNFINISHED = ("procrustes_fashion_mnist",)
 """Studies that go on: their lines alone are kept, and `resablate sync reports/NAME` files them for the next start."""
 NAMES = ("fashion_mnist", "fashion_mnist_regularizers", "norms_by_depth", "precision", "sv_strength_search")
-OPEN = {Verdict.UNDECIDED, Verdict.NOT_TESTED}
 COMPARED_WITH = "compared with "
 BEGIN, END = "<!-- what the kept studies say -->", "<!-- end -->"
 
@@ -51,7 +49,7 @@ def table() -> str:
     tested = {answer.claim.id for _, answer in published}
     untested = [name for name in CLAIMS if name not in tested]
     own = {name: [answer for answer in answers[name] if answer.claim.own] for name in NAMES}
-    decided = [(name, answer) for name in NAMES for answer in own[name] if answer.verdict not in OPEN]
+    decided = [(name, answer) for name in NAMES for answer in own[name] if not answer.verdict.is_open]
     counts = [
         f"[{name}]({name}/index.md) {sum(row[0] == name for row in decided)} of {len(own[name])}" for name in NAMES
     ]

@@ -58,7 +58,7 @@ def test_a_table_of_something_else_stays(tmp_path: Path, content: str) -> None:
 
 def test_a_folder_that_cannot_be_made_is_told_before(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for place in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/answers")):
+    for place in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/answers"), tmp_path / ("x" * 300)):
         with pytest.raises(ResablateError, match=f"^{place}: no answers can be written there"):
             check_answers_folder(place)
     check_answers_folder(tmp_path / "new" / "below")

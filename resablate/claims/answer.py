@@ -197,7 +197,7 @@ class Answer:
     @property
     def what_would_decide(self) -> str:
         """What would decide it, where it is not decided; empty otherwise."""
-        if self.verdict not in (Verdict.UNDECIDED, Verdict.NOT_TESTED):
+        if not self.verdict.is_open:
             return ""
         if self.to_come:
             return self.to_come

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -11,12 +10,9 @@ from resablate.answerable import check_asked, questions_for, unanswerable
 from resablate.errors import ResablateError, SpecError, TrackingError
 from resablate.question import AskedAnalysis, Question, missing_questions
 from resablate.result import TrialResult
-from resablate.spec import TrainSpec
+from resablate.spec import TRIAL_NAME, TrainSpec
 from resablate.sweep import Resources
 from resablate.tracking import Tracker
-
-_RUN = re.compile(r"[0-9a-f]{16}|[0-9a-f]{32}")
-"""How keys and run ids look."""
 
 
 class StoredTrial(NamedTuple):
@@ -61,7 +57,7 @@ def find_trials(tracker: Tracker, target: str, *, asked: Sequence[AskedAnalysis]
         checked = check_asked(asked, place="analyze")
     except SpecError as error:
         raise SpecError([*error.problems, *_why_unknown(tracker, target)], place="analyze") from None
-    if _RUN.fullmatch(target):
+    if TRIAL_NAME.fullmatch(target):
         run_id, result = tracker.load_trial(target)
         _check_answerable([result.spec], checked)
         known = [measurement.question for measurement in result.measurements]
@@ -95,7 +91,7 @@ def find_trials(tracker: Tracker, target: str, *, asked: Sequence[AskedAnalysis]
 def _why_unknown(tracker: Tracker, target: str) -> list[str]:
     """Why there is nothing called `target`, in a list; empty where there is."""
     try:
-        tracker.load_trial(target) if _RUN.fullmatch(target) else tracker.submitted(target)
+        tracker.load_trial(target) if TRIAL_NAME.fullmatch(target) else tracker.submitted(target)
     except TrackingError as error:
         return [str(error)]
     return []

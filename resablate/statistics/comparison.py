@@ -19,8 +19,6 @@ Side = Literal["lower", "higher"]
 
 ONE_SEED = "one seed: the noise of seeds is unknown, and a second training has to run"
 
-_OPEN = (Verdict.UNDECIDED, Verdict.NOT_TESTED)
-
 
 class Estimated(Protocol):
     """Anything with a value and an interval at every level: an `Estimate`, a `Rate`."""
@@ -140,7 +138,7 @@ class Comparison:
         verdict = Verdict(str(decide(self.evidence, level)))
         if self.missing and verdict is not Verdict.CONTRADICTED:
             verdict = Verdict.UNDECIDED if self._lacks_seeds_alone else Verdict.NOT_TESTED
-        needed, plan = self._plan(level) if verdict in _OPEN else (None, "")
+        needed, plan = self._plan(level) if verdict.is_open else (None, "")
         correlation = self.estimate.correlation
         return Decision(
             verdict=verdict,

@@ -18,6 +18,11 @@ class Verdict(StrEnum):
     UNDECIDED = "undecided"
     NOT_TESTED = "not tested"
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it leaves the question open."""
+        return self in (Verdict.UNDECIDED, Verdict.NOT_TESTED)
+
 
 @dataclass(frozen=True)
 class Evidence:

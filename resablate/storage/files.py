@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import logging
+import os
 import shutil
 import time
 from contextlib import suppress
@@ -54,6 +55,22 @@ def remove(path: Path) -> None:
         return
     with suppress(OSError):
         path.unlink()
+
+
+def why_unwritable(folder: Path, name: str = "") -> str:
+    """Why nothing of this name can be put into a folder, which is made for the look if it is not there; else empty."""
+    missing: list[Path] = []
+    try:
+        missing = [place for place in (folder, *folder.absolute().parents) if not place.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).exists()  # which may be too long for any folder
+        return "" if os.access(folder, os.W_OK | os.X_OK) else f"Permission denied: {folder}"
+    except OSError as error:
+        return f"{error.strerror}: {error.filename}"
+    finally:
+        for place in missing:
+            with suppress(OSError):
+                place.rmdir()
 
 
 def digest(content: bytes) -> str:

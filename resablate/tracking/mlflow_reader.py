@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, final
 from resablate.errors import DamagedResult, TrackingError
 from resablate.redaction import redact
 from resablate.result import COMPLETE, TrialResult, weights_file
-from resablate.spec import KEY_LENGTH, TrainSpec
+from resablate.spec import KEY_LENGTH, TRIAL_NAME, TrainSpec
 from resablate.sweep import SweepSpec
 from resablate.tracking.amending import no_weights
 from resablate.tracking.digest_tags import recorded, stored_weights
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DOWNLOADS_AT_ONCE = 8
-_NAMED = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}|[0-9a-f]{{32}}")
-"""How keys and run ids look."""
 
 
 class _Submission(NamedTuple):
@@ -149,7 +146,7 @@ class MlflowReader:
         place = redact(self._store.uri)
         if not self._store.exists():
             raise TrackingError(f"{place}: no run {run!r}, there is no database there yet. {ADVICE}")
-        if not _NAMED.fullmatch(run):
+        if not TRIAL_NAME.fullmatch(run):
             raise TrackingError(f"{run!r}: neither the key of a trial nor a run id; `resablate runs SWEEP` lists them")
         run_id = self.complete_keys().get(run, run) if len(run) == KEY_LENGTH else run
         with self._store.errors(f"looking for run {run!r}"):
