@@ -86,7 +86,8 @@ class _Effects:
         return argument in written.arguments and argument not in kept.arguments and kept.name == written.name
 
     def reason(self, point: Point, axis: str, values: Sequence[Any]) -> str:
-        """`, as optimizer.momentum is 0`: what else is set and would have to be left out; empty if nothing would do.
+        """`, as optimizer.momentum is 0`: what else is set and would have to be left out, or what is at a default and
+        would have to be another; empty if neither would do.
 
         Args:
             point: of the sweep.
@@ -103,7 +104,19 @@ class _Effects:
                     return f", as {name} is {shown_value(value)}"
             except SpecError:  # what needs it cannot be trained without
                 continue
+        for name, value in self._defaults(fields, axis).items():
+            try:
+                if len({self._trains({**each, name: _another(value)}) for each in fields}) > 1:
+                    return f", as {name} is {shown_value(value)}"
+            except SpecError:  # the other one does not go with the rest
+                continue
         return ""
+
+    def _defaults(self, points: Sequence[_Fields], axis: str) -> dict[str, float]:
+        """Numbers and truths that nobody set, neither for these trainings nor on `axis`."""
+        params = check_trial(TrainSpec.parse(self._takers.effective(points[0]))).params()
+        unset = {name: value for name, value in params.items() if name != axis and not any(name in p for p in points)}
+        return {name: value for name, value in unset.items() if isinstance(value, int | float)}
 
     def _of(self, point: Point) -> str:
         known = tuple(point.items())
@@ -118,6 +131,11 @@ class _Effects:
             return spec.key
         unlimited = spec.model_copy(update={"iterations": None})
         return unlimited.key if planned_steps(spec) == planned_steps(unlimited) else spec.key
+
+
+def _another(value: float) -> float:
+    """A value that is not this one, of the same kind."""
+    return not value if isinstance(value, bool) else 2 * value + 1
 
 
 def _single(fields: _Fields) -> dict[str, Any]:

@@ -107,11 +107,12 @@ class SweepPlan:
         )
 
     def new_replicates(self, winner: TrainSpec) -> tuple[TrainSpec, ...]:
-        """The winner of the search and its baseline, each with the seeds that the search never used."""
+        """The winner of the search and its baseline, if they are two, with the seeds that the search never used."""
         fields = ArgumentTakers(self.sweep).effective(baseline_fields(self.sweep))
         baseline = _with_fingerprint(check_trial(TrainSpec.parse(fields)), self.fingerprints)
+        cells = {spec.cell: spec for spec in (winner, baseline)}
         return tuple(
-            spec.model_copy(update={"seed": seed}) for spec in (winner, baseline) for seed in self.sweep.new_seeds
+            spec.model_copy(update={"seed": seed}) for spec in cells.values() for seed in self.sweep.new_seeds
         )
 
     def identified(self, data_root: Path | None) -> SweepPlan:
