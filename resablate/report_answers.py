@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from os.path import commonprefix
 from typing import Any
 
 from markupsafe import Markup
@@ -122,10 +123,14 @@ def _line(answer: Answer) -> dict[str, Any]:
 
 
 def _parts(answer: Answer) -> list[tuple[str, str]]:
-    """Each comparison of a claim of several, and what it comes to by itself."""
+    """Each comparison of a claim of several, and what it comes to by itself; the setting of all is told elsewhere."""
     parts, decided = answer.judgement.parts, answer.decision.parts
+    head, colon, _ = commonprefix(list(decided)).rpartition(": ")
     return [
-        (name, _in_rounds(parts[name], answer.decision.level, len(parts)) if parts[name].looks else str(part.verdict))
+        (
+            name.removeprefix(head + colon),
+            _in_rounds(parts[name], answer.decision.level, len(parts)) if parts[name].looks else str(part.verdict),
+        )
         for name, part in decided.items()
     ]
 

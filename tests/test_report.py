@@ -171,8 +171,8 @@ def test_the_page_opens_with_the_answer(tmp_path: Path) -> None:
     picture = lines["H1"].find("svg")
     assert picture.find("circle") and picture.find("line", class_="range")
     terms = [term.get_text() for term in lines["H1"].find_all("dt")]
-    assert terms[0] == "Compared"
     assert {"Method", "Rule", "Source"} <= set(terms)
+    assert " ".join(lines["H1"].get_text().split()).count("digits, depth 56") == 1, "the setting is told once"
     assert "Published" not in terms, "no network of the paper"
     rest = next(
         found for found in answer.find_all("details", class_="rest") if "What would" in found.summary.get_text()
