@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -22,7 +22,7 @@ from resablate.searches.points import corners
 from resablate.searches.random import draw
 from resablate.searches.settings import held_out_problems, search_problems
 from resablate.session import TrialRequest
-from resablate.spec import DATA_MARK, TrainSpec
+from resablate.spec import TrainSpec
 from resablate.sweep import LARGEST_GRID, Point, SweepSpec, ValidPart, load_sweep
 
 _SHOWN_PROBLEMS = 20
@@ -121,8 +121,15 @@ class SweepPlan:
         Raises:
             DatasetError: if a data set is missing or broken.
         """
-        datasets = dict.fromkeys(spec.dataset for spec in (*self.trials, *self.samples))
-        found = {dataset: load_dataset(dataset, data_root).fingerprint() for dataset in datasets}
+        datasets = dict.fromkeys(spec.written_dataset for spec in (*self.trials, *self.samples))
+        return self.with_fingerprints({one: load_dataset(one, data_root).fingerprint() for one in datasets})
+
+    def identified_by(self, specs: Iterable[TrainSpec]) -> SweepPlan:
+        """The plan with the fingerprints that trainings of the same data sets have, wherever the data lie."""
+        return self.with_fingerprints({s.written_dataset: s.fingerprint for s in specs if s.fingerprint})
+
+    def with_fingerprints(self, found: Mapping[Component, str]) -> SweepPlan:
+        """The plan with these fingerprints, by the data set as it is written, in every trial."""
         trials = {spec.key: spec for spec in (_with_fingerprint(spec, found) for spec in self.trials)}
         samples = tuple(_with_fingerprint(spec, found) for spec in self.samples)
         return replace(self, trials=tuple(trials.values()), samples=samples, fingerprints=found)
@@ -143,11 +150,8 @@ def baseline_fields(sweep: SweepSpec) -> dict[str, object]:
 
 
 def _with_fingerprint(spec: TrainSpec, fingerprints: Mapping[Component, str]) -> TrainSpec:
-    if (fingerprint := fingerprints.get(spec.dataset)) is None:
-        return spec
-    package = spec.dataset.identity.partition(DATA_MARK)[0].strip()  # a plan may be identified twice
-    identity = f"{package} {DATA_MARK}{fingerprint}".strip()
-    return spec.model_copy(update={"dataset": replace(spec.dataset, identity=identity)})
+    known = fingerprints.get(spec.written_dataset)
+    return spec if known is None else spec.with_fingerprint(known)
 
 
 def load_plan(file: Path, changes: Mapping[str, object] = {}) -> SweepPlan:

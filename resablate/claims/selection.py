@@ -87,7 +87,7 @@ class Found:
         for setting, sentences in told.items():
             for sentence in sentences:
                 said.setdefault(sentence, []).append(setting)
-        self.notes += [one + (f" ({'; '.join(at)})" if len(told) > 1 else "") for one, at in said.items()]
+        self.notes += [(f"{'; '.join(at)}: " if len(told) > 1 else "") + one for one, at in said.items()]
 
     def judgement(self, missing: str) -> Judgement:
         """All of it; `missing` says what would have to run where there is no part."""

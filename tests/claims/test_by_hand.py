@@ -129,9 +129,9 @@ def test_failures_of_several_depths_are_told_of_each_by_its_depth() -> None:
     controls = [one for depth in (56, 110) for one in cell([0.1] * 5, depth=depth)]
     notes = answer("H4", [*controls, *plain]).notes
     assert [note for note in notes if "fails in" in note] == [
-        "no shortcut fails in 3 of 5 trainings (digits, depth 56)",
-        "identity fails in 0 of 5 trainings (digits, depth 56; digits, depth 110)",
-        "no shortcut fails in 5 of 5 trainings (digits, depth 110)",
+        "digits, depth 56: no shortcut fails in 3 of 5 trainings",
+        "digits, depth 56; digits, depth 110: identity fails in 0 of 5 trainings",
+        "digits, depth 110: no shortcut fails in 5 of 5 trainings",
     ]
 
 
