@@ -111,9 +111,7 @@ class SweepPlan:
         fields = ArgumentTakers(self.sweep).effective(baseline_fields(self.sweep))
         baseline = _with_fingerprint(check_trial(TrainSpec.parse(fields)), self.fingerprints)
         cells = {spec.cell: spec for spec in (winner, baseline)}
-        return tuple(
-            spec.model_copy(update={"seed": seed}) for spec in cells.values() for seed in self.sweep.new_seeds
-        )
+        return tuple(spec.model_copy(update={"seed": seed}) for spec in cells.values() for seed in self.sweep.new_seeds)
 
     def identified(self, data_root: Path | None) -> SweepPlan:
         """The plan with the fingerprint of its data in every trial, which makes the keys final.

@@ -6,9 +6,11 @@ import logging
 import os
 import sys
 from importlib.metadata import version
-from typing import Annotated, NoReturn
+from collections.abc import Sequence
+from typing import Annotated, Any, NoReturn, cast
 
 import typer
+import typer.main
 
 from resablate.commands.analyze import analyze
 from resablate.commands.calibrate import calibrate
@@ -18,6 +20,7 @@ from resablate.commands.clone import clone
 from resablate.commands.console import err
 from resablate.commands.doctor import doctor
 from resablate.commands.list import list_
+from resablate.commands.option_syntax import check_options, noted_problems
 from resablate.commands.records import rm, runs, sweeps
 from resablate.commands.report import report
 from resablate.commands.status import status
@@ -27,7 +30,7 @@ from resablate.commands.sweep import sweep
 from resablate.commands.sync import sync
 from resablate.commands.trial import trial
 from resablate.commands.ui import ui
-from resablate.errors import ResablateError
+from resablate.errors import ResablateError, SpecError
 from resablate.storage.files import DISK_FULL
 
 EXTRAS = {name: "sweep" for name in ("mlflow", "optuna", "pyarrow", "ray", "sqlalchemy")} | {
@@ -42,6 +45,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+GATHERING = ("sweep", "check", "trial", "clone", "submit", "analyze", "report", "claims")
+"""Verbs that tell everything that is wrong with a call at once, by `Refusals`, before they do anything."""
 app.command("list")(list_)
 VERBS = (
     *(check, calibrate, trial, clone, sweep, submit, status, stop, analyze, report, claims),
@@ -72,10 +77,14 @@ def main() -> None:
     # What draws here draws into files. A notebook's `!` hands on a backend that this process may not have.
     os.environ["MPLBACKEND"] = "agg"
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    words, problems = _checked_words()
     try:
-        app()
+        if problems and words[0] not in GATHERING:
+            raise SpecError(problems, place=words[0])
+        with noted_problems(problems):
+            app(args=words)
     except ResablateError as error:
-        _refuse(str(error))
+        _refuse(str(_with(problems, error, place=words[0] if words else "")))
     except ModuleNotFoundError as error:
         if not (source := _source_of(error)):
             raise
@@ -84,6 +93,28 @@ def main() -> None:
         if error.errno not in DISK_FULL:
             raise
         _refuse(f"{error.filename or 'a disk'}: {error.strerror}; make room, then run the command again")
+
+
+def _checked_words() -> tuple[list[str], list[str]]:
+    """What was typed without the options that are wrong, and what is wrong with those."""
+    words = sys.argv[1:]
+    verb = cast(Any, typer.main.get_command(app)).commands.get(words[0]) if words else None
+    if verb is None or "--help" in words:
+        return words, []
+    options = {name: not param.is_flag for param in verb.params if _is_option(param) for name in param.opts}
+    checked = check_options(words[1:], options)
+    return [words[0], *checked.words], checked.problems
+
+
+def _is_option(param: Any) -> bool:
+    return any(name.startswith("-") for name in param.opts)
+
+
+def _with(problems: Sequence[str], error: ResablateError, *, place: str) -> ResablateError:
+    """The error with the problems of options, where it was raised before anything gathered them."""
+    known = error.problems if isinstance(error, SpecError) else [str(error)]
+    left = [problem for problem in problems if problem not in known]
+    return SpecError([*left, *known], place=place) if left else error
 
 
 def _refuse(problem: str) -> NoReturn:

@@ -54,6 +54,8 @@ class StatusRecord(BaseModel):
     """How far its rounds of seeds are; empty where there are none."""
     with_questions: bool
     """Whether `missing` and `unanswered` of the trials are known: not where torch is not installed."""
+    kept: str
+    """Of records in a folder, where that is and how they are filed elsewhere; empty for all others."""
     trials: list[TrialRecord]
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from resablate.commands.assignments import parse_duration
+from resablate.commands.assignments import parse_count, parse_duration
 from resablate.commands.console import Changes, DataRoot, Json, SweepFile, TrackingUri, err
 from resablate.commands.previewing import preview_plan
 from resablate.commands.refusals import Refusals
@@ -48,7 +48,8 @@ def sweep(
     rerun: Rerun = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run, and run nothing.")] = False,
     max_trials: Annotated[
-        int | None, typer.Option("--max-trials", min=1, help="Run no more than so many.", show_default=False)
+        str | None,
+        typer.Option("--max-trials", metavar="NUMBER", help="Run no more than so many.", show_default=False),
     ] = None,
     time_budget: Annotated[
         str | None,
@@ -71,6 +72,7 @@ def sweep(
     if offline:
         tracking_uri = refusals.of(lambda: _offline_records(tracking_uri, inline=inline))
     seconds = None if time_budget is None else refusals.of(lambda: parse_duration(time_budget, place="--time-budget"))
+    most = None if max_trials is None else refusals.of(lambda: parse_count(max_trials, place="--max-trials"))
     check_data_root(data_root, refusals)
     changes = refusals.assignments(words or [])
     plan = refusals.of(lambda: load_plan(file, changes))
@@ -78,7 +80,7 @@ def sweep(
     refusals.refuse()
     assert plan
     again: tuple[Status, ...] = ("failed",) if retry else ()
-    where: dict[str, Any] = {"max_trials": max_trials, "data_root": data_root, "tracking_uri": tracking_uri}
+    where: dict[str, Any] = {"max_trials": most, "data_root": data_root, "tracking_uri": tracking_uri}
     if dry_run:
         preview_plan(plan, retry=again, as_json=as_json, **where)
         return

@@ -23,6 +23,7 @@ from resablate.adapters import pretrained_builder
 from resablate.commands import tables
 from resablate.commands.assignments import parse_duration
 from resablate.commands.json_keeping import PagesRecord
+from resablate.commands.option_syntax import check_options
 from resablate.commands.tables import TABLES
 from resablate.component import Component
 from resablate.datasets import load_dataset
@@ -253,6 +254,27 @@ def test_bad_words_are_one_message_and_change_nothing(shell: Shell, words: str, 
             ["'epochs'", "detph", "idenity", "--retry", "--time-budget", "--rerun", "--offline", "--data-root n"],
         ),
         ("sweep wrong.yaml detph=3 --tracking-uri sqlite:////no/where/x.db", ["detph", "idenity", "/no/where"]),
+        (
+            "sweep wrong.yaml --max-trails 3 --foo --max-trials none detph=3 --rerun",
+            [
+                "--max-trails: no such option; did you mean '--max-trials'",
+                "--foo",
+                "got 'none'",
+                "detph",
+                "--rerun: takes",
+            ],
+        ),
+        ("sweep nowhere.yaml --foo", ["nowhere.yaml", "--foo: no such option"]),
+        ("check wrong.yaml --foo=1 -x detph=3", ["--foo", "-x: no such option", "detph", "idenity"]),
+        ("trial --foo epochs=0", ["--foo", "epochs"]),
+        ("clone 0123456789abcdef --foo depth", ["--foo", "'depth'", "0123456789abcdef"]),
+        ("analyze tiny --qqq lesoin", ["--qqq", "lesoin"]),
+        ("report tiny --foo", ["--foo", "no sweep called 'tiny'"]),
+        ("claims nowhere --foo", ["--foo", "no sweep called 'nowhere'"]),
+        ("claims --plan X --foo --depth none --seeds 0", ["'X'", "--foo", "--depth: a whole", "--seeds: a whole"]),
+        ("claims --bar --foo", ["--foo", "--bar"]),
+        ("submit wrong.yaml --foo -- detph=3", ["--foo", "--address", "detph"]),
+        ("status tiny --foo --bar", ["status: 2 problems", "--foo", "--bar"]),
         ("check wrong.yaml epochs detph=3 --tracking-uri sqlite:////no/x.db", ["'epochs'", "detph", "idenity", "/no"]),
         ("trial depth epochs=0 shortcut=idenity --data-root no", ["'depth'", "epochs", "idenity", "--data-root no"]),
         (
@@ -283,6 +305,21 @@ def test_what_one_call_gets_wrong_is_told_at_once(shell: Shell, words: str, told
     assert re.match(r".*: \d+ problems\n", ran.err)
     assert [word for word in told if word not in ran.err] == []
     assert {*shell.files()} <= {*before, "mlflow.db.lock"}
+
+
+def test_options_are_looked_at_before_the_parser_stops_at_one() -> None:
+    options = {"--max-trials": True, "--inline": False}
+    for words in (
+        ["f", "--max-trials", "-1", "--inline"],
+        ["--max-trials=3", "a=-6", "--", "--foo"],
+        ["-"],
+        ["--help"],
+    ):
+        assert check_options(words, options) == (words, [])
+    assert check_options(["--max-trials"], options) == ([], ["--max-trials: takes a value, which is missing"])
+    found = check_options(["--max-trial", "3", "--inlin", "a=1", "--what", "b", "-6", "--"], options)
+    assert found.words == ["a=1", "b", "--"], "the value of a misspelled option is no word of the verb"
+    assert [problem.partition(":")[0] for problem in found.problems] == ["--max-trial", "--inlin", "--what", "-6"]
 
 
 def test_all_mistakes_of_a_file_are_told_at_once(shell: Shell) -> None:

@@ -106,7 +106,9 @@ def test_errors_have_their_intervals_in_the_picture() -> None:
         low, high = draw(rows).axes[0].get_xlim()
         [row] = rows.rows
         assert low < 100 * min(errors) < 100 * max(errors) < high
-        assert low < row.low < row.high < high or "interval cut" in [text.get_text() for text in draw(rows).axes[0].texts]
+        assert low < row.low < row.high < high or "interval cut" in [
+            text.get_text() for text in draw(rows).axes[0].texts
+        ]
 
 
 def test_no_analysis_no_picture() -> None:

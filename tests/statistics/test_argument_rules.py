@@ -62,8 +62,14 @@ def test_a_level_lies_between_0_and_1(asked: Callable[[float], object], level: f
     ("asked", "message"),
     [
         (lambda: st.compare(CELL, OTHER, margin=0, side="left"), "side must be one of lower, higher, but got 'left'"),
-        (lambda: st.compare(CELL, OTHER, margin=0, published=math.nan), "published must be a finite number, but got nan"),
-        (lambda: st.difference(CELL, OTHER, pairing="both"), "pairing must be one of auto, seeds, none, but got 'both'"),
+        (
+            lambda: st.compare(CELL, OTHER, margin=0, published=math.nan),
+            "published must be a finite number, but got nan",
+        ),
+        (
+            lambda: st.difference(CELL, OTHER, pairing="both"),
+            "pairing must be one of auto, seeds, none, but got 'both'",
+        ),
         (lambda: st.mean(CELL, scale="ln"), "scale must be one of identity, logit, log, but got 'ln'"),
         (lambda: st.mean(CELL, prior="flat"), "prior must be one of none, test_set, but got 'flat'"),
         (lambda: st.contrast([CELL, OTHER], [1.0]), r"weights must be .*, one for each of 2 cells, but got \[1.0\]"),
@@ -82,7 +88,10 @@ def test_a_level_lies_between_0_and_1(asked: Callable[[float], object], level: f
         (lambda: st.slope([1, 2, math.nan], [CELL] * 3), "finite and not all equal"),
         (lambda: st.slope([1, 2, 3], [CELL] * 3, noise="none"), "noise must be one of seeds, points, but got 'none'"),
         (lambda: st.aicc([*POSITIONS[:5], math.nan], CURVES), "must be positive and finite"),
-        (lambda: st.compare_shapes(POSITIONS, CURVES, claimed="cubic"), "shape must be one of exponential, .* got 'cubic'"),
+        (
+            lambda: st.compare_shapes(POSITIONS, CURVES, claimed="cubic"),
+            "shape must be one of exponential, .* got 'cubic'",
+        ),
         (
             lambda: st.resampled([CELL], [1.0], np.median, generator=GENERATOR, resamples=1),
             "resamples must be a whole number of at least 2, but got 1",
