@@ -86,8 +86,9 @@ class _Effects:
         return argument in written.arguments and argument not in kept.arguments and kept.name == written.name
 
     def reason(self, point: Point, axis: str, values: Sequence[Any]) -> str:
-        """`, as optimizer.momentum is 0`: what else is set and would have to be left out, or what is at a default and
-        would have to be another; empty if neither would do.
+        """`, as optimizer.momentum is 0`: what else is set and keeps an axis from an effect, or is so by default.
+
+        Something that is set would have to be left out, a default would have to be another; empty if neither would do.
 
         Args:
             point: of the sweep.

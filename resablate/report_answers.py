@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from os.path import commonprefix
 from typing import Any
 
 from markupsafe import Markup
@@ -125,10 +124,11 @@ def _line(answer: Answer) -> dict[str, Any]:
 def _parts(answer: Answer) -> list[tuple[str, str]]:
     """Each comparison of a claim of several, and what it comes to by itself; the setting of all is told elsewhere."""
     parts, decided = answer.judgement.parts, answer.decision.parts
-    head, colon, _ = commonprefix(list(decided)).rpartition(": ")
+    settings = {name.rpartition(": ")[0] for name in decided}
+    head = f"{settings.pop()}: " if len(settings) == 1 else ""
     return [
         (
-            name.removeprefix(head + colon),
+            name.removeprefix(head),
             _in_rounds(parts[name], answer.decision.level, len(parts)) if parts[name].looks else str(part.verdict),
         )
         for name, part in decided.items()

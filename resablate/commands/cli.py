@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from importlib.metadata import version
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Annotated, Any, NoReturn, cast
 
 import typer

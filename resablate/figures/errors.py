@@ -245,8 +245,8 @@ PICTURE = Picture(
         "known. One seed has no line: nothing is known of its noise. "
         "A cross marks trainings that diverged, which are in no mean; a diamond is the published error, where "
         "everything that it stands for is equal; the dashed line is the error of guessing. Note where an axis is "
-        "logarithmic. An interval of many times the range of the trainings is cut. New seeds are those by which no search has "
-        "chosen. As He et al. (2016), Table 1."
+        "logarithmic. An interval of many times the range of the trainings is cut. New seeds are those by which no "
+        "search has chosen. As He et al. (2016), Table 1."
     ),
     data=data,
     draw=draw,

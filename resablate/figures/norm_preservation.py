@@ -13,8 +13,8 @@ from matplotlib.lines import Line2D
 from resablate.figures.curves import Curve, Reading, column, mean_curves, positive
 from resablate.figures.drawing import FAINT, INK, color_of, curve_handles, draw_curves, whole_numbers
 from resablate.figures.layout import Canvas, Quantity, add_legend
-from resablate.figures.norm_blocks import ANALYSIS, Change, changing_blocks, shade, shade_key
 from resablate.figures.limits import limits_of
+from resablate.figures.norm_blocks import ANALYSIS, Change, changing_blocks, shade, shade_key
 from resablate.figures.picture import Picture
 from resablate.figures.variants import Panel, arrange
 from resablate.result import TrialResult

@@ -38,7 +38,7 @@ def power(
         example_df: its degrees of freedom.
 
     Raises:
-        ValueError: unless the difference is finite, spreads and variance are at least 0, and level lies between 0 and 1.
+        ValueError: unless the difference is finite, spreads and variance are at least 0, and level is from 0 to 1.
     """
     check_number("difference", difference)
     check_share("level", level)

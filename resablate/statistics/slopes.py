@@ -45,8 +45,8 @@ def slope(
     places = np.asarray(positions, dtype=np.float64)
     if places.shape != (len(cells),) or len(cells) < FEWEST_POINTS or not 0 < np.ptp(places) < np.inf:
         raise ValueError(
-            f"a slope needs one position for each of three cells or more, finite and not all equal, but got {len(cells)} cells "
-            f"at {places.tolist()}"
+            f"a slope needs one position for each of three cells or more, finite and not all equal, but got "
+            f"{len(cells)} cells at {places.tolist()}"
         )
     centered = places - places.mean()
     weights = centered / np.square(centered).sum()

@@ -158,8 +158,8 @@ FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "other-numbers": (
         write_other_numbers,
-        r"102 of its 102 tensors .*\n  numbers of another kind, 5: conv1\.weight complex for real, bn1\.weight whole for"
-        r" real, bn1\.bias true or false for real, fc\.weight sparse for real, fc\.bias quantized for real$",
+        r"102 of its 102 tensors .*\n  numbers of another kind, 5: conv1\.weight complex for real, bn1\.weight whole"
+        r" for real, bn1\.bias true or false for real, fc\.weight sparse for real, fc\.bias quantized for real$",
     ),
     "no-numbers": (
         lambda path: torch.save(trained().to("meta").state_dict(), path),

@@ -42,7 +42,7 @@ def test_a_margin_is_a_finite_number_of_at_least_0(compared: Callable[[float], o
         lambda level: st.compare(CELL, OTHER, margin=0.01).decide(level),
         lambda level: st.decide_family({}, level=level),
         lambda level: st.decide(st.evidence_of_difference(APART, margin=0.01), level),
-        lambda level: APART.interval(level),
+        APART.interval,
         lambda level: st.Rate(1, 3).interval(level),
         lambda level: st.error_interval(CELL, level=level),
         lambda level: st.holm_levels([0.1, 0.2], level=level),
