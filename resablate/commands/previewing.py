@@ -72,7 +72,7 @@ def _record(plan: SweepPlan, would_do: Preview, packs: list[str]) -> PreviewReco
             )
             for trial in would_do.known
         ],
-        count=would_do.count,
+        count=would_do.total,
         complete=sum(trial.complete for trial in would_do.known),
         would_run=len(would_do.todo) + would_do.proposed + would_do.replicates,
         would_replicate=would_do.replicates,

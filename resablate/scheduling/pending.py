@@ -223,7 +223,7 @@ class Preview(NamedTuple):
     """How far the rounds of seeds are; empty where there are none."""
     replicates: int = 0
     """Trainings with new seeds that come at most once the search has ended, no more than may be run."""
-    count: int = 0
+    total: int = 0
     """Trials that the sweep has at most, however many may be run."""
 
 
@@ -252,14 +252,14 @@ def preview(plan: SweepPlan, tracker: Tracker, *, retry: Collection[str] = (), l
     elif plan.sweep.search.replicate:
         known += _standing(wanted_replicates(plan, trials, stored), plan, tracker)
         todo = to_run(known, retry=again)
-    count = len(known) + left + to_come
+    total = len(known) + left + to_come
     if limit is not None:
         todo = todo[:limit]
         left = min(left, limit - len(todo))
         to_come = min(to_come, limit - len(todo) - left)
     keys = {spec.key for spec in todo}
     unmeasured = sum(len(_asked_again(trial, again).missing) for trial in known if trial.spec.key not in keys)
-    return Preview(known, keys, unmeasured, left, rounds, to_come, count)
+    return Preview(known, keys, unmeasured, left, rounds, to_come, total)
 
 
 def _standing(trials: Sequence[TrainSpec], plan: SweepPlan, tracker: Tracker) -> list[TrialStatus]:

@@ -34,9 +34,9 @@ def check_probability(name: str, value: ArrayLike) -> None:
         raise ValueError(f"{name} must lie from 0 to 1, but got {value}")
 
 
-def check_count(name: str, value: float, *, least: int) -> None:
+def check_count(name: str, value: object, *, least: int) -> None:
     """Raise a ValueError unless a number is whole and at least `least`."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
         raise ValueError(f"{name} must be a whole number of at least {least}, but got {value}")
 
 

@@ -61,7 +61,7 @@ def test_the_winner_by_validation_and_the_baseline_get_new_seeds(
     final = plan.identified(None)
     to_come = (preview(final, memory), preview(final, memory, limit=7), preview(final, memory, limit=2))
     assert [(shown.proposed, shown.replicates) for shown in to_come] == [(6, 4), (6, 1), (2, 0)]
-    assert {shown.count for shown in to_come} == {10}
+    assert {shown.total for shown in to_come} == {10}
 
     def killed(trial: Any) -> None:
         if (trial.spec.seed, trial.spec.learning_rate) == (6, BASE_RATE):
@@ -72,12 +72,12 @@ def test_the_winner_by_validation_and_the_baseline_get_new_seeds(
         outcome, _ = run_tiny(plan)
     assert (outcome.interrupted, outcome.counts) == (True, {"finished": 9})
     shown = preview(final, memory)
-    assert (len(shown.known), len(shown.todo), shown.proposed, shown.replicates, shown.count) == (10, 1, 0, 0, 10)
+    assert (len(shown.known), len(shown.todo), shown.proposed, shown.replicates, shown.total) == (10, 1, 0, 0, 10)
     outcome, _ = run_tiny(plan)
     assert (outcome.counts, outcome.failed, outcome.remaining) == ({"finished": 1}, False, 0)
     outcome, _ = run_tiny(plan)
     assert outcome.counts == {}, "a search that was replicated trains nothing"
-    assert (preview(final, memory).todo, preview(final, memory).count) == (set(), 10)
+    assert (preview(final, memory).todo, preview(final, memory).total) == (set(), 10)
 
     found = results(memory)
     points: dict[float, list[float]] = {}
@@ -117,7 +117,7 @@ def test_equal_points_are_ordered_by_their_trials(memory: MemoryTracker) -> None
 def test_points_that_are_known_ahead_have_a_winner_too(memory: MemoryTracker) -> None:
     plan = searched(method="random", trials=2, seeds=None, analyze_best=None)
     shown = preview(plan.identified(None), memory)
-    assert (len(shown.todo), shown.proposed, shown.replicates, shown.count) == (2, 0, 4, 6)
+    assert (len(shown.todo), shown.proposed, shown.replicates, shown.total) == (2, 0, 4, 6)
     outcome, _ = run_tiny(plan)
     assert (outcome.planned, outcome.counts) == (6, {"finished": 6})
     assert sorted(result.spec.seed for result in results(memory)) == [0, 0, 1, 1, 2, 2]
