@@ -187,6 +187,25 @@ def test_the_page_opens_with_the_answer(tmp_path: Path) -> None:
     assert "- H11: needs trainings with original and bn after add" in markdown
 
 
+@pytest.mark.parametrize(("missing", "to_come", "ended"), [(2, 0, "4 of 6"), (2, 3, "4 of at most 9"), (0, 0, "")])
+def test_a_report_of_a_running_sweep_begins_with_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: int, to_come: int, ended: str
+) -> None:
+    monkeypatch.setattr("resablate.report_figures.FIGURES", {})
+    path = report.write_report(
+        [make_result(seed=seed) for seed in range(4)],
+        sweep=small_sweep(),
+        command=COMMAND,
+        folder=tmp_path / "r",
+        missing=[make_result(seed=seed).spec for seed in range(4, 4 + missing)],
+        to_come=to_come,
+    )
+    banner = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser").find(class_="banner")
+    told = f"{ended} trials have ended: what stands here is of these alone, and may change."
+    assert (banner and banner.get_text()) == (told if ended else None)
+    assert path.with_name("index.md").read_text(encoding="utf-8").count("trials have ended") == bool(ended)
+
+
 def test_a_report_without_a_claim_says_so(tmp_path: Path) -> None:
     page = write(tmp_path / "r", [make_result(seed=s) for s in range(2)])
     assert "These trainings test none of the published claims." in page.read_text(encoding="utf-8")

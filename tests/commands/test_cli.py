@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -776,12 +777,28 @@ def test_exit_code_130_where_it_was_interrupted(
     assert "not filed" not in ran.err
 
 
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [("resablate sw", ["sweep", "sweeps"]), ("resablate sweep tiny.yaml --max", ["--max-trials"])],
+)
+def test_a_shell_completes_verbs_and_options(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, typed: str, completed: list[str]
+) -> None:
+    asked = {"COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
+    for name, value in {"_RESABLATE_COMPLETE": "complete_bash", **asked}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("__main__.__package__", None)  # a shell runs the command, and not a module of python
+    ran = shell()
+    assert (ran.code, ran.out.split()) == (0, completed)
+
+
 def test_help_and_no_words(shell: Shell) -> None:
     ran = shell("--help")
     assert ran.code == 0
     for verb in ("list", "check", "trial", "sweep", "status", "report", "ui"):
         assert verb in ran.out
     assert shell("--no-such-flag").code == 2
+    assert shell("--version").out == f"resablate {version('resablate')}\n"
 
 
 # --- real processes
