@@ -20,7 +20,7 @@ from resablate.commands.clone import clone
 from resablate.commands.console import err
 from resablate.commands.doctor import doctor
 from resablate.commands.list import list_
-from resablate.commands.option_syntax import check_options, noted_problems
+from resablate.commands.option_syntax import check_options, noted_problems, options_of
 from resablate.commands.records import rm, runs, sweeps
 from resablate.commands.report import report
 from resablate.commands.status import status
@@ -45,6 +45,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+BAD_INPUT = 2
+"""The exit code."""
 GATHERING = ("sweep", "check", "trial", "clone", "submit", "analyze", "report", "claims")
 """Verbs that tell everything that is wrong with a call at once, by `Refusals`, before they do anything."""
 app.command("list")(list_)
@@ -85,6 +87,10 @@ def main() -> None:
             app(args=words)
     except ResablateError as error:
         _refuse(str(_with(problems, error, place=words[0] if words else "")))
+    except SystemExit as end:
+        if problems and end.code == BAD_INPUT:  # the parser has told of something else, such as a word that is missing
+            _tell("\n".join(problems))
+        raise
     except ModuleNotFoundError as error:
         if not (source := _source_of(error)):
             raise
@@ -101,13 +107,8 @@ def _checked_words() -> tuple[list[str], list[str]]:
     verb = cast(Any, typer.main.get_command(app)).commands.get(words[0]) if words else None
     if verb is None or "--help" in words:
         return words, []
-    options = {name: not param.is_flag for param in verb.params if _is_option(param) for name in param.opts}
-    checked = check_options(words[1:], options)
+    checked = check_options(words[1:], options_of(verb))
     return [words[0], *checked.words], checked.problems
-
-
-def _is_option(param: Any) -> bool:
-    return any(name.startswith("-") for name in param.opts)
 
 
 def _with(problems: Sequence[str], error: ResablateError, *, place: str) -> ResablateError:
@@ -118,8 +119,12 @@ def _with(problems: Sequence[str], error: ResablateError, *, place: str) -> Resa
 
 
 def _refuse(problem: str) -> NoReturn:
+    _tell(problem)
+    sys.exit(BAD_INPUT)
+
+
+def _tell(problem: str) -> None:
     err.print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
-    sys.exit(2)
 
 
 def _source_of(error: ModuleNotFoundError) -> str:

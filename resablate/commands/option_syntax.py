@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from resablate.errors import choices_of, nearest
 
@@ -25,6 +25,16 @@ class Checked(NamedTuple):
     words: list[str]
     """Without the options that are wrong."""
     problems: list[str]
+
+
+def options_of(verb: Any) -> dict[str, bool]:
+    """The options of a command of the command line, and whether each takes a value."""
+    return {
+        name: not parameter.is_flag
+        for parameter in verb.params
+        for name in parameter.opts
+        if name.startswith("-")  # an argument has the name of its word
+    }
 
 
 def check_options(words: Sequence[str], options: Mapping[str, bool]) -> Checked:

@@ -65,14 +65,11 @@ def sweep(
     from resablate.plan import load_plan
 
     refusals = Refusals(str(file))
-    if retry not in (None, "failed"):
-        refusals.add(f"--retry: takes the word failed, got {retry!r}")
+    most, seconds = check_limits(refusals, retry=retry, max_trials=max_trials, time_budget=time_budget)
     if dry_run and rerun:
         refusals.add("--rerun: sets results aside, which --dry-run does not do")
     if offline:
         tracking_uri = refusals.of(lambda: _offline_records(tracking_uri, inline=inline))
-    seconds = None if time_budget is None else refusals.of(lambda: parse_duration(time_budget, place="--time-budget"))
-    most = None if max_trials is None else refusals.of(lambda: parse_count(max_trials, place="--max-trials"))
     check_data_root(data_root, refusals)
     changes = refusals.assignments(words or [])
     plan = refusals.of(lambda: load_plan(file, changes))
@@ -87,6 +84,17 @@ def sweep(
     if tip := advice(plan):
         err.print(tip, markup=False, highlight=False, soft_wrap=True)
     run_plan(plan, inline=inline, retry=again, rerun=rerun, time_budget=seconds, as_json=as_json, **where)
+
+
+def check_limits(
+    refusals: Refusals, *, retry: str | None, max_trials: str | None, time_budget: str | None
+) -> tuple[int | None, float | None]:
+    """The most trials and seconds of a submission; what is wrong with these options of `resablate sweep` is noted."""
+    if retry not in (None, "failed"):
+        refusals.add(f"--retry: takes the word failed, got {retry!r}")
+    most = None if max_trials is None else refusals.of(lambda: parse_count(max_trials, place="--max-trials"))
+    seconds = None if time_budget is None else refusals.of(lambda: parse_duration(time_budget, place="--time-budget"))
+    return most, seconds
 
 
 def _offline_records(tracking_uri: str | None, *, inline: bool) -> str:

@@ -232,7 +232,7 @@ def test_a_bad_sweep_is_one_message_and_changes_nothing(shell: Shell, verb: str,
             (f"sweep tiny.yaml --time-budget {text}", r"--time-budget: a time above zero, such as 90s, 30m or 2h; got")
             for text in ("2", "0s", "2d", "-1h", "h", "1h30m")
         ),
-        ("sweep tiny.yaml --max-trials 0", r"Invalid value for '--max-trials'"),
+        ("sweep tiny.yaml --max-trials 0", "--max-trials: a whole number of at least 1, got '0'"),
         ("ui --port 70000", r"Invalid value for '--port'.* 65535"),
         ("list shortcut", r"unknown table 'shortcut'; did you mean 'shortcuts'"),
     ],
@@ -274,7 +274,10 @@ def test_bad_words_are_one_message_and_change_nothing(shell: Shell, words: str, 
         ("claims nowhere --foo", ["--foo", "no sweep called 'nowhere'"]),
         ("claims --plan X --foo --depth none --seeds 0", ["'X'", "--foo", "--depth: a whole", "--seeds: a whole"]),
         ("claims --bar --foo", ["--foo", "--bar"]),
-        ("submit wrong.yaml --foo -- detph=3", ["--foo", "--address", "detph"]),
+        (
+            "submit wrong.yaml --foo -- detph=3 --bar --max-trials 0 --time-budget 2 --retry all",
+            ["--foo", "--address", "detph", "--bar", "--max-trials: a", "--time-budget", "--retry"],
+        ),
         ("status tiny --foo --bar", ["status: 2 problems", "--foo", "--bar"]),
         ("check wrong.yaml epochs detph=3 --tracking-uri sqlite:////no/x.db", ["'epochs'", "detph", "idenity", "/no"]),
         ("trial depth epochs=0 shortcut=idenity --data-root no", ["'depth'", "epochs", "idenity", "--data-root no"]),
@@ -306,6 +309,12 @@ def test_what_one_call_gets_wrong_is_told_at_once(shell: Shell, words: str, told
     assert re.match(r".*: \d+ problems\n", ran.err)
     assert [word for word in told if word not in ran.err] == []
     assert {*shell.files()} <= {*before, "mlflow.db.lock"}
+
+
+def test_a_word_that_is_missing_does_not_hide_an_option_that_is_none(shell: Shell) -> None:
+    ran = shell("sweep", "--foo")
+    assert ran.code == 2
+    assert "Missing argument 'FILE'" in ran.err and "--foo: no such option" in ran.err
 
 
 def test_options_are_looked_at_before_the_parser_stops_at_one() -> None:

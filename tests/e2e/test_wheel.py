@@ -19,9 +19,7 @@ def run(*words: object, folder: Path) -> str:
     """What a command prints there; it has to succeed."""
     foreign = ("PYTHONPATH", "RESABLATE_HOME")
     variables = {name: value for name, value in os.environ.items() if name not in foreign}
-    done = subprocess.run(
-        list(map(str, words)), cwd=folder, env=variables, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(list(map(str, words)), cwd=folder, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     return done.stdout
 
