@@ -16,9 +16,9 @@ from typer.core import TyperGroup
 from resablate.commands.console import Json, SweepFile, TrackingUri, err, out
 from resablate.commands.json_keeping import JobRecord
 from resablate.commands.json_output import print_record
+from resablate.commands.limits import check_limits
 from resablate.commands.option_syntax import check_options, options_of
 from resablate.commands.refusals import Refusals
-from resablate.commands.sweep import check_limits
 from resablate.errors import SubmissionError
 from resablate.redaction import holds_password
 from resablate.sweep import load_sweep

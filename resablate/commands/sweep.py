@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from resablate.commands.assignments import parse_count, parse_duration
 from resablate.commands.console import Changes, DataRoot, Json, SweepFile, TrackingUri, err
+from resablate.commands.limits import check_limits
 from resablate.commands.previewing import preview_plan
 from resablate.commands.refusals import Refusals
 from resablate.commands.running import run_plan
@@ -84,17 +84,6 @@ def sweep(
     if tip := advice(plan):
         err.print(tip, markup=False, highlight=False, soft_wrap=True)
     run_plan(plan, inline=inline, retry=again, rerun=rerun, time_budget=seconds, as_json=as_json, **where)
-
-
-def check_limits(
-    refusals: Refusals, *, retry: str | None, max_trials: str | None, time_budget: str | None
-) -> tuple[int | None, float | None]:
-    """The most trials and seconds of a submission; what is wrong with these options of `resablate sweep` is noted."""
-    if retry not in (None, "failed"):
-        refusals.add(f"--retry: takes the word failed, got {retry!r}")
-    most = None if max_trials is None else refusals.of(lambda: parse_count(max_trials, place="--max-trials"))
-    seconds = None if time_budget is None else refusals.of(lambda: parse_duration(time_budget, place="--time-budget"))
-    return most, seconds
 
 
 def _offline_records(tracking_uri: str | None, *, inline: bool) -> str:
