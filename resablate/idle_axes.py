@@ -99,25 +99,24 @@ class _Effects:
         fields = [{name: value for name, value in each.items() if value is not None or name != axis} for each in points]
         given = {name: value for name, value in fields[0].items() if all(other.get(name) == value for other in fields)}
         for name, value in given.items():
-            without = ({key: kept for key, kept in each.items() if key != name} for each in fields)
-            try:
-                if len({self._trains(each) for each in without}) > 1:
-                    return f", as {name} is {shown_value(value)}"
-            except SpecError:  # what needs it cannot be trained without
-                continue
-        for name, value in self._defaults(fields, axis).items():
-            try:
-                if len({self._trains({**each, name: _another(value)}) for each in fields}) > 1:
-                    return f", as {name} is {shown_value(value)}"
-            except SpecError:  # the other one does not go with the rest
-                continue
+            if self._differ([{key: kept for key, kept in each.items() if key != name} for each in fields]):
+                return f", as {name} is {shown_value(value)}"
+        for name, value in {**given, **self._defaults(fields, axis)}.items():
+            if any(self._differ([{**each, name: other} for each in fields]) for other in _others(value)):
+                return f", as {name} is {shown_value(value)}"
         return ""
 
-    def _defaults(self, points: Sequence[_Fields], axis: str) -> dict[str, float]:
-        """Numbers and truths that nobody set, neither for these trainings nor on `axis`."""
+    def _differ(self, points: Sequence[_Fields]) -> bool:
+        """Whether these are different trainings; not where one of them is none."""
+        try:
+            return len({self._trains(each) for each in points}) > 1
+        except SpecError:
+            return False
+
+    def _defaults(self, points: Sequence[_Fields], axis: str) -> dict[str, Any]:
+        """What nobody set, neither for these trainings nor on `axis`."""
         params = check_trial(TrainSpec.parse(self._takers.effective(points[0]))).params()
-        unset = {name: value for name, value in params.items() if name != axis and not any(name in p for p in points)}
-        return {name: value for name, value in unset.items() if isinstance(value, int | float)}
+        return {name: value for name, value in params.items() if name != axis and not any(name in p for p in points)}
 
     def _of(self, point: Point) -> str:
         known = tuple(point.items())
@@ -134,9 +133,11 @@ class _Effects:
         return unlimited.key if planned_steps(spec) == planned_steps(unlimited) else spec.key
 
 
-def _another(value: float) -> float:
-    """A value that is not this one, of the same kind."""
-    return not value if isinstance(value, bool) else 2 * value + 1
+def _others(value: object) -> Sequence[float]:
+    """Values that are not this one, of the same kind; none of what is neither a number nor true or false."""
+    if isinstance(value, bool):
+        return (not value,)
+    return (2 * value + 1, value + 1) if isinstance(value, int | float) else ()
 
 
 def _single(fields: _Fields) -> dict[str, Any]:

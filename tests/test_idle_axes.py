@@ -77,6 +77,10 @@ def test_an_axis_that_changes_something_somewhere_is_not(axes: dict[str, Any]) -
             "optimizer.nesterov true changes nothing, as",
         ),
         ({"batch_size": 64, "norm.ghost_batch_size": 64}, "norm.ghost_batch_size 64 changes nothing, as batch_size is"),
+        (
+            {"dataset.train_examples": 64, "batch_size": 32, "norm.ghost_batch_size": 32},  # 128 examples are too many
+            "norm.ghost_batch_size 32 changes nothing, as batch_size is 32",
+        ),
         ({"norm.ghost_batch_size": 128}, "norm.ghost_batch_size 128 changes nothing, as batch_size is 128"),
         ({"network": "vgg", "depth": 8, "shortcut": "none"}, "shortcut none changes nothing, as network is vgg"),
         ({"dataset.train_examples": 5000}, "dataset.train_examples 5000 changes nothing"),
