@@ -89,7 +89,7 @@ def _offline_too(name: str) -> str:
     """Where the sweep is that these records do not have: in the folder of `sweep --offline`; empty if it is not."""
     from resablate.tracking import open_tracker
 
-    if not (home() / OFFLINE / name).is_dir() or name not in open_tracker(f"{FOLDER}{OFFLINE}").keeping().sweeps():
+    if not (home() / OFFLINE).is_dir() or name not in open_tracker(f"{FOLDER}{OFFLINE}").keeping().sweeps():
         return ""
     return (
         f"; the folder {OFFLINE} has it: resablate sync {home() / OFFLINE} files it here, and resablate status {name}"
