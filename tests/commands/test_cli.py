@@ -19,12 +19,13 @@ import pytest
 import torch
 from PIL import Image
 from torchvision import models
+from typer.main import get_command
 
 from resablate.adapters import pretrained_builder
-from resablate.commands import tables
+from resablate.commands import cli, tables
 from resablate.commands.assignments import parse_duration
 from resablate.commands.json_keeping import PagesRecord
-from resablate.commands.option_syntax import check_options
+from resablate.commands.option_syntax import check_options, options_of
 from resablate.commands.tables import TABLES
 from resablate.component import Component
 from resablate.datasets import load_dataset
@@ -315,6 +316,13 @@ def test_a_word_that_is_missing_does_not_hide_an_option_that_is_none(shell: Shel
     ran = shell("sweep", "--foo")
     assert ran.code == 2
     assert "Missing argument 'FILE'" in ran.err and "--foo: no such option" in ran.err
+
+
+@pytest.mark.parametrize("verb", get_command(cli.app).commands)  # type: ignore[attr-defined]
+def test_every_option_that_the_help_names_is_one(verb: str, shell: Shell) -> None:
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", shell(verb, "--help").out.partition("Options")[2]))
+    options = options_of(get_command(cli.app).commands[verb])  # type: ignore[attr-defined]
+    assert {"--json", "--help"} <= named <= {*options, "--help"}
 
 
 def test_options_are_looked_at_before_the_parser_stops_at_one() -> None:
