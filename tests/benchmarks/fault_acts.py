@@ -113,14 +113,15 @@ def _process_killed(*of: bytes) -> Callable[[Stage], None]:
         sweep = stage.on_ray()
         sweep.start()
         in_the_middle(sweep)
-        found = [pid for pid in sweep.alive() if any(word in _command(pid) for word in of)]
+        found = [pid for pid in sweep.alive() if any(word in command_of(pid) for word in of)]
         os.kill(stage.chance.choice(sorted(found)), signal.SIGKILL)
         sweep.ended()
 
     return disturb
 
 
-def _command(pid: int) -> bytes:
+def command_of(pid: int) -> bytes:
+    """The command of a process; empty where it has ended."""
     with suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     return b""
