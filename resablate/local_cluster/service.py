@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from resablate.errors import ResourceError
+from resablate.plain_json import read_json
 from resablate.processes import process_start
 from resablate.storage.files import write_bytes
 
@@ -143,7 +144,7 @@ def _read(name: str, folder: Path) -> _Record | None:
     if not file.is_file():
         return None
     try:
-        found: dict[str, Any] = json.loads(file.read_bytes())
+        found: dict[str, Any] = read_json(file.read_bytes())
         record = _Record(**found)
         signal.Signals(record.stop_signal)
         if not (isinstance(found["pid"], int) and isinstance(found["began"], int) and record.mark):

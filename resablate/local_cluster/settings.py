@@ -12,6 +12,7 @@ from typing import final
 
 from resablate.errors import ResourceError
 from resablate.local_cluster.postgres import ROLE, database_url
+from resablate.plain_json import read_json
 
 HOST = "127.0.0.1"
 PORTS = {"postgres": 5432, "mlflow": 5000, "ray": 6379, "ray_client": 10001, "dashboard": 8265}
@@ -106,7 +107,7 @@ class Settings:
 def read_ports(folder: Path) -> dict[str, int] | None:
     """The ports of the cluster in this folder; None where they were never noted, or the note is damaged."""
     try:
-        found: dict[str, int] = json.loads((folder / PORTS_FILE).read_bytes())
+        found: dict[str, int] = read_json((folder / PORTS_FILE).read_bytes())
         return {name: int(found[name]) for name in PORTS}
     except (OSError, ValueError, TypeError, KeyError):
         return None
