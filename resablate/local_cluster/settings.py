@@ -19,6 +19,8 @@ PORTS = {"postgres": 5432, "mlflow": 5000, "ray": 6379, "ray_client": 10001, "da
 """Where they listen if nobody else does."""
 MLFLOW_USER = "admin"
 RAY_TOKEN, MLFLOW_PASSWORD = "ray_token", "mlflow_password"
+DEFAULT_FOLDER = Path(".cluster")
+"""Of the cluster that `make cluster` starts, in the current folder."""
 FOLDERS = ("processes", "artifacts", "home", "secrets")
 FILES = (AUTH_FILE, ENV_FILE, PORTS_FILE, IGNORE_FILE) = ("auth.ini", "env", "ports.json", ".gitignore")
 _AUTH = """[mlflow]
