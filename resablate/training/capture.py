@@ -118,31 +118,32 @@ def why_not_recorded(*, streamed: bool, every_block: bool, recordable: bool) -> 
     return ""
 
 
-def keep_on_device(optimizer: torch.optim.Optimizer) -> None:
+def keep_on_device(optimizer: torch.optim.Optimizer, *, every_gradient: bool) -> None:
     """Have `optimizer` read its rate, and count its steps, on the GPU, as a recorded step must.
 
     Torch's optimizers take a rate that is a tensor without waiting for it where they are `fused` or `capturable`.
+
+    Args:
+        optimizer: before its first step.
+        every_gradient: whether each step gives a gradient to all parameters that are ever updated; else no step is
+            fused, which cannot do with momentum that some of them do not have yet.
     """
     for group in optimizer.param_groups:
-        for choice in ("capturable", "fused"):
+        for choice in ("capturable", "fused") if every_gradient else ("capturable",):
             if choice in group:
                 group[choice] = True
 
 
-def recorder_of(
-    device: torch.device, optimizer: torch.optim.Optimizer, *, streamed: bool, every_block: bool, recordable: bool
-) -> CudaRecorder | None:
+def recorder_of(device: torch.device, *, streamed: bool, every_block: bool, recordable: bool) -> CudaRecorder | None:
     """What records the steps of a training: on a GPU, if they are such as can be recorded.
 
     Args:
         device: of the training.
-        optimizer: made to keep its numbers on a GPU.
         streamed: as `why_not_recorded` takes it, and so are the next two.
         every_block: whether every batch passes all blocks.
         recordable: whether its regularizer is.
     """
     if device.type != "cuda":
         return None
-    keep_on_device(optimizer)
     why_not = why_not_recorded(streamed=streamed, every_block=every_block, recordable=recordable)
     return None if why_not else CudaRecorder(device)

@@ -73,21 +73,30 @@ class Load:
 
 
 def main(arguments: Sequence[str] | None = None, *, folder: Path = FOLDER) -> None:
-    """Measure both and write the page."""
+    """Measure the servers, and write the page anew after every load."""
     parser = argparse.ArgumentParser(description="Many trials that report at once.")
     parser.add_argument("--writers", type=int, default=64)
     parser.add_argument("--reports", type=int, default=100)
+    names = ", ".join(SERVERS)
+    parser.add_argument("--servers", nargs="*", choices=SERVERS, default=SERVERS, metavar="SERVER", help=names)
     asked = parser.parse_args(arguments)
-    loads: list[Load] = []
-    for server in SERVERS:
+    for server in asked.servers:
         with served(server.partition(",")[0], without=POOL if server == OWN_POOL else ()):
             for way in WAYS if server != OWN_POOL else WAYS[:1]:
-                loads.append(measure(server, way, writers=asked.writers, reports=asked.reports))
-                print(_line(asdict(loads[-1])), flush=True)
-    figures = {"machine": machine(), "loads": [asdict(load) for load in loads]}
+                load = measure(server, way, writers=asked.writers, reports=asked.reports)
+                print(_line(asdict(load)), flush=True)
+                _keep({**asdict(load), "machine": machine()}, folder)
+
+
+def _keep(load: dict[str, Any], folder: Path) -> None:
+    """Put a load in the place of the earlier one of its server and way, and write the page."""
+    file = folder / FIGURES
+    earlier: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+    rows = {(row["server"], row["way"]): row for row in [*earlier, load]}
+    loads = [rows[server, way] for server in SERVERS for way in WAYS if (server, way) in rows]
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / FIGURES).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    (folder / PAGE).write_text(render(figures), encoding="utf-8")
+    file.write_text(json.dumps(loads, indent=1) + "\n", encoding="utf-8")
+    (folder / PAGE).write_text(render(loads), encoding="utf-8")
 
 
 def measure(server: str, way: str, *, writers: int, reports: int) -> Load:
@@ -210,46 +219,48 @@ def arrived(sweep: SweepSpec, reports: int) -> int:
     return count
 
 
-def render(figures: dict[str, Any]) -> str:
+def render(loads: Sequence[dict[str, Any]]) -> str:
     """The page."""
-    loads = figures["loads"]
-    first = loads[0]
     rates = {(load["server"], load["way"]): load["numbers_arrived"] / load["wall_seconds"] for load in loads}
-    times = {server: rates[server, TOGETHER] / rates[server, EACH] for server in SERVERS if (server, TOGETHER) in rates}
-    faster = " and ".join(f"{ratio:.1f} times on {server}" for server, ratio in times.items())
+    both = [server for server in SERVERS if {(server, way) for way in WAYS} <= rates.keys()]
+    times = [f"{rates[server, TOGETHER] / rates[server, EACH]:.1f} times on {server}" for server in both]
+    faster = f"The numbers a second are then {' and '.join(times)} those of single epochs." if times else ""
     lines = [
         "# An MLflow server under load",
         "",
         "Written by `python -m tests.benchmarks.tracking_load`; the figures are in `tracking_load.json` beside it.",
-        f"{first['writers']} trials in {first['processes']} processes report {first['reports']} epochs each, without",
-        "a pause, by the code that a sweep files with. The server is that of `make cluster`: passwords, two workers,",
-        "artifacts proxied. Afterwards every number is asked for and compared with what was sent. The writers and the",
-        "database share the machine with the server.",
+        "Trials in several processes report their epochs without a pause, by the code that a sweep files with. The",
+        "server is that of `make cluster`: passwords, two workers, artifacts proxied. Afterwards every number is asked",
+        "for and compared with what was sent. The writers and the database share the machine with the server.",
         "",
         "A request carries one epoch, seven numbers, where whoever reports waits for it (`MlflowTracker.log_epoch`). A",
         "sweep's trials do not wait: its one `ResultWriter` files for all of them, and where it is behind, a request",
         "carries all epochs of a trial that wait. The wall time lasts until the last number is there, and a report is",
-        f"over when the writer has taken it. The numbers a second are then {faster} those of single epochs.",
+        f"over when the writer has taken it. {faster}",
         "",
         "With the pool of connections that MLflow makes by itself, reports are refused: its `log_batch` holds a",
         "connection while it waits for a second, and a worker has more threads than that pool has connections. A sweep",
         "files again what is refused, but waits half a minute for each. `make cluster` gives the server a larger pool.",
         "",
-        "| server on | a request carries | reports | refused | sent | arrived | numbers/s | median (ms) | p99 | max |",
-        "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "| server on | a request carries | trials | processes | reports of each | refused | numbers sent | arrived "
+        "| numbers/s | median (ms) | p99 | max |",
+        "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
         *map(_line, loads),
         "",
-        f"Taken on {figures['machine']}.",
+        *(f"Taken on {each}." for each in dict.fromkeys(load["machine"] for load in loads)),
     ]
     return "\n".join(lines) + "\n"
 
 
 def _line(load: dict[str, Any]) -> str:
     milliseconds = [f"{1000 * load[name]:.3g}" for name in ("median_seconds", "p99_seconds", "slowest_seconds")]
-    reports = load["writers"] * load["reports"]
-    cells = [load["server"], load["way"], reports, load["refused"], load["numbers_sent"], load["numbers_arrived"]]
-    cells += [f"{load['numbers_arrived'] / load['wall_seconds']:.0f}", *milliseconds]
-    return "| " + " | ".join(map(str, cells)) + " |"
+    counts = ("writers", "processes", "reports", "refused", "numbers_sent", "numbers_arrived")
+    rate = f"{load['numbers_arrived'] / load['wall_seconds']:.0f}"
+    return (
+        "| "
+        + " | ".join(map(str, [load["server"], load["way"], *(load[c] for c in counts), rate, *milliseconds]))
+        + " |"
+    )
 
 
 if __name__ == "__main__":

@@ -135,7 +135,7 @@ def test_the_kernels_an_optimizer_takes_are_no_part_of_its_state(make: Any) -> N
     names = optimizer_tensors(optimizer).keys()
     [group] = optimizer.param_groups
     before = [group.get(name) for name in ("capturable", "fused")]
-    keep_on_device(optimizer)
+    keep_on_device(optimizer, every_gradient=True)
     assert any(group.get(name) for name in ("capturable", "fused"))
     assert optimizer_tensors(optimizer).keys() == names
     fresh = make(layer.parameters(), lr=0.1)
@@ -146,15 +146,21 @@ def test_the_kernels_an_optimizer_takes_are_no_part_of_its_state(make: Any) -> N
 
 def test_a_fused_step_is_the_plain_one_but_for_rounding() -> None:
     plain, fused = make_training(), make_training()
-    for group in fused.optimizer.param_groups:
-        group["fused"] = True
+    keep_on_device(fused.optimizer, every_gradient=True)
     expected, found = (numbers(run(training).history) for training in (plain, fused))
     for row, other in zip(found, expected, strict=True):
         assert row["train_loss"] == pytest.approx(other["train_loss"], rel=1e-3)
     again = make_training()
-    for group in again.optimizer.param_groups:
-        group["fused"] = True
+    keep_on_device(again.optimizer, every_gradient=True)
     assert same_bits(run(again), fused)
+
+
+def test_momentum_that_some_parameters_do_not_have_yet_is_not_fused() -> None:
+    """Of blocks that no pass has drawn: torch's fused step would fail."""
+    training = make_training(block_sampling={"name": "fixed_count", "count": 1, "undrawn": "keep"}, epochs=1)
+    keep_on_device(training.optimizer, every_gradient=False)
+    assert not any(group["fused"] for group in training.optimizer.param_groups)
+    run(training)
 
 
 @cuda
