@@ -81,7 +81,7 @@ def look(uri: str, stop: Any, answer: Any) -> None:
 
 def _training() -> list[int]:
     found = [int(place.name) for place in Path("/proc").glob("[0-9]*")]
-    return [pid for pid in found if b"PackTrainable" in command_of(pid)]
+    return [pid for pid in found if b"Trainable" in command_of(pid)]
 
 
 def _proportional_mib(pid: int) -> float:
