@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from resablate.plain_json import read_json
 from resablate.storage.files import digest, write_bytes
 
 VERSION = 2
@@ -138,7 +139,7 @@ def save_speed(speed: MachineSpeed, device: str) -> Path:
 def load_speed(device: str) -> MachineSpeed:
     """What was measured on this machine for `device`; TYPICAL where nothing was, or the file is damaged."""
     try:
-        content = json.loads(calibration_file(device).read_bytes())
+        content = read_json(calibration_file(device).read_bytes())
         return _parsed(content) if content["version"] == VERSION else TYPICAL
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return TYPICAL

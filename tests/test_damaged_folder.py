@@ -59,6 +59,11 @@ def fold(path: Path) -> None:
     (path / "deep").mkdir(parents=True)
 
 
+def nest(path: Path) -> None:
+    header = b"[" * 100_000
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+
+
 def of_another(path: Path) -> None:
     """A whole checkpoint of the same epoch that another trial left."""
     trial = make_trial(path.parent / "other", spec=OTHERS)
@@ -79,6 +84,7 @@ DAMAGES: dict[str, tuple[str, Damage, int]] = {
     "a changed bit of the newest": (NEWEST, flip, 2),
     "the newest is empty": (NEWEST, lambda path: path.write_bytes(b""), 2),
     "the newest is half": (NEWEST, lambda path: path.write_bytes(path.read_bytes()[:900]), 2),
+    "the newest is nested without end": (NEWEST, nest, 2),
     "a folder in the newest's place": (NEWEST, fold, 2),
     "another trial's": (NEWEST, of_another, 2),
     "of another network": (NEWEST, of_another_network, 2),

@@ -1,6 +1,7 @@
 """The checkups of `resablate doctor`: one function for each kind of fault; this table is their order."""
 
 from resablate.checkups.checkpoints import checkpoints
+from resablate.checkups.clusters import clusters
 from resablate.checkups.databases import databases
 from resablate.checkups.disks import disks
 from resablate.checkups.interface import Checkup as Checkup
@@ -32,5 +33,6 @@ CHECKUPS: Registry[Checkup] = Registry(
         "checkpoints": checkpoints,
         "locks": locks,
         "folders": folders,
+        "clusters": clusters,
     },
 )

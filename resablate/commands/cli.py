@@ -75,7 +75,7 @@ def options(
 
 
 def main() -> None:
-    """Run the command line. Exit code 0: done; 1: a trial failed; 2: bad input; 130, 143: interrupted."""
+    """Run the command line. Exit code 0: done; 1: a trial failed; 2: bad input; 129, 130, 143: interrupted."""
     # What draws here draws into files. A notebook's `!` hands on a backend that this process may not have.
     os.environ["MPLBACKEND"] = "agg"
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated, Any, cast
 
 import typer
 from rich.console import Console
@@ -15,10 +16,27 @@ from resablate.redaction import holds_password, redact
 from resablate.sweep import load_sweep
 from resablate.sweep_files import SUFFIXES, find_sweep
 
+
+class _Stderr:
+    """Standard error as it is now. Where nobody takes it any more, a terminal that was closed say, the work goes on."""
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            sys.stderr.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)
+
+
 _PLAIN_WIDTH = 160
 """Columns where the output is no terminal."""
 out = Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
-err = Console(stderr=True, width=None if sys.stderr.isatty() else _PLAIN_WIDTH)
+err = Console(file=cast("IO[str]", _Stderr()), width=None if sys.stderr.isatty() else _PLAIN_WIDTH)
 
 
 def _no_password(uri: str | None) -> str | None:

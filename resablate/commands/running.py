@@ -49,7 +49,7 @@ def run_plan(
 ) -> None:
     """Run what is missing of a plan, and say how it went and how to go on.
 
-    Exits with 1 where a trial failed or a question got no answer, and with 130 or 143 where it was interrupted.
+    Exits with 1 where a trial failed or a question got no answer, and with 129, 130 or 143 where it was interrupted.
     """
     from resablate.scheduling import run_sweep
 
@@ -153,7 +153,8 @@ def _stopped(stopped_by: str) -> str:
 
 def _exit_code(stopped_by: str) -> int:
     """As a shell says it, 128 and the signal; 1 where no signal stopped it."""
-    from resablate.scheduling import INTERRUPTED, OUT_OF_TIME, TERMINATED
+    from resablate.scheduling import HUNG_UP, INTERRUPTED, OUT_OF_TIME, TERMINATED
 
-    signals = {TERMINATED: signal.SIGTERM, INTERRUPTED: signal.SIGINT, OUT_OF_TIME: signal.SIGINT}
+    signals = {TERMINATED: signal.SIGTERM, HUNG_UP: signal.SIGHUP}
+    signals |= dict.fromkeys((INTERRUPTED, OUT_OF_TIME), signal.SIGINT)
     return 1 if stopped_by and stopped_by not in signals else 128 + signals.get(stopped_by, signal.SIGINT)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from resablate.errors import ResablateError
 from resablate.local_cluster.cluster import LocalCluster
+from resablate.local_cluster.settings import DEFAULT_FOLDER
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -18,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description="PostgreSQL, an MLflow server and Ray on three nodes, as processes of this machine.",
     )
     parser.add_argument("verb", choices=["up", "down", "clean"], help="clean: down, and remove all that was kept")
-    parser.add_argument("--folder", type=Path, default=Path(".cluster"), help="where it keeps everything")
+    parser.add_argument("--folder", type=Path, default=DEFAULT_FOLDER, help="where it keeps everything")
     asked = parser.parse_args(arguments)
     cluster = LocalCluster(asked.folder)
     verbs = {"up": cluster.up, "down": cluster.down, "clean": cluster.clean}

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from resablate.errors import ResourceError
+from resablate.plain_json import read_json
 from resablate.processes import process_start
 from resablate.storage.files import write_bytes
 
 MARK = "RESABLATE_CLUSTER_SERVICE"
 """In the environment of a service and of all that descends from it, so that these are found when it is gone, and when
 its record is: it begins with the record's name."""
+_SUFFIX = ".json"
 _POLL_SECONDS = 0.1
 _START_SECONDS = 120
 _STOP_SECONDS = 20
@@ -134,7 +136,7 @@ def _wait(condition: Callable[[], bool], *, seconds: float) -> None:
 
 
 def _file(name: str, folder: Path) -> Path:
-    return folder / f"{name}.json"
+    return folder / f"{name}{_SUFFIX}"
 
 
 def _read(name: str, folder: Path) -> _Record | None:
@@ -142,16 +144,25 @@ def _read(name: str, folder: Path) -> _Record | None:
     file = _file(name, folder)
     if not file.is_file():
         return None
+    if record := _record(file):
+        return record
+    print(f"{file}: damaged; its processes are looked for by their environment", flush=True)
+    return _Record(0, None, f"{file} ", signal.SIGTERM)
+
+
+def damaged_records(folder: Path) -> list[Path]:
+    """The records of services that are not what `start` writes."""
+    return [file for file in sorted(folder.glob(f"*{_SUFFIX}")) if not _record(file)]
+
+
+def _record(file: Path) -> _Record | None:
     try:
-        found: dict[str, Any] = json.loads(file.read_bytes())
+        found: dict[str, Any] = read_json(file.read_bytes())
         record = _Record(**found)
         signal.Signals(record.stop_signal)
-        if not (isinstance(found["pid"], int) and isinstance(found["began"], int) and record.mark):
-            raise ValueError("no record of a process")
-    except (ValueError, TypeError, AttributeError):
-        print(f"{file}: damaged; its processes are looked for by their environment", flush=True)
-        return _Record(0, None, f"{file} ", signal.SIGTERM)
-    return record
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None
+    return record if isinstance(found["pid"], int) and isinstance(found["began"], int) and record.mark else None
 
 
 def _is_there(record: _Record) -> bool:

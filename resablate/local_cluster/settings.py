@@ -12,12 +12,15 @@ from typing import final
 
 from resablate.errors import ResourceError
 from resablate.local_cluster.postgres import ROLE, database_url
+from resablate.plain_json import read_json
 
 HOST = "127.0.0.1"
 PORTS = {"postgres": 5432, "mlflow": 5000, "ray": 6379, "ray_client": 10001, "dashboard": 8265}
 """Where they listen if nobody else does."""
 MLFLOW_USER = "admin"
 RAY_TOKEN, MLFLOW_PASSWORD = "ray_token", "mlflow_password"
+DEFAULT_FOLDER = Path(".cluster")
+"""Of the cluster that `make cluster` starts, in the current folder."""
 FOLDERS = ("processes", "artifacts", "home", "secrets")
 FILES = (AUTH_FILE, ENV_FILE, PORTS_FILE, IGNORE_FILE) = ("auth.ini", "env", "ports.json", ".gitignore")
 _AUTH = """[mlflow]
@@ -106,7 +109,7 @@ class Settings:
 def read_ports(folder: Path) -> dict[str, int] | None:
     """The ports of the cluster in this folder; None where they were never noted, or the note is damaged."""
     try:
-        found: dict[str, int] = json.loads((folder / PORTS_FILE).read_bytes())
+        found: dict[str, int] = read_json((folder / PORTS_FILE).read_bytes())
         return {name: int(found[name]) for name in PORTS}
     except (OSError, ValueError, TypeError, KeyError):
         return None

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from resablate.scheduling.progress import clock
     from resablate.scheduling.run import SweepOutcome, run_sweep
     from resablate.scheduling.status import STATES, SweepStanding, TrialStatus, sweep_standing, trials_to_come
-    from resablate.scheduling.stopping import INTERRUPTED, OUT_OF_TIME, TERMINATED
+    from resablate.scheduling.stopping import HUNG_UP, INTERRUPTED, OUT_OF_TIME, TERMINATED
 
 __all__ = [
+    "HUNG_UP",
     "INTERRUPTED",
     "OUT_OF_TIME",
     "STATES",
@@ -70,7 +71,7 @@ _HOMES = {
         "sweep_standing",
         "trials_to_come",
     ),
-    "stopping": ("INTERRUPTED", "OUT_OF_TIME", "TERMINATED"),
+    "stopping": ("HUNG_UP", "INTERRUPTED", "OUT_OF_TIME", "TERMINATED"),
 }
 
 

@@ -239,7 +239,8 @@ class ResultWriter:
                 if isinstance(error, TrackingError) and not away and not again:
                     again = True
                     continue
-                log.exception("filing failed")
+                if not isinstance(error, TrackingError):  # which says all there is to say, at the end
+                    log.exception("filing failed")
                 if away or busy:
                     self._problems[
                         f"the tracker does not answer; results wait in {self._spool} and are filed when the same"

@@ -1,4 +1,4 @@
-"""Ending a sweep early and in order: at Ctrl-C, at SIGTERM, when its time is up, or when it cannot go on."""
+"""Ending a sweep early and in order: at Ctrl-C, at SIGTERM or SIGHUP, when its time is up, or when it cannot go on."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 TERMINATED, INTERRUPTED, OUT_OF_TIME = "SIGTERM", "Ctrl-C", "the end of its time budget"
+HUNG_UP = "the end of its terminal"
 _REASONS = {
     signal.SIGINT: INTERRUPTED,
     signal.SIGTERM: TERMINATED,
+    signal.SIGHUP: HUNG_UP,
     signal.SIGUSR2: OUT_OF_TIME,  # that of the timer below, and of `halt`
 }
 
@@ -46,6 +48,8 @@ class Stopping:
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():  # no other thread may set handlers
             self._before = {number: signal.getsignal(number) for number in _REASONS}
+            if self._before[signal.SIGHUP] == signal.SIG_IGN:  # as nohup asks
+                del self._before[signal.SIGHUP]
             self.listen()
             if self._timer:
                 self._timer.start()

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from resablate.measurement import EpochMetrics
+from resablate.plain_json import read_json
 from resablate.storage.files import damaged_file, digest, remove
 
 log = logging.getLogger(__name__)
@@ -124,10 +125,10 @@ def _read(path: Path, key: str) -> Checkpoint:
     for name, expected in (("version", _VERSION), ("key", key)):
         if metadata[name] != expected:
             raise ValueError(f"its {name} is {metadata[name]!r}, not {expected!r}")
-    history = [EpochMetrics(**row) for row in json.loads(metadata["history"])]
+    history = [EpochMetrics(**row) for row in read_json(metadata["history"])]
     if not history or path.name != checkpoint_file(len(history)):
         raise ValueError(f"its history has {len(history)} rows")
-    files: dict[str, str] = json.loads(metadata["files"])
+    files: dict[str, str] = read_json(metadata["files"])
     if problem := damaged_file(path.parent, files):
         raise ValueError(problem)
     return Checkpoint(path, history, files)
@@ -141,7 +142,7 @@ def _checked_metadata(path: Path) -> dict[str, Any]:
         if len(length) < _LENGTH_BYTES or size > path.stat().st_size:
             raise ValueError("it is cut off")
         header = file.read(size)
-        metadata: dict[str, Any] = json.loads(header)["__metadata__"]
+        metadata: dict[str, Any] = read_json(header)["__metadata__"]
         stated = str(metadata[_CHECKSUM])
         found = hashlib.sha256(length + header.replace(_entry(stated), _entry(_BLANK), 1))
         while chunk := file.read(2**20):

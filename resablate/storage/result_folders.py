@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 from resablate.errors import DamagedResult
+from resablate.plain_json import read_json
 from resablate.result import RESULT_FILE, TrialResult
 from resablate.storage.files import DISK_FULL, digest, file_digest, remove, write_bytes
 
@@ -84,7 +85,7 @@ def stamp(place: Path) -> int:
 def _listed(place: Path) -> dict[str, tuple[str, str]]:
     """Name -> the name under which it lies, and its SHA-256."""
     try:
-        record: dict[str, Any] = json.loads((place / _LIST).read_bytes())
+        record: dict[str, Any] = read_json((place / _LIST).read_bytes())
     except FileNotFoundError:
         return {}
     if record["version"] != _VERSION or record["key"] != place.name:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from resablate.errors import CheckpointError
+from resablate.plain_json import read_json
 from resablate.result import RESULT_FILE, TrialResult
 from resablate.storage.files import damaged_file, digest, remove, write_bytes
 
@@ -56,7 +57,7 @@ def read_spooled(place: Path) -> tuple[TrialResult, dict[str, Path]]:
         CheckpointError: if anything of it is missing, damaged, or another trial's.
     """
     try:
-        listed: dict[str, Any] = json.loads((place / _LIST).read_bytes())
+        listed: dict[str, Any] = read_json((place / _LIST).read_bytes())
         version, key, digests = listed["version"], listed["key"], dict[str, str](listed["files"])
         if (version, key) != (_VERSION, place.name):
             raise ValueError(f"version {version!r} of trial {key!r}")

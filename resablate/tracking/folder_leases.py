@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, final
 
+from resablate.plain_json import read_json
 from resablate.storage.files import remove, write_bytes
 from resablate.storage.locks import file_lock
 from resablate.tracking.leases import TAKEN, Claim, Lease, Owner, Watch, lease_is_lost, this_process, trial_is_taken
@@ -140,7 +141,7 @@ class FolderLeases:
     def of(self, sweep: str) -> Claim | None:
         """The lease of a sweep; None where nobody has one, or what is there is none."""
         try:
-            told: dict[str, str] = json.loads((self._folder / sweep / _LEASE).read_bytes())
+            told: dict[str, str] = read_json((self._folder / sweep / _LEASE).read_bytes())
             owner = Owner.parse(told["owner"])
             return Claim(told["lease"], sweep, owner, told["beat"], int(told["since"]))
         except (OSError, ValueError, KeyError, TypeError):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from resablate.errors import DamagedResult, SpecError
+from resablate.plain_json import read_json
 from resablate.spec import TrainSpec
 from resablate.storage.files import write_bytes
 from resablate.sweep import SweepSpec, parse_sweep
@@ -37,7 +38,7 @@ def read_submission(folder: Path) -> dict[str, Any] | None:
         DamagedResult: if it is not what was written.
     """
     try:
-        record: dict[str, Any] = json.loads((folder / SUBMISSION).read_bytes())
+        record: dict[str, Any] = read_json((folder / SUBMISSION).read_bytes())
         if record["version"] != _VERSION:
             raise ValueError(f"version {record['version']!r}")
     except OSError:

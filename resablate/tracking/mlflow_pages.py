@@ -17,9 +17,10 @@ import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import quote, urlencode
 
+from resablate.plain_json import read_json
 from resablate.tracking.mlflow_store import KIND
 
 READS_VIEWS = (3, 17)
@@ -32,6 +33,8 @@ _OWN_SECTION, _FOLDED_SECTION = "resablate", "resablate-folded"
 _CHARTS_PER_ROW, _CHART_PIXELS = 1, 560
 _LARGEST_TAG = 5000
 """Characters that MLflow takes in an experiment's tag."""
+_LARGEST_STATE = 2**20
+"""Of a view, unpacked, in bytes: far more than any of ours has, and little memory."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,8 @@ def charts_path(*experiment_ids: str) -> str:
 
 def view_path(experiment_id: str, tags: Mapping[str, str], key: str) -> str:
     """The UI's page of a view that an experiment with these tags keeps."""
-    mode = "CHART" if "compareRunCharts" in _filed_state(tags, key) else "TABLE"
+    view = _filed(tags, key)
+    mode = "CHART" if view and view.charts else "TABLE"
     return _runs_path(experiment_id, {"viewStateShareKey": key, "compareRunsMode": mode})
 
 
@@ -138,12 +142,8 @@ def view_tags(views: Sequence[View], *, milliseconds: int) -> dict[str, str]:
 
 
 def filed_views(tags: Mapping[str, str]) -> dict[str, str]:
-    """Key -> title of the views of ours that an experiment with these tags keeps."""
-    return {
-        key: str(json.loads(value)["name"])
-        for name, value in tags.items()
-        if name.startswith(_VIEW_TAG) and (key := name.removeprefix(_VIEW_TAG)).startswith(OURS)
-    }
+    """Key -> title of the views of ours that an experiment with these tags keeps, but for damaged ones."""
+    return {key: view.title for key in map(_key_of, tags) if key.startswith(OURS) and (view := _filed(tags, key))}
 
 
 def short_key(key: str) -> str:
@@ -151,9 +151,30 @@ def short_key(key: str) -> str:
     return key.removeprefix(OURS)
 
 
+class _Filed(NamedTuple):
+    """A view that is kept."""
+
+    title: str
+    charts: bool
+    """Whether it has any."""
+
+
+def _key_of(tag: str) -> str:
+    return tag.removeprefix(_VIEW_TAG) if tag.startswith(_VIEW_TAG) else ""
+
+
+def _filed(tags: Mapping[str, str], key: str) -> _Filed | None:
+    """The view of this key; None where the tag does not hold what `view_tags` writes."""
+    try:
+        title = str(read_json(tags[_VIEW_TAG + key])["name"])
+        return _Filed(title, "compareRunCharts" in _filed_state(tags, key))
+    except (ValueError, TypeError, KeyError, zlib.error):
+        return None
+
+
 def _filed_state(tags: Mapping[str, str], key: str) -> dict[str, Any]:
-    packed: str = json.loads(tags[_VIEW_TAG + key])["state"]
-    return json.loads(zlib.decompress(base64.b64decode(packed.removeprefix(_PACKED))))
+    packed = str(read_json(tags[_VIEW_TAG + key])["state"]).removeprefix(_PACKED)
+    return read_json(zlib.decompressobj().decompress(base64.b64decode(packed), _LARGEST_STATE))
 
 
 def _state(view: View) -> dict[str, Any]:

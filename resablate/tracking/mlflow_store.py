@@ -289,3 +289,5 @@ def _prepare() -> None:
 
     for name in (mlflow.__name__, "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It prints the traceback of what it raises, where a database is locked or its disk is full.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)

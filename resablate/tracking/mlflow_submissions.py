@@ -6,7 +6,6 @@ which holds it now, with its digest.
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from resablate.errors import DamagedResult, SpecError, UnknownSweep, nearest
+from resablate.plain_json import read_json
 from resablate.redaction import redact
 from resablate.spec import TrainSpec
 from resablate.storage.files import digest
@@ -34,8 +34,8 @@ _LIST = "resablate.list."
 """Begins the names of tags; after it stands a file, and the value is its SHA-256 and the name under which it lies."""
 ORDER = "resablate.order"
 """Counts a sweep's submissions: at least one more than that of each before it, whatever their clocks say."""
-_ORDER_DIGITS = 9
-"""More are not ours."""
+_LAST_ORDER = 10**9 - 1
+"""Nobody comes so far; where somebody wrote it nevertheless, clocks decide among those that have it."""
 _PAUSES = (0.1, 0.5)
 """Seconds before a file that cannot be made sense of is read again: it may have been replaced meanwhile."""
 _SUBMISSIONS = f"tags.`{KIND}` = 'sweep' AND tags.`{SCHEMA}` = '{SCHEMA_VERSION}'"
@@ -110,12 +110,13 @@ def submissions(store: MlflowStore, name: str = "") -> Iterator[Run]:
 
 def next_order(store: MlflowStore, experiment_id: str) -> int:
     """The number of a sweep's next submission; for who holds its lease, so that nobody takes the same."""
-    return max(map(_order, store.runs(_SUBMISSIONS, experiment_ids=[experiment_id])), default=0) + 1
+    highest = max(map(_order, store.runs(_SUBMISSIONS, experiment_ids=[experiment_id])), default=0)
+    return min(highest + 1, _LAST_ORDER)
 
 
 def _order(run: Run) -> int:
     order = run.data.tags.get(ORDER, "")
-    return int(order) if order.isdecimal() and len(order) <= _ORDER_DIGITS else 0
+    return int(order) if order.isdecimal() and len(order) <= len(str(_LAST_ORDER)) else 0
 
 
 def listed_trials(store: MlflowStore, run: Run) -> list[TrainSpec]:
@@ -134,7 +135,7 @@ def listed_trials(store: MlflowStore, run: Run) -> list[TrainSpec]:
 
 def _read_sweep(store: MlflowStore, run: Run) -> SweepSpec:
     # Not pydantic's own reading: it leaves the lists of JSON where an axis had tuples.
-    return _patiently(store, run, SWEEP_FILE, lambda tags: parse_sweep(json.loads(_read(store, run, tags, SWEEP_FILE))))
+    return _patiently(store, run, SWEEP_FILE, lambda tags: parse_sweep(read_json(_read(store, run, tags, SWEEP_FILE))))
 
 
 def _patiently(store: MlflowStore, run: Run, file: str, read: Callable[[dict[str, str]], T]) -> T:

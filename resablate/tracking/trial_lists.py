@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, cast, final
 
+from resablate.plain_json import read_json
 from resablate.spec import TrainSpec
 from resablate.tracking.spec_lists import pack_specs, unpack_specs
 
@@ -75,10 +76,10 @@ def read_trial_list(whole: bytes, recent: bytes | None) -> list[TrainSpec]:
     Raises:
         ValueError: if one is not what TrialList writes.
     """
-    specs = unpack_specs(json.loads(whole))
+    specs = unpack_specs(read_json(whole))
     if recent is None:
         return specs
-    content = json.loads(recent)
+    content = read_json(recent)
     added = unpack_specs(content)
     start = cast(dict[str, Any], content).get("start")
     if not isinstance(start, int) or not 0 <= start <= len(specs):

@@ -1,4 +1,4 @@
-"""What is done to a sweep: every fault of `faults`, as an act on real processes, files, servers and disks."""
+"""What is done to a sweep by processes, servers, databases and disks, all of them real."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from resablate.plan import SweepPlan
-from resablate.tracking.mlflow_store import KEY, KIND, SCHEMA, SCHEMA_VERSION, STATUS
-from tests.faults.elsewhere import MACHINE, SECONDS
-from tests.faults.sweeps import SLOW, SweepProcess, runs_of, slow_plan
+from tests.faults.elsewhere import AHEAD, MACHINE, SECONDS
+from tests.faults.sweeps import SLOW, SweepProcess, slow_plan
 from tests.faults.test_driver import in_the_middle, killed
 from tests.faults.test_full_disk import fill
 from tests.faults.test_leases import takes_over
 from tests.faults.test_outage import loses_its_server, with_server
-from tests.postgres import postgres
+from tests.postgres import Postgres, postgres
 from tests.scheduling.ray_home import own_ray_folder
 from tests.scheduling.tiny import final_plan
 from tests.tracking.databases import make_database
@@ -82,9 +81,20 @@ class Stage:
         """A server before a store of its own."""
         return self.opened.enter_context(with_server(self.folder))
 
+    def small_disk(self, folder: Path) -> None:
+        """A disk of eight megabytes lies at this folder from now on."""
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)], check=True)
+        self.opened.callback(subprocess.run, ["umount", "--lazy", str(folder)], check=True)
+
     def proxy(self) -> FaultyProxy:
         """A proxy before a server."""
         return self.opened.enter_context(FaultyProxy(self.server().uri))
+
+
+def search_plan() -> SweepPlan:
+    """Three slow trials that a search proposes."""
+    axes = {"learning_rate": {"low": 0.01, "high": 0.1, "log": True}}
+    return final_plan(axes, **SLOW, search={"method": "tpe", "trials": 3})
 
 
 def driver_killed(stage: Stage) -> None:
@@ -95,6 +105,23 @@ def driver_killed(stage: Stage) -> None:
 def driver_killed_on_ray(stage: Stage) -> None:
     """At a random moment, with a Ray of its own."""
     _killed_by_chance(stage, stage.on_ray())
+
+
+def driver_killed_again_and_again(stage: Stage) -> None:
+    """The next start clears what the killed ones left, wherever they did."""
+    sweep = stage.on_ray()
+    temporary = Path(sweep.environment["HOME"])
+    sweep.environment["TMPDIR"] = str(temporary)
+    for _ in range(5):
+        sweep.start()
+        sweep.until(lambda: bool(sweep.epochs()) or sweep.spooled() != set())
+        sweep.kill()
+        sweep.ended()
+    assert sweep.run() == 0, sweep.said()
+    assert sweep.gone()
+    assert list(temporary.glob("resablate-*")) == []
+    sessions = list((temporary / "ray").glob("session_[0-9]*"))
+    assert len(sessions) <= 2, "of the last one, and the one before, which had the latest logs when that began"
 
 
 def _killed_by_chance(stage: Stage, sweep: SweepProcess) -> None:
@@ -113,14 +140,15 @@ def _process_killed(*of: bytes) -> Callable[[Stage], None]:
         sweep = stage.on_ray()
         sweep.start()
         in_the_middle(sweep)
-        found = [pid for pid in sweep.alive() if any(word in _command(pid) for word in of)]
+        found = [pid for pid in sweep.alive() if any(word in command_of(pid) for word in of)]
         os.kill(stage.chance.choice(sorted(found)), signal.SIGKILL)
         sweep.ended()
 
     return disturb
 
 
-def _command(pid: int) -> bytes:
+def command_of(pid: int) -> bytes:
+    """The command of a process; empty where it has ended."""
     with suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     return b""
@@ -135,94 +163,22 @@ def driver_terminated(stage: Stage) -> None:
     sweep.ended()
 
 
-def _checkpoint(damage: Callable[[Path, random.Random], None]) -> Callable[[Stage], None]:
-    """Killed, and something is done to the newest checkpoint."""
+def killed_at(request: str, fault: str) -> Callable[[Stage], None]:
+    """Killed at a request of this kind, which the server has answered where the fault is `lost`."""
 
     def disturb(stage: Stage) -> None:
-        sweep = stage.sweep()
-        killed(sweep)
-        damage(max(sweep.folder.rglob("checkpoint-*.safetensors")), stage.chance)
+        proxy = stage.proxy()
+        sweep = stage.sweep(uri=proxy.uri)
+        sweep.start()
+        sweep.until(lambda: sweep.reached(SLOW["epochs"] - 1))
+        proxy.only, proxy.fault = request, fault
+        sweep.until(lambda: proxy.refused > 0 and sweep.spooled() != set())
+        proxy.wait_for_refusals(1)
+        sweep.kill()
+        sweep.ended()
+        proxy.only = proxy.fault = ""
 
     return disturb
-
-
-def cut_off(file: Path, chance: random.Random) -> None:
-    """Anywhere."""
-    os.truncate(file, chance.randrange(file.stat().st_size))
-
-
-def change_bit(file: Path, chance: random.Random) -> None:
-    """One, wherever it is."""
-    content = bytearray(file.read_bytes())
-    content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
-    file.write_bytes(content)
-
-
-def replace_by_folder(file: Path, chance: random.Random) -> None:
-    """A folder lies where the file lay."""
-    file.unlink()
-    file.mkdir()
-
-
-def epoch_analysis_damaged(stage: Stage) -> None:
-    """Killed, and a bit of every measurement of an epoch that waits for its trial's end is changed."""
-    sweep = stage.sweep()
-    killed(sweep)
-    files = [file for file in sweep.folder.glob(".resablate/*/trials/*/*") if "checkpoint" not in file.name]
-    for file in files:
-        if file.is_file() and file.stat().st_size:
-            change_bit(file, stage.chance)
-
-
-def result_damaged(stage: Stage) -> None:
-    """A bit of one filed result is changed."""
-    sweep = stage.sweep()
-    sweep.run()
-    change_bit(stage.chance.choice(_filed(stage)), stage.chance)
-
-
-def result_swapped(stage: Stage) -> None:
-    """One filed result is written over another."""
-    stage.sweep().run()
-    one, other = stage.chance.sample(_filed(stage), 2)
-    shutil.copy(one, other)
-
-
-def _filed(stage: Stage) -> list[Path]:
-    return sorted(stage.folder.rglob("mlartifacts/**/result.json"))
-
-
-def spool_damaged(stage: Stage) -> None:
-    """The server is away until the sweep has ended; what waits for it is damaged."""
-    server = stage.server()
-    sweep = stage.sweep(uri=server.uri)
-    loses_its_server(sweep, server)
-    sweep.ended()
-    files = sorted(sweep.folder.glob(".resablate/*/spool/*/*"))
-    change_bit(stage.chance.choice(files), stage.chance)
-    server.start()
-
-
-def database_emptied(stage: Stage) -> None:
-    """The next submission says so before it trains again."""
-    sweep = stage.sweep()
-    sweep.run()
-    (stage.folder / "mlflow.db").write_bytes(b"")
-    sweep.run()
-    assert "no trial counts as trained" in sweep.said(), sweep.said()
-
-
-def foreign_run(stage: Stage) -> None:
-    """Somebody's run lies in the sweep's experiment, with tags of a complete trial and no result."""
-    from mlflow import MlflowClient
-
-    sweep = stage.sweep()
-    killed(sweep)
-    client = MlflowClient(tracking_uri=sweep.uri)
-    place = runs_of(sweep.uri)[0].info.experiment_id
-    tags = {SCHEMA: SCHEMA_VERSION, KIND: "trial", KEY: sweep.plan.trials[-1].key, STATUS: "finished"}
-    for given in ({}, tags):
-        client.set_terminated(client.create_run(place, tags=given).info.run_id)
 
 
 def work_folder_removed(stage: Stage) -> None:
@@ -239,14 +195,51 @@ def disk_full(stage: Stage) -> None:
     sweep = stage.sweep()
     disk = sweep.folder / ".resablate"
     disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)], check=True)
-    stage.opened.callback(subprocess.run, ["umount", "--lazy", str(disk)], check=True)
+    stage.small_disk(disk)
     sweep.start()
     in_the_middle(sweep)
     taken = fill(disk)
     time.sleep(AWAY_SECONDS)
     taken.unlink()
     sweep.ended()
+
+
+def disk_full_at_the_start(stage: Stage) -> None:
+    """It refuses, and begins once there is room."""
+    sweep = stage.sweep()
+    disk = sweep.folder / ".resablate"
+    disk.mkdir()
+    stage.small_disk(disk)
+    taken = fill(disk)
+    assert sweep.run() == 2, sweep.said()
+    taken.unlink()
+
+
+def analyzed_on_a_full_disk(stage: Stage) -> None:
+    """Whoever analyzes says that there is no room, waits, and goes on."""
+    place = stage.folder / "mlartifacts"
+    place.mkdir()
+    stage.small_disk(place)
+    sweep = stage.sweep()
+    assert sweep.run() == 0, sweep.said()
+    ask = [sys.executable, "-m", "resablate", "analyze", "tiny", "--tracking-uri", sweep.uri, "lesion"]
+    taken = fill(place)
+    with (sweep.folder / "err").open("w") as err:
+        asked = subprocess.Popen([*ask, "lesion.examples=8"], cwd=sweep.folder, stderr=err)
+    deadline = time.monotonic() + 120
+    while "No space left" not in sweep.said() and asked.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    taken.unlink()
+    assert asked.wait(300) == 0, sweep.said()
+    assert "No space left" in sweep.said(), sweep.said()
+    assert "Traceback" not in sweep.said(), sweep.said()
+
+
+def made_ahead(stage: Stage) -> None:
+    """By a machine whose clock is an hour ahead, and killed in the middle; the next one's is right."""
+    first = stage.sweep(program="tests.faults.elsewhere", environment={AHEAD: "3600"})
+    killed(first)
+    first.environment.clear()
 
 
 def second_submitter(stage: Stage) -> None:
@@ -261,8 +254,7 @@ def second_submitter(stage: Stage) -> None:
 def second_submitter_of_a_search(stage: Stage) -> None:
     """Likewise; the study is the same."""
     shared = {"RESABLATE_STUDY_STORAGE": f"sqlite:///{stage.folder / 'studies.db'}"}
-    axes = {"learning_rate": {"low": 0.01, "high": 0.1, "log": True}}
-    first = stage.sweep(final_plan(axes, **SLOW, search={"method": "tpe", "trials": 3}), environment=shared)
+    first = stage.sweep(search_plan(), environment=shared)
     first.start()
     in_the_middle(first)
     _is_refused(stage, first.plan, environment=shared)
@@ -326,10 +318,24 @@ def server_killed(stage: Stage) -> None:
 
 def database_away(stage: Stage) -> None:
     """PostgreSQL behind MLflow stands still for half a minute, while /health goes on saying that all is well."""
+    _loses_its_database(stage, stage.opened.enter_context(postgres()))
+
+
+def study_away(stage: Stage) -> None:
+    """Likewise, and the study of the search lies there too."""
+    import psycopg
+
     database = stage.opened.enter_context(postgres())
+    with psycopg.connect(database.url().replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE studies")
+    shared = {"RESABLATE_STUDY_STORAGE": database.url().removesuffix("postgres") + "studies"}
+    _loses_its_database(stage, database, search_plan(), environment=shared)
+
+
+def _loses_its_database(stage: Stage, database: Postgres, plan: SweepPlan | None = None, **more: Any) -> None:
     (stage.folder / "server").mkdir()
     server = stage.opened.enter_context(MlflowServer(stage.folder / "server", database=database.url()))
-    sweep = stage.sweep(uri=server.uri)
+    sweep = stage.sweep(plan, uri=server.uri, **more)
     sweep.start()
     in_the_middle(sweep)
     database.stop()
@@ -354,32 +360,30 @@ def _answers(fault: str) -> Callable[[Stage], None]:
     return disturb
 
 
-FAULTS: Mapping[str, Callable[[Stage], None]] = {
+ACTS: Mapping[str, Callable[[Stage], None]] = {
     "driver killed": driver_killed,
     "driver killed, on Ray": driver_killed_on_ray,
+    "driver killed five times, on Ray": driver_killed_again_and_again,
     "a trial's process killed, on Ray": _process_killed(b"PackTrainable"),
     "the process that files results killed, on Ray": _process_killed(b"ResultWriterActor"),
     "raylet killed, on Ray": _process_killed(b"raylet/raylet"),
     "GCS killed, on Ray": _process_killed(b"gcs_server"),
     "driver told to stop": driver_terminated,
+    "driver killed between a trial's last tag and its end": killed_at("runs/update", "cut"),
+    "driver killed inside a trial's last report": killed_at("runs/log-batch", "lost"),
     "driver stopped, and another machine takes over": taken_over,
     "a second submitter": second_submitter,
     "a second submitter of a search": second_submitter_of_a_search,
     "two sweeps that share trials": shared_trials,
     "three that analyze at once": analyzed_twice_at_once,
-    "killed, newest checkpoint cut off": _checkpoint(cut_off),
-    "killed, a bit of the newest checkpoint changed": _checkpoint(change_bit),
-    "killed, a folder in the newest checkpoint's place": _checkpoint(replace_by_folder),
-    "killed, measurements of an epoch damaged": epoch_analysis_damaged,
-    "a bit of a filed result changed": result_damaged,
-    "a filed result over another": result_swapped,
-    "a bit of what waits for the server changed": spool_damaged,
-    "database emptied": database_emptied,
-    "runs of others with the tags of a complete trial": foreign_run,
+    "a submission made an hour ahead": made_ahead,
     "work folder removed in the middle": work_folder_removed,
+    "disk full at the start": disk_full_at_the_start,
     "disk full for a while": disk_full,
+    "disk of the records full while trials are analyzed": analyzed_on_a_full_disk,
     "server killed, and back": server_killed,
     "PostgreSQL away for 30 s behind MLflow": database_away,
+    "PostgreSQL away for 30 s, with a search's study": study_away,
     "server answers 503": _answers("503"),
     "server answers 429": _answers("429"),
     "connections cut": _answers("cut"),

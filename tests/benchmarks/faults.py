@@ -4,16 +4,21 @@
 
 writes reports/benchmarks/faults.md after every try; a run that is cut off goes on where it was, and begins anew where
 faults.json beside the page is removed. A try runs a sweep of three slow trials in a process of its own, does something
-to it, and repeats its command until it ends well.
+to it, and repeats its command until it ends well. What is no fault of a sweep that runs is tried by tests, which run
+too, and the page counts them.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import re
+import subprocess
+import sys
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,12 +29,41 @@ from resablate.errors import ResablateError
 from resablate.result import TrialResult
 from resablate.tracking.mlflow_store import KEY, SCHEMA
 from resablate.versions import code_version
-from tests.benchmarks.fault_acts import FAULTS, Stage
+from tests.benchmarks import damage_acts, fault_acts
+from tests.benchmarks.fault_acts import Stage
 from tests.benchmarks.measuring import FOLDER, machine
 from tests.faults.sweeps import SweepProcess, numbers_alone, runs_of, slow_plan
 from tests.scheduling.tiny import numbers
 
 PAGE, FIGURES = "faults.md", "faults.json"
+FAULTS = {**fault_acts.ACTS, **damage_acts.ACTS}
+TESTS: Mapping[str, Sequence[str]] = {
+    "a file of a trial's folder damaged in any way": ["tests/test_damaged_folder.py"],
+    "a request that a trial is filed with: its answer lost, or its process killed": [
+        "tests/tracking/test_filing_again.py"
+    ],
+    "a list of trials that is damaged or cut off": ["tests/tracking/test_mlflow_tracker.py", "-k", "list"],
+    "requests of a study fail, or their answers are lost": ["tests/searches/test_patient_study.py"],
+    "a server that hangs at any request of `submit`": ["tests/submission/test_submit.py", "-k", "hangs"],
+    "an experiment of our name whose files lie on the reader's disk": [
+        "tests/tracking/test_mlflow_tracker.py",
+        "-k",
+        "elsewhere or tags",
+    ],
+    "a file of `make cluster` cut off": ["tests/local_cluster", "-k", "cut_off"],
+    "files of YAML that expand without end, or hold what is no value": ["tests/security/test_hostile_yaml.py"],
+    "planted weights, checkpoints, results and names": [
+        "tests/security/test_planted_files.py",
+        "tests/security/test_names.py",
+    ],
+    "cells of tables that a spreadsheet would compute": ["tests/security/test_csv.py"],
+    "secrets that lie beside a sweep": ["tests/security/test_travelling_secrets.py", "tests/security/test_secrets.py"],
+    "the user interface asked without its link": ["tests/tracking/test_ui_gate.py"],
+    "Ray asked without its token": ["tests/scheduling/test_ray_tune.py", "-k", "loopback"],
+    "doctor on a store that is broken in all ways at once": ["tests/commands/test_doctor.py"],
+}
+"""What is no fault of a sweep that runs -> the tests that try it, as pytest's words."""
+ROOT = Path(__file__).parents[2]
 SUBMISSIONS = 4
 """How often the command is repeated at most."""
 
@@ -52,21 +86,58 @@ class Try:
     commit: str
 
 
+@dataclass(frozen=True)
+class Tested:
+    """What came of the tests of one kind."""
+
+    kind: str
+    passed: int
+    failed: int
+    commit: str
+
+
 def main(arguments: Sequence[str] | None = None, *, folder: Path = FOLDER) -> None:
     """Try what the file of figures has no try of, and write the page after each."""
     parser = argparse.ArgumentParser(description="Faults on whole sweeps.")
-    parser.add_argument("faults", nargs="*", default=FAULTS, metavar="FAULT", help=", ".join(FAULTS))
+    kinds = [*FAULTS, *TESTS]
+    parser.add_argument("faults", nargs="*", default=kinds, metavar="FAULT", help=", ".join(kinds))
     parser.add_argument("--times", type=int, default=1, help="tries of each fault")
     asked = parser.parse_args(arguments)
+    if unknown := set(asked.faults) - set(kinds):
+        raise ResablateError(f"no fault of ours: {', '.join(unknown)}")
     figures = folder / FIGURES
-    tries = [Try(**row) for row in json.loads(figures.read_text())["tries"]] if figures.is_file() else []
+    known = json.loads(figures.read_text()) if figures.is_file() else {}
+    tries = [Try(**row) for row in known.get("tries", [])]
+    tested = [Tested(**row) for row in known.get("tested", [])]
     commit = code_version()
+
+    def keep() -> None:
+        rows = {"tries": [asdict(each) for each in tries], "tested": [asdict(each) for each in tested]}
+        figures.write_text(json.dumps({"machine": machine(), **rows}, indent=1) + "\n", encoding="utf-8")
+        (folder / PAGE).write_text(render(tries, tested, machine()), encoding="utf-8")
+
+    failed = _try_all([name for name in asked.faults if name in FAULTS], asked.times, tries, commit, keep)
+    done = {each.kind for each in tested}
+    for kind in [kind for kind in asked.faults if kind in TESTS and kind not in done]:
+        found = run_tests(kind, commit)
+        print(found, flush=True)
+        if found.failed or not found.passed:
+            failed.append(kind)
+            continue
+        tested.append(found)
+        keep()
+    if failed:
+        raise ResablateError(f"these did not come to a good end: {', '.join(failed)}")
+
+
+def _try_all(faults: Sequence[str], times: int, tries: list[Try], commit: str, keep: Callable[[], None]) -> list[str]:
+    """Try what was not tried so often, and keep each; those that came to no end."""
+    if not any(Counter(each.fault for each in tries)[fault] < times for fault in faults):
+        return []
     done = Counter(each.fault for each in tries)
     expected, failed = undisturbed(), list[str]()
-    for number in range(asked.times):
-        for fault in asked.faults:
-            if done[fault] > number:
-                continue
+    for number in range(times):
+        for fault in [fault for fault in faults if done[fault] <= number]:
             try:
                 tries.append(attempt(fault, number, expected, commit))
             except Exception as error:  # the others are tried; this one stays to be
@@ -74,11 +145,21 @@ def main(arguments: Sequence[str] | None = None, *, folder: Path = FOLDER) -> No
                 failed.append(fault)
                 continue
             print(tries[-1], flush=True)
-            rows = [asdict(each) for each in tries]
-            figures.write_text(json.dumps({"machine": machine(), "tries": rows}, indent=1) + "\n", encoding="utf-8")
-            (folder / PAGE).write_text(render(tries, machine()), encoding="utf-8")
-    if failed:
-        raise ResablateError(f"these did not come to an end: {', '.join(failed)}")
+            keep()
+    return failed
+
+
+def run_tests(kind: str, commit: str) -> Tested:
+    """The tests of one kind, those that are slow too."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS[kind]]
+    ran = subprocess.run(
+        command, check=False, cwd=ROOT, env=os.environ | {"RESABLATE_SLOW": "1"}, capture_output=True, text=True
+    )
+    counts = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|errors?)", ran.stdout[-500:])}
+    wrong = counts.get("failed", 0) + counts.get("error", 0) + counts.get("errors", 0)
+    if wrong or ran.returncode:
+        print(ran.stdout[-3000:], flush=True)
+    return Tested(kind, counts.get("passed", 0), wrong, commit)
 
 
 def undisturbed() -> list[dict[str, Any]]:
@@ -143,7 +224,7 @@ def _alone(sweep: SweepProcess, result: TrialResult) -> dict[str, Any]:
         return numbers_alone(sweep.plan, result.spec, folder=Path(made))
 
 
-def render(tries: Sequence[Try], where: str) -> str:
+def render(tries: Sequence[Try], tested: Sequence[Tested], where: str) -> str:
     """The page."""
     lines = [
         "# Faults, and what came of them",
@@ -152,7 +233,7 @@ def render(tries: Sequence[Try], where: str) -> str:
         "try runs a sweep of three trials in a process of its own, does something to it, and repeats its command until",
         "it ends well. Then counts: trials without a result (lost); second runs of a trial and epochs that stand twice",
         "in a curve (twice); results that differ in any number from those of an undisturbed run (wrong); processes,",
-        "files to continue from and open runs (left over). What tests alone try is in `tests/faults`.",
+        "files to continue from and open runs (left over).",
         "",
         "| fault | tried | lost | twice | wrong | left over |",
         "|---|---:|---:|---:|---:|---:|",
@@ -161,7 +242,19 @@ def render(tries: Sequence[Try], where: str) -> str:
         of = [each for each in tries if each.fault == fault]
         sums = [sum(getattr(each, name) for each in of) for name in ("lost", "twice", "wrong", "left")]
         lines.append(f"| {fault} | {' | '.join(map(str, [len(of), *sums]))} |")
-    commits = ", ".join(dict.fromkeys(each.commit for each in tries))
+    lines += [
+        "",
+        "What is no fault of a sweep that runs is tried by tests, slow ones too:",
+        "",
+        "| what | tests | cases | failed |",
+        "|---|---|---:|---:|",
+    ]
+    for kind, words in TESTS.items():
+        of_kind = [each for each in tested if each.kind == kind]
+        cells = [sum(each.passed + each.failed for each in of_kind), sum(each.failed for each in of_kind)]
+        files = ", ".join(f"`{word}`" for word in words if word.startswith("tests/"))
+        lines.append(f"| {kind} | {files} | {' | '.join(map(str, cells))} |")
+    commits = ", ".join(dict.fromkeys(each.commit for each in [*tries, *tested]))
     return "\n".join([*lines, "", f"Taken at {commits}, on {where}."]) + "\n"
 
 

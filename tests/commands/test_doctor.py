@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -32,7 +33,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy i
 
 SMALL = {**BASE, "dataset.train_examples": 64, "epochs": 1, "depth": 8}
 TRIALS = 5
-BY_HAND = {"weights", "claimed", "curves", "clocks", "spools"}
+BY_HAND = {"weights", "claimed", "curves", "clocks", "spools", "clusters"}
 """What `--mend` leaves alone."""
 
 
@@ -144,6 +145,12 @@ class Broken:
         (temporary / "ray" / f"resablate-driver-{pid}.lock").touch()
         (temporary / "ray" / "session_2026-01-01_00-00-00_000000_1").mkdir()  # of some other program
 
+    def break_cluster(self) -> None:
+        cluster = self.folder / ".cluster"
+        for name in ("processes/mlflow.json", "ports.json", "secrets/ray_token"):
+            (cluster / name).parent.mkdir(parents=True, exist_ok=True)
+            (cluster / name).write_text('{"pid": 7' if name.endswith("json") else "")
+
 
 def kinds(said: str) -> Counter[str]:
     """How many lines each checkup has."""
@@ -159,6 +166,7 @@ def test_everything_at_once(shell: Shell) -> None:
     broken.break_study()
     broken.break_folder()
     broken.break_temporary()
+    broken.break_cluster()
     ran = shell("doctor")
     assert ran.code == 1
     assert kinds(ran.out) == {
@@ -176,6 +184,7 @@ def test_everything_at_once(shell: Shell) -> None:
         "checkpoints": 3,
         "locks": 2,
         "folders": 3,
+        "clusters": 3,
     }, ran.out
     assert set(kinds(ran.out)) == set(CHECKUPS) - {"databases", "disks"}
     assert kinds(shell("doctor").out) == kinds(ran.out), "looking changes nothing"
@@ -194,6 +203,7 @@ def test_everything_at_once(shell: Shell) -> None:
     for line in ran.out.splitlines():
         if ", run " in line:
             broken.client.delete_run(line.partition(", run ")[2].partition(":")[0])
+    shutil.rmtree(shell.folder / ".cluster")
     assert shell("doctor", "grid").code == 0
     assert shell("sweep", shell.write(grid(lesion={"examples": 16})), "--inline").code == 0
     ran = shell("doctor")

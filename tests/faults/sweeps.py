@@ -166,4 +166,10 @@ def everything_is_in_order(sweep: SweepProcess) -> None:
 def runs_of(uri: str) -> list[Any]:
     """Every run of the store, sweeps and trials."""
     client = MlflowClient(tracking_uri=uri)
-    return list(client.search_runs([experiment.experiment_id for experiment in client.search_experiments()]))
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    page = client.search_runs(experiments)
+    found = list(page)
+    while page.token:
+        page = client.search_runs(experiments, page_token=page.token)
+        found += page
+    return found

@@ -65,6 +65,7 @@ def test_a_driver_that_is_killed_in_the_middle_of_a_checkpoint(
     [
         ("inline", signal.SIGTERM, 143),
         pytest.param("inline", signal.SIGINT, 130, marks=pytest.mark.slow),
+        pytest.param("inline", signal.SIGHUP, 129, marks=pytest.mark.slow),
         pytest.param("ray", signal.SIGINT, 130, marks=[pytest.mark.ray, pytest.mark.slow]),
         pytest.param("ray", signal.SIGTERM, 143, marks=[pytest.mark.ray, pytest.mark.slow]),
     ],
@@ -83,7 +84,7 @@ def test_a_driver_that_is_told_to_stop(
         sweep.kill(number)
     assert sweep.ended() == code
     said = sweep.said()
-    reason = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+    reason = {signal.SIGINT: "Ctrl-C", signal.SIGHUP: "the end of its terminal"}.get(number, "SIGTERM")
     assert f"stopped by {reason}; what was running continues from its last epoch" in said
     assert "run the same command again to continue" in said
     assert "Traceback" not in said

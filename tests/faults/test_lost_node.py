@@ -2,15 +2,12 @@
 
 import io
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-import ray
 from ray.cluster_utils import Cluster
 from rich.console import Console
 
@@ -19,7 +16,7 @@ from resablate.scheduling import ray_driver, run_sweep
 from resablate.tracking import open_tracker
 from tests.faults.conftest import Numbers
 from tests.faults.sweeps import runs_of, slow_plan
-from tests.scheduling.ray_home import ray_home
+from tests.scheduling.ray_home import own_cluster
 from tests.scheduling.tiny import numbers
 from tests.tracking.databases import make_database
 
@@ -34,23 +31,9 @@ pytestmark = [
 
 
 @pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    """A node for the driver, which runs no trial, and two that run one each."""
-    folder = Path(tempfile.mkdtemp(prefix="ra", dir="/tmp"))  # the names of Ray's sockets must be short
-    monkeypatch.setenv("RAY_TMPDIR", str(folder))
-    monkeypatch.setenv("HOME", ray_home())  # with the token of every Ray of this process
-    size = {"object_store_memory": 100 * 2**20, "num_gpus": 0}
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "temp_dir": str(folder / "ray"), **size})
-    try:
-        for _ in range(2):
-            cluster.add_node(num_cpus=1, **size)
-        cluster.wait_for_nodes()
-        monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+def cluster() -> Iterator[Cluster]:
+    with own_cluster(2, cpus=1) as cluster:
         yield cluster
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_a_trial_continues_on_another_node(

@@ -1,12 +1,15 @@
 """Where Ray keeps its token and its files while tests run."""
 
 import atexit
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 
 @lru_cache
@@ -29,3 +32,31 @@ def own_ray_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def own_cluster(nodes: int, *, cpus: int) -> Iterator[Any]:
+    """A node for the driver, which runs no trial, and so many that do; RAY_ADDRESS names it.
+
+    Args:
+        nodes: that run trials.
+        cpus: of each of them, as Ray counts.
+    """
+    import ray
+    from ray.cluster_utils import Cluster
+
+    folder = Path(tempfile.mkdtemp(prefix="ra", dir="/tmp"))  # the names of Ray's sockets must be short
+    size = {"object_store_memory": 100 * 2**20, "num_gpus": 0}
+    # HOME: with the token of every Ray of this process.
+    with mock.patch.dict(os.environ, {"RAY_TMPDIR": str(folder), "HOME": ray_home()}):
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "temp_dir": str(folder / "ray"), **size})
+        try:
+            for _ in range(nodes):
+                cluster.add_node(num_cpus=cpus, **size)
+            cluster.wait_for_nodes()
+            os.environ["RAY_ADDRESS"] = cluster.address
+            yield cluster
+        finally:
+            ray.shutdown()
+            cluster.shutdown()
+            shutil.rmtree(folder, ignore_errors=True)

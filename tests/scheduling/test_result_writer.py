@@ -411,7 +411,9 @@ def test_the_end_waits_only_so_long_for_a_tracker_that_is_away(spool: Path, monk
     assert files(spool) == []
 
 
-def test_what_fails_at_a_server_that_answers_is_tried_twice(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_fails_at_a_server_that_answers_is_tried_twice(
+    spool: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """Once more, because a server that was away may answer by the time somebody looks."""
     refusals = [1, 2]
 
@@ -428,6 +430,7 @@ def test_what_fails_at_a_server_that_answers_is_tried_twice(spool: Path, monkeyp
     writer.start_trial(make_result(seed=1).spec)
     assert writer.end("finished") == ["TrackingError: refused"]
     assert tracker.calls == ["start_sweep", *["start_trial"] * 5, "end_sweep finished"]
+    assert caplog.messages == [], "it is told once, at the end, without a traceback"
 
 
 def test_a_trial_that_another_sweep_trains_may_not_begin(spool: Path) -> None:

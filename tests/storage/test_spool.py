@@ -49,6 +49,7 @@ DAMAGES: dict[str, tuple[str, Callable[[Path], object]]] = {
     "another version": ("files.json", change("version", 0)),
     "a list of no files": ("files.json", change("files", 7)),
     "a list that is none": ("files.json", lambda path: path.write_text("[1]")),
+    "a list that is nested without end": ("files.json", lambda path: path.write_text("[" * 100_000)),
 }
 
 

@@ -13,14 +13,16 @@ FAULTS = ("503", "500", "429", "cut", "lost")
 
 
 class FaultyProxy:
-    """Use it in a `with`; `fault` is one of FAULTS, or empty. What /health says is always passed on.
+    """Use it in a `with`; `fault` is one of FAULTS, or empty, and befalls requests whose path has `only` in it.
+
+    What /health says is always passed on.
 
     Args:
         target: address of the server.
     """
 
     def __init__(self, target: str) -> None:
-        self.fault = ""
+        self.fault = self.only = ""
         self.refused = 0
         proxy = self
 
@@ -28,7 +30,7 @@ class FaultyProxy:
             protocol_version = "HTTP/1.0"
 
             def _pass_on(self) -> None:
-                fault = "" if self.path == "/health" else proxy.fault
+                fault = "" if self.path == "/health" or proxy.only not in self.path else proxy.fault
                 content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 proxy.refused += bool(fault)
                 if fault.isdigit():

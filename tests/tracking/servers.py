@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -85,6 +86,15 @@ class MlflowServer:
         lines += ["authorization_function = mlflow.server.auth:authenticate_request_basic_auth"]
         file.write_text("\n".join(lines))
         return file
+
+    def processes(self) -> list[int]:
+        """The server and its workers."""
+        found: list[int] = []
+        for place in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if self._process is not None and os.getpgid(int(place.name)) == self._process.pid:
+                    found.append(int(place.name))
+        return found
 
     def kill(self) -> None:
         """SIGKILL for it and its workers, if it runs."""

@@ -16,6 +16,7 @@ from resablate.processes import process_start
 from resablate.sweep import parse_sweep
 from resablate.tracking import MlflowTracker, leases, mlflow_leases
 from resablate.tracking.leases import Claim, LeaseState, Owner, Watch, this_process
+from resablate.tracking.mlflow_submissions import ORDER
 from tests.factories import make_result
 from tests.tracking.databases import make_database
 
@@ -250,3 +251,16 @@ def test_a_submission_whose_clock_is_ahead_hides_no_later_one(uri: str, monkeypa
             tracker.start_sweep(sweep, trials=[sweep.trial(point) for point in sweep.points()], command="")
             tracker.end_sweep("finished")
         assert MlflowTracker(uri).submitted("tiny")[0] == sweep
+
+
+def test_a_number_that_somebody_planted_hides_no_later_submission(uri: str) -> None:
+    for seeds in (1, 2, 3):
+        tracker = MlflowTracker(uri)
+        sweep = SWEEP.model_copy(update={"axes": {"seed": tuple(range(seeds))}})
+        tracker.start_sweep(sweep, trials=[sweep.trial(point) for point in sweep.points()], command="")
+        tracker.end_sweep("finished")
+        assert MlflowTracker(uri).submitted("tiny")[0] == sweep
+        if seeds == 1:
+            client = MlflowClient(tracking_uri=uri)
+            [run] = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+            client.set_tag(run.info.run_id, ORDER, "9" * 9)

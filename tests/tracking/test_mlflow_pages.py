@@ -72,6 +72,15 @@ def test_views_of_ours_are_found_among_those_of_people() -> None:
     assert filed_views(tags) == {"resablate-lesions": "lesion curves"}
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["", "no JSON", "5", "{}", "[" * 100_000, '{"name": "x", "state": "deflate;eJw="}', '{"name": "x", "state": 5}'],
+)
+def test_a_damaged_view_is_passed_over(text: str) -> None:
+    [tag] = view_tags([VIEW], milliseconds=0)
+    assert filed_views({tag: text}) == {}
+
+
 def test_a_view_that_is_too_large_for_a_tag_is_left_out() -> None:
     import random
 

@@ -1,8 +1,11 @@
+import logging
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ import pytest
 from resablate.errors import TrackingError
 from resablate.tracking import MlflowTracker, open_tracker
 from resablate.tracking.mlflow_store import MlflowStore
+from tests.tracking.databases import make_database
 
 # MLflow 3.17 uses what SQLAlchemy 2.1 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
@@ -40,6 +44,18 @@ def test_an_unreachable_server_is_found_out_quickly() -> None:
     assert time.monotonic() - begin < 3
     assert str(caught.value).startswith(f"http://127.0.0.1:{port}: ")
     assert "secret" not in str(caught.value)
+
+
+def test_a_database_that_fails_is_told_without_a_traceback(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    tracker = open_tracker(make_database(tmp_path))
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection:
+        connection.execute("DROP TABLE experiment_tags")
+    # MLflow's loggers pass nothing on to those of others.
+    logging.getLogger("mlflow.store.db.utils").addHandler(caplog.handler)
+    with pytest.raises(TrackingError, match="no such table: experiment_tags"):
+        tracker.load_sweep("seeds")
+    logging.getLogger("mlflow.store.db.utils").removeHandler(caplog.handler)
+    assert caplog.text == ""
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,15 @@
+"""The cluster that `make cluster` starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from resablate.checkups.interface import Fault, Scope
+from resablate.local_cluster.examining import damaged_files
+from resablate.local_cluster.settings import DEFAULT_FOLDER
+
+
+def clusters(scope: Scope) -> Iterator[Fault]:
+    """Files of the cluster of the current folder that a kill cut off."""
+    for file, remedy in damaged_files(DEFAULT_FOLDER.absolute()):
+        yield Fault(str(file), "it is cut off or damaged", remedy)
