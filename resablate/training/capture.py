@@ -134,16 +134,27 @@ def keep_on_device(optimizer: torch.optim.Optimizer, *, every_gradient: bool) ->
                 group[choice] = True
 
 
-def recorder_of(device: torch.device, *, streamed: bool, every_block: bool, recordable: bool) -> CudaRecorder | None:
+def recorder_of(
+    device: torch.device,
+    optimizer: torch.optim.Optimizer,
+    *,
+    streamed: bool,
+    every_block: bool,
+    every_gradient: bool,
+    recordable: bool,
+) -> CudaRecorder | None:
     """What records the steps of a training: on a GPU, if they are such as can be recorded.
 
     Args:
         device: of the training.
-        streamed: as `why_not_recorded` takes it, and so are the next two.
+        optimizer: made to keep its numbers on a GPU.
+        streamed: as `why_not_recorded` takes it, and so are `every_block` and `recordable`.
         every_block: whether every batch passes all blocks.
+        every_gradient: as `keep_on_device` takes it.
         recordable: whether its regularizer is.
     """
     if device.type != "cuda":
         return None
+    keep_on_device(optimizer, every_gradient=every_gradient)
     why_not = why_not_recorded(streamed=streamed, every_block=every_block, recordable=recordable)
     return None if why_not else CudaRecorder(device)

@@ -438,8 +438,8 @@ def test_check_tells_trials_and_costs_and_runs_nothing(shell: Shell) -> None:
         (
             {},
             [
-                "packs: up to 6 trials of one shape, as many at a time as train fastest: measured when the sweep begins,"
-                " where they train long enough for that"
+                "packs: up to 6 trials of one shape, as many at a time as train fastest: measured when the sweep"
+                " begins, where they train long enough for that"
             ],
         ),
     ],
