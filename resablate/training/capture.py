@@ -8,6 +8,8 @@ from typing import Protocol, final
 
 import torch
 
+from resablate.training.block_sampling import SampledBlocks
+
 log = logging.getLogger(__name__)
 
 _WARM_UP = 3
@@ -135,26 +137,19 @@ def keep_on_device(optimizer: torch.optim.Optimizer, *, every_gradient: bool) ->
 
 
 def recorder_of(
-    device: torch.device,
-    optimizer: torch.optim.Optimizer,
-    *,
-    streamed: bool,
-    every_block: bool,
-    every_gradient: bool,
-    recordable: bool,
+    device: torch.device, optimizer: torch.optim.Optimizer, blocks: SampledBlocks, *, streamed: bool, recordable: bool
 ) -> CudaRecorder | None:
     """What records the steps of a training: on a GPU, if they are such as can be recorded.
 
     Args:
         device: of the training.
         optimizer: made to keep its numbers on a GPU.
-        streamed: as `why_not_recorded` takes it, and so are `every_block` and `recordable`.
-        every_block: whether every batch passes all blocks.
-        every_gradient: as `keep_on_device` takes it.
+        blocks: of the network.
+        streamed: as `why_not_recorded` takes it.
         recordable: whether its regularizer is.
     """
     if device.type != "cuda":
         return None
-    keep_on_device(optimizer, every_gradient=every_gradient)
-    why_not = why_not_recorded(streamed=streamed, every_block=every_block, recordable=recordable)
+    keep_on_device(optimizer, every_gradient=blocks.fixed or blocks.updates_undrawn)
+    why_not = why_not_recorded(streamed=streamed, every_block=blocks.fixed, recordable=recordable)
     return None if why_not else CudaRecorder(device)

@@ -130,9 +130,8 @@ class Training:
             recorder=recorder_of(
                 train.device,
                 self.optimizer,
+                self._sampled,
                 streamed=not isinstance(train, Examples),
-                every_block=self._sampled.fixed,
-                every_gradient=self._sampled.fixed or self._sampled.updates_undrawn,
                 recordable=self.regularizer.recordable,
             ),
         )
