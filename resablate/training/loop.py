@@ -22,7 +22,7 @@ from resablate.training.arithmetic import MEMORY_FORMATS, PRECISIONS, KernelLayo
 from resablate.training.averaging import AveragedWeights
 from resablate.training.batch_norm import batches_counted_at_once
 from resablate.training.block_sampling import SampledBlocks
-from resablate.training.capture import keep_on_device, recorder_of
+from resablate.training.capture import recorder_of
 from resablate.training.changes import BatchChanges
 from resablate.training.clipping import limit_of
 from resablate.training.determinism import derived_generator, derived_seed, deterministic_kernels, global_seed
@@ -114,9 +114,6 @@ class Training:
         images, _ = next(self._batches(torch.zeros(1, dtype=torch.int64, device=train.device), epoch=0))
         self.regularizer: Regularizer = with_arguments(REGULARIZERS, regularizer)(network, images)
         self.optimizer = with_arguments(OPTIMIZERS, optimizer)(network, learning_rate=learning_rate)
-        if train.device.type == "cuda":
-            every_gradient = self._sampled.fixed or self._sampled.updates_undrawn
-            keep_on_device(self.optimizer, every_gradient=every_gradient)
         self._average, self._layout = AveragedWeights(network, averaging), KernelLayout(network, self.memory_format)
         self._step = TrainingStep(
             forward=compiled_by_block(network) if compile else self._sampled.forward,
@@ -132,8 +129,9 @@ class Training:
             device=train.device,
             recorder=recorder_of(
                 train.device,
+                self.optimizer,
+                self._sampled,
                 streamed=not isinstance(train, Examples),
-                every_block=self._sampled.fixed,
                 recordable=self.regularizer.recordable,
             ),
         )

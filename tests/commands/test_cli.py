@@ -3,6 +3,7 @@
 import csv
 import fcntl
 import hashlib
+import json
 import os
 import re
 import signal
@@ -444,7 +445,10 @@ def test_check_tells_trials_and_costs_and_runs_nothing(shell: Shell) -> None:
         ({"pack": 4}, ["packs: 2 packs of 3 trials"]),
         (
             {},
-            ["packs: up to 6 trials of one shape, as many at a time as train fastest: measured when the sweep begins"],
+            [
+                "packs: up to 6 trials of one shape, as many at a time as train fastest: measured when the sweep"
+                " begins, where they train long enough for that"
+            ],
         ),
     ],
 )
@@ -458,10 +462,21 @@ def test_check_and_a_dry_run_say_how_trials_are_packed(
 
 
 @pytest.mark.usefixtures("nothing_runs")
+def test_check_says_why_nothing_is_packed(shell: Shell) -> None:
+    shell.write(changed(axes={"seed": [0, 1]}, base={"compile": True}))
+    said = shell("check", "tiny.yaml").out
+    assert "\npacks: none\n2 trials train by themselves: compile: " in said
+    asked = json.loads(shell("check", "tiny.yaml", "--json").out)["notes"]
+    assert "packs: none" in asked
+
+
+@pytest.mark.usefixtures("nothing_runs")
 def test_check_of_a_search_says_how_many_trials_are_asked_for_at_once(shell: Shell) -> None:
     axes = {"learning_rate": {"low": 0.01, "high": 1, "log": True}}
     shell.write(changed(axes=axes, search={"method": "tpe", "trials": 30, "pruning": "asha"}))
     assert "packs: of no more than 3 trials, which tpe proposes at once" in shell("check", "tiny.yaml").out
+    shell.write(changed(axes=axes, search={"method": "tpe", "trials": 5}, resources={"pack": 9}))
+    assert "packs: of no more than 5 trials, which tpe proposes at once" in shell("check", "tiny.yaml").out
     shell.write(changed(axes=axes, search={"method": "random", "trials": 30, "pruning": "hyperband"}))
     assert "packs: none, for hyperband has trials wait for each other" in shell("check", "tiny.yaml").out
 
