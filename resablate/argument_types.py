@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from types import NoneType
 from typing import Annotated, Any, cast, get_args, get_origin
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from resablate.component import Value
+from resablate.component import Value, as_yaml, check_truth
 from resablate.errors import nearest
 from resablate.registry import Registry
 
@@ -33,10 +32,7 @@ def checked_argument(hint: Any, default: object, value: Any) -> Value:
     if hint is None:
         return _like(default, value)
     kinds = set(_plain_types(hint))
-    if isinstance(value, bool) and bool not in kinds:
-        raise ValueError(f"must not be true or false, got {value!r}")
-    if kinds and kinds <= {bool, NoneType} and not isinstance(value, tuple(kinds)):
-        raise ValueError(f"must be true or false, got {value!r}")
+    check_truth(value, kinds)
     given = value
     if isinstance(value, str) and any(get_origin(part) is tuple for part in _parts(hint)):
         given = [part.strip() for part in value.split(",") if part.strip()]  # as a run's params show a list
@@ -46,12 +42,12 @@ def checked_argument(hint: Any, default: object, value: Any) -> Value:
     try:
         checked = _adapter(hint).validate_python(given)
     except ValidationError as error:
-        raise ValueError(f"must be {_rules(error, choices)}, got {value!r}") from None
+        raise ValueError(f"must be {_rules(error, choices)}, got {as_yaml(value)}") from None
     for number in cast(Sequence[Any], checked) if isinstance(checked, tuple | list) else [checked]:
         if isinstance(number, float) and not math.isfinite(number):
-            raise ValueError(f"must be a finite number, got {value!r}")
+            raise ValueError(f"must be a finite number, got {as_yaml(value)}")
     if isinstance(checked, str) and choices and checked not in choices:
-        raise ValueError(f"must be {_listed(choices)}, got {value!r}{nearest(checked, choices)}")
+        raise ValueError(f"must be {_listed(choices)}, got {as_yaml(value)}{nearest(checked, choices)}")
     return tuple(cast(list[Any], checked)) if isinstance(checked, list) else checked
 
 
@@ -107,7 +103,7 @@ def _tables(hint: Any) -> tuple[Registry[Any], ...]:
 def _like(default: object, value: Any) -> Value:
     if isinstance(default, bool) != isinstance(value, bool) and default is not None:
         rule = "must be true or false" if isinstance(default, bool) else "must not be true or false"
-        raise ValueError(f"{rule}, got {value!r}")
+        raise ValueError(f"{rule}, got {as_yaml(value)}")
     if isinstance(default, int | float) and not isinstance(value, int | float):
-        raise ValueError(f"must be a number, got {value!r}")
+        raise ValueError(f"must be a number, got {as_yaml(value)}")
     return value

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
+from types import MappingProxyType, NoneType
 from typing import Any, cast, final
 
 Scalar = bool | int | float | str | None
@@ -121,17 +122,17 @@ def parse_component(value: Any) -> Component:
     if isinstance(value, str):
         value = {"name": value}
     if not isinstance(value, Mapping):
-        raise ValueError(f"a name, or {{name: NAME, argument: value}}, got {value!r}")
+        raise ValueError(f"a name, or {{name: NAME, argument: value}}, got {as_yaml(value)}")
     given: dict[str, Any] = {str(key): part for key, part in cast(Mapping[Any, Any], value).items()}
     if "name" not in given:
-        raise ValueError(f"the name is missing: write {{name: NAME, argument: value}}, got {value!r}")
+        raise ValueError(f"the name is missing: write {{name: NAME, argument: value}}, got {as_yaml(value)}")
     name = given.pop("name")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ValueError(f"name must be a name of letters, digits and _, got {name!r}")
+        raise ValueError(f"name must be a name of letters, digits and _, got {as_yaml(name)}")
     record = {key: given.pop(key) for key in RECORD_KEYS if key in given}
     parts = [record[key] for key in ("arguments", "defaults") if key in record]
     if (parts and given) or not all(isinstance(part, Mapping) for part in parts):
-        raise ValueError(f"no argument of {name} may be called {' or '.join(RECORD_KEYS)}, got {value!r}")
+        raise ValueError(f"no argument of {name} may be called {' or '.join(RECORD_KEYS)}, got {as_yaml(value)}")
     arguments = {**given, **record.get("arguments", {})}
     defaults = record.get("defaults", {})
     for argument, part in (*arguments.items(), *defaults.items()):
@@ -142,10 +143,10 @@ def parse_component(value: Any) -> Component:
 def check_argument(name: str, value: object) -> None:
     """Raise ValueError unless the argument has a name and a value of the plain kinds."""
     if not _NAME.fullmatch(name):
-        raise ValueError(f"an argument is named by letters, digits and _, got {name!r}")
+        raise ValueError(f"an argument is named by letters, digits and _, got {as_yaml(name)}")
     parts: Sequence[object] = value if isinstance(value, list | tuple) else [value]
     if not all(part is None or isinstance(part, bool | int | float | str) for part in parts):
-        raise ValueError(f"{name} must be a number, a text, true, false, null or a list of these, got {value!r}")
+        raise ValueError(f"{name} must be a number, a text, true, false, null or a list of these, got {as_yaml(value)}")
 
 
 def whole_numbers(value: Any) -> Any:
@@ -174,6 +175,34 @@ def shown_value(value: object) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def as_yaml(value: object) -> str:
+    """A value in one line, as a sweep file writes it: an error names what somebody finds there."""
+    if isinstance(value, Mapping):
+        parts = cast(Mapping[object, object], value).items()
+        shown = [f"{key if isinstance(key, str) else as_yaml(key)}: {as_yaml(part)}" for key, part in parts]
+        return f"{{{', '.join(shown)}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(as_yaml, cast(Sequence[object], value)))}]"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{'-' if value < 0 else ''}.{'nan' if math.isnan(value) else 'inf'}"
+    return shown_value(value) if value is None or isinstance(value, bool) else repr(value)
+
+
+def check_truth(value: object, kinds: Collection[object]) -> None:
+    """Raise ValueError where a truth value stands for something else, or something else for one.
+
+    Only true and false are truth values, as in YAML 1.2, and neither is a number.
+
+    Args:
+        value: what somebody wrote.
+        kinds: the types that it may have, None's own included.
+    """
+    if isinstance(value, bool) and bool not in kinds:
+        raise ValueError(f"must not be true or false, got {as_yaml(value)}")
+    if kinds and {*kinds} <= {bool, NoneType} and type(value) not in kinds:
+        raise ValueError(f"must be true or false, got {as_yaml(value)}")
 
 
 def _frozen(value: Any) -> Value:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from resablate.argument_types import checked_argument
 from resablate.augmentations import AUGMENTATIONS, ERASINGS, MIXINGS
-from resablate.component import Component
+from resablate.component import Component, as_yaml
 from resablate.datasets import DATASETS
 from resablate.errors import UnknownName, nearest
 from resablate.model import INITIALIZATIONS, NETWORKS, NORMS
@@ -82,7 +82,7 @@ def resolve_in(component: Component, table: Registry[Any]) -> Resolved:
     for name, value in component.values.items():
         if name not in defaults:
             if name in component.arguments:
-                found.append(f"{named} {choices}; got {name}={value!r}{nearest(name, defaults)}")
+                found.append(f"{named} {choices}; got {name}={as_yaml(value)}{nearest(name, defaults)}")
             continue
         try:
             values[name] = checked_argument(types.get(name), defaults[name], value)

@@ -38,7 +38,8 @@ def attempt(
 
     Args:
         steps: leave nothing in memory when they fail.
-        name: of what is tried, for the log.
+        name: of what is tried, for the log; it gets no word of memory that ran out, for the caller goes on and says
+            how.
 
     Raises:
         DeviceLost: if the GPU is of no more use to this process, whatever it runs.
@@ -46,9 +47,10 @@ def attempt(
     try:
         return (yield from steps())
     except Exception as error:  # one trial's failure is its result; the sweep goes on
-        log.exception("%s failed", name)
-        raise_if_device_lost(error, name)
         failure = Failure(reason_of(error), _is_out_of_memory(error))
+        if not failure.out_of_memory:
+            log.exception("%s failed", name)
+        raise_if_device_lost(error, name)
     if failure.out_of_memory:
         free_memory()  # not above, where the error's traceback still holds it
     return failure
@@ -71,7 +73,10 @@ def retry_once_on_oom(
     """
     outcome = yield from attempt(steps, name=name)
     if isinstance(outcome, Failure) and outcome.out_of_memory:
+        log.warning("%s: %s; it is tried once more", name, outcome.reason)
         outcome = yield from attempt(steps, name=name)
+        if isinstance(outcome, Failure) and outcome.out_of_memory:
+            log.error("%s failed: %s", name, outcome.reason)
     return outcome
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError, ValidationInfo
 
+from resablate.component import as_yaml, check_truth
 from resablate.errors import SHOWN_PROBLEMS, choices_of, nearest
 
 _UNION_BRANCHES = ("bool", "float", "str", "int", "constrained-float", "literal")
@@ -35,9 +36,21 @@ def problems(error: ValidationError, *, known: Mapping[str, Any], prefix: str = 
         elif mistake["type"] == "value_error":
             rule = str(mistake.get("ctx", {}).get("error"))
         else:
-            rule, given = _lower(mistake["msg"]), f", got {mistake['input']!r}"
+            rule, given = _lower(mistake["msg"]), f", got {as_yaml(mistake['input'])}"
         found.setdefault((place, given), []).append(rule)
     return [f"{place}: {' or '.join(rules)}{given}".removeprefix(": ") for (place, given), rules in found.items()]
+
+
+def check_truth_of_field(model: type[BaseModel], value: Any, field: ValidationInfo) -> Any:
+    """`value` before pydantic sees it, which takes `yes` and 1 for true, and true for 1.
+
+    Raises:
+        ValueError: as `check_truth` does, of the value or of one in a list.
+    """
+    annotation = model.model_fields[str(field.field_name)].annotation
+    for part in cast(list[Any], value) if isinstance(value, list) else [value]:
+        check_truth(part, get_args(annotation) or (annotation,))
+    return value
 
 
 def _nested_fields(field: Any) -> Mapping[str, Any]:

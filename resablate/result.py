@@ -50,7 +50,7 @@ class TrialResult(BaseModel):
     wall_seconds: float = 0.0
     """Spent on this trial, analyses included, summed over interruptions."""
     pack_size: int = 1
-    """Trials that trained as one network with this one, itself included, when its last epoch was trained."""
+    """Trials that trained as one network with this one, itself included, in the epoch when they were most."""
     use: dict[str, float] = {}
     """What its process used while it trained here: `cpu_percent`, 100 a core, `memory_mib` at most; `gpu_` likewise."""
     versions: dict[str, str] = {}

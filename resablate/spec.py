@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from resablate.component import PER_MEMBER, Component, Scalar, content_hash, parse_component
 from resablate.errors import SpecError
-from resablate.problems import problems
+from resablate.problems import check_truth_of_field, problems
 
 KEY_LENGTH = 16
 """Hexadecimal digits of a key: 64 bits, so 10,000 keys collide with a chance of 3e-12."""
@@ -96,11 +96,8 @@ class TrainSpec(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_truth_as_number(cls, value: Any, field: ValidationInfo) -> Any:
-        annotation = cls.model_fields[str(field.field_name)].annotation
-        if isinstance(value, bool) and annotation is not bool and annotation is not Component:
-            raise ValueError(f"must not be true or false, got {value!r}")
-        return value
+    def _truth_is_true_or_false(cls, value: Any, field: ValidationInfo) -> Any:
+        return value if field.field_name in component_fields() else check_truth_of_field(cls, value, field)
 
     @classmethod
     def parse(cls, fields: Mapping[str, Any], *, place: str = "") -> TrainSpec:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator
 
-from resablate.component import Component, shown_value
+from resablate.component import Component, as_yaml, shown_value
 from resablate.errors import SpecError, nearest
 from resablate.problems import problems
 from resablate.question import TEST, AskedAnalysis, Question, all_questions
@@ -232,7 +232,7 @@ def parse_sweep(content: Mapping[str, Any], *, place: str = "sweep") -> SweepSpe
         if content.get(name) is None:
             content[name] = {}
         if not isinstance(content[name], dict):
-            found.append(f"{name}: must be a mapping from field to value, got {content[name]!r}")
+            found.append(f"{name}: must be a mapping from field to value, got {as_yaml(content[name])}")
             content[name] = {}
     if content.get("resources") in (None, "auto"):
         content["resources"] = {}
@@ -240,7 +240,7 @@ def parse_sweep(content: Mapping[str, Any], *, place: str = "sweep") -> SweepSpe
     if search is None or isinstance(search, str):
         content["search"] = {"method": search} if search else {}
     if (seeds := content.get("seeds")) is not None and not isinstance(seeds, dict):
-        found.append(f"seeds: {SEEDS_FORM}, got {seeds!r}")
+        found.append(f"seeds: {SEEDS_FORM}, got {as_yaml(seeds)}")
         content["seeds"] = None
     # YAML reads `1` as a number, also where a name should be.
     for name in ("base", "baseline", "axes"):

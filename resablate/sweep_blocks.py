@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from resablate.component import as_yaml
+from resablate.problems import check_truth_of_field
 
 FIRST_SEEDS = 2
 """Of the first round, where a sweep does not say: the fewest that tell anything of the noise of seeds."""
@@ -33,6 +36,11 @@ class Search(BaseModel):
     replicate: int | None = Field(default=None, ge=2)
     """Once the search has ended, train the winner and the sweep's baseline with so many seeds that it never used."""
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truth_is_true_or_false(cls, value: Any, field: ValidationInfo) -> Any:
+        return check_truth_of_field(cls, value, field)
+
     @field_validator("minimize", mode="before")
     @classmethod
     def _one_is_a_list_of_one(cls, names: Any) -> Any:
@@ -59,18 +67,18 @@ class Resources(BaseModel):
     pack: int | Literal["auto"] = "auto"
     """The most trials of one shape that train as one network; `auto`: as many as train fastest."""
 
-    @field_validator("cpus", "gpus", "gpu_memory_gib", mode="before")
+    @field_validator("*", mode="before")
     @classmethod
-    def _no_truth_as_number(cls, value: Any) -> Any:
-        if isinstance(value, bool):
-            raise ValueError(f"must be a number, got {value!r}")
-        return value
+    def _truth_is_true_or_false(cls, value: Any, field: ValidationInfo) -> Any:
+        return check_truth_of_field(cls, value, field)
 
     @field_validator("pack", mode="before")
     @classmethod
     def _a_whole_number(cls, pack: Any) -> Any:
         if pack != "auto" and (not isinstance(pack, int) or isinstance(pack, bool) or pack < 1):
-            raise ValueError(f"auto, or the most trials that train as one, a whole number from 1 on; got {pack!r}")
+            raise ValueError(
+                f"auto, or the most trials that train as one, a whole number from 1 on; got {as_yaml(pack)}"
+            )
         return pack
 
     @field_validator("gpus")
@@ -95,12 +103,10 @@ class SeedRounds(BaseModel):
     """Those that are to be decided, and on which alone the level is spent; `own` are the sweep's own comparisons. Where
     null, these and all that the sweep can decide."""
 
-    @field_validator("most", "first", mode="before")
+    @field_validator("*", mode="before")
     @classmethod
-    def _no_truth_as_number(cls, value: Any) -> Any:
-        if isinstance(value, bool):
-            raise ValueError(f"must be a whole number, got {value!r}")
-        return value
+    def _truth_is_true_or_false(cls, value: Any, field: ValidationInfo) -> Any:
+        return check_truth_of_field(cls, value, field)
 
     @field_validator("claims", mode="before")
     @classmethod

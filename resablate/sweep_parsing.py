@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
-from resablate.component import Component, check_argument, parse_component
+from resablate.component import Component, as_yaml, check_argument, parse_component
 from resablate.errors import SHOWN_PROBLEMS, nearest
-from resablate.problems import problems
+from resablate.problems import check_truth_of_field, problems
 from resablate.question import AskedAnalysis
 from resablate.spec import TrainSpec, component_fields
 
@@ -22,6 +22,11 @@ class Range(BaseModel):
     low: float
     high: float
     log: bool = False
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truth_is_true_or_false(cls, value: Any, field: ValidationInfo) -> Any:
+        return check_truth_of_field(cls, value, field)
 
 
 def parse_base(base: Mapping[str, Any], found: list[str], *, place: str = "base") -> dict[str, Any]:
@@ -37,7 +42,7 @@ def parse_axis(axis: str, values: Any, found: list[str]) -> tuple[Any, ...] | Ra
     if isinstance(values, dict):
         return _range(axis, cast(dict[str, Any], values), found)
     if not isinstance(values, list | tuple) or not values:
-        what = "an empty list" if values in ([], ()) else repr(values)
+        what = "an empty list" if values in ([], ()) else as_yaml(values)
         found.append(f"axes.{axis}: an axis is a list of values or a range {{low, high, log}}, got {what}")
         return None
     parsed = [_parsed(axis, value, "axes", found) for value in cast(list[Any], values)]
@@ -54,7 +59,7 @@ def parse_cases(cases: Any, found: list[str]) -> tuple[dict[str, Any], ...]:
     if cases is None or cases == []:
         return ()
     if not isinstance(cases, list | tuple) or not all(isinstance(case, dict) and case for case in cases):  # pyright: ignore[reportUnknownVariableType]
-        found.append(f"cases: must be a list of mappings from field to value, one for each case, got {cases!r}")
+        found.append(f"cases: must be a list of mappings from field to value, one for each case, got {as_yaml(cases)}")
         return ()
     parsed: list[dict[str, Any]] = []
     for place, case in enumerate(cast(list[dict[Any, Any]], cases)):
@@ -126,7 +131,7 @@ def parse_analyses(analyses: Any, found: list[str]) -> tuple[AskedAnalysis, ...]
         analyses = dict.fromkeys(cast(list[str], analyses), None)
     if not isinstance(analyses, dict):
         found.append(
-            f"analyses: must be a mapping from analysis to its arguments, or a list of names, got {analyses!r}"
+            f"analyses: must be a mapping from analysis to its arguments, or a list of names, got {as_yaml(analyses)}"
         )
         return ()
     asked: list[AskedAnalysis] = []
@@ -144,7 +149,8 @@ def _asked(name: str, arguments: Any, found: list[str]) -> AskedAnalysis | None:
     given = {} if arguments is None else arguments
     if not isinstance(given, dict):
         found.append(
-            f"analyses.{name}: must be a mapping from argument to value, such as {{examples: 2000}}, got {given!r}"
+            f"analyses.{name}: must be a mapping from argument to value, such as {{examples: 2000}}, got"
+            f" {as_yaml(given)}"
         )
         return None
     known = {str(key): value for key, value in cast(dict[Any, Any], given).items()}
@@ -152,7 +158,7 @@ def _asked(name: str, arguments: Any, found: list[str]) -> AskedAnalysis | None:
     listed = cast(list[Any], epochs) if isinstance(epochs, list | tuple) else [epochs]
     whole = all(isinstance(epoch, int) and not isinstance(epoch, bool) and epoch >= 0 for epoch in listed)
     if not whole or listed != sorted(set(listed)):
-        found.append(f"analyses.{name}.epochs: must be rising whole numbers from 0 on, got {epochs!r}")
+        found.append(f"analyses.{name}.epochs: must be rising whole numbers from 0 on, got {as_yaml(epochs)}")
         listed = []
     try:
         component = parse_component({"name": name, **known})
@@ -210,7 +216,7 @@ def _parsed(name: str, value: Any, place: str, found: list[str]) -> Any:
 
 def _range(axis: str, values: dict[str, Any], found: list[str]) -> Range | None:
     if "name" in values:
-        found.append(f"axes.{axis}: an axis is a list; write [{values!r}] for one value")
+        found.append(f"axes.{axis}: an axis is a list; write [{as_yaml(values)}] for one value")
         return None
     try:
         span = Range.model_validate(values)
@@ -234,4 +240,4 @@ def _range(axis: str, values: dict[str, Any], found: list[str]) -> Range | None:
 
 
 def _text(value: Any) -> str:
-    return str(value) if isinstance(value, Component) else repr(value)
+    return str(value) if isinstance(value, Component) else as_yaml(value)

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from resablate.component import Component, content_hash, parse_component, shown_value, whole_numbers
+from resablate.component import Component, as_yaml, content_hash, parse_component, shown_value, whole_numbers
+from resablate.strict_yaml import parse_yaml
 
 ADAPTER = TypeAdapter(Component)
 GATE = Component("exclusive_gate", {"bias": -3})
@@ -81,13 +82,31 @@ def test_values_for_people(value: object, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "written",
+    [
+        "true",
+        "null",
+        "-3",
+        "0.5",
+        ".inf",
+        "-.inf",
+        "'yes'",
+        "[null, false, 'a']",
+        "{name: 'x', a: {b: [1, true]}, 3: 4}",
+    ],
+)
+def test_errors_show_a_value_as_a_file_writes_it(written: str) -> None:
+    assert as_yaml(parse_yaml(written, place="here")) == written
+
+
+@pytest.mark.parametrize(
     ("written", "message"),
     [
         (3, r"^a name, or \{name: NAME, argument: value\}, got 3$"),
-        (None, "got None$"),
+        (None, "got null$"),
         (["identity"], r"got \['identity'\]$"),
-        ({"bias": 1}, r"^the name is missing: write \{name: NAME, argument: value\}, got \{'bias': 1\}$"),
-        ({"name": None}, "^name must be a name of letters, digits and _, got None$"),
+        ({"bias": 1}, r"^the name is missing: write \{name: NAME, argument: value\}, got \{bias: 1\}$"),
+        ({"name": None}, "^name must be a name of letters, digits and _, got null$"),
         ("", "got ''$"),
         ("a b", "got 'a b'$"),
         ("../up", "got '../up'$"),

@@ -62,6 +62,19 @@ def test_memory_that_ran_out_is_a_reason_for_a_second_attempt_alone(error: Excep
     assert failure.reason.startswith("out of ")
 
 
+def test_memory_that_ran_out_is_a_line_and_any_other_error_has_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    _run(Attempts(MemoryError("first"), MemoryError("second")))
+    assert [(record.levelname, record.getMessage(), record.exc_info) for record in caplog.records] == [
+        ("WARNING", "trial k: out of memory: MemoryError: first; it is tried once more", None),
+        ("ERROR", "trial k failed: out of memory: MemoryError: second", None),
+    ]
+    caplog.clear()
+    _run(Attempts(ValueError("depth")))
+    [record] = caplog.records
+    assert (record.levelname, record.getMessage()) == ("ERROR", "trial k failed")
+    assert record.exc_info
+
+
 def test_another_error_is_the_trial_s_failure_at_once() -> None:
     assert _run(Attempts(ValueError("depth"))) == ([1], Failure("ValueError: depth"))
 

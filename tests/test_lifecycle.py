@@ -105,7 +105,7 @@ def test_one_that_is_pruned_leaves_and_the_others_go_on(place: SessionPlace, mon
     assert sink.told_of(1) == ["start", "1", "pruned"]
     assert (results[1].status, results[1].reason, results[1].pack_size) == ("pruned", "pruned by a test", 3)
     assert [results[seed].status for seed in (0, 2)] == ["finished"] * 2
-    assert [results[seed].pack_size for seed in (0, 2)] == [2, 2]
+    assert [results[seed].pack_size for seed in (0, 2)] == [3, 3]
     assert files(place) == []
 
 
@@ -121,7 +121,7 @@ def test_one_that_diverges_leaves_and_the_others_go_on(place: SessionPlace, monk
     assert "loss" in results[wild.key].reason
     assert (results[calm.key].status, len(results[calm.key].history)) == ("finished", 3)
     assert sizes == [2], "the last one goes on as if there were no packs"
-    assert results[calm.key].pack_size == 1
+    assert results[calm.key].pack_size == 2, "its numbers are those of a pack"
 
 
 def test_an_interrupted_pack_of_one_grouping_continues_bit_for_bit(place: SessionPlace, tmp_path: Path) -> None:
@@ -152,6 +152,18 @@ def test_members_go_on_in_another_grouping(place: SessionPlace, monkeypatch: pyt
     assert sizes == [3, 2], "the first has one epoch left, the second two, the third three"
     assert [len(sink.told_of(seed)) for seed in range(3)] == [5, 5, 5]
     assert_close(results, plan)
+    assert [results[seed].pack_size for seed in range(3)] == [3, 3, 3]
+
+
+def test_one_that_goes_on_alone_after_an_interruption_knows_that_it_was_in_a_pack(place: SessionPlace) -> None:
+    plan = make_plan(seeds=2)
+    session = run_session(requests(plan), place=place, sink=RecordingSink())
+    for _ in range(2):
+        next(session)
+    del session  # as if killed after its first epoch
+    *_, ended = run_session(requests(plan)[1:], place=place, sink=RecordingSink())
+    assert isinstance(ended, TrialResult)
+    assert ended.pack_size == 2
 
 
 def test_memory_that_is_short_halves_the_pack(
@@ -162,7 +174,13 @@ def test_memory_that_is_short_halves_the_pack(
     sizes = pack_sizes(monkeypatch)
     epochs, results = run(plan, place, sink)
     assert sizes == [5, 5, 3, 3, 2, 2], "nothing that was trained is trained again"
-    assert "out of GPU memory: OutOfMemoryError: CUDA out of memory.; its 5 trials go on in packs of 3" in caplog.text
+    assert [(record.levelname, record.getMessage(), record.exc_info) for record in caplog.records] == [
+        (
+            "WARNING",
+            "a pack failed: out of GPU memory: OutOfMemoryError: CUDA out of memory.; its 5 trials go on in packs of 3",
+            None,
+        )
+    ]
     assert sorted(event.metrics.epoch for event in epochs) == [1] * 5 + [2] * 5 + [3] * 5
     assert sink.told_of(4) == ["start", "1", "1", "2", "3", "finished"], "the sink hears of the first epoch again"
     assert_close(results, plan)

@@ -48,7 +48,7 @@ def test_a_plan_begins_with_the_first_round_and_says_what_may_follow() -> None:
         ({"until": "bored", "most": 5}, "seeds.until: input should be 'decided', got 'bored'"),
         ({"until": "decided"}, "seeds.most: field required"),
         ({"until": "decided", "most": 1}, "seeds.most: .*greater than or equal to 2, got 1"),
-        ({"until": "decided", "most": True}, "seeds.most: must be a whole number, got True"),
+        ({"until": "decided", "most": True}, "seeds.most: must not be true or false, got true"),
         ({"until": "decided", "most": 5, "first": 1}, "seeds.first: .*greater than or equal to 2, got 1"),
         ({"until": "decided", "most": 3, "first": 5}, "seeds: first <= most must hold, but got first=5, most=3"),
         ({"until": "decided", "most": 5, "first": 5}, "first and most are both 5: that is one round, which is an axis"),

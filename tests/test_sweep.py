@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from resablate.check import check_trial
-from resablate.component import Component
+from resablate.component import Component, as_yaml
 from resablate.errors import SpecError
 from resablate.spec import TrainSpec
 from resablate.sweep import Range, SweepSpec, ValidPart, load_sweep, parse_sweep
@@ -124,16 +124,16 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"axes": {"learnin_rate": [1]}}, r"axes.learnin_rate: no such field; did you mean 'learning_rate'\? \(fields: "),
     ({"axes": {"depth": [20, 0]}}, "axes.depth: input should be greater than or equal to 1, got 0"),
     ({"axes": {"seed": []}}, "axes.seed: .*list of values or a range {low, high, log}, got an empty list"),
-    ({"axes": {"seed": None}}, "axes.seed: .*got None"),
+    ({"axes": {"seed": None}}, "axes.seed: .*got null"),
     ({"axes": {"shortcut": "identity"}}, "axes.shortcut: .*got 'identity'"),
     (
         {"axes": {"shortcut": {"name": "dropout"}}},
-        r"axes.shortcut: an axis is a list; write \[{'name': 'dropout'}\] for",
+        r"axes.shortcut: an axis is a list; write \[{name: 'dropout'}\] for",
     ),
     ({"axes": {"seed": [0, 1, 0]}}, "axes.seed: duplicate value 0"),
     ({"axes": {"shortcut": ["dropout", {"name": "dropout"}]}}, "axes.shortcut: duplicate value dropout"),
     ({"axes": {"shortcut.bias": [-6, -6.0, -3]}}, "axes.shortcut.bias: duplicate value -6.0"),
-    ({"axes": {"shortcut.bias": [{"a": 1}]}}, r"axes.shortcut.bias: bias must be a number, .*got {'a': 1}"),
+    ({"axes": {"shortcut.bias": [{"a": 1}]}}, r"axes.shortcut.bias: bias must be a number, .*got {a: 1}"),
     ({"axes": {"shortcut": [3]}}, "axes.shortcut: a name, or {name: NAME, argument: value}, got 3"),
     ({"axes": {"depth.bias": [1]}}, r"axes.depth.bias: depth takes no arguments \(those that do: network, shortcut, "),
     ({"axes": {"shortcut.": [1]}}, "axes.shortcut.: the name of an argument must follow the dot"),
@@ -154,10 +154,10 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"axes": {"shortcut.bias": {"low": 0, "high": 1, "log": True}}}, r"axes.shortcut.bias: 0 < low < high \(log\)"),
     ({"axes": {"learning_rate": {"low": 0.1}}}, "axes.learning_rate.high: field required"),
     ({"axes": {"learning_rate": {"low": 0.1, "high": 1, "lg": True}}}, "axes.learning_rate.lg: no such field"),
-    ({"axes": {"learning_rate": {"low": 0.1, "high": math.inf}}}, "axes.learning_rate.high: .*finite.*got inf"),
+    ({"axes": {"learning_rate": {"low": 0.1, "high": math.inf}}}, "axes.learning_rate.high: .*finite.*got .inf"),
     ({"axes": {"learning_rate": {"low": 0, "high": 1}}}, "axes.learning_rate: .*greater than 0, got 0"),
     ({"axes": {"shortcut": {"low": 0, "high": 1}}}, "axes.shortcut: names have no range; write a list of them"),
-    ({"cases": {"depth": 20}}, "cases: must be a list of mappings from field to value, .*got {'depth': 20}"),
+    ({"cases": {"depth": 20}}, "cases: must be a list of mappings from field to value, .*got {depth: 20}"),
     ({"cases": [{"depth": 20}, {}]}, "cases: must be a list of mappings from field to value"),
     ({"cases": [{"depth": 20}, {"dept": 26}]}, r"cases\[1\].dept: no such field; did you mean 'depth'"),
     ({"cases": [{"depth": 0}, {"depth": 26}]}, r"cases\[0\].depth: input should be .*got 0"),
@@ -197,7 +197,16 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"analyses": 3}, "analyses: must be a mapping from analysis to its arguments, or a list of names, got 3"),
     ({"analyses": {"lesion": 3}}, "analyses.lesion: must be a mapping from argument to value, .*got 3"),
     ({"analyses": {"lesion": []}}, r"analyses.lesion: must be a mapping from argument to value, .*got \[\]"),
-    ({"analyses": {"lesion": {"examples": {"a": 1}}}}, "analyses.lesion: examples must be a number, .*got {'a': 1}"),
+    ({"base": {"compile": "on"}}, "base.compile: must be true or false, got 'on'"),
+    ({"axes": {"compile": [True, None]}}, "axes.compile: must be true or false, got null"),
+    (
+        {"axes": {"learning_rate": {"low": 0.1, "high": 1, "log": "yes"}}},
+        "axes.learning_rate.log: must be true or false, got 'yes'",
+    ),
+    ({"axes": {"learning_rate": {"low": True, "high": 2}}}, "axes.learning_rate.low: must not be true .*, got true"),
+    ({"search": {"trials": True}}, "search.trials: must not be true or false, got true"),
+    ({"search": {"seeds": [0, True]}}, "search.seeds: must not be true or false, got true"),
+    ({"analyses": {"lesion": {"examples": {"a": 1}}}}, "analyses.lesion: examples must be a number, .*got {a: 1}"),
     ({"analyses": {"lesion": [{}, {"examples": 5}, {}]}}, "analyses.lesion: the same arguments twice: lesion"),
     ({"analyses": {"spectrum": {"epochs": [5, 1]}}}, r"analyses.spectrum.epochs: must be rising .*, got \[5, 1\]"),
     ({"analyses": {"spectrum": {"epochs": [1, 1]}}}, r"analyses.spectrum.epochs: must be rising .*, got \[1, 1\]"),
@@ -208,7 +217,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"search": {"method": "grid", "trails": 3}}, "search.trails: no such field"),
     ({"search": {"trials": 0}}, "search.trials: .*greater than or equal to 1, got 0"),
     ({"resources": {"cpus": 0}}, "resources.cpus: .*greater than 0, got 0"),
-    ({"resources": {"cpus": math.inf}}, "resources.cpus: .*finite number, got inf"),
+    ({"resources": {"cpus": math.inf}}, "resources.cpus: .*finite number, got .inf"),
     ({"resources": {"gpus": -1}}, "resources.gpus: .*greater than or equal to 0 or .*'auto', got -1"),
     ({"resources": {"gpus": "lots"}}, "resources.gpus: .*'auto', got 'lots'"),
     ({"name": ""}, "name: .*got ''"),
@@ -422,11 +431,11 @@ def test_yaml_anchors_can_be_merged(tmp_path: Path) -> None:
             r"resources\.gpu: no such field; did you mean 'gpus'\? \(fields: cpus, gpus, .*, pack\)",
         ),
         ({"gpus": 1.5}, r"resources\.gpus: a part of one GPU or whole ones, got 1\.5"),
-        ({"cpus": True}, r"resources\.cpus: must be a number, got True"),
+        ({"cpus": True}, r"resources\.cpus: must not be true or false, got true"),
         *(
             (
                 {"pack": pack},
-                rf"resources\.pack: auto, or the most .* from 1 on; got {re.escape(repr(pack))}",
+                rf"resources\.pack: auto, or the most .* from 1 on; got {re.escape(as_yaml(pack))}",
             )
             for pack in (0, -2, 1.5, True, "lots", [2])
         ),

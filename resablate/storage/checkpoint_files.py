@@ -39,6 +39,8 @@ class Checkpoint(NamedTuple):
     history: list[EpochMetrics]
     files: dict[str, str]
     """Name -> SHA-256 of what goes with it."""
+    pack_size: int
+    """Trainings that were one network with this one, itself included, at most."""
 
 
 def checkpoint_file(epoch: int) -> str:
@@ -46,19 +48,23 @@ def checkpoint_file(epoch: int) -> str:
     return f"checkpoint-{epoch:06d}.safetensors"
 
 
-def checkpoint_metadata(key: str, history: Sequence[EpochMetrics], files: Mapping[str, str]) -> dict[str, str]:
+def checkpoint_metadata(
+    key: str, history: Sequence[EpochMetrics], files: Mapping[str, str], *, pack_size: int = 1
+) -> dict[str, str]:
     """What a checkpoint says of itself, with the place that `seal` fills.
 
     Args:
         key: of the trial.
         history: one row for each epoch.
         files: name -> SHA-256 of what goes with it.
+        pack_size: trainings that were one network with this one, itself included, at most.
     """
     return {
         "version": _VERSION,
         "key": key,
         "history": json.dumps([asdict(metrics) for metrics in history]),
         "files": json.dumps(dict(files)),
+        "pack_size": str(pack_size),
         _CHECKSUM: _BLANK,
     }
 
@@ -131,7 +137,8 @@ def _read(path: Path, key: str) -> Checkpoint:
     files: dict[str, str] = read_json(metadata["files"])
     if problem := damaged_file(path.parent, files):
         raise ValueError(problem)
-    return Checkpoint(path, history, files)
+    # One that says nothing is older than the entry, and trained alone as far as anybody knows.
+    return Checkpoint(path, history, files, int(metadata.get("pack_size", "1")))
 
 
 def _checked_metadata(path: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import cache
 from typing import Protocol, final
 
 import torch
@@ -71,7 +72,8 @@ class CudaRecorder:
 class RecordedStep:
     """Takes one step, again and again: as it is at first, and then by a recording.
 
-    Where the step cannot be recorded it is taken as it is, which is said once. The numbers are the same.
+    Where the step cannot be recorded it is taken as it is, and each reason is said once in a process. The numbers are
+    the same.
 
     Args:
         step: takes the step; all its inputs, and all that it changes, lie at fixed places on the device.
@@ -98,9 +100,14 @@ class RecordedStep:
         try:
             return self._recorder.record(self._step)
         except RuntimeError as error:
-            reason = str(error).strip().partition("\n")[0]
-            log.warning("steps run kernel by kernel, for a CUDA graph could not be captured: %s", reason)
+            _say_once(str(error).strip().partition("\n")[0])
             return self._step
+
+
+@cache
+def _say_once(reason: str) -> None:
+    """Every training of a sweep meets the same reason."""
+    log.warning("steps run kernel by kernel, for a CUDA graph could not be captured: %s", reason)
 
 
 def why_not_recorded(*, streamed: bool, every_block: bool, recordable: bool) -> str:

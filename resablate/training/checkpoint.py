@@ -31,7 +31,7 @@ def save_checkpoint(folder: Path, training: Training, *, key: str = "", files: M
         OSError: if the disk does not take it.
     """
     path = folder / checkpoint_file(training.epoch)
-    metadata = checkpoint_metadata(key, training.history, files or {})
+    metadata = checkpoint_metadata(key, training.history, files or {}, pack_size=training.pack_size)
     write_bytes(path, seal(tensor_bytes(training.tensors(), metadata)))
     for old in _checkpoints(folder)[_KEPT:]:
         old.unlink(missing_ok=True)
@@ -53,7 +53,7 @@ def resume(folder: Path, training: Training, *, key: str = "") -> dict[str, str]
     if found is None:
         return {}
     try:
-        training.restore(load_file(found.path), found.history)
+        training.restore(load_file(found.path), found.history, pack_size=found.pack_size)
     except (RuntimeError, TypeError, ValueError, SafetensorError) as error:
         raise CheckpointError(f"{found.path}: does not fit the network: {_in_one_line(error)}") from None
     return found.files

@@ -65,7 +65,7 @@ class Training:
     Attributes:
         epoch: epochs done.
         history: one row for each.
-        pack_size: networks that trained as one with this one in its last epoch, itself included.
+        pack_size: networks that trained as one with this one, itself included, at most; interruptions do not reset it.
         diverged: whether a loss was not finite; then training has ended.
 
     Raises:
@@ -244,7 +244,7 @@ class Training:
             wall_seconds=seconds,
         )
         self.history.append(metrics)
-        self.pack_size = pack_size
+        self.pack_size = max(self.pack_size, pack_size)
         return metrics
 
     def plan(self) -> EpochPlan:
@@ -279,8 +279,8 @@ class Training:
         state = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         return state | optimizer_tensors(self.optimizer) | self._average.tensors()
 
-    def restore(self, tensors: Mapping[str, Tensor], history: list[EpochMetrics]) -> None:
-        """Continue from `tensors` and `history` as if training had never stopped.
+    def restore(self, tensors: Mapping[str, Tensor], history: list[EpochMetrics], *, pack_size: int = 1) -> None:
+        """Continue from `tensors`, `history` and `pack_size` as if training had never stopped.
 
         Raises:
             RuntimeError: if the tensors do not fit the network or its optimizer.
@@ -292,4 +292,4 @@ class Training:
         with self._layout.of_steps():
             restore_optimizer(self.optimizer, tensors)
         self._step.forget_recording()
-        self.history = list(history)
+        self.history, self.pack_size = list(history), pack_size

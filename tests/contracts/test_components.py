@@ -11,7 +11,7 @@ import yaml
 from resablate.analyses import ANALYSES
 from resablate.argument_types import checked_argument
 from resablate.check import check_trial
-from resablate.component import Component, parse_component
+from resablate.component import Component, as_yaml, parse_component
 from resablate.component_tables import TABLES, resolve_in
 from resablate.errors import SpecError
 from resablate.question import Question
@@ -177,7 +177,7 @@ def test_a_value_of_the_wrong_kind_is_one_clear_line(
     found = resolve_in(Component(name, {argument: value}), table)
     assert len(found.problems) == 1
     [problem] = found.problems
-    shown = re.escape(repr(value))
+    shown = re.escape(as_yaml(value))
     assert re.match(rf"^{table.kind} '{re.escape(name)}': {argument} must (not )?be .*, got {shown}", problem), problem
     assert "\n" not in problem
     assert "Input should" not in problem

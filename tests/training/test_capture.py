@@ -68,6 +68,18 @@ def test_what_cannot_be_recorded_runs_as_it_is_and_is_said_once(caplog: pytest.L
     ]
 
 
+def test_a_reason_is_said_once_however_many_trainings_meet_it(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        for reason in ("one that five seeds share", "another") * 5:
+            step = RecordedStep(lambda: None, Log(refuse=reason))
+            for _ in range(4):
+                step()
+    assert [record.getMessage().rpartition(": ")[2] for record in caplog.records] == [
+        "one that five seeds share",
+        "another",
+    ]
+
+
 def test_full_batches_are_recorded_and_the_places_stay_from_epoch_to_epoch() -> None:
     layer, seen = nn.Linear(3, 2), set[int]()
     examples = torch.randn(8, 3, generator=make_generator())

@@ -7,9 +7,10 @@ import torch
 
 from resablate.errors import CheckpointError
 from resablate.optimizers import OPTIMIZERS
-from resablate.storage.checkpoint_files import keep_whole
+from resablate.storage.checkpoint_files import checkpoint_metadata, keep_whole, seal
 from resablate.storage.files import digest, write_bytes
 from resablate.training import load_weights, resume, save_checkpoint, save_weights
+from resablate.training.checkpoint import tensor_bytes
 from tests.training.runs import make_digits_network, make_training, numbers, run, same_bits
 
 
@@ -124,6 +125,20 @@ def test_an_empty_folder_is_a_fresh_start(tmp_path: Path) -> None:
     assert resume(tmp_path, training) == {}
     assert resume(tmp_path / "nowhere", training) == {}
     assert training.epoch == 0
+
+
+def test_the_size_of_a_pack_is_kept_and_one_where_an_older_checkpoint_says_nothing(tmp_path: Path) -> None:
+    training = make_training()
+    training.run_epoch()
+    training.pack_size = 3
+    written, continued = save_checkpoint(tmp_path, training), make_training()
+    resume(tmp_path, continued)
+    assert continued.pack_size == 3
+    metadata = checkpoint_metadata("", training.history, {})
+    del metadata["pack_size"]
+    written.write_bytes(seal(tensor_bytes(training.tensors(), metadata)))
+    resume(tmp_path, continued)
+    assert (continued.epoch, continued.pack_size) == (1, 1)
 
 
 def test_the_two_newest_are_kept(tmp_path: Path) -> None:
