@@ -5,14 +5,12 @@ from __future__ import annotations
 from http import HTTPStatus
 from http.client import HTTPException
 
-from resablate.errors import TrackerAway, TrackingError
+from resablate.errors import TrackerAway, TrackingError, without_statement
 from resablate.redaction import redact
 from resablate.storage.files import DISK_FULL
 
 REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _LATER = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
-_LONGEST = 600
-"""Characters of what an error says: a sentence or two, and the path of a file."""
 _LOGIN_ADVICE = (
     "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to those of somebody who may do this on the server; in a"
     " job of a cluster, where the cluster starts"
@@ -24,13 +22,7 @@ def tracking_error(error: Exception, *, doing: str, uri: str) -> TrackingError:
     status = _status(error)
     advice = f" {_LOGIN_ADVICE}" if status in REFUSED else ""
     kind = TrackerAway if _is_away(error, status) else TrackingError
-    return kind(f"{redact(uri)}: {doing} failed: {_in_one_line(error)}{advice}")
-
-
-def _in_one_line(error: Exception) -> str:
-    """What it says, without the statement of SQL and its thousand values, or the page of HTML, that some repeat."""
-    said = " ".join(str(error).partition("[SQL: ")[0].split())
-    return said if len(said) <= _LONGEST else f"{said[:_LONGEST]}..."
+    return kind(f"{redact(uri)}: {doing} failed: {without_statement(error)}{advice}")
 
 
 def _status(error: Exception) -> int | None:
