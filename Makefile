@@ -13,7 +13,7 @@ VENV ?= .venv
 CLUSTER ?= .cluster
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-processors bench docs lint clean cluster cluster-down cluster-clean test-cluster
+.PHONY: demo test test-processors bench soak docs lint clean cluster cluster-down cluster-clean test-cluster
 .DEFAULT_GOAL := demo
 
 $(BIN)/python:

@@ -86,7 +86,9 @@ class _Effects:
         return argument in written.arguments and argument not in kept.arguments and kept.name == written.name
 
     def reason(self, point: Point, axis: str, values: Sequence[Any]) -> str:
-        """`, as optimizer.momentum is 0`: what else is set and would have to be left out; empty if nothing would do.
+        """`, as optimizer.momentum is 0`: what else is set and keeps an axis from an effect, or is so by default.
+
+        Something that is set would have to be left out, a default would have to be another; empty if neither would do.
 
         Args:
             point: of the sweep.
@@ -97,13 +99,24 @@ class _Effects:
         fields = [{name: value for name, value in each.items() if value is not None or name != axis} for each in points]
         given = {name: value for name, value in fields[0].items() if all(other.get(name) == value for other in fields)}
         for name, value in given.items():
-            without = ({key: kept for key, kept in each.items() if key != name} for each in fields)
-            try:
-                if len({self._trains(each) for each in without}) > 1:
-                    return f", as {name} is {shown_value(value)}"
-            except SpecError:  # what needs it cannot be trained without
-                continue
+            if self._differ([{key: kept for key, kept in each.items() if key != name} for each in fields]):
+                return f", as {name} is {shown_value(value)}"
+        for name, value in {**given, **self._defaults(fields, axis)}.items():
+            if any(self._differ([{**each, name: other} for each in fields]) for other in _others(value)):
+                return f", as {name} is {shown_value(value)}"
         return ""
+
+    def _differ(self, points: Sequence[_Fields]) -> bool:
+        """Whether these are different trainings; not where one of them is none."""
+        try:
+            return len({self._trains(each) for each in points}) > 1
+        except SpecError:
+            return False
+
+    def _defaults(self, points: Sequence[_Fields], axis: str) -> dict[str, Any]:
+        """What nobody set, neither for these trainings nor on `axis`."""
+        params = check_trial(TrainSpec.parse(self._takers.effective(points[0]))).params()
+        return {name: value for name, value in params.items() if name != axis and not any(name in p for p in points)}
 
     def _of(self, point: Point) -> str:
         known = tuple(point.items())
@@ -118,6 +131,13 @@ class _Effects:
             return spec.key
         unlimited = spec.model_copy(update={"iterations": None})
         return unlimited.key if planned_steps(spec) == planned_steps(unlimited) else spec.key
+
+
+def _others(value: object) -> Sequence[float]:
+    """Values that are not this one, of the same kind; none of what is neither a number nor true or false."""
+    if isinstance(value, bool):
+        return (not value,)
+    return (2 * value + 1, value + 1) if isinstance(value, int | float) else ()
 
 
 def _single(fields: _Fields) -> dict[str, Any]:

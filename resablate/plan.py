@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -22,7 +22,7 @@ from resablate.searches.points import corners
 from resablate.searches.random import draw
 from resablate.searches.settings import held_out_problems, search_problems
 from resablate.session import TrialRequest
-from resablate.spec import DATA_MARK, TrainSpec
+from resablate.spec import TrainSpec
 from resablate.sweep import LARGEST_GRID, Point, SweepSpec, ValidPart, load_sweep
 
 _SHOWN_PROBLEMS = 20
@@ -107,12 +107,11 @@ class SweepPlan:
         )
 
     def new_replicates(self, winner: TrainSpec) -> tuple[TrainSpec, ...]:
-        """The winner of the search and its baseline, each with the seeds that the search never used."""
+        """The winner of the search and its baseline, if they are two, with the seeds that the search never used."""
         fields = ArgumentTakers(self.sweep).effective(baseline_fields(self.sweep))
         baseline = _with_fingerprint(check_trial(TrainSpec.parse(fields)), self.fingerprints)
-        return tuple(
-            spec.model_copy(update={"seed": seed}) for spec in (winner, baseline) for seed in self.sweep.new_seeds
-        )
+        cells = {spec.cell: spec for spec in (winner, baseline)}
+        return tuple(spec.model_copy(update={"seed": seed}) for spec in cells.values() for seed in self.sweep.new_seeds)
 
     def identified(self, data_root: Path | None) -> SweepPlan:
         """The plan with the fingerprint of its data in every trial, which makes the keys final.
@@ -120,8 +119,15 @@ class SweepPlan:
         Raises:
             DatasetError: if a data set is missing or broken.
         """
-        datasets = dict.fromkeys(spec.dataset for spec in (*self.trials, *self.samples))
-        found = {dataset: load_dataset(dataset, data_root).fingerprint() for dataset in datasets}
+        datasets = dict.fromkeys(spec.written_dataset for spec in (*self.trials, *self.samples))
+        return self.with_fingerprints({one: load_dataset(one, data_root).fingerprint() for one in datasets})
+
+    def identified_by(self, specs: Iterable[TrainSpec]) -> SweepPlan:
+        """The plan with the fingerprints that trainings of the same data sets have, wherever the data lie."""
+        return self.with_fingerprints({s.written_dataset: s.fingerprint for s in specs if s.fingerprint})
+
+    def with_fingerprints(self, found: Mapping[Component, str]) -> SweepPlan:
+        """The plan with these fingerprints, by the data set as it is written, in every trial."""
         trials = {spec.key: spec for spec in (_with_fingerprint(spec, found) for spec in self.trials)}
         samples = tuple(_with_fingerprint(spec, found) for spec in self.samples)
         return replace(self, trials=tuple(trials.values()), samples=samples, fingerprints=found)
@@ -142,11 +148,8 @@ def baseline_fields(sweep: SweepSpec) -> dict[str, object]:
 
 
 def _with_fingerprint(spec: TrainSpec, fingerprints: Mapping[Component, str]) -> TrainSpec:
-    if (fingerprint := fingerprints.get(spec.dataset)) is None:
-        return spec
-    package = spec.dataset.identity.partition(DATA_MARK)[0].strip()  # a plan may be identified twice
-    identity = f"{package} {DATA_MARK}{fingerprint}".strip()
-    return spec.model_copy(update={"dataset": replace(spec.dataset, identity=identity)})
+    known = fingerprints.get(spec.written_dataset)
+    return spec if known is None else spec.with_fingerprint(known)
 
 
 def load_plan(file: Path, changes: Mapping[str, object] = {}) -> SweepPlan:

@@ -122,10 +122,15 @@ def _line(answer: Answer) -> dict[str, Any]:
 
 
 def _parts(answer: Answer) -> list[tuple[str, str]]:
-    """Each comparison of a claim of several, and what it comes to by itself."""
+    """Each comparison of a claim of several, and what it comes to by itself; the setting of all is told elsewhere."""
     parts, decided = answer.judgement.parts, answer.decision.parts
+    settings = {name.rpartition(": ")[0] for name in decided}
+    head = f"{settings.pop()}: " if len(settings) == 1 else ""
     return [
-        (name, _in_rounds(parts[name], answer.decision.level, len(parts)) if parts[name].looks else str(part.verdict))
+        (
+            name.removeprefix(head),
+            _in_rounds(parts[name], answer.decision.level, len(parts)) if parts[name].looks else str(part.verdict),
+        )
         for name, part in decided.items()
     ]
 

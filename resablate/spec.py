@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -136,6 +137,22 @@ class TrainSpec(BaseModel):
         """The key of all trainings that differ from this one in their seed alone: its replicates."""
         changes = {name: value for name, value in self.changes().items() if name != "seed"}
         return content_hash(changes, KEY_LENGTH)
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the content of its data; empty where nobody has looked at them yet."""
+        return self.dataset.identity.partition(DATA_MARK)[2]
+
+    @property
+    def written_dataset(self) -> Component:
+        """Its data set as a sweep writes it, without what is known of the data."""
+        return self.with_fingerprint("").dataset
+
+    def with_fingerprint(self, fingerprint: str) -> TrainSpec:
+        """The same training of data with this content; with an empty one, of data that nobody has looked at yet."""
+        package = self.dataset.identity.partition(DATA_MARK)[0].strip()
+        identity = f"{package} {DATA_MARK}{fingerprint}".strip() if fingerprint else package
+        return self.model_copy(update={"dataset": dataclasses.replace(self.dataset, identity=identity)})
 
     def params(self) -> dict[str, Scalar]:
         """Every field and every argument as one flat row: arguments as `shortcut.bias`, lists joined with commas."""

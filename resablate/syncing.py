@@ -104,14 +104,10 @@ def _asked_for(sweep: SweepSpec, ended: list[TrainSpec]) -> list[TrainSpec]:
     except ModuleNotFoundError as missing:
         check_is_torch(missing)
         return ended
-    datasets = {str(spec.dataset): spec.dataset for spec in ended}
-    asked = [
-        spec.model_copy(update={"dataset": datasets.get(str(spec.dataset), spec.dataset)})
-        for spec in plan_sweep(sweep).trials
-    ]
+    asked = plan_sweep(sweep).identified_by(ended).trials
     known = {spec.key for spec in asked}
-    told = {str(spec.dataset) for spec in asked} <= set(datasets) and all(spec.key in known for spec in ended)
-    return asked if told else ended
+    told = all(spec.fingerprint for spec in asked) and all(spec.key in known for spec in ended)
+    return list(asked) if told else ended
 
 
 def _sync(kept: _Kept, tracker: Tracker) -> Synced:

@@ -8,7 +8,7 @@ from pathlib import Path
 from resablate.component import Component
 from resablate.datasets import StoredImages, load_dataset, without_download
 from resablate.errors import DatasetError
-from resablate.spec import DATA_MARK, TrainSpec
+from resablate.spec import TrainSpec
 
 
 def load_trial_data(spec: TrainSpec, data_root: Path | None) -> StoredImages:
@@ -18,8 +18,8 @@ def load_trial_data(spec: TrainSpec, data_root: Path | None) -> StoredImages:
         DatasetError: if it is missing, broken, or not the one that the trial names by its fingerprint.
     """
     loaded = load_dataset(spec.dataset, data_root)
-    _, marked, known = spec.dataset.identity.partition(DATA_MARK)
-    if marked and known != loaded.fingerprint():
+    known = spec.fingerprint
+    if known and known != loaded.fingerprint():
         raise DatasetError(
             f"{spec.dataset.name}: the data found have the fingerprint {loaded.fingerprint()}, but the trial"
             f" {spec.key} is of data with {known}; name the folder of those with --data-root or $RESABLATE_DATA"

@@ -85,7 +85,8 @@ def _rows(heading: str, answers: list[tuple[str, Answer]]) -> Iterator[str]:
     for name, answer in answers:
         claim = answer.claim.statement if answer.claim.own else f"{answer.claim.id}: {answer.claim.statement}"
         # What is claimed of every other is said of those that were trained.
-        rivals = dict.fromkeys(note.partition(": ")[2] for note in answer.judgement.notes if COMPARED_WITH in note)
+        notes = [note for note in answer.judgement.notes if COMPARED_WITH in note]
+        rivals = dict.fromkeys(COMPARED_WITH + note.partition(COMPARED_WITH)[2] for note in notes)
         claim += f" ({'; '.join(rivals)})" if rivals else ""
         cells = (claim, f"**{answer.word}**", answer.numbers, str(answer.seeds), f"[{name}]({name}/index.md)")
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

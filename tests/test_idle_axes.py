@@ -20,7 +20,7 @@ def warnings(**content: Any) -> list[str]:
     ("base", "axis", "values", "reason"),
     [
         ({"optimizer.momentum": 0}, "optimizer.nesterov", [True, False], ", as optimizer.momentum is 0"),
-        ({}, "schedule.warmup_learning_rate", [0.1, 0.2], ""),
+        ({}, "schedule.warmup_learning_rate", [0.1, 0.2], ", as schedule.warmup_iterations is 0"),
         ({"schedule.decay_factor": 1}, "schedule.milestones", [[0.5], [0.7]], ", as schedule.decay_factor is 1"),
         (
             {"regularizer": {"name": "procrustes", "frequency": 0}},
@@ -77,9 +77,14 @@ def test_an_axis_that_changes_something_somewhere_is_not(axes: dict[str, Any]) -
             "optimizer.nesterov true changes nothing, as",
         ),
         ({"batch_size": 64, "norm.ghost_batch_size": 64}, "norm.ghost_batch_size 64 changes nothing, as batch_size is"),
+        (
+            {"dataset.train_examples": 64, "batch_size": 32, "norm.ghost_batch_size": 32},  # 128 examples are too many
+            "norm.ghost_batch_size 32 changes nothing, as batch_size is 32",
+        ),
+        ({"norm.ghost_batch_size": 128}, "norm.ghost_batch_size 128 changes nothing, as batch_size is 128"),
         ({"network": "vgg", "depth": 8, "shortcut": "none"}, "shortcut none changes nothing, as network is vgg"),
         ({"dataset.train_examples": 5000}, "dataset.train_examples 5000 changes nothing"),
-        ({"schedule.warmup_learning_rate": 0.5}, "schedule.warmup_learning_rate 0.5 changes nothing"),
+        ({"schedule.warmup_learning_rate": 0.5}, "schedule.warmup_learning_rate 0.5 changes nothing, as schedule.wa"),
     ],
 )
 def test_a_value_without_effect_is_told(base: dict[str, Any], told: str) -> None:

@@ -55,6 +55,16 @@ def test_it_runs_without_ray_mlflow_optuna_and_pandas_and_is_filed_elsewhere(she
     assert loaded >= NEEDED
     assert not loaded & set(MISSING.split(","))
 
+    standing = shell("status", "away", "--tracking-uri", "folder:offline")
+    assert standing.code == 0 and "1 pending, 0 running, 1 finished" in standing.out
+    assert standing.err.splitlines() == [
+        "to go on here: resablate sweep FILE --inline --offline",
+        f"records: {here / 'offline'}; file them where there is an MLflow with: resablate sync {here / 'offline'}",
+    ]
+    unfiled = shell("status", "away")
+    assert unfiled.code == 2
+    assert f"; the folder offline has it: resablate sync {here / 'offline'} files it here, and resablate" in unfiled.err
+
     more = shell("sweep", "away.yaml", "--inline", "--offline")
     assert more.out.startswith("away: 2 trials, 1 complete before, 1 finished;"), more.err
     standing = shell("status", "away", "--tracking-uri", "folder:offline")

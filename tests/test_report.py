@@ -171,8 +171,8 @@ def test_the_page_opens_with_the_answer(tmp_path: Path) -> None:
     picture = lines["H1"].find("svg")
     assert picture.find("circle") and picture.find("line", class_="range")
     terms = [term.get_text() for term in lines["H1"].find_all("dt")]
-    assert terms[0] == "Compared"
     assert {"Method", "Rule", "Source"} <= set(terms)
+    assert " ".join(lines["H1"].get_text().split()).count("digits, depth 56") == 1, "the setting is told once"
     assert "Published" not in terms, "no network of the paper"
     rest = next(
         found for found in answer.find_all("details", class_="rest") if "What would" in found.summary.get_text()
@@ -185,6 +185,25 @@ def test_the_page_opens_with_the_answer(tmp_path: Path) -> None:
     markdown = path.with_name("index.md").read_text(encoding="utf-8")
     assert "| H1: An identity shortcut" in markdown
     assert "- H11: needs trainings with original and bn after add" in markdown
+
+
+@pytest.mark.parametrize(("missing", "to_come", "ended"), [(2, 0, "4 of 6"), (2, 3, "4 of at most 9"), (0, 0, "")])
+def test_a_report_of_a_running_sweep_begins_with_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: int, to_come: int, ended: str
+) -> None:
+    monkeypatch.setattr("resablate.report_figures.FIGURES", {})
+    path = report.write_report(
+        [make_result(seed=seed) for seed in range(4)],
+        sweep=small_sweep(),
+        command=COMMAND,
+        folder=tmp_path / "r",
+        missing=[make_result(seed=seed).spec for seed in range(4, 4 + missing)],
+        to_come=to_come,
+    )
+    banner = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser").find(class_="banner")
+    told = f"{ended} trials have ended: what stands here is of these alone, and may change."
+    assert (banner and banner.get_text()) == (told if ended else None)
+    assert path.with_name("index.md").read_text(encoding="utf-8").count("trials have ended") == bool(ended)
 
 
 def test_a_report_without_a_claim_says_so(tmp_path: Path) -> None:

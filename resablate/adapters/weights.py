@@ -33,7 +33,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     timm's and Lightning's checkpoints do, which is data.
 
     Raises:
-        CheckpointError: if the file is missing or is neither.
+        CheckpointError: if the file is missing, is neither, or has tensors without numbers.
     """
     if not path.is_file():
         raise CheckpointError(f"{path}: {'a folder, and no file of weights' if path.is_dir() else 'no such file'}")
@@ -46,6 +46,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             f"names {first_few(list(content))}" if isinstance(content, Mapping) and content else type(content).__name__
         )
         raise CheckpointError(f"{path}: not a state dict, which has a tensor for each name; got {kind}")
+    if empty := [str(name) for name, tensor in content.items() if tensor.is_meta]:
+        raise CheckpointError(f"{path}: tensors without numbers (device meta), {len(empty)}: {first_few(empty)}")
     return {str(name): tensor for name, tensor in content.items()}
 
 
@@ -103,14 +105,15 @@ def fill_network(network: nn.Module, state: Mapping[str, Tensor], *, place: str)
         place: what the error's message begins with.
 
     Raises:
-        CheckpointError: with the tensors that are missing, too many, or of another shape: how many, and the first few.
+        CheckpointError: with the tensors that are missing, too many, of another shape, or of numbers that these would
+            not stay in the network: how many, and the first few.
     """
     refuse_other_weights(network, state, place=place)
     network.load_state_dict(dict(state), strict=False)
 
 
 def refuse_other_weights(network: nn.Module, state: Mapping[str, Tensor], *, place: str) -> None:
-    """Compare the names and shapes of `state` with those of `network`, which may be on `meta`.
+    """Compare names, shapes and kinds of numbers of `state` with those of `network`, which may be on `meta`.
 
     Raises:
         CheckpointError: as `fill_network` does.
@@ -125,12 +128,35 @@ def refuse_other_weights(network: nn.Module, state: Mapping[str, Tensor], *, pla
         for name in wanted
         if name in state and state[name].shape != own[name].shape
     ]
+    kinds = [
+        f"{name} {_kind(state[name])} for {_kind(own[name])}"
+        for name in wanted
+        if name in state and _kind(state[name]) != _kind(own[name])
+    ]
     problems = [
         f"{text}, {len(names)}: {first_few(names)}"
-        for text, names in (("missing", missing), ("not in the network", extra), ("shapes that do not fit", shapes))
+        for text, names in (
+            ("missing", missing),
+            ("not in the network", extra),
+            ("shapes that do not fit", shapes),
+            ("numbers of another kind", kinds),
+        )
         if names
     ]
     if problems:
         fitting = len(wanted) - len(missing) - len(shapes)
         head = f"{place}: {fitting} of its {len(wanted)} tensors are there in their shape"
         raise CheckpointError("\n".join([head, *(f"  {problem}" for problem in problems)]))
+
+
+def _kind(tensor: Tensor) -> str:
+    """The kind of a tensor's numbers, within which a copy keeps them but for rounding."""
+    if tensor.is_quantized:
+        return "quantized"
+    if tensor.layout is not torch.strided:
+        return "sparse"
+    if tensor.is_floating_point():
+        return "real"
+    if tensor.is_complex():
+        return "complex"
+    return "true or false" if tensor.dtype is torch.bool else "whole"

@@ -63,6 +63,7 @@ class Fails:
     def judge(self, trials: Trials, where: Fields) -> Judgement:
         """Every cell of the arm, and its control, in every setting."""
         found = Found()
+        told: dict[str, list[str]] = {}
         for setting, (ours, controls) in grouped(trials, where, self.varies, self.arms):
             for cells, side in ((ours, "above"), (controls, "below")):
                 for cell in cells:
@@ -71,7 +72,9 @@ class Fails:
                     comparison = compare_rate(rate, side="above" if side == "above" else "below")
                     noun = f"{name} fails in"
                     found.parts[f"{setting}: {name}"] = Part(comparison, "share", 0.0, 0.5, noun, (cell,))
-                    found.notes.append(f"{name} fails in {rate.failures} of {rate.trainings} trainings")
+                    note = f"{name} fails in {rate.failures} of {rate.trainings} trainings"
+                    told.setdefault(setting, []).append(note)
+        found.note_by_setting(told)
         return found.judgement(missing_arms(self.arms, where))
 
     def seeds(self, level: float, examples: int) -> int | None:

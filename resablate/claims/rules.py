@@ -59,7 +59,7 @@ def compare_arms(
         found.note(measured, names)
         trained.setdefault(setting, []).append(names[1])
     if any(arm.is_open for arm in rivals):
-        found.notes.extend(f"{setting}: compared with {', '.join(names)}" for setting, names in trained.items())
+        found.note_by_setting({at: [f"compared with {', '.join(names)}"] for at, names in trained.items()})
     return found.judgement(missing_arms([claimed, *rivals], where))
 
 

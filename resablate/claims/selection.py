@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -80,6 +80,14 @@ class Found:
         """What a reader should know of these cells."""
         self.notes.extend(notes_on(measured, names))
         self.cannot_decide |= nobody_learned(measured)
+
+    def note_by_setting(self, told: Mapping[str, Sequence[str]]) -> None:
+        """Setting -> what is said there: each sentence once, with its settings where there are several."""
+        said: dict[str, list[str]] = {}
+        for setting, sentences in told.items():
+            for sentence in sentences:
+                said.setdefault(sentence, []).append(setting)
+        self.notes += [(f"{'; '.join(at)}: " if len(told) > 1 else "") + one for one, at in said.items()]
 
     def judgement(self, missing: str) -> Judgement:
         """All of it; `missing` says what would have to run where there is no part."""

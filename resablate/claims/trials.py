@@ -214,10 +214,18 @@ def _most_common(compared: Sequence[ClaimCell], analysis: str) -> dict[str, Comp
 
 
 def _names(groups: Sequence[Params], varies: tuple[str, ...]) -> list[str]:
-    """A name for each setting: its data set and depth, and whatever tells it from the other settings."""
+    """A name for each setting: its data set and depth, and whatever tells it from the other settings.
+
+    Of fields that go together, as those of two sweeps do, the first one tells as much as all of them.
+    """
     fields = dict.fromkeys(name for group in groups for name in group)
-    telling = [name for name in fields if len({group.get(name) for group in groups}) > 1]
     shown = [name for name in ("dataset", "depth") if not varied(name, varies)]
+    telling: list[str] = []
+    known = {_split(groups, name) for name in shown}
+    for name in fields:
+        if len(set(split := _split(groups, name))) > 1 and split not in known:
+            known.add(split)
+            telling.append(name)
     names: list[str] = []
     for group in groups:
         parts = [f"depth {group['depth']}" if name == "depth" else str(group.get(name)) for name in shown]
@@ -234,6 +242,12 @@ def _names(groups: Sequence[Params], varies: tuple[str, ...]) -> list[str]:
         counted[name] += 1
         unique.append(f"{name} ({counted[name]})" if taken[name] > 1 else name)
     return unique
+
+
+def _split(groups: Sequence[Params], name: str) -> tuple[int, ...]:
+    """For each group the first that is equal in a field: equal for fields that split them alike."""
+    values = [group.get(name) for group in groups]
+    return tuple(values.index(value) for value in values)
 
 
 def cell_label(cell: ClaimCell, varies: tuple[str, ...]) -> str:

@@ -61,6 +61,17 @@ def split_questions(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str
     return base, asked if asked or names is not None else None
 
 
+def parse_count(text: str, *, place: str) -> int:
+    """A whole number of at least 1.
+
+    Raises:
+        SpecError: if it is none.
+    """
+    if not re.fullmatch(r"[0-9]{1,18}", text.strip()) or not int(text):
+        raise SpecError(f"{place}: a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 

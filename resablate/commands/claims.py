@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
+from resablate.commands.assignments import parse_count
 from resablate.commands.console import Json, TrackingUri, out
 from resablate.commands.json_keeping import ClaimPlanRecord, ClaimRecord, VerdictRecord
 from resablate.commands.json_output import print_record, print_records
@@ -35,13 +36,14 @@ def claims(
         str | None, typer.Option("--dataset", help="Of the planned sweep; the papers' if left out.", show_default=False)
     ] = None,
     depth: Annotated[
-        int | None, typer.Option("--depth", min=1, help="Layers, where a claim leaves them open.", show_default=False)
+        str | None,
+        typer.Option("--depth", metavar="NUMBER", help="Layers, where a claim leaves them open.", show_default=False),
     ] = None,
     seeds: Annotated[
-        int | None,
+        str | None,
         typer.Option(
             "--seeds",
-            min=1,
+            metavar="NUMBER",
             help="Of each cell, with --until-decided at most; by power if left out.",
             show_default=False,
         ),
@@ -56,16 +58,23 @@ def claims(
     tracking_uri: TrackingUri = None,
 ) -> None:
     """List the claims of the papers, decide them over sweeps, or plan the sweep that decides them."""
+    refusals = Refusals("claims --plan" if plan else "claims")
     given = {"--dataset": dataset, "--depth": depth, "--seeds": seeds, "--output": output}
     given |= {"--until-decided": rounds or None}
     if not plan and (unused := [name for name, value in given.items() if value is not None]):
-        raise SpecError(f"{', '.join(unused)}: only with --plan")
+        refusals.add(f"{', '.join(unused)}: only with --plan")
+    layers, most = (
+        None if text is None else refusals.of(partial(parse_count, text, place=place))
+        for text, place in ((depth, "--depth"), (seeds, "--seeds"))
+    )
     if plan:
-        planned = _planned(names or [], dataset=dataset, depth=depth, seeds=seeds, rounds=rounds, output=output)
+        wanted: dict[str, Any] = {"dataset": dataset, "depth": layers, "seeds": most}
+        planned = _planned(names or [], refusals, rounds=rounds, output=output, **wanted)
         _show_plan(planned, output, as_json=as_json)
     elif names:
-        _decide(names, as_json=as_json, tracking_uri=tracking_uri)
+        _decide(names, refusals, as_json=as_json, tracking_uri=tracking_uri)
     else:
+        refusals.refuse()
         _list(as_json=as_json)
 
 
@@ -89,18 +98,18 @@ def _list(*, as_json: bool) -> None:
     out.print(shown, markup=False)
 
 
-def _decide(names: Sequence[str], *, as_json: bool, tracking_uri: str | None) -> None:
+def _decide(names: Sequence[str], refusals: Refusals, *, as_json: bool, tracking_uri: str | None) -> None:
     from resablate.claims.answering import answer_sweeps
     from resablate.claims.effects_told import decided_first, published_answers
     from resablate.claims.rounds import LEVEL
     from resablate.tracking import open_tracker
 
-    tracker = open_tracker(tracking_uri)
-    refusals = Refusals("claims")
+    tracker = refusals.of(lambda: open_tracker(tracking_uri))
     given = Counter(names)
     refusals.add(*(f"SWEEP: every sweep once, got {name} again" for name, count in given.items() if count > 1))
-    records = [record for name in given if (record := refusals.of(partial(_record, tracker, name)))]
+    found_records = [refusals.of(partial(_record, tracker, name)) for name in given] if tracker else []
     refusals.refuse()
+    records = [record for record in found_records if record]
     results = [result for record in records for result in record.results]
     missing = [spec for record in records for spec in record.missing]
     found = answer_sweeps([record.sweep for record in records], results, missing)
@@ -170,6 +179,7 @@ def _row(answer: Answer) -> list[str]:
 
 def _planned(
     names: Sequence[str],
+    refusals: Refusals,
     *,
     dataset: str | None,
     depth: int | None,
@@ -181,7 +191,6 @@ def _planned(
     from resablate.claims.planning import plan_claims, until_decided
     from resablate.datasets import DATASETS
 
-    refusals = Refusals("claims --plan")
     if not names:
         refusals.add("--plan: needs one claim or more, such as --plan H1 H2; resablate claims lists them")
     unknown = [UnknownName("claim", name, CLAIMS, listing="resablate claims") for name in names if name not in CLAIMS]

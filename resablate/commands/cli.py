@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn, cast
 
 import typer
+import typer.main
 
 from resablate.commands.analyze import analyze
 from resablate.commands.calibrate import calibrate
@@ -18,6 +20,7 @@ from resablate.commands.clone import clone
 from resablate.commands.console import err
 from resablate.commands.doctor import doctor
 from resablate.commands.list import list_
+from resablate.commands.option_syntax import check_options, noted_problems, options_of
 from resablate.commands.records import rm, runs, sweeps
 from resablate.commands.report import report
 from resablate.commands.status import status
@@ -27,7 +30,7 @@ from resablate.commands.sweep import sweep
 from resablate.commands.sync import sync
 from resablate.commands.trial import trial
 from resablate.commands.ui import ui
-from resablate.errors import ResablateError
+from resablate.errors import ResablateError, SpecError
 from resablate.storage.files import DISK_FULL
 
 EXTRAS = {name: "sweep" for name in ("mlflow", "optuna", "pyarrow", "ray", "sqlalchemy")} | {
@@ -42,6 +45,10 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+BAD_INPUT = 2
+"""The exit code."""
+GATHERING = ("sweep", "check", "trial", "clone", "submit", "analyze", "report", "claims")
+"""Verbs that tell everything that is wrong with a call at once, by `Refusals`, before they do anything."""
 app.command("list")(list_)
 VERBS = (
     *(check, calibrate, trial, clone, sweep, submit, status, stop, analyze, report, claims),
@@ -72,10 +79,18 @@ def main() -> None:
     # What draws here draws into files. A notebook's `!` hands on a backend that this process may not have.
     os.environ["MPLBACKEND"] = "agg"
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    words, problems = _checked_words()
     try:
-        app()
+        if problems and words[0] not in GATHERING:
+            raise SpecError(problems, place=words[0])
+        with noted_problems(problems):
+            app(args=words)
     except ResablateError as error:
-        _refuse(str(error))
+        _refuse(str(_with(problems, error, place=words[0] if words else "")))
+    except SystemExit as end:
+        if problems and end.code == BAD_INPUT:  # the parser has told of something else, such as a word that is missing
+            _tell("\n".join(problems))
+        raise
     except ModuleNotFoundError as error:
         if not (source := _source_of(error)):
             raise
@@ -86,9 +101,30 @@ def main() -> None:
         _refuse(f"{error.filename or 'a disk'}: {error.strerror}; make room, then run the command again")
 
 
+def _checked_words() -> tuple[list[str], list[str]]:
+    """What was typed without the options that are wrong, and what is wrong with those."""
+    words = sys.argv[1:]
+    verb = cast(Any, typer.main.get_command(app)).commands.get(words[0]) if words else None
+    if verb is None or "--help" in words:
+        return words, []
+    checked = check_options(words[1:], options_of(verb))
+    return [words[0], *checked.words], checked.problems
+
+
+def _with(problems: Sequence[str], error: ResablateError, *, place: str) -> ResablateError:
+    """The error with the problems of options, where it was raised before anything gathered them."""
+    known = error.problems if isinstance(error, SpecError) else [str(error)]
+    left = [problem for problem in problems if problem not in known]
+    return SpecError([*left, *known], place=place) if left else error
+
+
 def _refuse(problem: str) -> NoReturn:
+    _tell(problem)
+    sys.exit(BAD_INPUT)
+
+
+def _tell(problem: str) -> None:
     err.print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
-    sys.exit(2)
 
 
 def _source_of(error: ModuleNotFoundError) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def clone(
-    target: Annotated[str, typer.Argument(metavar="KEY", help="A trial's key, or a run id.")],
+    target: Annotated[str, typer.Argument(metavar="KEY", help="A trial's key or run id, or its first digits.")],
     words: Annotated[
         list[str] | None, typer.Argument(metavar="NAME=VALUE ...", help="What is different, as for `resablate trial`.")
     ] = None,
@@ -36,12 +36,13 @@ def clone(
 ) -> None:
     """Run a trial like one that was run, but for some values, in this process: `resablate clone KEY epochs=200`."""
     from resablate.commands.places import check_data_root
+    from resablate.scheduling import load_named
     from resablate.tracking import open_tracker
 
     refusals = Refusals("clone")
     changes, asked = split_questions(refusals.assignments(words or []))
     check_data_root(data_root, refusals)
-    found = refusals.of(lambda: open_tracker(tracking_uri).load_trial(target))
+    found = refusals.of(lambda: load_named(open_tracker(tracking_uri), target))
     if not found:
         _look_alone(changes, asked, refusals)
     plan = refusals.of(lambda: _planned(found[1], changes, asked)) if found else None

@@ -54,6 +54,8 @@ class StatusRecord(BaseModel):
     """How far its rounds of seeds are; empty where there are none."""
     with_questions: bool
     """Whether `missing` and `unanswered` of the trials are known: not where torch is not installed."""
+    kept: str
+    """Of records in a folder, where that is and how they are filed elsewhere; empty for all others."""
     trials: list[TrialRecord]
 
 
@@ -110,10 +112,12 @@ class PreviewRecord(BaseModel):
     trials: list[PreviewTrialRecord]
     """Those that are known: a search proposes the others one by one."""
     count: int
-    """Trials that the sweep has, with those that a search would propose."""
+    """Trials that the sweep has, at most with those that a search would propose and that replicate its winner."""
     complete: int
     would_run: int
-    """Trials that would run now."""
+    """Trials that would run now, at most where a search proposes them."""
+    would_replicate: int
+    """Those of them at most that train the winner and the baseline with new seeds, once the search has ended."""
     questions: int
     """Questions that would be put to trained networks."""
     rounds: str

@@ -43,9 +43,11 @@ def preview_plan(
     for line in ([f"seeds: {would_do.rounds}"] if would_do.rounds else []) + list(packs):
         out.print(line, markup=False, highlight=False, soft_wrap=True)
     record = _record(plan, would_do, packs)
+    more = f" (of them {record.would_replicate} at most with new seeds, once the search has ended)"
     out.print(
-        f"{record.sweep}: {record.count} trials, {record.complete} complete, {record.would_run} would run,"
-        f" {record.questions} questions would be put to trained networks; nothing was run",
+        f"{record.sweep}: {record.count} trials, {record.complete} complete, {record.would_run} would run"
+        f"{more if record.would_replicate else ''}, {record.questions} questions would be put to trained networks;"
+        " nothing was run",
         highlight=False,
         soft_wrap=True,
     )
@@ -70,9 +72,10 @@ def _record(plan: SweepPlan, would_do: Preview, packs: list[str]) -> PreviewReco
             )
             for trial in would_do.known
         ],
-        count=max(plan.trial_count, len(would_do.known)),
+        count=would_do.total,
         complete=sum(trial.complete for trial in would_do.known),
-        would_run=len(would_do.todo) + would_do.proposed,
+        would_run=len(would_do.todo) + would_do.proposed + would_do.replicates,
+        would_replicate=would_do.replicates,
         questions=would_do.unmeasured,
         rounds=would_do.rounds,
         notes=[*plan.notes, *packs],

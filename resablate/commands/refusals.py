@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 from resablate.commands.assignments import parse_assignments
+from resablate.commands.option_syntax import problems_noted
 from resablate.errors import ResablateError, SpecError
 
 Found = TypeVar("Found")
 
 
 class Refusals:
-    """Gathers what is wrong with the words and options of a call.
+    """Gathers what is wrong with the words and options of a call, those that are no options to begin with.
 
     Args:
         place: what the person was writing, for the head of several problems.
@@ -21,6 +22,7 @@ class Refusals:
     def __init__(self, place: str) -> None:
         self._place = place
         self._errors: list[ResablateError] = []
+        self.add(*problems_noted())
 
     def add(self, *problems: str) -> None:
         """Note problems that were seen."""

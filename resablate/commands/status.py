@@ -11,6 +11,9 @@ from resablate.commands.console import Json, SweepName, TrackingUri, err, out
 from resablate.commands.json_output import print_record
 from resablate.commands.json_records import StatusRecord, TrialRecord
 from resablate.commands.running import show_trials
+from resablate.errors import UnknownSweep
+from resablate.storage.locations import FOLDER, OFFLINE, home, records_folder
+from resablate.storage.locations import tracking_uri as address_of_records
 
 if TYPE_CHECKING:
     from resablate.scheduling import SweepStanding, TrialStatus
@@ -27,11 +30,17 @@ def status(
     from resablate.scheduling import STATES, sweep_standing
     from resablate.tracking import open_tracker
 
-    found = sweep_standing(name, tracker=open_tracker(tracking_uri))
+    tracker = open_tracker(tracking_uri)
+    try:
+        found = sweep_standing(name, tracker=tracker)
+    except UnknownSweep as error:
+        raise UnknownSweep(f"{error}{_offline_too(name)}") from None
+    where = _options_of_records(tracking_uri)
+    kept = tracker.ui_hint() if where else ""
     counts = Counter(trial.state for trial in found.trials)
     failed = bool(counts["failed"] or any(trial.unanswered for trial in found.trials))
     if as_json:
-        print_record(_record(name, found, counts))
+        print_record(_record(name, found, counts, kept))
         sys.exit(int(failed))
     told = ", ".join(f"{counts[state]} {state}" for state in STATES)
     told += f", {found.to_come} to come" if found.to_come else ""
@@ -56,13 +65,39 @@ def status(
             highlight=False,
             soft_wrap=True,
         )
+    if where and (counts["pending"] or counts["running"] or any(trial.missing for trial in found.trials)):
+        err.print(f"to go on here: resablate sweep FILE{where}", markup=False, highlight=False, soft_wrap=True)
     if failed:
         what = "failed trials are run again" if counts["failed"] else "what got no answer is asked again"
-        err.print(f"{what} with: resablate sweep FILE --retry failed", highlight=False)
+        again = f"{what} with: resablate sweep FILE{where} --retry failed"
+        err.print(again, markup=False, highlight=False, soft_wrap=True)
+    if kept:
+        err.print(f"records: {kept}", markup=False, highlight=False, soft_wrap=True)
+    if failed:
         sys.exit(1)
 
 
-def _record(name: str, found: SweepStanding, counts: Counter[str]) -> StatusRecord:
+def _options_of_records(uri: str | None) -> str:
+    """How `resablate sweep FILE` goes on with records in a folder; empty for all others."""
+    folder = records_folder(address_of_records(uri))
+    if folder is None:
+        return ""
+    return " --inline --offline" if folder == home() / OFFLINE else f" --inline --tracking-uri {FOLDER}{folder}"
+
+
+def _offline_too(name: str) -> str:
+    """Where the sweep is that these records do not have: in the folder of `sweep --offline`; empty if it is not."""
+    from resablate.tracking import open_tracker
+
+    if not (home() / OFFLINE).is_dir() or name not in open_tracker(f"{FOLDER}{OFFLINE}").keeping().sweeps():
+        return ""
+    return (
+        f"; the folder {OFFLINE} has it: resablate sync {home() / OFFLINE} files it here, and resablate status {name}"
+        f" --tracking-uri {FOLDER}{OFFLINE} tells how far it is"
+    )
+
+
+def _record(name: str, found: SweepStanding, counts: Counter[str], kept: str) -> StatusRecord:
     return StatusRecord(
         sweep=name,
         counts=dict(counts),
@@ -71,6 +106,7 @@ def _record(name: str, found: SweepStanding, counts: Counter[str]) -> StatusReco
         running_here=found.is_run_here,
         rounds=found.rounds,
         with_questions=found.with_questions,
+        kept=kept,
         trials=trial_records(found),
     )
 

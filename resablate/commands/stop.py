@@ -13,7 +13,7 @@ from resablate.errors import ResablateError
 
 
 def stop(
-    key: Annotated[str, typer.Argument(metavar="KEY", help="Of a trial that is running, as `resablate status` says.")],
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Of a trial that is running, or its first digits.")],
     *,
     as_json: Json = False,
 ) -> None:
@@ -21,8 +21,11 @@ def stop(
     from resablate.storage.locations import TRIALS, work_folder
     from resablate.storage.locks import is_running
     from resablate.storage.stop_requests import request_stop
+    from resablate.trial_names import whole_name
 
-    folders = [folder for folder in work_folder().glob(f"*/{TRIALS}/*") if folder.name == key and folder.is_dir()]
+    begun = sorted(folder for folder in work_folder().glob(f"*/{TRIALS}/*") if folder.is_dir())
+    key = whole_name(key, (folder.name for folder in begun))
+    folders = [folder for folder in begun if folder.name == key]
     running = [folder for folder in folders if is_running(folder.parents[1])]
     if not running:
         why = "its sweep is not running here" if folders else "no trial with this key is under way here"

@@ -16,6 +16,8 @@ from typer.core import TyperGroup
 from resablate.commands.console import Json, SweepFile, TrackingUri, err, out
 from resablate.commands.json_keeping import JobRecord
 from resablate.commands.json_output import print_record
+from resablate.commands.limits import check_limits
+from resablate.commands.option_syntax import check_options, options_of
 from resablate.commands.refusals import Refusals
 from resablate.errors import SubmissionError
 from resablate.redaction import holds_password
@@ -113,7 +115,9 @@ def _checked_request(
         refusals.add("--address: which cluster? http://HOST:PORT of its dashboard, or $RAY_API_SERVER_ADDRESS")
     if any(holds_password(word) for word in words):
         refusals.add("a job's command can be read by whoever may use the cluster: leave the password out of it")
-    there = refusals.of(lambda: _words_there(context, file, words))
+    there = refusals.of(lambda: _words_there(context, file, words, refusals))
+    if there:
+        check_limits(refusals, **{name: there[name] for name in ("retry", "max_trials", "time_budget")})
     changes = refusals.assignments((there or {}).get("words") or [])
     checked = refusals.of(lambda: _checked(file, changes))
     sent = refusals.of(lambda: job_environment(os.environ, tracking_uri=tracking_uri, send=send))
@@ -123,12 +127,14 @@ def _checked_request(
     return _Request(checked[0], sent[0], [path for path in files if path], [*checked[1], *sent[1]])
 
 
-def _words_there(context: typer.Context, file: Path, words: list[str]) -> dict[str, Any]:
+def _words_there(context: typer.Context, file: Path, words: list[str], refusals: Refusals) -> dict[str, Any]:
     """Name -> value of what `resablate sweep` would take from these words; what it would refuse is refused here."""
     group = context.find_root().command
     verb = group.commands.get("sweep") if isinstance(group, TyperGroup) else None
     assert verb
-    with verb.make_context("resablate sweep", [str(file), *words]) as there:
+    checked = check_options(words, options_of(verb))
+    refusals.add(*checked.problems)
+    with verb.make_context("resablate sweep", [str(file), *checked.words]) as there:
         return there.params
 
 

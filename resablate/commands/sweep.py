@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from resablate.commands.assignments import parse_duration
 from resablate.commands.console import Changes, DataRoot, Json, SweepFile, TrackingUri, err
+from resablate.commands.limits import check_limits
 from resablate.commands.previewing import preview_plan
 from resablate.commands.refusals import Refusals
 from resablate.commands.running import run_plan
@@ -48,7 +48,8 @@ def sweep(
     rerun: Rerun = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run, and run nothing.")] = False,
     max_trials: Annotated[
-        int | None, typer.Option("--max-trials", min=1, help="Run no more than so many.", show_default=False)
+        str | None,
+        typer.Option("--max-trials", metavar="NUMBER", help="Run no more than so many.", show_default=False),
     ] = None,
     time_budget: Annotated[
         str | None,
@@ -64,13 +65,11 @@ def sweep(
     from resablate.plan import load_plan
 
     refusals = Refusals(str(file))
-    if retry not in (None, "failed"):
-        refusals.add(f"--retry: takes the word failed, got {retry!r}")
+    most, seconds = check_limits(refusals, retry=retry, max_trials=max_trials, time_budget=time_budget)
     if dry_run and rerun:
         refusals.add("--rerun: sets results aside, which --dry-run does not do")
     if offline:
         tracking_uri = refusals.of(lambda: _offline_records(tracking_uri, inline=inline))
-    seconds = None if time_budget is None else refusals.of(lambda: parse_duration(time_budget, place="--time-budget"))
     check_data_root(data_root, refusals)
     changes = refusals.assignments(words or [])
     plan = refusals.of(lambda: load_plan(file, changes))
@@ -78,7 +77,7 @@ def sweep(
     refusals.refuse()
     assert plan
     again: tuple[Status, ...] = ("failed",) if retry else ()
-    where: dict[str, Any] = {"max_trials": max_trials, "data_root": data_root, "tracking_uri": tracking_uri}
+    where: dict[str, Any] = {"max_trials": most, "data_root": data_root, "tracking_uri": tracking_uri}
     if dry_run:
         preview_plan(plan, retry=again, as_json=as_json, **where)
         return

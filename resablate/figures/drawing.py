@@ -22,6 +22,7 @@ from PIL import Image
 
 from resablate.figures.curves import Curve
 from resablate.figures.layout import Canvas, Quantity, panel_grid
+from resablate.figures.limits import limits_of
 from resablate.figures.variants import Panel, Series
 from resablate.shortcuts import SHORTCUTS
 
@@ -66,11 +67,11 @@ STYLE: dict[RcKeyType, Any] = {
 
 _REPLICATE: dict[str, Any] = {"linestyle": "-", "linewidth": 0.6, "alpha": 0.45}
 _SINGLE: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 3.5, "alpha": 0.5}
-ROOM = 0.08
-"""Part of the trainings' range that is added at either end for the intervals of means."""
 NARROW = 10.0
 """A logarithmic axis over less than this ratio is labeled with plain numbers."""
 PNG_COLORS = 256
+EVERY_PIXEL = 3
+"""Of a row and of a column, by which the colors are chosen."""
 PNG_DPI = 150
 MANY_PANELS = 12
 PNG_DPI_OF_MANY = 100
@@ -116,7 +117,7 @@ def draw_curves(curves: Sequence[Curve], quantities: Mapping[str, Quantity], *, 
 def add_curves(axes: Mapping[tuple[Panel, str], Axes], curves: Sequence[Curve], **look: Any) -> None:
     """Every curve as its mean, the interval of the mean as a band, and every training as a thin line.
 
-    The axes reach as far as the trainings: the interval of two or three may be many times as wide, and is cut.
+    The axes reach over the trainings and the intervals; an interval of many times their range is cut, with a note.
 
     Args:
         axes: of every panel and quantity of the curves; those of one quantity share their vertical scale.
@@ -126,7 +127,10 @@ def add_curves(axes: Mapping[tuple[Panel, str], Axes], curves: Sequence[Curve], 
     for quantity in {curve.quantity for curve in curves}:
         chosen = [curve for curve in curves if curve.quantity == quantity]
         ax = axes[chosen[0].panel, quantity]
-        ax.set_ylim(_limits([y for curve in chosen for one in curve.replicates for y in one.y], ax.get_yscale()))
+        ax.set_ylim(limits_of(chosen, log=ax.get_yscale() == "log"))
+        for panel in {curve.panel for curve in chosen}:
+            own = [end for curve in chosen if curve.panel == panel for end in (*curve.low, *curve.high)]
+            say_what_is_cut(axes[panel, quantity], ax.get_ylim(), own)
     crowds = Counter((curve.panel, curve.quantity) for curve in curves)
     for curve in curves:
         ax, color = axes[curve.panel, curve.quantity], color_of(curve.series)
@@ -138,6 +142,13 @@ def add_curves(axes: Mapping[tuple[Panel, str], Axes], curves: Sequence[Curve], 
             ax.fill_between(curve.x, curve.low, curve.high, color=color, alpha=alpha, linewidth=0)
         else:
             ax.vlines(curve.x, curve.low, curve.high, color=color, linewidth=1.4)
+
+
+def say_what_is_cut(axes: Axes, reached: tuple[float, float], ends: Iterable[float]) -> None:
+    """A note in the corner of axes beyond which an interval reaches: they go from the one to the other number."""
+    if any(end < reached[0] or end > reached[1] for end in ends):
+        look: dict[str, Any] = {"ha": "right", "va": "top", "fontsize": 7, "color": FAINT}
+        axes.text(0.99, 0.99, "interval cut", transform=axes.transAxes, **look)
 
 
 def reach(axes: Axes, values: Iterable[float]) -> None:
@@ -244,10 +255,17 @@ def save(figure: Figure, file_format: str) -> bytes:
 
 
 def _with_palette(stream: BytesIO) -> bytes:
-    """The PNG with a palette: a third of the size, and looks the same with so few colors."""
+    """The PNG with a palette: a third of the size, and looks the same with so few colors.
+
+    The palette is found on a part of the pixels by median cut. An octree would be as fast, and takes the light gray of
+    a band for white.
+    """
     smaller = BytesIO()
     with Image.open(stream) as image:
-        image.convert("RGB").quantize(PNG_COLORS, method=Image.Quantize.FASTOCTREE).save(smaller, "PNG")
+        whole = image.convert("RGB")
+        some = whole.resize((whole.width // EVERY_PIXEL, whole.height // EVERY_PIXEL), Image.Resampling.NEAREST)
+        palette = some.quantize(PNG_COLORS, method=Image.Quantize.MEDIANCUT)
+        whole.quantize(palette=palette, dither=Image.Dither.NONE).save(smaller, "PNG")
     return smaller.getvalue()
 
 
@@ -263,16 +281,6 @@ def _draw_replicates(axes: Axes, curve: Curve, color: str, line: str) -> None:
     points = [(one.x[0], one.y[0]) for one in curve.replicates if len(one.x) == 1]
     if points:
         axes.plot(*zip(*points, strict=True), "o", color=color, alpha=0.5, markersize=3.5, mew=0)
-
-
-def _limits(values: Sequence[float], scale: str) -> tuple[float, float]:
-    """The ends of an axis that fits the values, with a little room for intervals."""
-    low, high = min(values), max(values)
-    if scale == "log":
-        room = (high / low) ** ROOM if high > low else 2.0
-        return low / room, high * room
-    room = ROOM * (high - low) or 0.05 * abs(high) or 1.0
-    return low - room, high + room
 
 
 def _style(series: Series) -> dict[str, Any]:

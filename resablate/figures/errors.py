@@ -19,8 +19,9 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from resablate.datasets import DATASETS
 from resablate.figures.curves import LEVEL
-from resablate.figures.drawing import FAINT, INK, color_of, count_label
+from resablate.figures.drawing import FAINT, INK, color_of, count_label, say_what_is_cut
 from resablate.figures.layout import Quantity, add_legend, panel_grid
+from resablate.figures.limits import limits
 from resablate.figures.picture import Picture, Published
 from resablate.figures.variants import Member, Panel, Series, arrange
 from resablate.question import TEST
@@ -168,7 +169,9 @@ def draw(errors: Errors) -> Figure:
         marked = [row.published] if row.published is not None and math.isfinite(row.published) else []
         values.setdefault(row.panel, []).extend([*row.errors, *marked])
     for (panel, _), axes in canvas.axes.items():
-        _scale(axes, values[panel])
+        ends = [end for row in errors.rows if row.panel == panel for end in (row.low, row.high)]
+        _scale(axes, values[panel], ends)
+        say_what_is_cut(axes, axes.get_xlim(), ends)
     for row in errors.rows:
         _draw_row(canvas.axes[row.panel, "error"], row, places[row.series])
     canvas.figure.set_figwidth(canvas.figure.get_figwidth() + LABEL_WIDTH)
@@ -184,7 +187,7 @@ def _wrapped(label: str) -> list[str]:
 
 def _draw_row(axes: Axes, row: ErrorRow, place: int) -> None:
     color = color_of(row.series)
-    limits = axes.get_xlim()
+    reached = axes.get_xlim()
     axes.plot(row.errors, [place] * len(row.errors), "o", color=color, alpha=0.4, markersize=5, mew=0)
     if row.errors:
         axes.plot([row.mean], [place], "|", color=color, markersize=16, mew=2.4)
@@ -192,7 +195,7 @@ def _draw_row(axes: Axes, row: ErrorRow, place: int) -> None:
         axes.plot([row.low, row.high], [place, place], color=color, linewidth=1.6, solid_capstyle="butt")
     if row.published is not None and math.isfinite(row.published):
         axes.plot([row.published], [place], **_PUBLISHED)
-    axes.set_xlim(limits)
+    axes.set_xlim(reached)
     notes = [f"{row.diverged} diverged"] if row.diverged else []
     notes += ["published: fail"] if row.published == math.inf else []
     if row.diverged:
@@ -204,13 +207,16 @@ def _draw_row(axes: Axes, row: ErrorRow, place: int) -> None:
         text(", ".join(notes), ha="right", va="center", fontsize=8.5)
 
 
-def _scale(axes: Axes, values: Sequence[float]) -> None:
+def _scale(axes: Axes, values: Sequence[float], ends: Sequence[float]) -> None:
     """A logarithmic axis where the errors span much, so that small and large ones can both be read."""
-    if not values or min(values) <= 0 or max(values) < LOG_FROM * min(values):
-        axes.set_xlim(left=0 if values and min(values) < 0.5 * max(values) else None)
+    if not values:
+        return
+    log = min(values) > 0 and max(values) >= LOG_FROM * min(values)
+    low, high = limits(values, ends, log=log)
+    axes.set_xlim(0 if not log and min(values) < 0.5 * max(values) else low, high)
+    if not log:
         return
     axes.set_xscale("log")
-    axes.set_xlim(min(values) / 1.3, max(values) * 1.3)
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
@@ -239,8 +245,8 @@ PICTURE = Picture(
         "known. One seed has no line: nothing is known of its noise. "
         "A cross marks trainings that diverged, which are in no mean; a diamond is the published error, where "
         "everything that it stands for is equal; the dashed line is the error of guessing. Note where an axis is "
-        "logarithmic. An interval that is wider than the picture is cut. New seeds are those by which no search has "
-        "chosen. As He et al. (2016), Table 1."
+        "logarithmic. An interval of many times the range of the trainings is cut. New seeds are those by which no "
+        "search has chosen. As He et al. (2016), Table 1."
     ),
     data=data,
     draw=draw,

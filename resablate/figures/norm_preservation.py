@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from resablate.figures.curves import Curve, Reading, column, mean_curves, positive
 from resablate.figures.drawing import FAINT, INK, color_of, curve_handles, draw_curves, whole_numbers
 from resablate.figures.layout import Canvas, Quantity, add_legend
+from resablate.figures.limits import limits_of
 from resablate.figures.norm_blocks import ANALYSIS, Change, changing_blocks, shade, shade_key
 from resablate.figures.picture import Picture
 from resablate.figures.variants import Panel, arrange
@@ -52,6 +53,11 @@ def data(results: Sequence[TrialResult]) -> Ratios | None:
 def draw(ratios: Ratios) -> Figure:
     """By block, the parts of blocks beside their blocks."""
     canvas = draw_curves(ratios.curves, QUANTITIES, x_label="block")
+    for quantity in QUANTITIES:
+        if axes := canvas.axes.get((ratios.curves[0].panel, quantity)):
+            names = [quantity, *(f"{part}_{quantity}" for part in PARTS)]
+            shown = (curve for curve in (*ratios.curves, *ratios.parts) if curve.quantity in names)
+            axes.set_ylim(limits_of(shown, log=True))
     for curve in ratios.parts:
         _draw_part(canvas, curve)
     for (panel, quantity), axes in canvas.axes.items():
@@ -80,9 +86,9 @@ def _draw_part(canvas: Canvas, curve: Curve) -> None:
     points = [pair for one in curve.replicates for pair in zip(*one, strict=True)]
     axes.plot(*zip(*points, strict=True), ".", color=color, alpha=0.4, markersize=3)
     axes.plot(curve.x, curve.mean, color=color, **_look(part))
-    limits = axes.get_ylim()
+    reached = axes.get_ylim()
     axes.vlines(curve.x, curve.low, curve.high, color=color, linewidth=0.9, alpha=0.7)
-    axes.set_ylim(limits)
+    axes.set_ylim(reached)
 
 
 def _look(part: str) -> dict[str, Any]:

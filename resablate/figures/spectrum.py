@@ -26,6 +26,7 @@ from resablate.figures.layout import (
     PANEL_WIDTH,
     add_legend,
 )
+from resablate.figures.limits import limits
 from resablate.figures.picture import Picture
 from resablate.figures.variants import Panel, Series, arrange
 from resablate.measurement import AnalysisResult
@@ -145,7 +146,8 @@ def _scale(axes: Axes, bands: Sequence[Band]) -> None:
     drawn = [value for band in bands for column in band.columns.values() for value in column if value > 0]
     if drawn:
         axes.set_yscale("log", nonpositive="clip")
-        axes.set_ylim(max(min(drawn), SHOWN * max(drawn)) / 1.2, 1.2 * max(drawn))
+        ends = [end for band in bands for end in (*band.median.low, *band.median.high)]
+        axes.set_ylim(limits([value for value in drawn if value >= SHOWN * max(drawn)], ends, log=True))
 
 
 def _band(curves: dict[str, Curve], moment: str) -> Band | None:

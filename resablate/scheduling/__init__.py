@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from resablate.scheduling.analyze import analyze_trials
-    from resablate.scheduling.found_trials import StoredTrial, find_trials
+    from resablate.scheduling.found_trials import StoredTrial, find_trials, load_named
     from resablate.scheduling.inline import Scheduler
     from resablate.scheduling.packing import PackSizes, describe_packs, sizes_in_words
     from resablate.scheduling.pending import Preview, preview
@@ -34,6 +34,7 @@ __all__ = [
     "clock",
     "describe_packs",
     "find_trials",
+    "load_named",
     "preview",
     "run_sweep",
     "sizes_in_words",
@@ -46,6 +47,7 @@ _HOMES = {
     "found_trials": (
         "StoredTrial",
         "find_trials",
+        "load_named",
     ),
     "inline": ("Scheduler",),
     "packing": (

@@ -13,6 +13,7 @@ from resablate.result import TrialResult
 from resablate.spec import TRIAL_NAME, TrainSpec
 from resablate.sweep import Resources
 from resablate.tracking import Tracker
+from resablate.trial_names import may_begin_a_name, whole_name
 
 
 class StoredTrial(NamedTuple):
@@ -44,7 +45,7 @@ def find_trials(tracker: Tracker, target: str, *, asked: Sequence[AskedAnalysis]
 
     Args:
         tracker: where their records are.
-        target: a run id, the key of a trial, or the name of a sweep.
+        target: a run id, the key of a trial, the first digits of either, or the name of a sweep.
         asked: what is asked of them; what their sweep asks, or a single one was asked, where empty.
         again: put questions that were answered once more, and those that got no answer.
 
@@ -57,8 +58,8 @@ def find_trials(tracker: Tracker, target: str, *, asked: Sequence[AskedAnalysis]
         checked = check_asked(asked, place="analyze")
     except SpecError as error:
         raise SpecError([*error.problems, *_why_unknown(tracker, target)], place="analyze") from None
-    if TRIAL_NAME.fullmatch(target):
-        run_id, result = tracker.load_trial(target)
+    if _is_trial(tracker, target):
+        run_id, result = load_named(tracker, target)
         _check_answerable([result.spec], checked)
         known = [measurement.question for measurement in result.measurements]
         questions = questions_for(result.spec, checked) if checked else tuple(known)
@@ -88,11 +89,29 @@ def find_trials(tracker: Tracker, target: str, *, asked: Sequence[AskedAnalysis]
     )
 
 
+def load_named(tracker: Tracker, name: str) -> tuple[str, TrialResult]:
+    """The run id and the result of the trial with this key or run id, or the only one that begins so.
+
+    Raises:
+        SpecError: if several begin so.
+        TrackingError: if none does, or there is no result of it.
+    """
+    known = {} if TRIAL_NAME.fullmatch(name) else tracker.complete_keys()
+    return tracker.load_trial(whole_name(name, [*known, *known.values()]))
+
+
+def _is_trial(tracker: Tracker, target: str) -> bool:
+    """Whether a trial is meant: a sweep may be named by digits as well."""
+    if TRIAL_NAME.fullmatch(target):
+        return True
+    return may_begin_a_name(target) and target not in tracker.keeping().sweeps()
+
+
 def _why_unknown(tracker: Tracker, target: str) -> list[str]:
     """Why there is nothing called `target`, in a list; empty where there is."""
     try:
-        tracker.load_trial(target) if TRIAL_NAME.fullmatch(target) else tracker.submitted(target)
-    except TrackingError as error:
+        load_named(tracker, target) if _is_trial(tracker, target) else tracker.submitted(target)
+    except (SpecError, TrackingError) as error:
         return [str(error)]
     return []
 

@@ -15,8 +15,17 @@ from resablate.errors import DamagedResult, SpecError, UnknownSweep
 from resablate.plan import SweepPlan
 from resablate.question import Question, missing_questions
 from resablate.result import COMPLETE, TrialResult
-from resablate.scheduling.status import TrialStatus, is_run_again, run_again, to_run, trial_statuses, with_spooled
-from resablate.scheduling.stored import StoredResults, wanted_trainings
+from resablate.scheduling.status import (
+    TrialStatus,
+    is_run_again,
+    may_have_winner,
+    points_to_come,
+    run_again,
+    to_run,
+    trial_statuses,
+    with_spooled,
+)
+from resablate.scheduling.stored import StoredResults, wanted_replicates, wanted_trainings
 from resablate.searches.points import point_of
 from resablate.searches.searcher import Searcher
 from resablate.spec import TrainSpec
@@ -209,17 +218,21 @@ class Preview(NamedTuple):
     unmeasured: int
     """Questions that would be put to trials that finished before."""
     proposed: int
-    """Trials that a search has still to propose, no more than may be run."""
+    """Trials that a search has still to propose at most, no more than may be run."""
     rounds: str
     """How far the rounds of seeds are; empty where there are none."""
+    replicates: int = 0
+    """Trainings with new seeds that come at most once the search has ended, no more than may be run."""
+    total: int = 0
+    """Trials that the sweep has at most, however many may be run."""
 
 
 def preview(plan: SweepPlan, tracker: Tracker, *, retry: Collection[str] = (), limit: int | None = None) -> Preview:
     """What a submission would do, without doing any of it; arguments as those of `find_pending`."""
     trials: Sequence[TrainSpec] = plan.trials
+    stored = StoredResults(plan.sweep.name, tracker, work_folder() / plan.sweep.name / SPOOL)
     rounds = ""
     if plan.sweep.seeds:
-        stored = StoredResults(plan.sweep.name, tracker, work_folder() / plan.sweep.name / SPOOL)
         trials, standing = wanted_trainings(plan, stored)
         rounds = round_words(standing) if standing else ""
     submitted: Sequence[TrainSpec] = ()
@@ -229,15 +242,31 @@ def preview(plan: SweepPlan, tracker: Tracker, *, retry: Collection[str] = (), l
         trials = [spec for spec in submitted if _is_of(spec, plan)]
         trials = with_spooled(trials, plan.sweep.name)
     again = run_again(plan.sweep, retry)
-    known = trial_statuses(trials, sweep=plan.sweep.name, tracker=tracker, asked=plan.questions)
-    damaged = damaged_results(known, tracker)
-    known = [trial._replace(state="pending", missing=()) if trial.spec.key in damaged else trial for trial in known]
-    todo = {spec.key for spec in to_run(known, retry=again)[:limit]}
-    unmeasured = sum(len(_asked_again(trial, again).missing) for trial in known if trial.spec.key not in todo)
-    proposed = max(0, plan.trial_count - len(known)) if plan.adaptive else 0
+    known = _standing(trials, plan, tracker)
+    left = points_to_come(plan.sweep, len(known))
+    todo = to_run(known, retry=again)
+    to_come = 0
+    if plan.sweep.search.replicate and (left or todo):
+        ended = {trial.spec.key: trial.state for trial in known if trial.spec not in todo}
+        to_come = 2 * len(plan.sweep.new_seeds) if left or may_have_winner(plan.sweep, trials, ended=ended) else 0
+    elif plan.sweep.search.replicate:
+        known += _standing(wanted_replicates(plan, trials, stored), plan, tracker)
+        todo = to_run(known, retry=again)
+    total = len(known) + left + to_come
     if limit is not None:
-        proposed = min(proposed, limit - len(todo))
-    return Preview(known, todo, unmeasured, proposed, rounds)
+        todo = todo[:limit]
+        left = min(left, limit - len(todo))
+        to_come = min(to_come, limit - len(todo) - left)
+    keys = {spec.key for spec in todo}
+    unmeasured = sum(len(_asked_again(trial, again).missing) for trial in known if trial.spec.key not in keys)
+    return Preview(known, keys, unmeasured, left, rounds, to_come, total)
+
+
+def _standing(trials: Sequence[TrainSpec], plan: SweepPlan, tracker: Tracker) -> list[TrialStatus]:
+    """Where trials of the plan stand; those whose results are damaged are pending."""
+    found = trial_statuses(trials, sweep=plan.sweep.name, tracker=tracker, asked=plan.questions)
+    damaged = damaged_results(found, tracker)
+    return [trial._replace(state="pending", missing=()) if trial.spec.key in damaged else trial for trial in found]
 
 
 def _is_of(spec: TrainSpec, plan: SweepPlan) -> bool:

@@ -10,6 +10,7 @@ from resablate.errors import SpecError, UnknownSweep, nearest
 from resablate.plan import SweepPlan
 from resablate.spec import TrainSpec
 from resablate.tracking import Tracker
+from resablate.trial_names import whole_name
 from resablate.versions import changed_parts
 
 CHANGED, ALL = "changed", "all"
@@ -95,7 +96,7 @@ def _wanted_keys(plan: SweepPlan, tracker: Tracker, wanted: str) -> list[str]:
     if wanted == CHANGED:
         others = results_of_other_code(plan, tracker)
         return [key for key, run_id in tracker.complete_keys().items() if run_id in others]
-    keys = [key.strip() for key in wanted.split(",")]
+    keys = [whole_name(key.strip(), known) for key in wanted.split(",")]
     if strange := [key for key in keys if key not in known]:
         raise SpecError(
             f"--rerun: {strange[0]!r} is no key of a trial of this sweep{nearest(strange[0], known)}; write"

@@ -167,16 +167,27 @@ def trials_to_come(sweep: SweepSpec, known: Sequence[TrainSpec], *, ended: Mappi
     """
     if any(spec.seed in sweep.new_seeds for spec in known):
         return 0  # the winner's replicates, which come last and all at once
-    left = 0
-    if is_adaptive(sweep.search.method):
-        left = max(0, (sweep.search.trials or 0) * len(sweep.search.seeds or [0]) - len(known))
-        # A point may repeat another, or be no valid trial: then a search that has ended has fewer.
-        left = 0 if left and _has_proposed_all(sweep) else left
-    return left + (2 * len(sweep.new_seeds) if left or _may_have_winner(sweep, known, ended) else 0)
+    left = points_to_come(sweep, len(known))
+    return left + (2 * len(sweep.new_seeds) if left or may_have_winner(sweep, known, ended=ended) else 0)
 
 
-def _may_have_winner(sweep: SweepSpec, known: Sequence[TrainSpec], ended: Mapping[str, str]) -> bool:
-    """Whether some point is complete with a training that finished, or may still be: the others cannot win."""
+def points_to_come(sweep: SweepSpec, known: int) -> int:
+    """How many trials a search has still to propose at most, beyond so many: 0 where none does, or it has ended."""
+    if not is_adaptive(sweep.search.method):
+        return 0
+    left = max(0, (sweep.search.trials or 0) * len(sweep.search.seeds or [0]) - known)
+    # A point may repeat another, or be no valid trial: then a search that has ended has fewer.
+    return 0 if left and _has_proposed_all(sweep) else left
+
+
+def may_have_winner(sweep: SweepSpec, known: Sequence[TrainSpec], *, ended: Mapping[str, str]) -> bool:
+    """Whether some point is complete with a training that finished, or may still be: the others cannot win.
+
+    Args:
+        sweep: that searches.
+        known: the search's trials by now.
+        ended: as those of `trials_to_come`.
+    """
     points: dict[str, list[str | None]] = {}
     for spec in known:
         points.setdefault(spec.cell if sweep.search.seeds else spec.key, []).append(ended.get(spec.key))

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 
+from resablate.statistics.argument_rules import check_choice, check_number, check_share
 from resablate.statistics.conjunction import every
 from resablate.statistics.contrasts import FEW_SEEDS, Pairing, contrast, difference
 from resablate.statistics.estimate import Array, Estimate, Interval
@@ -133,6 +134,7 @@ class Comparison:
         A claim of which a part is missing is not tested, unless another part contradicts it; where a second seed is all
         that is missing it is undecided.
         """
+        check_share("level", level)
         count = max(len(self.parts), 1)
         ends = self.estimate.interval(level / count)
         verdict = Verdict(str(decide(self.evidence, level)))
@@ -191,7 +193,13 @@ def compare(
         published: the published size of the difference, on `scale`.
         pairing: by seed, as in `contrast`.
         scale: on which means are compared.
+
+    Raises:
+        ValueError: unless margin is a finite number of at least 0, `published` is finite, and side, pairing and scale
+            are among those there are.
     """
+    check_choice("side", side, get_args(Side))
+    check_number("published", published)
     pair = (rival, claimed) if side == "lower" else (claimed, rival)
     estimate = difference(*pair, pairing=pairing, scale=scale)
     evidence = evidence_of_difference(estimate, margin=margin)
@@ -224,7 +232,7 @@ def compare_means(claimed: Sequence[Sample], rivals: Sequence[Sample], *, margin
         margin: as in `compare`.
 
     Raises:
-        ValueError: unless there is a rival for each of one cell or more.
+        ValueError: unless there is a rival for each of one cell or more, and for a margin as in `compare`.
     """
     if not claimed or len(claimed) != len(rivals):
         raise ValueError(f"each of one cell or more needs a rival, but got {len(claimed)} and {len(rivals)}")
@@ -258,7 +266,7 @@ def compare_with_every(
         scale: as in `compare`.
 
     Raises:
-        ValueError: if there is no rival.
+        ValueError: if there is no rival, or as in `compare`.
     """
     return in_every(
         {

@@ -12,10 +12,11 @@ are also a third narrower where the correlation is 0.9 (simulated).
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 import numpy as np
 
+from resablate.statistics.argument_rules import check_choice
 from resablate.statistics.degrees import LIFT, welch
 from resablate.statistics.estimate import Array, Estimate
 from resablate.statistics.sample import Sample, seed_variance
@@ -98,8 +99,13 @@ def contrast(
         settings: places of the cells of each of several settings, whose trainings are of different networks.
 
     Raises:
-        ValueError: if pairing is "seeds" and fewer than two seeds are shared.
+        ValueError: if pairing is "seeds" and fewer than two seeds are shared, unless there is a finite weight for each
+            cell, and for a pairing, scale or prior that there is not.
     """
+    for name, word, choices in (("pairing", pairing, Pairing), ("scale", scale, Scale), ("prior", prior, Prior)):
+        check_choice(name, word, get_args(choices))
+    if len(weights) != len(cells) or not np.all(np.isfinite(weights)):
+        raise ValueError(f"weights must be finite numbers, one for each of {len(cells)} cells, but got {list(weights)}")
     shared = _shared_seeds(cells)
     if pairing == "seeds" and len(shared) < FEWEST_SHARED:
         raise ValueError(f"cells are paired by two shared seeds or more, but share {len(shared)}")

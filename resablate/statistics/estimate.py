@@ -19,6 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from resablate.statistics.argument_rules import check_not_negative, check_share
+
 Array = NDArray[np.float64]
 
 MANY = 1e6
@@ -108,7 +110,8 @@ class Estimate:
         return np.where(known, np.sqrt(squared), np.inf)
 
     def interval(self, level: float = 0.05) -> Interval:
-        """The two-sided interval that misses the truth with probability `level`."""
+        """The two-sided interval that misses the truth with probability `level`, between 0 and 1."""
+        check_share("level", level)
         half = self.half_width(level)
         return Interval(self.value - half, self.value + half, level)
 
@@ -128,6 +131,7 @@ class Estimate:
         Source: Schuirmann, "A comparison of the two one-sided tests procedure and the power approach for assessing
         the equivalence of average bioavailability", Journal of Pharmacokinetics and Biopharmaceutics 15 (1987).
         """
+        check_not_negative("margin", margin)
         return np.maximum(self.p_above(-margin), self.p_below(margin))
 
     def _two_sided(self, threshold: float) -> Array:

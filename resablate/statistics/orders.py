@@ -13,6 +13,7 @@ from itertools import combinations
 
 import numpy as np
 
+from resablate.statistics.argument_rules import check_not_negative, check_number, check_share
 from resablate.statistics.contrasts import Pairing, difference
 from resablate.statistics.sample import Sample
 from resablate.statistics.step_down import holm
@@ -62,8 +63,13 @@ def order_agreement(
         closest: pairs whose published numbers are nearer than this are left out.
 
     Raises:
-        ValueError: if a cell has no published number, or no pair is left.
+        ValueError: if a cell has no published number, no pair is left, level does not lie between 0 and 1, or closest
+            is below 0.
     """
+    check_share("level", level)
+    check_not_negative("closest", closest)
+    for name, number in published.items():
+        check_number(f"published {name}", number)
     if lost := sorted(set(cells) - set(published)):
         raise ValueError(f"every cell needs a published number, but got none for {', '.join(lost)}")
     pairs = [_rising(pair, published) for pair in combinations(cells, 2)]

@@ -9,6 +9,7 @@ from itertools import product
 
 import numpy as np
 
+from resablate.statistics.argument_rules import check_count, check_not_negative, check_number, check_share
 from resablate.statistics.degrees import welch
 from resablate.statistics.estimate import MANY, Estimate
 
@@ -35,7 +36,15 @@ def power(
         level: the error rate, two-sided.
         example_variance: the examples' part of the variance of the estimate, which seeds do not lower.
         example_df: its degrees of freedom.
+
+    Raises:
+        ValueError: unless the difference is finite, spreads and variance are at least 0, and level is from 0 to 1.
     """
+    check_number("difference", difference)
+    check_share("level", level)
+    check_not_negative("example_variance", example_variance)
+    for sd in seed_sds:
+        check_not_negative("seed_sds", sd)
     if seeds <= 1:
         return 0.0
     from scipy.special import chdtri, ndtr
@@ -67,7 +76,12 @@ def seeds_needed(
 
     Returns:
         None where `most` do not suffice: the difference is 0, or the test set is too small.
+
+    Raises:
+        ValueError: as in `power`, and unless target lies between 0 and 1 and most is 2 or more.
     """
+    check_share("target", target)
+    check_count("most", most, least=2)
 
     def reached(seeds: int) -> bool:
         chance = power(
@@ -90,7 +104,11 @@ def seeds_from_estimate(
 
     Returns:
         None with one seed, or where `most` do not suffice.
+
+    Raises:
+        ValueError: as in `seeds_needed`.
     """
+    check_number("difference", difference)
     if estimate.one_seed or difference <= 0:
         return None
     cells = 1 if estimate.paired or len(estimate.seeds) == 1 else 2

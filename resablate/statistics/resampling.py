@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from resablate.statistics.argument_rules import check_count
 from resablate.statistics.contrasts import contrast
 from resablate.statistics.estimate import Array, Estimate
 from resablate.statistics.sample import Sample
@@ -44,8 +45,9 @@ def resampled(
         resamples: how many sets of examples are drawn.
 
     Raises:
-        ValueError: if a cell has no outcomes, or examples differ.
+        ValueError: if a cell has no outcomes, examples differ, or resamples are fewer than 2.
     """
+    check_count("resamples", resamples, least=2)
     stacked = [_outcomes(cell) for cell in cells]
     names = {(cell.examples, outcomes.shape[-1]) for cell, outcomes in zip(cells, stacked, strict=True)}
     if len(names) > 1 or (len(cells) > 1 and next(iter(names))[0] is None):

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from resablate.statistics.argument_rules import check_count, check_share
 from resablate.statistics.comparison import ONE_SEED, Comparison
 from resablate.statistics.conjunction import every
 from resablate.statistics.estimate import Estimate
@@ -50,16 +51,19 @@ class Rounds:
         rising = all(low < high for low, high in zip(self.seeds, self.seeds[1:], strict=False))
         if not self.seeds or self.seeds[0] < 2 or not rising:  # noqa: PLR2004 - one seed decides nothing
             raise ValueError(f"looks must rise from two seeds or more, but got {self.seeds}")
-        if len(self.shares) != len(self.seeds) or min(self.shares) <= 0 or sum(self.shares) > 1 + 1e-9:
-            raise ValueError(f"shares, one for each look, must add up to at most 1, but got {self.shares}")
+        if len(self.shares) != len(self.seeds) or not (min(self.shares) > 0 and sum(self.shares) <= 1 + 1e-9):
+            raise ValueError(f"shares above 0, one for each look, must add up to at most 1, but got {self.shares}")
 
 
 def plan_rounds(most: int, *, first: int = FIRST_SEEDS, last_share: float = LAST_SHARE) -> Rounds:
     """Looks from `first` to `most` seeds, each with about a third more than the one before.
 
     Raises:
-        ValueError: unless 2 <= first <= most.
+        ValueError: unless 2 <= first <= most, and last_share lies between 0 and 1.
     """
+    check_count("first", first, least=2)
+    check_count("most", most, least=2)
+    check_share("last_share", last_share)
     if not 2 <= first <= most:  # noqa: PLR2004
         raise ValueError(f"2 <= first <= most must hold, but got ({first=}, {most=})")
     looks = [first]
@@ -178,7 +182,11 @@ def follow(
         look: index of a look and trainings of each cell -> claim -> the comparisons that can be made of the first
             trainings of their cells, as many as the look has seeds; None where trainings have not ended.
         level: of all claims together.
+
+    Raises:
+        ValueError: if level does not lie between 0 and 1.
     """
+    check_share("level", level)
     counts = {cell: rounds.seeds[0] for parts in claims.values() for cells in parts.values() for cell in cells}
     looks: dict[str, dict[Name, list[Look]]] = {claim: {name: [] for name in claims[claim]} for claim in claims}
     levels: Mapping[str, float] = {}

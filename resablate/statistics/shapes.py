@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from resablate.statistics.argument_rules import check_choice
 from resablate.statistics.comparison import Comparison, in_every
 from resablate.statistics.contrasts import mean
 from resablate.statistics.estimate import Array, Estimate
@@ -65,8 +66,10 @@ def compare_shapes(
         One part for each rival: the lead of the claimed shape in AICc, supported where it is above 0.
 
     Raises:
-        ValueError: as `aicc`.
+        ValueError: as `aicc`, and for a shape that there is not.
     """
+    for shape in (claimed, *rivals):
+        check_choice("shape", shape, SHAPES)
     scores = aicc(positions, values)
     leads = {
         shape: mean(Sample.of_numbers(np.atleast_1d(scores[shape] - scores[claimed]), seeds=seeds))
@@ -93,8 +96,8 @@ def _checked(positions: ArrayLike, values: ArrayLike) -> tuple[Array, Array]:
     x, y = np.asarray(positions, dtype=np.float64), np.atleast_2d(np.asarray(values, dtype=np.float64))
     if x.ndim != 1 or y.shape[-1] != x.size or x.size < FEWEST_POINTS:
         raise ValueError(f"shapes need six points or more in (seeds, points), but got {x.shape} and {y.shape}")
-    if np.any(x <= 0) or np.any(y <= 0):
-        raise ValueError(f"positions and values must be positive, but got {x.min()} and {y.min()}")
+    if not all(np.all((array > 0) & (array < np.inf)) for array in (x, y)):
+        raise ValueError(f"positions and values must be positive and finite, but got {x.min()} and {y.min()}")
     return x, np.log(y)
 
 

@@ -5,11 +5,12 @@ line, that is another noise, which more seeds do not lower: `noise="points"` tak
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from resablate.statistics.argument_rules import check_choice
 from resablate.statistics.contrasts import Pairing, contrast
 from resablate.statistics.estimate import MANY, Estimate
 from resablate.statistics.sample import Sample
@@ -17,12 +18,14 @@ from resablate.statistics.sample import Sample
 FEWEST_POINTS = 3
 """A line through two points has no scatter."""
 
+Noise = Literal["seeds", "points"]
+
 
 def slope(
     positions: ArrayLike,
     cells: Sequence[Sample],
     *,
-    noise: Literal["seeds", "points"] = "points",
+    noise: Noise = "points",
     pairing: Pairing = "auto",
 ) -> Estimate:
     """The least-squares slope of the cells' means over `positions`.
@@ -35,13 +38,15 @@ def slope(
         pairing: by seed, as in `contrast`, where the noise is that of seeds.
 
     Raises:
-        ValueError: if positions and cells differ in number, are fewer than three, or all positions are equal.
+        ValueError: if positions and cells differ in number, are fewer than three, or all positions are equal or one is
+            not finite; for a noise or pairing that there is not.
     """
+    check_choice("noise", noise, get_args(Noise))
     places = np.asarray(positions, dtype=np.float64)
-    if places.shape != (len(cells),) or len(cells) < FEWEST_POINTS or np.ptp(places) == 0:
+    if places.shape != (len(cells),) or len(cells) < FEWEST_POINTS or not 0 < np.ptp(places) < np.inf:
         raise ValueError(
-            f"a slope needs one position for each of three cells or more, not all equal, but got {len(cells)} cells "
-            f"at {places.tolist()}"
+            f"a slope needs one position for each of three cells or more, finite and not all equal, but got "
+            f"{len(cells)} cells at {places.tolist()}"
         )
     centered = places - places.mean()
     weights = centered / np.square(centered).sum()

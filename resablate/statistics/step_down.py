@@ -6,11 +6,17 @@ Source: Holm, "A simple sequentially rejective multiple test procedure", Scandin
 import numpy as np
 from numpy.typing import ArrayLike
 
+from resablate.statistics.argument_rules import check_probability, check_share
 from resablate.statistics.estimate import Array
 
 
 def holm(p_values: ArrayLike) -> Array:
-    """(..., claims) p-values -> those that may be compared with the family's level."""
+    """(..., claims) p-values -> those that may be compared with the family's level.
+
+    Raises:
+        ValueError: if a p-value does not lie from 0 to 1.
+    """
+    check_probability("p_values", p_values)
     array = np.asarray(p_values, dtype=np.float64)
     count = array.shape[-1]
     order = np.argsort(array, axis=-1)
@@ -26,7 +32,12 @@ def holm_levels(p_values: ArrayLike, *, level: float = 0.05) -> Array:
 
     The smallest p-value is compared with level / claims, the next with level / (claims - 1), and so on; from the first
     that fails on, the level stays.
+
+    Raises:
+        ValueError: if a p-value does not lie from 0 to 1, or level between.
     """
+    check_probability("p_values", p_values)
+    check_share("level", level)
     array = np.asarray(p_values, dtype=np.float64)
     count = array.shape[-1]
     order = np.argsort(array, axis=-1)

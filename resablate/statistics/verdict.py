@@ -6,6 +6,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from resablate.statistics.argument_rules import check_number, check_share
 from resablate.statistics.estimate import Array, Estimate
 
 
@@ -66,6 +67,7 @@ def decide(evidence: Evidence, level: float | Array = 0.05) -> NDArray[np.str_]:
     is called equivalent in at most `level`, and then all worlds that would be called contradicted or supported on the
     wrong side are among these. A difference that is certain and yet within the margin is called by its side.
     """
+    check_share("level", level)
     half = np.asarray(level) / 2
     found = np.where(evidence.equivalent <= np.asarray(level), Verdict.EQUIVALENT, Verdict.UNDECIDED)
     found = np.where(evidence.contradicted <= half, Verdict.CONTRADICTED, found)
@@ -88,4 +90,5 @@ def evidence_of_equivalence(estimate: Estimate, *, margin: float) -> Evidence:
 
 def default_margin(published_gap: float, *, least: float = 0.001) -> float:
     """A tenth of the published gap, and at least `least`: 0.1 points where errors are fractions."""
+    check_number("published_gap", published_gap)
     return max(abs(published_gap) / 10, least)

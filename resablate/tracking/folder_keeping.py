@@ -40,7 +40,7 @@ class FolderKeeping(RecordKeeping):
         """Removes the folder of the sweep called `name`."""
         self._tracker.submitted(name)
         folder = self._tracker.folder / name
-        count = sum(1 for _ in folder.glob("results/*"))
+        count = sum(1 for _ in folder.glob("results/[!.]*"))
         remove(folder)
         return count
 

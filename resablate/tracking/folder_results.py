@@ -41,7 +41,7 @@ class EndedTrials:
     def states(self, name: str | None) -> dict[str, TrialState]:
         """Key -> its state: of what is complete in any sweep, else of what ended in the sweep called `name`."""
         found: dict[str, TrialState] = {}
-        for place in sorted(self._folder.glob(f"*/{RESULTS}/*")):
+        for place in sorted(self._folder.glob(f"*/{RESULTS}/[!.]*")):
             state = self._state(place)
             mine = name is not None and place.parents[1].name == name
             if state and (state.status in COMPLETE or (mine and place.name not in found)):
@@ -56,7 +56,7 @@ class EndedTrials:
 
     def place_of(self, run_id: str) -> Path:
         """The folder of a result; TrackingError if there is none."""
-        for place in self._folder.glob(f"*/{RESULTS}/*"):
+        for place in self._folder.glob(f"*/{RESULTS}/[!.]*"):
             if run_id_of(place) == run_id:
                 return place
         raise TrackingError(f"{self._folder}: no run {run_id!r} with a result")

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from resablate.spec import DATA_MARK, TrainSpec
+from resablate.spec import TrainSpec
 from resablate.tracking.digest_tags import is_digest_tag
 from resablate.tracking.measured_tags import is_measured_tag
 from resablate.tracking.mlflow_runs import OpenRun, log_values
@@ -68,12 +68,11 @@ def _data_of(spec: TrainSpec) -> DatasetInput:
     """The data set of a trial: its name with its arguments, the fingerprint of its content, and how it is split."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
-    _, _, fingerprint = spec.dataset.identity.partition(DATA_MARK)
     arguments = {name: value for name, value in spec.dataset.params("dataset").items() if name != "dataset"}
     split = ", ".join(f"{name.partition('.')[2]} {value}" for name, value in arguments.items())
     dataset = Dataset(
         name=str(spec.dataset)[:_LONGEST_NAME],
-        digest=(fingerprint or "unknown")[:_LONGEST_DIGEST],
+        digest=(spec.fingerprint or "unknown")[:_LONGEST_DIGEST],
         source_type="resablate",
         source=json.dumps({"dataset": spec.dataset.name}),
         profile=json.dumps(arguments),

@@ -106,6 +106,19 @@ def write_script(path: Path) -> None:
         torch.jit.save(torch.jit.script(nn.Linear(2, 2)), path)
 
 
+def write_other_numbers(path: Path) -> None:
+    state = trained().state_dict()
+    state["conv1.weight"] = state["conv1.weight"] + 1j
+    state["bn1.weight"] = state["bn1.weight"].to(torch.int8)
+    state["bn1.bias"] = state["bn1.bias"] > 0
+    state["fc.weight"] = state["fc.weight"].to_sparse()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch would rather have no such files any more
+        state["fc.bias"] = torch.quantize_per_tensor(state["fc.bias"], 0.1, 0, torch.qint8)
+    state["layer1.0.bn1.bias"] = state["layer1.0.bn1.bias"].half()  # rounded, and the same numbers
+    torch.save(state, path)
+
+
 FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda path: None, "no such file$"),
     "text": (
@@ -142,6 +155,15 @@ FILES: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda path: torch.save(pretrained_builder("akamaster:resnet20")(num_classes=10).state_dict(), path),
         r"resnet18: 0 of its 102 tensors are there in their shape\n  missing, \d+: .* more\n"
         r"  not in the network, \d+: layer1\.2\.conv1\.weight, .* more\n  shapes that do not fit, \d+: conv1\.weight",
+    ),
+    "other-numbers": (
+        write_other_numbers,
+        r"102 of its 102 tensors .*\n  numbers of another kind, 5: conv1\.weight complex for real, bn1\.weight whole"
+        r" for real, bn1\.bias true or false for real, fc\.weight sparse for real, fc\.bias quantized for real$",
+    ),
+    "no-numbers": (
+        lambda path: torch.save(trained().to("meta").state_dict(), path),
+        r"tensors without numbers \(device meta\), 122: conv1\.weight, .* more$",
     ),
     "deeper": (
         lambda path: torch.save(trained("resnet34").state_dict(), path),

@@ -120,6 +120,33 @@ def test_failures_have_exact_intervals(seeds: int, failing: int, verdict: str) -
         assert found.numbers.startswith("no shortcut fails in 100 %"), "identity is as uncertain; the claim is of none"
 
 
+def test_failures_of_several_depths_are_told_of_each_by_its_depth() -> None:
+    plain = [
+        make_result(seed=seed, depth=depth, shortcut="none", status="diverged" if seed < depth / 20 else "finished")
+        for depth in (56, 110)
+        for seed in range(5)
+    ]
+    controls = [one for depth in (56, 110) for one in cell([0.1] * 5, depth=depth)]
+    notes = answer("H4", [*controls, *plain]).notes
+    assert [note for note in notes if "fails in" in note] == [
+        "digits, depth 56: no shortcut fails in 3 of 5 trainings",
+        "digits, depth 56; digits, depth 110: identity fails in 0 of 5 trainings",
+        "digits, depth 110: no shortcut fails in 5 of 5 trainings",
+    ]
+
+
+def test_settings_of_two_sweeps_are_told_apart_in_as_few_words_as_do() -> None:
+    recipes = ({"width": 8, "epochs": 3, "batch_size": 64}, {"width": 16, "epochs": 12, "learning_rate": 0.05})
+    results = [
+        one
+        for recipe in recipes
+        for shortcut, error in (("identity", 0.1), ("conv1x1", 0.2))
+        for one in cell([error, error + 0.01], shortcut=shortcut, **recipe)
+    ]
+    names = [name.rpartition(": ")[0] or name for name in answer("H1", results).judgement.parts]
+    assert list(dict.fromkeys(names)) == ["digits, depth 56, width 8", "digits, depth 56, width 16"]
+
+
 def test_an_interaction_is_a_difference_of_differences() -> None:
     """H7: 1 point at 20 layers and 5 at 56 are 4."""
     shallow = [*cell([0.10, 0.11], depth=20), *cell([0.11, 0.12], depth=20, shortcut="conv1x1")]

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from resablate.adapters import pretrained_builder
 from resablate.commands import tables
 from resablate.commands.assignments import parse_duration
 from resablate.commands.json_keeping import PagesRecord
+from resablate.commands.option_syntax import check_options
 from resablate.commands.tables import TABLES
 from resablate.component import Component
 from resablate.datasets import load_dataset
@@ -230,7 +232,7 @@ def test_a_bad_sweep_is_one_message_and_changes_nothing(shell: Shell, verb: str,
             (f"sweep tiny.yaml --time-budget {text}", r"--time-budget: a time above zero, such as 90s, 30m or 2h; got")
             for text in ("2", "0s", "2d", "-1h", "h", "1h30m")
         ),
-        ("sweep tiny.yaml --max-trials 0", r"Invalid value for '--max-trials'"),
+        ("sweep tiny.yaml --max-trials 0", "--max-trials: a whole number of at least 1, got '0'"),
         ("ui --port 70000", r"Invalid value for '--port'.* 65535"),
         ("list shortcut", r"unknown table 'shortcut'; did you mean 'shortcuts'"),
     ],
@@ -253,6 +255,30 @@ def test_bad_words_are_one_message_and_change_nothing(shell: Shell, words: str, 
             ["'epochs'", "detph", "idenity", "--retry", "--time-budget", "--rerun", "--offline", "--data-root n"],
         ),
         ("sweep wrong.yaml detph=3 --tracking-uri sqlite:////no/where/x.db", ["detph", "idenity", "/no/where"]),
+        (
+            "sweep wrong.yaml --max-trails 3 --foo --max-trials none detph=3 --rerun",
+            [
+                "--max-trails: no such option; did you mean '--max-trials'",
+                "--foo",
+                "got 'none'",
+                "detph",
+                "--rerun: takes",
+            ],
+        ),
+        ("sweep nowhere.yaml --foo", ["nowhere.yaml", "--foo: no such option"]),
+        ("check wrong.yaml --foo=1 -x detph=3", ["--foo", "-x: no such option", "detph", "idenity"]),
+        ("trial --foo epochs=0", ["--foo", "epochs"]),
+        ("clone 0123456789abcdef --foo depth", ["--foo", "'depth'", "0123456789abcdef"]),
+        ("analyze tiny --qqq lesoin", ["--qqq", "lesoin"]),
+        ("report tiny --foo", ["--foo", "no sweep called 'tiny'"]),
+        ("claims nowhere --foo", ["--foo", "no sweep called 'nowhere'"]),
+        ("claims --plan X --foo --depth none --seeds 0", ["'X'", "--foo", "--depth: a whole", "--seeds: a whole"]),
+        ("claims --bar --foo", ["--foo", "--bar"]),
+        (
+            "submit wrong.yaml --foo -- detph=3 --bar --max-trials 0 --time-budget 2 --retry all",
+            ["--foo", "--address", "detph", "--bar", "--max-trials: a", "--time-budget", "--retry"],
+        ),
+        ("status tiny --foo --bar", ["status: 2 problems", "--foo", "--bar"]),
         ("check wrong.yaml epochs detph=3 --tracking-uri sqlite:////no/x.db", ["'epochs'", "detph", "idenity", "/no"]),
         ("trial depth epochs=0 shortcut=idenity --data-root no", ["'depth'", "epochs", "idenity", "--data-root no"]),
         (
@@ -283,6 +309,27 @@ def test_what_one_call_gets_wrong_is_told_at_once(shell: Shell, words: str, told
     assert re.match(r".*: \d+ problems\n", ran.err)
     assert [word for word in told if word not in ran.err] == []
     assert {*shell.files()} <= {*before, "mlflow.db.lock"}
+
+
+def test_a_word_that_is_missing_does_not_hide_an_option_that_is_none(shell: Shell) -> None:
+    ran = shell("sweep", "--foo")
+    assert ran.code == 2
+    assert "Missing argument 'FILE'" in ran.err and "--foo: no such option" in ran.err
+
+
+def test_options_are_looked_at_before_the_parser_stops_at_one() -> None:
+    options = {"--max-trials": True, "--inline": False}
+    for words in (
+        ["f", "--max-trials", "-1", "--inline"],
+        ["--max-trials=3", "a=-6", "--", "--foo"],
+        ["-"],
+        ["--help"],
+    ):
+        assert check_options(words, options) == (words, [])
+    assert check_options(["--max-trials"], options) == ([], ["--max-trials: takes a value, which is missing"])
+    found = check_options(["--max-trial", "3", "--inlin", "a=1", "--what", "b", "-6", "--"], options)
+    assert found.words == ["a=1", "b", "--"], "the value of a misspelled option is no word of the verb"
+    assert [problem.partition(":")[0] for problem in found.problems] == ["--max-trial", "--inlin", "--what", "-6"]
 
 
 def test_all_mistakes_of_a_file_are_told_at_once(shell: Shell) -> None:
@@ -739,12 +786,28 @@ def test_exit_code_130_where_it_was_interrupted(
     assert "not filed" not in ran.err
 
 
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [("resablate sw", ["sweep", "sweeps"]), ("resablate sweep tiny.yaml --max", ["--max-trials"])],
+)
+def test_a_shell_completes_verbs_and_options(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, typed: str, completed: list[str]
+) -> None:
+    asked = {"COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
+    for name, value in {"_RESABLATE_COMPLETE": "complete_bash", **asked}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("__main__.__package__", None)  # a shell runs the command, and not a module of python
+    ran = shell()
+    assert (ran.code, ran.out.split()) == (0, completed)
+
+
 def test_help_and_no_words(shell: Shell) -> None:
     ran = shell("--help")
     assert ran.code == 0
     for verb in ("list", "check", "trial", "sweep", "status", "report", "ui"):
         assert verb in ran.out
     assert shell("--no-such-flag").code == 2
+    assert shell("--version").out == f"resablate {version('resablate')}\n"
 
 
 # --- real processes

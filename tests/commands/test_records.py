@@ -69,6 +69,29 @@ def test_a_file_stands_for_its_sweep(verb: str, shell: Shell, monkeypatch: pytes
     assert shell(verb, "nowhere.yaml").code == 2
 
 
+def test_a_trial_is_named_by_its_first_digits(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = make_result(seed=0).key
+    for begun in (key[:5], open_tracker().states("seeds")[key].run_id[:5]):
+        ran = shell("clone", begun, "epochs=7", "--dry-run")
+        assert ran.code == 0 and "trial: 1 trials, 0 complete, 1 would run" in ran.out
+        assert "no run 'abcde' with a result" not in shell("analyze", begun, "lesion").err
+    for verb in ("clone", "analyze"):
+        assert "no run 'abcde' with a result" in shell(verb, "abcde").err
+    monkeypatch.setattr(FolderTracker, "complete_keys", lambda self: {"abcdef0": "f1", "abcdef1": "f2"})
+    for verb in ("clone", "analyze"):
+        ran = shell(verb, "abcde")
+        assert ran.code == 2
+        assert "abcde: 2 trials are named so (abcdef0, abcdef1); write more of the name" in ran.err
+    assert "no sweep called 'abc'" in shell("analyze", "abc").err, "three digits begin no name"
+    for name in ("0123aa", "0123bb"):
+        (shell.folder / ".resablate" / "seeds" / "trials" / name).mkdir(parents=True)
+    assert "0123: 2 trials are named so (0123aa, 0123bb)" in shell("stop", "0123").err
+    assert shell("stop", "0123a").err.startswith("0123aa: its sweep is not running here")
+    assert not caplog.records, "the lock of a result that was added to is taken for no result"
+
+
 def test_a_sweep_is_forgotten_once_it_was_meant_twice(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     waiting = shell.folder / ".resablate" / "seeds" / "trials" / "0123"
     waiting.mkdir(parents=True)

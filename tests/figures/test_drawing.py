@@ -1,19 +1,24 @@
 """Every row of the table draws whatever it is given; nothing is drawn from nothing."""
 
+from io import BytesIO
 from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
 
 from resablate.errors import UnknownName
 from resablate.figures import FIGURES, draw_files, draw_png, draw_svg, path_gradient
-from resablate.figures.drawing import MOST_AXES, whole_numbers
+from resablate.figures.curves import Curve, Replicate
+from resablate.figures.drawing import MOST_AXES, draw_curves, whole_numbers
+from resablate.figures.errors import data, draw
 from resablate.figures.layout import Quantity, panel_grid
-from resablate.figures.variants import Panel
+from resablate.figures.variants import Panel, arrange
 from resablate.result import TrialResult
 from tests.factories import make_lesion, make_path_gradient, make_result, make_sweep_results
 
+PANEL = Panel("digits", "", 20, "")
 PNG = b"\x89PNG\r\n"
 CASES: dict[str, list[TrialResult]] = {
     "one": make_sweep_results(depths=[20], seeds=1)[:1],
@@ -60,6 +65,50 @@ def test_svg_is_well_formed_and_the_same_each_time() -> None:
     assert first is not None
     assert ElementTree.fromstring(first).tag.endswith("svg")
     assert draw_svg("lesion", CASES["one"]) == first
+
+
+def mean_curve(low: float, high: float) -> Curve:
+    trainings = (Replicate((0, 1), (10, 20)), Replicate((0, 1), (12, 22)))
+    return Curve(PANEL, arrange([make_result()])[0].series, "error", (0, 1), (11, 21), (low, 8), (high, 34), trainings)
+
+
+@pytest.mark.parametrize(("low", "high", "cut"), [(9, 13, []), (1, 30, []), (-200, 30, ["interval cut"])])
+@pytest.mark.parametrize("log", [False, True])
+def test_an_axis_reaches_over_intervals_while_trainings_stay_readable(
+    low: float, high: float, cut: list[str], log: bool
+) -> None:
+    canvas = draw_curves([mean_curve(low, high)], {"error": Quantity("error", log=log)}, x_label="block")
+    axes = canvas.axes[PANEL, "error"]
+    bottom, top = axes.get_ylim()
+    assert top > 34
+    if log and low == 1:  # a decade below trainings that span a third of one
+        cut = ["interval cut"]
+    assert [text.get_text() for text in axes.texts] == cut
+    assert cut or bottom < min(low, 8)
+    position = axes.transLimits.transform
+    assert position((0, 22))[1] - position((0, 10))[1] > 0.2
+
+
+def test_a_faint_band_is_seen_in_a_png() -> None:
+    """The gray one of the black series, a fifteenth as dark, beside those of five others."""
+    results = make_sweep_results(depths=[20, 32], seeds=2)
+    with Image.open(BytesIO(draw_png("multi_lesion", results) or b"")) as image:
+        shades = image.convert("L").histogram()
+    ground = max(range(256), key=shades.__getitem__)
+    assert ground > 250
+    assert sum(shades[ground - 16 : ground - 8]) > 0.03 * sum(shades)
+
+
+def test_errors_have_their_intervals_in_the_picture() -> None:
+    for errors in ([0.10, 0.14], [0.02, 0.30]):
+        rows = data([make_result(seed=seed, error=error, dataset="elsewhere") for seed, error in enumerate(errors)])
+        assert rows is not None
+        low, high = draw(rows).axes[0].get_xlim()
+        [row] = rows.rows
+        assert low < 100 * min(errors) < 100 * max(errors) < high
+        assert low < row.low < row.high < high or "interval cut" in [
+            text.get_text() for text in draw(rows).axes[0].texts
+        ]
 
 
 def test_no_analysis_no_picture() -> None:

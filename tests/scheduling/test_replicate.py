@@ -14,7 +14,7 @@ from resablate.errors import SpecError, TrackerAway
 from resablate.plan import SweepPlan, checked_plan
 from resablate.report import write_report
 from resablate.result import TrialResult
-from resablate.scheduling import run
+from resablate.scheduling import preview, run
 from resablate.scheduling.further import FurtherTrainings
 from resablate.scheduling.measure import Measured
 from resablate.searches.outcomes import best_outcomes
@@ -58,6 +58,11 @@ def test_the_winner_by_validation_and_the_baseline_get_new_seeds(
     assert (plan.trial_count, plan.most_trials) == (6, 10)
     assert any("seeds 5 to 6, which the search never uses" in note for note in plan.notes)
 
+    final = plan.identified(None)
+    to_come = (preview(final, memory), preview(final, memory, limit=7), preview(final, memory, limit=2))
+    assert [(shown.proposed, shown.replicates) for shown in to_come] == [(6, 4), (6, 1), (2, 0)]
+    assert {shown.total for shown in to_come} == {10}
+
     def killed(trial: Any) -> None:
         if (trial.spec.seed, trial.spec.learning_rate) == (6, BASE_RATE):
             raise KeyboardInterrupt
@@ -66,10 +71,13 @@ def test_the_winner_by_validation_and_the_baseline_get_new_seeds(
         before_epoch(patch, killed)
         outcome, _ = run_tiny(plan)
     assert (outcome.interrupted, outcome.counts) == (True, {"finished": 9})
+    shown = preview(final, memory)
+    assert (len(shown.known), len(shown.todo), shown.proposed, shown.replicates, shown.total) == (10, 1, 0, 0, 10)
     outcome, _ = run_tiny(plan)
     assert (outcome.counts, outcome.failed, outcome.remaining) == ({"finished": 1}, False, 0)
     outcome, _ = run_tiny(plan)
     assert outcome.counts == {}, "a search that was replicated trains nothing"
+    assert (preview(final, memory).todo, preview(final, memory).total) == (set(), 10)
 
     found = results(memory)
     points: dict[float, list[float]] = {}
@@ -108,9 +116,19 @@ def test_equal_points_are_ordered_by_their_trials(memory: MemoryTracker) -> None
 
 def test_points_that_are_known_ahead_have_a_winner_too(memory: MemoryTracker) -> None:
     plan = searched(method="random", trials=2, seeds=None, analyze_best=None)
+    shown = preview(plan.identified(None), memory)
+    assert (len(shown.todo), shown.proposed, shown.replicates, shown.total) == (2, 0, 4, 6)
     outcome, _ = run_tiny(plan)
     assert (outcome.planned, outcome.counts) == (6, {"finished": 6})
     assert sorted(result.spec.seed for result in results(memory)) == [0, 0, 1, 1, 2, 2]
+
+
+def test_a_baseline_that_wins_is_replicated_once(memory: MemoryTracker) -> None:
+    only = {"axes": {"learning_rate": [BASE_RATE]}}
+    plan = searched(parts=only, method="random", trials=1, seeds=None, analyze_best=None)
+    outcome, _ = run_tiny(plan)
+    assert (outcome.counts, outcome.failed, outcome.remaining) == ({"finished": 3}, False, 0)
+    assert (preview(plan.identified(None), memory).todo, len(results(memory))) == (set(), 3)
 
 
 AWAY = ("states", "load_trial", "load_sweep", "load_weights_file", "amend_trial")

@@ -154,7 +154,7 @@ def test_what_is_no_token_is_refused_and_not_shown(
 
 def test_words_that_the_job_would_not_understand_are_refused_here(refused: Any) -> None:
     address = ("--address", "http://127.0.0.1:1")
-    refused("sweeps/tiny.yaml", *address, "--", "--nonsense", pattern="No such option: --nonsense")
+    refused("sweeps/tiny.yaml", *address, "--", "--nonsense", pattern="--nonsense: no such option")
     refused("sweeps/tiny.yaml", *address, "--", "--max-trials", "0", pattern="--max-trials")
 
 
