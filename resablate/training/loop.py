@@ -10,7 +10,7 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor
 
-from resablate.component import parse_component
+from resablate.component import parse_choices, parse_component
 from resablate.datasets import Examples, ExampleSource
 from resablate.measurement import EpochMetrics
 from resablate.model import ComponentLike, ResidualNetwork
@@ -66,6 +66,8 @@ class Training:
         epoch: epochs done.
         history: one row for each.
         pack_size: networks that trained as one with this one, itself included, at most; interruptions do not reset it.
+        choices: field -> its row, of loss, clipping and averaging; what changes images has its own.
+        sampled: the blocks that a batch passes.
         diverged: whether a loss was not finite; then training has ended.
 
     Raises:
@@ -100,31 +102,29 @@ class Training:
         memory_format: ComponentLike = "contiguous",
         compile: bool = False,
     ) -> None:
-        self.network = network
-        self.history, self.pack_size = list[EpochMetrics](), 1
+        self.network, self.history, self.pack_size = network, list[EpochMetrics](), 1
         self.precision = PRECISIONS[parse_component(precision).name]
         self.memory_format = MEMORY_FORMATS[parse_component(memory_format).name]
         self.train, self.val, self.seed = train, val, seed
-        self._epochs, self._iterations = epochs, iterations
+        self._epochs, self._iterations, self.compiled = epochs, iterations, compile
         self._batch_size, self._learning_rate = batch_size, learning_rate
         self._schedule = with_arguments(SCHEDULES, schedule)
-        self.loss = parse_component(loss)
+        self.choices = parse_choices(loss=loss, clipping=clipping, averaging=averaging)
         self.changes = BatchChanges(augmentation, erasing, mixing, examples=train)
-        self._sampled = SampledBlocks(network, block_sampling)
+        self.sampled = SampledBlocks(network, block_sampling)
         images, _ = next(self._batches(torch.zeros(1, dtype=torch.int64, device=train.device), epoch=0))
         self.regularizer: Regularizer = with_arguments(REGULARIZERS, regularizer)(network, images)
         self.optimizer = with_arguments(OPTIMIZERS, optimizer)(network, learning_rate=learning_rate)
         if train.device.type == "cuda":
-            every_gradient = self._sampled.fixed or self._sampled.updates_undrawn
-            keep_on_device(self.optimizer, every_gradient=every_gradient)
+            keep_on_device(self.optimizer, every_gradient=self.sampled.fixed or self.sampled.updates_undrawn)
         self._average, self._layout = AveragedWeights(network, averaging), KernelLayout(network, self.memory_format)
         self._step = TrainingStep(
-            forward=compiled_by_block(network) if compile else self._sampled.forward,
+            forward=compiled_by_block(network) if compile else self.sampled.forward,
             augment=self.changes.apply,
             mix=self.changes.mix,
             losses=mean_loss(loss),
             limit=limit_of(clipping),
-            fill_gradients=self._sampled.updates_undrawn,
+            fill_gradients=self.sampled.updates_undrawn,
             penalty=self.regularizer.penalty,
             optimizer=self.optimizer,
             precision=self.precision,
@@ -133,7 +133,7 @@ class Training:
             recorder=recorder_of(
                 train.device,
                 streamed=not isinstance(train, Examples),
-                every_block=self._sampled.fixed,
+                every_block=self.sampled.fixed,
                 recordable=self.regularizer.recordable,
             ),
         )
@@ -196,9 +196,8 @@ class Training:
         self.run_steps(plan)
         with float32_products(), deterministic_kernels():
             held_out = evaluate(self.network, self.val) if self.val else None
-        return self.add_epoch(
-            plan, float(self._step.loss_sum), float(self._step.wrong), held_out, seconds=time.perf_counter() - start
-        )
+        loss, wrong, seconds = float(self._step.loss_sum), float(self._step.wrong), time.perf_counter() - start
+        return self.add_epoch(plan, loss, wrong, held_out, seconds=seconds)
 
     def run_steps(self, plan: EpochPlan) -> None:
         """The steps of the next epoch, as `plan` has decided it."""
@@ -211,10 +210,10 @@ class Training:
             self._average.of_steps(),
             self._layout.of_steps(),
             # A block that is left out of a batch has not seen it.
-            batches_counted_at_once(self.network, len(plan.sizes)) if self._sampled.fixed else nullcontext(),
+            batches_counted_at_once(self.network, len(plan.sizes)) if self.sampled.fixed else nullcontext(),
             self._step.epoch(plan),
         ):
-            self._sampled.generator = derived_generator(self.seed, "block_sampling", epoch)
+            self.sampled.generator = derived_generator(self.seed, "block_sampling", epoch)
             projecting = derived_generator(self.seed, "regularizer", epoch)
             for _ in self._steps(plan, epoch=epoch):
                 self.regularizer.after_step(projecting)
@@ -251,8 +250,7 @@ class Training:
 
     def plan(self) -> EpochPlan:
         """What is decided of the next epoch before it begins."""
-        epoch = self.epoch
-        first = epoch * self.steps_per_epoch
+        epoch, first = self.epoch, self.epoch * self.steps_per_epoch
         order = torch.randperm(len(self.train), generator=derived_generator(self.seed, "order", epoch))
         steps = range(first, first + self.next_steps)
         return plan_epoch(
