@@ -2,41 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from statistics import median
 
-from resablate.machine_speed import MachineSpeed, regime
+from resablate.estimates import pass_work, trial_cost
+from resablate.machine_speed import MachineSpeed, Work, regime
 from resablate.spec import TrainSpec
 
 _WORTH_SAYING = 1.25
 """Times faster; less is within what measurements differ by."""
-_FAST = ("bf16", "channels_last")
-_WORDS = f"base: {{precision: {_FAST[0]}, memory_format: {_FAST[1]}}}"
+_PLAIN = ("float32", "contiguous")
+_MATRIX_UNITS = regime("bf16", "channels_last")
 
 
-def faster_way(speed: MachineSpeed, *, matrix_units: bool) -> str:
-    """That bfloat16 is faster on this machine, how much, and by which words of a sweep file; empty where it is not.
+def machine_advice(speed: MachineSpeed, *, matrix_units: bool) -> str:
+    """By which words trainings are faster on this machine, and how much; empty where nothing is worth saying.
 
     Args:
         speed: of the device that trainings run on.
         matrix_units: whether that is a CPU with units for products of bfloat16 matrices; asked where nothing was
             measured.
     """
-    gain = speed.regimes.get(regime(*_FAST))
-    if gain is not None:
-        found = f"about {gain:.1f} times faster on this machine, as measured" if gain >= _WORTH_SAYING else ""
-    else:
-        # 2.5: a step of ResNet-20, batch 128, on one thread of an Intel processor with AMX.
-        found = (
-            "faster on this processor, which has matrix units for bfloat16 (AMX): 2.5 times where that was measured"
-            " (resablate calibrate measures this machine)"
-            if matrix_units
-            else ""
-        )
-    return f"with `{_WORDS}` trainings are {found}; they are other trainings than in float32" if found else ""
+    if not speed.regimes:
+        return _not_measured() if matrix_units else ""
+    most = {way: max(gains.values()) for way, gains in speed.regimes.items() if gains}
+    return _as_measured(most, "up to")
 
 
 def sweep_advice(speed: MachineSpeed, trials: Iterable[TrainSpec], *, matrix_units: bool) -> str:
-    """`faster_way`, where a sweep has trials that compute in another way; empty otherwise."""
-    if all((spec.precision.name, spec.memory_format.name) == _FAST for spec in trials):
+    """The same for the trials of a sweep: their sizes, and against the way in which they compute now.
+
+    Compiled trials are left out, for what compiling gains is not known.
+
+    Args:
+        speed: of the device that trainings run on.
+        trials: canonical.
+        matrix_units: as `machine_advice` takes it.
+    """
+    ways = [(spec, regime(spec.precision.name, spec.memory_format.name)) for spec in trials if not spec.compile]
+    if not speed.regimes:
+        return _not_measured() if matrix_units and any(way != _MATRIX_UNITS for _, way in ways) else ""
+    now = [(speed.gain(way, work), work) for spec, way in ways for work in [_step_work(spec)]]
+    if not now:
         return ""
-    return faster_way(speed, matrix_units=matrix_units)
+    return _as_measured(
+        {way: median(speed.gain(way, work) / gain for gain, work in now) for way in speed.regimes}, "about"
+    )
+
+
+def _step_work(spec: TrainSpec) -> Work:
+    return pass_work(trial_cost(spec), spec.batch_size, batch=spec.batch_size)
+
+
+def _as_measured(gains: Mapping[str, float], how_exactly: str) -> str:
+    """The way that gains most; nothing where that is little."""
+    way, gain = max(gains.items(), key=lambda item: item[1])
+    if gain < _WORTH_SAYING:
+        return ""
+    faster = f"{how_exactly} {gain:.1f} times faster on this machine, as measured"
+    return f"with `{_words(way)}` trainings are {faster}{_differs(way)}"
+
+
+def _not_measured() -> str:
+    """2.5: a step of ResNet-20, batch 128, on one thread of an Intel processor with AMX."""
+    return (
+        f"with `{_words(_MATRIX_UNITS)}` trainings are faster on this processor, which has matrix units for bfloat16"
+        " (AMX): 2.5 times where that was measured (resablate calibrate measures this machine)"
+        f"{_differs(_MATRIX_UNITS)}"
+    )
+
+
+def _words(way: str) -> str:
+    """What a sweep file says for a way to compute."""
+    fields = zip(("precision", "memory_format"), way.split(), _PLAIN, strict=True)
+    return f"base: {{{', '.join(f'{name}: {value}' for name, value, plain in fields if value != plain)}}}"
+
+
+def _differs(way: str) -> str:
+    precision, _ = way.split()
+    others = "in float32" if precision != _PLAIN[0] else "before, by rounding"
+    return f"; they are other trainings than {others}"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple, final
 
 import numpy as np
@@ -20,7 +21,7 @@ from resablate.devices import device_name
 from resablate.estimates import pass_work, walked_vectors
 from resablate.machine_speed import MachineSpeed, PassSpeed, Work, processor, regime
 from resablate.model import NetworkCost, ResidualNetwork, Route, build_network, network_cost, path_gradients, path_norms
-from resablate.training import Pack, Training, derived_generator, evaluate, thread_count
+from resablate.training import MEMORY_FORMATS, PRECISIONS, Pack, Training, derived_generator, evaluate, thread_count
 
 _STEPS = 2
 """Of an epoch that is timed."""
@@ -28,7 +29,7 @@ _ROUNDS = 4
 _LONGEST_SECONDS = 40.0
 """No round begins later than that."""
 _CLASSES = 10
-_FASTEST = ("bf16", "channels_last")
+_PLAIN = ("float32", "contiguous")
 
 
 class Shape(NamedTuple):
@@ -80,7 +81,9 @@ PACKS = (
 _FEW = 8
 """Examples whose gradients are followed by path."""
 _USUAL = Shape(8, 16, 32, 3, 128)
-"""Of which ways to compute are compared, and singular values measured."""
+"""Whose singular values are measured."""
+COMPARED = (Shape(14, 8, 8, 1, 32), Shape(8, 16, 8, 1, 64), _USUAL)
+"""Shapes by which ways to compute are compared: from calls that take the time to products that do."""
 
 
 @final
@@ -122,6 +125,7 @@ def calibrate(
     shapes: Sequence[Shape] = SHAPES,
     packs: Sequence[tuple[Shape, int]] = PACKS,
     usual: Shape = _USUAL,
+    compared: Sequence[Shape] = COMPARED,
 ) -> MachineSpeed:
     """The speed of this machine's `device`; takes less than a minute where half a core is free.
 
@@ -132,13 +136,14 @@ def calibrate(
         device: a CPU or CUDA device.
         shapes: networks that are trained and evaluated for a moment, at least five different ones.
         packs: shapes of networks, and how many of them train as one for a moment, at least five different ones.
-        usual: of which ways to compute are compared, and singular values measured.
+        usual: whose singular values are measured.
+        compared: shapes by which ways to compute are compared.
     """
     clock = _Clock(device)
     with thread_count(1):
         steps = [_Piece(_epoch(shape, device), per=_STEPS) for shape in shapes]
         together = [_Piece(_pack_epoch(shape, members, device), per=_STEPS) for shape, members in packs]
-        ways = {way: _Piece(_epoch(usual, device, *way), per=_STEPS) for way in (("float32", "contiguous"), _FASTEST)}
+        ways = {way: [_Piece(_epoch(shape, device, *way), per=_STEPS) for shape in compared] for way in _ways(device)}
         built = [_examples_of(shape, device) for shape in shapes]
         forwards = [_Piece(partial(evaluate, *each)) for each in built]
         few = [(network, examples.take(slice(_FEW))) for network, examples in built]
@@ -147,8 +152,7 @@ def calibrate(
         sampled = [_Piece(_one_path(network, examples)) for network, examples in few]
         network, examples = _examples_of(usual, device, count=1)
         singular = _Piece(partial(spectrum, network, examples, generator=derived_generator(0, "calibration")))
-        _in_turn([*steps, *together, *forwards, *ways.values(), *passes, *walks, *sampled, singular], clock)
-    plain, fast = (piece.least for piece in ways.values())
+        _in_turn([*steps, *together, *forwards, *chain(*ways.values()), *passes, *walks, *sampled, singular], clock)
     once = [pass_work(shape.cost, _FEW) for shape in shapes]
     vectors = [walked_vectors(shape.cost.blocks) for shape in shapes]
     # A walk begins with a forward pass, which is counted by itself.
@@ -162,9 +166,21 @@ def calibrate(
         walk=_fit([work.of_images(count) for work, count in zip(once, vectors, strict=True)], back),
         sampled=_fit(once, _seconds(sampled)),
         spectrum=singular.least / usual.cost.multiply_adds,
-        regimes={regime("float32", "contiguous"): 1.0, regime(*_FASTEST): plain / fast},
+        regimes={
+            regime(*way): {
+                _batch_work(shape).of_a_layer: plain.least / piece.least
+                for shape, plain, piece in zip(compared, ways[_PLAIN], pieces, strict=True)
+            }
+            for way, pieces in ways.items()
+        },
         measured=f"{processor()}, {device_name(device)}, torch {torch.__version__}, {datetime.now(UTC).date()}",
     )
+
+
+def _ways(device: torch.device) -> list[tuple[str, str]]:
+    """Precisions and memory formats that differ on a device."""
+    precisions = [name for name, row in PRECISIONS.items() if device.type == "cuda" or not row.tf32]
+    return [(precision, memory_format) for precision in precisions for memory_format in MEMORY_FORMATS]
 
 
 def _seconds(pieces: Sequence[_Piece]) -> list[float]:

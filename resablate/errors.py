@@ -144,6 +144,11 @@ def in_a_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {_shortened(text)}" if text else type(error).__name__
 
 
+def without_statement(error: BaseException) -> str:
+    """What a database or a server says, in one line, without the statement and the values that SQLAlchemy adds."""
+    return _shortened(" ".join(str(error).partition("[SQL: ")[0].split()))
+
+
 def first_few(names: Sequence[object], most: int = 5) -> str:
     """`a, b, c and 4 more`: the first of `names`, and how many others there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""

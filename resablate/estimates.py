@@ -71,8 +71,9 @@ def estimate_seconds(
     _, examples = split_sizes(
         count, val_fraction=values.get("val_fraction", 0.0), train_examples=values.get("train_examples")
     )
-    epoch = _steps_seconds(pass_work(cost, examples, batch=spec.batch_size), members, speed)
-    epoch /= speed.regimes.get(regime(spec.precision.name, spec.memory_format.name), 1.0)
+    steps = pass_work(cost, examples, batch=spec.batch_size)
+    way = regime(spec.precision.name, spec.memory_format.name)
+    epoch = _steps_seconds(steps, members, speed) / speed.gain(way, steps.of_images(members))
     trained = epoch * planned_steps(spec) / steps_per_epoch(spec)
     held_out = min(count, values.get("train_examples") or count) - examples
     evaluated = planned_epochs(spec) * speed.forward.seconds(pass_work(cost, held_out))

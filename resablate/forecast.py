@@ -58,9 +58,11 @@ def forecast(plan: SweepPlan, *, records: str | None = None) -> Forecast:
     if not speed.measured:
         basis = "an estimate, of no machine: resablate calibrate measures this one"
     if count:
-        basis += f"; times {ratio:.2g}, as {count} trials recorded here"
+        basis += f"; times {ratio:.2g}, as {count} trial{'s' * (count > 1)} recorded here"
     if words := sizes_in_words(packs):
         basis += f"; in {words}"
+    if any(spec.compile for spec in known):
+        basis += "; without what compiling takes, several seconds for each kind of block of a shape, and gains"
     return Forecast(
         seconds=tuple(ratio * each for each in seconds),
         unit="one CPU core" if name == _CPU else name,

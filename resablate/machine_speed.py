@@ -11,10 +11,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from resablate.plain_json import read_json
 from resablate.storage.files import digest, write_bytes
 
-VERSION = 2
+VERSION = 3
 """Of what is measured and how it is written; files of another one are as if they were not there."""
 
 
@@ -30,6 +32,11 @@ class Work(NamedTuple):
     """Multiply-adds of layers that put out fewer channels than a processor's vectors hold."""
     wide: float
     """Multiply-adds of the others."""
+
+    @property
+    def of_a_layer(self) -> float:
+        """Multiply-adds of one call of a layer: whether calls or products take the time."""
+        return (self.narrow + self.wide) / max(self.layers, 1)
 
     def of_images(self, times: float) -> Work:
         """That of so many times the images in as many batches."""
@@ -67,10 +74,24 @@ class MachineSpeed:
     """The gradient of one sampled path, its forward pass included, for the work of that pass."""
     spectrum: float
     """Seconds for each multiply-add of one image, of all singular values."""
-    regimes: Mapping[str, float] = field(default_factory=dict[str, float])
-    """`precision memory_format` -> how many times faster a step is than in float32 and contiguous."""
+    regimes: Mapping[str, Mapping[float, float]] = field(default_factory=dict[str, Mapping[float, float]])
+    """`precision memory_format` -> `Work.of_a_layer` of a step -> how many times faster it is than in float32 and
+    contiguous."""
     measured: str = ""
     """On what and when; empty where nothing was measured."""
+
+    def gain(self, way: str, work: Work) -> float:
+        """How many times faster steps are in a way to compute than in float32 and contiguous; 1 where it is not known.
+
+        Args:
+            way: by `regime`.
+            work: of steps.
+        """
+        sizes = sorted(self.regimes.get(way, {}).items())
+        if not sizes:
+            return 1.0
+        at = [math.log(max(size, 1)) for size, _ in sizes]
+        return float(np.interp(math.log(max(work.of_a_layer, 1)), at, [gain for _, gain in sizes]))
 
 
 # Seconds on one core of a 2020s x86 server, fitted to networks of depth 20 to 56 and width 8 to 64 on images of 8 to
@@ -155,7 +176,10 @@ def _parsed(content: dict[str, Any]) -> MachineSpeed:
     return MachineSpeed(
         **{name: PassSpeed(**{part: _positive(value) for part, value in content[name].items()}) for name in passes},
         spectrum=_positive(content["spectrum"]),
-        regimes={str(name): _positive(value) for name, value in content["regimes"].items()},
+        regimes={
+            str(way): {_positive(float(size)): _positive(gain) for size, gain in sizes.items()}
+            for way, sizes in content["regimes"].items()
+        },
         measured=str(content["measured"]) or "unknown",
     )
 

@@ -15,11 +15,14 @@ PACKS = tuple((shape, 2) for shape in TINY)
 
 def test_a_machine_is_measured() -> None:
     before = torch.get_num_threads()
-    speed = calibrate(torch.device("cpu"), shapes=TINY, packs=PACKS, usual=TINY[0])
+    speed = calibrate(torch.device("cpu"), shapes=TINY, packs=PACKS, usual=TINY[0], compared=TINY[:2])
     assert torch.get_num_threads() == before
     assert speed.measured
-    assert speed.regimes.keys() == {"float32 contiguous", "bf16 channels_last"}
-    assert all(number > 0 for number in (*speed.regimes.values(), speed.spectrum))
+    formats = ("contiguous", "channels_last")
+    assert speed.regimes.keys() == {f"{precision} {layout}" for precision in ("float32", "bf16") for layout in formats}
+    assert {len(gains) for gains in speed.regimes.values()} == {2}
+    assert set(speed.regimes["float32 contiguous"].values()) == {1.0}
+    assert all(gain > 0 for gains in speed.regimes.values() for gain in (*gains.values(), speed.spectrum))
     work = Work(1, 10, 10**6, 10**7, 10**8)
     assert speed.step.seconds(work) > speed.forward.seconds(work) > 0
     assert min(each.seconds(work) for each in (speed.packed, speed.walk, speed.sampled)) > 0
@@ -49,7 +52,11 @@ def test_the_command_keeps_what_it_measures(
     tmp_path: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(calibrating, "SHAPES", TINY)
-    monkeypatch.setattr(calibrating.calibrate, "__kwdefaults__", {"shapes": TINY, "packs": PACKS, "usual": TINY[0]})
+    monkeypatch.setattr(
+        calibrating.calibrate,
+        "__kwdefaults__",
+        {"shapes": TINY, "packs": PACKS, "usual": TINY[0], "compared": TINY[:2]},
+    )
     ran = Shell(tmp_path, monkeypatch, capsys)("calibrate", "--cpu")  # type: ignore[arg-type]
     assert ran.code == 0, ran.err
     assert load_speed("cpu").measured in ran.out

@@ -130,6 +130,11 @@ def test_what_trials_recorded_here_scales_what_is_expected() -> None:
     assert recorded_ratio([*elsewhere, *results], SPEED, device="cpu") == (pytest.approx(2.0), 3)
 
 
+def test_what_is_not_foretold_of_compiled_trials_is_said() -> None:
+    assert "without what compiling takes" in forecast(plan_of(compile=True)).basis
+    assert "compil" not in forecast(plan_of()).basis
+
+
 def test_records_are_read_where_there_are_some(tmp_path: Path) -> None:
     plan = plan_of()
     assert "recorded" not in forecast(plan).basis
@@ -156,5 +161,5 @@ def test_check_and_sweep_tell_what_would_be_faster(
     assert ran.code == 0, ran.err
     assert words in ran.err
     ran = Shell(tmp_path, monkeypatch, capsys)("check", str(path))
-    assert "as 1 trials recorded here" in ran.out
+    assert "as 1 trial recorded here" in ran.out
     assert open_tracker(None).load_sweep("x").results

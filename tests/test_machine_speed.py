@@ -26,7 +26,7 @@ SPEED = MachineSpeed(
     walk=PassSpeed(1e-4, 6e-5, 1e-9, 3e-11, 3e-11),
     sampled=PassSpeed(2e-4, 9e-5, 2e-9, 4e-11, 4e-11),
     spectrum=3e-8,
-    regimes={"float32 contiguous": 1.0, "bf16 channels_last": 2.5},
+    regimes={"float32 contiguous": {1e6: 1.0}, "bf16 channels_last": {1e6: 2.5}},
     measured="a processor, today",
 )
 
@@ -65,6 +65,8 @@ def _without(name: str) -> Callable[[dict[str, object]], object]:
         lambda content: content.update(spectrum=float("nan")),
         lambda content: content.update(step={"layer": 1.0}),
         lambda content: content.update(regimes=[1.0]),
+        lambda content: content.update(regimes={"bf16 channels_last": 2.5}),
+        lambda content: content.update(regimes={"bf16 channels_last": {"large": 2.5}}),
         lambda content: content["forward"].update(another=1.0),
     ],
 )

@@ -19,7 +19,7 @@ def calibrate(
 ) -> None:
     """Measure how fast this machine computes, in under a minute, so that check knows what a sweep costs."""
     from resablate import calibrating
-    from resablate.advice import faster_way
+    from resablate.advice import machine_advice
     from resablate.devices import choose_device, device_name
     from resablate.machine_speed import has_matrix_units, save_speed
 
@@ -35,5 +35,5 @@ def calibrate(
         print_record(CalibrationRecord(device=name, file=str(path), measured=str(speed.measured)))
         return
     out.print(f"{path}: {speed.measured}", markup=False, highlight=False, soft_wrap=True)
-    if words := faster_way(speed, matrix_units=device.type == "cpu" and has_matrix_units()):
+    if words := machine_advice(speed, matrix_units=device.type == "cpu" and has_matrix_units()):
         out.print(words, markup=False, highlight=False, soft_wrap=True)

@@ -47,9 +47,7 @@ def check(
         return
     from resablate.commands.places import check_records
     from resablate.devices import check_machine
-    from resablate.forecast import advice, forecast
-    from resablate.scheduling import describe_packs
-    from resablate.trial_data import data_notes
+    from resablate.forecast import forecast
 
     plan = refusals.of(lambda: load_plan(file, changes))
     check_records(tracking_uri, refusals)
@@ -61,10 +59,7 @@ def check(
         return
     _show_trials(plan, cost)
     _print(f"asked of each: {', '.join(map(str, plan.asked_names))}")
-    for note in (*plan.notes, *describe_packs(plan, plan.trials), *_kernel_notes(plan), advice(plan)):
-        if note:
-            _print(note)
-    for note in data_notes((spec.dataset for spec in plan.trials or plan.samples), data_root):
+    for note in _notes(plan, data_root):
         _print(note)
     try:
         check_machine(cpus=plan.sweep.resources.cpus, gpus=plan.sweep.resources.gpus)
@@ -103,7 +98,6 @@ def _check_without_torch(file: Path, sweep: SweepSpec, *, as_json: bool) -> None
 
 def _record(plan: SweepPlan, cost: Forecast, data_root: Path | None) -> CheckRecord:
     from resablate.estimates import trial_cost
-    from resablate.trial_data import data_notes
 
     known = plan.trials or plan.samples
     sizes = [trial_cost(spec) for spec in known]
@@ -125,8 +119,20 @@ def _record(plan: SweepPlan, cost: Forecast, data_root: Path | None) -> CheckRec
         unit=cost.unit,
         basis=cost.basis,
         asked=list(plan.asked_names),
-        notes=[*plan.notes, *data_notes((spec.dataset for spec in known), data_root)],
+        notes=_notes(plan, data_root),
     )
+
+
+def _notes(plan: SweepPlan, data_root: Path | None) -> list[str]:
+    """What a reader of the sweep should know, one line each."""
+    from resablate.forecast import advice
+    from resablate.scheduling import describe_packs
+    from resablate.trial_data import data_notes
+
+    datasets = (spec.dataset for spec in plan.trials or plan.samples)
+    tips = [tip for tip in [advice(plan)] if tip]
+    packs = describe_packs(plan, plan.trials)
+    return [*plan.notes, *packs, *_kernel_notes(plan), *tips, *data_notes(datasets, data_root)]
 
 
 def _kernel_notes(plan: SweepPlan) -> list[str]:

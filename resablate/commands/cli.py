@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Any, NoReturn, cast
 
 import typer
@@ -79,6 +80,10 @@ def main() -> None:
     # What draws here draws into files. A notebook's `!` hands on a backend that this process may not have.
     os.environ["MPLBACKEND"] = "agg"
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    try:
+        Path.cwd()
+    except FileNotFoundError:  # PyTorch does not load there either
+        _refuse("the current folder was removed; go to one that is there, then run the command again")
     words, problems = _checked_words()
     try:
         if problems and words[0] not in GATHERING:

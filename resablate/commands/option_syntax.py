@@ -32,7 +32,7 @@ def options_of(verb: Any) -> dict[str, bool]:
     return {
         name: not parameter.is_flag
         for parameter in verb.params
-        for name in parameter.opts
+        for name in (*parameter.opts, *parameter.secondary_opts)
         if name.startswith("-")  # an argument has the name of its word
     }
 

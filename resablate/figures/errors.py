@@ -32,6 +32,8 @@ from resablate.statistics.outcome_samples import sample_of_outcomes
 from resablate.sweep import SweepSpec
 
 ROW_HEIGHT = 0.34
+LINE_HEIGHT = 0.15
+"""Inches of a line of a name."""
 LABEL_WIDTH = 1.2
 """Inches for the names on the left."""
 _PUBLISHED: dict[str, Any] = {
@@ -154,9 +156,10 @@ def _chance(groups: Mapping[tuple[Panel, Series], Sequence[TrialResult]]) -> dic
 def draw(errors: Errors) -> Figure:
     """One line of points for each series, one panel for each depth and ordering."""
     order = list(dict.fromkeys(row.series for row in errors.rows))
-    height = ROW_HEIGHT * (len(order) + 1) + 0.7
-    canvas = panel_grid({row.panel for row in errors.rows}, {"error": Quantity("")}, height=height)
     labels = ["\n".join(_wrapped(series.label)) for series in order]
+    row_height = max(ROW_HEIGHT, LINE_HEIGHT * (1 + max(label.count("\n") + 1 for label in labels)))
+    height = row_height * (len(order) + 1) + 0.7
+    canvas = panel_grid({row.panel for row in errors.rows}, {"error": Quantity("")}, height=height)
     for (panel, _), axes in canvas.axes.items():
         axes.set_ylim(len(order) - 0.4, -0.6)
         axes.set_yticks(range(len(order)), labels)

@@ -179,7 +179,7 @@ def describe_packs(plan: SweepPlan, trials: Sequence[TrainSpec]) -> list[str]:
     found = packable(trials or plan.samples)
     if plan.adaptive:
         most = _at_once(plan.trial_count, point_size=len(search.seeds or [0]), slots=1)
-        most = resources.pack if isinstance(resources.pack, int) else most
+        most = min(resources.pack, plan.trial_count) if isinstance(resources.pack, int) else most
         return [
             f"packs: of no more than {most} trials, which {search.method} proposes at once",
             *found.notes(proposed=most),
@@ -189,7 +189,9 @@ def describe_packs(plan: SweepPlan, trials: Sequence[TrainSpec]) -> list[str]:
         PackSizes(resources.pack, slots=1, measure=lambda shapes: (), say=said.append).packs(trials)
         return said or ["packs: none"]  # why some trials are in none stands in the plan's notes
     some = f"up to {found.most} trials of one shape, as many at a time as train fastest: measured when the sweep begins"
-    return [f"packs: {some if found.most > 1 else 'none, for no two trials are of one shape'}", *found.notes()]
+    some += ", where they train long enough for that"
+    none = "none" if found.alone else "none, for no two trials are of one shape"
+    return [f"packs: {some if found.most > 1 else none}", *found.notes()]
 
 
 def sizes_in_words(packs: Sequence[Pack]) -> str:

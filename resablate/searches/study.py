@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from resablate.component import Component
 from resablate.component_tables import takes_whole_numbers
-from resablate.errors import ResablateError, TrackerAway, TrackingError
+from resablate.errors import ResablateError, TrackerAway, TrackingError, without_statement
 from resablate.redaction import redact, without_password
 from resablate.result import TrialResult
 from resablate.searches.dashboard import name_objectives
@@ -115,7 +115,7 @@ def study_errors(sweep: SweepSpec) -> Generator[None]:
         yield
     except (SQLAlchemyError, OptunaError, ImportError, OSError) as error:
         cause = error.__cause__ if isinstance(error.__cause__, SQLAlchemyError) else error  # Optuna's own says less
-        reason = without_password(" ".join(str(cause).split()), study_address())
+        reason = without_password(without_statement(cause), study_address())
         kind = TrackerAway if _is_away(cause) else TrackingError
         raise kind(
             f"{redact(study_address())}: the study of sweep {sweep.name!r} cannot be used: {reason}."

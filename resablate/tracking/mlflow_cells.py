@@ -54,7 +54,9 @@ CONTENT = "resablate.cell.content"
 """What a cell's run was made of, by `content_of`; followed by a mark where its curves are there."""
 _WITH_CURVES = " curves"
 _PAUSE_SECONDS = 5.0
-"""Between two writings of a cell that is not whole."""
+"""Between two writings of a cell that is not whole, at least; and nine times as long as the last one took, for each
+reads all results of the cell again, and what is filed after them waits."""
+_TIMES_AS_LONG = 9
 
 
 class _Followed(NamedTuple):
@@ -78,7 +80,8 @@ class MlflowCells:
         self._followed: _Followed | None = None
         self._cell_of: dict[str, str] = {}
         """Key -> cell: computed once, as it is a hash."""
-        self._written_at: dict[str, float] = {}
+        self._due: dict[str, float] = {}
+        """Cell -> when it may be written again before it is whole, by `time.monotonic`."""
         self._arranged = False
 
     def follow(self, sweep: SweepSpec, experiment_id: str, trials: TrialList) -> None:
@@ -129,7 +132,7 @@ class MlflowCells:
         if len(planned) < FEWEST_SEEDS:
             return
         whole = len(ended) == len(planned)
-        if ended and (whole or time.monotonic() - self._written_at.get(name, -_PAUSE_SECONDS) >= _PAUSE_SECONDS):
+        if ended and (whole or time.monotonic() >= self._due.get(name, 0.0)):
             filed = next(self._filed(experiment_id, f" AND tags.`{CELL}` = '{name}'"), None)
             self._write(sweep, experiment_id, planned, ended, filed=filed, curves=whole)
 
@@ -199,6 +202,7 @@ class MlflowCells:
             if filed.data.tags.get(SEEDS) != seeds:
                 self._store.client().set_tag(filed.info.run_id, SEEDS, seeds)
             return
+        begin = time.monotonic()
         results = [result for result in map(self._read, ended) if result is not None]
         if not results:
             return
@@ -212,7 +216,8 @@ class MlflowCells:
         self._log_table(run_id, record)
         tags = {SEEDS: seeds, ERROR_WITH_INTERVAL: record.test_error_text()}
         log_values(self._store, run_id, tags=tags | {CONTENT: content + (_WITH_CURVES if curves else "")})
-        self._written_at[cell] = time.monotonic()
+        now = time.monotonic()
+        self._due[cell] = now + max(_PAUSE_SECONDS, _TIMES_AS_LONG * (now - begin))
 
     def _create(self, sweep: SweepSpec, experiment_id: str, record: CellRecord, cell: str) -> str:
         tags = {SCHEMA: SCHEMA_VERSION, KIND: CELL_KIND, CELL: cell, SWEEP: sweep.name}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from http.client import HTTPException
 
-from resablate.errors import TrackerAway, TrackingError
+from resablate.errors import TrackerAway, TrackingError, without_statement
 from resablate.redaction import redact
 from resablate.storage.files import DISK_FULL
 
@@ -22,7 +22,7 @@ def tracking_error(error: Exception, *, doing: str, uri: str) -> TrackingError:
     status = _status(error)
     advice = f" {_LOGIN_ADVICE}" if status in REFUSED else ""
     kind = TrackerAway if _is_away(error, status) else TrackingError
-    return kind(f"{redact(uri)}: {doing} failed: {' '.join(str(error).split())}{advice}")
+    return kind(f"{redact(uri)}: {doing} failed: {without_statement(error)}{advice}")
 
 
 def _status(error: Exception) -> int | None:

@@ -9,6 +9,8 @@ from typing import Protocol, final
 
 import torch
 
+from resablate.training.block_sampling import SampledBlocks
+
 log = logging.getLogger(__name__)
 
 _WARM_UP = 3
@@ -141,16 +143,20 @@ def keep_on_device(optimizer: torch.optim.Optimizer, *, every_gradient: bool) ->
                 group[choice] = True
 
 
-def recorder_of(device: torch.device, *, streamed: bool, every_block: bool, recordable: bool) -> CudaRecorder | None:
+def recorder_of(
+    device: torch.device, optimizer: torch.optim.Optimizer, blocks: SampledBlocks, *, streamed: bool, recordable: bool
+) -> CudaRecorder | None:
     """What records the steps of a training: on a GPU, if they are such as can be recorded.
 
     Args:
         device: of the training.
-        streamed: as `why_not_recorded` takes it, and so are the next two.
-        every_block: whether every batch passes all blocks.
+        optimizer: made to keep its numbers on a GPU.
+        blocks: of the network.
+        streamed: as `why_not_recorded` takes it.
         recordable: whether its regularizer is.
     """
     if device.type != "cuda":
         return None
-    why_not = why_not_recorded(streamed=streamed, every_block=every_block, recordable=recordable)
+    keep_on_device(optimizer, every_gradient=blocks.fixed or blocks.updates_undrawn)
+    why_not = why_not_recorded(streamed=streamed, every_block=blocks.fixed, recordable=recordable)
     return None if why_not else CudaRecorder(device)

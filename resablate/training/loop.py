@@ -22,7 +22,7 @@ from resablate.training.arithmetic import MEMORY_FORMATS, PRECISIONS, KernelLayo
 from resablate.training.averaging import AveragedWeights
 from resablate.training.batch_norm import batches_counted_at_once
 from resablate.training.block_sampling import SampledBlocks
-from resablate.training.capture import keep_on_device, recorder_of
+from resablate.training.capture import recorder_of
 from resablate.training.changes import BatchChanges
 from resablate.training.clipping import limit_of
 from resablate.training.determinism import derived_generator, derived_seed, deterministic_kernels, global_seed
@@ -102,7 +102,8 @@ class Training:
         memory_format: ComponentLike = "contiguous",
         compile: bool = False,
     ) -> None:
-        self.network, self.history, self.pack_size = network, list[EpochMetrics](), 1
+        self.network = network
+        self.history, self.pack_size = list[EpochMetrics](), 1
         self.precision = PRECISIONS[parse_component(precision).name]
         self.memory_format = MEMORY_FORMATS[parse_component(memory_format).name]
         self.train, self.val, self.seed = train, val, seed
@@ -115,8 +116,6 @@ class Training:
         images, _ = next(self._batches(torch.zeros(1, dtype=torch.int64, device=train.device), epoch=0))
         self.regularizer: Regularizer = with_arguments(REGULARIZERS, regularizer)(network, images)
         self.optimizer = with_arguments(OPTIMIZERS, optimizer)(network, learning_rate=learning_rate)
-        if train.device.type == "cuda":
-            keep_on_device(self.optimizer, every_gradient=self.sampled.fixed or self.sampled.updates_undrawn)
         self._average, self._layout = AveragedWeights(network, averaging), KernelLayout(network, self.memory_format)
         self._step = TrainingStep(
             forward=compiled_by_block(network) if compile else self.sampled.forward,
@@ -132,8 +131,9 @@ class Training:
             device=train.device,
             recorder=recorder_of(
                 train.device,
+                self.optimizer,
+                self.sampled,
                 streamed=not isinstance(train, Examples),
-                every_block=self.sampled.fixed,
                 recordable=self.regularizer.recordable,
             ),
         )
@@ -196,8 +196,9 @@ class Training:
         self.run_steps(plan)
         with float32_products(), deterministic_kernels():
             held_out = evaluate(self.network, self.val) if self.val else None
-        loss, wrong, seconds = float(self._step.loss_sum), float(self._step.wrong), time.perf_counter() - start
-        return self.add_epoch(plan, loss, wrong, held_out, seconds=seconds)
+        return self.add_epoch(
+            plan, float(self._step.loss_sum), float(self._step.wrong), held_out, seconds=time.perf_counter() - start
+        )
 
     def run_steps(self, plan: EpochPlan) -> None:
         """The steps of the next epoch, as `plan` has decided it."""
@@ -250,7 +251,8 @@ class Training:
 
     def plan(self) -> EpochPlan:
         """What is decided of the next epoch before it begins."""
-        epoch, first = self.epoch, self.epoch * self.steps_per_epoch
+        epoch = self.epoch
+        first = epoch * self.steps_per_epoch
         order = torch.randperm(len(self.train), generator=derived_generator(self.seed, "order", epoch))
         steps = range(first, first + self.next_steps)
         return plan_epoch(

@@ -64,6 +64,22 @@ NETWORKS: Mapping[str, dict[str, Any]] = {
         },
         "analyses": {"path_gradient": {"examples": 16, "samples": 1, "signs": 1}},
     },
+    "ResNet-26 of width 16 on digits, batch 128, in channels_last": {
+        "base": {"depth": 26, "width": 16, "epochs": 3, "batch_size": 128, "memory_format": "channels_last"},
+        "analyses": {"lesion": {}},
+    },
+    "ResNet-26 of width 16 on CIFAR-10, batch 64, in bfloat16 and channels_last": {
+        "base": {
+            "dataset": {"name": "cifar10", "train_examples": 1500},
+            "depth": 26,
+            "width": 16,
+            "epochs": 1,
+            "batch_size": 64,
+            "precision": "bf16",
+            "memory_format": "channels_last",
+        },
+        "analyses": {"lesion": {"examples": 200}},
+    },
 }
 """No depth, block or ordering of them is measured by the calibration."""
 

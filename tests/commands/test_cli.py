@@ -3,6 +3,7 @@
 import csv
 import fcntl
 import hashlib
+import json
 import os
 import re
 import signal
@@ -19,12 +20,13 @@ import pytest
 import torch
 from PIL import Image
 from torchvision import models
+from typer.main import get_command
 
 from resablate.adapters import pretrained_builder
-from resablate.commands import tables
+from resablate.commands import cli, tables
 from resablate.commands.assignments import parse_duration
 from resablate.commands.json_keeping import PagesRecord
-from resablate.commands.option_syntax import check_options
+from resablate.commands.option_syntax import check_options, options_of
 from resablate.commands.tables import TABLES
 from resablate.component import Component
 from resablate.datasets import load_dataset
@@ -317,6 +319,13 @@ def test_a_word_that_is_missing_does_not_hide_an_option_that_is_none(shell: Shel
     assert "Missing argument 'FILE'" in ran.err and "--foo: no such option" in ran.err
 
 
+@pytest.mark.parametrize("verb", get_command(cli.app).commands)  # type: ignore[attr-defined]
+def test_every_option_that_the_help_names_is_one(verb: str, shell: Shell) -> None:
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", shell(verb, "--help").out.partition("Options")[2]))
+    options = options_of(get_command(cli.app).commands[verb])  # type: ignore[attr-defined]
+    assert {"--json", "--help"} <= named <= {*options, "--help"}
+
+
 def test_options_are_looked_at_before_the_parser_stops_at_one() -> None:
     options = {"--max-trials": True, "--inline": False}
     for words in (
@@ -436,7 +445,10 @@ def test_check_tells_trials_and_costs_and_runs_nothing(shell: Shell) -> None:
         ({"pack": 4}, ["packs: 2 packs of 3 trials"]),
         (
             {},
-            ["packs: up to 6 trials of one shape, as many at a time as train fastest: measured when the sweep begins"],
+            [
+                "packs: up to 6 trials of one shape, as many at a time as train fastest: measured when the sweep"
+                " begins, where they train long enough for that"
+            ],
         ),
     ],
 )
@@ -467,10 +479,21 @@ def test_check_says_which_steps_a_gpu_takes_kernel_by_kernel_and_why(shell: Shel
 
 
 @pytest.mark.usefixtures("nothing_runs")
+def test_check_says_why_nothing_is_packed(shell: Shell) -> None:
+    shell.write(changed(axes={"seed": [0, 1]}, base={"compile": True}))
+    said = shell("check", "tiny.yaml").out
+    assert "\npacks: none\n2 trials train by themselves: compile: " in said
+    asked = json.loads(shell("check", "tiny.yaml", "--json").out)["notes"]
+    assert "packs: none" in asked
+
+
+@pytest.mark.usefixtures("nothing_runs")
 def test_check_of_a_search_says_how_many_trials_are_asked_for_at_once(shell: Shell) -> None:
     axes = {"learning_rate": {"low": 0.01, "high": 1, "log": True}}
     shell.write(changed(axes=axes, search={"method": "tpe", "trials": 30, "pruning": "asha"}))
     assert "packs: of no more than 3 trials, which tpe proposes at once" in shell("check", "tiny.yaml").out
+    shell.write(changed(axes=axes, search={"method": "tpe", "trials": 5}, resources={"pack": 9}))
+    assert "packs: of no more than 5 trials, which tpe proposes at once" in shell("check", "tiny.yaml").out
     shell.write(changed(axes=axes, search={"method": "random", "trials": 30, "pruning": "hyperband"}))
     assert "packs: none, for hyperband has trials wait for each other" in shell("check", "tiny.yaml").out
 

@@ -3,9 +3,11 @@
 import errno
 import io
 import sys
+from pathlib import Path
 
 import pytest
 
+from resablate.commands.cli import main
 from resablate.commands.console import err
 
 
@@ -23,3 +25,16 @@ def test_where_nobody_takes_what_is_shown_the_work_goes_on(number: int, monkeypa
     monkeypatch.setattr(sys, "stderr", here := io.StringIO())
     err.print("[2/3] finished")
     assert here.getvalue() == "[2/3] finished\n"
+
+
+def test_a_current_folder_that_was_removed_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    monkeypatch.setattr(sys, "argv", ["resablate", "sweeps"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("the current folder was removed; go to one that is there")

@@ -111,6 +111,18 @@ def test_errors_have_their_intervals_in_the_picture() -> None:
         ]
 
 
+def test_long_names_stand_below_each_other() -> None:
+    kinds = ("procrustes", "spectral_penalty", "orthogonal_penalty")
+    named = [{"name": kind, "layers": "stem+transitions", "strength": v} for kind in kinds for v in (0.01, 0.1)]
+    rows = data([make_result(), *(make_result(regularizer=one) for one in named)])
+    assert rows is not None
+    figure = draw(rows)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    boxes = [label.get_window_extent(renderer) for label in figure.axes[0].get_yticklabels()]
+    ordered = sorted(boxes, key=lambda box: float(box.y0))
+    assert all(below.y1 <= above.y0 for below, above in pairwise(ordered))
+
+
 def test_no_analysis_no_picture() -> None:
     assert draw_files("lesion", [make_result()], formats=["svg", "png"]) == {}
     assert draw_svg("path_gradient", [make_result()]) is None

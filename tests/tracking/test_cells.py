@@ -2,6 +2,8 @@
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,7 @@ from resablate.scheduling import sweep_standing
 from resablate.sweep import SweepSpec, parse_sweep
 from resablate.tracking import MemoryTracker, MlflowTracker, Tracker
 from resablate.tracking.cell_records import CellRecord, cell_record
+from resablate.tracking.mlflow_cells import MlflowCells
 from tests.factories import make_lesion, make_outcomes, make_result
 from tests.tracking.databases import make_database
 
@@ -150,6 +153,24 @@ def test_cells_are_filed_as_seeds_end_and_never_count_as_trials(tmp_path: Path) 
     )
     assert len(sweep_standing("gates", tracker=again).trials) == 6
     assert len(list(again.iter_results("gates"))) == 4
+
+
+def test_a_cell_of_many_seeds_takes_a_tenth_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, read = [0.0], MlflowCells._read
+
+    def slow(self: MlflowCells, run: Any) -> Any:
+        clock[0] += 10.0
+        return read(self, run)
+
+    monkeypatch.setattr(MlflowCells, "_read", slow)
+    monkeypatch.setattr("resablate.tracking.mlflow_cells.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    results = [make_result(seed=seed) for seed in range(6)]
+    sweep = parse_sweep({"name": "seeds", "axes": {"seed": list(range(6))}})
+    tracker = MlflowTracker(make_database(tmp_path))
+    tracker.start_sweep(sweep, trials=[result.spec for result in results], command="")
+    for result in results:
+        file(tracker, result, "seeds")
+    assert clock[0] == 10.0 * (1 + 6), "the first, and all once the cell is whole"
 
 
 def test_a_curve_that_changes_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
