@@ -140,6 +140,11 @@ def parse_component(value: Any) -> Component:
     return Component(name, arguments, defaults, str(record.get("identity", "")))
 
 
+def parse_choices(**written: Any) -> dict[str, Component]:
+    """Field -> the component that is written for it, as `parse_component` reads it."""
+    return {field: parse_component(value) for field, value in written.items()}
+
+
 def check_argument(name: str, value: object) -> None:
     """Raise ValueError unless the argument has a name and a value of the plain kinds."""
     if not _NAME.fullmatch(name):

@@ -21,7 +21,7 @@ from resablate.network_shape import NetworkShape, built
 from resablate.packs import shape_key
 from resablate.spec import TrainSpec
 from resablate.torch_errors import is_out_of_memory
-from resablate.training import BLOCK_SAMPLINGS, Pack, Training, keep_freed_memory
+from resablate.training import BLOCK_SAMPLINGS, Pack, Training, keep_freed_memory, why_alone
 from resablate.trial import network_fields, training_fields
 
 log = logging.getLogger(__name__)
@@ -54,21 +54,20 @@ def unpackable(spec: TrainSpec) -> str:
     Args:
         spec: canonical.
     """
-    reasons = ["compile: a network that is compiled trains alone"] if spec.compile else []
+    network = built(NetworkShape.of(spec))
+    survival = BLOCK_SAMPLINGS[spec.block_sampling.name].chances(len(network.chain), spec.block_sampling)
+    choices = spec.components()
+    reasons = why_alone(choices, every_block=all(chance == 1 for chance in survival), compile=spec.compile)
     dataset = DATASETS[spec.dataset.name]
     if dataset.streamed:
         reasons.append(f"dataset {spec.dataset}: each member decodes images of its own, and the network waits for them")
     parts = network_fields(spec)
-    for field, component in spec.components().items():
+    for field, component in choices.items():
         foreign = field == "optimizer" and bool(component.identity)
         if field not in parts and not getattr(TABLES[field][component.name], "packs", not foreign):
             reasons.append(f"{field} {component}: does not say that it packs")
-    network = built(NetworkShape.of(spec))
-    survival = BLOCK_SAMPLINGS[spec.block_sampling.name].chances(len(network.chain), spec.block_sampling)
-    if any(chance != 1 for chance in survival):
-        reasons.append(f"block_sampling {spec.block_sampling}: each member leaves out blocks of its own")
     reasons += [f"network {spec.network}: {part}" for part in unpackable_parts(network)]
-    return "; ".join(reasons)
+    return "; ".join(dict.fromkeys(reasons))
 
 
 def best_pack_size(spec: TrainSpec, at_most: int, *, device: torch.device) -> int:

@@ -30,3 +30,4 @@ from resablate.training.loop import Training as Training
 from resablate.training.losses import LOSSES as LOSSES
 from resablate.training.pack import Pack as Pack
 from resablate.training.pack import Packs as Packs
+from resablate.training.why_alone import why_alone as why_alone

@@ -126,6 +126,7 @@ class SampledBlocks:
         sampling: a row of BLOCK_SAMPLINGS, by its name or with arguments.
 
     Attributes:
+        choice: the row, as it is named.
         generator: draws the routes of every pass.
         fixed: whether every pass takes every block.
         updates_undrawn: whether blocks that a pass leaves out are updated by a gradient of 0.
@@ -136,7 +137,7 @@ class SampledBlocks:
     """
 
     def __init__(self, network: ResidualNetwork, sampling: ComponentLike) -> None:
-        component = parse_component(sampling)
+        self.choice = component = parse_component(sampling)
         self.generator = torch.Generator()
         self._network = network
         self._row = BLOCK_SAMPLINGS[component.name]

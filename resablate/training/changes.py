@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from resablate.augmentations import AUGMENTATIONS, ERASINGS, MIXINGS, Augmentation, Mixed, Mixing
-from resablate.component import parse_component
+from resablate.component import parse_choices
 from resablate.datasets import Examples, ExampleSource
 from resablate.model import ComponentLike
 from resablate.registry import with_arguments
@@ -30,6 +30,7 @@ class BatchChanges:
         examples: that are trained on.
 
     Attributes:
+        choices: field -> its row, of the three.
         source: the same examples, with pixels from 0 to 1 where they are augmented before they are normalized.
         each_alone: whether every image is changed by itself, and alike in every training.
 
@@ -49,7 +50,8 @@ class BatchChanges:
         self._erasing: Augmentation = with_arguments(ERASINGS, erasing)()
         self._mixing: Mixing | None = with_arguments(MIXINGS, mixing)()
         self._examples = examples
-        self._view = parse_component(augmentation).name
+        self.choices = parse_choices(augmentation=augmentation, erasing=erasing, mixing=mixing)
+        self._view = self.choices["augmentation"].name
         self._pixels = self._augmentation.before_normalization
         self.source = _unnormalized(examples) if self._pixels else examples
         self.each_alone = self._augmentation.each_alone and self._erasing.each_alone and not self._pixels

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor
 
-from resablate.component import parse_component
+from resablate.component import parse_choices, parse_component
 from resablate.datasets import Examples, ExampleSource
 from resablate.measurement import EpochMetrics
 from resablate.model import ComponentLike, ResidualNetwork
@@ -66,6 +66,8 @@ class Training:
         epoch: epochs done.
         history: one row for each.
         pack_size: networks that trained as one with this one, itself included, at most; interruptions do not reset it.
+        choices: field -> its row, of loss, clipping and averaging; what changes images has its own.
+        sampled: the blocks that a batch passes.
         diverged: whether a loss was not finite; then training has ended.
 
     Raises:
@@ -105,23 +107,23 @@ class Training:
         self.precision = PRECISIONS[parse_component(precision).name]
         self.memory_format = MEMORY_FORMATS[parse_component(memory_format).name]
         self.train, self.val, self.seed = train, val, seed
-        self._epochs, self._iterations = epochs, iterations
+        self._epochs, self._iterations, self.compiled = epochs, iterations, compile
         self._batch_size, self._learning_rate = batch_size, learning_rate
         self._schedule = with_arguments(SCHEDULES, schedule)
-        self.loss = parse_component(loss)
+        self.choices = parse_choices(loss=loss, clipping=clipping, averaging=averaging)
         self.changes = BatchChanges(augmentation, erasing, mixing, examples=train)
-        self._sampled = SampledBlocks(network, block_sampling)
+        self.sampled = SampledBlocks(network, block_sampling)
         images, _ = next(self._batches(torch.zeros(1, dtype=torch.int64, device=train.device), epoch=0))
         self.regularizer: Regularizer = with_arguments(REGULARIZERS, regularizer)(network, images)
         self.optimizer = with_arguments(OPTIMIZERS, optimizer)(network, learning_rate=learning_rate)
         self._average, self._layout = AveragedWeights(network, averaging), KernelLayout(network, self.memory_format)
         self._step = TrainingStep(
-            forward=compiled_by_block(network) if compile else self._sampled.forward,
+            forward=compiled_by_block(network) if compile else self.sampled.forward,
             augment=self.changes.apply,
             mix=self.changes.mix,
             losses=mean_loss(loss),
             limit=limit_of(clipping),
-            fill_gradients=self._sampled.updates_undrawn,
+            fill_gradients=self.sampled.updates_undrawn,
             penalty=self.regularizer.penalty,
             optimizer=self.optimizer,
             precision=self.precision,
@@ -130,7 +132,7 @@ class Training:
             recorder=recorder_of(
                 train.device,
                 self.optimizer,
-                self._sampled,
+                self.sampled,
                 streamed=not isinstance(train, Examples),
                 recordable=self.regularizer.recordable,
             ),
@@ -209,10 +211,10 @@ class Training:
             self._average.of_steps(),
             self._layout.of_steps(),
             # A block that is left out of a batch has not seen it.
-            batches_counted_at_once(self.network, len(plan.sizes)) if self._sampled.fixed else nullcontext(),
+            batches_counted_at_once(self.network, len(plan.sizes)) if self.sampled.fixed else nullcontext(),
             self._step.epoch(plan),
         ):
-            self._sampled.generator = derived_generator(self.seed, "block_sampling", epoch)
+            self.sampled.generator = derived_generator(self.seed, "block_sampling", epoch)
             projecting = derived_generator(self.seed, "regularizer", epoch)
             for _ in self._steps(plan, epoch=epoch):
                 self.regularizer.after_step(projecting)

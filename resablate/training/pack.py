@@ -22,6 +22,7 @@ from resablate.training.loop import Training
 from resablate.training.losses import mean_losses
 from resablate.training.packed_optimizer import PackedOptimizer
 from resablate.training.step import EpochPlan, TrainingStep
+from resablate.training.why_alone import why_alone
 
 
 @final
@@ -38,12 +39,13 @@ class Pack:
             epochs, but their next ones must have equally many steps. Their examples lie in memory.
 
     Raises:
-        ValueError: if the networks have not one shape or cannot be packed, or examples do not lie in memory.
+        ValueError: if the networks have not one shape or cannot be packed, examples do not lie in memory, or members
+            have choices that no pack carries out or that must be those of all; it names every one.
     """
 
     def __init__(self, trainings: Sequence[Training]) -> None:
-        if not all(isinstance(training.train, Examples) for training in trainings):
-            raise ValueError("the examples of a pack must lie in memory")
+        if refused := _out_of_packs(trainings) or _not_shared(trainings):
+            raise ValueError("; ".join(refused))
         self.trainings = tuple(trainings)
         self.network = PackedNetwork([training.network for training in trainings])
         self.optimizer = PackedOptimizer(
@@ -60,7 +62,7 @@ class Pack:
             precision=first.precision,
             memory_format=first.memory_format,
             device=first.train.device,
-            losses=mean_losses(first.loss),
+            losses=mean_losses(first.choices["loss"]),
             members=len(trainings),
             recorder=self._recorder(),
         )
@@ -121,6 +123,37 @@ class Pack:
         penalties = [training.regularizer.penalty() for training in self.trainings]
         known = [penalty for penalty in penalties if penalty is not None]
         return torch.stack(known).sum() if known else None
+
+
+def _out_of_packs(trainings: Sequence[Training]) -> list[str]:
+    """What of each member no pack carries out."""
+    found: dict[str, None] = {}
+    for training in trainings:
+        choices = {**training.choices, **training.changes.choices, "block_sampling": training.sampled.choice}
+        found |= dict.fromkeys(why_alone(choices, every_block=training.sampled.fixed, compile=training.compiled))
+        if not training.regularizer.packs:
+            found["regularizer: does not say that it packs"] = None
+    if not all(isinstance(training.train, Examples) for training in trainings):
+        found["the examples of a pack must lie in memory"] = None
+    return list(found)
+
+
+def _not_shared(trainings: Sequence[Training]) -> list[str]:
+    """What differs between members and must not: the pack does all of them as it does the first."""
+    choices: list[dict[str, object]] = [
+        {
+            **training.changes.choices,
+            **training.choices,
+            "precision": training.precision,
+            "memory_format": training.memory_format,
+        }
+        for training in trainings
+    ]
+    return [
+        f"{name}: must be one for all members of a pack"
+        for name, first in choices[0].items()
+        if any(other[name] != first for other in choices)
+    ]
 
 
 @final

@@ -2,12 +2,13 @@
 
     python -m tests.benchmarks.gpu [--parts epoch packs] [--folder FOLDER] [--again]
     python -m tests.benchmarks.gpu --smoke      all parts at small size, two minutes on a GPU
-    python -m tests.benchmarks.gpu --dry-run    the same ways on a CPU, whose figures mean nothing
+    python -m tests.benchmarks.gpu --dry-run    the same ways on a CPU, whose figures mean nothing and lie elsewhere
 
 Needs the library layers alone: torch, numpy, pyyaml, safetensors and Pillow, and of what pydantic brings the package
 annotated_types, a folder of two Python files that has to be carried to where there is no pydantic. Every row is a line
 of gpu.jsonl as soon as it is measured, and gpu.md is written anew from all lines: a run that is cut off loses nothing,
-and the next one measures what is missing on this device, or everything with --again. Images are random bytes.
+and the next one measures what is missing on this device, or everything with --again. A row takes the place of one of
+the same card and size alone. Images are random bytes.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import median
+from tempfile import mkdtemp
 from typing import Any
 
 import torch
@@ -345,11 +347,20 @@ def machine(device: torch.device) -> str:
     return f"{name}; torch {torch.__version__}, CUDA {torch.version.cuda}, Python {platform.python_version()}"
 
 
+def card(line: Row) -> str:
+    """What a row was measured on, without the versions."""
+    return line["machine"].partition(";")[0]
+
+
 def render(lines: Sequence[Row]) -> str:
-    """The report of all measurements; what was measured again is there as it was last."""
+    """The report of all measurements; what was measured again on a card is there as it was last.
+
+    Rows of a dry run stand beside no others: where anything was measured, they are left out.
+    """
+    lines = [line for line in lines if line["sizes"] != DRY.name] or lines
     parts: dict[str, dict[object, Row]] = {}
     for line in lines:
-        parts.setdefault(line["part"], {})[line["task"]] = line
+        parts.setdefault(line["part"], {})[line["task"], line["sizes"], card(line)] = line
     text = ["# What a GPU makes of deep thin networks", "", "Written by `python -m tests.benchmarks.gpu`."]
     if others := sorted({line["sizes"] for line in lines} - {FULL.name}):
         text += ["", f"**Rows of a {' and of a '.join(others)} are among these: their figures mean nothing.**"]
@@ -357,9 +368,10 @@ def render(lines: Sequence[Row]) -> str:
         found = list(measured.values())
         ran = "; ".join(dict.fromkeys(f"{line['machine']}, {line['day']}" for line in found))
         text += ["", f"## {part.capitalize()}", "", _summary(part), "", f"Ran on: {ran}.", ""]
-        columns = list(dict.fromkeys(column for line in found for column in line["row"]))
+        rows: list[Row] = [{"card": card(line), "sizes": line["sizes"], **line["row"]} for line in found]
+        columns = list(dict.fromkeys(column for row in rows for column in row))
         text += [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
-        text += [f"| {' | '.join(_shown(line['row'].get(column, '')) for column in columns)} |" for line in found]
+        text += [f"| {' | '.join(_shown(row.get(column, '')) for column in columns)} |" for row in rows]
     return "\n".join([*text, ""])
 
 
@@ -377,7 +389,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what is missing, and write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="where gpu.jsonl and gpu.md lie")
+    parser.add_argument(
+        "--folder", type=Path, help="where gpu.jsonl and gpu.md lie: reports/benchmarks, and of a dry run a new one"
+    )
     parser.add_argument("--again", action="store_true", help="measure what was measured on this device too")
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--smoke", action="store_true", help="all parts at small size")
@@ -387,8 +401,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error("no CUDA device here; --dry-run needs none")
     sizes = DRY if asked.dry_run else SMOKE if asked.smoke else FULL
     bench = Bench(torch.device("cpu" if asked.dry_run else "cuda"), sizes)
-    asked.folder.mkdir(parents=True, exist_ok=True)
-    file = asked.folder / "gpu.jsonl"
+    folder: Path = asked.folder or (Path(mkdtemp(prefix="gpu-dry-run-")) if asked.dry_run else FOLDER)
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "gpu.jsonl"
     known = set() if asked.again else {_place(line) for line in _lines(file) if "failed" not in line["row"]}
     for part in asked.parts:
         for task, measure in PARTS[part](bench):
@@ -398,8 +413,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             line |= {"row": _measured(measure), "day": time.strftime("%Y-%m-%d")}
             with file.open("a", encoding="utf-8") as log:
                 log.write(f"\n{json.dumps(line)}\n")  # after the line that a machine may have stopped in
-            (asked.folder / "gpu.md").write_text(render(_lines(file)), encoding="utf-8")
+            (folder / "gpu.md").write_text(render(_lines(file)), encoding="utf-8")
             print(part, line["row"], flush=True)
+    print(folder / "gpu.md")
 
 
 def _measured(measure: Callable[[], Row]) -> Row:

@@ -64,7 +64,38 @@ def test_a_run_measures_what_is_missing_and_again_replaces(tmp_path: Path) -> No
     assert [json.loads(line)["task"] for line in file.read_text().splitlines()[-1:]] == ["64x64"]
     main([*arguments, "--again"])
     assert len([line for line in file.read_text().splitlines() if line]) == 4 + 3
-    assert (tmp_path / "gpu.md").read_text().count("\n| 16 |") == 1
+    assert (tmp_path / "gpu.md").read_text().count(" | 16 |") == 1
+
+
+def test_a_row_replaces_one_of_its_card_and_size_alone() -> None:
+    """And one of a dry run none, and stands beside none."""
+
+    def line(card: str, sizes: str, seconds: float) -> dict[str, object]:
+        return {
+            "part": "eigenvalues", "task": "16x16", "sizes": sizes, "machine": f"{card}; torch 2", "day": "2026-01-01",
+            "row": {"seconds": seconds},
+        }  # fmt: skip
+
+    measured = [line("H100", "full", 1.0), line("H200", "full", 2.0), line("H100", "smoke", 3.0)]
+    dry = line("a CPU", DRY.name, 4.0)
+    text = render([dry, *measured, line("H100", "full", 5.0), dry])
+    rows = [row for row in text.splitlines() if row.startswith(("| H", "| a"))]
+    assert rows == ["| H100 | full | 5 |", "| H200 | full | 2 |", "| H100 | smoke | 3 |"]
+    assert "dry run" not in text
+    assert "| a CPU | dry run | 4 |" in render([dry])
+
+
+def test_a_dry_run_writes_elsewhere_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tests.benchmarks.gpu.FOLDER", tmp_path / "measured")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setitem(PARTS, "packs", lambda bench: iter([("one", lambda: {"seconds": 2.0})]))
+    main(["--dry-run", "--parts", "packs"])
+    [folder] = tmp_path.iterdir()
+    assert folder.name.startswith("gpu-dry-run-")
+    assert {file.name for file in folder.iterdir()} == {"gpu.jsonl", "gpu.md"}
+    assert capsys.readouterr().out.splitlines()[-1] == str(folder / "gpu.md")
 
 
 def test_what_fails_is_told_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

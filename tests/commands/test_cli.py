@@ -461,6 +461,23 @@ def test_check_and_a_dry_run_say_how_trials_are_packed(
         assert [line for line in shell(*words).out.splitlines() if line.startswith("packs: ")] == said
 
 
+def test_check_says_which_steps_a_gpu_takes_kernel_by_kernel_and_why(shell: Shell) -> None:
+    axes = {
+        "dataset": ["digits", "image_folder"],
+        "block_sampling": ["all", "stochastic_depth"],
+        "regularizer": ["none", "spectral_penalty"],
+    }
+    small, note = {"depth": 8, "width": 4}, re.compile(r"steps of (\d+) trials?, on a GPU: kernel by kernel, for (.*)")
+    shell.write(changed(base=small, axes=axes))
+    assert set(note.findall(shell("check", "tiny.yaml").out)) == {
+        ("1", "its regularizer computes what waits for the GPU"),
+        ("2", "other blocks are drawn for every batch"),
+        ("4", "images are decoded while it trains"),
+    }
+    shell.write(changed(base={**small, "regularizer": "spectral_penalty"}, resources={"gpus": 0}))
+    assert note.findall(shell("check", "tiny.yaml").out) == []
+
+
 @pytest.mark.usefixtures("nothing_runs")
 def test_check_says_why_nothing_is_packed(shell: Shell) -> None:
     shell.write(changed(axes={"seed": [0, 1]}, base={"compile": True}))

@@ -208,6 +208,41 @@ def test_networks_of_two_shapes_are_no_pack() -> None:
         Pack([make_training(), other])
 
 
+def test_what_no_pack_carries_out_is_refused_and_named() -> None:
+    foreign: dict[str, Any] = {
+        "mixing": "mixup",
+        "clipping": {"name": "norm", "max_norm": 0.5},
+        "averaging": "ema",
+        "block_sampling": "stochastic_depth",
+        "compile": True,
+    }
+    expected = [
+        "compile: a network that is compiled trains alone",
+        "mixing mixup: does not say that it packs",
+        "clipping norm(max_norm=0.5): does not say that it packs",
+        "averaging ema: does not say that it packs",
+        "block_sampling stochastic_depth: each member leaves out blocks of its own",
+    ]
+    with pytest.raises(ValueError, match="does not say") as caught:
+        Pack([make_training(), make_training(**foreign)])
+    assert str(caught.value).split("; ") == expected
+
+
+@pytest.mark.parametrize(
+    ("field", "row"),
+    [
+        ("augmentation", "flip"),
+        ("erasing", "cutout"),
+        ("loss", {"name": "cross_entropy", "label_smoothing": 0.1}),
+        ("precision", "bf16"),
+        ("memory_format", "channels_last"),
+    ],
+)
+def test_what_a_pack_does_for_all_must_be_one_choice(field: str, row: Any) -> None:
+    with pytest.raises(ValueError, match=f"^{field}: must be one for all members of a pack$"):
+        Pack([make_training(), make_training(**{field: row})])
+
+
 def test_a_part_that_is_not_known_is_named() -> None:
     network = make_digits_network()
     network.blocks[1].after_add = torch.nn.Sequential(torch.nn.GELU())
