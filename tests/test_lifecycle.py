@@ -1,7 +1,9 @@
 """A session whose trials train as a pack: what it tells, who leaves it, and what it does when something fails."""
 
 from collections.abc import Mapping, Sequence
+from math import sqrt
 from pathlib import Path
+from statistics import mean, variance
 from typing import Any
 
 import pytest
@@ -91,6 +93,30 @@ def test_trials_train_as_one_and_everything_is_told(place: SessionPlace, monkeyp
     assert all(result.pack_size == 3 for result in results.values())
     assert all(set(weights) == {weights_file(1), WEIGHTS_FILE} for weights in sink.weights.values())
     assert files(place) == []
+
+
+@pytest.mark.slow
+def test_packed_trainings_end_with_the_errors_of_trainings_alone(place: SessionPlace, tmp_path: Path) -> None:
+    """Their means differ by no more than means of unrelated seeds do.
+
+    Rounding, which a network amplifies, makes a packed training at most one of another seed. Then the difference of
+    two means of 8, in its standard errors, is Student's t with 14 degrees of freedom, beyond 4 once in 750 times.
+    """
+    plan = make_plan(seeds=8, epochs=6, width=8, analyses={}, fields={"dataset.train_examples": None})
+    _, packed = run(plan, place, RecordingSink())
+    elsewhere = SessionPlace(place.device, tmp_path / "alone", None, place.store)
+    alone = {
+        event.spec.seed: event
+        for request in requests(plan)
+        for event in run_session([request], place=elsewhere, sink=RecordingSink())
+        if isinstance(event, TrialResult)
+    }
+    assert {result.pack_size for result in packed.values()} == {8}
+    assert {result.pack_size for result in alone.values()} == {1}
+    assert mean(result.test_error for result in packed.values()) < 0.1, "of ten classes"
+    for number in (lambda r: r.test_error, lambda r: r.history[-1].val_error, lambda r: r.history[-1].train_loss):
+        ours, theirs = ([number(results[seed]) for seed in range(8)] for results in (packed, alone))
+        assert abs(mean(ours) - mean(theirs)) <= 4 * sqrt((variance(ours) + variance(theirs)) / 8)
 
 
 def test_one_that_is_pruned_leaves_and_the_others_go_on(place: SessionPlace, monkeypatch: pytest.MonkeyPatch) -> None:
