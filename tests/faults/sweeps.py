@@ -22,6 +22,7 @@ from resablate.plan import SweepPlan
 from resablate.result import TrialResult
 from resablate.spec import TrainSpec
 from resablate.tracking import open_tracker
+from resablate.training import thread_count
 from resablate.trial import run_trial
 from tests.scheduling.tiny import final_plan, numbers
 
@@ -41,8 +42,9 @@ def slow_plan(seeds: int = 3, **base: Any) -> SweepPlan:
 
 
 def numbers_alone(plan: SweepPlan, spec: TrainSpec, *, folder: Path) -> dict[str, Any]:
-    """What a trial of the plan measures where nothing happens to it."""
-    return numbers(run_trial(*plan.request(spec), folder=folder))
+    """What a trial of the plan measures where nothing happens to it, on one thread, as sweeps compute."""
+    with thread_count(1):
+        return numbers(run_trial(*plan.request(spec), folder=folder))
 
 
 @dataclass
