@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from statistics import median
 
-from resablate.estimates import pass_work, trial_cost
-from resablate.machine_speed import MachineSpeed, Work, regime
+from resablate.estimates import regime_of, step_work
+from resablate.machine_speed import PLAIN, MachineSpeed, regime
 from resablate.spec import TrainSpec
 
 _WORTH_SAYING = 1.25
 """Times faster; less is within what measurements differ by."""
-_PLAIN = ("float32", "contiguous")
 _MATRIX_UNITS = regime("bf16", "channels_last")
 
 
@@ -39,19 +38,15 @@ def sweep_advice(speed: MachineSpeed, trials: Iterable[TrainSpec], *, matrix_uni
         trials: canonical.
         matrix_units: as `machine_advice` takes it.
     """
-    ways = [(spec, regime(spec.precision.name, spec.memory_format.name)) for spec in trials if not spec.compile]
+    now = [(regime_of(spec), step_work(spec)) for spec in trials if not spec.compile]
     if not speed.regimes:
-        return _not_measured() if matrix_units and any(way != _MATRIX_UNITS for _, way in ways) else ""
-    now = [(speed.gain(way, work), work) for spec, way in ways for work in [_step_work(spec)]]
+        return _not_measured() if matrix_units and any(way != _MATRIX_UNITS for way, _ in now) else ""
     if not now:
         return ""
-    return _as_measured(
-        {way: median(speed.gain(way, work) / gain for gain, work in now) for way in speed.regimes}, "about"
-    )
-
-
-def _step_work(spec: TrainSpec) -> Work:
-    return pass_work(trial_cost(spec), spec.batch_size, batch=spec.batch_size)
+    gains = {
+        other: median(speed.gain(other, work) / speed.gain(way, work) for way, work in now) for other in speed.regimes
+    }
+    return _as_measured(gains, "about")
 
 
 def _as_measured(gains: Mapping[str, float], how_exactly: str) -> str:
@@ -74,11 +69,11 @@ def _not_measured() -> str:
 
 def _words(way: str) -> str:
     """What a sweep file says for a way to compute."""
-    fields = zip(("precision", "memory_format"), way.split(), _PLAIN, strict=True)
+    fields = zip(("precision", "memory_format"), way.split(), PLAIN, strict=True)
     return f"base: {{{', '.join(f'{name}: {value}' for name, value, plain in fields if value != plain)}}}"
 
 
 def _differs(way: str) -> str:
     precision, _ = way.split()
-    others = "in float32" if precision != _PLAIN[0] else "before, by rounding"
+    others = "in float32" if precision != PLAIN[0] else "before, by rounding"
     return f"; they are other trainings than {others}"

@@ -19,7 +19,7 @@ from resablate.analyses import spectrum
 from resablate.datasets import Examples
 from resablate.devices import device_name
 from resablate.estimates import pass_work, walked_vectors
-from resablate.machine_speed import MachineSpeed, PassSpeed, Work, processor, regime
+from resablate.machine_speed import PLAIN, MachineSpeed, PassSpeed, Work, processor, regime
 from resablate.model import NetworkCost, ResidualNetwork, Route, build_network, network_cost, path_gradients, path_norms
 from resablate.training import MEMORY_FORMATS, PRECISIONS, Pack, Training, derived_generator, evaluate, thread_count
 
@@ -29,7 +29,6 @@ _ROUNDS = 4
 _LONGEST_SECONDS = 40.0
 """No round begins later than that."""
 _CLASSES = 10
-_PLAIN = ("float32", "contiguous")
 
 
 class Shape(NamedTuple):
@@ -169,7 +168,7 @@ def calibrate(
         regimes={
             regime(*way): {
                 _batch_work(shape).of_a_layer: plain.least / piece.least
-                for shape, plain, piece in zip(compared, ways[_PLAIN], pieces, strict=True)
+                for shape, plain, piece in zip(compared, ways[PLAIN], pieces, strict=True)
             }
             for way, pieces in ways.items()
         },

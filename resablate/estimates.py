@@ -72,8 +72,7 @@ def estimate_seconds(
         count, val_fraction=values.get("val_fraction", 0.0), train_examples=values.get("train_examples")
     )
     steps = pass_work(cost, examples, batch=spec.batch_size)
-    way = regime(spec.precision.name, spec.memory_format.name)
-    epoch = _steps_seconds(steps, members, speed) / speed.gain(way, steps.of_images(members))
+    epoch = _steps_seconds(steps, members, speed) / speed.gain(regime_of(spec), steps.of_images(members))
     trained = epoch * planned_steps(spec) / steps_per_epoch(spec)
     held_out = min(count, values.get("train_examples") or count) - examples
     evaluated = planned_epochs(spec) * speed.forward.seconds(pass_work(cost, held_out))
@@ -95,9 +94,19 @@ def expected_pack_size(spec: TrainSpec, at_most: int, *, speed: MachineSpeed = T
         at_most: trainings that there are.
         speed: of the machine.
     """
-    work = pass_work(trial_cost(spec), spec.batch_size, batch=spec.batch_size)
+    work = step_work(spec)
     alone = speed.step.seconds(work)
     return fastest_size({size: _steps_seconds(work, size, speed) / alone for size in (1, *sizes_to_try(at_most))})
+
+
+def regime_of(spec: TrainSpec) -> str:
+    """The way in which the steps of a trial compute, as `MachineSpeed.regimes` names it."""
+    return regime(spec.precision.name, spec.memory_format.name)
+
+
+def step_work(spec: TrainSpec) -> Work:
+    """What one step of a trial asks of a machine."""
+    return pass_work(trial_cost(spec), spec.batch_size, batch=spec.batch_size)
 
 
 def pass_work(cost: NetworkCost, images: int, *, batch: int = EVALUATION_BATCH) -> Work:

@@ -108,6 +108,10 @@ TYPICAL = MachineSpeed(
 """Where there is no calibration."""
 
 
+PLAIN = ("float32", "contiguous")
+"""The way to compute that all others are compared with: precision and memory format."""
+
+
 def regime(precision: str, memory_format: str) -> str:
     """How `MachineSpeed.regimes` names a way to compute."""
     return f"{precision} {memory_format}"

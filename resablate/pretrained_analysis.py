@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 
 from resablate.adapters import adapt, load_pretrained, pretrained_builder
+from resablate.adapters.weights import why_no_file
 from resablate.answerable import check_asked
 from resablate.component import Component
 from resablate.component_tables import resolve_in
@@ -93,8 +94,8 @@ def check_request(
         pretrained_builder(name)
     except SpecError as error:
         found += error.problems
-    if not weights.is_file():
-        found.append(f"{weights}: {'a folder, and no file of weights' if weights.is_dir() else 'no such file'}")
+    if why := why_no_file(weights):
+        found.append(f"{weights}: {why}")
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:  # pyright: ignore[reportUnnecessaryIsInstance]
         found.append(f"seed: must be a whole number of at least 0, got {seed!r}")
     if found:

@@ -26,6 +26,13 @@ _COLORS = re.compile(r"\x1b\[[0-9;]*m")
 _GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
 
 
+def why_no_file(path: Path) -> str:
+    """Why there is no file of weights; empty where there is a file."""
+    if path.is_file():
+        return ""
+    return "a folder, and no file of weights" if path.is_dir() else "no such file"
+
+
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The tensors in a safetensors file, a state dict, or a checkpoint that holds one, by name.
 
@@ -35,8 +42,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: if the file is missing, is neither, or has tensors without numbers.
     """
-    if not path.is_file():
-        raise CheckpointError(f"{path}: {'a folder, and no file of weights' if path.is_dir() else 'no such file'}")
+    if why := why_no_file(path):
+        raise CheckpointError(f"{path}: {why}")
     content = _content(path)
     for _ in range(_DEEPEST):
         inner = next((content[n] for n in _NESTED if isinstance(content, Mapping) and _is_state(content.get(n))), None)

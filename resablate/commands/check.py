@@ -129,10 +129,9 @@ def _notes(plan: SweepPlan, data_root: Path | None) -> list[str]:
     from resablate.scheduling import describe_packs
     from resablate.trial_data import data_notes
 
-    datasets = (spec.dataset for spec in plan.trials or plan.samples)
-    tips = [tip for tip in [advice(plan)] if tip]
+    data = data_notes((spec.dataset for spec in plan.trials or plan.samples), data_root)
     packs = describe_packs(plan, plan.trials)
-    return [*plan.notes, *packs, *_kernel_notes(plan), *tips, *data_notes(datasets, data_root)]
+    return [note for note in (*plan.notes, *packs, *_kernel_notes(plan), advice(plan), *data) if note]
 
 
 def _kernel_notes(plan: SweepPlan) -> list[str]:

@@ -31,6 +31,7 @@ from resablate.plan import plan_sweep
 from resablate.scheduling import run_sweep
 from resablate.tracking import BEAT_SECONDS, open_tracker
 from resablate.tracking.leases import SILENT_SECONDS
+from resablate.tracking.mlflow_store import KEY
 from resablate.versions import code_version
 from tests.benchmarks.fault_acts import command_of
 from tests.benchmarks.measuring import FOLDER, machine
@@ -159,13 +160,13 @@ def _records(uri: str, epochs: int) -> dict[str, int]:
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=uri)
-    trials = [run for run in runs_of(uri) if "resablate.key" in run.data.tags]
+    trials = [run for run in runs_of(uri) if KEY in run.data.tags]
     missing = twice = 0
     for run in trials:
         steps = Counter(point.step for point in client.get_metric_history(run.info.run_id, "learning_rate"))
         missing += epochs - len(steps)
         twice += sum(steps.values()) - len(steps)
-    keys = {run.data.tags["resablate.key"] for run in trials}
+    keys = {run.data.tags[KEY] for run in trials}
     return {"runs": len(trials), "doubled": len(trials) - len(keys), "missing": missing, "twice": twice}
 
 
