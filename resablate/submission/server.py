@@ -62,7 +62,10 @@ def server_errors(address: str) -> Generator[None]:
     try:
         yield
     except AuthenticationError as error:
-        raise SubmissionError(f"{address}: the cluster does not take this token any more. {_TOKEN_ADVICE}") from error
+        problem = (
+            "the cluster does not take this token any more" if _token() else "a token is asked for, and there is none"
+        )
+        raise SubmissionError(f"{address}: {problem}. {_TOKEN_ADVICE}") from error
     except (RuntimeError, OSError) as error:  # requests' errors are OSErrors
         raise SubmissionError(f"{address}: {_refusal(error)}") from error
 

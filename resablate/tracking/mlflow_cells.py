@@ -207,7 +207,8 @@ class MlflowCells:
         if not results:
             return
         record = cell_record(results)
-        if filed and before.endswith(_WITH_CURVES):
+        # Curves would stand beside the old ones; without its content, a process was killed before the run was whole.
+        if filed and (not before or before.endswith(_WITH_CURVES)):
             self._store.client().delete_run(filed.info.run_id)
             filed = None
         cell = self._cell_of[planned[0][0]]

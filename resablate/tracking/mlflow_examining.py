@@ -24,7 +24,17 @@ from resablate.tracking.mlflow_leftovers import close_trials
 from resablate.tracking.mlflow_reader import MlflowReader
 from resablate.tracking.mlflow_records import RunFiles, damaged_answers, read_record
 from resablate.tracking.mlflow_runs import log_values
-from resablate.tracking.mlflow_store import EPOCH, KEY, KIND, SCHEMA, SCHEMA_VERSION, STATUS, MlflowStore
+from resablate.tracking.mlflow_store import (
+    CELL_KIND,
+    EPOCH,
+    KEY,
+    KIND,
+    REPORT_KIND,
+    SCHEMA,
+    SCHEMA_VERSION,
+    STATUS,
+    MlflowStore,
+)
 from resablate.tracking.mlflow_submissions import latest_submission, listed_trials
 from resablate.tracking.record_keeping import SUPERSEDED
 
@@ -37,6 +47,8 @@ _LEFT: dict[LeaseState, str] = {
     "gone": "a submission is open whose process has ended ({})",
     "silent": "a submission is open whose process says nothing ({}, another machine)",
 }
+_FILING_SECONDS = 600
+"""A cell's means or a report are filed in seconds, by a process that may hold no lease."""
 _AHEAD_SECONDS = 300
 """Clocks that differ by less hide nothing: submissions are not made within minutes of each other."""
 
@@ -105,6 +117,7 @@ class MlflowExaminer:
             ids = ", ".join(run.info.run_id for run in open_trials)
             close = partial(close_trials, self._store, experiment)
             yield WrongRecord(f"run {ids}", f"{len(open_trials)} trials are said to run, and no process does", close)
+        yield from self._half_filed(experiment)
 
     def begun(self, name: str) -> dict[str, bool]:
         """Key -> whether a run of it is open, of the trials that have begun."""
@@ -198,6 +211,16 @@ class MlflowExaminer:
                 if run.info.start_time > latest:
                     hours = (run.info.start_time / 1000 - time.time()) / 3600
                     yield WrongRecord(f"run {run.info.run_id}", f"it began {hours:.1f} hours from now, by its clock")
+
+    def _half_filed(self, experiment: str) -> Iterator[WrongRecord]:
+        """Means and reports whose filing was cut off; the next one makes them anew."""
+        opened = f"attributes.status = 'RUNNING' AND tags.`{KIND}` != ''"
+        latest = 1000 * (time.time() - _FILING_SECONDS)
+        with self._store.errors("looking for open runs"):
+            for run in self._store.runs(opened, experiment_ids=[experiment]):
+                if (kind := run.data.tags[KIND]) in (CELL_KIND, REPORT_KIND) and run.info.start_time < latest:
+                    problem = f"a {kind} of which a part was filed, by a process that is gone"
+                    yield WrongRecord(f"run {run.info.run_id}", problem, self._delete(run))
 
     def _all_leases(self) -> list[Lease]:
         if self._leases is None:

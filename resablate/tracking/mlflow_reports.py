@@ -14,7 +14,7 @@ from resablate.tracking.mlflow_experiments import find_experiment
 from resablate.tracking.mlflow_pages import charts_path, filed_views, short_key, view_path
 from resablate.tracking.mlflow_reader import MlflowReader
 from resablate.tracking.mlflow_runs import log_values
-from resablate.tracking.mlflow_store import KIND, SCHEMA, SCHEMA_VERSION, SWEEP, MlflowStore
+from resablate.tracking.mlflow_store import KIND, REPORT_KIND, SCHEMA, SCHEMA_VERSION, SWEEP, MlflowStore
 from resablate.tracking.mlflow_values import cut_text
 
 if TYPE_CHECKING:
@@ -34,14 +34,14 @@ def write_report_run(store: MlflowStore, name: str, folder: Path, *, note: str) 
     client = store.client()
     with store.errors(f"filing the report of sweep {name!r}"):
         experiment_id = find_experiment(store, name)
-        ours = f"tags.`{KIND}` = 'report' AND tags.`{SCHEMA}` = '{SCHEMA_VERSION}'"
-        before = list(store.runs(ours, experiment_ids=[experiment_id]))
-        tags = {SCHEMA: SCHEMA_VERSION, SWEEP: name}
+        ours = f"tags.`{KIND}` = '{REPORT_KIND}' AND tags.`{SCHEMA}` = '{SCHEMA_VERSION}'"
+        before = list(store.runs(ours, experiment_ids=[experiment_id]))  # and what a killed process left of one
+        tags = {SCHEMA: SCHEMA_VERSION, SWEEP: name, KIND: REPORT_KIND}
         run = client.create_run(experiment_id, tags=tags, run_name=f"report {datetime.now():%Y-%m-%d %H:%M:%S}")
         for file in sorted(path for pattern in _FILED for path in folder.glob(pattern)):
             place = file.parent.relative_to(folder).as_posix()
             client.log_artifact(run.info.run_id, str(file), None if place == "." else place)
-        log_values(store, run.info.run_id, tags={KIND: "report", NOTE: note})
+        log_values(store, run.info.run_id, tags={NOTE: note})
         client.set_terminated(run.info.run_id)
         for old in before:
             client.delete_run(old.info.run_id)

@@ -110,6 +110,9 @@ class Broken:
         self.new_run("1" * 12, "failed", hours=5)
         self.new_run(curve.data.tags["resablate.key"], "running")
         self.client.update_run(self.new_run("2" * 12, "running"), status="RUNNING")
+        self.new_run("", "", kind="cell", hours=-1)
+        self.new_run("", "", kind="report", hours=-1)
+        self.new_run("", "", kind="report")  # somebody may be at it
         self.new_run("", "", kind="sweep", **{OWNER: json.loads(json.dumps(self.owner(ended_process())))})
 
     @staticmethod
@@ -170,7 +173,7 @@ def test_everything_at_once(shell: Shell) -> None:
     ran = shell("doctor")
     assert ran.code == 1
     assert kinds(ran.out) == {
-        "open_runs": 2,
+        "open_runs": 4,
         "lists": 1,
         "results": 2,
         "answers": 1,

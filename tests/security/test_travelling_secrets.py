@@ -16,7 +16,7 @@ from resablate.submission import packed
 from resablate.submission.package import EXCLUDED, SECRETS
 from resablate.submission.ray_private import travelling_files
 from tests.scheduling.tiny import BASE
-from tests.submission.dashboards import Dashboard, dashboard
+from tests.submission.dashboards import Dashboard, dashboard, know_no_cluster
 
 ROOT = Path(__file__).parents[2]
 NAMES = """
@@ -60,10 +60,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         yaml.safe_dump({"name": "tiny", "base": dict(BASE), "axes": {"seed": [0]}})
     )
     monkeypatch.chdir(work)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE", "RAY_ADDRESS"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "")
+    know_no_cluster(monkeypatch, home=tmp_path)
     return work
 
 

@@ -5,9 +5,12 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Event, Thread
 
+import pytest
 import ray
+from ray._private.authentication_test_utils import reset_auth_token_state
 
 VERSION = {"version": "4", "ray_version": ray.__version__, "ray_commit": "", "session_name": ""}
 Answers = Mapping[tuple[str, str], tuple[int, str]]
@@ -19,6 +22,18 @@ SOUND: Answers = {
     ("PUT", "/api/packages/"): (200, ""),
     ("POST", "/api/jobs/"): (200, '{"job_id": "x", "submission_id": "x"}'),
 }
+
+
+def know_no_cluster(monkeypatch: pytest.MonkeyPatch, *, home: Path) -> None:
+    """No token and no variable that names a cluster, whatever an earlier test of this process had Ray do.
+
+    Ray keeps whether a token is asked for as long as the process lives, and one that has run here asks for one.
+    """
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE", "RAY_ADDRESS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "")  # and what the command sets is gone again
+    reset_auth_token_state()
 
 
 class Dashboard(ThreadingHTTPServer):

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import ray
 import yaml
+from ray._private.authentication_test_utils import reset_auth_token_state
 
 from resablate.commands import cli
 from resablate.commands.json_keeping import JobRecord
@@ -24,7 +25,7 @@ from resablate.submission import package as package_module
 from resablate.submission.environment import job_environment
 from resablate.sweep import load_sweep
 from tests.scheduling.tiny import BASE
-from tests.submission.dashboards import VERSION, dashboard
+from tests.submission.dashboards import VERSION, dashboard, know_no_cluster
 from tests.tracking.servers import MlflowServer
 
 FILE = "sweeps/tiny.yaml"
@@ -38,10 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (place / "sweeps").mkdir(parents=True)
     (place / "sweeps" / "tiny.yaml").write_text(yaml.safe_dump(SWEEP))
     monkeypatch.chdir(place)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE", "RAY_ADDRESS"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "")  # and what the command sets is gone again
+    know_no_cluster(monkeypatch, home=tmp_path)
     return place
 
 
@@ -189,13 +187,29 @@ def test_an_mlflow_server_is_no_cluster(refused: Any, tmp_path: Path) -> None:
         (507, "Insufficient Storage", r"HTTP 507: Insufficient Storage\); free some space on the head node's disk"),
         (413, "Maximum request body size 104857600 exceeded", r"HTTP 413.*\.rayignore"),
         (500, "Traceback\nRuntimeError: kv full", r"HTTP 500: RuntimeError: kv full\); see the head node's disk"),
-        (403, "Forbidden", r"does not take this token any more.*RAY_AUTH_TOKEN"),
+        (403, "Forbidden", r"a token is asked for, and there is none\. .*RAY_AUTH_TOKEN"),
     ],
 )
 def test_an_upload_that_is_refused_says_why(refused: Any, status: int, body: str, pattern: str) -> None:
     with dashboard({("PUT", "/api/packages/"): (status, body)}) as server:
         refused("sweeps/tiny.yaml", "--address", server.address, pattern=pattern)
     assert not [path for method, path, _ in server.asked if method == "POST"], "no job was started"
+
+
+def test_a_token_that_is_refused_meanwhile_is_told(refused: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "planted-1")
+    with dashboard({("PUT", "/api/packages/"): (403, "Forbidden")}) as server:
+        said = refused(FILE, "--address", server.address, pattern=r"does not take this token any more.*RAY_AUTH_TOKEN")
+    assert "planted" not in said
+
+
+def test_a_token_that_ray_asks_for_here_is_told(refused: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the cluster asks for one or not."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    reset_auth_token_state()
+    with dashboard({}) as server:
+        refused(FILE, "--address", server.address, pattern=r"a token is asked for, and there is none")
+    assert {method for method, _, _ in server.asked} == {"GET"}, "nothing was sent"
 
 
 def test_a_cluster_without_an_agent_is_asked_again(

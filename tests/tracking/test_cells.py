@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from resablate.cell_means import error_sample, mean_error
+from resablate.errors import TrackingError
 from resablate.result import TrialResult
 from resablate.scheduling import sweep_standing
 from resablate.sweep import SweepSpec, parse_sweep
@@ -196,6 +197,33 @@ def test_a_curve_that_changes_takes_the_place_of_the_old_one(tmp_path: Path) -> 
     assert run.data.tags["resablate.cell.seeds"] == "3 of 3"
     assert run.data.params["shortcut"] == "identity" and "seed" not in run.data.params
     assert [file.path for file in client.list_artifacts(run.info.run_id, "tables")] == ["tables/means.csv"]
+
+
+@pytest.mark.parametrize("step", ["log_batch", "set_terminated", "log_artifact"])
+def test_a_process_that_is_killed_while_it_files_a_cell_leaves_none_that_is_open(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next one makes it anew, with its params."""
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    uri, results = make_database(tmp_path), specs_of(SWEEP)[:2]
+    killed = MlflowTracker(uri)
+    killed.start_sweep(SWEEP, trials=[result.spec for result in specs_of(SWEEP)], command="")
+    for result in results:
+        killed.start_trial(result.spec)
+        killed.finish_trial(result, weights={}, figures={})
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, step, lambda *args, **words: (_ for _ in ()).throw(MlflowException("killed")))
+        with pytest.raises(TrackingError):
+            killed.update_cells("gates")
+    MlflowTracker(uri).update_cells("gates")  # `cell_metrics` looks at how each run ended
+    assert cell_metrics(uri, "gates")["identity"]["n"] == 2
+    client = MlflowClient(tracking_uri=uri)
+    experiment = client.get_experiment_by_name("gates")
+    assert experiment
+    [cell] = client.search_runs([experiment.experiment_id], "tags.`resablate.kind` = 'cell'")
+    assert cell.data.params["shortcut"] == "identity"
 
 
 def test_a_sweep_without_replicates_has_no_cells(tmp_path: Path) -> None:

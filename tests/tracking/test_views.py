@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from resablate.errors import UnknownName, UnknownSweep
+from resablate.errors import TrackingError, UnknownName, UnknownSweep
 from resablate.plan import plan_sweep
 from resablate.sweep import SweepSpec, parse_sweep
 from resablate.tracking import MlflowTracker, open_tracker, serve_ui, ui
@@ -152,6 +152,27 @@ def test_a_report_is_one_run_that_takes_the_place_of_the_one_before(tmp_path: Pa
     # The next submission leaves what a report said.
     tracker.start_sweep(gates(), trials=[], command="")
     assert experiment_of(uri).tags["mlflow.note.content"] == "**supported** H1"
+
+
+@pytest.mark.parametrize("step", ["log_artifact", "log_batch", "set_terminated", "delete_run"])
+def test_a_process_that_is_killed_while_it_files_a_report_leaves_none_that_is_open(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    uri, tracker = filed(tmp_path)
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "index.html").write_text("page")
+    tracker.file_report("gates", tmp_path / "report", note="first")
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, step, lambda *args, **words: (_ for _ in ()).throw(MlflowException("killed")))
+        with pytest.raises(TrackingError):
+            tracker.file_report("gates", tmp_path / "report", note="second")
+    tracker.file_report("gates", tmp_path / "report", note="third")
+    runs = MlflowClient(tracking_uri=uri).search_runs([experiment_of(uri).experiment_id])
+    reports = [run for run in runs if run.info.run_name and run.info.run_name.startswith("report ")]
+    assert [(run.info.status, run.data.tags["mlflow.note.content"]) for run in reports] == [("FINISHED", "third")]
 
 
 def test_a_run_names_its_source_and_its_data(tmp_path: Path) -> None:
