@@ -82,6 +82,8 @@ class MlflowCells:
         """Key -> cell: computed once, as it is a hash."""
         self._due: dict[str, float] = {}
         """Cell -> when it may be written again before it is whole, by `time.monotonic`."""
+        self._left: dict[str, int] = {}
+        """Cell -> how many of its trainings may not have ended yet."""
         self._arranged = False
 
     def follow(self, sweep: SweepSpec, experiment_id: str, trials: TrialList) -> None:
@@ -123,7 +125,9 @@ class MlflowCells:
         cell: str,
     ) -> None:
         planned = cells.get(name, [])
-        if len(planned) < FEWEST_SEEDS and self._arranged:
+        self._left[name] = self._left.get(name, 1) - 1
+        early = self._left[name] > 0 and time.monotonic() < self._due.get(name, 0.0)
+        if self._arranged and (early or len(planned) < FEWEST_SEEDS):
             return
         complete = latest_complete(run for run in cell_runs(self._store, cell) if run.complete)
         ended = _ended(planned, complete)
@@ -131,10 +135,10 @@ class MlflowCells:
             self._arrange(sweep, experiment_id, cells, ended)
         if len(planned) < FEWEST_SEEDS:
             return
-        whole = len(ended) == len(planned)
-        if ended and (whole or time.monotonic() >= self._due.get(name, 0.0)):
+        self._left[name] = len(planned) - len(ended)
+        if ended and (not self._left[name] or not early):
             filed = next(self._filed(experiment_id, f" AND tags.`{CELL}` = '{name}'"), None)
-            self._write(sweep, experiment_id, planned, ended, filed=filed, curves=whole)
+            self._write(sweep, experiment_id, planned, ended, filed=filed, curves=not self._left[name])
 
     def _planned(self, sweep: SweepSpec, trials: Mapping[str, TrainSpec]) -> dict[str, list[tuple[str, TrainSpec]]]:
         """Cell -> keys and specs of its trainings; what replicates a search's winner is a cell of its own."""

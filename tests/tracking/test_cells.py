@@ -15,6 +15,8 @@ from resablate.sweep import SweepSpec, parse_sweep
 from resablate.tracking import MemoryTracker, MlflowTracker, Tracker
 from resablate.tracking.cell_records import CellRecord, cell_record
 from resablate.tracking.mlflow_cells import MlflowCells
+from resablate.tracking.mlflow_store import MlflowStore
+from resablate.tracking.mlflow_trials import cell_runs
 from tests.factories import make_lesion, make_outcomes, make_result
 from tests.tracking.databases import make_database
 
@@ -157,13 +159,19 @@ def test_cells_are_filed_as_seeds_end_and_never_count_as_trials(tmp_path: Path) 
 
 
 def test_a_cell_of_many_seeds_takes_a_tenth_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, read = [0.0], MlflowCells._read
+    clock, read, looked = [0.0], MlflowCells._read, list[str]()
 
     def slow(self: MlflowCells, run: Any) -> Any:
         clock[0] += 10.0
         return read(self, run)
 
     monkeypatch.setattr(MlflowCells, "_read", slow)
+
+    def counted(store: MlflowStore, cell: str) -> Any:
+        looked.append(cell)
+        return cell_runs(store, cell)
+
+    monkeypatch.setattr("resablate.tracking.mlflow_cells.cell_runs", counted)
     monkeypatch.setattr("resablate.tracking.mlflow_cells.time", SimpleNamespace(monotonic=lambda: clock[0]))
     results = [make_result(seed=seed) for seed in range(6)]
     sweep = parse_sweep({"name": "seeds", "axes": {"seed": list(range(6))}})
@@ -172,6 +180,7 @@ def test_a_cell_of_many_seeds_takes_a_tenth_of_the_time(tmp_path: Path, monkeypa
     for result in results:
         file(tracker, result, "seeds")
     assert clock[0] == 10.0 * (1 + 6), "the first, and all once the cell is whole"
+    assert len(looked) == 2, "what cannot be written yet is not looked for"
 
 
 def test_a_curve_that_changes_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
