@@ -242,14 +242,25 @@ class Claim:
         return found
 
     @property
+    def asked(self) -> str:
+        """The questions in words, each with the moments at which it is asked besides the end."""
+        return ", ".join(map(_in_words, self.questions, self.questions.values()))
+
+    @property
     def needs(self) -> str:
         """The trainings and questions it needs, in a line."""
         arms = ", ".join(dict.fromkeys(arm.name for arm in self.rule.arms))
-        asked = ", ".join(self.questions)
-        return (arms or self.rule.text) + (f"; asks {asked}" if asked else "")
+        return (arms or self.rule.text) + (f"; asks {self.asked}" if self.questions else "")
 
     def published_for(self, cells: Iterable[ClaimCell]) -> list[str]:
         """The published numbers that stand for one of these cells."""
         known = list(cells)
         rows = [row for row in self.published if any(row.stands_for(cell.params) for cell in known)]
         return list(dict.fromkeys(f"{row.text} ({row.source})" for row in rows))
+
+
+def _in_words(analysis: str, asked: Mapping[str, Any]) -> str:
+    epochs = [epoch for epoch in asked.get("epochs", ()) if epoch]
+    moments = ["before the first step"] if 0 in asked.get("epochs", ()) else []
+    moments += [f"after {len(epochs)} epochs such as {', '.join(map(str, epochs))}"] if epochs else []
+    return analysis + (f", also {' and '.join(moments)}" if moments else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from resablate.claims import CLAIMS
 from resablate.claims.arms import listed
@@ -107,8 +108,7 @@ def family(
 
 def _needs(claim: Claim) -> str:
     """The trainings with what all of them have in common, such as a depth, and the questions."""
-    asked = f"; asks {', '.join(claim.questions)}" if claim.questions else ""
-    return missing_arms(claim.rule.arms, claim.where) + asked
+    return missing_arms(claim.rule.arms, claim.where) + (f"; asks {claim.asked}" if claim.questions else "")
 
 
 def _problem(name: str, needs: Mapping[str, str]) -> str:
@@ -145,10 +145,12 @@ def _is_asked(claim: Claim, asked: Sequence[AskedAnalysis]) -> bool:
     return all(any(_answers(one, name, needed) for one in asked) for name, needed in claim.questions.items())
 
 
-def _answers(asked: AskedAnalysis, name: str, needed: Mapping[str, object]) -> bool:
+def _answers(asked: AskedAnalysis, name: str, needed: Mapping[str, Any]) -> bool:
     values, epochs = asked.analysis.values, needed.get("epochs", ())
     arguments = all(values.get(key) == value for key, value in needed.items() if key != "epochs")
-    return asked.analysis.name == name and arguments and set(asked.epochs).issuperset(epochs)  # pyright: ignore[reportArgumentType]
+    # Before the first step is one moment; which others there are depends on how long the sweep trains.
+    moments = len(asked.epochs) >= len(epochs) and (0 in asked.epochs or 0 not in epochs)
+    return asked.analysis.name == name and arguments and moments
 
 
 def joined_seeds(sweeps: Sequence[SweepSpec]) -> SeedRounds | None:

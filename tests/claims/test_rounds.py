@@ -12,6 +12,7 @@ from resablate.claims.family import Family, family, joined_seeds
 from resablate.claims.rounds import follow_rounds, trainings_of
 from resablate.claims.trials import Trials
 from resablate.component import Component
+from resablate.errors import SpecError
 from resablate.question import AskedAnalysis
 from resablate.report import write_report
 from resablate.report_answers import closings
@@ -142,6 +143,19 @@ def test_the_answer_is_at_what_the_look_may_spend() -> None:
     assert found.shown
     assert found.shown.level == pytest.approx(0.05 * 0.5)
     assert "round" not in found.what_would_decide
+
+
+def test_a_claim_about_training_takes_the_epochs_that_the_sweep_looks_at() -> None:
+    specs = [result.spec for result in train(TRUE["Z4"], seeds=2)]
+    seeds = SeedRounds(until="decided", first=2, most=ENOUGH, claims=("Z4",))
+
+    def looked_at(*epochs: int) -> Family:
+        return family(seeds, specs, [AskedAnalysis(Component("norm_preservation"), epochs)])
+
+    assert list(looked_at(0, 5, 10, 20).claims) == ["Z4"]
+    for epochs in ((), (0, 5, 10), (1, 5, 10, 20)):
+        with pytest.raises(SpecError, match=r"asks norm_preservation, also before the first step and after 3 epochs"):
+            looked_at(*epochs)
 
 
 def test_only_the_claims_that_the_sweep_names_are_tested() -> None:
