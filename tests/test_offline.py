@@ -61,9 +61,12 @@ def test_it_runs_without_ray_mlflow_optuna_and_pandas_and_is_filed_elsewhere(she
         "to go on here: resablate sweep FILE --inline --offline",
         f"records: {here / 'offline'}; file them where there is an MLflow with: resablate sync {here / 'offline'}",
     ]
-    unfiled = shell("status", "away")
-    assert unfiled.code == 2
-    assert f"; the folder offline has it: resablate sync {here / 'offline'} files it here, and resablate" in unfiled.err
+    for words in (["status", "away"], ["report", "away"], ["runs", "away"], ["analyze", "away", "lesion"]):
+        unfiled = shell(*words)
+        assert unfiled.code == 2
+        assert f"; the folder offline has it: resablate sync {here / 'offline'} files it here, and" in unfiled.err, (
+            words
+        )
 
     more = shell("sweep", "away.yaml", "--inline", "--offline")
     assert more.out.startswith("away: 2 trials, 1 complete before, 1 finished;"), more.err

@@ -12,7 +12,7 @@ import typer
 from resablate.commands.console import Json, TrackingUri, out
 from resablate.commands.json_keeping import DoctorRecord, FaultRecord
 from resablate.commands.json_output import print_record
-from resablate.errors import ResablateError, ResourceError, TrackingError, UnknownSweep, nearest
+from resablate.errors import ResablateError, ResourceError, TrackingError
 
 if TYPE_CHECKING:
     from resablate.checkups import Fault, Scope
@@ -72,6 +72,7 @@ def _scope(name: str | None, uri: str | None, say: Callable[[str], None]) -> Sco
     from resablate.storage.sqlite_files import sqlite_problem
     from resablate.tracking import MlflowExaminer
     from resablate.tracking.opening import MEMORY
+    from resablate.tracking.unknown_sweeps import unknown_sweep
 
     place, work = tracking_uri(uri), work_folder()
     file, records = sqlite_file(place), None
@@ -81,7 +82,7 @@ def _scope(name: str | None, uri: str | None, say: Callable[[str], None]) -> Sco
         records = MlflowExaminer(place)
         names = dict.fromkeys([*records.sweeps(), *names])
     if name is not None and name not in names:
-        raise UnknownSweep(f"{place}: no sweep called {name!r}{nearest(name, names)} (there: {', '.join(names)})")
+        raise unknown_sweep(place, name, names)
     chosen = list(names) if name is None else [name]
     at_work = records.running() if records else {}
     at_work |= {name: "a process in this folder" for name in chosen if is_running(work / name)}

@@ -11,7 +11,6 @@ from resablate.commands.console import Json, SweepName, TrackingUri, err, out
 from resablate.commands.json_output import print_record
 from resablate.commands.json_records import StatusRecord, TrialRecord
 from resablate.commands.running import show_trials
-from resablate.errors import UnknownSweep
 from resablate.storage.locations import FOLDER, OFFLINE, home, records_folder
 from resablate.storage.locations import tracking_uri as address_of_records
 
@@ -31,10 +30,7 @@ def status(
     from resablate.tracking import open_tracker
 
     tracker = open_tracker(tracking_uri)
-    try:
-        found = sweep_standing(name, tracker=tracker)
-    except UnknownSweep as error:
-        raise UnknownSweep(f"{error}{_offline_too(name)}") from None
+    found = sweep_standing(name, tracker=tracker)
     where = _options_of_records(tracking_uri)
     kept = tracker.ui_hint() if where else ""
     counts = Counter(trial.state for trial in found.trials)
@@ -83,18 +79,6 @@ def _options_of_records(uri: str | None) -> str:
     if folder is None:
         return ""
     return " --inline --offline" if folder == home() / OFFLINE else f" --inline --tracking-uri {FOLDER}{folder}"
-
-
-def _offline_too(name: str) -> str:
-    """Where the sweep is that these records do not have: in the folder of `sweep --offline`; empty if it is not."""
-    from resablate.tracking import open_tracker
-
-    if not (home() / OFFLINE).is_dir() or name not in open_tracker(f"{FOLDER}{OFFLINE}").keeping().sweeps():
-        return ""
-    return (
-        f"; the folder {OFFLINE} has it: resablate sync {home() / OFFLINE} files it here, and resablate status {name}"
-        f" --tracking-uri {FOLDER}{OFFLINE} tells how far it is"
-    )
 
 
 def _record(name: str, found: SweepStanding, counts: Counter[str], kept: str) -> StatusRecord:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
 
-from resablate.errors import TrackingError, UnknownSweep, nearest
+from resablate.errors import TrackingError
 from resablate.measurement import EpochMetrics
 from resablate.result import COMPLETE, TrialResult, weights_file
 from resablate.spec import TrainSpec
@@ -33,6 +33,7 @@ from resablate.tracking.leases import Lease
 from resablate.tracking.metrics import final_points, new_points
 from resablate.tracking.tracker import SweepRecord, SweepStatus, Tracker, TrialState
 from resablate.tracking.trial_lists import RECENT_FILE, TrialList
+from resablate.tracking.unknown_sweeps import unknown_sweep
 
 
 @dataclass
@@ -207,9 +208,7 @@ class FolderTracker(Tracker):
         """What the latest submission of the sweep called `name` asked for."""
         record = read_submission(self.folder / name)
         if record is None:
-            known = self.sweeps()
-            there = ", ".join(known) or "none"
-            raise UnknownSweep(f"{self.folder}: no sweep called {name!r}{nearest(name, known)} (there: {there})")
+            raise unknown_sweep(str(self.folder), name, self.sweeps())
         return read_asked(self.folder / name, record)
 
     def sweeps(self) -> list[str]:

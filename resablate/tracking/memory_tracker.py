@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import final
 
-from resablate.errors import TrackingError, TrialComplete, UnknownSweep, nearest
+from resablate.errors import TrackingError, TrialComplete
 from resablate.measurement import EpochMetrics
 from resablate.result import TrialResult, weights_file
 from resablate.spec import TrainSpec
@@ -28,6 +28,7 @@ from resablate.tracking.memory_records import (
 )
 from resablate.tracking.metrics import epoch_points, final_points, new_points
 from resablate.tracking.tracker import SweepRecord, SweepStatus, Tracker, TrialState
+from resablate.tracking.unknown_sweeps import unknown_sweep
 
 
 @final
@@ -276,9 +277,7 @@ class MemoryTracker(Tracker):
         for submission in reversed(self.submissions):
             if submission.sweep.name == name:
                 return submission
-        known = list(dict.fromkeys(submission.sweep.name for submission in self.submissions))
-        there = ", ".join(known) or "none"
-        raise UnknownSweep(f"memory: no sweep called {name!r}{nearest(name, known)} (there: {there})")
+        raise unknown_sweep("memory", name, dict.fromkeys(one.sweep.name for one in self.submissions))
 
     def _open(self, key: str) -> MemoryRun:
         if key not in self._running:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from resablate.errors import DamagedResult, SpecError, UnknownSweep, nearest
+from resablate.errors import DamagedResult, SpecError, UnknownSweep
 from resablate.plain_json import read_json
 from resablate.redaction import redact
 from resablate.spec import TrainSpec
@@ -22,6 +22,7 @@ from resablate.tracking.mlflow_experiments import refuse_other_records
 from resablate.tracking.mlflow_runs import log_values
 from resablate.tracking.mlflow_store import ADVICE, KIND, SCHEMA, SCHEMA_VERSION, SWEEP, MlflowStore
 from resablate.tracking.trial_lists import RECENT_FILE, TRIALS_FILE, TrialList, read_trial_list
+from resablate.tracking.unknown_sweeps import unknown_sweep, where_else
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -86,7 +87,7 @@ def latest_submission(store: MlflowStore, name: str) -> Submission:
     """
     place = redact(store.uri)
     if not store.exists():
-        raise UnknownSweep(f"{place}: no sweep {name!r}, there is no database there yet. {ADVICE}")
+        raise UnknownSweep(f"{place}: no sweep {name!r}, there is no database there yet. {ADVICE}{where_else(name)}")
     refuse_other_records(store, name)
     damaged: DamagedResult | None = None
     named = () if "'" in name else submissions(store, name)  # a quote would end the name in MLflow's search
@@ -98,9 +99,8 @@ def latest_submission(store: MlflowStore, name: str) -> Submission:
             damaged = damaged or error
     if damaged:
         raise damaged
-    known = list(dict.fromkeys(run.data.tags[SWEEP] for run in submissions(store) if SWEEP in run.data.tags))
-    there = ", ".join(known) or "none"
-    raise UnknownSweep(f"{place}: no sweep called {name!r}{nearest(name, known)} (there: {there})")
+    known = dict.fromkeys(run.data.tags[SWEEP] for run in submissions(store) if SWEEP in run.data.tags)
+    raise unknown_sweep(place, name, known)
 
 
 def submissions(store: MlflowStore, name: str = "") -> Iterator[Run]:

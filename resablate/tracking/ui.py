@@ -15,7 +15,7 @@ from threading import Thread
 from types import FrameType
 from typing import NamedTuple
 
-from resablate.errors import TrackingError, UnknownName, UnknownSweep, nearest
+from resablate.errors import TrackingError, UnknownName
 from resablate.redaction import redact
 from resablate.storage.locations import sqlite_file, tracking_uri
 from resablate.tracking.mlflow_pages import charts_path
@@ -23,6 +23,7 @@ from resablate.tracking.mlflow_reader import MlflowReader
 from resablate.tracking.mlflow_reports import sweep_paths
 from resablate.tracking.mlflow_store import MlflowStore
 from resablate.tracking.ui_gate import Gate
+from resablate.tracking.unknown_sweeps import unknown_sweep
 
 
 class UiPages(NamedTuple):
@@ -96,8 +97,7 @@ def _paths(store: MlflowStore, sweep: str, view: str | None) -> list[tuple[str, 
     reader = MlflowReader(store)
     known = reader.sweeps()
     if sweep not in known:
-        there = f"(there: {', '.join(known) or 'none'})"
-        raise UnknownSweep(f"{redact(store.uri)}: no sweep called {sweep!r}{nearest(sweep, list(known))} {there}")
+        raise unknown_sweep(redact(store.uri), sweep, known)
     [holding] = reader.experiments_of(sweep)
     pages = sweep_paths(store.client().get_experiment(known[sweep]), holding)
     if view is not None and view not in pages:
