@@ -6,6 +6,7 @@ compiled code. Stem and head are a layer or two, which compiling would not repay
 stage of eighteen that changes the dimension.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
@@ -57,5 +58,7 @@ def _run(block: Block, x: Tensor) -> Tensor:
 @cache
 def _compiled() -> Callable[[Block, Tensor], Tensor]:
     """Not before it is needed: the compiler is slow to import."""
+    if not torch.cuda.is_available():  # the compiler would warn of that, to somebody who asked for no GPU
+        logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     torch.compiler.config.recompile_limit = max(_LIMIT, torch.compiler.config.recompile_limit)
     return torch.compile(_run, dynamic=False)

@@ -1,6 +1,8 @@
 """Precision, memory format and compilation change how steps compute, by as much as is stated here, and nothing else."""
 
+import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -134,6 +136,26 @@ def test_a_kind_of_block_is_compiled_once_for_all_blocks_and_trainings() -> None
             assert make_training(network, **regime, seed=3).run_epoch().train_loss > 0
         with pytest.raises(RuntimeError, match="recompile"):
             make_training(three_blocks(width=5), **regime).run_epoch()
+
+
+@pytest.mark.slow
+@compiler
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is here")
+def test_nobody_is_warned_of_a_gpu_that_was_not_asked_for() -> None:
+    """Where CUDA's compiler is installed and no device is."""
+    program = (
+        "from tests.training.test_arithmetic import fields_of, make_training, three_blocks;"
+        " make_training(three_blocks(), **fields_of('cpu'), compile=True).run_epoch()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "CUDA_HOME": "/usr"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    assert done.stderr == ""
 
 
 @compiler
