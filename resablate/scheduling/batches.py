@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -26,6 +26,11 @@ from resablate.storage.locations import TRIALS
 from resablate.storage.spool import SPOOL
 from resablate.tracking import SweepStatus, Tracker
 
+if TYPE_CHECKING:
+    from resablate.scheduling.ray_warnings import ToldWarnings
+
+_LAST_WARNINGS_SECONDS = 2.0
+"""So long the driver waits at the end for what it has not been told."""
 WRITER_ENDED = "the process that files results has been killed"
 """Why a sweep stops whose writer was killed."""
 Take = Callable[[str], TrialResult | None]
@@ -114,16 +119,17 @@ def run_batches_on_ray(
     from resablate.scheduling.ray_capacity import ray_capacity
     from resablate.scheduling.ray_pack_size import pack_sizes_on_ray
     from resablate.scheduling.ray_tune import connect_ray, run_ray, start_result_writer
+    from resablate.scheduling.ray_warnings import ToldWarnings
 
     connect_ray()
     stopping.listen()  # Ray takes SIGTERM, and has it end the process at once
     capacity = ray_capacity(plan.sweep.resources)
     console.print(f"Ray: {capacity.in_words(plan.sweep.resources)}", highlight=False)
     writer = start_result_writer(uri=uri, spool=work / SPOOL, claim=lease.claim)
-    alive = writer.until_end.remote()
+    alive, warned = writer.until_end.remote(), ToldWarnings(writer)
     # The trials' processes start meanwhile. What they send is kept until the record is open.
     opening = writer.start.remote(plan.sweep, _recorded(plan, pending), command)
-    ends = partial(_is_to_end, stopping, opening, alive)
+    ends = partial(_is_to_end, stopping, opening, alive, warned)
     sizes = pack_sizes_on_ray(plan.sweep, capacity, say=progress.say, stop=ends)
     shared = SharedTrials(tracker, take=take, progress=progress, search=pending.search, stop=ends)
     note = writer.note_trial.remote
@@ -143,6 +149,7 @@ def run_batches_on_ray(
         for spec in pending.search.reused.values() if pending.search else ():
             note(spec)
         problems = _closed(writer, opening, status=progress.sweep_status(), stopping=stopping)
+        warned.tell(seconds=_LAST_WARNINGS_SECONDS)
     return problems
 
 
@@ -161,10 +168,14 @@ def _closed(writer: Any, opening: Any, *, status: SweepStatus, stopping: Stoppin
         return []
 
 
-def _is_to_end(stopping: Stopping, opening: Any, alive: Any) -> bool:
-    """Whether no other trial is to begin: it was asked for, or the record could not be opened or is not written."""
+def _is_to_end(stopping: Stopping, opening: Any, alive: Any, warned: ToldWarnings) -> bool:
+    """Whether no other trial is to begin: it was asked for, or the record could not be opened or is not written.
+
+    As it is asked all the time, it tells what the sweep's processes have warned of meanwhile.
+    """
     from resablate.scheduling.ray_tune import has_failed
 
+    warned.tell()
     if has_failed(alive) and not has_failed(opening):
         stopping.note(WRITER_ENDED)
     return bool(stopping.reason) or has_failed(opening)

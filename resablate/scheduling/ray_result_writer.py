@@ -10,6 +10,7 @@ from typing import Any
 import ray
 
 from resablate.result import Status, TrialResult
+from resablate.scheduling.ray_warnings import WaitingWarnings, Warned, send_warnings
 from resablate.scheduling.result_writer import ResultWriter
 from resablate.spec import TrainSpec
 from resablate.storage.locks import hold_worker_lock
@@ -18,7 +19,7 @@ from resablate.tracking import SweepStatus, open_tracker
 
 _CLAIMS_AT_ONCE = 8
 """So many trials may ask for their leases while others are filed; each waits for some answers of the server."""
-CONCURRENCY = {"claims": _CLAIMS_AT_ONCE, "life": 1}
+CONCURRENCY = {"claims": _CLAIMS_AT_ONCE, "life": 1, "warnings": 2}
 """Methods that do not wait for the others: how many of each run at a time."""
 
 
@@ -30,6 +31,8 @@ class ResultWriterActor:
     """
 
     def __init__(self, uri: str, spool: str, claim: str) -> None:
+        self._warnings = WaitingWarnings()
+        send_warnings(self._warnings.add)
         hold_worker_lock(Path(spool).parent)
         self._tracker, self._claim = open_tracker(uri), claim
         self._writer = ResultWriter(self._tracker, spool=Path(spool))
@@ -60,6 +63,16 @@ class ResultWriterActor:
     def until_end(self) -> None:
         """Fails where this process is killed: whoever looks at it knows at once."""
         self._over.wait()
+
+    @ray.method(concurrency_group="warnings")
+    def warn(self, warned: Warned) -> None:
+        """A trial's process has something to tell the driver."""
+        self._warnings.add(warned)
+
+    @ray.method(concurrency_group="warnings")
+    def warnings(self) -> list[Warned]:
+        """What the driver has not been told, once there is something, or the sweep is over."""
+        return self._warnings.fetch(self._over)
 
     def epoch(self, key: str, metrics: Any) -> None:
         """As `ResultWriter.epoch`."""

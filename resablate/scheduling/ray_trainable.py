@@ -22,6 +22,7 @@ from resablate.question import Question
 from resablate.result import TrialResult, failed_result
 from resablate.scheduling.ray_pruning import asking
 from resablate.scheduling.ray_sink import RemoteSink, WriterEnded, answer_of_writer
+from resablate.scheduling.ray_warnings import send_warnings
 from resablate.session import EpochDone, PutOff, SessionPlace, TrialRequest, keep_all
 from resablate.spec import TrainSpec
 from resablate.storage.checkpoint_store import CheckpointStore
@@ -89,6 +90,7 @@ class PackTrainable(tune.Trainable):
         """Prepare the pack that `config` holds."""
         assert context is not None
         self._context = context
+        send_warnings(context.writer.warn.remote)
         self._failure: Failure | None = Failure("not prepared yet")
         self._begin(config)
 

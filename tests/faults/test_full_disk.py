@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from tests.faults.sweeps import everything_is_in_order
 from tests.scheduling.tiny import numbers
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
+
+FULL_SECONDS = 8.0
 
 
 @pytest.fixture
@@ -52,6 +55,26 @@ def test_a_disk_that_is_full_at_the_start(
     taken.unlink()
     (sweep.folder / ".resablate").unlink()
     assert sweep.run() == 0, sweep.said()
+    assert [numbers(result) for result in sweep.results()] == numbers_undisturbed
+    everything_is_in_order(sweep)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["inline", pytest.param("ray", marks=pytest.mark.ray)])
+def test_a_disk_that_is_full_for_a_while(
+    make_sweep: MakeSweep, where: str, small_disk: Path, numbers_undisturbed: Numbers
+) -> None:
+    """It waits, in the processes of the trials and in the writer's, and says so; no trial fails."""
+    sweep = make_sweep(where)
+    (sweep.folder / ".resablate").symlink_to(small_disk)
+    sweep.start()
+    sweep.until(lambda: sweep.reached(1))
+    taken = fill(small_disk)
+    time.sleep(FULL_SECONDS)
+    taken.unlink()
+    assert sweep.ended() == 0, sweep.said()
+    assert "No space left on device; waiting until there is room" in sweep.said()
+    assert "Traceback" not in sweep.said()
     assert [numbers(result) for result in sweep.results()] == numbers_undisturbed
     everything_is_in_order(sweep)
 
