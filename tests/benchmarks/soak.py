@@ -1,8 +1,10 @@
 """Sweep after sweep of tiny trials with a fault every few seconds, for minutes or hours.
 
-    python -m tests.benchmarks.soak [--minutes 10] [--trials 0] [--size 20] [--every 20] [--seed 0]
+    python -m tests.benchmarks.soak [--minutes 10] [--trials 0] [--size 20] [--every 20] [--seed 0] [--page soak.md]
 
-writes reports/benchmarks/soak.md after every sweep. An MLflow server behind a proxy keeps the records of all. What
+writes reports/benchmarks/soak.md, or another page there, after every sweep, and fails at its end if anything was lost,
+done twice, wrong or left over, or if memory or files grew. With `--judge PAGE` it judges a page that is there, and
+writes into it whether they grew. An MLflow server behind a proxy keeps the records of all. What
 happens is drawn from the seed, every kind once before any comes again. Every fourth sweep runs on Ray. A sweep whose
 driver was killed or refused is submitted again until it ends well.
 """
@@ -17,17 +19,17 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from resablate.errors import ResablateError
 from resablate.plan import SweepPlan
 from resablate.versions import code_version
 from tests.benchmarks.fault_acts import command_of
 from tests.benchmarks.faults import judge
 from tests.benchmarks.measuring import FOLDER, machine
+from tests.benchmarks.soak_rows import Row, check, flatness, judge_page, rows_of, table
 from tests.faults.sweeps import SweepProcess, numbers_alone
 from tests.faults.test_full_disk import fill
 from tests.faults.test_outage import with_server
@@ -235,7 +237,12 @@ def main(arguments: Sequence[str] | None = None, *, folder: Path = FOLDER) -> No
     parser.add_argument("--size", type=int, default=20, help="trials of a sweep")
     parser.add_argument("--every", type=float, default=20, help="seconds between two faults")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--page", default=PAGE, help="its name; make soak has one of its own, which is not kept")
+    parser.add_argument("--judge", type=Path, metavar="PAGE", help="a page that is there, and do nothing else")
     asked = parser.parse_args(arguments)
+    if asked.judge:
+        print(judge_page(asked.judge))
+        return check(rows_of(asked.judge.read_text(encoding="utf-8")))
     begin = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="ra") as made, ExitStack() as opened:
         place = Path(made)
@@ -246,9 +253,9 @@ def main(arguments: Sequence[str] | None = None, *, folder: Path = FOLDER) -> No
         while time.monotonic() < begin + 60 * asked.minutes or len(soak.rows) * asked.size < asked.trials:
             soak.sweep(len(soak.rows))
             minutes = (time.monotonic() - begin) / 60
-            (folder / PAGE).write_text(render(soak, asked, minutes), encoding="utf-8")
-    if any(row[name] for row in soak.rows for name in ("lost", "twice", "wrong", "left")):
-        raise ResablateError("something was lost, done twice, wrong or left over")
+            text = render(soak.rows, soak.happened, asked, minutes)
+            (folder / asked.page).write_text(text, encoding="utf-8")
+    check(soak.rows)
 
 
 def _small_disk(place: Path, opened: ExitStack) -> Path | None:
@@ -261,23 +268,22 @@ def _small_disk(place: Path, opened: ExitStack) -> Path | None:
     return place / ".resablate"
 
 
-def render(soak: Soak, asked: argparse.Namespace, minutes: float) -> str:
+def render(rows: Sequence[Row], happened: Mapping[str, int], asked: argparse.Namespace, minutes: float) -> str:
     """The page."""
-    happened = ", ".join(f"{name} {count}" for name, count in soak.happened.items()) or "nothing"
+    told = ", ".join(f"{name} {count}" for name, count in happened.items()) or "nothing"
     lines = [
         "# A soak",
         "",
         f"Written by `python -m tests.benchmarks.soak --minutes {asked.minutes:g} --trials {asked.trials} --size"
         f" {asked.size} --every {asked.every:g} --seed {asked.seed}`:",
-        f"{len(soak.rows)} sweeps of {asked.size} tiny trials, one after another, took {minutes:.1f} minutes, with a"
+        f"{len(rows)} sweeps of {asked.size} tiny trials, one after another, took {minutes:.1f} minutes, with a"
         f" fault every {asked.every:g} s while they ran:",
-        f"{happened}. Peaks are of all processes of a sweep together, memory that they share counted for each; the",
+        f"{told}. Peaks are of all processes of a sweep together, memory that they share counted for each; the",
         "server's are after the sweep; temporary counts folders of sweeps in the machine's temporary folder.",
         "",
-        "| sweep | where | submissions | lost | twice | wrong | left over | peak (MiB) | open files | server (MiB) |"
-        " its open files | temporary |",
-        "|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
-        *(f"| {' | '.join(map(str, row.values()))} |" for row in soak.rows),
+        *table(rows),
+        "",
+        flatness(rows),
         "",
         f"Taken at {code_version()}, on {machine()}.",
     ]
