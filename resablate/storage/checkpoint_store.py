@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, final
 
 from resablate.errors import ResourceError
 from resablate.redaction import redact, without_password
-from resablate.storage.checkpoint_files import CHECKPOINTS, PARTS, keep_whole
+from resablate.storage.checkpoint_files import CHECKPOINTS, PARTS, Examined, examine, keep_whole
 from resablate.storage.files import remove
 
 log = logging.getLogger(__name__)
@@ -91,6 +93,59 @@ class CheckpointStore:
     def delete(self, folder: Path) -> None:
         """Forget a trial that has ended."""
         self._try(self._delete, folder, "deleting")
+
+    def keys(self) -> list[str]:
+        """The trials of which it has anything, for whoever looks for what is wrong.
+
+        Raises:
+            ResourceError: if it cannot be read.
+        """
+        from pyarrow.fs import FileSelector, FileType
+
+        with self._failures("looking for"):
+            system = self._system()
+            found = system.get_file_info(FileSelector(self._root, allow_not_found=True))
+            folders = sorted(file.base_name for file in found if file.type == FileType.Directory)
+            return [key for key in folders if self._stored(key)]
+
+    def examine(self, key: str) -> Examined:
+        """What it has of a trial, read and checked; of the paths the names alone are the store's.
+
+        Raises:
+            ResourceError: if it cannot be read.
+        """
+        with self._failures("reading"), TemporaryDirectory(prefix="resablate-") as made:
+            for name in sorted(self._stored(key)):
+                self._copy(f"{self._place(key)}/{name}", str(Path(made, name)), down=True)
+            return examine(Path(made), key=key)
+
+    def remove(self, key: str, *names: str) -> None:
+        """Remove files of a trial, or all that it has of it where none is named.
+
+        Raises:
+            ResourceError: if it cannot be written.
+        """
+        with self._failures("removing"):
+            for name in names:
+                self._system().delete_file(f"{self._place(key)}/{name}")
+            if not names:
+                self._system().delete_dir(self._place(key))
+
+    def address(self, key: str, name: str = "") -> str:
+        """Where a file of a trial lies, or all that it has of it, to be shown."""
+        place = redact(self._uri).partition("?")[0]
+        return "/".join(part for part in (place, key, name) if part)
+
+    @contextmanager
+    def _failures(self, doing: str) -> Generator[None]:
+        from pyarrow import ArrowException
+
+        try:
+            yield
+        except (OSError, ArrowException, ValueError) as error:
+            raise ResourceError(
+                f"{redact(self._uri)}: {doing} checkpoints failed ({_reason(error, self._uri)})"
+            ) from None
 
     def _try(self, act: Callable[[Path], None], folder: Path, doing: str) -> None:
         from pyarrow import ArrowException

@@ -102,6 +102,30 @@ def test_a_folder_that_is_further_is_left_alone(store: str, tmp_path: Path) -> N
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+def test_what_is_wrong_in_a_store_is_found_without_changing_it(store: str, tmp_path: Path) -> None:
+    folder, there = tmp_path / "trials" / SPEC.key, CheckpointStore(store)
+    assert there.keys() == []
+    trial = Trial(SPEC, QUESTIONS, folder=folder)
+    for _ in range(3):
+        trial.run_epoch()
+    damage(folder / "checkpoint-000003.safetensors")
+    (folder / "analyses-000009.json").write_text("[]")
+    there.upload(folder)
+    before = there._stored(SPEC.key)
+    assert there.keys() == [SPEC.key]
+    found = there.examine(SPEC.key)
+    assert [checkpoint.path.name for checkpoint in found.whole] == ["checkpoint-000002.safetensors"]
+    assert [path.name for path in found.damaged] == ["checkpoint-000003.safetensors"]
+    assert [path.name for path in found.unknown] == ["analyses-000009.json"]
+    assert there._stored(SPEC.key) == before
+    there.remove(SPEC.key, "checkpoint-000003.safetensors")
+    assert there._stored(SPEC.key) == before - {"checkpoint-000003.safetensors"}
+    there.remove(SPEC.key)
+    assert there.keys() == []
+    with pytest.raises(ResourceError, match=r"/tiny.*: removing checkpoints failed"):
+        there.remove(SPEC.key, "checkpoint-000001.safetensors")
+
+
 def test_only_checkpoints_are_read_from_a_store(tmp_path: Path) -> None:
     trial, store = Trial(SPEC, folder=tmp_path / "trials" / SPEC.key), CheckpointStore(f"file://{tmp_path}/store")
     trial.run_epoch()
