@@ -10,7 +10,7 @@ from pydantic import ConfigDict, TypeAdapter
 from torch import nn
 
 from resablate.dissection import Dissection
-from resablate.errors import CheckpointError
+from resablate.errors import CheckpointError, FilesLost
 from resablate.result import weights_file
 from resablate.storage.files import digest, write_bytes
 from resablate.training import save_weights
@@ -84,13 +84,15 @@ class EpochAnswers:
         """Name -> content of every file of weights that is kept.
 
         Raises:
-            OSError: if one cannot be read.
-            CheckpointError: if one is not what was written.
+            FilesLost: if one cannot be read, or is not what was written.
         """
         assert self._folder is not None
-        names = [weights_file(epoch) for epoch in (*self.kept_epochs, None)]
-        found = {name: (self._folder / name).read_bytes() for name in names}
-        for name, content in found.items():
-            if digest(content) != self.files[name]:
-                raise CheckpointError(f"{self._folder / name}: its content is not what was written")
+        found: dict[str, bytes] = {}
+        for name in [weights_file(epoch) for epoch in (*self.kept_epochs, None)]:
+            try:
+                found[name] = (self._folder / name).read_bytes()
+            except OSError as error:
+                raise FilesLost(f"{self._folder / name}: lost while its trial ran ({error.strerror})") from None
+            if digest(found[name]) != self.files[name]:
+                raise FilesLost(f"{self._folder / name}: its content is not what was written")
         return found

@@ -6,6 +6,7 @@ ResablateError
 ├── DatasetError             a data set is missing or not what it says it is
 ├── AnalysisError            a network and examples that an analysis cannot take
 ├── CheckpointError          a stored state cannot be read or does not fit
+│   └── FilesLost            what a trial had stored was removed or damaged while it ran
 ├── TrackingError            the tracking server cannot be reached or does not hold what was asked
 │   ├── TrackerAway          not now: the same request may succeed later
 │   ├── UnknownSweep         it holds no sweep of that name
@@ -81,6 +82,10 @@ class AnalysisError(ResablateError):
 
 class CheckpointError(ResablateError):
     """A stored state cannot be read or does not fit the network."""
+
+
+class FilesLost(CheckpointError):
+    """What a trial had stored was removed or damaged while it ran."""
 
 
 class TrackingError(ResablateError):

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Generator
 from typing import NamedTuple, TypeVar
 
-from resablate.errors import ResourceError
+from resablate.errors import FilesLost, ResourceError
 
 Step = TypeVar("Step")
 Result = TypeVar("Result")
@@ -22,6 +22,13 @@ class Failure(NamedTuple):
     """In one line."""
     out_of_memory: bool = False
     """Whether memory ran out, of the GPU or of the machine."""
+    files_lost: bool = False
+    """Whether somebody removed or damaged what it had stored."""
+
+    @property
+    def deserves_retry(self) -> bool:
+        """Whether it deserves another try in this process, and is told by its reason alone."""
+        return self.out_of_memory or self.files_lost
 
 
 class DeviceLost(ResourceError):
@@ -38,8 +45,8 @@ def attempt(
 
     Args:
         steps: leave nothing in memory when they fail.
-        name: of what is tried, for the log; it gets no word of memory that ran out, for the caller goes on and says
-            how.
+        name: of what is tried, for the log; it gets no word of what deserves another try, for the caller goes on and
+            says how.
 
     Raises:
         DeviceLost: if the GPU is of no more use to this process, whatever it runs.
@@ -47,8 +54,8 @@ def attempt(
     try:
         return (yield from steps())
     except Exception as error:  # one trial's failure is its result; the sweep goes on
-        failure = Failure(reason_of(error), _is_out_of_memory(error))
-        if not failure.out_of_memory:
+        failure = Failure(reason_of(error), _is_out_of_memory(error), isinstance(error, FilesLost))
+        if not failure.deserves_retry:
             log.exception("%s failed", name)
         raise_if_device_lost(error, name)
     if failure.out_of_memory:
@@ -56,10 +63,10 @@ def attempt(
     return failure
 
 
-def retry_once_on_oom(
+def retry_once(
     steps: Callable[[], Generator[Step, None, Result]], *, name: str
 ) -> Generator[Step, None, Result | Failure]:
-    """As `attempt`, and once more where memory ran out: another trial may have held it.
+    """As `attempt`, and once more where memory ran out, which another trial may have held, or its files were lost.
 
     Nothing else deserves a second attempt in this process: a full disk stays full, and what a trial does wrong it does
     wrong again.
@@ -72,10 +79,10 @@ def retry_once_on_oom(
         DeviceLost: as `attempt` does.
     """
     outcome = yield from attempt(steps, name=name)
-    if isinstance(outcome, Failure) and outcome.out_of_memory:
+    if isinstance(outcome, Failure) and outcome.deserves_retry:
         log.warning("%s: %s; it is tried once more", name, outcome.reason)
         outcome = yield from attempt(steps, name=name)
-        if isinstance(outcome, Failure) and outcome.out_of_memory:
+        if isinstance(outcome, Failure) and outcome.deserves_retry:
             log.error("%s failed: %s", name, outcome.reason)
     return outcome
 
@@ -90,7 +97,7 @@ def failure_of(attempt: Callable[[], object], *, doing: str) -> Failure | None:
         doing: that, in words: "preparing the folder".
 
     Raises:
-        DeviceLost: as `retry_once_on_oom` does.
+        DeviceLost: as `retry_once` does.
     """
     try:
         attempt()

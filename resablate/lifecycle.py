@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, TypeVar, final
 
-from resablate.failures import Failure, attempt, retry_once_on_oom
+from resablate.failures import Failure, attempt, retry_once
 from resablate.pack_size import unpackable
 from resablate.result import TrialResult, failed_result
 from resablate.session import EpochDone, Prune, PutOff, ResultSink, SessionPlace, TrialRequest, keep_all
@@ -28,8 +28,8 @@ def run_session(
     Each trial continues from its newest checkpoint, here or in the store, whoever trained it before and beside whom:
     members of a pack may be at different epochs. One that diverges, is pruned or ends leaves the pack, and the others
     go on. Where memory runs out, the pack is halved; where anything else fails, its trials go on one by one, so that
-    the failure is that of one alone. A trial that fails by itself is filed as failed; where memory ran out, it is tried
-    once more. What cannot be packed runs one by one from the beginning.
+    the failure is that of one alone. A trial that fails by itself is filed as failed; where memory ran out, or
+    what it had stored was removed, it is tried once more. What cannot be packed runs one by one from the beginning.
 
     Args:
         requests: the trials; one is a pack of one, which trains as any network does.
@@ -85,7 +85,7 @@ class _Lifecycle:
             if isinstance(outcome, Failure):
                 yield from self._go_on(requests, outcome)
             return
-        steps = retry_once_on_oom(partial(self._train, requests), name=f"trial {keys}")
+        steps = retry_once(partial(self._train, requests), name=f"trial {keys}")
         outcome = yield from self._filing(steps, requests)
         if isinstance(outcome, Failure):
             yield self._sink.finish_trial(failed_result(requests[0].spec, outcome.reason), weights={})

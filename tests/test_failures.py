@@ -12,8 +12,8 @@ import pytest
 import torch
 from ray.exceptions import RayTaskError
 
-from resablate.errors import ResourceError
-from resablate.failures import DeviceLost, Failure, failure_of, reason_of, retry_once_on_oom
+from resablate.errors import FilesLost, ResourceError
+from resablate.failures import DeviceLost, Failure, failure_of, reason_of, retry_once
 
 ASSERTED = "CUDA error: device-side assert triggered\nCompile with `TORCH_USE_CUDA_DSA` to enable assertions."
 
@@ -34,7 +34,7 @@ class Attempts:
 
 def _run(attempt: Attempts) -> tuple[list[int], str | Failure]:
     """The steps of all attempts, and what comes of them."""
-    steps, session = list[int](), retry_once_on_oom(attempt, name="trial k")
+    steps, session = list[int](), retry_once(attempt, name="trial k")
     while True:
         try:
             steps.append(next(session))
@@ -75,6 +75,17 @@ def test_memory_that_ran_out_is_a_line_and_any_other_error_has_a_traceback(caplo
     assert record.exc_info
 
 
+def test_files_that_were_lost_are_a_reason_for_a_second_attempt_and_a_line(caplog: pytest.LogCaptureFixture) -> None:
+    assert _run(Attempts(FilesLost("weights: lost"))) == ([1, 2], "done")
+    assert _run(Attempts(FilesLost("weights: lost"), FilesLost("again")))[1] == Failure("FilesLost: again", False, True)
+    told = [(record.levelname, record.getMessage()) for record in caplog.records if not record.exc_info]
+    assert told[1:] == [
+        ("WARNING", "trial k: FilesLost: weights: lost; it is tried once more"),
+        ("ERROR", "trial k failed: FilesLost: again"),
+    ]
+    assert len(told) == len(caplog.records), "none has a traceback"
+
+
 def test_another_error_is_the_trial_s_failure_at_once() -> None:
     assert _run(Attempts(ValueError("depth"))) == ([1], Failure("ValueError: depth"))
 
@@ -86,7 +97,7 @@ def test_another_error_in_the_second_attempt() -> None:
 def test_who_ends_it_early_is_not_a_failure() -> None:
     """As Tune does where it prunes a trial."""
     attempt = Attempts()
-    session = retry_once_on_oom(attempt, name="trial k")
+    session = retry_once(attempt, name="trial k")
     assert next(session) == 1
     session.close()
     assert attempt.made == 1
@@ -172,7 +183,7 @@ def test_a_real_fault_ends_the_use_of_the_gpu() -> None:
     """In a process of its own, which computes nothing more on the GPU after it."""
     code = """
 import torch
-from resablate.failures import DeviceLost, retry_once_on_oom
+from resablate.failures import DeviceLost, retry_once
 from resablate.torch_errors import is_device_lost
 
 def fault():
@@ -181,7 +192,7 @@ def fault():
     torch.cuda.synchronize()
 
 try:
-    list(retry_once_on_oom(fault, name="trial k"))
+    list(retry_once(fault, name="trial k"))
 except DeviceLost as error:
     print(error)
 for attempt in (lambda: torch.ones(3, device="cuda").sum().item(), lambda: torch.ones(3).cuda() @ torch.ones(3).cuda()):

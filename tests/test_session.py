@@ -1,6 +1,7 @@
 """One lifecycle of trials: what a session tells its sink, and what it does when something fails."""
 
 import errno
+import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -155,7 +156,33 @@ def test_weights_that_cannot_be_read_back_fail_the_trial(place: SessionPlace, mo
     monkeypatch.setattr(Trial, "finish", lose)
     _, results = run(plan, place, sink)
     assert [result.status for result in results] == ["failed", "finished"]
-    assert results[0].reason.startswith("FileNotFoundError: [Errno 2] No such file or directory")
+    place_of = place.folder / results[0].key / WEIGHTS_FILE
+    assert results[0].reason == f"FilesLost: {place_of}: lost while its trial ran (No such file or directory)"
+    assert sink.told_of(0) == ["start", "1", "2", "3", "1", "2", "3", "failed"], "tried once more"
+
+
+@pytest.mark.parametrize("seeds", [1, 2], ids=["alone", "packed"])
+def test_a_folder_that_is_removed_in_the_middle_costs_time_alone(
+    place: SessionPlace, seeds: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With answers and weights of an epoch that is over: nobody can measure them again but who trains again."""
+    plan, sink = (
+        make_plan(seeds=seeds, analyses={"norm_preservation": {"examples": 32, "epochs": [1]}}),
+        RecordingSink(),
+    )
+    session = run_session(requests(plan), place=place, sink=sink)
+    begun = [next(session) for _ in range(2 * seeds)]
+    shutil.rmtree(place.folder)
+    results = [event for event in [*begun, *session] if isinstance(event, TrialResult)]
+    alone = [run_trial(spec, plan.questions(spec), folder=tmp_path / spec.key) for spec in plan.trials]
+    assert [numbers(result) for result in results] == [numbers(result) for result in alone]
+    assert all(set(weights) == {weights_file(1), WEIGHTS_FILE} for weights in sink.weights.values())
+    assert files(place) == []
+    told = [record.getMessage() for record in caplog.records]
+    lost = f"FilesLost: {place.folder / results[0].key / weights_file(1)}: lost while its trial ran (No such file or"
+    assert lost in told[0]
+    assert told[0].endswith("it is tried once more" if seeds == 1 else "its 2 trials go on one by one")
+    assert not any(record.exc_info for record in caplog.records), "a line says all there is to say"
 
 
 @pytest.mark.parametrize("shortcut", ["identity", "dropout"])

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 import queue
-import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from resablate.errors import LeaseLost, LeaseTaken, TrackerAway, TrackingError, TrialComplete
+from resablate.errors import LeaseLost, LeaseTaken, ResablateError, TrackerAway, TrackingError, TrialComplete
 from resablate.failures import reason_of
 from resablate.measurement import EpochMetrics
 from resablate.result import TrialResult, failed_result
 from resablate.scheduling.pictures import pictures
 from resablate.spec import TrainSpec
+from resablate.storage.files import remove
 from resablate.storage.spool import read_spooled, spooled, write_spooled
 from resablate.sweep import SweepSpec
 from resablate.tracking import SweepStatus, Tracker
@@ -239,7 +239,7 @@ class ResultWriter:
                 if isinstance(error, TrackingError) and not away and not again:
                     again = True
                     continue
-                if not isinstance(error, TrackingError):  # which says all there is to say, at the end
+                if not isinstance(error, ResablateError):  # which says all there is to say, at the end
                     log.exception("filing failed")
                 if away or busy:
                     self._problems[
@@ -261,7 +261,7 @@ class ResultWriter:
 
     def _recover(self, place: Path, result: TrialResult, *, filed: bool) -> None:
         if filed:  # the process ended between filing it and taking it out
-            shutil.rmtree(place)
+            remove(place)
             return
         self._refused.add(result.key)
         self._file(place)
@@ -279,8 +279,12 @@ class ResultWriter:
             try:
                 self._tracker.start_trial(result.spec)
             except TrialComplete:
-                shutil.rmtree(place)
+                remove(place)
                 return
             self._refused.discard(result.key)
-        self._tracker.finish_trial(result, weights=weights, figures=pictures(result, self._tracker))
-        shutil.rmtree(place)
+        try:
+            self._tracker.finish_trial(result, weights=weights, figures=pictures(result, self._tracker))
+        except Exception:
+            read_spooled(place)  # which says what is missing, if somebody has removed it meanwhile
+            raise
+        remove(place)

@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _FULL_SECONDS = 5.0
 """Between two looks for room."""
+_TRIES = 10
+"""How often a folder is made again that somebody removes while a file is written into it."""
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -23,11 +25,14 @@ def write_bytes(path: Path, content: bytes) -> None:
 
     Where the disk is full this says so, and waits until there is room.
     """
-    told = False
+    told, tries = False, _TRIES
     while True:
         try:
             return _write(path, content)
         except OSError as error:
+            tries -= 1
+            if isinstance(error, FileNotFoundError) and tries > 0:
+                continue
             if error.errno not in DISK_FULL:
                 raise
             if not told:

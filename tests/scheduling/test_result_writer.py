@@ -364,6 +364,31 @@ def test_a_disk_that_fails_fails_the_trial_and_leaves_no_half_result(
     assert stored.to_json() == filed.to_json()
 
 
+@pytest.mark.parametrize("filed", [False, True], ids=["before it is filed", "while it is filed"])
+def test_a_spool_that_is_removed_is_told_in_a_line(
+    spool: Path, filed: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tracker, result = FaultyTracker(), make_result()
+    finish = FaultyTracker.finish_trial
+
+    def finish_and_remove(self: FaultyTracker, *given: Any, **more: Any) -> None:
+        finish(self, *given, **more)
+        shutil.rmtree(spool)
+
+    writer = started(tracker, spool)
+    writer.start_trial(result.spec)
+    if filed:
+        monkeypatch.setattr(FaultyTracker, "finish_trial", finish_and_remove)
+    tracker.gate.clear()
+    writer.finish_trial(result, weights=WEIGHTS)
+    if not filed:
+        shutil.rmtree(spool)
+    tracker.gate.set()
+    lost = f"CheckpointError: {spool / result.key}: not a whole result (files.json: No such file or directory)"
+    assert writer.end("finished") == ([] if filed else [lost])
+    assert not any(record.exc_info for record in caplog.records)
+
+
 def test_what_the_tracker_does_not_take_while_it_is_away_is_filed_when_it_is_back(
     spool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
