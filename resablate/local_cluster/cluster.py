@@ -20,7 +20,7 @@ from typing import final
 
 from resablate.errors import ResourceError
 from resablate.local_cluster.postgres import database_url, find_programs, postgres_service
-from resablate.local_cluster.service import Service, runs, start, stop
+from resablate.local_cluster.service import Service, damaged_records, runs, start, stop
 from resablate.local_cluster.settings import (
     FILES,
     FOLDERS,
@@ -113,7 +113,9 @@ class LocalCluster:
             self.folder.rmdir()
 
     def _stop_where_unknown(self) -> None:
-        """Stop what runs where nobody can tell any more at which ports."""
+        """Stop what runs where nobody can tell any more which process it is, or at which ports."""
+        for record in damaged_records(self.processes):  # else its own port would seem to be somebody else's
+            stop(record.stem, self.processes)
         if read_ports(self.folder) or not any(runs(name, self.processes) for name in SERVICES):
             return
         print(f"{self.folder / PORTS_FILE}: missing or damaged; what runs is started anew")
