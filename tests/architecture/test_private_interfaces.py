@@ -3,9 +3,14 @@
 import ast
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
+from itertools import chain
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 from tests.architecture.sources import PACKAGE, trees
 
@@ -16,6 +21,7 @@ PRIVATE = {
     "tracking/mlflow_moved.py": "where MLflow's tables say that files lie",
     "tracking/mlflow_pages.py": "the queries of MLflow's pages",
     "torch_errors.py": "the texts of torch's errors",
+    "datasets/sklearn_private.py": "the file in which scikit-learn keeps the digits",
 }
 """File -> what is private in it. Each says which versions it was checked against, and a test of its own name fails when
 that changes."""
@@ -25,6 +31,8 @@ PUBLIC_SQL = {
 }
 NAMED_TUPLE = {"_replace", "_asdict", "_fields", "_make"}
 """Public, by Python's documentation."""
+_CHECKED = re.compile(r"(?:Checked against|Source:) (ray|MLflow|torch|scikit-learn) ((?:\d[\d.]*\d(?: and | to )?)+)")
+"""A package, and the versions that it was checked against."""
 _SQL = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|DROP|ALTER|PRAGMA|WITH)\s+[\w*{(]")
 _SEARCHES = {"search", "match", "fullmatch", "findall", "startswith", "endswith"}
 
@@ -97,9 +105,40 @@ def test_private_interfaces_are_used_in_their_files_alone(path: str) -> None:
 @pytest.mark.parametrize("path", PRIVATE)
 def test_such_a_file_says_what_it_was_checked_against_and_has_a_test(path: str) -> None:
     document = ast.get_docstring(trees()[path]) or ""
-    assert re.search(r"Checked against (ray|MLflow|torch) \d|Source: torch \d", document), document
+    assert _CHECKED.search(document), document
     named = PACKAGE.parent / "tests" / path
     assert (named.parent / f"test_{named.name}").is_file()
+
+
+def _allowed(package: str) -> list[SpecifierSet]:
+    """What pyproject.toml allows of a package, wherever it names it."""
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
+    lines = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
+    return [asked.specifier for asked in map(Requirement, lines) if asked.name == package]
+
+
+def _installed(package: str) -> str:
+    """The version of constraints.txt, with which the tests run."""
+    lines = (PACKAGE.parent / "constraints.txt").read_text().splitlines()
+    [version] = [line.partition("==")[2] for line in lines if line.partition("==")[0] == package]
+    return version
+
+
+@pytest.mark.parametrize("path", PRIVATE)
+def test_such_a_package_is_allowed_up_to_the_versions_that_were_checked(path: str) -> None:
+    [(name, told)] = _CHECKED.findall(ast.get_docstring(trees()[path]) or "")
+    package, versions = name.lower(), re.findall(r"\d[\d.]*\d", told)
+    newest = max(map(Version, versions))
+    following = f"{newest.major}.{newest.minor + 1}"
+    allowed = _allowed(package)
+    assert allowed
+    for specifier in allowed:
+        assert any(part.operator == "<" and part.version == following for part in specifier), (
+            f"pyproject.toml: {package}{specifier}: resablate/{path} was checked against {told}, so <{following}"
+        )
+        assert all(version in specifier for version in versions)
+        assert _installed(package) in specifier
+    assert Version(_installed(package)).release[:2] == newest.release[:2]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The lowest allowed versions of MLflow and Ray, and one between, each in an environment of its own.
+"""The lowest and highest allowed versions of MLflow and Ray, and one between, each in an environment of its own.
 
 What is not named comes from the environment of the tests: a new one lies before it on the path.
 """
@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from resablate.tracking import open_tracker
 from tests.scheduling.tiny import ANALYSES, BASE, numbers
@@ -31,11 +32,22 @@ SCHEDULING = [
 ]
 
 
+def allowed(package: str) -> SpecifierSet:
+    """The versions that pyproject.toml allows."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    [found] = [asked for line in extras["sweep"] if (asked := Requirement(line)).name == package]
+    return found.specifier
+
+
 def lowest(package: str) -> str:
     """The oldest version that pyproject.toml allows."""
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    [allowed] = [asked for line in extras["sweep"] if (asked := Requirement(line)).name == package]
-    return next(part.version for part in allowed.specifier if part.operator == ">=")
+    return next(part.version for part in allowed(package) if part.operator == ">=")
+
+
+def highest(package: str) -> str:
+    """The newest minor version that pyproject.toml allows, with any patch."""
+    major, minor = next(part.version for part in allowed(package) if part.operator == "<").split(".")
+    return f"{major}.{int(minor) - 1}.*"
 
 
 def environment(folder: Path, requirement: str) -> Path:
@@ -59,13 +71,19 @@ def run(python: Path, *words: str, folder: Path, **more: str) -> str:
 
 @pytest.mark.parametrize(
     ("package", "version", "suites"),
-    [("mlflow", lowest("mlflow"), TRACKING), ("mlflow", "3.14", TRACKING), ("ray", lowest("ray"), SCHEDULING)],
+    [
+        ("mlflow", lowest("mlflow"), TRACKING),
+        ("mlflow", "3.14", TRACKING),
+        ("mlflow", highest("mlflow"), TRACKING),
+        ("ray", lowest("ray"), SCHEDULING),
+        ("ray", highest("ray"), SCHEDULING),
+    ],
 )
 def test_the_contracts_hold(package: str, version: str, suites: list[str], tmp_path: Path) -> None:
     extras = "[default,tune]" if package == "ray" else ""
     python = environment(tmp_path / "environment", f"{package}{extras}=={version}")
     told = run(python, "-c", f"import importlib.metadata as m; print(m.version('{package}'))", folder=ROOT)
-    assert told.startswith(version)
+    assert told.startswith(version.removesuffix("*"))
     run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-x", *suites, folder=ROOT, RESABLATE_SLOW="0")
 
 
