@@ -299,7 +299,7 @@ def test_what_aws_gets_is_what_it_installs() -> None:
     local = {there.removeprefix("/home/ubuntu/resablate/"): here for there, here in mounts.items() if here[0] != "~"}
     assert all(there == here for there, here in local.items())
     allowed = set(re.findall(r"^!(\S+)", TEXT["Dockerfile.dockerignore"], re.MULTILINE))
-    assert set(local) == allowed - {"cluster/node-certificate.sh"}
+    assert set(local) == allowed
 
 
 def test_the_image_gets_what_it_copies_and_nothing_else() -> None:

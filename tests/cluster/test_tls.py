@@ -1,5 +1,6 @@
-"""RAY_USE_TLS in compose and on Kubernetes: one variable, and a certificate for every node."""
+"""RAY_USE_TLS in compose, on Kubernetes and on AWS: one variable, and a certificate for every node."""
 
+import re
 import ssl
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.cluster.schemas import CLUSTER, templates
 from tests.cluster.test_manifests import COMPOSE, KUBERNETES
@@ -96,3 +98,38 @@ def test_nodes_that_start_at_once_trust_each_other_and_nobody_else(tmp_path: Pat
 def test_without_the_variable_the_command_runs_and_nothing_is_made(tmp_path: Path, environment: dict[str, str]) -> None:
     assert made(tmp_path, tmp_path / "tls", **environment).communicate()[0] == "begun\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def started_on_aws(commands: list[str], home: Path, efs: Path) -> dict[str, str]:
+    """The environment that `ray start` gets of a node's commands, run by bash with a stand-in for Ray."""
+    (home / "venv" / "bin").mkdir(parents=True)
+    ray = home / "venv" / "bin" / "ray"
+    ray.write_text('#!/bin/sh\n[ "$1" != start ] || env > ~/environment\n')
+    ray.chmod(0o755)
+    (home / "resablate" / "cluster").mkdir(parents=True)
+    (home / "resablate" / "cluster" / SCRIPT.name).write_bytes(SCRIPT.read_bytes())
+    for command in commands:
+        environment = {"PATH": "/usr/bin:/bin", "HOME": str(home), "RAY_HEAD_IP": "127.0.0.1"}
+        here = command.replace("/resablate/authority", f"{efs}/authority").replace("ulimit -n 65536; ", "")
+        subprocess.run(["bash", "-c", here], env=environment, check=True)
+    return dict(line.partition("=")[::2] for line in (home / "environment").read_text().splitlines())
+
+
+@pytest.mark.parametrize("switched", [False, True])
+def test_nodes_on_aws_take_certificates_where_the_variable_is_switched_on(tmp_path: Path, switched: bool) -> None:
+    text, efs = (CLUSTER / "aws.yaml").read_text(), tmp_path / "efs"
+    efs.mkdir()
+    if switched:  # by the command of the README
+        [command] = re.findall("^sed -i '(.*)' cluster/aws.yaml$", (CLUSTER / "README.md").read_text(), re.MULTILINE)
+        text = subprocess.run(["sed", command], input=text, capture_output=True, text=True, check=True).stdout
+    manifest = yaml.safe_load(text)
+    assert manifest["file_mounts"][f"/home/ubuntu/resablate/cluster/{SCRIPT.name}"] == f"cluster/{SCRIPT.name}"
+    homes = [tmp_path / "head", tmp_path / "worker"]
+    for home, kind in zip(homes, ("head", "worker"), strict=True):
+        found = started_on_aws(manifest[f"{kind}_start_ray_commands"], home, efs)
+        assert found["RAY_USE_TLS"] == str(int(switched))
+        assert {name: found[name] for name in FILES} == {name: f"{home}/tls/{file}" for name, file in FILES.items()}
+        assert (home / "tls" / "node.crt").exists() is switched
+    if switched:
+        greets(homes[0] / "tls", homes[1] / "tls", homes[0] / "tls" / "ca.crt", host="127.0.0.1")
+    assert [path.name for path in efs.iterdir()] == (["authority"] if switched else [])
