@@ -112,7 +112,8 @@ def started_on_aws(commands: list[str], home: Path, efs: Path) -> dict[str, str]
         environment = {"PATH": "/usr/bin:/bin", "HOME": str(home), "RAY_HEAD_IP": "127.0.0.1"}
         here = command.replace("/resablate/authority", f"{efs}/authority").replace("ulimit -n 65536; ", "")
         subprocess.run(["bash", "-c", here], env=environment, check=True)
-    return dict(line.partition("=")[::2] for line in (home / "environment").read_text().splitlines())
+    lines = [line.partition("=") for line in (home / "environment").read_text().splitlines()]
+    return {name: value for name, _, value in lines}
 
 
 @pytest.mark.parametrize("switched", [False, True])

@@ -64,7 +64,8 @@ def test_a_folder_is_gone_once_its_owner_has_ended(begin: Callable[[], Owner], t
 
 
 def old(path: Path, seconds: float = DAY + 60) -> None:
-    os.utime(path, (time.time() - seconds,) * 2)
+    at = time.time() - seconds
+    os.utime(path, (at, at))
 
 
 @pytest.mark.parametrize("marked", [True, False])
