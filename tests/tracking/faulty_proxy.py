@@ -19,7 +19,7 @@ HANG_SECONDS = 600
 
 
 class FaultyProxy:
-    """Use it in a `with`; `fault` is one of FAULTS, or HANG, or empty, and befalls requests whose path has `only` in it.
+    """Use it in a `with`; `fault` is one of FAULTS, HANG or empty, and befalls requests whose path has `only` in it.
 
     What /health says is always passed on.
 
