@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
+from resablate.plan import SweepPlan
+from resablate.searches.patient_study import DISCARDED
 from resablate.tracking import open_tracker
 from tests.faults.conftest import Numbers
 from tests.faults.elsewhere import MACHINE, SECONDS
@@ -84,10 +86,35 @@ def test_a_driver_that_is_stopped_while_another_one_takes_over(
             assert [path for path in (driver.folder / ".resablate").rglob("*") if path.is_file()] == []
 
 
-def takes_over(first: SweepProcess, second: SweepProcess) -> None:
+@pytest.mark.slow
+def test_a_search_whose_driver_is_stopped_while_another_one_takes_over(make_driver: MakeDriver, tmp_path: Path) -> None:
+    """They share the study and the store of checkpoints too: each point is in the one and none in the other."""
+    shared = {"RESABLATE_STUDY_STORAGE": f"sqlite:///{tmp_path / 'studies.db'}"}
+    shared |= {"RESABLATE_CHECKPOINTS": f"file://{tmp_path}/store", SECONDS: "1.5"}
+    with MlflowServer(tmp_path) as server:
+        first, second = (make_driver(a_search(), server=server.uri, **{MACHINE: name}, **shared) for name in "ab")
+        takes_over(first, second, begun=lambda: "[1/4]" in first.said())
+        assert "4 trials, 1 complete before, 3 finished" in second.said()
+        assert study_states(tmp_path, counted=True) == ["COMPLETE"] * 4
+        assert stored_files(tmp_path) == []
+        results = second.results()
+        assert len(results) == 4
+        is_filed_once(server.uri, {result.key for result in results})
+        before = study_states(tmp_path)
+        assert first.run() == 0, first.said()
+        assert "4 of 4 trials are complete already" in first.said()
+        assert study_states(tmp_path) == before
+        is_filed_once(server.uri, {result.key for result in results})
+
+
+def stored_files(folder: Path) -> list[Path]:
+    return [path for path in (folder / "store").rglob("*") if path.is_file()]
+
+
+def takes_over(first: SweepProcess, second: SweepProcess, *, begun: Callable[[], bool] = lambda: True) -> None:
     """The second one takes over from the first, which is stopped, and wakes in the middle of that."""
     first.start()
-    first.until(lambda: first.reached(2))
+    first.until(lambda: begun() and first.reached(2))
     first.kill(signal.SIGSTOP)
     second.start()
     second.until(lambda: second.reached(1))
@@ -123,8 +150,7 @@ def test_two_sweeps_that_share_trials_train_each_once(make_driver: MakeDriver, u
 def test_a_second_submitter_of_a_search_is_refused_and_disturbs_nothing(
     make_driver: MakeDriver, uri: str, tmp_path: Path
 ) -> None:
-    axes = {"learning_rate": {"low": 0.01, "high": 0.1, "log": True}}
-    plan = final_plan(axes, **SLOW, search={"method": "tpe", "trials": 4})
+    plan = a_search()
     shared = {"RESABLATE_STUDY_STORAGE": f"sqlite:///{tmp_path / 'studies.db'}"}
     first, second = make_driver(plan, **shared), make_driver(plan, **shared)
     first.start()
@@ -138,11 +164,18 @@ def test_a_second_submitter_of_a_search_is_refused_and_disturbs_nothing(
     assert study_states(tmp_path) == ["COMPLETE"] * 4
 
 
-def study_states(folder: Path) -> list[str]:
+def a_search() -> SweepPlan:
+    axes = {"learning_rate": {"low": 0.01, "high": 0.1, "log": True}}
+    return final_plan(axes, **SLOW, search={"method": "tpe", "trials": 4})
+
+
+def study_states(folder: Path, *, counted: bool = False) -> list[str]:
+    """The states of all points of the study, or of those that count."""
     import optuna
 
     study = optuna.load_study(study_name="tiny", storage=f"sqlite:///{folder / 'studies.db'}")
-    return [trial.state.name for trial in study.trials]
+    gone = study.user_attrs.get(DISCARDED, []) if counted else []
+    return [trial.state.name for trial in study.trials if trial.number not in gone]
 
 
 @pytest.mark.slow
