@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from resablate.tracking import open_tracker
 from tests.faults.conftest import Numbers
 from tests.faults.elsewhere import MACHINE, SECONDS
 from tests.faults.sweeps import SLOW, SweepProcess, runs_of, slow_plan
+from tests.scheduling.ray_home import own_ray_folder
 from tests.scheduling.tiny import final_plan, numbers
 from tests.tracking.databases import make_database
 from tests.tracking.servers import MlflowServer
@@ -39,11 +40,11 @@ def make_driver(tmp_path: Path, uri: str) -> Iterator[MakeDriver]:
     """Makes drivers, each with a folder of its own and with the same records."""
     made: list[SweepProcess] = []
 
-    def make(plan: Any, *, server: str = "", **environment: str) -> SweepProcess:
+    def make(plan: Any, *, server: str = "", words: Sequence[str] = ("--inline",), **environment: str) -> SweepProcess:
         folder = tmp_path / f"driver-{len(made)}"
         folder.mkdir()
         program = "tests.faults.elsewhere"
-        driver = SweepProcess(folder, plan, server or uri, ("--inline",), program, environment=environment)
+        driver = SweepProcess(folder, plan, server or uri, words, program, environment=environment)
         made.append(driver)
         return driver
 
@@ -105,6 +106,25 @@ def test_a_search_whose_driver_is_stopped_while_another_one_takes_over(make_driv
         assert "4 of 4 trials are complete already" in first.said()
         assert study_states(tmp_path) == before
         is_filed_once(server.uri, {result.key for result in results})
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_driver_on_ray_that_is_stopped_while_another_one_takes_over(make_driver: MakeDriver, tmp_path: Path) -> None:
+    """Its trials and the process that files their results go on meanwhile, and change nothing of the other's."""
+    with MlflowServer(tmp_path) as server, own_ray_folder() as short:
+        soon = {SECONDS: "1.5", "server": server.uri, "RAY_TMPDIR": str(short), "HOME": str(short)}
+        plan = slow_plan(4)
+        first = make_driver(plan, words=(), **{MACHINE: "one"}, **soon)
+        second = make_driver(plan, **{MACHINE: "two"}, **soon)
+        takes_over(first, second)
+        assert first.gone()
+        keys = {spec.key for spec in plan.trials}
+        is_filed_once(server.uri, keys)
+        assert first.run() == 0, first.said()
+        assert "4 of 4 trials are complete already" in first.said()
+        is_filed_once(server.uri, keys)
+        assert [path for path in (first.folder / ".resablate").rglob("*") if path.is_file()] == []
 
 
 def stored_files(folder: Path) -> list[Path]:
