@@ -99,14 +99,14 @@ def rm(
     with exclusive_lock(work, name):
         tracker.claim_sweep(name)  # nobody runs it meanwhile, here or elsewhere
         try:
+            if is_adaptive(sweep.search.method):
+                forget_study(sweep)  # first: what fails is repeated only as long as there are records
             gone = tracker.keeping().forget_sweep(name)
         finally:
             tracker.release_sweep()
         for part in work.iterdir():
             if part.is_dir():
                 shutil.rmtree(part, ignore_errors=True)
-    if is_adaptive(sweep.search.method):
-        forget_study(sweep)
     if as_json:
         print_record(ForgottenRecord(sweep=name, trials=gone))
         return

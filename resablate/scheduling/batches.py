@@ -22,6 +22,7 @@ from resablate.scheduling.result_writer import ResultWriter
 from resablate.scheduling.shared_trials import SharedTrials
 from resablate.scheduling.stopping import Stopping
 from resablate.spec import TrainSpec
+from resablate.storage.checkpoint_store import CheckpointStore
 from resablate.storage.locations import TRIALS
 from resablate.storage.spool import SPOOL
 from resablate.tracking import SweepStatus, Tracker
@@ -54,7 +55,7 @@ def run_batches_inline(
     command: str,
     data_root: Path | None,
     progress: SweepProgress,
-    store: str,
+    store: CheckpointStore,
     stopping: Stopping,
     following: Following,
     take: Take,
@@ -85,8 +86,7 @@ def run_batches_inline(
                     store=store,
                 )
                 batch = shared.next(writer.note_trial) or following(writer.note_trial)
-        for spec in pending.search.reused.values() if pending.search else ():
-            writer.note_trial(spec)
+        _end_search(pending, writer.note_trial)
     finally:  # the record is closed whatever happened, and says so
         lease.ending.set()
         problems = writer.end(progress.sweep_status())
@@ -105,7 +105,7 @@ def run_batches_on_ray(
     data_root: Path | None,
     datasets: Mapping[Component, StoredImages],
     progress: SweepProgress,
-    store: str,
+    store: CheckpointStore,
     stopping: Stopping,
     console: Console,
     following: Following,
@@ -127,6 +127,7 @@ def run_batches_on_ray(
     console.print(f"Ray: {capacity.in_words(plan.sweep.resources)}", highlight=False)
     writer = start_result_writer(uri=uri, spool=work / SPOOL, claim=lease.claim)
     alive, warned = writer.until_end.remote(), ToldWarnings(writer)
+    lease.report_to(writer.confirm_lease.remote)
     # The trials' processes start meanwhile. What they send is kept until the record is open.
     opening = writer.start.remote(plan.sweep, _recorded(plan, pending), command)
     ends = partial(_is_to_end, stopping, opening, alive, warned)
@@ -144,13 +145,20 @@ def run_batches_on_ray(
                     batch, sizes=sizes, search=pending.search, put_off=shared.put_off, writer=writer, stop=ends, **knobs
                 )
                 batch = () if ends() else shared.next(note) or following(note)
+        _end_search(pending, note)
     finally:
         lease.ending.set()
-        for spec in pending.search.reused.values() if pending.search else ():
-            note(spec)
         problems = _closed(writer, opening, status=progress.sweep_status(), stopping=stopping)
         warned.tell(seconds=_LAST_WARNINGS_SECONDS)
     return problems
+
+
+def _end_search(pending: PendingTrials, note: Callable[[TrainSpec], object]) -> None:
+    """Complete what is recorded of a search, as long as its lease is held."""
+    if pending.search:
+        for spec in pending.search.reused.values():
+            note(spec)
+        pending.search.note_winner()
 
 
 def _closed(writer: Any, opening: Any, *, status: SweepStatus, stopping: Stopping) -> list[str]:

@@ -36,7 +36,7 @@ def run_inline(
     progress: SweepProgress,
     search: Searcher | None,
     put_off: Callable[[TrainSpec], None],
-    store: str = "",
+    store: CheckpointStore,
 ) -> None:
     """Run `trials` in order, in packs; one that fails is filed as failed and the next one runs.
 
@@ -49,14 +49,14 @@ def run_inline(
         progress: told of everything.
         search: told of every result, if there is one.
         put_off: told of the trials that another sweep trains or has completed.
-        store: by `checkpoint_store`.
+        store: gets every checkpoint too.
 
     Raises:
         DeviceLost: if the GPU is of no more use to this process.
     """
     resources = plan.sweep.resources
     device = take_device(resources.gpus, memory_gib=resources.gpu_memory_gib)
-    place = SessionPlace(device=device, folder=folder, data_root=data_root, store=CheckpointStore(store))
+    place = SessionPlace(device=device, folder=folder, data_root=data_root, store=store)
     sizes = PackSizes(
         resources.pack,
         slots=1,

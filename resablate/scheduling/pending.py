@@ -28,6 +28,7 @@ from resablate.scheduling.status import (
 from resablate.scheduling.stored import StoredResults, wanted_replicates, wanted_trainings
 from resablate.searches.points import point_of
 from resablate.searches.searcher import Searcher
+from resablate.searches.study import unchecked
 from resablate.spec import TrainSpec
 from resablate.storage.locations import work_folder
 from resablate.storage.spool import SPOOL, spooled
@@ -120,6 +121,7 @@ def find_pending(
     retry: Collection[str] = (),
     limit: int | None = None,
     stop: Callable[[], bool] = lambda: False,
+    check_lease: Callable[[], None] = unchecked,
 ) -> Generator[PendingTrials]:
     """The trials that have neither ended nor wait to be filed, or the searcher that knows which have.
 
@@ -131,6 +133,7 @@ def find_pending(
         retry: statuses; trials of this sweep that ended so are run again.
         limit: run no more than so many; all where None.
         stop: whether a search is to wait no longer for a database that is away.
+        check_lease: called before anything is written to the study of a search.
     """
     again = run_again(plan.sweep, retry)
     if not plan.adaptive:
@@ -149,6 +152,7 @@ def find_pending(
         complete=lambda key: completed_result(complete[key], plan, tracker, answer) if key in complete else None,
         limit=limit,
         stop=stop,
+        check_lease=check_lease,
     ) as search:
         known = trial_statuses(search.past, sweep=plan.sweep.name, tracker=tracker, asked=plan.questions)
         before = {trial.spec.key: _asked_again(trial, again) for trial in known}

@@ -45,12 +45,12 @@ class Watcher(tune.Callback):
         search: Searcher | None,
         put_off: Callable[[TrainSpec], None],
         stop: Callable[[], bool],
-        store: str,
+        store: CheckpointStore,
     ) -> None:
         self._progress = progress
         self._writer = writer
         self._folder = folder
-        self._store = CheckpointStore(store)
+        self._store = store
         self._pruning = pruning
         self._search = search
         self._put_off = put_off

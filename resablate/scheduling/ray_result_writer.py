@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Mapping, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import ray
 
 from resablate.result import Status, TrialResult
+from resablate.scheduling.lease_keeper import is_recent
 from resablate.scheduling.ray_warnings import WaitingWarnings, Warned, send_warnings
 from resablate.scheduling.result_writer import ResultWriter
 from resablate.spec import TrainSpec
@@ -19,7 +21,7 @@ from resablate.tracking import SweepStatus, open_tracker
 
 _CLAIMS_AT_ONCE = 8
 """So many trials may ask for their leases while others are filed; each waits for some answers of the server."""
-CONCURRENCY = {"claims": _CLAIMS_AT_ONCE, "life": 1, "warnings": 2}
+CONCURRENCY = {"claims": _CLAIMS_AT_ONCE, "life": 1, "lease": 1, "warnings": 2}
 """Methods that do not wait for the others: how many of each run at a time."""
 
 
@@ -39,6 +41,7 @@ class ResultWriterActor:
         self._ended: dict[str, str] = {}
         """Key -> what `ended` tells of it."""
         self._over = threading.Event()
+        self._confirmed = -inf
 
     def start(self, sweep: SweepSpec, trials: Sequence[TrainSpec], command: str) -> None:
         """As `ResultWriter.start`."""
@@ -58,6 +61,16 @@ class ResultWriterActor:
         """As `ResultWriter.start_trial`."""
         self._ended.pop(spec.key, None)
         return self._writer.start_trial(spec)
+
+    @ray.method(concurrency_group="lease")
+    def confirm_lease(self, at: float) -> None:
+        """The driver was told then, by the clock of this machine, that it holds the lease."""
+        self._confirmed = at
+
+    @ray.method(concurrency_group="lease")
+    def may_write(self) -> bool:
+        """Whether a trial may write where other drivers of the sweep would, such as to a store of checkpoints."""
+        return is_recent(self._confirmed)
 
     @ray.method(concurrency_group="life")
     def until_end(self) -> None:

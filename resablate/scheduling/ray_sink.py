@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from typing import Any, final
 
 import ray
-from ray.exceptions import RayActorError
+from ray.exceptions import GetTimeoutError, RayActorError
 
 from resablate.measurement import EpochMetrics
 from resablate.result import TrialResult
 from resablate.spec import TrainSpec
+
+_ANSWER_SECONDS = 10.0
+"""So long a trial waits for what the writer knows already."""
 
 
 class WriterEnded(Exception):
@@ -23,6 +26,14 @@ def answer_of_writer(asked: Any) -> Any:
         return ray.get(asked)
     except RayActorError as error:
         raise WriterEnded from error
+
+
+def may_write(writer: Any) -> bool:
+    """Whether the driver is known to hold the lease of the sweep, by the sweep's one writer."""
+    try:
+        return ray.get(writer.may_write.remote(), timeout=_ANSWER_SECONDS)
+    except (RayActorError, GetTimeoutError):
+        return False
 
 
 @final

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from resablate.lifecycle import run_session
 from resablate.question import Question
 from resablate.result import TrialResult, failed_result
 from resablate.scheduling.ray_pruning import asking
-from resablate.scheduling.ray_sink import RemoteSink, WriterEnded, answer_of_writer
+from resablate.scheduling.ray_sink import RemoteSink, WriterEnded, answer_of_writer, may_write
 from resablate.scheduling.ray_warnings import send_warnings
 from resablate.session import EpochDone, PutOff, SessionPlace, TrialRequest, keep_all
 from resablate.spec import TrainSpec
@@ -107,7 +108,7 @@ class PackTrainable(tune.Trainable):
             device=choose_device(context.gpu_share),
             folder=Path(context.folder),
             data_root=data_root,
-            store=CheckpointStore(context.store),
+            store=CheckpointStore(context.store, may_write=partial(may_write, context.writer)),
         )
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

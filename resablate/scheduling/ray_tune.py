@@ -34,6 +34,7 @@ from resablate.searches import PRUNINGS
 from resablate.searches.pruning import PAUSING
 from resablate.searches.searcher import Searcher
 from resablate.spec import TrainSpec
+from resablate.storage.checkpoint_store import CheckpointStore
 from resablate.storage.locations import work_folder
 from resablate.storage.owned_folders import owned_folder
 from resablate.versions import CODE_VERSION_VARIABLE, code_version
@@ -132,8 +133,8 @@ def run_ray(
     progress: SweepProgress,
     search: Searcher | None,
     put_off: Callable[[TrainSpec], None],
+    store: CheckpointStore,
     stop: Callable[[], bool] = lambda: False,
-    store: str = "",
 ) -> None:
     """Run `trials` on the connected Ray, in packs, as many at a time as fit. What Tune calls a trial is a pack.
 
@@ -150,7 +151,7 @@ def run_ray(
         search: told of every result, if there is one.
         put_off: told of the trials that another sweep trains or has completed.
         stop: asked all the time whether to stop the trials that run and begin no other.
-        store: by `checkpoint_store`.
+        store: gets every checkpoint too.
     """
     resources, pruning = plan.sweep.resources, plan.sweep.search.pruning
     epochs = max(planned_epochs(spec) for spec in (*plan.trials, *plan.samples))
@@ -166,7 +167,7 @@ def run_ray(
         gpu_share=capacity.gpus_per_trial,
         prunable=pruning != "none" and not by_member,
         pruner=start_pruning(pruning, epochs=epochs) if by_member else None,
-        store=store,
+        store=store.uri,
     )
     share = {"cpu": resources.cpus, "gpu": capacity.gpus_per_trial}
     trainable = tune.with_resources(tune.with_parameters(PackTrainable, context=context), share)

@@ -123,7 +123,7 @@ def run_sweep(
     start = time.monotonic()
     place = tracking_uri(uri)
     tracker = open_tracker(place)
-    work, store = work_folder() / plan.sweep.name, checkpoint_store(plan.sweep.name)
+    work, address = work_folder() / plan.sweep.name, checkpoint_store(plan.sweep.name)
     _check_request(plan, scheduler)
     plan = plan.identified(data_root)
     with Stopping(time_budget) as stopping, _right_to_run(work, plan.sweep.name, tracker, stopping) as lease:
@@ -134,18 +134,17 @@ def run_sweep(
         told: dict[str, Any] = {"console": console, "retry": retry, "stop": where["stop"]}
         further = FurtherTrainings(plan, tracker, spool=work / SPOOL, measure=measure, **told)
         plan = further.begin()
-        knows: dict[str, Any] = {"answer": answer, "retry": retry, "stop": where["stop"]}
+        knows: dict[str, Any] = {"answer": answer, "retry": retry, "stop": where["stop"], "check_lease": lease.check}
         with find_pending(plan, tracker, spool=work / SPOOL, limit=max_trials, **knows) as pending:
             further.follow(pending)
+            store = CheckpointStore(address, may_write=lease.is_confirmed)
             _forget_checkpoints(pending, work / TRIALS, store)
             datasets = _read_datasets(plan, pending, data_root)
             _say_what_ended_before(console, pending)
             progress = _progress(plan, pending, further, console)
-            knobs: dict[str, Any] = dict(
-                work=work, command=command, data_root=data_root, progress=progress, store=store
-            )
+            knobs: dict[str, Any] = {"work": work, "command": command, "data_root": data_root, "store": store}
             taken = partial(completed_result, plan=plan, tracker=tracker, answer=answer)
-            knobs |= {"tracker": tracker, "lease": lease, "stopping": stopping}
+            knobs |= {"tracker": tracker, "lease": lease, "stopping": stopping, "progress": progress}
             knobs |= {"following": further.next, "take": taken}
             if scheduler == "inline" or not (pending.scheduled or further.waits):
                 problems = run_batches_inline(plan, pending, **knobs)
@@ -188,12 +187,13 @@ def _set_aside(plan: SweepPlan, tracker: Tracker, rerun: str, console: Console) 
         console.print(note, markup=False, highlight=False, soft_wrap=True)
 
 
-def _forget_checkpoints(pending: PendingTrials, folder: Path, store: str) -> None:
-    """Remove what a trial would go on from that another process has brought to its end meanwhile."""
-    for key, trial in pending.before.items():
-        if trial.complete and (folder / key).is_dir():
+def _forget_checkpoints(pending: PendingTrials, folder: Path, store: CheckpointStore) -> None:
+    """Remove what a trial would go on from that has come to its end: another process, or the store, was away then."""
+    complete = [key for key, trial in pending.before.items() if trial.complete]
+    for key in complete:
+        if (folder / key).is_dir():
             shutil.rmtree(folder / key, ignore_errors=True)
-            CheckpointStore(store).delete(folder / key)
+    store.delete_all(folder, complete)
 
 
 @contextmanager

@@ -1,11 +1,16 @@
-"""A study whose database may be away for a while: what is asked of it waits, and is done once."""
+"""A study whose database may be away for a while: what is asked of it waits, and is done once.
+
+Whoever has lost the lease of the sweep asks for nothing more and tells nothing more: another process does.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, final
 
+from resablate.errors import LeaseLost
 from resablate.patience import patiently
 from resablate.searches.dashboard import KEYS
 from resablate.searches.study import AskedPoint, PointOutcome, distributions, study_errors, trial_state
@@ -53,6 +58,8 @@ class PatientStudy:
     def ask(self, sampler: Callable[[], BaseSampler], keys_of: Keys) -> tuple[Trial, str] | None:
         """The next point, with the reason why it is no valid trial; None where nobody waits for the database any more.
 
+        There is none either where the lease is lost.
+
         Args:
             sampler: makes what proposes it, anew for each try, so that each proposes the same.
             keys_of: called once for each point that is asked for, also where the database goes away afterwards.
@@ -72,7 +79,9 @@ class PatientStudy:
             self._open.add(trial.number)
             return trial, reason
 
-        return patiently(ask, stop=self._stop)
+        with suppress(LeaseLost):
+            return patiently(ask, stop=self._stop)
+        return None
 
     def tell(self, asked: AskedPoint | Trial, outcome: PointOutcome) -> None:
         """Tell the study of a point whose trials have all ended; later, where the database is away until the end."""
@@ -82,7 +91,8 @@ class PatientStudy:
             with study_errors(self._sweep):
                 self._tell_all()
 
-        patiently(tell, stop=self._stop)
+        with suppress(LeaseLost):
+            patiently(tell, stop=self._stop)
 
     def _tell_all(self) -> None:
         while self._to_tell:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
 
-from resablate.errors import SpecError, TrackerAway
+from resablate.errors import LeaseLost, SpecError, TrackerAway
 from resablate.packs import Pack, shape_key
 from resablate.patience import patiently
 from resablate.result import TrialResult
@@ -30,6 +30,7 @@ from resablate.searches.study import (
     point_outcome,
     study_errors,
     trial_state,
+    unchecked,
 )
 from resablate.spec import TrainSpec
 from resablate.sweep import Point, SweepSpec
@@ -60,6 +61,7 @@ class Searcher:
             without what this sweep minimizes does not count, and the trial is given to run, to be measured.
         limit: the most trials that are given to run; all where None.
         stop: whether to wait no longer for a database that is away.
+        check_lease: as that of `opened_study`.
 
     Attributes:
         specs: key -> every trial that was given to run or waits for it.
@@ -79,6 +81,7 @@ class Searcher:
         complete: Callable[[str], TrialResult | None] = lambda key: None,
         limit: int | None = None,
         stop: Callable[[], bool] = lambda: False,
+        check_lease: Callable[[], None] = unchecked,
     ) -> None:
         method = SEARCHES[sweep.search.method]
         assert isinstance(method, Adaptive)
@@ -96,7 +99,7 @@ class Searcher:
         self._waiting: dict[str, list[AskedPoint]] = {}
         self._queue: deque[TrainSpec] = deque()
         self._open = ExitStack()
-        self._study: Study = self._open.enter_context(opened_study(sweep))
+        self._study: Study = self._open.enter_context(opened_study(sweep, check_lease=check_lease))
         self._asking = PatientStudy(self._study, sweep, stop=stop)
         try:
             with study_errors(sweep):
@@ -109,7 +112,11 @@ class Searcher:
         return self
 
     def __exit__(self, *failure: object) -> None:
-        with self._open, suppress(TrackerAway), study_errors(self._sweep):  # the next submission notes it
+        self._open.close()
+
+    def note_winner(self) -> None:
+        """Keep the best point so far with the study; to be called as long as the lease is held."""
+        with suppress(TrackerAway, LeaseLost), study_errors(self._sweep):  # the next submission notes it
             note_winner(self._study, list(self._results.values()), self._sweep)
 
     @property

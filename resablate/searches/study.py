@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from math import isfinite
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from optuna import Study, Trial
     from optuna.distributions import BaseDistribution
     from optuna.trial import TrialState
+    from sqlalchemy.engine import Engine
 
 ADDRESS_VARIABLE = "RESABLATE_STUDY_STORAGE"
 _ASKED = "resablate.asked"
@@ -54,9 +55,17 @@ def check_studies(sweep: SweepSpec) -> None:
         _refuse_records(study_address())
 
 
+def unchecked() -> None:
+    """The check of who needs none: a person, while no search runs."""
+
+
 @contextmanager
-def opened_study(sweep: SweepSpec) -> Generator[Study]:
+def opened_study(sweep: SweepSpec, *, check_lease: Callable[[], None] = unchecked) -> Generator[Study]:
     """The sweep's study; it is created where there is none.
+
+    Args:
+        sweep: with an adaptive search.
+        check_lease: called before every statement that changes anything; what it raises leaves the study as it was.
 
     Raises:
         TrackingError: if the database cannot be used, or holds a study of another question under this name.
@@ -70,10 +79,12 @@ def opened_study(sweep: SweepSpec) -> Generator[Study]:
         options = {"connect_args": {"timeout": _BUSY_SECONDS}}
     with study_errors(sweep), _table_lock(address):
         _refuse_records(address)
+        check_lease()
         try:
             storage = optuna.storages.RDBStorage(address, engine_kwargs=options)
         except RuntimeError as error:  # how Optuna says that another version made the tables
             raise OSError(str(error)) from None
+    _check_before_writing(storage.engine, check_lease)
     try:
         with study_errors(sweep):
             study = optuna.create_study(
@@ -88,6 +99,17 @@ def opened_study(sweep: SweepSpec) -> Generator[Study]:
     finally:
         storage.remove_session()
         storage.engine.dispose()
+
+
+def _check_before_writing(engine: Engine, check_lease: Callable[[], None]) -> None:
+    """Have the lease checked before every statement that is no question."""
+    from sqlalchemy import event
+
+    def check(connection: Any, cursor: Any, statement: str, *more: Any) -> None:
+        if not statement.lstrip().upper().startswith("SELECT"):
+            check_lease()
+
+    event.listen(engine, "before_cursor_execute", check)
 
 
 def forget_study(sweep: SweepSpec) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, final
@@ -72,10 +73,17 @@ class CheckpointStore:
 
     Args:
         uri: by `checkpoint_store`; where empty, nothing is copied.
+        may_write: whether the lease of the sweep is known to be held; asked before anything is written or deleted.
+            What is put off is done with what comes next.
     """
 
-    def __init__(self, uri: str) -> None:
-        self._uri = uri
+    def __init__(self, uri: str, *, may_write: Callable[[], bool] = lambda: True) -> None:
+        self.uri = uri
+        self._may_write = may_write
+        self._put_off = False
+        """Whether the last write was."""
+        self._ended: dict[Path, None] = {}
+        """Folders of trials that have ended, and that are not forgotten yet."""
         self._opened: Any = None
         self._root = ""
         self._paused_until = 0.0
@@ -84,15 +92,29 @@ class CheckpointStore:
 
     def download(self, folder: Path) -> None:
         """Fill a trial's folder, whose name is its key, if the store has come further: with what is whole there."""
-        self._try(self._download, folder, "reading")
+        self._try(partial(self._download, folder), "reading")
 
     def upload(self, folder: Path) -> None:
         """Store what is new in a trial's folder, and forget what is no longer there."""
-        self._try(self._upload, folder, "storing")
+        self._ended.pop(folder, None)
+        self._write(partial(self._upload, folder), "storing")
 
     def delete(self, folder: Path) -> None:
         """Forget a trial that has ended."""
-        self._try(self._delete, folder, "deleting")
+        self._ended[folder] = None
+        self._write(self._delete_ended, "deleting")
+
+    def delete_all(self, folder: Path, keys: Collection[str]) -> None:
+        """Forget those of these trials that are there, whoever ended them; their folders are in `folder`."""
+
+        def delete_all() -> None:
+            from pyarrow.fs import FileSelector
+
+            found = self._system().get_file_info(FileSelector(self._root, allow_not_found=True))
+            self._ended |= dict.fromkeys(folder / file.base_name for file in found if file.base_name in keys)
+            self._delete_ended()
+
+        self._write(delete_all, "deleting")
 
     def keys(self) -> list[str]:
         """The trials of which it has anything, for whoever looks for what is wrong.
@@ -133,7 +155,7 @@ class CheckpointStore:
 
     def address(self, key: str, name: str = "") -> str:
         """Where a file of a trial lies, or all that it has of it, to be shown."""
-        place = redact(self._uri).partition("?")[0]
+        place = redact(self.uri).partition("?")[0]
         return "/".join(part for part in (place, key, name) if part)
 
     @contextmanager
@@ -144,20 +166,33 @@ class CheckpointStore:
             yield
         except (OSError, ArrowException, ValueError) as error:
             raise ResourceError(
-                f"{redact(self._uri)}: {doing} checkpoints failed ({_reason(error, self._uri)})"
+                f"{redact(self.uri)}: {doing} checkpoints failed ({_reason(error, self.uri)})"
             ) from None
 
-    def _try(self, act: Callable[[Path], None], folder: Path, doing: str) -> None:
+    def _write(self, act: Callable[[], None], doing: str) -> None:
+        if not self.uri:
+            return
+        before, self._put_off = self._put_off, not self._may_write()
+        if not self._put_off:
+            self._try(act, doing)
+        elif not before:
+            log.warning(
+                "%s: %s checkpoints is put off until it is known that this process still runs the sweep",
+                redact(self.uri),
+                doing,
+            )
+
+    def _try(self, act: Callable[[], None], doing: str) -> None:
         from pyarrow import ArrowException
 
-        if not self._uri or time.monotonic() < self._paused_until:
+        if not self.uri or time.monotonic() < self._paused_until:
             return
         try:
-            act(folder)
+            act()
         except (OSError, ArrowException, ValueError) as error:
             self._paused_until = time.monotonic() + _PAUSE_SECONDS
-            reason = _reason(error, self._uri)
-            log.warning("%s: %s checkpoints failed, tried again later (%s)", redact(self._uri), doing, reason)
+            reason = _reason(error, self.uri)
+            log.warning("%s: %s checkpoints failed, tried again later (%s)", redact(self.uri), doing, reason)
 
     def _download(self, folder: Path) -> None:
         key, there = folder.name, self._stored(folder.name)
@@ -187,10 +222,12 @@ class CheckpointStore:
         for name in there - {path.name for path in here}:
             self._system().delete_file(f"{place}/{name}")
 
-    def _delete(self, folder: Path) -> None:
-        self._equal = {path: stat for path, stat in self._equal.items() if path.parent != folder}
-        if self._stored(folder.name):
-            self._system().delete_dir(self._place(folder.name))
+    def _delete_ended(self) -> None:
+        for folder in list(self._ended):
+            self._equal = {path: stat for path, stat in self._equal.items() if path.parent != folder}
+            if self._stored(folder.name):
+                self._system().delete_dir(self._place(folder.name))
+            del self._ended[folder]
 
     def _stored(self, key: str) -> set[str]:
         """The names of what the store has of a trial."""
@@ -216,7 +253,7 @@ class CheckpointStore:
         if self._opened is None:
             from pyarrow.fs import FileSystem
 
-            self._opened, self._root = FileSystem.from_uri(self._uri)
+            self._opened, self._root = FileSystem.from_uri(self.uri)
         return self._opened
 
     def _place(self, key: str) -> str:

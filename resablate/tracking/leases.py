@@ -12,6 +12,8 @@ Time is measured by each process for itself, and never compared. One that looks 
 it has seen no renewal for SILENT_SECONDS. The holder asks the server whether it still holds the lease before every
 write that comes more than BEAT_SECONDS after it last did, so one that was stopped meanwhile, or cut off, notices. What
 was on its way nevertheless meets no run: those of a holder that may still live are deleted when its lease is taken.
+What a sweep writes elsewhere, to the study of a search and to a store of checkpoints, is not written either where the
+last renewal is older than two beats: `scheduling.lease_keeper`.
 
 `Tracker.leases` lists all leases with their state.
 """

@@ -48,6 +48,8 @@ def opened_again(store: MlflowStore, run_id: str, spec: TrainSpec, *, tags: Mapp
     params = {name: value for name, value in spec.params().items() if name not in run.data.params}
     cleared = {name: "" for name in run.data.tags if name == REASON or is_measured_tag(name) or is_digest_tag(name)}
     log_values(store, run_id, params=params, tags={**tags, **cleared})
+    if not (run.inputs and run.inputs.dataset_inputs):  # it was made, and nothing more came to pass
+        client.log_inputs(run_id, datasets=[_data_of(spec)])
     return OpenRun(run_id, run.info.start_time, {metric.step for metric in logged})
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from resablate.processes import process_start
 from resablate.scheduling import run as run_module
+from resablate.searches import study
+from resablate.sweep import SweepSpec
 from resablate.tracking import open_tracker
 from resablate.tracking.folder_tracker import FolderTracker
 from resablate.tracking.leases import this_process
@@ -127,7 +129,8 @@ def test_a_sweep_that_somebody_runs_is_not_forgotten(shell: Shell, monkeypatch: 
     assert set(open_tracker().keeping().sweeps()) == {"later", "seeds"}
 
 
-def test_the_study_of_a_search_is_forgotten_with_it(shell: Shell) -> None:
+def test_the_study_of_a_search_is_forgotten_with_it(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it is leased, and before its records: where the study's database is away, it can be said again."""
     shell.write(
         {
             "name": "search",
@@ -150,8 +153,21 @@ def test_the_study_of_a_search_is_forgotten_with_it(shell: Shell) -> None:
 
     storage = f"sqlite:///{shell.folder / 'optuna.db'}"
     assert optuna.get_all_study_names(storage) == ["search"]
+    with monkeypatch.context() as patched:
+        patched.setenv("RESABLATE_STUDY_STORAGE", f"sqlite:///{shell.folder}")
+        assert shell("rm", "search", "--yes").code == 2
+    assert "search" in open_tracker().keeping().sweeps()
+    forget, leased = study.forget_study, list[str]()
+
+    def forget_study(sweep: SweepSpec) -> None:
+        leased.extend(lease.claim.sweep for lease in open_tracker().leases() if lease.state == "held")
+        forget(sweep)
+
+    monkeypatch.setattr(study, "forget_study", forget_study)
     assert shell("rm", "search", "--yes").code == 0
+    assert "search" in leased
     assert optuna.get_all_study_names(storage) == []
+    assert "search" not in open_tracker().keeping().sweeps()
 
 
 def test_rerun_is_nothing_to_preview(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

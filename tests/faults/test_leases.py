@@ -7,17 +7,20 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mlflow import MlflowClient
 
+from resablate.plan import SweepPlan
+from resablate.searches.patient_study import DISCARDED
 from resablate.tracking import open_tracker
 from tests.faults.conftest import Numbers
 from tests.faults.elsewhere import MACHINE, SECONDS
 from tests.faults.sweeps import SLOW, SweepProcess, runs_of, slow_plan
+from tests.scheduling.ray_home import own_ray_folder
 from tests.scheduling.tiny import final_plan, numbers
 from tests.tracking.databases import make_database
 from tests.tracking.servers import MlflowServer
@@ -37,11 +40,11 @@ def make_driver(tmp_path: Path, uri: str) -> Iterator[MakeDriver]:
     """Makes drivers, each with a folder of its own and with the same records."""
     made: list[SweepProcess] = []
 
-    def make(plan: Any, *, server: str = "", **environment: str) -> SweepProcess:
+    def make(plan: Any, *, server: str = "", words: Sequence[str] = ("--inline",), **environment: str) -> SweepProcess:
         folder = tmp_path / f"driver-{len(made)}"
         folder.mkdir()
         program = "tests.faults.elsewhere"
-        driver = SweepProcess(folder, plan, server or uri, ("--inline",), program, environment=environment)
+        driver = SweepProcess(folder, plan, server or uri, words, program, environment=environment)
         made.append(driver)
         return driver
 
@@ -84,10 +87,54 @@ def test_a_driver_that_is_stopped_while_another_one_takes_over(
             assert [path for path in (driver.folder / ".resablate").rglob("*") if path.is_file()] == []
 
 
-def takes_over(first: SweepProcess, second: SweepProcess) -> None:
+@pytest.mark.slow
+def test_a_search_whose_driver_is_stopped_while_another_one_takes_over(make_driver: MakeDriver, tmp_path: Path) -> None:
+    """They share the study and the store of checkpoints too: each point is in the one and none in the other."""
+    shared = {"RESABLATE_STUDY_STORAGE": f"sqlite:///{tmp_path / 'studies.db'}"}
+    shared |= {"RESABLATE_CHECKPOINTS": f"file://{tmp_path}/store", SECONDS: "1.5"}
+    with MlflowServer(tmp_path) as server:
+        first, second = (make_driver(a_search(), server=server.uri, **{MACHINE: name}, **shared) for name in "ab")
+        takes_over(first, second, begun=lambda: "[1/4]" in first.said())
+        assert "4 trials, 1 complete before, 3 finished" in second.said()
+        assert study_states(tmp_path, counted=True) == ["COMPLETE"] * 4
+        assert stored_files(tmp_path) == []
+        results = second.results()
+        assert len(results) == 4
+        is_filed_once(server.uri, {result.key for result in results})
+        before = study_states(tmp_path)
+        assert first.run() == 0, first.said()
+        assert "4 of 4 trials are complete already" in first.said()
+        assert study_states(tmp_path) == before
+        is_filed_once(server.uri, {result.key for result in results})
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_driver_on_ray_that_is_stopped_while_another_one_takes_over(make_driver: MakeDriver, tmp_path: Path) -> None:
+    """Its trials and the process that files their results go on meanwhile, and change nothing of the other's."""
+    with MlflowServer(tmp_path) as server, own_ray_folder() as short:
+        soon = {SECONDS: "1.5", "server": server.uri, "RAY_TMPDIR": str(short), "HOME": str(short)}
+        plan = slow_plan(4)
+        first = make_driver(plan, words=(), **{MACHINE: "one"}, **soon)
+        second = make_driver(plan, **{MACHINE: "two"}, **soon)
+        takes_over(first, second)
+        assert first.gone()
+        keys = {spec.key for spec in plan.trials}
+        is_filed_once(server.uri, keys)
+        assert first.run() == 0, first.said()
+        assert "4 of 4 trials are complete already" in first.said()
+        is_filed_once(server.uri, keys)
+        assert [path for path in (first.folder / ".resablate").rglob("*") if path.is_file()] == []
+
+
+def stored_files(folder: Path) -> list[Path]:
+    return [path for path in (folder / "store").rglob("*") if path.is_file()]
+
+
+def takes_over(first: SweepProcess, second: SweepProcess, *, begun: Callable[[], bool] = lambda: True) -> None:
     """The second one takes over from the first, which is stopped, and wakes in the middle of that."""
     first.start()
-    first.until(lambda: first.reached(2))
+    first.until(lambda: begun() and first.reached(2))
     first.kill(signal.SIGSTOP)
     second.start()
     second.until(lambda: second.reached(1))
@@ -123,8 +170,7 @@ def test_two_sweeps_that_share_trials_train_each_once(make_driver: MakeDriver, u
 def test_a_second_submitter_of_a_search_is_refused_and_disturbs_nothing(
     make_driver: MakeDriver, uri: str, tmp_path: Path
 ) -> None:
-    axes = {"learning_rate": {"low": 0.01, "high": 0.1, "log": True}}
-    plan = final_plan(axes, **SLOW, search={"method": "tpe", "trials": 4})
+    plan = a_search()
     shared = {"RESABLATE_STUDY_STORAGE": f"sqlite:///{tmp_path / 'studies.db'}"}
     first, second = make_driver(plan, **shared), make_driver(plan, **shared)
     first.start()
@@ -138,11 +184,18 @@ def test_a_second_submitter_of_a_search_is_refused_and_disturbs_nothing(
     assert study_states(tmp_path) == ["COMPLETE"] * 4
 
 
-def study_states(folder: Path) -> list[str]:
+def a_search() -> SweepPlan:
+    axes = {"learning_rate": {"low": 0.01, "high": 0.1, "log": True}}
+    return final_plan(axes, **SLOW, search={"method": "tpe", "trials": 4})
+
+
+def study_states(folder: Path, *, counted: bool = False) -> list[str]:
+    """The states of all points of the study, or of those that count."""
     import optuna
 
     study = optuna.load_study(study_name="tiny", storage=f"sqlite:///{folder / 'studies.db'}")
-    return [trial.state.name for trial in study.trials]
+    gone = study.user_attrs.get(DISCARDED, []) if counted else []
+    return [trial.state.name for trial in study.trials if trial.number not in gone]
 
 
 @pytest.mark.slow

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from resablate.errors import LeaseTaken
+from resablate.errors import LeaseLost, LeaseTaken, TrackerAway
 from resablate.scheduling import lease_keeper, run
-from resablate.scheduling.lease_keeper import kept_lease
+from resablate.scheduling.lease_keeper import is_recent, kept_lease
 from resablate.scheduling.stopping import Stopping
-from resablate.tracking import MemoryTracker, MlflowTracker, SweepStatus, Tracker
+from resablate.tracking import BEAT_SECONDS, MemoryTracker, MlflowTracker, SweepStatus, Tracker
 from resablate.tracking.leases import this_process
 from tests.scheduling.test_inline import run_tiny
 from tests.scheduling.tiny import tiny_plan
@@ -80,6 +80,72 @@ def test_a_sweep_whose_lease_is_lost_stops_and_says_why() -> None:
         assert stopping.reason == why
     [lease] = second.leases()
     assert lease.state == "held", "the other's lease is not given back"
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time by `running_seconds`; beats come as seldom as they do."""
+    now = [1000.0]
+    monkeypatch.setattr(lease_keeper, "BEAT_SECONDS", BEAT_SECONDS)
+    monkeypatch.setattr(lease_keeper, "running_seconds", lambda: now[0])
+    return now
+
+
+def renewals(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How often the tracker is asked from now on."""
+    asked, renew = [0], MemoryTracker.keep_alive
+
+    def counting(self: MemoryTracker) -> None:
+        asked[0] += 1
+        renew(self)
+
+    monkeypatch.setattr(MemoryTracker, "keep_alive", counting)
+    return asked
+
+
+def test_a_check_asks_only_where_two_beats_are_missing(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, told = renewals(monkeypatch), list[float]()
+    with Stopping() as stopping, kept_lease(MemoryTracker(), "seeds", stopping) as lease:
+        lease.report_to(told.append)
+        clock[0] += 1.9 * BEAT_SECONDS
+        lease.check()
+        assert (lease.is_confirmed(), asked, told) == (True, [0], [1000.0])
+        clock[0] += 0.2 * BEAT_SECONDS
+        assert (lease.is_confirmed(), is_recent(told[-1])) == (False, False)
+        lease.check()
+        assert (lease.is_confirmed(), asked, told) == (True, [1], [1000.0, clock[0]])
+        lease.check()
+        assert asked == [1]
+
+
+def test_a_check_that_nobody_answers_says_so_and_leaves_the_lease(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Stopping() as stopping, kept_lease(MemoryTracker(), "seeds", stopping) as lease:
+        clock[0] += 3 * BEAT_SECONDS
+        with monkeypatch.context() as patch, pytest.raises(TrackerAway):
+            patch.setattr(MemoryTracker, "keep_alive", lambda self: (_ for _ in ()).throw(TrackerAway("no answer")))
+            lease.check()
+        assert (lease.is_confirmed(), stopping.reason) == (False, "")
+        lease.check()
+        assert lease.is_confirmed()
+
+
+def test_who_wakes_without_the_lease_is_stopped_by_its_first_check(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the process was stopped, and no beat has come since."""
+    tracker, asked = MemoryTracker(), renewals(monkeypatch)
+    with Stopping() as stopping, kept_lease(tracker, "seeds", stopping) as lease, stopping.polled():
+        MemoryTracker(tracker).claim_sweep("seeds")
+        clock[0] += 50
+        assert not lease.is_confirmed()
+        for _ in range(2):
+            with pytest.raises(LeaseLost, match="the lease of sweep 'seeds' is lost"):
+                lease.check()
+        assert asked == [1]
+        assert not lease.is_confirmed()
+        assert stopping.reason == f"the lease of sweep 'seeds' is lost: {this_process()} runs it now"
 
 
 def test_a_second_holder_is_refused(tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> None:

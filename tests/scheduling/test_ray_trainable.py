@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import ray
 import torch
+from ray.exceptions import GetTimeoutError
 
 from resablate import datasets
 from resablate.datasets import load_dataset
@@ -16,6 +17,7 @@ from resablate.failures import DeviceLost
 from resablate.measurement import EpochMetrics
 from resablate.result import TrialResult
 from resablate.scheduling import ray_trainable
+from resablate.scheduling.ray_sink import may_write
 from resablate.scheduling.ray_trainable import PackTrainable, RayTrialContext, pack_config, requests_of
 from resablate.scheduling.result_writer import ResultWriter
 from resablate.tracking import MemoryTracker
@@ -44,6 +46,8 @@ class LocalWriter:
         self.epoch = Remote(self.writer.epoch)
         self.finish_trial = Remote(self._finish)
         self.ended = Remote(lambda keys: {})
+        self.confirmed = True
+        self.may_write = Remote(lambda: self.confirmed)
 
     def _finish(self, result: str, weights: Mapping[str, bytes]) -> tuple[str, str]:
         filed = self.writer.finish_trial(TrialResult.from_json(result), weights=weights)
@@ -53,7 +57,7 @@ class LocalWriter:
 @pytest.fixture(autouse=True)
 def no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     """References are what they stand for."""
-    monkeypatch.setattr(ray, "get", lambda reference: reference)
+    monkeypatch.setattr(ray, "get", lambda reference, timeout=None: reference)
     monkeypatch.setattr(datasets, "_cached", {})
     monkeypatch.setattr("resablate.figures.draw_all", lambda result: {})
 
@@ -255,3 +259,29 @@ def test_a_lost_gpu_leaves_the_process_and_another_one_continues(
 def test_where_trials_are_pruned_the_last_epoch_and_the_end_are_one_step(context: RayTrialContext) -> None:
     told = to_the_end(begun(replace(context, prunable=True)))
     assert [(step["epoch"], step["done"]) for step in told] == [(1, False), (2, False), (3, True)]
+
+
+def test_a_trial_writes_to_the_store_as_long_as_the_writer_knows_of_the_lease(
+    context: RayTrialContext, writer: LocalWriter, tmp_path: Path
+) -> None:
+    """Its driver may have lost it, and another one's trials write there."""
+    trainable = begun(replace(context, store=f"file://{tmp_path}/store"))
+    names: list[list[str]] = []
+    for writer.confirmed in (True, False, False):
+        trainable.step()
+        names.append([path.stem for path in (tmp_path / "store").rglob("*") if path.is_file()])
+    assert names == [["checkpoint-000001"]] * 3
+    to_the_end(trainable)
+    assert [path.stem for path in (tmp_path / "store").rglob("*") if path.is_file()] == ["checkpoint-000001"]
+
+
+def test_a_writer_that_does_not_say_is_one_that_does_not_know(
+    context: RayTrialContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(reference: Any, timeout: float | None = None) -> Any:
+        assert timeout
+        raise GetTimeoutError
+
+    assert may_write(context.writer)
+    monkeypatch.setattr(ray, "get", silent)
+    assert not may_write(context.writer)

@@ -11,7 +11,7 @@ from resablate.result import Status, TrialResult
 from resablate.searches.dashboard import KEYS
 from resablate.searches.patient_study import DISCARDED
 from resablate.searches.searcher import Searcher
-from resablate.searches.study import study_address
+from resablate.searches.study import study_address, unchecked
 from resablate.spec import TrainSpec
 from resablate.sweep import SweepSpec, parse_sweep
 from tests.factories import make_history
@@ -43,8 +43,10 @@ def open_search(
     past: Iterable[TrialResult] = (),
     complete: Callable[[str], TrialResult | None] = lambda key: None,
     limit: int | None = None,
+    check_lease: Callable[[], None] = unchecked,
 ) -> Searcher:
-    return Searcher(sweep, trials_of=plan_sweep(sweep).point_trials, past=past, complete=complete, limit=limit)
+    points = plan_sweep(sweep).point_trials
+    return Searcher(sweep, trials_of=points, past=past, complete=complete, limit=limit, check_lease=check_lease)
 
 
 def end(

@@ -1,8 +1,12 @@
-"""A search whose database is away for a while proposes what it would have proposed, and each point once."""
+"""A search whose database is away for a while proposes what it would have proposed, and each point once.
+
+One that has lost its lease leaves the study as it is.
+"""
 
 import sqlite3
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -13,7 +17,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import OperationalError
 
 from resablate import patience
-from resablate.errors import TrackerAway, TrackingError
+from resablate.errors import LeaseLost, TrackerAway, TrackingError
 from resablate.searches.patient_study import DISCARDED
 from resablate.searches.searcher import Searcher
 from resablate.searches.study import study_errors
@@ -110,6 +114,73 @@ def test_who_is_stopped_waits_no_longer(act: str, monkeypatch: pytest.MonkeyPatc
         if act == "tell":
             search.next()
     assert states(stored("stopped")) == (["RUNNING"] if act == "next" else ["COMPLETE", "RUNNING"])
+
+
+def content(folder: Path) -> list[str]:
+    """All that the database of studies holds, as statements."""
+    with closing(sqlite3.connect(folder / "optuna.db")) as database:
+        return list(database.iterdump())
+
+
+class Lease:
+    """A lease as its holder checks it."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+
+    def check(self) -> None:
+        if self.error:
+            raise self.error
+
+
+ACTS: dict[str, Callable[[Searcher, Any], Any]] = {
+    "asks": lambda search, spec: search.next(),
+    "tells": lambda search, spec: search.tell(end(spec)),
+    "asks for a pack": lambda search, spec: search.next_pack(lambda spec: 3),
+    "notes the winner": lambda search, spec: search.note_winner(),
+}
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_who_has_lost_the_lease_changes_nothing(act: str, tmp_path: Path) -> None:
+    lease = Lease()
+    with open_search(SWEEP, check_lease=lease.check) as search:
+        first, second = search.next(), search.next()
+        assert first and second
+        search.tell(end(first))
+        before = content(tmp_path)
+        lease.error = LeaseLost("another process runs it now")
+        assert not ACTS[act](search, second)
+    assert content(tmp_path) == before
+    with open_search(SWEEP, check_lease=Lease().check) as search:
+        assert content(tmp_path) != before, "who holds the lease brings it in line"
+
+
+def test_who_has_lost_the_lease_does_not_settle_the_study(tmp_path: Path) -> None:
+    with open_search(SWEEP) as search:
+        search.next()
+    before, lease = content(tmp_path), Lease()
+    lease.error = LeaseLost("another process runs it now")
+    with pytest.raises(LeaseLost, match="another process runs it now"):
+        open_search(SWEEP, check_lease=lease.check)
+    assert content(tmp_path) == before
+
+
+@pytest.mark.parametrize("act", ["asks", "tells"])
+def test_as_long_as_nobody_says_whether_the_lease_is_held_it_is_waited_for(act: str, tmp_path: Path) -> None:
+    unanswered = [0]
+
+    def check() -> None:
+        if unanswered[0]:
+            unanswered[0] -= 1
+            raise TrackerAway("the records are away")
+
+    with open_search(SWEEP, check_lease=check) as search:
+        spec = search.next()
+        before, unanswered[0] = content(tmp_path), 3
+        ACTS[act](search, spec)
+        assert unanswered == [0]
+        assert content(tmp_path) != before
 
 
 @pytest.mark.parametrize(

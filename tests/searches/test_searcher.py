@@ -425,6 +425,7 @@ def test_a_dashboard_shows_what_is_minimized_and_the_winner_of_the_report() -> N
     sweep = make_search(trials=6)
     with open_search(sweep) as search:
         results = run(search)
+        search.note_winner()
     winner = min(results, key=lambda result: result.history[-1].val_error or 1)
     [best] = best_outcomes(results, sweep, 1)
     assert best.results == (winner,)  # what the report goes by
@@ -441,6 +442,7 @@ def test_a_search_of_two_seeds_has_a_cell_as_its_winner() -> None:
     sweep = make_search(trials=3, seeds=[0, 1])
     with open_search(sweep) as search:
         results = run(search)
+        search.note_winner()
     told = stored().user_attrs[WINNER]
     best = best_outcomes(results, sweep, 1)[0]
     assert told["keys"] == sorted(result.key for result in best.results) and len(told["keys"]) == 2

@@ -237,3 +237,46 @@ def test_a_file_that_was_not_written_since_is_not_stored_again(tmp_path: Path, m
     here.upload(folder)
     there.upload(tmp_path / "other" / SPEC.key)
     assert copied == []
+
+
+def test_who_may_not_write_neither_stores_nor_deletes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """And does so later, where it turns out to hold the lease."""
+    folder, place, allowed = tmp_path / "trials" / SPEC.key, tmp_path / "store" / SPEC.key, [True]
+    store = CheckpointStore(f"file://{tmp_path}/store", may_write=lambda: allowed[0])
+    trial = Trial(SPEC, QUESTIONS, folder=folder)
+    trial.run_epoch()
+    store.upload(folder)
+    before = {path: path.read_bytes() for path in place.iterdir()}
+    allowed[0] = False
+    trial.run_epoch()
+    store.upload(folder)
+    store.delete(folder)
+    store.delete_all(folder.parent, [SPEC.key])
+    assert {path: path.read_bytes() for path in place.iterdir()} == before
+    [line] = [record.getMessage() for record in caplog.records if record.name.endswith("checkpoint_store")]
+    assert line == (
+        f"file://{tmp_path}/store: storing checkpoints is put off until it is known that this process still runs the"
+        " sweep"
+    )
+    store.download(tmp_path / "other" / SPEC.key)
+    assert (tmp_path / "other" / SPEC.key).is_dir(), "to read is nothing to be put off"
+    allowed[0] = True
+    store.upload(folder)
+    assert {path.name for path in place.iterdir()} == {path.name for path in folder.iterdir() if path.is_file()}
+    allowed[0] = False
+    store.delete(folder)
+    assert place.is_dir()
+    allowed[0] = True
+    store.delete(tmp_path / "trials" / "another")
+    assert not place.exists(), "what was put off is done with what comes next"
+
+
+def test_what_was_not_deleted_at_its_end_is_deleted_at_the_next_start(store: str, tmp_path: Path) -> None:
+    here = CheckpointStore(store)
+    for key in ("a" * 12, "b" * 12):
+        folder = tmp_path / "trials" / key
+        folder.mkdir(parents=True)
+        (folder / "checkpoint-000001.safetensors").write_bytes(b"x")
+        here.upload(folder)
+    CheckpointStore(store).delete_all(tmp_path / "trials", ["a" * 12, "c" * 12])
+    assert [bool(here._stored(key)) for key in ("a" * 12, "b" * 12)] == [False, True]

@@ -4,16 +4,22 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
-FAULTS = ("503", "500", "429", "cut", "lost")
+FAULTS = ("503", "500", "429", "408", "cut", "lost")
 """Statuses; `cut`: the connection ends without an answer; `lost`: likewise, after the server has done its part."""
+HANG = "hang"
+"""The connection is taken, and nothing is said."""
+
+HANG_SECONDS = 600
+"""Longer than anybody should wait for an answer."""
 
 
 class FaultyProxy:
-    """Use it in a `with`; `fault` is one of FAULTS, or empty, and befalls requests whose path has `only` in it.
+    """Use it in a `with`; `fault` is one of FAULTS, HANG or empty, and befalls requests whose path has `only` in it.
 
     What /health says is always passed on.
 
@@ -36,7 +42,9 @@ class FaultyProxy:
                 if fault.isdigit():
                     self.send_error(int(fault))
                     return
-                if fault == "cut":
+                if fault == HANG:
+                    self._wait_for_the_other_side()
+                if fault in ("cut", HANG):
                     self.connection.close()
                     return
                 headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection")}
@@ -54,6 +62,11 @@ class FaultyProxy:
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
+
+            def _wait_for_the_other_side(self) -> None:
+                self.connection.settimeout(HANG_SECONDS)
+                with suppress(OSError):
+                    self.connection.recv(1)
 
             do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _pass_on
 

@@ -1,5 +1,6 @@
 """What is filed a second time, because an answer was lost or a process was killed, is there once."""
 
+import inspect
 import shutil
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
@@ -22,9 +23,9 @@ from tests.tracking.records import run, started
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
 
 RESULT = make_result(seed=0, losses=[2.0, 1.0], analyses={"lesion": make_lesion([0.2, 0.3], baseline=0.1)})
-CALLS = [(name, 1) for name in ("create_run", "log_artifacts", "set_terminated")]
-CALLS += [("log_batch", number) for number in (1, 2, 3, 4)]
-"""All calls that a trial is filed with: the method, and the how manieth of it."""
+CALLS = [("create_run", 1), ("log_batch", 1), ("log_inputs", 1), ("search_experiments", 1), ("search_runs", 1)]
+CALLS += [("log_batch", 2), ("log_batch", 3), ("log_artifacts", 1), ("log_batch", 4), ("set_terminated", 1)]
+"""All calls that a trial is filed with, in their order: the method, and the how manieth of it."""
 
 
 @pytest.fixture
@@ -73,16 +74,43 @@ def file_patiently(tracker: Tracker, result: TrialResult) -> None:
 
 
 def is_filed_once(uri: str, result: TrialResult = RESULT) -> None:
-    """One run, ended, with every number once."""
+    """One run, ended, with every number once, and with the data that it is of."""
     client = MlflowClient(tracking_uri=uri)
     [only] = trials(uri)
     assert only.info.status == "FINISHED"
+    assert [data.dataset.name for data in only.inputs.dataset_inputs] == [str(result.spec.dataset)]
     for name in only.data.metrics:
         points = [(point.step, point.value) for point in client.get_metric_history(only.info.run_id, name)]
         assert len(points) == len(set(points)), name
         assert len({step for step, _ in points}) == len(points), name
     assert len(client.get_metric_history(only.info.run_id, "train/loss")) == len(result.history)
     assert [stored.to_json() for stored in open_tracker(uri).load_sweep("seeds").results] == [result.to_json()]
+
+
+def test_a_trial_is_filed_with_these_calls_alone(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracker, called, inside = started(uri), list[str](), [False]
+
+    def noting(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(self: MlflowClient, *args: Any, **keywords: Any) -> Any:
+            if inside[0]:  # the client's own
+                return method(self, *args, **keywords)
+            called.append(name)
+            inside[0] = True
+            try:
+                return method(self, *args, **keywords)
+            finally:
+                inside[0] = False
+
+        return call
+
+    with monkeypatch.context() as patch:
+        for name, method in inspect.getmembers(MlflowClient, inspect.isfunction):
+            if not name.startswith("_"):
+                patch.setattr(MlflowClient, name, noting(name, method))
+        file_patiently(tracker, RESULT)
+    assert [(name, called[:place].count(name) + 1) for place, name in enumerate(called)] == CALLS
+    tracker.end_sweep("finished")
+    is_filed_once(uri)
 
 
 @pytest.mark.parametrize(("name", "number"), CALLS)
