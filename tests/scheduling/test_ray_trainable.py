@@ -24,7 +24,10 @@ from resablate.tracking import MemoryTracker
 from resablate.trial import Trial, run_trial
 from tests.scheduling.tiny import final_plan
 
-pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*")]
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*"),
+    pytest.mark.usefixtures("handlers_as_before"),
+]
 PLAN = final_plan({"seed": [0]}, epochs=3, analyses={})
 
 
@@ -46,6 +49,8 @@ class LocalWriter:
         self.epoch = Remote(self.writer.epoch)
         self.finish_trial = Remote(self._finish)
         self.ended = Remote(lambda keys: {})
+        self.warned: list[str] = []
+        self.warn = Remote(lambda warned: self.warned.append(warned.text))
         self.confirmed = True
         self.may_write = Remote(lambda: self.confirmed)
 
@@ -236,6 +241,14 @@ def test_a_folder_that_is_no_folder_on_this_node(context: RayTrialContext, tmp_p
     told = to_the_end(begun(replace(context, folder=str(tmp_path / "file" / "tiny" / "trials"))))
     assert outcome(told).reason.startswith("preparing the trial's process: ")
     assert str(tmp_path / "file") in outcome(told).reason
+
+
+def test_what_a_trial_s_process_warns_of_goes_to_the_writer(context: RayTrialContext, writer: LocalWriter) -> None:
+    folder = Path(context.folder) / PLAN.trials[0].key
+    folder.mkdir(parents=True)
+    (folder / "checkpoint-000001.safetensors").write_bytes(b"cut off")
+    to_the_end(begun(context))
+    assert any("damaged checkpoint passed over" in warned for warned in writer.warned), writer.warned
 
 
 def test_a_lost_gpu_leaves_the_process_and_another_one_continues(

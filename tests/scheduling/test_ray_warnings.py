@@ -3,22 +3,14 @@
 import logging
 import platform
 import time
-from collections.abc import Iterator
 from threading import Event, Timer
 
 import pytest
 
 from resablate.scheduling.ray_warnings import WaitingWarnings, Warned, send_warnings
 
+pytestmark = pytest.mark.usefixtures("handlers_as_before")
 HERE = platform.node()
-
-
-@pytest.fixture(autouse=True)
-def as_before() -> Iterator[None]:
-    logger = logging.getLogger("resablate")
-    before = list(logger.handlers)
-    yield
-    logger.handlers = before
 
 
 def test_warnings_of_ours_go_to_who_was_named_last() -> None:
