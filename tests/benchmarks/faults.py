@@ -57,10 +57,28 @@ TESTS: Mapping[str, Sequence[str]] = {
         "tests/security/test_names.py",
     ],
     "cells of tables that a spreadsheet would compute": ["tests/security/test_csv.py"],
+    "a tracking server that says nothing, is away, too busy, or cuts connections": ["tests/tracking/test_away.py"],
+    "a driver that stands still while another takes over: a grid, a search, on Ray": [
+        "tests/faults/test_leases.py",
+        "-k",
+        "takes_over",
+    ],
+    "a study and a store of checkpoints, written without the lease": ["tests/scheduling/test_lost_lease.py"],
+    "trials of another sweep that trains, leaves or damages them": ["tests/scheduling/test_shared_trials.py"],
+    "a full disk or a removed folder, inline and on Ray": ["tests/faults/test_full_disk.py"],
+    "what killed sweeps left, at the next start": [
+        "tests/faults/test_leftovers.py",
+        "tests/storage/test_owned_folders.py",
+    ],
+    "a node that is lost": ["tests/faults/test_lost_node.py"],
+    "tokens and passwords that are wrong": ["tests/e2e/test_refused.py"],
     "secrets that lie beside a sweep": ["tests/security/test_travelling_secrets.py", "tests/security/test_secrets.py"],
     "the user interface asked without its link": ["tests/tracking/test_ui_gate.py"],
     "Ray asked without its token": ["tests/scheduling/test_ray_tune.py", "-k", "loopback"],
-    "doctor on a store that is broken in all ways at once": ["tests/commands/test_doctor.py"],
+    "doctor on a store that is broken in all ways at once": [
+        "tests/commands/test_doctor.py",
+        "tests/commands/test_doctor_lines.py",
+    ],
 }
 """What is no fault of a sweep that runs -> the tests that try it, as pytest's words."""
 ROOT = Path(__file__).parents[2]
