@@ -58,7 +58,7 @@ def _run(block: Block, x: Tensor) -> Tensor:
 @cache
 def _compiled() -> Callable[[Block, Tensor], Tensor]:
     """Not before it is needed: the compiler is slow to import."""
-    if not torch.cuda.is_available():  # the compiler would warn of that, to somebody who asked for no GPU
-        logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+    # The compiler would warn of a CUDA without a device, to somebody who asked for none.
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     torch.compiler.config.recompile_limit = max(_LIMIT, torch.compiler.config.recompile_limit)
     return torch.compile(_run, dynamic=False)
