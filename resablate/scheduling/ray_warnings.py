@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, final
 import ray
 from ray.exceptions import RayError
 
-log = logging.getLogger(__name__)
 _ALL = "resablate"
 """The logger of all that is ours."""
 _LOOK_SECONDS = 1.0
@@ -23,6 +22,8 @@ class Warned(NamedTuple):
 
     host: str
     """Where it was given."""
+    logger: str
+    """The name of the logger that gave it."""
     text: str
 
 
@@ -35,7 +36,7 @@ class _Sent(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Pass it on."""
         try:
-            self._send(Warned(platform.node(), record.getMessage()))
+            self._send(Warned(platform.node(), record.name, record.getMessage()))
         except Exception:  # as every handler does: who warns goes on
             self.handleError(record)
 
@@ -94,6 +95,6 @@ class ToldWarnings:
         for warned in dict.fromkeys(new):
             if warned not in self._told:
                 elsewhere = f"{warned.host}: " if warned.host != platform.node() else ""
-                log.warning("%s%s", elsewhere, warned.text)
+                logging.getLogger(warned.logger).warning("%s%s", elsewhere, warned.text)
         self._told.update(new)
         self._next = self._writer.warnings.remote()

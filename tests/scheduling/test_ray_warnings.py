@@ -21,8 +21,8 @@ def test_warnings_of_ours_go_to_who_was_named_last() -> None:
     logging.getLogger("ray").warning("nor this")
     send_warnings(second.append)
     logging.getLogger("resablate").error("lost")
-    assert first == [Warned(HERE, "a disk: full")]
-    assert second == [Warned(HERE, "lost")]
+    assert first == [Warned(HERE, "resablate.storage.files", "a disk: full")]
+    assert second == [Warned(HERE, "resablate", "lost")]
 
 
 def test_who_warns_goes_on_where_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,7 +36,7 @@ def test_who_warns_goes_on_where_nobody_listens(monkeypatch: pytest.MonkeyPatch)
 
 def test_they_are_fetched_together_and_waited_for_until_it_is_over() -> None:
     waiting, over = WaitingWarnings(), Event()
-    first, second = Warned("one", "x"), Warned("two", "y")
+    first, second = Warned("one", "resablate", "x"), Warned("two", "resablate", "y")
     waiting.add(first)
     waiting.add(second)
     assert waiting.fetch(over) == [first, second]
