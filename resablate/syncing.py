@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from resablate.errors import ResablateError, UnknownSweep
+from resablate.errors import DamagedResult, ResablateError, UnknownSweep
 from resablate.result import COMPLETE, TrialResult, weights_file
 from resablate.scheduling.pictures import pictures
 from resablate.spec import TrainSpec
@@ -130,7 +130,7 @@ def _sync(kept: _Kept, tracker: Tracker) -> Synced:
 def _is_known(name: str, tracker: Tracker) -> bool:
     try:
         tracker.submitted(name)
-    except UnknownSweep:
+    except (UnknownSweep, DamagedResult):
         return False
     return True
 

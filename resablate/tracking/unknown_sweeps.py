@@ -8,6 +8,9 @@ from resablate.errors import DamagedResult, UnknownSweep, nearest
 from resablate.storage.locations import FOLDER, OFFLINE, home
 from resablate.tracking.folder_submissions import read_submission
 
+SUBMIT_ANEW = "`resablate sweep FILE` with its file writes a new one, and trains nothing again that is complete"
+"""What mends a sweep of which no submission can be read."""
+
 
 def unknown_sweep(place: str, name: str, known: Iterable[str]) -> UnknownSweep:
     """The error that names the sweeps there are, and the folder `offline` where that has it.

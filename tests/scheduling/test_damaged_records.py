@@ -98,6 +98,28 @@ def test_a_search_goes_on_where_a_result_and_its_list_are_damaged(uri: str, tmp_
     assert {result.key for result in open_tracker(uri).load_sweep("tiny").results} == {result.key for result in results}
 
 
+@pytest.mark.parametrize("act", [lambda file: file.write_bytes(file.read_bytes()[:20]), Path.unlink])
+@pytest.mark.parametrize("search", [{}, {"method": "random", "trials": 2}], ids=["grid", "search"])
+def test_a_sweep_whose_only_submission_is_damaged_is_submitted_anew(
+    search: dict[str, object], act: Callable[[Path], object], uri: str, tmp_path: Path
+) -> None:
+    """Whoever runs it has its file in hand; nothing is trained again."""
+    plan = PLAN
+    if search:
+        axes = {"learning_rate": {"low": 0.01, "high": 0.1, "log": True}}
+        plan = final_plan(axes, epochs=1, analyses={}, search=search)
+    run_tiny(plan)
+    stored = open_tracker(uri).load_sweep("tiny").results
+    [file] = tmp_path.rglob("sweep.json")
+    act(file)
+    assert not preview(plan, open_tracker(uri)).todo
+    outcome, told = run_tiny(plan)
+    assert (outcome.reused, outcome.counts, outcome.remaining, outcome.failed) == (2, {}, 0, False)
+    assert "sweep.json of run" in told and "; this submission takes its place" in told.replace("\n", " ")
+    assert open_tracker(uri).load_sweep("tiny").results == stored
+    assert preview(plan, open_tracker(uri)).todo == set()
+
+
 def test_a_run_of_somebody_else_without_our_tags_crashes_nobody(uri: str) -> None:
     run_tiny(PLAN)
     client = MlflowClient(tracking_uri=uri)
