@@ -1,6 +1,7 @@
 """Results that lie in a folder, filed where they are not filed yet."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from resablate.report import write_report
 from resablate.result import TrialResult, weights_file
 from resablate.storage.result_folders import read_result, write_result
 from resablate.sweep import SweepSpec, parse_sweep
-from resablate.syncing import Synced, sync
+from resablate.syncing import Synced, damaged_sweeps, sync
 from resablate.tracking import MemoryTracker
 from resablate.tracking.folder_tracker import FolderTracker
 from tests.factories import make_lesion, make_measurement, make_result
@@ -176,6 +177,43 @@ def test_a_damaged_result_counts_nowhere(damage: str, tmp_path: Path) -> None:
         assert again.check_results({result.key: run_id}).keys() == {result.key}
         again.discard_trial(run_id)
         assert not place.exists()
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["cut off", "missing"])
+def test_a_sweep_that_cannot_be_read_keeps_no_other_from_being_filed(gone: bool, tmp_path: Path) -> None:
+    keep(tmp_path, make_result(seed=0))
+    keep(tmp_path, make_result(seed=1), sweep=parse_sweep({"name": "other", "axes": {"seed": [1]}}))
+    file = tmp_path / "offline" / "seeds" / "submission.json"
+    if gone:
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:30])
+    assert sync(tmp_path / "offline", MemoryTracker()) == [Synced("other", 1, 0, 0, 0)]
+    [told] = damaged_sweeps(tmp_path / "offline").values()
+    assert told.startswith(f"{file}: ") and "`resablate sweep FILE`" in told
+
+
+def test_a_damaged_list_of_trials_keeps_no_result_from_being_filed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keep(tmp_path, make_result(seed=0))
+    (tmp_path / "offline" / "seeds" / "trials.json").write_text("{")
+    memory = MemoryTracker()
+    assert sync(tmp_path / "offline", memory) == [Synced("seeds", 1, 0, 0, 0)]
+    assert "the trials that have ended are taken from their results" in caplog.text
+    assert [spec.seed for spec in memory.submitted("seeds")[1]] == [0]
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"?")], ids=["missing", "changed"])
+def test_damaged_weights_keep_no_result_from_being_filed(
+    damage: Callable[[Path], object], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keep(tmp_path, make_result(seed=0), make_result(seed=1))
+    damage(next((tmp_path / "offline" / "seeds" / "results" / make_result(seed=0).key).glob("weights-*")))
+    memory = MemoryTracker()
+    assert sync(tmp_path / "offline", memory) == [Synced("seeds", 2, 0, 0, 1)]
+    assert "; its result is filed without it" in caplog.text
+    assert [result.spec.seed for result in memory.load_sweep("seeds").results] == [0, 1]
 
 
 def test_a_kept_report_of_a_part_leaves_the_rest_pending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,36 @@ def remove(path: Path) -> None:
         path.unlink()
 
 
+def move_aside(path: Path) -> Path:
+    """Give what cannot be made sense of another name, hidden and free, so that it is lost to nobody and in no way.
+
+    Returns:
+        Where it lies now.
+
+    Raises:
+        OSError: if it cannot be moved.
+    """
+    name = f".{path.name.removeprefix('.')}.damaged"
+    number, aside = 1, path.with_name(name)
+    while os.path.lexists(aside):
+        number += 1
+        aside = path.with_name(f"{name}-{number}")
+    path.rename(aside)
+    log.warning("%s: damaged, and moved to %s", path, aside)
+    return aside
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder; what has its name and is none is moved aside.
+
+    Raises:
+        OSError: if it cannot be made.
+    """
+    if os.path.lexists(path) and not path.is_dir():
+        move_aside(path)
+    path.mkdir(parents=True, exist_ok=True)
+
+
 def why_unwritable(folder: Path, name: str = "") -> str:
     """Why nothing of this name can be put into a folder, which is made for the look if it is not there; else empty."""
     missing: list[Path] = []

@@ -18,11 +18,12 @@ from resablate.redaction import redact
 from resablate.spec import TrainSpec
 from resablate.storage.files import digest
 from resablate.sweep import SweepSpec, parse_sweep
+from resablate.tracking.folder_submissions import SUBMIT_ANEW
 from resablate.tracking.mlflow_experiments import refuse_other_records
 from resablate.tracking.mlflow_runs import log_values
 from resablate.tracking.mlflow_store import ADVICE, KIND, SCHEMA, SCHEMA_VERSION, SWEEP, MlflowStore
 from resablate.tracking.trial_lists import RECENT_FILE, TRIALS_FILE, TrialList, read_trial_list
-from resablate.tracking.unknown_sweeps import SUBMIT_ANEW, unknown_sweep, where_else
+from resablate.tracking.unknown_sweeps import unknown_sweep, where_else
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from resablate.errors import DamagedResult, UnknownSweep, nearest
+from resablate.errors import TrackingError, UnknownSweep, nearest
 from resablate.storage.locations import FOLDER, OFFLINE, home
 from resablate.tracking.folder_submissions import read_submission
-
-SUBMIT_ANEW = "`resablate sweep FILE` with its file writes a new one, and trains nothing again that is complete"
-"""What mends a sweep of which no submission can be read."""
 
 
 def unknown_sweep(place: str, name: str, known: Iterable[str]) -> UnknownSweep:
@@ -30,7 +27,7 @@ def where_else(name: str) -> str:
     folder = home() / OFFLINE
     try:
         filed = bool(name) and read_submission(folder / name) is not None
-    except DamagedResult:
+    except TrackingError:
         return ""
     if not filed:
         return ""

@@ -1,5 +1,6 @@
 """A sweep whose records are damaged: what is damaged is made again, in one run, and is told before it is."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,6 +39,10 @@ def result_file(folder: Path, uri: str, plan: SweepPlan = PLAN, trial: int = 1) 
 
 def cut(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:200])
+
+
+def cut_short(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:30])
 
 
 def copy_other(file: Path) -> None:
@@ -98,7 +103,7 @@ def test_a_search_goes_on_where_a_result_and_its_list_are_damaged(uri: str, tmp_
     assert {result.key for result in open_tracker(uri).load_sweep("tiny").results} == {result.key for result in results}
 
 
-@pytest.mark.parametrize("act", [lambda file: file.write_bytes(file.read_bytes()[:20]), Path.unlink])
+@pytest.mark.parametrize("act", [cut_short, Path.unlink])
 @pytest.mark.parametrize("search", [{}, {"method": "random", "trials": 2}], ids=["grid", "search"])
 def test_a_sweep_whose_only_submission_is_damaged_is_submitted_anew(
     search: dict[str, object], act: Callable[[Path], object], uri: str, tmp_path: Path
@@ -118,6 +123,47 @@ def test_a_sweep_whose_only_submission_is_damaged_is_submitted_anew(
     assert "sweep.json of run" in told and "; this submission takes its place" in told.replace("\n", " ")
     assert open_tracker(uri).load_sweep("tiny").results == stored
     assert preview(plan, open_tracker(uri)).todo == set()
+
+
+def folded(file: Path) -> None:
+    """A file in the place of the folder that holds it."""
+    shutil.rmtree(file.parent)
+    file.parent.write_text("no folder")
+
+
+KEPT: dict[str, tuple[str, Callable[[Path], object], int]] = {
+    "the submission": ("submission.json", cut_short, 0),
+    "the submission is gone": ("submission.json", Path.unlink, 0),
+    "the list of trials": ("trials.json", cut_short, 0),
+    "the list of trials is gone": ("trials.json", Path.unlink, 0),
+    "the list of a result": (f"results/{SPOILED.key}/files.json", cut_short, 1),
+    "a file in the place of a result": (f"results/{SPOILED.key}/files.json", folded, 1),
+    "a file in the place of all results": ("results/files.json", folded, 2),
+}
+"""What is damaged -> its file in the sweep's folder, how, and how many trials are trained again."""
+
+
+@pytest.mark.parametrize("damage", KEPT)
+def test_what_is_damaged_in_a_folder_of_records_is_moved_aside_and_made_again(
+    damage: str, uri: str, tmp_path: Path
+) -> None:
+    name, act, again = KEPT[damage]
+    place = f"folder:{tmp_path / 'offline'}"
+    run_tiny(PLAN, uri=place)
+    stored = [numbers(result) for result in open_tracker(place).load_sweep("tiny").results]
+    file = tmp_path / "offline" / "tiny" / name
+    act(file)
+    damaged = file if file.is_file() else file.parent
+    there = damaged.read_bytes() if damaged.is_file() else None
+
+    outcome, _ = run_tiny(PLAN, uri=place)
+    assert (outcome.reused, sum(outcome.counts.values()), outcome.failed) == (2 - again, again, False)
+    found = open_tracker(place).load_sweep("tiny")
+    assert ([numbers(result) for result in found.results], found.missing) == (stored, [])
+    aside = [path.read_bytes() for path in tmp_path.rglob("*") if ".damaged" in str(path) and path.is_file()]
+    assert there is None or there in aside, "nothing is lost"
+    outcome, _ = run_tiny(PLAN, uri=place)
+    assert (outcome.reused, outcome.counts, outcome.failed) == (2, {}, False), "and not a third time"
 
 
 def test_a_run_of_somebody_else_without_our_tags_crashes_nobody(uri: str) -> None:
