@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ SPOOL = "spool"
 """Its name in a sweep's folder."""
 _LIST = "files.json"
 """Says whose result it is, and the digest of every file; it is written last."""
+_TAKEN_OUT = ".filed-"
+"""Begins the name, beside the spool, of a result that was filed and is being removed."""
 _VERSION = 1
 """Of the form of what waits."""
 
@@ -72,6 +74,30 @@ def read_spooled(place: Path) -> tuple[TrialResult, dict[str, Path]]:
         reason = str(error).partition("\n")[0]
         raise CheckpointError(f"{place}: not a whole result ({type(error).__name__}: {reason})") from None
     return result, {name: place / name for name in sorted(digests) if name != RESULT_FILE}
+
+
+def take_out(place: Path) -> None:
+    """Remove a result that was filed, from the spool at once: who is killed meanwhile leaves no half of it there."""
+    gone = place.parents[1] / f"{_TAKEN_OUT}{place.name}"
+    remove(gone)
+    try:
+        place.rename(gone)
+    except OSError:  # it is no longer there, or it can be moved nowhere
+        gone = place
+    remove(gone)
+
+
+def clear(spool: Path, complete: Collection[str]) -> None:
+    """Remove what is left of results that were filed.
+
+    Args:
+        spool: of a sweep that nobody else runs.
+        complete: keys of trials whose results are filed.
+    """
+    for place in spool.parent.glob(f"{_TAKEN_OUT}*"):
+        remove(place)
+    for key in complete:
+        take_out(spool / key)
 
 
 def spooled(spool: Path) -> dict[str, TrialResult]:
