@@ -9,10 +9,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from resablate.errors import CheckpointError
+from resablate.errors import CheckpointError, FilesUnreadable
 from resablate.plain_json import read_json
 from resablate.result import RESULT_FILE, TrialResult
-from resablate.storage.files import damaged_file, digest, remove, write_bytes
+from resablate.storage.files import damaged_file, digest, remove, why_unreadable, write_bytes
 
 log = logging.getLogger(__name__)
 
@@ -69,11 +69,22 @@ def read_spooled(place: Path) -> tuple[TrialResult, dict[str, Path]]:
         if result.key != key:
             raise ValueError(f"a result of trial {result.key!r}")
     except OSError as error:
-        raise CheckpointError(f"{place}: not a whole result ({_LIST}: {error.strerror})") from None
+        name = Path(error.filename or _LIST).name
+        raise CheckpointError(f"{place}: not a whole result ({name}: {error.strerror})") from None
     except (ValueError, TypeError, KeyError) as error:
         reason = str(error).partition("\n")[0]
         raise CheckpointError(f"{place}: not a whole result ({type(error).__name__}: {reason})") from None
     return result, {name: place / name for name in sorted(digests) if name != RESULT_FILE}
+
+
+def check_readable(spool: Path) -> None:
+    """Raise FilesUnreadable if a result that waits cannot be read: it may be whole, and is not to be trained again."""
+    for place in sorted(spool.glob("*")):
+        if why := why_unreadable(place):
+            raise FilesUnreadable(
+                f"{place}: a result that waits to be filed cannot be read ({why}), so nothing was begun: see that it"
+                " can be read, or remove it"
+            )
 
 
 def take_out(place: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from resablate.errors import FilesUnreadable
 from resablate.plan import SweepPlan
 from resablate.scheduling.pending import preview
 from resablate.storage.spool import SPOOL, write_spooled
@@ -189,3 +190,25 @@ def test_a_run_of_somebody_else_without_our_tags_crashes_nobody(uri: str) -> Non
     outcome, _ = run_tiny(PLAN)
     assert (outcome.planned, outcome.failed) == (2, False)
     assert [result.spec.seed for result in open_tracker(uri).load_sweep("tiny").results] == [0, 1]
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize("part", ["trials/{}/checkpoint-000001.safetensors", "spool/{}/files.json"])
+def test_a_trial_whose_files_cannot_be_read_waits_for_a_person(part: str, uri: str, tmp_path: Path) -> None:
+    """A disk that fails now may be well tomorrow: what is on it is not removed, nor trained again meanwhile."""
+    place = f"folder:{tmp_path / 'offline'}"
+    file = tmp_path / ".resablate" / "tiny" / part.format(SPOILED.key)
+    file.parent.mkdir(parents=True)
+    file.symlink_to("/proc/self/mem")  # can be opened, and reading it fails as a broken disk does
+    if part.startswith("spool"):
+        with pytest.raises(FilesUnreadable, match=r"cannot be read \(files\.json: Input/output error\)"):
+            run_tiny(PLAN, uri=place)
+        assert not (tmp_path / "offline" / "tiny" / "results").exists()
+    else:
+        outcome, _ = run_tiny(PLAN, uri=place)
+        assert outcome.counts == {"finished": 1, "failed": 1}
+        assert f"{file}: cannot be read (Input/output error)" in open_tracker(place).states("tiny")[SPOILED.key].reason
+    assert file.is_symlink()
+    file.unlink()
+    outcome, _ = run_tiny(PLAN, uri=place, retry=["failed"])
+    assert (outcome.reused + outcome.ended, outcome.failed) == (2, False)
