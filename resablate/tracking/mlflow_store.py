@@ -19,6 +19,7 @@ from resablate.errors import TrackerAway, TrackingError
 from resablate.redaction import redact
 from resablate.storage.locations import home, sqlite_file
 from resablate.storage.locks import file_lock
+from resablate.storage.sqlite_files import why_no_database
 from resablate.tracking.lost_records import lost_records
 from resablate.tracking.mlflow_errors import tracking_error
 from resablate.tracking.mlflow_moved import follow_moved_folder
@@ -239,6 +240,8 @@ class MlflowStore:
                 return found
 
     def _check_file(self, database: Path) -> None:
+        if problem := why_no_database(database):
+            raise TrackingError(f"{redact(self.uri)}: {problem}. {ADVICE}")
         if not database.exists():
             return
         try:
