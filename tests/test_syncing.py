@@ -216,6 +216,32 @@ def test_damaged_weights_keep_no_result_from_being_filed(
     assert [result.spec.seed for result in memory.load_sweep("seeds").results] == [0, 1]
 
 
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize(
+    "pattern", ["results/*/files.json", "results/*/result-*.json", "submission.json", "trials.json"]
+)
+def test_what_cannot_be_read_is_not_taken_for_damaged(pattern: str, tmp_path: Path) -> None:
+    """It may be whole: nobody trains it again, and nobody writes over it."""
+    keep(tmp_path, make_result(seed=0))
+    [file] = (tmp_path / "offline" / "seeds").glob(pattern)
+    file.unlink()
+    file.symlink_to("/proc/self/mem")  # can be opened, and reading it fails as a broken disk does
+    tracker = FolderTracker(tmp_path / "offline")
+    with pytest.raises(
+        TrackingError, match=f"{tmp_path}/offline/seeds/.*: cannot be read .Input/output error."
+    ) as caught:
+        tracker.load_sweep("seeds")
+    assert not isinstance(caught.value, DamagedResult)
+    if pattern.startswith("results"):
+        run_id = hashlib.sha256(f"seeds/{make_result(seed=0).key}".encode()).hexdigest()[:32]
+        with pytest.raises(TrackingError, match="cannot be read"):
+            tracker.check_results({make_result(seed=0).key: run_id})
+    else:
+        with pytest.raises(TrackingError, match="Input/output error"):
+            tracker.start_sweep(seeds(1), trials=[], command="")
+    assert file.is_symlink()
+
+
 def test_a_kept_report_of_a_part_leaves_the_rest_pending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("resablate.report_figures.FIGURES", {})
     base = {"dataset": "digits", "depth": 8, "width": 2, "epochs": 1}

@@ -9,10 +9,10 @@ from errno import ENOTDIR
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
-from resablate.errors import DamagedResult
+from resablate.errors import DamagedResult, TrackingError
 from resablate.plain_json import read_json
 from resablate.result import RESULT_FILE, TrialResult
-from resablate.storage.files import DISK_FULL, digest, file_digest, make_folder, move_aside, remove, write_bytes
+from resablate.storage.files import ABSENT, DISK_FULL, digest, file_digest, make_folder, move_aside, remove, write_bytes
 
 _LIST = "files.json"
 """Says whose result it is, and under which name and with which SHA-256 each file lies; it is written last."""
@@ -67,6 +67,7 @@ def read_result(place: Path) -> StoredResult:
 
     Raises:
         DamagedResult: if it is missing, damaged, or another trial's.
+        TrackingError: if it cannot be read, so that nobody knows whether it is whole.
     """
     try:
         listed = _listed(place)
@@ -77,9 +78,11 @@ def read_result(place: Path) -> StoredResult:
         result = TrialResult.from_json(content)
         if result.key != place.name:
             raise ValueError(f"it is the result of trial {result.key}")
-    except (OSError, *_NO_LIST) as error:
+    except (*ABSENT, *_NO_LIST) as error:
         reason = str(error).partition("\n")[0]
         raise DamagedResult(f"{place}: no whole result ({type(error).__name__}: {reason})") from None
+    except OSError as error:
+        raise TrackingError(f"{error.filename or place}: cannot be read ({error.strerror})") from error
     weights = {name: (place / file, sha) for name, (file, sha) in listed.items() if name != RESULT_FILE}
     return StoredResult(result, weights)
 

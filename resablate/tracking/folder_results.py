@@ -62,9 +62,14 @@ class EndedTrials:
         found: dict[str, str] = {}
         for key, run_id in runs.items():
             try:
-                if read_result(self.place_of(run_id)).result.key != key:
-                    found[key] = "it is another trial's"
+                place = self.place_of(run_id)
             except TrackingError as error:
+                found[key] = str(error)
+                continue
+            try:
+                if read_result(place).result.key != key:
+                    found[key] = "it is another trial's"
+            except DamagedResult as error:
                 found[key] = str(error)
         return found
 

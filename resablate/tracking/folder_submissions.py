@@ -22,7 +22,10 @@ SUBMISSION = "submission.json"
 _VERSION = 1
 _DAMAGE = (SpecError, ValueError, TypeError, KeyError, AttributeError, IsADirectoryError)
 """What reading a file raises that is there and is not what was written."""
-SUBMIT_ANEW = "`resablate sweep FILE` with its file writes a new one, and trains nothing again that is complete"
+SUBMIT_ANEW = (
+    "`resablate sweep FILE` with its file, into these records, writes a new one and trains nothing again that is"
+    " complete"
+)
 """What mends a sweep of which no submission can be read."""
 
 

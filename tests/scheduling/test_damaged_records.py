@@ -52,7 +52,13 @@ def copy_other(file: Path) -> None:
     file.write_bytes(other.read_bytes())
 
 
-@pytest.mark.parametrize("act", [cut, copy_other, Path.unlink])
+def fold_run(file: Path) -> None:
+    """A file in the place of all files of a run."""
+    shutil.rmtree(file.parent)
+    file.parent.write_text("no folder")
+
+
+@pytest.mark.parametrize("act", [cut, copy_other, Path.unlink, fold_run])
 def test_a_damaged_result_is_made_again_and_told_first(
     act: Callable[[Path], object], uri: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -104,8 +110,11 @@ def test_a_search_goes_on_where_a_result_and_its_list_are_damaged(uri: str, tmp_
     assert {result.key for result in open_tracker(uri).load_sweep("tiny").results} == {result.key for result in results}
 
 
-@pytest.mark.parametrize("act", [cut_short, Path.unlink])
-@pytest.mark.parametrize("search", [{}, {"method": "random", "trials": 2}], ids=["grid", "search"])
+@pytest.mark.parametrize(
+    ("search", "act"),
+    [({}, cut_short), ({}, Path.unlink), ({"method": "random", "trials": 2}, cut_short)],
+    ids=["grid, cut short", "grid, missing", "search, cut short"],
+)
 def test_a_sweep_whose_only_submission_is_damaged_is_submitted_anew(
     search: dict[str, object], act: Callable[[Path], object], uri: str, tmp_path: Path
 ) -> None:
