@@ -7,6 +7,7 @@ ResablateError
 ├── AnalysisError            a network and examples that an analysis cannot take
 ├── CheckpointError          a stored state cannot be read or does not fit
 │   └── FilesLost            what a trial had stored was removed or damaged while it ran
+├── FilesUnreadable          what is stored cannot be read now, and may be whole
 ├── TrackingError            the tracking server cannot be reached or does not hold what was asked
 │   ├── TrackerAway          not now: the same request may succeed later
 │   ├── UnknownSweep         it holds no sweep of that name
@@ -86,6 +87,10 @@ class CheckpointError(ResablateError):
 
 class FilesLost(CheckpointError):
     """What a trial had stored was removed or damaged while it ran."""
+
+
+class FilesUnreadable(ResablateError):
+    """Stored files that a disk or a permission keeps from being read: nobody knows whether they are whole."""
 
 
 class TrackingError(ResablateError):

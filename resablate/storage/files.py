@@ -7,6 +7,7 @@ import hashlib
 import logging
 import os
 import shutil
+import stat
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,8 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+"""What reading raises where there is no such file; any other failure says nothing about what is there."""
 _FULL_SECONDS = 5.0
 """Between two looks for room."""
 _TRIES = 10
@@ -62,6 +65,36 @@ def remove(path: Path) -> None:
         path.unlink()
 
 
+def move_aside(path: Path) -> Path:
+    """Give what cannot be made sense of another name, hidden and free, so that it is lost to nobody and in no way.
+
+    Returns:
+        Where it lies now.
+
+    Raises:
+        OSError: if it cannot be moved.
+    """
+    name = f".{path.name.removeprefix('.')}.damaged"
+    number, aside = 1, path.with_name(name)
+    while os.path.lexists(aside):
+        number += 1
+        aside = path.with_name(f"{name}-{number}")
+    path.rename(aside)
+    log.warning("%s: damaged, and moved to %s", path, aside)
+    return aside
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder; what has its name and is none is moved aside.
+
+    Raises:
+        OSError: if it cannot be made.
+    """
+    if os.path.lexists(path) and not path.is_dir():
+        move_aside(path)
+    path.mkdir(parents=True, exist_ok=True)
+
+
 def why_unwritable(folder: Path, name: str = "") -> str:
     """Why nothing of this name can be put into a folder, which is made for the look if it is not there; else empty."""
     missing: list[Path] = []
@@ -93,17 +126,37 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def why_unreadable(path: Path) -> str:
+    """Why nobody can tell now what is there, in a file or in all files of a folder; empty where it can be told.
+
+    A disk or a server that fails may be well tomorrow; a file that is missing, or a folder in its place, is an answer.
+    """
+    try:
+        if path.is_dir():
+            return next(filter(None, map(why_unreadable, sorted(path.iterdir()))), "")
+        if stat.S_ISREG(path.stat().st_mode):
+            file_digest(path)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return ""
+    except OSError as error:
+        return f"{path.name}: {error.strerror}"
+    return ""
+
+
 def damaged_file(folder: Path, digests: dict[str, str]) -> str | None:
     """What is wrong with the first file that is not what its digest says, in a few words; None if all are whole.
 
     Args:
         folder: where they lie.
         digests: name -> SHA-256.
+
+    Raises:
+        OSError: if one is there and cannot be read, so that nobody knows whether it is whole.
     """
     for name, expected in digests.items():
         try:
             found = file_digest(folder / name)
-        except OSError as error:
+        except ABSENT as error:
             return f"{name}: {error.strerror}"
         if found != expected:
             return f"{name}: its content is not what was written"

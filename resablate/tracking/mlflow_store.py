@@ -17,8 +17,10 @@ from urllib.request import url2pathname
 
 from resablate.errors import TrackerAway, TrackingError
 from resablate.redaction import redact
+from resablate.storage.files import ABSENT
 from resablate.storage.locations import home, sqlite_file
 from resablate.storage.locks import file_lock
+from resablate.storage.sqlite_files import why_no_database
 from resablate.tracking.lost_records import lost_records
 from resablate.tracking.mlflow_errors import tracking_error
 from resablate.tracking.mlflow_moved import follow_moved_folder
@@ -190,7 +192,7 @@ class MlflowStore:
             TrackingError: if it cannot be read.
         """
         if self.database and artifact_uri.startswith("file:"):  # without a copy
-            with self.errors(f"reading {name} of run {run_id}"), suppress(FileNotFoundError, IsADirectoryError):
+            with self.errors(f"reading {name} of run {run_id}"), suppress(*ABSENT):
                 return Path(url2pathname(urllib.parse.urlsplit(artifact_uri).path), name).read_bytes()
             return None
         try:
@@ -239,6 +241,8 @@ class MlflowStore:
                 return found
 
     def _check_file(self, database: Path) -> None:
+        if problem := why_no_database(database):
+            raise TrackingError(f"{redact(self.uri)}: {problem}. {ADVICE}")
         if not database.exists():
             return
         try:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from resablate.errors import CheckpointError
-from resablate.storage.spool import read_spooled, spooled, write_spooled
+from resablate.errors import CheckpointError, FilesUnreadable
+from resablate.storage.spool import check_readable, read_spooled, spooled, write_spooled
 from tests.factories import make_result
 
 OURS, OTHERS = make_result(seed=0), make_result(seed=1)
@@ -89,3 +89,15 @@ def test_a_file_in_the_place_of_a_folder_is_removed(tmp_path: Path) -> None:
     (tmp_path / OURS.key).write_text("no folder")
     assert spooled(tmp_path) == {}
     assert set(spooled(write_spooled(tmp_path, OURS, weights={}).parent)) == {OURS.key}
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize("name", ["files.json", "result.json", "weights.safetensors"])
+def test_what_cannot_be_read_is_told_before_its_trial_is_trained_again(name: str, tmp_path: Path) -> None:
+    place = write_spooled(tmp_path, OURS, weights=WEIGHTS)
+    check_readable(tmp_path)
+    (place / name).unlink()
+    check_readable(tmp_path)  # a file that is missing is damage, and made again
+    (place / name).symlink_to("/proc/self/mem")  # can be opened, and reading it fails as a broken disk does
+    with pytest.raises(FilesUnreadable, match=f"{place}: a result that waits to be filed cannot be read"):
+        check_readable(tmp_path)

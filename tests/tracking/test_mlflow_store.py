@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -32,6 +33,31 @@ def test_reading_leaves_no_file_behind(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(TrackingError, match=f"sqlite:///{tmp_path}/mlflow.db: no sweep 'seeds', there is no database"):
         tracker.load_sweep("seeds")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda path: path.symlink_to("/nowhere/mlflow.db"), r"a link to /nowhere/mlflow\.db, where nothing is"),
+        (lambda path: path.symlink_to("gone.db"), r"a link to gone\.db, where nothing is"),
+        (lambda path: path.symlink_to(path.name), r"a link to mlflow\.db, where nothing is"),
+        (os.mkfifo, "neither a file nor a folder, such as a named pipe"),
+    ],
+    ids=["a folder that is away", "a file that is gone", "itself", "a named pipe"],
+)
+def test_what_is_no_database_is_told_at_once(make: Callable[[Path], object], told: str, tmp_path: Path) -> None:
+    """MLflow and sqlite wait without a word, or begin an empty one where a disk is not mounted."""
+    make(tmp_path / "mlflow.db")
+    with pytest.raises(TrackingError, match=rf"^sqlite:///{tmp_path}/mlflow\.db: .*{told}.*Set MLFLOW_TRACKING_URI"):
+        open_tracker(f"sqlite:///{tmp_path}/mlflow.db")
+    assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]
+
+
+def test_a_link_to_a_database_leads_to_it(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    make_database(tmp_path / "disk")
+    (tmp_path / "mlflow.db").symlink_to("disk/mlflow.db")
+    assert open_tracker(f"sqlite:///{tmp_path}/mlflow.db").complete_keys() == {}
 
 
 def test_an_unreachable_server_is_found_out_quickly() -> None:
