@@ -11,6 +11,7 @@ from resablate.checkups.leftovers import folders, locks
 from resablate.checkups.records import answers, claimed, clocks, curves, lists, open_runs, results, twice, weights
 from resablate.checkups.spools import spools
 from resablate.checkups.studies import studies
+from resablate.checkups.ui_folders import ui_folders
 from resablate.registry import Registry
 
 CHECKUPS: Registry[Checkup] = Registry(
@@ -33,6 +34,7 @@ CHECKUPS: Registry[Checkup] = Registry(
         "checkpoints": checkpoints,
         "locks": locks,
         "folders": folders,
+        "ui_folders": ui_folders,
         "clusters": clusters,
     },
 )
