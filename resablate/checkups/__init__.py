@@ -1,5 +1,6 @@
 """The checkups of `resablate doctor`: one function for each kind of fault; this table is their order."""
 
+from resablate.checkups.calibrations import calibrations
 from resablate.checkups.checkpoints import checkpoints
 from resablate.checkups.clusters import clusters
 from resablate.checkups.databases import databases
@@ -36,5 +37,6 @@ CHECKUPS: Registry[Checkup] = Registry(
         "folders": folders,
         "ui_folders": ui_folders,
         "clusters": clusters,
+        "calibrations": calibrations,
     },
 )
