@@ -1,5 +1,6 @@
 import logging
 import os
+import re
 import socket
 import sqlite3
 import subprocess
@@ -9,8 +10,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
 
 from resablate.errors import TrackingError
+from resablate.sweep import parse_sweep
 from resablate.tracking import MlflowTracker, open_tracker
 from resablate.tracking.mlflow_store import MlflowStore
 from tests.tracking.databases import make_database
@@ -76,6 +80,30 @@ def test_a_database_that_cannot_be_made_is_a_tracking_error(tmp_path: Path) -> N
     (tmp_path / "mlflow.db.lock").mkdir()
     with pytest.raises(TrackingError, match=r"opening the store failed: .*mlflow\.db\.lock"):
         MlflowStore(f"sqlite:///{tmp_path}/mlflow.db").client()
+
+
+def test_a_database_that_may_not_be_written_is_told_with_what_to_do(tmp_path: Path) -> None:
+    """As sqlite says it of a file that this user may not write; root may write any, so a pragma takes its place."""
+    uri = make_database(tmp_path)
+    sweep = parse_sweep({"name": "seeds", "axes": {"seed": [0]}})
+
+    def refuse(connection: sqlite3.Connection, *_: object) -> None:
+        connection.execute("PRAGMA query_only = ON")
+
+    tracker = open_tracker(uri)
+    tracker.start_sweep(sweep, trials=[], command="")
+    tracker.end_sweep("finished")
+    event.listen(Pool, "checkout", refuse)
+    try:
+        with pytest.raises(TrackingError) as refused:
+            open_tracker(uri).start_sweep(sweep, trials=[], command="")
+    finally:
+        event.remove(Pool, "checkout", refuse)
+    assert re.fullmatch(
+        rf"{re.escape(uri)}: starting sweep 'seeds' failed: \(sqlite3.OperationalError\) attempt to write a readonly"
+        " database; give this user the right to write the file and its folder, or name another --tracking-uri",
+        str(refused.value),
+    )
 
 
 WRITER = """
