@@ -115,7 +115,7 @@ def _building(folder: Path) -> Generator[Path]:
         built.mkdir(parents=True)
         yield built
     except OSError as error:
-        advice = "make room there" if error.errno in DISK_FULL else "see to it"
+        advice = "make room there" if error.errno in DISK_FULL else "mend this"
         why = ": ".join(map(str, filter(None, [error.strerror or str(error), error.filename])))
         raise ResablateError(
             f"{folder}: no report can be written there ({why}); {advice}, then run the command again"

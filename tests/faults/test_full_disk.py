@@ -54,7 +54,7 @@ def test_a_report_on_a_full_disk_names_its_folder_and_leaves_the_old_one(small_d
     folder.mkdir()
     taken = fill(small_disk)
     os.truncate(taken, taken.stat().st_size - room)
-    told = rf"{re.escape(str(folder))}: no report can be written there \(.+\); (make room there|see to it), then run"
+    told = rf"{re.escape(str(folder))}: no report can be written there \(.+\); (make room there|mend this), then run"
     with pytest.raises(ResablateError, match=told) as refused:
         write_report(small_results(), sweep=small_sweep(), command="", folder=folder)
     assert "No space left on device" in str(refused.value)
