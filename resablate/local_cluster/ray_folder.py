@@ -34,7 +34,7 @@ def ray_folder(cluster: Path) -> Path:
         remove_ray_folder(cluster)
         print(f"{link}: {problem}; a new one is made", flush=True)
     made = Path(tempfile.mkdtemp(prefix=_PREFIX))
-    (made / _MARK).write_bytes(os.fsencode(link))
+    (made / _MARK).write_bytes(_mark(link))
     link.unlink(missing_ok=True)
     link.symlink_to(made, target_is_directory=True)
     return made
@@ -83,6 +83,11 @@ def _made_for(link: Path) -> Path | None:
             return None
         found = link.readlink()
         is_ours = found.name.startswith(_PREFIX) and not found.is_symlink() and found.lstat().st_uid == os.geteuid()
-        return found if is_ours and read_regular(found / _MARK) == os.fsencode(link) else None
+        return found if is_ours and read_regular(found / _MARK) == _mark(link) else None
     except OSError:
         return None
+
+
+def _mark(link: Path) -> bytes:
+    """One for each link, however its folder is reached."""
+    return os.fsencode(link.parent.resolve() / link.name)

@@ -65,6 +65,13 @@ def test_ray_s_folder_goes_with_its_link(folder: Path) -> None:
     assert not os.path.lexists(folder / "ray"), "the machine has cleared what it led to"
 
 
+def test_ray_s_folder_is_known_by_another_way_to_the_cluster_s(folder: Path) -> None:
+    made = ray_folder(folder)
+    (folder.parent / "way").symlink_to(folder)
+    main(["down", "--folder", str(folder.parent / "temporary" / ".." / "way")])
+    assert not made.exists()
+
+
 def _elsewhere(folder: Path) -> Path:
     return precious(folder.parent / "precious")
 
