@@ -23,6 +23,7 @@ A message states the rule, the value, the choices and the place. `ResablateError
 command line prints their text alone and exits with 2.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
@@ -156,7 +157,8 @@ def in_a_line(error: BaseException) -> str:
 
 def without_statement(error: BaseException) -> str:
     """What a database or a server says, in one line, without the statement and the values that SQLAlchemy adds."""
-    return _shortened(" ".join(str(error).partition("[SQL: ")[0].split()))
+    said = " ".join(str(error).partition("[SQL: ")[0].split())
+    return _shortened(re.sub(r"\(raised as a result of [^)]*\) *", "", said))  # a word to who writes with SQLAlchemy
 
 
 def first_few(names: Sequence[object], most: int = 5) -> str:

@@ -1,5 +1,6 @@
 """The checkups of `resablate doctor`: one function for each kind of fault; this table is their order."""
 
+from resablate.checkups.calibrations import calibrations
 from resablate.checkups.checkpoints import checkpoints
 from resablate.checkups.clusters import clusters
 from resablate.checkups.databases import databases
@@ -11,6 +12,7 @@ from resablate.checkups.leftovers import folders, locks
 from resablate.checkups.records import answers, claimed, clocks, curves, lists, open_runs, results, twice, weights
 from resablate.checkups.spools import spools
 from resablate.checkups.studies import studies
+from resablate.checkups.ui_folders import ui_folders
 from resablate.registry import Registry
 
 CHECKUPS: Registry[Checkup] = Registry(
@@ -33,6 +35,8 @@ CHECKUPS: Registry[Checkup] = Registry(
         "checkpoints": checkpoints,
         "locks": locks,
         "folders": folders,
+        "ui_folders": ui_folders,
         "clusters": clusters,
+        "calibrations": calibrations,
     },
 )

@@ -23,10 +23,18 @@ _TRIES = 10
 """How often a folder is made again that somebody removes while a file is written into it."""
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes, *, wait: bool = True) -> None:
     """Write a file that appears under its name only when it is whole; a folder in its place is removed.
 
     Where the disk is full this says so, and waits until there is room.
+
+    Args:
+        path: of the file.
+        content: of the file.
+        wait: for room; what can be made again in a moment need not.
+
+    Raises:
+        OSError: if it cannot be written.
     """
     told, tries = False, _TRIES
     while True:
@@ -36,7 +44,9 @@ def write_bytes(path: Path, content: bytes) -> None:
             tries -= 1
             if isinstance(error, FileNotFoundError) and tries > 0:
                 continue
-            if error.errno not in DISK_FULL:
+            if error.errno in DISK_FULL and not wait:
+                remove(path.with_suffix(".partial"))
+            if error.errno not in DISK_FULL or not wait:
                 raise
             if not told:
                 log.warning("%s: %s; waiting until there is room for %d bytes", path, error.strerror, len(content))

@@ -143,6 +143,8 @@ class Broken:
         temporary = self.folder / "temporary"
         (temporary / "resablate-tune-abc").mkdir()
         (temporary / "resablate-tune-abc" / "owner.lock").touch()
+        (temporary / "resablate-ui-abc").mkdir()
+        (temporary / "resablate-ui-abc" / "owner.lock").touch()
         pid = ended_process()
         (temporary / "ray" / f"session_2026-01-01_00-00-00_000000_{pid}" / "logs").mkdir(parents=True)
         (temporary / "ray" / f"resablate-driver-{pid}.lock").touch()
@@ -187,9 +189,10 @@ def test_everything_at_once(shell: Shell) -> None:
         "checkpoints": 3,
         "locks": 2,
         "folders": 3,
+        "ui_folders": 1,
         "clusters": 3,
     }, ran.out
-    assert set(kinds(ran.out)) == set(CHECKUPS) - {"databases", "disks"}
+    assert set(kinds(ran.out)) == set(CHECKUPS) - {"databases", "disks", "calibrations"}
     assert kinds(shell("doctor").out) == kinds(ran.out), "looking changes nothing"
 
     ran = shell("doctor", "--mend")
