@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from resablate.checkups.interface import Fault, Scope
-from resablate.scheduling.ray_sessions import TUNE_PREFIX
+from resablate.checkups.names import of_trials
 from resablate.storage.checkpoint_files import Examined, examine
 from resablate.storage.checkpoint_store import CheckpointStore, checkpoint_store
 from resablate.storage.files import remove
@@ -28,7 +28,7 @@ def checkpoints(scope: Scope) -> Iterator[Fault]:
 
 
 def _of_folder(folder: Path, complete: Collection[str]) -> Iterator[Fault]:
-    for place in sorted(set(folder.glob("*")) - set(folder.glob(f"{TUNE_PREFIX}*"))):
+    for place in of_trials(folder):
         if place.name in complete:
             yield Fault(str(place), _COMPLETE, "--mend removes it", partial(remove, place))
         else:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from resablate.checkups.interface import Fault, Scope
+from resablate.checkups.names import of_trials
 from resablate.errors import CheckpointError
 from resablate.storage.files import remove
 from resablate.storage.spool import SPOOL, read_spooled
@@ -14,7 +15,7 @@ from resablate.storage.spool import SPOOL, read_spooled
 def spools(scope: Scope) -> Iterator[Fault]:
     """Results that were never filed: whole ones, which wait, and damaged ones."""
     for name in scope.names:
-        for place in sorted((scope.work / name / SPOOL).glob("*")):
+        for place in of_trials(scope.work / name / SPOOL):
             try:
                 read_spooled(place)
             except CheckpointError as error:

@@ -67,7 +67,7 @@ def _record(kind: str, fault: Fault) -> FaultRecord:
 def _scope(name: str | None, uri: str | None, say: Callable[[str], None]) -> Scope:
     """What is there to be looked at; sweeps that are being run are left out, and said."""
     from resablate.checkups import Scope
-    from resablate.storage.locations import sqlite_file, tracking_uri, work_folder
+    from resablate.storage.locations import is_sweep_name, sqlite_file, tracking_uri, work_folder
     from resablate.storage.locks import is_running
     from resablate.storage.sqlite_files import sqlite_problem
     from resablate.tracking import MlflowExaminer
@@ -76,7 +76,7 @@ def _scope(name: str | None, uri: str | None, say: Callable[[str], None]) -> Sco
 
     place, work = tracking_uri(uri), work_folder()
     file, records = sqlite_file(place), None
-    names = dict.fromkeys(path.name for path in sorted(work.glob("*")) if path.is_dir())
+    names = dict.fromkeys(path.name for path in sorted(work.glob("*")) if path.is_dir() and is_sweep_name(path.name))
     # MLflow makes its tables in a file that is empty, and what is wrong with it is a fault of its own.
     if place != MEMORY and not (file and file.exists() and sqlite_problem(file)):
         records = MlflowExaminer(place)
@@ -114,6 +114,9 @@ def _mend(scope: Scope, say: Callable[[str], None]) -> int:
     known = scope.records.sweeps() if scope.records else ()
     with ExitStack() as held:
         for name in scope.names:
+            if (scope.work / name).is_symlink():
+                say(f"not mended: {name}: its folder {scope.work / name} is a link")
+                continue
             try:
                 held.enter_context(exclusive_lock(scope.work / name, name, parts=(SPOOL, TRIALS)))
                 wait_for_workers(scope.work / name, name, seconds=0)

@@ -79,7 +79,7 @@ def rm(
     """Forget a sweep: its records, and what waits in this folder. Asks twice."""
     from resablate.searches import is_adaptive
     from resablate.searches.study import forget_study
-    from resablate.storage.locations import work_folder
+    from resablate.storage.locations import sweep_folder
     from resablate.storage.locks import exclusive_lock
     from resablate.tracking import open_tracker
 
@@ -95,7 +95,7 @@ def rm(
         if typer.prompt("Write its name to forget it", err=True) != name:
             err.print("not forgotten: that is another name", highlight=False)
             raise typer.Exit(1)
-    work = work_folder() / name
+    work = sweep_folder(name)
     with exclusive_lock(work, name):
         tracker.claim_sweep(name)  # nobody runs it meanwhile, here or elsewhere
         try:

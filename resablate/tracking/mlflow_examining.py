@@ -33,9 +33,10 @@ from resablate.tracking.mlflow_store import (
     SCHEMA,
     SCHEMA_VERSION,
     STATUS,
+    SWEEP,
     MlflowStore,
 )
-from resablate.tracking.mlflow_submissions import latest_submission, listed_trials
+from resablate.tracking.mlflow_submissions import latest_submission, listed_trials, misnamed
 from resablate.tracking.record_keeping import SUPERSEDED
 
 if TYPE_CHECKING:
@@ -95,6 +96,15 @@ class MlflowExaminer:
                 return latest_submission(self._store, name).sweep
         except (UnknownSweep, DamagedResult):
             return None
+
+    def misnamed(self) -> Iterator[WrongRecord]:
+        """Submissions of what no sweep can be called: they count nowhere, and their names become no paths."""
+        if not self._store.exists():
+            return
+        with self._store.errors("looking for sweeps"):
+            for run in misnamed(self._store):
+                name = run.data.tags.get(SWEEP, "")
+                yield WrongRecord(f"run {run.info.run_id}", f"it is of sweep {name!r}, and no sweep can be called so")
 
     def running(self) -> dict[str, str]:
         """Sweep -> who runs it, of those that are being run.
