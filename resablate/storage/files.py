@@ -7,6 +7,7 @@ import hashlib
 import logging
 import os
 import shutil
+import stat
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -91,6 +92,23 @@ def file_digest(path: Path) -> str:
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def why_unreadable(path: Path) -> str:
+    """Why nobody can tell now what is there, in a file or in all files of a folder; empty where it can be told.
+
+    A disk or a server that fails may be well tomorrow; a file that is missing, or a folder in its place, is an answer.
+    """
+    try:
+        if path.is_dir():
+            return next(filter(None, map(why_unreadable, sorted(path.iterdir()))), "")
+        if stat.S_ISREG(path.stat().st_mode):
+            file_digest(path)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return ""
+    except OSError as error:
+        return f"{path.name}: {error.strerror}"
+    return ""
 
 
 def damaged_file(folder: Path, digests: dict[str, str]) -> str | None:

@@ -12,7 +12,7 @@ from typing import Any
 from resablate.errors import CheckpointError
 from resablate.plain_json import read_json
 from resablate.result import RESULT_FILE, TrialResult
-from resablate.storage.files import damaged_file, digest, remove, write_bytes
+from resablate.storage.files import damaged_file, digest, remove, why_unreadable, write_bytes
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +72,24 @@ def read_spooled(place: Path) -> tuple[TrialResult, dict[str, Path]]:
         reason = str(error).partition("\n")[0]
         raise CheckpointError(f"{place}: not a whole result ({type(error).__name__}: {reason})") from None
     return result, {name: place / name for name in sorted(digests) if name != RESULT_FILE}
+
+
+def is_proved_damaged(place: Path) -> bool:
+    """Whether something is no whole result by its own digests, and so never will be one.
+
+    False where it cannot be read, and where what was written is there and says something that is not known here, as
+    that of another version does.
+    """
+    if why_unreadable(place):
+        return False
+    try:
+        listed = read_json((place / _LIST).read_bytes())
+    except (OSError, ValueError):  # it is written last: what has none was never whole
+        return True
+    try:
+        return listed["version"] == _VERSION and damaged_file(place, dict[str, str](listed["files"])) is not None
+    except (ValueError, TypeError, KeyError):
+        return False
 
 
 def spooled(spool: Path) -> dict[str, TrialResult]:

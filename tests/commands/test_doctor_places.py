@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from resablate.storage.spool import write_spooled
 from resablate.tracking import MlflowTracker
 from resablate.tracking.mlflow_store import KIND, SWEEP
 from tests.commands import test_doctor_lines
 from tests.commands.shell import Shell
 from tests.commands.test_doctor import kinds
 from tests.commands.test_doctor_lines import GRID, RESULT, filed
+from tests.factories import make_result
+from tests.tracking.databases import make_database
 
 shell = test_doctor_lines.shell
 KEY = "a" * 16
@@ -105,3 +108,25 @@ def test_a_link_in_the_place_of_a_trial_is_itself_removed(part: str, shell: Shel
     assert (ran.code, kinds(ran.out)) == (0, {"links": 1}), ran.out + ran.err
     assert contents(data) == before
     assert [path.name for path in work.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("part", ["trials", "spool"])
+def test_what_cannot_be_read_now_is_left(part: str, shell: Shell) -> None:
+    """A link that leads to itself is refused to everybody, as a file of a server that has restarted is."""
+    MlflowTracker(make_database(shell.folder))
+    result = make_result(seed=9)
+    work = shell.folder / ".resablate" / "tiny"
+    place = write_spooled(work / "spool", result, weights={"weights.safetensors": b"days of work"})
+    unreadable = place / "result.json"
+    if part == "trials":
+        (work / "trials").mkdir()
+        place = place.rename(work / "trials" / result.key)
+        (place / "after-epoch-000001.safetensors").write_bytes(b"days of work")
+        unreadable = place / "checkpoint-000001.safetensors"
+    unreadable.unlink(missing_ok=True)
+    unreadable.symlink_to(unreadable.name)
+    before = sorted(path.name for path in place.iterdir())
+    ran = shell("doctor", "--mend")
+    assert (ran.code, kinds(ran.out)) == (1, {"spools" if part == "spool" else "checkpoints": 1}), ran.out + ran.err
+    assert "it may be whole, so --mend leaves it" in ran.out
+    assert sorted(path.name for path in place.iterdir()) == before

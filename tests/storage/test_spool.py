@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from resablate.errors import CheckpointError
-from resablate.storage.spool import read_spooled, spooled, write_spooled
+from resablate.storage.spool import is_proved_damaged, read_spooled, spooled, write_spooled
 from tests.factories import make_result
 
 OURS, OTHERS = make_result(seed=0), make_result(seed=1)
@@ -89,3 +89,28 @@ def test_a_file_in_the_place_of_a_folder_is_removed(tmp_path: Path) -> None:
     (tmp_path / OURS.key).write_text("no folder")
     assert spooled(tmp_path) == {}
     assert set(spooled(write_spooled(tmp_path, OURS, weights={}).parent)) == {OURS.key}
+
+
+def loop(path: Path) -> None:
+    """A file that is there and cannot be read, by root either, as where a server has restarted."""
+    path.unlink()
+    path.symlink_to(path.name)
+
+
+UNPROVED: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "another version": DAMAGES["another version"],
+    "a list in another form": DAMAGES["a list of no files"],
+    **{f"{name} cannot be read": (name, loop) for name in ("files.json", "result.json", *WEIGHTS)},
+}
+PROVED = [name for name in DAMAGES if not name.startswith(("another", "a list of no", "a list that is none"))]
+
+
+@pytest.mark.parametrize("damage", [*UNPROVED, *PROVED])
+def test_what_may_be_whole_is_not_said_to_be_damaged(damage: str, tmp_path: Path) -> None:
+    name, act = UNPROVED.get(damage) or DAMAGES[damage]
+    place = write_spooled(tmp_path, OURS, weights=WEIGHTS)
+    assert not is_proved_damaged(place)
+    act(place / name)
+    with pytest.raises(CheckpointError):
+        read_spooled(place)
+    assert is_proved_damaged(place) is (damage not in UNPROVED)
