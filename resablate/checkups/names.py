@@ -20,7 +20,7 @@ _LINK = "it is a link, and what it leads to is neither looked at nor mended"
 
 def names(scope: Scope) -> Iterator[Fault]:
     """Records and folders that are called as no sweep can be."""
-    for place, problem, _ in scope.records.misnamed() if scope.records else ():
+    for place, problem, *_ in scope.records.misnamed() if scope.records else ():
         yield Fault(place, f"{problem}; it does not count", "delete the run in MLflow")
     for folder in sorted(scope.work.glob("*")):
         if folder.is_dir() and not is_sweep_name(folder.name):
