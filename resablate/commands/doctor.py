@@ -15,7 +15,7 @@ from resablate.commands.json_output import print_record
 from resablate.errors import ResablateError, ResourceError, TrackingError
 
 if TYPE_CHECKING:
-    from resablate.checkups import Fault, Scope
+    from resablate.checkups import Checkup, Fault, Scope
 
 
 def doctor(
@@ -95,12 +95,28 @@ def _scope(name: str | None, uri: str | None, say: Callable[[str], None]) -> Sco
 def _faults(scope: Scope) -> Iterator[tuple[str, Fault]]:
     """All that is wrong, by the name of the checkup that finds it."""
     from resablate.checkups import CHECKUPS, Fault
+    from resablate.storage.locations import printable
 
     for kind, look in CHECKUPS.items():
-        try:
-            yield from ((kind, fault) for fault in look(scope))
-        except ResablateError as error:
-            yield kind, Fault("cannot be looked at", str(error), "mend this first")
+        found: dict[tuple[str, str], Fault] = {}
+        errors = [_look(look, scope, found)]
+        if errors[0] and scope.names:  # each by itself: a sweep that cannot be looked at hides no other
+            errors = [_look(look, scope._replace(names=[name]), found) for name in scope.names]
+        for error in filter(None, errors):
+            found["", error] = Fault("cannot be looked at", error, "mend this first")
+        for fault in found.values():
+            shown = map(printable, (fault.place, fault.problem, fault.remedy))
+            yield kind, Fault(*shown, mend=fault.mend)
+
+
+def _look(look: Checkup, scope: Scope, found: dict[tuple[str, str], Fault]) -> str:
+    """Add what is found and was not found before; why it could not be looked, empty if it could."""
+    try:
+        for fault in look(scope):
+            found.setdefault((fault.place, fault.problem), fault)
+    except ResablateError as error:
+        return str(error) or type(error).__name__
+    return ""
 
 
 def _mend(scope: Scope, say: Callable[[str], None]) -> int:

@@ -33,6 +33,11 @@ def work_folder() -> Path:
     return home() / ".resablate"
 
 
+def printable(text: str) -> str:
+    r"""The text with what no terminal or file takes written out, as `\\udcff` for a byte of a name that is no UTF-8."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def is_sweep_name(name: str) -> bool:
     """Whether a sweep can be called so: whoever writes records chooses what they say, and a name becomes a path."""
     return re.fullmatch(SWEEP_NAME, name) is not None

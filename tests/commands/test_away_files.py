@@ -57,7 +57,9 @@ def test_a_sweep_trains_nothing_again_while_all_files_are_away(shell: Shell) -> 
     ran = shell("sweep", file, "--inline")
     assert (ran.code, "1 complete before, nothing to run" in ran.out) == (0, True), ran.out
 
-    shutil.rmtree(files)
+    [trial] = (run for run, status in before.items() if status)
+    shutil.rmtree(files / "tiny" / trial)
+    assert shell("sweep", file, "--inline").code == 2
     ran = shell("sweep", file, "--inline", "--rerun", "all")
     assert ran.code == 0, ran.err
     assert list(files.rglob("result.json"))

@@ -1,5 +1,7 @@
 """`doctor --mend` touches nothing outside the folders of sweeps, whatever records and folders say."""
 
+import json
+import os
 import shutil
 from pathlib import Path
 
@@ -130,3 +132,28 @@ def test_what_cannot_be_read_now_is_left(part: str, shell: Shell) -> None:
     assert (ran.code, kinds(ran.out)) == (1, {"spools" if part == "spool" else "checkpoints": 1}), ran.out + ran.err
     assert "it may be whole, so --mend leaves it" in ran.out
     assert sorted(path.name for path in place.iterdir()) == before
+
+
+def test_a_folder_whose_name_is_no_text_is_told_in_words_that_print(shell: Shell) -> None:
+    filed(shell.folder)
+    (shell.folder / ".resablate").mkdir()
+    Path(os.fsdecode(os.fsencode(shell.folder) + b"/.resablate/bad\xff\x1b[31m")).mkdir()
+    ran = shell("doctor")
+    assert (ran.code, kinds(ran.out)) == (1, {"names": 1}), ran.out + ran.err
+    assert "/.resablate/bad\\udcff\\x1b[31m: no sweep can be called so" in ran.out
+    [fault] = json.loads(shell("doctor", "--json").out)["faults"]
+    assert fault["place"].endswith("/.resablate/bad\\udcff\\x1b[31m")
+
+
+def test_a_sweep_that_cannot_be_looked_at_hides_no_other(shell: Shell) -> None:
+    client = filed(shell.folder)
+    [experiment] = [e.experiment_id for e in client.search_experiments() if e.name == "tiny"]
+    [run] = client.search_runs([experiment], f"tags.`{KIND}` = 'sweep'")
+    (Path(run.info.artifact_uri.removeprefix("file://")) / "trials.json").write_text("[")
+    other = client.create_experiment("another", artifact_location=(shell.folder.parent / "elsewhere").as_uri())
+    tags = {tag: value for tag, value in run.data.tags.items() if tag.startswith("resablate.")}
+    client.set_terminated(client.create_run(other, tags={**tags, SWEEP: "another"}).info.run_id)
+    ran = shell("doctor")
+    assert ran.code == 1
+    lines = [line for line in ran.out.splitlines() if line.startswith("lists: ")]
+    assert [line[:24] for line in lines] == ["lists: tiny, sweep tiny:", "lists: cannot be looked "], ran.out
