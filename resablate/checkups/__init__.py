@@ -11,6 +11,7 @@ from resablate.checkups.leftovers import folders, locks
 from resablate.checkups.names import links, names
 from resablate.checkups.records import answers, claimed, clocks, curves, lists, open_runs, results, twice, weights
 from resablate.checkups.spools import spools
+from resablate.checkups.stores import offline, stores
 from resablate.checkups.studies import studies
 from resablate.registry import Registry
 
@@ -20,6 +21,8 @@ CHECKUPS: Registry[Checkup] = Registry(
     {
         "disks": disks,
         "databases": databases,
+        "stores": stores,
+        "offline": offline,
         "names": names,
         "links": links,
         "open_runs": open_runs,
