@@ -42,7 +42,7 @@ def plant(client: MlflowClient, name: str) -> str:
     [run] = client.search_runs([experiment], f"tags.`{KIND}` = 'sweep'")
     tags = {tag: value for tag, value in run.data.tags.items() if tag.startswith("resablate.")}
     planted = client.create_run(experiment, tags={**tags, SWEEP: name}).info
-    files = Path(run.info.artifact_uri.removeprefix("file://"))
+    files = Path(str(run.info.artifact_uri).removeprefix("file://"))
     shutil.copytree(files, Path(str(planted.artifact_uri).removeprefix("file://")), dirs_exist_ok=True)
     client.set_terminated(planted.run_id)
     return planted.run_id
@@ -149,7 +149,7 @@ def test_a_sweep_that_cannot_be_looked_at_hides_no_other(shell: Shell) -> None:
     client = filed(shell.folder)
     [experiment] = [e.experiment_id for e in client.search_experiments() if e.name == "tiny"]
     [run] = client.search_runs([experiment], f"tags.`{KIND}` = 'sweep'")
-    (Path(run.info.artifact_uri.removeprefix("file://")) / "trials.json").write_text("[")
+    (Path(str(run.info.artifact_uri).removeprefix("file://")) / "trials.json").write_text("[")
     other = client.create_experiment("another", artifact_location=(shell.folder.parent / "elsewhere").as_uri())
     tags = {tag: value for tag, value in run.data.tags.items() if tag.startswith("resablate.")}
     client.set_terminated(client.create_run(other, tags={**tags, SWEEP: "another"}).info.run_id)
