@@ -157,3 +157,22 @@ def test_a_sweep_that_cannot_be_looked_at_hides_no_other(shell: Shell) -> None:
     assert ran.code == 1
     lines = [line for line in ran.out.splitlines() if line.startswith("lists: ")]
     assert [line[:24] for line in lines] == ["lists: tiny, sweep tiny:", "lists: cannot be looked "], ran.out
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_forgetting_a_sweep_removes_no_files_of_somebody_else(linked: bool, shell: Shell) -> None:
+    filed(shell.folder)
+    work = shell.folder / ".resablate" / "tiny"
+    work.mkdir(parents=True)
+    if linked:
+        work.rmdir()
+        work.symlink_to(precious(shell.folder / "data"))
+        (work / "lock").unlink()  # whoever would run the sweep has it
+    else:
+        (work / "trials" / RESULT.key).mkdir(parents=True)
+        (work / "my notes").mkdir()
+        (work / "my notes" / "thesis").write_text("precious")
+    before = {name: content for name, content in contents(work).items() if not name.startswith("workers")}
+    assert shell("rm", "tiny", "--yes").code == 0
+    assert contents(work).items() >= before.items()
+    assert linked or not (work / "trials").exists()
