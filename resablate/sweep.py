@@ -37,7 +37,7 @@ class SweepSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)  # as locations.is_sweep_name has it
     question: str = ""
     """What the sweep asks, in one sentence; the report's second line."""
     base: dict[str, Any] = Field(default_factory=dict[str, Any])

@@ -9,8 +9,10 @@ from resablate.checkups.interface import Checkup as Checkup
 from resablate.checkups.interface import Fault as Fault
 from resablate.checkups.interface import Scope as Scope
 from resablate.checkups.leftovers import folders, locks
+from resablate.checkups.names import links, names
 from resablate.checkups.records import answers, claimed, clocks, curves, lists, open_runs, results, twice, weights
 from resablate.checkups.spools import spools
+from resablate.checkups.stores import offline, stores
 from resablate.checkups.studies import studies
 from resablate.checkups.ui_folders import ui_folders
 from resablate.registry import Registry
@@ -21,6 +23,10 @@ CHECKUPS: Registry[Checkup] = Registry(
     {
         "disks": disks,
         "databases": databases,
+        "stores": stores,
+        "offline": offline,
+        "names": names,
+        "links": links,
         "open_runs": open_runs,
         "lists": lists,
         "results": results,

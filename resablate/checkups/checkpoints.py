@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 
 from resablate.checkups.interface import Fault, Scope
-from resablate.scheduling.ray_sessions import TUNE_PREFIX
+from resablate.checkups.names import of_trials
 from resablate.storage.checkpoint_files import Examined, examine
 from resablate.storage.checkpoint_store import CheckpointStore, checkpoint_store
-from resablate.storage.files import remove
+from resablate.storage.files import remove, why_unreadable
 from resablate.storage.locations import TRIALS
 from resablate.tracking import open_tracker
 
@@ -28,9 +28,12 @@ def checkpoints(scope: Scope) -> Iterator[Fault]:
 
 
 def _of_folder(folder: Path, complete: Collection[str]) -> Iterator[Fault]:
-    for place in sorted(set(folder.glob("*")) - set(folder.glob(f"{TUNE_PREFIX}*"))):
+    for place in of_trials(folder):
         if place.name in complete:
             yield Fault(str(place), _COMPLETE, "--mend removes it", partial(remove, place))
+        elif why := why_unreadable(place):  # what goes with it, or with which it goes, is not known then either
+            remedy = "see that it can be read: it may be whole, so --mend leaves it"
+            yield Fault(str(place), f"it cannot be read ({why})", remedy)
         else:
             yield from _found(examine(place, key=place.name), lambda path: (str(path), partial(remove, path)))
 

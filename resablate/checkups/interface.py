@@ -33,6 +33,8 @@ class Scope(NamedTuple):
     """Of the sweeps."""
     work: Path
     """With a folder for each sweep."""
+    unread: str = ""
+    """Why the records cannot be read, where they cannot."""
 
 
 Checkup = Callable[[Scope], Iterator[Fault]]

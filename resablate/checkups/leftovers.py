@@ -15,6 +15,8 @@ def locks(scope: Scope) -> Iterator[Fault]:
     """Locks of processes that have ended."""
     for name in scope.names:
         work = scope.work / name
+        if work.is_symlink():
+            continue
         if (work / LOCK).exists() and not is_held(work / LOCK):
             yield Fault(str(work / LOCK), "its process has ended", "--mend removes it", partial(remove, work / LOCK))
         for mark in stale_marks(work):

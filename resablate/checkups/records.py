@@ -79,5 +79,5 @@ def _of_each(
     if scope.records is None:
         return
     for name in scope.names:
-        for place, problem, mend in look(scope.records, name):
-            yield Fault(f"{name}, {place}", problem, f"--mend {mended}" if mend else by_hand, mend)
+        for place, problem, mend, remedy in look(scope.records, name):
+            yield Fault(f"{name}, {place}", problem, remedy or (f"--mend {mended}" if mend else by_hand), mend)

@@ -15,7 +15,7 @@ from resablate.commands.json_output import print_record
 from resablate.errors import ResablateError, ResourceError, TrackingError
 
 if TYPE_CHECKING:
-    from resablate.checkups import Fault, Scope
+    from resablate.checkups import Checkup, Fault, Scope
 
 
 def doctor(
@@ -37,6 +37,7 @@ def doctor(
     faults = list(_faults(scope))
     if kept := sum(not sessions.killed for sessions in ended_sessions()):
         say(f"no fault: files of {kept} ended sweeps in {sessions_folder()}; the next sweep on Ray removes them")
+    _say_what_waits(scope, say)
     looked = f"{', '.join(scope.names) or 'no sweep'} ({', '.join(CHECKUPS)})"
     if not as_json:
         for kind, fault in faults:
@@ -67,53 +68,97 @@ def _record(kind: str, fault: Fault) -> FaultRecord:
 def _scope(name: str | None, uri: str | None, say: Callable[[str], None]) -> Scope:
     """What is there to be looked at; sweeps that are being run are left out, and said."""
     from resablate.checkups import Scope
-    from resablate.storage.locations import sqlite_file, tracking_uri, work_folder
+    from resablate.storage.locations import is_sweep_name, records_folder, sqlite_file, tracking_uri, work_folder
     from resablate.storage.locks import is_running
     from resablate.storage.sqlite_files import sqlite_problem
     from resablate.tracking import MlflowExaminer
+    from resablate.tracking.folder_tracker import FolderTracker
     from resablate.tracking.opening import MEMORY
     from resablate.tracking.unknown_sweeps import unknown_sweep
 
     place, work = tracking_uri(uri), work_folder()
     file, records = sqlite_file(place), None
-    names = dict.fromkeys(path.name for path in sorted(work.glob("*")) if path.is_dir())
+    names = dict.fromkeys(path.name for path in sorted(work.glob("*")) if path.is_dir() and is_sweep_name(path.name))
     # MLflow makes its tables in a file that is empty, and what is wrong with it is a fault of its own.
-    if place != MEMORY and not (file and file.exists() and sqlite_problem(file)):
-        records = MlflowExaminer(place)
-        names = dict.fromkeys([*records.sweeps(), *names])
+    unread, at_work = "", dict[str, str]()
+    try:
+        if folder := records_folder(place):
+            kept = FolderTracker(folder)
+            names = dict.fromkeys([*filter(is_sweep_name, kept.sweeps()), *names])
+            at_work = {lease.claim.sweep: str(lease.claim.owner) for lease in kept.leases() if lease.taken}
+        elif place != MEMORY and not (file and file.exists() and sqlite_problem(file)):
+            opened = MlflowExaminer(place)
+            names, at_work, records = dict.fromkeys([*opened.sweeps(), *names]), opened.running(), opened
+    except TrackingError as error:  # a fault of its own: what lies in folders is looked at
+        unread = str(error)
     if name is not None and name not in names:
-        raise unknown_sweep(place, name, names)
+        raise TrackingError(unread) if unread else unknown_sweep(place, name, names)
     chosen = list(names) if name is None else [name]
-    at_work = records.running() if records else {}
     at_work |= {name: "a process in this folder" for name in chosen if is_running(work / name)}
     for running in [name for name in chosen if name in at_work]:
         say(f"{running}: {at_work[running]} runs it, so it is not looked at")
         chosen.remove(running)
-    return Scope(records, place, chosen, work)
+    return Scope(records, place, chosen, work, unread)
+
+
+def _say_what_waits(scope: Scope, say: Callable[[str], None]) -> None:
+    """That results of `sweep --offline` have not been filed here."""
+    from resablate.storage.locations import OFFLINE, home
+    from resablate.tracking import open_tracker
+    from resablate.tracking.folder_tracker import FolderTracker
+
+    if scope.records is None:
+        return
+    kept = FolderTracker(home() / OFFLINE).complete_keys()
+    try:
+        waiting = kept.keys() - open_tracker(scope.uri).complete_keys() if kept else ()
+    except TrackingError:  # which is told as a fault
+        return
+    if waiting:
+        say(f"no fault: {len(waiting)} results wait in {home() / OFFLINE}; resablate sync {OFFLINE} files them")
 
 
 def _faults(scope: Scope) -> Iterator[tuple[str, Fault]]:
     """All that is wrong, by the name of the checkup that finds it."""
     from resablate.checkups import CHECKUPS, Fault
+    from resablate.storage.locations import printable
 
     for kind, look in CHECKUPS.items():
-        try:
-            yield from ((kind, fault) for fault in look(scope))
-        except ResablateError as error:
-            yield kind, Fault("cannot be looked at", str(error), "mend this first")
+        found: dict[tuple[str, str], Fault] = {}
+        errors = [_look(look, scope, found)]
+        if errors[0] and scope.names:  # each by itself: a sweep that cannot be looked at hides no other
+            errors = [_look(look, scope._replace(names=[name]), found) for name in scope.names]
+        for error in filter(None, errors):
+            found["", error] = Fault("cannot be looked at", error, "mend this first")
+        for fault in found.values():
+            shown = map(printable, (fault.place, fault.problem, fault.remedy))
+            yield kind, Fault(*shown, mend=fault.mend)
+
+
+def _look(look: Checkup, scope: Scope, found: dict[tuple[str, str], Fault]) -> str:
+    """Add what is found and was not found before; why it could not be looked, empty if it could."""
+    try:
+        for fault in look(scope):
+            found.setdefault((fault.place, fault.problem), fault)
+    except ResablateError as error:
+        return str(error) or type(error).__name__
+    return ""
 
 
 def _mend(scope: Scope, say: Callable[[str], None]) -> int:
     """Mend what can be mended, while no sweep can be begun here or elsewhere; how much is wrong afterwards."""
-    from resablate.storage.locations import TRIALS
+    from resablate.storage.locations import TRIALS, records_folder
     from resablate.storage.locks import exclusive_lock, wait_for_workers
     from resablate.storage.spool import SPOOL
     from resablate.tracking import MlflowExaminer
 
     names: list[str] = []
-    known = scope.records.sweeps() if scope.records else ()
+    known = () if scope.records is None and not records_folder(scope.uri) else _sweeps(scope.uri)
     with ExitStack() as held:
         for name in scope.names:
+            if (scope.work / name).is_symlink():
+                say(f"not mended: {name}: its folder {scope.work / name} is a link")
+                continue
             try:
                 held.enter_context(exclusive_lock(scope.work / name, name, parts=(SPOOL, TRIALS)))
                 wait_for_workers(scope.work / name, name, seconds=0)
@@ -128,6 +173,12 @@ def _mend(scope: Scope, say: Callable[[str], None]) -> int:
                 _act(kind, fault, say)
     afresh = MlflowExaminer(scope.uri) if scope.records else None  # one reads each record once
     return sum(1 for _ in _faults(scope._replace(records=afresh)))
+
+
+def _sweeps(uri: str) -> list[str]:
+    from resablate.tracking import open_tracker
+
+    return open_tracker(uri).keeping().sweeps()
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections import Counter
 from typing import Annotated
@@ -79,8 +78,10 @@ def rm(
     """Forget a sweep: its records, and what waits in this folder. Asks twice."""
     from resablate.searches import is_adaptive
     from resablate.searches.study import forget_study
-    from resablate.storage.locations import work_folder
+    from resablate.storage.files import remove
+    from resablate.storage.locations import TRIALS, sweep_folder
     from resablate.storage.locks import exclusive_lock
+    from resablate.storage.spool import SPOOL
     from resablate.tracking import open_tracker
 
     tracker = open_tracker(tracking_uri)
@@ -95,7 +96,7 @@ def rm(
         if typer.prompt("Write its name to forget it", err=True) != name:
             err.print("not forgotten: that is another name", highlight=False)
             raise typer.Exit(1)
-    work = work_folder() / name
+    work = sweep_folder(name)
     with exclusive_lock(work, name):
         tracker.claim_sweep(name)  # nobody runs it meanwhile, here or elsewhere
         try:
@@ -104,9 +105,8 @@ def rm(
             gone = tracker.keeping().forget_sweep(name)
         finally:
             tracker.release_sweep()
-        for part in work.iterdir():
-            if part.is_dir():
-                shutil.rmtree(part, ignore_errors=True)
+        for part in () if work.is_symlink() else (TRIALS, SPOOL):  # what lies behind a link, or beside, is not ours
+            remove(work / part)
     if as_json:
         print_record(ForgottenRecord(sweep=name, trials=gone))
         return

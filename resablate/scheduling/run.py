@@ -30,6 +30,7 @@ from resablate.scheduling.progress import SweepProgress
 from resablate.scheduling.ray_address import check_ray_address
 from resablate.scheduling.reruns import notes_on_change, set_aside
 from resablate.scheduling.stopping import Stopping
+from resablate.scheduling.stored import check_files_there
 from resablate.searches.study import check_studies
 from resablate.storage.checkpoint_store import CheckpointStore, checkpoint_store
 from resablate.storage.locations import TRIALS, tracking_uri, work_folder
@@ -184,6 +185,7 @@ def _set_aside(plan: SweepPlan, tracker: Tracker, rerun: str, console: Console) 
     if rerun:
         count = set_aside(plan, tracker, rerun)
         console.print(f"{count} results are set aside, and their trials trained again", highlight=False)
+    check_files_there(plan, tracker)
     for note in notes_on_change(plan, tracker):
         console.print(note, markup=False, highlight=False, soft_wrap=True)
 

@@ -10,7 +10,7 @@ from resablate.question import TEST, Question, missing_questions
 from resablate.result import COMPLETE
 from resablate.searches import is_adaptive
 from resablate.spec import TrainSpec
-from resablate.storage.locations import work_folder
+from resablate.storage.locations import sweep_folder
 from resablate.storage.locks import is_running
 from resablate.storage.spool import SPOOL, spooled
 from resablate.storage.stop_requests import was_asked_for
@@ -82,7 +82,7 @@ def trial_statuses(trials: Iterable[TrainSpec], *, sweep: str, tracker: Tracker,
         asked: what is asked of a trial.
     """
     states = tracker.states(sweep)
-    for key, result in spooled(work_folder() / sweep / SPOOL).items():
+    for key, result in spooled(sweep_folder(sweep) / SPOOL).items():
         known = states.get(key)
         if known is None or known.status not in COMPLETE:
             history = len(result.history)
@@ -121,7 +121,7 @@ def run_again(sweep: SweepSpec, retry: Collection[str]) -> set[str]:
 def with_spooled(trials: Sequence[TrainSpec], sweep: str) -> list[TrainSpec]:
     """With those that a search proposed while the tracker was away, whose results wait to be filed."""
     known = {spec.key: spec for spec in trials}
-    waiting = spooled(work_folder() / sweep / SPOOL)
+    waiting = spooled(sweep_folder(sweep) / SPOOL)
     return list(known.values()) + [result.spec for key, result in waiting.items() if key not in known]
 
 
@@ -151,7 +151,7 @@ def sweep_standing(name: str, *, tracker: Tracker) -> SweepStanding:
     own = next((lease for lease in leases if lease.claim.sweep == name), None)
     others = [lease for lease in leases if lease.claim.sweep != name and lease.taken]
     leased = {key: lease.claim.sweep for lease in others for key in lease.keys}
-    here = is_running(work_folder() / name)
+    here = is_running(sweep_folder(name))
     return SweepStanding(sweep, found, at_most, here, rounds, own, leased, asked is not None, to_come)
 
 

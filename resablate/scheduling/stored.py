@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar, final
 
 from resablate.claims.rounds import follow_rounds
-from resablate.errors import DamagedResult
+from resablate.errors import DamagedResult, TrackingError, UnknownSweep
 from resablate.patience import until_answered
 from resablate.plan import SweepPlan
 from resablate.result import COMPLETE, TrialResult, failed_result
@@ -20,6 +20,11 @@ from resablate.storage.spool import spooled
 from resablate.tracking import Tracker
 
 Read = TypeVar("Read")
+_LOST = (
+    "resablate sweep FILE --rerun all trains them again",
+    "forget the sweeps that they are of with resablate rm",
+)
+"""Of a sweep that lists its trials, and of a search."""
 
 
 @final
@@ -72,6 +77,29 @@ class StoredResults:
         """Read these again when they are asked for: they were asked something more."""
         for key in keys:
             self._read.pop(key, None)
+
+
+def check_files_there(plan: SweepPlan, tracker: Tracker) -> None:
+    """Raise TrackingError if not one file of the complete trials is there: all would be trained again, for nothing.
+
+    Args:
+        plan: with final keys.
+        tracker: holds the records.
+    """
+    complete = tracker.complete_keys()
+    asked = {spec.key for spec in plan.trials or _submitted(plan, tracker)}
+    runs = [run for key, run in complete.items() if key in asked]
+    if place := tracker.keeping().files_away(runs):
+        raise TrackingError(
+            f"{place}: the files of the {len(runs)} complete trials are not there, and nothing was trained or changed:"
+            f" put the folder back, or mount its disk; if they are lost, {_LOST[plan.adaptive]}"
+        )
+
+
+def _submitted(plan: SweepPlan, tracker: Tracker) -> Sequence[TrainSpec]:
+    with suppress(UnknownSweep, DamagedResult):
+        return tracker.submitted(plan.sweep.name)[1]
+    return ()
 
 
 def wanted_trainings(plan: SweepPlan, stored: StoredResults) -> tuple[tuple[TrainSpec, ...], Standing | None]:

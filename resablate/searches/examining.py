@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from resablate.searches.dashboard import KEYS
 from resablate.searches.patient_study import DISCARDED
-from resablate.searches.study import opened_study, study_address, study_errors, trial_state
+from resablate.searches.study import opened_study, refuse_records, study_address, study_errors, trial_state
 from resablate.storage.locations import sqlite_file
 from resablate.sweep import SweepSpec
 
@@ -56,6 +56,7 @@ def _kept_study(sweep: SweepSpec) -> Generator[Study | None]:
         yield None
         return
     with study_errors(sweep):
+        refuse_records(address)
         engine = create_engine(address)  # Optuna would make tables where there are none
         try:
             has_studies = inspect(engine).has_table("studies")

@@ -52,7 +52,7 @@ def study_address() -> str:
 def check_studies(sweep: SweepSpec) -> None:
     """Raise TrackingError if the database of studies cannot be used; nothing is made in it."""
     with study_errors(sweep):
-        _refuse_records(study_address())
+        refuse_records(study_address())
 
 
 def unchecked() -> None:
@@ -78,7 +78,7 @@ def opened_study(sweep: SweepSpec, *, check_lease: Callable[[], None] = unchecke
     if sqlite_file(address):
         options = {"connect_args": {"timeout": _BUSY_SECONDS}}
     with study_errors(sweep), _table_lock(address):
-        _refuse_records(address)
+        refuse_records(address)
         check_lease()
         try:
             storage = optuna.storages.RDBStorage(address, engine_kwargs=options)
@@ -269,7 +269,7 @@ def _check_question(study: Study, sweep: SweepSpec, place: str) -> None:
         )
 
 
-def _refuse_records(address: str) -> None:
+def refuse_records(address: str) -> None:
     """Raise TrackingError where MLflow keeps its records: both number their schemas in a table of one name."""
     from sqlalchemy import create_engine, inspect
 

@@ -4,6 +4,8 @@ import os
 import re
 from pathlib import Path
 
+from resablate.errors import UnknownSweep
+
 FOLDER = "folder:"
 """Begins the address of records in a plain folder."""
 OFFLINE = "offline"
@@ -12,6 +14,8 @@ TRIALS = "trials"
 """In a sweep's folder of checkpoints, where each trial has its own."""
 RESULTS, SWEEP_FILE = "results.jsonl", "sweep.yaml"
 """In a report's folder, what came out and what was asked: `resablate sync` files them elsewhere."""
+SWEEP_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
+"""What a sweep can be called: its name is a folder's too."""
 RAY_COPY = "working_dir_files"
 """The folder in which Ray unpacks a job's working directory; it is deleted when the job's node goes."""
 
@@ -27,6 +31,27 @@ def home() -> Path:
 def work_folder() -> Path:
     """The folder of checkpoints, which is of no use once a sweep is over."""
     return home() / ".resablate"
+
+
+def printable(text: str) -> str:
+    r"""The text with what no terminal or file takes written out, as `\\udcff` for a byte of a name that is no UTF-8."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def is_sweep_name(name: str) -> bool:
+    """Whether a sweep can be called so: whoever writes records chooses what they say, and a name becomes a path."""
+    return re.fullmatch(SWEEP_NAME, name) is not None
+
+
+def sweep_folder(name: str) -> Path:
+    """The folder of checkpoints of one sweep.
+
+    Raises:
+        UnknownSweep: if no sweep can be called so.
+    """
+    if not is_sweep_name(name):
+        raise UnknownSweep(f"{name!r}: no sweep can be called so: letters, digits, _ and - alone, at most 100")
+    return work_folder() / name
 
 
 def tracking_uri(uri: str | None = None) -> str:

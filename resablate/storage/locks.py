@@ -10,6 +10,7 @@ Source: flock(2), "NFS details"; fcntl(2), "Advisory record locking".
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -24,6 +25,7 @@ from filelock import lock_descriptor
 from resablate.errors import ResourceError
 
 LOCK, WORKERS = "lock", "workers.lock"
+_MARK = re.compile(r"\d+ on .+")
 _POLL_SECONDS = 0.05
 _GLANCE_SECONDS = 1.0
 """Whoever asks whether a sweep runs holds its lock for a moment; whoever runs it holds it for longer."""
@@ -118,7 +120,16 @@ def wait_for_workers(work: Path, name: str, *, seconds: float = 120) -> None:
 def stale_marks(work: Path) -> list[Path]:
     """The marks that `hold_worker_lock` made in a sweep's folder and whose processes have ended."""
     folder = work / WORKERS
-    return [mark for mark in sorted(folder.iterdir()) if not is_held(mark)] if folder.is_dir() else []
+    return [mark for mark in _marks(folder) if not is_held(mark)]
+
+
+def _marks(folder: Path) -> list[Path]:
+    """The marks in a folder of them; none where a link stands in its place, and nothing that is called otherwise."""
+    try:
+        found = [] if folder.is_symlink() else sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [path for path in found if _MARK.fullmatch(path.name)]
 
 
 def hold_until_exit(path: Path) -> bool:
@@ -213,11 +224,7 @@ def _holder(work: Path) -> str:
 def _workers(folder: Path) -> list[str]:
     """The processes at work, as their marks name them; marks of processes that have ended are removed."""
     working: list[str] = []
-    try:
-        marks = sorted(folder.iterdir())
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    for mark in marks:
+    for mark in _marks(folder):
         if _is_ours(mark):
             continue
         with suppress(FileNotFoundError):

@@ -111,6 +111,24 @@ def clear(spool: Path, complete: Collection[str]) -> None:
         take_out(spool / key)
 
 
+def is_proved_damaged(place: Path) -> bool:
+    """Whether something is no whole result by its own digests, and so never will be one.
+
+    False where it cannot be read, and where what was written is there and says something that is not known here, as
+    that of another version does.
+    """
+    if why_unreadable(place):
+        return False
+    try:
+        listed = read_json((place / _LIST).read_bytes())
+    except (OSError, ValueError):  # it is written last: what has none was never whole
+        return True
+    try:
+        return listed["version"] == _VERSION and damaged_file(place, dict[str, str](listed["files"])) is not None
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+
+
 def spooled(spool: Path) -> dict[str, TrialResult]:
     """Key -> every result that waits to be filed; what is not whole is passed over with a warning."""
     found: dict[str, TrialResult] = {}

@@ -29,6 +29,10 @@ class FolderKeeping(RecordKeeping):
         found = {run_id: self._tracker.load_trial(run_id)[1].versions.get("source", "") for run_id in run_ids}
         return {run_id: source for run_id, source in found.items() if source}
 
+    def files_away(self, run_ids: Iterable[str]) -> str:
+        """Empty: records and files are one, and go together."""
+        return ""
+
     def supersede(self, run_id: str) -> None:
         """Moves the result of a trial that is to be trained again out of those that count."""
         place = self._tracker.place_of(run_id)

@@ -116,6 +116,15 @@ def read_trials(folder: Path, ended: Callable[[], Iterable[TrainSpec]]) -> list[
     return list(ended())
 
 
+def check_trials(folder: Path) -> None:
+    """Raise DamagedResult where the list of a submission's trials is not what was written."""
+    try:
+        _read_list(folder)
+    except (FileNotFoundError, *_DAMAGE) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise DamagedResult(f"{folder / TRIALS_FILE}: not what was written ({reason})") from None
+
+
 def _read_list(folder: Path) -> list[TrainSpec]:
     recent = folder / RECENT_FILE
     return read_trial_list((folder / TRIALS_FILE).read_bytes(), recent.read_bytes() if recent.exists() else None)

@@ -18,6 +18,7 @@ from resablate.sweep import SweepSpec
 from resablate.tracking.digest_tags import RECORD, recorded, stored_weights
 from resablate.tracking.leases import SILENT_SECONDS, Lease, LeaseState
 from resablate.tracking.measured_tags import is_measured_tag
+from resablate.tracking.mlflow_away import files_away
 from resablate.tracking.mlflow_experiments import lies_where_it_should
 from resablate.tracking.mlflow_leases import MlflowLeases
 from resablate.tracking.mlflow_leftovers import close_trials
@@ -33,9 +34,10 @@ from resablate.tracking.mlflow_store import (
     SCHEMA,
     SCHEMA_VERSION,
     STATUS,
+    SWEEP,
     MlflowStore,
 )
-from resablate.tracking.mlflow_submissions import latest_submission, listed_trials
+from resablate.tracking.mlflow_submissions import latest_submission, listed_trials, misnamed
 from resablate.tracking.record_keeping import SUPERSEDED
 
 if TYPE_CHECKING:
@@ -60,6 +62,8 @@ class WrongRecord(NamedTuple):
     problem: str
     mend: Callable[[], None] | None = None
     """Does what the next submission would do; None where that, or nobody but a person, mends it."""
+    remedy: str = ""
+    """Where it is another than that of its kind."""
 
 
 @final
@@ -78,6 +82,8 @@ class MlflowExaminer:
         self._reader = MlflowReader(self._store)
         self._leases: list[Lease] | None = None
         self._runs: dict[str, list[Run]] = {}
+        self._places: dict[str, str] = {}
+        """Sweep -> by `_away`."""
 
     @property
     def database(self) -> Path | None:
@@ -95,6 +101,15 @@ class MlflowExaminer:
                 return latest_submission(self._store, name).sweep
         except (UnknownSweep, DamagedResult):
             return None
+
+    def misnamed(self) -> Iterator[WrongRecord]:
+        """Submissions of what no sweep can be called: they count nowhere, and their names become no paths."""
+        if not self._store.exists():
+            return
+        with self._store.errors("looking for sweeps"):
+            for run in misnamed(self._store):
+                name = run.data.tags.get(SWEEP, "")
+                yield WrongRecord(f"run {run.info.run_id}", f"it is of sweep {name!r}, and no sweep can be called so")
 
     def running(self) -> dict[str, str]:
         """Sweep -> who runs it, of those that are being run.
@@ -129,6 +144,8 @@ class MlflowExaminer:
 
     def listed(self, name: str) -> Iterator[WrongRecord]:
         """A submission whose sweep or list of trials cannot be read."""
+        if self._away(name):
+            return
         try:
             with self._store.errors("reading the submission"):
                 listed_trials(self._store, latest_submission(self._store, name).run)
@@ -139,13 +156,17 @@ class MlflowExaminer:
 
     def results(self, name: str) -> Iterator[WrongRecord]:
         """Trials that are said to be complete and whose result is missing, damaged or another trial's."""
+        if place := self._away(name):
+            problem = f"none of the files of its {len(self._complete(name))} complete trials is there"
+            yield WrongRecord(place, problem, None, "put the folder back, or mount its disk; --mend leaves the records")
+            return
         for run in self._complete(name):
             if problem := self._problem(run):
                 yield WrongRecord(f"run {run.info.run_id}", problem, self._delete(run))
 
     def answers(self, name: str) -> Iterator[WrongRecord]:
         """Later measurements that are missing or damaged, of results that are whole."""
-        for run in self._complete(name):
+        for run in () if self._away(name) else self._complete(name):
             files, tags = RunFiles.of(self._store, run), run.data.tags
             with self._store.errors("reading answers"):
                 damaged = damaged_answers(files, key=tags[KEY], record=recorded(tags))
@@ -157,7 +178,7 @@ class MlflowExaminer:
 
     def weights(self, name: str) -> Iterator[WrongRecord]:
         """Weights that are missing or damaged."""
-        for run in self._complete(name):
+        for run in () if self._away(name) else self._complete(name):
             files = RunFiles.of(self._store, run)
             for expected, file in stored_weights(run.data.tags).values():
                 try:
@@ -252,6 +273,13 @@ class MlflowExaminer:
             and RESULT_FILE in recorded(run.data.tags)
             and lies_where_it_should(self._store, str(run.info.artifact_uri))
         ]
+
+    def _away(self, name: str) -> str:
+        """Where the files of all its complete trials ought to lie, if not one is there."""
+        if name not in self._places:
+            runs = ((run.info.run_id, str(run.info.artifact_uri)) for run in self._complete(name))
+            self._places[name] = files_away(self._store, runs)
+        return self._places[name]
 
     def _problem(self, run: Run) -> str:
         tags = run.data.tags

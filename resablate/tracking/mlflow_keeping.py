@@ -6,10 +6,12 @@ import sqlite3
 from collections.abc import Iterable
 from typing import final
 
+from resablate.tracking.mlflow_away import files_away
 from resablate.tracking.mlflow_reader import MlflowReader
 from resablate.tracking.mlflow_sqlite import read_tag
 from resablate.tracking.mlflow_store import KIND, STATUS, MlflowStore
 from resablate.tracking.mlflow_submissions import latest_submission
+from resablate.tracking.mlflow_trials import trial_runs
 from resablate.tracking.mlflow_values import version_tags
 from resablate.tracking.record_keeping import SUPERSEDED, RecordKeeping
 
@@ -34,6 +36,15 @@ class MlflowKeeping(RecordKeeping):
         with self._store.errors("looking for the versions of results"):
             found = self._tagged(tag)
         return {run_id: source for run_id, source in found.items() if run_id in wanted and source}
+
+    def files_away(self, run_ids: Iterable[str]) -> str:
+        """Where the files of complete trials ought to lie, if none of them is there."""
+        wanted = set(run_ids)
+        if not wanted:
+            return ""
+        with self._store.errors("looking for files"):
+            found = [(run.run_id, run.artifact_uri) for run in trial_runs(self._store) if run.run_id in wanted]
+        return files_away(self._store, found)
 
     def _tagged(self, tag: str) -> dict[str, str]:
         if self._store.database is not None:

@@ -90,8 +90,7 @@ class MlflowReader:
             runs = list(submissions(self._store))
         found: dict[str, str] = {}
         for run in runs:
-            if SWEEP in run.data.tags:
-                found.setdefault(run.data.tags[SWEEP], run.info.experiment_id)
+            found.setdefault(run.data.tags[SWEEP], run.info.experiment_id)
         return found
 
     def experiments_of(self, *names: str) -> list[list[str]]:

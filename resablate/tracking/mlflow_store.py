@@ -193,7 +193,8 @@ class MlflowStore:
         """
         if self.database and artifact_uri.startswith("file:"):  # without a copy
             with self.errors(f"reading {name} of run {run_id}"), suppress(*ABSENT):
-                return Path(url2pathname(urllib.parse.urlsplit(artifact_uri).path), name).read_bytes()
+                file = Path(url2pathname(urllib.parse.urlsplit(artifact_uri).path), name)
+                return file.read_bytes() if file.is_file() else None  # a pipe would never end
             return None
         try:
             return self.read_files(run_id, artifact_uri, [name])[0]

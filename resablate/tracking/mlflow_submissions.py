@@ -17,6 +17,7 @@ from resablate.plain_json import read_json
 from resablate.redaction import redact
 from resablate.spec import TrainSpec
 from resablate.storage.files import digest
+from resablate.storage.locations import is_sweep_name
 from resablate.sweep import SweepSpec, parse_sweep
 from resablate.tracking.folder_submissions import SUBMIT_ANEW
 from resablate.tracking.mlflow_experiments import refuse_other_records
@@ -92,7 +93,7 @@ def latest_submission(store: MlflowStore, name: str) -> Submission:
         raise UnknownSweep(f"{place}: no sweep {name!r}, there is no database there yet. {ADVICE}{where_else(name)}")
     refuse_other_records(store, name)
     damaged: list[DamagedResult] = []
-    named = () if "'" in name else submissions(store, name)  # a quote would end the name in MLflow's search
+    named = submissions(store, name) if is_sweep_name(name) else ()  # a quote would end it in MLflow's search
     for run in sorted(named, key=_order, reverse=True):
         try:
             found = Submission(run, _read_sweep(store, run))
@@ -104,13 +105,22 @@ def latest_submission(store: MlflowStore, name: str) -> Submission:
         return found
     if damaged:
         raise DamagedResult(f"{damaged[0]}; no other submission of {name} can be read: {SUBMIT_ANEW}")
-    known = dict.fromkeys(run.data.tags[SWEEP] for run in submissions(store) if SWEEP in run.data.tags)
+    known = dict.fromkeys(run.data.tags[SWEEP] for run in submissions(store))
     raise unknown_sweep(place, name, known)
 
 
 def submissions(store: MlflowStore, name: str = "") -> Iterator[Run]:
-    """All submissions of a sweep, or of all sweeps where `name` is empty; by their clocks, the latest first."""
-    return store.runs(f"{_SUBMISSIONS} AND tags.`{SWEEP}` = '{name}'" if name else _SUBMISSIONS)
+    """All submissions of a sweep, or of all sweeps where `name` is empty; by their clocks, the latest first.
+
+    Runs that name no sweep, or what no sweep can be called, are none: a name becomes a path.
+    """
+    found = store.runs(f"{_SUBMISSIONS} AND tags.`{SWEEP}` = '{name}'" if name else _SUBMISSIONS)
+    return (run for run in found if is_sweep_name(run.data.tags.get(SWEEP, "")))
+
+
+def misnamed(store: MlflowStore) -> Iterator[Run]:
+    """Runs that pass for submissions of what no sweep can be called."""
+    return (run for run in store.runs(_SUBMISSIONS) if not is_sweep_name(run.data.tags.get(SWEEP, "")))
 
 
 def next_order(store: MlflowStore, experiment_id: str) -> int:
@@ -139,8 +149,16 @@ def listed_trials(store: MlflowStore, run: Run) -> list[TrainSpec]:
 
 
 def _read_sweep(store: MlflowStore, run: Run) -> SweepSpec:
+    return _patiently(store, run, SWEEP_FILE, lambda tags: _named(run, _read(store, run, tags, SWEEP_FILE)))
+
+
+def _named(run: Run, content: bytes) -> SweepSpec:
+    """The sweep in a file; ValueError where the run says that it is another: what is done to one is not the other's."""
     # Not pydantic's own reading: it leaves the lists of JSON where an axis had tuples.
-    return _patiently(store, run, SWEEP_FILE, lambda tags: parse_sweep(read_json(_read(store, run, tags, SWEEP_FILE))))
+    sweep = parse_sweep(read_json(content))
+    if sweep.name != run.data.tags[SWEEP]:
+        raise ValueError(f"it is of sweep {sweep.name!r}, and the run says {run.data.tags[SWEEP]!r}")
+    return sweep
 
 
 def _patiently(store: MlflowStore, run: Run, file: str, read: Callable[[dict[str, str]], T]) -> T:

@@ -19,6 +19,13 @@ class RecordKeeping(ABC):
         """Run id -> `source` of the versions that a result was made with, of those that say it."""
 
     @abstractmethod
+    def files_away(self, run_ids: Iterable[str]) -> str:
+        """Where the files of complete trials ought to lie, if none of them is there; empty if some are, or need not be.
+
+        Then they are likely to be away for a moment, and to train everything again would be wrong.
+        """
+
+    @abstractmethod
     def supersede(self, run_id: str) -> None:
         """Marks the run of a trial that is to be trained again: it stays, and counts nowhere any more."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from resablate.errors import CheckpointError, FilesUnreadable
-from resablate.storage.spool import check_readable, read_spooled, spooled, write_spooled
+from resablate.storage.spool import check_readable, is_proved_damaged, read_spooled, spooled, write_spooled
 from tests.factories import make_result
 
 OURS, OTHERS = make_result(seed=0), make_result(seed=1)
@@ -101,3 +101,28 @@ def test_what_cannot_be_read_is_told_before_its_trial_is_trained_again(name: str
     (place / name).symlink_to("/proc/self/mem")  # can be opened, and reading it fails as a broken disk does
     with pytest.raises(FilesUnreadable, match=f"{place}: a result that waits to be filed cannot be read"):
         check_readable(tmp_path)
+
+
+def loop(path: Path) -> None:
+    """A file that is there and cannot be read, by root either, as where a server has restarted."""
+    path.unlink()
+    path.symlink_to(path.name)
+
+
+UNPROVED: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "another version": DAMAGES["another version"],
+    "a list in another form": DAMAGES["a list of no files"],
+    **{f"{name} cannot be read": (name, loop) for name in ("files.json", "result.json", *WEIGHTS)},
+}
+PROVED = [name for name in DAMAGES if not name.startswith(("another", "a list of no", "a list that is none"))]
+
+
+@pytest.mark.parametrize("damage", [*UNPROVED, *PROVED])
+def test_what_may_be_whole_is_not_said_to_be_damaged(damage: str, tmp_path: Path) -> None:
+    name, act = UNPROVED.get(damage) or DAMAGES[damage]
+    place = write_spooled(tmp_path, OURS, weights=WEIGHTS)
+    assert not is_proved_damaged(place)
+    act(place / name)
+    with pytest.raises(CheckpointError):
+        read_spooled(place)
+    assert is_proved_damaged(place) is (damage not in UNPROVED)
