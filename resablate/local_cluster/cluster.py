@@ -30,6 +30,7 @@ from resablate.local_cluster.settings import (
     PORTS_FILE,
     RAY_TOKEN,
     Settings,
+    check_own,
     read_ports,
 )
 from resablate.storage.locks import file_lock
@@ -71,6 +72,7 @@ class LocalCluster:
             ResourceError: if something is missing on this machine, or does not start.
         """
         _check_machine()
+        check_own(self.folder, new=True)
         self.processes.mkdir(parents=True, exist_ok=True)
         with self._alone():
             self._stop_where_unknown()
@@ -103,6 +105,7 @@ class LocalCluster:
         self.down()
         if not self.processes.is_dir():
             return
+        check_own(self.folder, new=False)
         for name in FILES:  # and nothing else that somebody may have in the folder
             (self.folder / name).unlink(missing_ok=True)
         for name in (*FOLDERS, "postgres"):

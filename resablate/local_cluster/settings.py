@@ -29,6 +29,7 @@ DEFAULT_FOLDER = Path(".cluster")
 FOLDERS = ("processes", "artifacts", "home", SECRETS_FOLDER)
 FILES = (AUTH_FILE, ENV_FILE, PORTS_FILE, IGNORE_FILE) = ("auth.ini", "env", "ports.json", ".gitignore")
 SECRET_REMEDY = "put back the secret that was there, or remove all: make cluster-clean"
+_IGNORE = "*\n"
 _LAST_PORT = 2**16 - 1
 _AUTH = """[mlflow]
 default_permission = NO_PERMISSIONS
@@ -53,7 +54,7 @@ class Settings:
         self.folder = folder
         for name in FOLDERS:
             (folder / name).mkdir(mode=0o700 if name == SECRETS_FOLDER else 0o755, parents=True, exist_ok=True)
-        self._write(folder / IGNORE_FILE, "*\n")  # neither git nor a job takes the secrets along
+        self._write(folder / IGNORE_FILE, _IGNORE)  # neither git nor a job takes the secrets along
         self.ports = self._choose_ports(kept)
         self.mlflow = f"http://{HOST}:{self.ports['mlflow']}"
         self.dashboard = f"http://{HOST}:{self.ports['dashboard']}"
@@ -114,6 +115,24 @@ class Settings:
             raise ResourceError(
                 f"{file}: cannot be written ({error.strerror}); move away what is in its place, or make room"
             ) from None
+
+
+def check_own(folder: Path, *, new: bool) -> None:
+    """See that a folder is one that a cluster keeps its files in, by the file that only such a one has.
+
+    Args:
+        folder: whose files are to be written or removed.
+        new: whether it may be one in which no cluster has been started.
+
+    Raises:
+        ResourceError: if it is somebody else's; names the file.
+    """
+    file = folder / IGNORE_FILE
+    if (new and not os.path.lexists(file)) or (file.is_file() and read_regular(file) == _IGNORE.encode()):
+        return
+    raise ResourceError(
+        f"{folder}: is no folder of a cluster: {file} is not what a cluster writes; name another --folder"
+    )
 
 
 def read_ports(folder: Path) -> dict[str, int] | None:

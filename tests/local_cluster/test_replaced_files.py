@@ -72,6 +72,22 @@ def test_ray_s_folder_is_known_by_another_way_to_the_cluster_s(folder: Path) -> 
     assert not made.exists()
 
 
+@pytest.mark.parametrize("ignored", ["*.pyc\n", None])
+def test_the_folder_of_another_project_is_neither_cleaned_nor_written_to(
+    folder: Path, ignored: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = folder.parent / "project"
+    for name in ("processes", "artifacts", "home"):
+        precious(project / name)
+    if ignored is not None:
+        (project / ".gitignore").write_text(ignored)
+    told = f"{project}: is no folder of a cluster: {project / '.gitignore'} is not what a cluster writes"
+    for verb in ("clean", *(["up"] if ignored else [])):
+        assert refused(verb, project, capsys) == f"{told}; name another --folder"
+    assert len(list(project.rglob("thesis"))) == 3
+    assert ignored is None or (project / ".gitignore").read_text() == ignored
+
+
 def _elsewhere(folder: Path) -> Path:
     return precious(folder.parent / "precious")
 
