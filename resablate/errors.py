@@ -7,6 +7,7 @@ ResablateError
 ├── AnalysisError            a network and examples that an analysis cannot take
 ├── CheckpointError          a stored state cannot be read or does not fit
 │   └── FilesLost            what a trial had stored was removed or damaged while it ran
+├── FilesUnreadable          what is stored cannot be read now, and may be whole
 ├── TrackingError            the tracking server cannot be reached or does not hold what was asked
 │   ├── TrackerAway          not now: the same request may succeed later
 │   ├── UnknownSweep         it holds no sweep of that name
@@ -22,6 +23,7 @@ A message states the rule, the value, the choices and the place. `ResablateError
 command line prints their text alone and exits with 2.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
@@ -88,6 +90,10 @@ class FilesLost(CheckpointError):
     """What a trial had stored was removed or damaged while it ran."""
 
 
+class FilesUnreadable(ResablateError):
+    """Stored files that a disk or a permission keeps from being read: nobody knows whether they are whole."""
+
+
 class TrackingError(ResablateError):
     """The tracking server cannot be reached or does not hold what was asked for."""
 
@@ -151,7 +157,8 @@ def in_a_line(error: BaseException) -> str:
 
 def without_statement(error: BaseException) -> str:
     """What a database or a server says, in one line, without the statement and the values that SQLAlchemy adds."""
-    return _shortened(" ".join(str(error).partition("[SQL: ")[0].split()))
+    said = " ".join(str(error).partition("[SQL: ")[0].split())
+    return _shortened(re.sub(r"\(raised as a result of [^)]*\) *", "", said))  # a word to who writes with SQLAlchemy
 
 
 def first_few(names: Sequence[object], most: int = 5) -> str:

@@ -12,7 +12,7 @@ from resablate.advice import sweep_advice
 from resablate.devices import choose_device, device_name
 from resablate.errors import ResourceError, TrackingError
 from resablate.estimates import estimate_seconds, expected_pack_size
-from resablate.machine_speed import MachineSpeed, has_matrix_units, load_speed
+from resablate.machine_speed import MachineSpeed, calibration_file, calibration_problem, has_matrix_units, load_speed
 from resablate.packs import Pack
 from resablate.plan import SweepPlan
 from resablate.result import TrialResult
@@ -56,7 +56,10 @@ def forecast(plan: SweepPlan, *, records: str | None = None) -> Forecast:
     ratio, count = recorded_ratio(_recorded(plan, records), speed, device=name)
     basis = f"by what was measured on {speed.measured}"
     if not speed.measured:
-        basis = "an estimate, of no machine: resablate calibrate measures this one"
+        file = calibration_file(name)
+        problem = calibration_problem(file)
+        why = f" ({file} {problem})" if problem else ""
+        basis = f"an estimate, of no machine{why}: resablate calibrate measures this one"
     if count:
         basis += f"; times {ratio:.2g}, as {count} trial{'s' * (count > 1)} recorded here"
     if words := sizes_in_words(packs):

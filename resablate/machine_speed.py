@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import platform
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -15,6 +16,7 @@ import numpy as np
 
 from resablate.plain_json import read_json
 from resablate.storage.files import digest, write_bytes
+from resablate.storage.regular_files import read_regular
 
 VERSION = 3
 """Of what is measured and how it is written; files of another one are as if they were not there."""
@@ -108,6 +110,14 @@ TYPICAL = MachineSpeed(
 """Where there is no calibration."""
 
 
+# What no machine exceeds: a number beyond them is a damaged one, and would make a cost of hundreds of digits.
+_MOST_SECONDS, _LEAST_SECONDS = 10.0, 1e-18
+_MOST_WORK = 1e18
+_MOST_GAIN = 1e3
+_LONGEST_TEXT = 500
+DAMAGED = "is damaged"
+"""What `calibration_problem` says of a file that can be read, and removed without losing anything."""
+
 PLAIN = ("float32", "contiguous")
 """The way to compute that all others are compared with: precision and memory format."""
 
@@ -154,41 +164,85 @@ def save_speed(speed: MachineSpeed, device: str) -> Path:
     """Keep what was measured for this machine and `device`.
 
     Raises:
-        OSError: if the folder cannot be written.
+        OSError: if the folder cannot be written, or its disk is full.
     """
     path = calibration_file(device)
-    write_bytes(path, json.dumps({"version": VERSION, **asdict(speed)}, indent=1).encode())
+    write_bytes(path, json.dumps({"version": VERSION, **asdict(speed)}, indent=1).encode(), wait=False)
     return path
 
 
 def load_speed(device: str) -> MachineSpeed:
     """What was measured on this machine for `device`; TYPICAL where nothing was, or the file is damaged."""
     try:
-        content = read_json(calibration_file(device).read_bytes())
-        return _parsed(content) if content["version"] == VERSION else TYPICAL
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return read_speed(calibration_file(device))
+    except (OSError, ValueError):
         return TYPICAL
 
 
-def _parsed(content: dict[str, Any]) -> MachineSpeed:
-    """The record that `save_speed` wrote.
+def calibration_files() -> list[Path]:
+    """Of all machines that share this home folder, and of all their devices."""
+    return sorted(folder().glob("*.json"))
+
+
+def calibration_problem(path: Path) -> str:
+    """Why what a calibration holds cannot be gone by, in a few words; empty where it can, or there is none."""
+    try:
+        read_speed(path)
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    except ValueError:
+        return DAMAGED
+    return ""
+
+
+def read_speed(path: Path) -> MachineSpeed:
+    """The record that `save_speed` wrote; TYPICAL where that was another version's.
 
     Raises:
-        KeyError, TypeError, ValueError: if it is none.
+        OSError: if it cannot be read.
+        ValueError: if it is damaged.
     """
-    passes = ("step", "packed", "forward", "walk", "sampled")
+    content = read_json(read_regular(path))
+    try:
+        return _parsed(content) if content["version"] == VERSION else TYPICAL
+    except (TypeError, KeyError, AttributeError, OverflowError) as error:
+        raise ValueError(f"{path}: no calibration: {error!r}") from None
+
+
+def _parsed(content: dict[str, Any]) -> MachineSpeed:
+    measured = content["measured"]
+    if not isinstance(measured, str) or not measured.isprintable() or len(measured) > _LONGEST_TEXT:
+        raise ValueError("not a line that says what was measured")
     return MachineSpeed(
-        **{name: PassSpeed(**{part: _positive(value) for part, value in content[name].items()}) for name in passes},
-        spectrum=_positive(content["spectrum"]),
+        **{name: _pass_speed(content[name]) for name in ("step", "packed", "forward", "walk", "sampled")},
+        spectrum=_number(content["spectrum"], most=_MOST_SECONDS),
         regimes={
-            str(way): {_positive(float(size)): _positive(gain) for size, gain in sizes.items()}
+            _way(way): {
+                _number(float(size), most=_MOST_WORK): _number(gain, least=1 / _MOST_GAIN, most=_MOST_GAIN)
+                for size, gain in sizes.items()
+            }
             for way, sizes in content["regimes"].items()
         },
-        measured=str(content["measured"]) or "unknown",
+        measured=measured or "unknown",
     )
 
 
-def _positive(value: object) -> float:
-    if not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-        raise ValueError(f"not a number of seconds: {value!r}")
+def _pass_speed(parts: dict[str, object]) -> PassSpeed:
+    speed = PassSpeed(**{part: _number(value, most=_MOST_SECONDS) for part, value in parts.items()})
+    if sum(asdict(speed).values()) < _LEAST_SECONDS:
+        raise ValueError("a pass that takes no time")
+    return speed
+
+
+def _number(value: object, *, least: float = 0.0, most: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise ValueError(f"must be a number from {least} to {most}")
     return float(value)
+
+
+def _way(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9_]+ [a-z0-9_]+", name):
+        raise ValueError("not a precision and a memory format")
+    return name

@@ -26,7 +26,7 @@ from resablate.report_figures import Drawing, published_errors, write_figures
 from resablate.report_pages import render_page
 from resablate.result import Status, TrialResult
 from resablate.spec import TrainSpec
-from resablate.storage.files import why_unwritable
+from resablate.storage.files import DISK_FULL, why_unwritable
 from resablate.storage.locations import RESULTS, SWEEP_FILE
 from resablate.strict_yaml import dump_yaml
 from resablate.sweep import SweepSpec
@@ -65,7 +65,7 @@ def write_report(
         links: title -> address, or command, of pages that show the records.
 
     Raises:
-        ResablateError: if there is no result, or `folder` holds something other than a report.
+        ResablateError: if there is no result, or `folder` holds something other than a report or cannot be written.
     """
     if not results:
         raise ResablateError(f"sweep {sweep.name}: a report needs at least one trial that has ended, got none")
@@ -75,9 +75,7 @@ def write_report(
     ordered = sorted(named.results, key=lambda result: (result.spec.seed, result.key))
     groups = replicates(ordered, axes=sweep.swept, new_seeds=sweep.new_seeds)
     ordered = [result for group in groups for result in group.results]
-    built = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}")
-    built.mkdir(parents=True)
-    try:
+    with _building(folder) as built:
         # A search looks its objectives up by question, so its pictures get the records as they are filed.
         answers = answers or answer_sweeps([sweep], results, missing)
         with _collected():
@@ -102,9 +100,28 @@ def write_report(
             text = render_page(f"report.{page.split('.')[1]}.jinja", content)
             (built / page).write_text(text, encoding="utf-8")
         _swap(built, folder)
+    return folder / PAGE
+
+
+@contextmanager
+def _building(folder: Path) -> Generator[Path]:
+    """A new folder beside `folder`, removed at the end.
+
+    Raises:
+        ResablateError: if it cannot be written, as on a full disk, where libraries that draw do not say which file.
+    """
+    built = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}")
+    try:
+        built.mkdir(parents=True)
+        yield built
+    except OSError as error:
+        advice = "make room there" if error.errno in DISK_FULL else "mend this"
+        why = ": ".join(map(str, filter(None, [error.strerror or str(error), error.filename])))
+        raise ResablateError(
+            f"{folder}: no report can be written there ({why}); {advice}, then run the command again"
+        ) from None
     finally:
         shutil.rmtree(built, ignore_errors=True)
-    return folder / PAGE
 
 
 def ended_words(ended: int, *, missing: int, to_come: int) -> str:

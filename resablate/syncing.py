@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import time
 from collections.abc import Generator, Mapping
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from resablate.errors import ResablateError, UnknownSweep
+from resablate.errors import DamagedResult, ResablateError, UnknownSweep
 from resablate.result import COMPLETE, TrialResult, weights_file
 from resablate.scheduling.pictures import pictures
 from resablate.spec import TrainSpec
@@ -17,7 +18,11 @@ from resablate.storage.locations import RESULTS, SWEEP_FILE
 from resablate.sweep import SweepSpec, load_sweep
 from resablate.torch_missing import check_is_torch
 from resablate.tracking import BEAT_SECONDS, Tracker, TrialState
+from resablate.tracking.folder_results import RESULTS as KEPT_RESULTS
+from resablate.tracking.folder_submissions import SUBMISSION, SUBMIT_ANEW, read_submission
 from resablate.tracking.folder_tracker import FolderTracker
+
+log = logging.getLogger(__name__)
 
 
 class Synced(NamedTuple):
@@ -50,6 +55,8 @@ class _Kept(NamedTuple):
 def sync(place: Path, tracker: Tracker) -> list[Synced]:
     """File every result in `place` that the records lack, each once, however often this is done.
 
+    What `damaged_sweeps` names is passed over.
+
     Args:
         place: what `sweep --offline` filled, or a report.
         tracker: where the results go.
@@ -61,15 +68,32 @@ def sync(place: Path, tracker: Tracker) -> list[Synced]:
     return [_sync(kept, tracker) for kept in _kept_sweeps(place)]
 
 
+def damaged_sweeps(place: Path) -> dict[str, str]:
+    """Name -> why nothing is filed of it, of those in the folder of which nobody can read any more what was asked."""
+    found: dict[str, str] = {}
+    names = (KEPT_RESULTS, SUBMISSION)
+    for folder in sorted({path.parent for name in names for path in place.absolute().glob(f"*/{name}")}):
+        try:
+            if read_submission(folder) is None and any(folder.glob(f"{KEPT_RESULTS}/[!.]*")):
+                found[folder.name] = f"{folder / SUBMISSION}: is not there, beside results; {SUBMIT_ANEW}"
+        except DamagedResult as error:
+            found[folder.name] = str(error)
+    return found
+
+
 def _kept_sweeps(place: Path) -> list[_Kept]:
     if (place / RESULTS).is_file():
         return [_kept_report(place)]
     records = FolderTracker(place.absolute())
     found: list[_Kept] = []
+    damaged = damaged_sweeps(place)
     for name in records.sweeps():
-        record = records.load_sweep(name)
-        trials = records.submitted(name)[1]
-        found.append(_Kept(record.sweep, trials, record.results, record.command, record.run_ids, records))
+        if name not in damaged:
+            record = records.load_sweep(name)
+            trials = records.submitted(name)[1]
+            found.append(_Kept(record.sweep, trials, record.results, record.command, record.run_ids, records))
+    if not found and damaged:
+        raise DamagedResult(next(iter(damaged.values())))
     if not found:
         raise ResablateError(
             f"{place}: neither the folder of `resablate sweep --offline` nor a report with its {RESULTS}"
@@ -130,7 +154,7 @@ def _sync(kept: _Kept, tracker: Tracker) -> Synced:
 def _is_known(name: str, tracker: Tracker) -> bool:
     try:
         tracker.submitted(name)
-    except UnknownSweep:
+    except (UnknownSweep, DamagedResult):
         return False
     return True
 
@@ -182,6 +206,10 @@ def _weights(kept: _Kept, result: TrialResult) -> Generator[dict[str, Path]]:
         if kept.records:
             run_id = kept.run_ids[result.key]
             for epoch in kept.records.stored_epochs(run_id):
-                file = kept.records.load_weights_file(run_id, Path(folder), epoch=epoch)
-                found[file.name] = file
+                try:
+                    file = kept.records.load_weights_file(run_id, Path(folder), epoch=epoch)
+                except DamagedResult as error:
+                    log.warning("%s; its result is filed without it", error)
+                else:
+                    found[file.name] = file
         yield found

@@ -137,3 +137,22 @@ def test_a_folder_that_holds_nothing_of_the_kind(shell: Shell) -> None:
     (shell.folder / "offline" / "away").mkdir(parents=True)
     (shell.folder / "offline" / "away" / "submission.json").write_text(json.dumps({"version": 9}))
     assert "submission.json: not what this version writes (version 9)" in shell("sync", "offline").err
+
+
+def test_what_is_damaged_is_told_and_the_rest_is_filed(shell: Shell) -> None:
+    tracker = FolderTracker(shell.folder / "offline")
+    for name, seed in (("tiny", 0), ("whole", 1)):
+        result = make_result(seed=seed)
+        tracker.start_sweep(parse_sweep({"name": name, "axes": {"seed": [seed]}}), trials=[result.spec], command="")
+        tracker.start_trial(result.spec)
+        tracker.finish_trial(result, weights={}, figures={})
+        tracker.end_sweep("finished")
+    file = shell.folder / "offline" / "tiny" / "submission.json"
+    file.write_text("{")
+    for count, words in ((1, "1 results filed"), (0, "1 there already")):
+        ran = shell("sync", "offline", "--tracking-uri", "folder:filed")
+        assert (ran.code, ran.out.startswith(f"whole: {count} results filed"), words in ran.out) == (2, True, True)
+        assert f"{file}: not what this version writes" in ran.err
+        assert "`resablate sweep FILE`" in ran.err
+    ran = shell("status", "tiny", "--tracking-uri", "folder:offline")
+    assert (ran.code, ran.err.count(str(file))) == (2, 1)

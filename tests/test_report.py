@@ -294,7 +294,7 @@ def test_a_crash_leaves_the_old_report_whole(tmp_path: Path, monkeypatch: pytest
         raise OSError("disk full")
 
     monkeypatch.setattr(report, "render_page", crash)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(ResablateError, match="disk full"):
         write(tmp_path / "small", small_results())
     assert page.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["small"]

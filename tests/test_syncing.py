@@ -1,6 +1,7 @@
 """Results that lie in a folder, filed where they are not filed yet."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from resablate.report import write_report
 from resablate.result import TrialResult, weights_file
 from resablate.storage.result_folders import read_result, write_result
 from resablate.sweep import SweepSpec, parse_sweep
-from resablate.syncing import Synced, sync
+from resablate.syncing import Synced, damaged_sweeps, sync
 from resablate.tracking import MemoryTracker
 from resablate.tracking.folder_tracker import FolderTracker
 from tests.factories import make_lesion, make_measurement, make_result
@@ -176,6 +177,69 @@ def test_a_damaged_result_counts_nowhere(damage: str, tmp_path: Path) -> None:
         assert again.check_results({result.key: run_id}).keys() == {result.key}
         again.discard_trial(run_id)
         assert not place.exists()
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["cut off", "missing"])
+def test_a_sweep_that_cannot_be_read_keeps_no_other_from_being_filed(gone: bool, tmp_path: Path) -> None:
+    keep(tmp_path, make_result(seed=0))
+    keep(tmp_path, make_result(seed=1), sweep=parse_sweep({"name": "other", "axes": {"seed": [1]}}))
+    file = tmp_path / "offline" / "seeds" / "submission.json"
+    if gone:
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:30])
+    assert sync(tmp_path / "offline", MemoryTracker()) == [Synced("other", 1, 0, 0, 0)]
+    [told] = damaged_sweeps(tmp_path / "offline").values()
+    assert told.startswith(f"{file}: ") and "`resablate sweep FILE`" in told
+
+
+def test_a_damaged_list_of_trials_keeps_no_result_from_being_filed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keep(tmp_path, make_result(seed=0))
+    (tmp_path / "offline" / "seeds" / "trials.json").write_text("{")
+    memory = MemoryTracker()
+    assert sync(tmp_path / "offline", memory) == [Synced("seeds", 1, 0, 0, 0)]
+    assert "the trials that have ended are taken from their results" in caplog.text
+    assert [spec.seed for spec in memory.submitted("seeds")[1]] == [0]
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"?")], ids=["missing", "changed"])
+def test_damaged_weights_keep_no_result_from_being_filed(
+    damage: Callable[[Path], object], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keep(tmp_path, make_result(seed=0), make_result(seed=1))
+    damage(next((tmp_path / "offline" / "seeds" / "results" / make_result(seed=0).key).glob("weights-*")))
+    memory = MemoryTracker()
+    assert sync(tmp_path / "offline", memory) == [Synced("seeds", 2, 0, 0, 1)]
+    assert "; its result is filed without it" in caplog.text
+    assert [result.spec.seed for result in memory.load_sweep("seeds").results] == [0, 1]
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize(
+    "pattern", ["results/*/files.json", "results/*/result-*.json", "submission.json", "trials.json"]
+)
+def test_what_cannot_be_read_is_not_taken_for_damaged(pattern: str, tmp_path: Path) -> None:
+    """It may be whole: nobody trains it again, and nobody writes over it."""
+    keep(tmp_path, make_result(seed=0))
+    [file] = (tmp_path / "offline" / "seeds").glob(pattern)
+    file.unlink()
+    file.symlink_to("/proc/self/mem")  # can be opened, and reading it fails as a broken disk does
+    tracker = FolderTracker(tmp_path / "offline")
+    with pytest.raises(
+        TrackingError, match=f"{tmp_path}/offline/seeds/.*: cannot be read .Input/output error."
+    ) as caught:
+        tracker.load_sweep("seeds")
+    assert not isinstance(caught.value, DamagedResult)
+    if pattern.startswith("results"):
+        run_id = hashlib.sha256(f"seeds/{make_result(seed=0).key}".encode()).hexdigest()[:32]
+        with pytest.raises(TrackingError, match="cannot be read"):
+            tracker.check_results({make_result(seed=0).key: run_id})
+    else:
+        with pytest.raises(TrackingError, match="Input/output error"):
+            tracker.start_sweep(seeds(1), trials=[], command="")
+    assert file.is_symlink()
 
 
 def test_a_kept_report_of_a_part_leaves_the_rest_pending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """The checkups of `resablate doctor`: one function for each kind of fault; this table is their order."""
 
+from resablate.checkups.calibrations import calibrations
 from resablate.checkups.checkpoints import checkpoints
 from resablate.checkups.clusters import clusters
 from resablate.checkups.databases import databases
@@ -13,6 +14,7 @@ from resablate.checkups.records import answers, claimed, clocks, curves, lists, 
 from resablate.checkups.spools import spools
 from resablate.checkups.stores import offline, stores
 from resablate.checkups.studies import studies
+from resablate.checkups.ui_folders import ui_folders
 from resablate.registry import Registry
 
 CHECKUPS: Registry[Checkup] = Registry(
@@ -39,6 +41,8 @@ CHECKUPS: Registry[Checkup] = Registry(
         "checkpoints": checkpoints,
         "locks": locks,
         "folders": folders,
+        "ui_folders": ui_folders,
         "clusters": clusters,
+        "calibrations": calibrations,
     },
 )

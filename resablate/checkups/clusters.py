@@ -10,6 +10,6 @@ from resablate.local_cluster.settings import DEFAULT_FOLDER
 
 
 def clusters(scope: Scope) -> Iterator[Fault]:
-    """Files of the cluster of the current folder that a kill cut off."""
-    for file, remedy in damaged_files(DEFAULT_FOLDER.absolute()):
-        yield Fault(str(file), "it is cut off or damaged", remedy)
+    """Files of the cluster of the current folder that a kill cut off, or that something else has replaced."""
+    for file, problem, remedy in damaged_files(DEFAULT_FOLDER.absolute()):
+        yield Fault(str(file), problem, remedy)

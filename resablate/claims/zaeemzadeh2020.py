@@ -30,6 +30,8 @@ from resablate.claims.sooner import Sooner
 ONE_BLOCK_IS_ONE_OF_MANY = 32
 ORDINARY = 0.1
 """A stated threshold: r within a tenth of 1."""
+WITH_STEM = ("all", "stem+transitions")
+"""Of SV_LAYERS."""
 SLOPE_WITHIN = 0.25
 """A stated margin about the slope of 1 that c ln(2L)/L has."""
 COST = math.log(1.1)
@@ -38,10 +40,18 @@ ONE_TAP = 0.5
 RESNET: dict[str, object] = {"network": "resnet", "block_sampling": "all", "regularizer": "none"}
 IDENTITY, PLAIN = Arm("identity", {"shortcut": "identity"}), Arm("no shortcut", {"shortcut": "none"})
 BARE: dict[str, object] = {"network.block": "bottleneck", "network.transition": "bare"}
+
+
+def _stem_too(params: Params) -> bool:
+    """Whether the first convolution is projected with the transitions, as the paper has it."""
+    return params["regularizer.layers"] in WITH_STEM and params["regularizer.stem"] != "off"
+
+
 PROJECTED = Arm(
     "ProcResNet, projected in half of the steps",
     {**BARE, "regularizer": "procrustes", "regularizer.frequency": 0.5},
     ({**BARE, "regularizer": {"name": "procrustes", "layers": "stem+transitions"}, "depth": 166},),
+    also=_stem_too,
 )
 UNPROJECTED = Arm("ProcResNet without projection", {**BARE, "regularizer": "none"}, ({**BARE, "depth": 166},))
 BASELINE = Arm(

@@ -21,7 +21,7 @@ def calibrate(
     from resablate import calibrating
     from resablate.advice import machine_advice
     from resablate.devices import choose_device, device_name
-    from resablate.machine_speed import has_matrix_units, save_speed
+    from resablate.machine_speed import calibration_file, has_matrix_units, save_speed
 
     device = choose_device(0 if cpu else "auto")
     name = device_name(device)
@@ -30,7 +30,9 @@ def calibrate(
     try:
         path = save_speed(speed, name)
     except OSError as error:
-        raise ResourceError(f"what was measured cannot be kept: {error.filename}: {error.strerror}") from None
+        raise ResourceError(
+            f"what was measured cannot be kept: {error.filename or calibration_file(name)}: {error.strerror}"
+        ) from None
     if as_json:
         print_record(CalibrationRecord(device=name, file=str(path), measured=str(speed.measured)))
         return

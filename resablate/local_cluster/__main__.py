@@ -26,8 +26,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         verbs[asked.verb]()
     except ResablateError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+        said = str(error)
+    except OSError as error:  # something else is in the place of its folder, or of a file in it
+        said = (
+            f"{error.filename or asked.folder}: cannot be used ({error.strerror or error}); move it away, or make room"
+        )
+    else:
+        return
+    print(said, file=sys.stderr)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ import shutil
 import signal
 import sys
 import sysconfig
-import tempfile
 import urllib.request
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
@@ -20,6 +19,7 @@ from typing import final
 
 from resablate.errors import ResourceError
 from resablate.local_cluster.postgres import database_url, find_programs, postgres_service
+from resablate.local_cluster.ray_folder import ray_folder, remove_ray_folder
 from resablate.local_cluster.service import Service, damaged_records, runs, start, stop
 from resablate.local_cluster.settings import (
     FILES,
@@ -96,9 +96,7 @@ class LocalCluster:
         with self._alone():
             for name in reversed(list(SERVICES)):
                 print(f"{name}: {'stopped' if stop(name, self.processes) else 'does not run'}", flush=True)
-            link = self.folder / "ray"
-            shutil.rmtree(link.resolve(), ignore_errors=True)
-            link.unlink(missing_ok=True)
+            remove_ray_folder(self.folder)
 
     def clean(self) -> None:
         """Stop what was started, and remove all that was kept."""
@@ -198,7 +196,7 @@ def _ray(settings: Settings, name: str, *options: str) -> Service:
     What its jobs find in their environment too: where the servers are, and a home that the nodes share.
     """
     # Nodes that shared one would delete each other's copies of a job's working directory.
-    temporary = _short_folder(settings) / name
+    temporary = ray_folder(settings.folder) / name
     return Service(
         name=name,
         command=[
@@ -232,15 +230,6 @@ SERVICES: Mapping[str, Callable[[Settings], Service]] = {
     "ray-node-1": partial(_ray_node, name="ray-node-1", gpus=()),
     "ray-node-2": partial(_ray_node, name="ray-node-2", gpus=("--num-gpus=0",)),  # a GPU belongs to one node
 }
-
-
-def _short_folder(settings: Settings) -> Path:
-    """For Ray's own files: the names of its sockets must be short, so it is not in the cluster's folder."""
-    link = settings.folder / "ray"
-    if not link.exists():
-        link.unlink(missing_ok=True)
-        link.symlink_to(tempfile.mkdtemp(prefix="resablate-"), target_is_directory=True)
-    return link.resolve()
 
 
 def _plain_environment() -> dict[str, str]:

@@ -17,7 +17,8 @@ from typing import Any
 from resablate.errors import ResourceError
 from resablate.plain_json import read_json
 from resablate.processes import process_start
-from resablate.storage.files import write_bytes
+from resablate.storage.files import remove, write_bytes
+from resablate.storage.regular_files import read_regular
 
 MARK = "RESABLATE_CLUSTER_SERVICE"
 """In the environment of a service and of all that descends from it, so that these are found when it is gone, and when
@@ -119,7 +120,7 @@ def stop(name: str, folder: Path) -> bool:
     while left := _processes(record):
         _signal(left, signal.SIGKILL)
         time.sleep(_POLL_SECONDS)
-    _file(name, folder).unlink()
+    remove(_file(name, folder))
     return found
 
 
@@ -142,7 +143,7 @@ def _file(name: str, folder: Path) -> Path:
 def _read(name: str, folder: Path) -> _Record | None:
     """The record of a service; where it is damaged, one that says no more than whose processes bear its name."""
     file = _file(name, folder)
-    if not file.is_file():
+    if not os.path.lexists(file):
         return None
     if record := _record(file):
         return record
@@ -157,12 +158,14 @@ def damaged_records(folder: Path) -> list[Path]:
 
 def _record(file: Path) -> _Record | None:
     try:
-        found: dict[str, Any] = read_json(file.read_bytes())
+        found: dict[str, Any] = read_json(read_regular(file))
         record = _Record(**found)
         signal.Signals(record.stop_signal)
+        record.mark.encode()
     except (OSError, ValueError, TypeError, AttributeError):
         return None
-    return record if isinstance(found["pid"], int) and isinstance(found["began"], int) and record.mark else None
+    are_numbers = all(type(found[name]) is int for name in ("pid", "began", "stop_signal"))
+    return record if are_numbers and record.mark else None
 
 
 def _is_there(record: _Record) -> bool:

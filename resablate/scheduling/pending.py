@@ -206,7 +206,7 @@ def _ended(sweep: SweepSpec, tracker: Tracker, spool: Path) -> dict[str, TrialRe
     """Key -> the result of every trial of the sweep that has one, filed or waiting to be."""
     try:
         found = {result.key: result for result in tracker.load_sweep(sweep.name).results}
-    except UnknownSweep:
+    except (UnknownSweep, DamagedResult):  # then the search finds them as it finds those of other sweeps
         found = {}
     waiting = spooled(spool)
     return found | {key: waiting[key] for key in waiting if key not in found or found[key].status not in COMPLETE}
@@ -241,7 +241,7 @@ def preview(plan: SweepPlan, tracker: Tracker, *, retry: Collection[str] = (), l
         trials, standing = wanted_trainings(plan, stored)
         rounds = round_words(standing) if standing else ""
     submitted: Sequence[TrainSpec] = ()
-    with suppress(UnknownSweep):
+    with suppress(UnknownSweep, DamagedResult):  # a run writes what is damaged anew
         submitted = tracker.submitted(plan.sweep.name)[1]  # refuses records of an earlier version, as a run does
     if plan.adaptive:
         trials = [spec for spec in submitted if _is_of(spec, plan)]

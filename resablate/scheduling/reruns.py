@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from resablate.component import Component
-from resablate.errors import SpecError, UnknownSweep, nearest
+from resablate.errors import DamagedResult, SpecError, UnknownSweep, nearest
 from resablate.plan import SweepPlan
 from resablate.spec import TrainSpec
 from resablate.tracking import Tracker
@@ -35,6 +35,8 @@ def notes_on_change(plan: SweepPlan, tracker: Tracker) -> list[str]:
         before = tracker.submitted(plan.sweep.name)[1]
     except UnknownSweep:
         return notes
+    except DamagedResult as error:
+        return [*notes, f"{error}; this submission takes its place"]
     return [*notes, *_changed_components(before, plan.trials)]
 
 

@@ -15,8 +15,7 @@ from resablate.measurement import EpochMetrics
 from resablate.result import TrialResult, failed_result
 from resablate.scheduling.pictures import pictures
 from resablate.spec import TrainSpec
-from resablate.storage.files import remove
-from resablate.storage.spool import read_spooled, spooled, write_spooled
+from resablate.storage.spool import clear, read_spooled, spooled, take_out, write_spooled
 from resablate.sweep import SweepSpec
 from resablate.tracking import SweepStatus, Tracker
 
@@ -92,14 +91,15 @@ class ResultWriter:
     def _file_waiting(self) -> None:
         """File what lies in the spool."""
         # Here and not in the background: a trial of these that is run again has the same place in the spool.
-        complete = self._tracker.complete_keys() if self._waiting else {}
-        filed = {key: run for key, run in complete.items() if key in self._waiting}
-        filed = filed.keys() - self._tracker.check_results(filed).keys() if filed else set[str]()
+        there = {place.name for place in self._spool.glob("*")}  # whole or not
+        complete = self._tracker.complete_keys() if there else {}
+        filed = {key: run for key, run in complete.items() if key in there}
+        damaged = self._tracker.check_results(filed) if filed else {}
+        # The process ended between filing these and taking them out, or while it did.
+        clear(self._spool, filed.keys() - damaged.keys())
         for key, result in self._waiting.items():
-            self._attempt(
-                lambda key=key, result=result: self._recover(self._spool / key, result, filed=key in filed),
-                wait=lambda: False,
-            )
+            if key not in filed or key in damaged:
+                self._attempt(lambda result=result: self._recover(result), wait=lambda: False)
 
     def note_trial(self, spec: TrainSpec) -> None:
         """Note a trial that a search proposed and some other sweep has completed."""
@@ -259,12 +259,9 @@ class ResultWriter:
         time.sleep(max(0.0, min(_RETRY_SECONDS, self._give_up_at - now)))
         return now < self._give_up_at
 
-    def _recover(self, place: Path, result: TrialResult, *, filed: bool) -> None:
-        if filed:  # the process ended between filing it and taking it out
-            remove(place)
-            return
+    def _recover(self, result: TrialResult) -> None:
         self._refused.add(result.key)
-        self._file(place)
+        self._file(self._spool / result.key)
 
     def _file_epochs(self, key: str) -> None:
         """File the epochs of a trial that wait by now, in one request: the further behind, the more of them."""
@@ -279,7 +276,7 @@ class ResultWriter:
             try:
                 self._tracker.start_trial(result.spec)
             except TrialComplete:
-                remove(place)
+                take_out(place)
                 return
             self._refused.discard(result.key)
         try:
@@ -287,4 +284,4 @@ class ResultWriter:
         except Exception:
             read_spooled(place)  # which says what is missing, if somebody has removed it meanwhile
             raise
-        remove(place)
+        take_out(place)

@@ -35,7 +35,7 @@ from resablate.searches.study import check_studies
 from resablate.storage.checkpoint_store import CheckpointStore, checkpoint_store
 from resablate.storage.locations import TRIALS, tracking_uri, work_folder
 from resablate.storage.locks import exclusive_lock, wait_for_workers
-from resablate.storage.spool import SPOOL
+from resablate.storage.spool import SPOOL, check_readable
 from resablate.tracking import Tracker, open_tracker
 
 
@@ -117,6 +117,7 @@ def run_sweep(
     Raises:
         LeaseTaken: if another process runs the sweep; nothing of it was touched then.
         TrackingError: if the tracker cannot be used.
+        FilesUnreadable: if a result that waits to be filed cannot be read.
         ResourceError: if a trial asks for what does not exist, or the store of checkpoints is none.
         DatasetError: if a data set is missing.
         SpecError: if the sweep prunes and runs in this process.
@@ -204,6 +205,7 @@ def _right_to_run(work: Path, sweep: str, tracker: Tracker, stopping: Stopping) 
     with exclusive_lock(work, sweep, parts=(SPOOL, TRIALS)):
         wait_for_workers(work, sweep)
         with kept_lease(tracker, sweep, stopping) as lease:
+            check_readable(work / SPOOL)
             yield lease
 
 

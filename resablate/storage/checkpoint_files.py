@@ -12,12 +12,14 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from resablate.errors import FilesUnreadable
 from resablate.measurement import EpochMetrics
 from resablate.plain_json import read_json
-from resablate.storage.files import damaged_file, digest, remove
+from resablate.storage.files import ABSENT, damaged_file, digest, remove
 
 log = logging.getLogger(__name__)
 
@@ -91,16 +93,21 @@ def examine(folder: Path, *, key: str) -> Examined:
     Args:
         folder: of the trial; may be missing.
         key: of the trial.
+
+    Raises:
+        FilesUnreadable: if anything of it is there and cannot be read.
     """
     whole: list[Checkpoint] = []
     damaged: dict[Path, str] = {}
-    if folder.exists() and not folder.is_dir():
-        return Examined([], {folder: "it is a file in the place of a folder"}, [])
-    for path in sorted(folder.glob(CHECKPOINTS), reverse=True):
+    for path in _listed(folder):
         try:
             whole.append(_read(path, key))
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (*ABSENT, ValueError, TypeError, KeyError, AttributeError) as error:
             damaged[path] = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
+        except OSError as error:
+            raise _unreadable(path, error) from error
+    if folder.exists() and not folder.is_dir():
+        damaged[folder] = "it is a file in the place of a folder"
     known = {name for checkpoint in whole for name in checkpoint.files}
     parts = [path for pattern in (*PARTS, "*.partial") for path in sorted(folder.glob(pattern))]
     return Examined(whole, damaged, [path for path in parts if path.name not in known])
@@ -115,6 +122,9 @@ def keep_whole(folder: Path, *, key: str) -> Checkpoint | None:
     Args:
         folder: of the trial; may be missing.
         key: of the trial.
+
+    Raises:
+        FilesUnreadable: if anything of it is there and cannot be read; nothing is removed then.
     """
     found = examine(folder, key=key)
     for path, reason in found.damaged.items():
@@ -123,6 +133,24 @@ def keep_whole(folder: Path, *, key: str) -> Checkpoint | None:
     for path in found.unknown:
         remove(path)
     return found.whole[0] if found.whole else None
+
+
+def _listed(folder: Path) -> list[Path]:
+    """The checkpoints in the folder of a trial, the newest first."""
+    try:
+        names = [path.name for path in folder.iterdir()]  # a glob passes over what it may not read
+    except ABSENT:
+        return []
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+    return [folder / name for name in sorted(names, reverse=True) if fnmatch(name, CHECKPOINTS)]
+
+
+def _unreadable(path: Path, error: OSError) -> FilesUnreadable:
+    return FilesUnreadable(
+        f"{error.filename or path}: cannot be read ({error.strerror}), so nothing of its trial was removed or begun"
+        " anew: see that it can be read, or remove it, and run the sweep with --retry failed"
+    )
 
 
 def _read(path: Path, key: str) -> Checkpoint:

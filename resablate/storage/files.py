@@ -15,16 +15,26 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+"""What reading raises where there is no such file; any other failure says nothing about what is there."""
 _FULL_SECONDS = 5.0
 """Between two looks for room."""
 _TRIES = 10
 """How often a folder is made again that somebody removes while a file is written into it."""
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes, *, wait: bool = True) -> None:
     """Write a file that appears under its name only when it is whole; a folder in its place is removed.
 
     Where the disk is full this says so, and waits until there is room.
+
+    Args:
+        path: of the file.
+        content: of the file.
+        wait: for room; what can be made again in a moment need not.
+
+    Raises:
+        OSError: if it cannot be written.
     """
     told, tries = False, _TRIES
     while True:
@@ -34,7 +44,9 @@ def write_bytes(path: Path, content: bytes) -> None:
             tries -= 1
             if isinstance(error, FileNotFoundError) and tries > 0:
                 continue
-            if error.errno not in DISK_FULL:
+            if error.errno in DISK_FULL and not wait:
+                remove(path.with_suffix(".partial"))
+            if error.errno not in DISK_FULL or not wait:
                 raise
             if not told:
                 log.warning("%s: %s; waiting until there is room for %d bytes", path, error.strerror, len(content))
@@ -61,6 +73,36 @@ def remove(path: Path) -> None:
         return
     with suppress(OSError):
         path.unlink()
+
+
+def move_aside(path: Path) -> Path:
+    """Give what cannot be made sense of another name, hidden and free, so that it is lost to nobody and in no way.
+
+    Returns:
+        Where it lies now.
+
+    Raises:
+        OSError: if it cannot be moved.
+    """
+    name = f".{path.name.removeprefix('.')}.damaged"
+    number, aside = 1, path.with_name(name)
+    while os.path.lexists(aside):
+        number += 1
+        aside = path.with_name(f"{name}-{number}")
+    path.rename(aside)
+    log.warning("%s: damaged, and moved to %s", path, aside)
+    return aside
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder; what has its name and is none is moved aside.
+
+    Raises:
+        OSError: if it cannot be made.
+    """
+    if os.path.lexists(path) and not path.is_dir():
+        move_aside(path)
+    path.mkdir(parents=True, exist_ok=True)
 
 
 def why_unwritable(folder: Path, name: str = "") -> str:
@@ -117,11 +159,14 @@ def damaged_file(folder: Path, digests: dict[str, str]) -> str | None:
     Args:
         folder: where they lie.
         digests: name -> SHA-256.
+
+    Raises:
+        OSError: if one is there and cannot be read, so that nobody knows whether it is whole.
     """
     for name, expected in digests.items():
         try:
             found = file_digest(folder / name)
-        except OSError as error:
+        except ABSENT as error:
             return f"{name}: {error.strerror}"
         if found != expected:
             return f"{name}: its content is not what was written"

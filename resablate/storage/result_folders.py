@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
+from errno import ENOTDIR
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
-from resablate.errors import DamagedResult
+from resablate.errors import DamagedResult, TrackingError
 from resablate.plain_json import read_json
 from resablate.result import RESULT_FILE, TrialResult
-from resablate.storage.files import DISK_FULL, digest, file_digest, remove, write_bytes
+from resablate.storage.files import ABSENT, DISK_FULL, digest, file_digest, make_folder, move_aside, remove, write_bytes
 
 _LIST = "files.json"
 """Says whose result it is, and under which name and with which SHA-256 each file lies; it is written last."""
 _VERSION = 1
 _DIGITS = 12
+_NO_LIST = (ValueError, TypeError, KeyError, IndexError, AttributeError, IsADirectoryError, NotADirectoryError)
+"""What reading raises where something lies there that is no list of files."""
 
 
 class StoredResult(NamedTuple):
@@ -30,10 +33,17 @@ class StoredResult(NamedTuple):
 def write_result(place: Path, result: TrialResult, *, weights: Mapping[str, Path]) -> None:
     """Store a result in the folder `place`, with its weights and those that are there; an older result is replaced.
 
+    What is there and cannot be made sense of is moved aside, the whole folder with what it holds.
+
     Raises:
         OSError: if the disk does not take it; what was there is still there.
     """
-    listed = _listed(place) if place.is_dir() else {}
+    make_folder(place.parent)
+    try:
+        listed = _listed(place)
+    except _NO_LIST:
+        move_aside(place)
+        listed = {}
     files = {name: entry for name, entry in listed.items() if name != RESULT_FILE}
     for name, file in weights.items():
         found = file_digest(file)
@@ -57,6 +67,7 @@ def read_result(place: Path) -> StoredResult:
 
     Raises:
         DamagedResult: if it is missing, damaged, or another trial's.
+        TrackingError: if it cannot be read, so that nobody knows whether it is whole.
     """
     try:
         listed = _listed(place)
@@ -67,11 +78,29 @@ def read_result(place: Path) -> StoredResult:
         result = TrialResult.from_json(content)
         if result.key != place.name:
             raise ValueError(f"it is the result of trial {result.key}")
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (*ABSENT, *_NO_LIST) as error:
         reason = str(error).partition("\n")[0]
         raise DamagedResult(f"{place}: no whole result ({type(error).__name__}: {reason})") from None
+    except OSError as error:
+        raise TrackingError(f"{error.filename or place}: cannot be read ({error.strerror})") from error
     weights = {name: (place / file, sha) for name, (file, sha) in listed.items() if name != RESULT_FILE}
     return StoredResult(result, weights)
+
+
+def copy_whole(file: Path, to: Path, expected: str) -> None:
+    """Copy a file of a result, whose SHA-256 is known.
+
+    Raises:
+        DamagedResult: if it is missing, or its content is another.
+        OSError: if it cannot be read, or not be written there.
+    """
+    try:
+        found = file_digest(file)
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise DamagedResult(f"{file}: {error.strerror}") from None
+    if found != expected:
+        raise DamagedResult(f"{file}: its content is not what was written")
+    shutil.copyfile(file, to)
 
 
 def stamp(place: Path) -> int:
@@ -87,6 +116,8 @@ def _listed(place: Path) -> dict[str, tuple[str, str]]:
     try:
         record: dict[str, Any] = read_json((place / _LIST).read_bytes())
     except FileNotFoundError:
+        if place.is_symlink() and not place.is_dir():
+            raise NotADirectoryError(ENOTDIR, "a link to nothing", str(place)) from None
         return {}
     if record["version"] != _VERSION or record["key"] != place.name:
         raise ValueError(f"version {record['version']!r} of trial {record['key']!r}")

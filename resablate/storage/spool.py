@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from resablate.errors import CheckpointError
+from resablate.errors import CheckpointError, FilesUnreadable
 from resablate.plain_json import read_json
 from resablate.result import RESULT_FILE, TrialResult
 from resablate.storage.files import damaged_file, digest, remove, why_unreadable, write_bytes
@@ -20,6 +20,8 @@ SPOOL = "spool"
 """Its name in a sweep's folder."""
 _LIST = "files.json"
 """Says whose result it is, and the digest of every file; it is written last."""
+_TAKEN_OUT = ".filed-"
+"""Begins the name, beside the spool, of a result that was filed and is being removed."""
 _VERSION = 1
 """Of the form of what waits."""
 
@@ -67,7 +69,8 @@ def read_spooled(place: Path) -> tuple[TrialResult, dict[str, Path]]:
         if result.key != key:
             raise ValueError(f"a result of trial {result.key!r}")
     except OSError as error:
-        raise CheckpointError(f"{place}: not a whole result ({_LIST}: {error.strerror})") from None
+        name = Path(error.filename or _LIST).name
+        raise CheckpointError(f"{place}: not a whole result ({name}: {error.strerror})") from None
     except (ValueError, TypeError, KeyError) as error:
         reason = str(error).partition("\n")[0]
         raise CheckpointError(f"{place}: not a whole result ({type(error).__name__}: {reason})") from None
@@ -88,8 +91,42 @@ def is_proved_damaged(place: Path) -> bool:
         return True
     try:
         return listed["version"] == _VERSION and damaged_file(place, dict[str, str](listed["files"])) is not None
-    except (ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError):
         return False
+
+
+def check_readable(spool: Path) -> None:
+    """Raise FilesUnreadable if a result that waits cannot be read: it may be whole, and is not to be trained again."""
+    for place in sorted(spool.glob("*")):
+        if why := why_unreadable(place):
+            raise FilesUnreadable(
+                f"{place}: a result that waits to be filed cannot be read ({why}), so nothing was begun: see that it"
+                " can be read, or remove it"
+            )
+
+
+def take_out(place: Path) -> None:
+    """Remove a result that was filed, from the spool at once: who is killed meanwhile leaves no half of it there."""
+    gone = place.parents[1] / f"{_TAKEN_OUT}{place.name}"
+    remove(gone)
+    try:
+        place.rename(gone)
+    except OSError:  # it is no longer there, or it can be moved nowhere
+        gone = place
+    remove(gone)
+
+
+def clear(spool: Path, complete: Collection[str]) -> None:
+    """Remove what is left of results that were filed.
+
+    Args:
+        spool: of a sweep that nobody else runs.
+        complete: keys of trials whose results are filed.
+    """
+    for place in spool.parent.glob(f"{_TAKEN_OUT}*"):
+        remove(place)
+    for key in complete:
+        take_out(spool / key)
 
 
 def spooled(spool: Path) -> dict[str, TrialResult]:

@@ -25,3 +25,18 @@ def sqlite_problem(file: Path) -> str:
     if found != "ok":
         return f"it is damaged ({' '.join(str(found).split())})"
     return "" if tables else "it is empty"
+
+
+def why_no_database(file: Path) -> str:
+    """Why there is no database of this name and none can be made, in a few words; empty where one is or can be.
+
+    Whoever opens it would wait for ever, or begin an empty database in the place of one whose disk is away.
+    """
+    if file.is_symlink() and not file.exists():
+        return (
+            f"a link to {file.readlink()}, where nothing is: have it lead to the database, or mount its disk; for a new"
+            " database remove the link"
+        )
+    if file.exists() and not file.is_file() and not file.is_dir():
+        return "it is neither a file nor a folder, such as a named pipe or a device"
+    return ""

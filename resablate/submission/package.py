@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tempfile
 import zipfile
 from collections.abc import Generator, Mapping, Sequence
@@ -23,19 +24,97 @@ EXCLUDED = (
     *("venv", "__pycache__", "*.egg-info", "node_modules", "mlruns", "mlartifacts", "mlflow.db*", "optuna.db*"),
 )
 """What never travels, in .gitignore's words, besides what .gitignore and .rayignore name and virtual environments."""
-SECRETS = (
-    ".?*",  # .env, .ssh, .aws, .kube, .docker, .git-credentials, .netrc, .pgpass, histories of shells, ...
-    *("*.env", "_netrc", "*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.ppk", "*.gpg", "*.pgp", "*.asc"),
-    *("*.kdb", "*.kdbx", "*.keychain*", "*.keytab", "*.ovpn", "*.tfstate", "*.tfstate.*", "*.tfvars", "*.tfvars.*"),
-    *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "*kubeconfig*", "rclone.conf", "wg*.conf", "pip.conf"),
-    *("pgpass*", "*htpasswd*", "wallet.dat", "cookies.txt", "*cookies.sqlite", "*_history", "kaggle.json"),
-    *("*service[-_]account*.json", "gha-creds-*.json", "*.sql", "*.sql.*", "*.dump", "core.[0-9]*", "settings.xml"),
-    # A word, and no source of a module that is called after it.
-    *(f"*{word}{end}" for word in ("secret", "secrets") for end in ("", ".[!p]*")),
-    *(f"*{word}{end}" for word in ("credential", "credentials", "creds") for end in ("", ".[!p]*")),
-    *(f"*{word}{end}" for word in ("password", "passwords", "passwd", "vault_pass") for end in ("", ".[!p]*")),
-    *(f"*{word}{end}" for word in ("token", "tokens", "api_key", "apikey", "private_key") for end in ("", ".[!p]*")),
-    *("*client_secret*.json", "*credential*.json", "*secret*.y*ml"),
+_KINDS = (
+    *("env", "pem", "key", "p8", "p12", "pfx", "pk8", "pkcs12", "jks", "jceks", "bks", "keystore", "ppk", "gpg", "pgp"),
+    *("asc", "kdb", "kdbx", "keytab", "keyring", "agekey", "ovpn", "tfstate", "tfvars", "publishsettings"),
+)
+"""Ends of the names of files that hold keys, or what a program keeps for itself alone."""
+_WORDS = (
+    *(
+        "secret",
+        "secrets",
+        "credential",
+        "credentials",
+        "creds",
+        "password",
+        "passwords",
+        "passwd",
+        "pwd",
+        "vault[-_]pass",
+    ),
+    *("passphrase", "passphrases", "token", "tokens"),
+    *(
+        f"{which}{between}{key}"
+        for which in (
+            "api",
+            "access",
+            "auth",
+            "deploy",
+            "encryption",
+            "master",
+            "private",
+            "root",
+            "secret",
+            "signing",
+            "ssh",
+        )
+        for between in ("[-_]", "")
+        for key in ("key", "keys")
+    ),
+)
+"""What a name ends with whose file holds what the word says."""
+_AFTER_A_WORD = ("", "~", ".[!pP]*", ".[pP][!yY]*")
+"""Any kind of file, but no source of a module that is called after it."""
+
+
+def _in_any_case(pattern: str) -> str:
+    """The pattern for names in small and in capital letters, which .gitignore's words tell apart."""
+    parts = re.split(r"(\[[^]]*\])", pattern)
+    return "".join(
+        part if place % 2 else re.sub("[a-z]", lambda letter: f"[{letter[0]}{letter[0].upper()}]", part)
+        for place, part in enumerate(parts)
+    )
+
+
+SECRETS = tuple(
+    _in_any_case(pattern)
+    for pattern in (
+        ".?*",  # .env, .ssh, .aws, .kube, .docker, .git-credentials, .netrc, .pgpass, histories of shells, ...
+        *(f"*.{kind}{copy}" for kind in _KINDS for copy in ("", "[.~_-]*")),
+        *(
+            "*.keychain*",
+            "*id_rsa*",
+            "*id_dsa*",
+            "*id_ecdsa*",
+            "*id_ed25519*",
+            "ssh_host_*",
+            "*kubeconfig*",
+            "wg*.conf",
+        ),
+        *("netrc", "_netrc", "npmrc", "pypirc", "dotenv", "dotenv.*", "boto.cfg", "s3cfg", "my.cnf", "mylogin.cnf"),
+        *(
+            "rclone.conf",
+            "pip.conf",
+            "pgpass*",
+            "*htpasswd*",
+            "wallet.dat",
+            "cookies.txt",
+            "*cookies.sqlite",
+            "*_history",
+        ),
+        *(
+            "kaggle.json",
+            "*service[-_]account*.json",
+            "gha-creds-*.json",
+            "*adminsdk*.json",
+            "auth.json",
+            "*oauth*.json",
+        ),
+        *("*.sql", "*.sql.*", "*.dump", "core.[0-9]*", "settings.xml", "*vault.y*ml", "*vault.json"),
+        *("key.txt", "keys.txt", "key.json", "keys.json", "*[-_]key", "*[-_]key.json", "*[-_]keys.json"),
+        *(f"*{word}{end}" for word in _WORDS for end in _AFTER_A_WORD),
+        *("*client_secret*.json", "*credential*.json", "*secret*.json", "*secret*.y*ml"),
+    )
 )
 """Where people keep what nobody else may read; also inside what is named."""
 _SHOWN_FILES = 8

@@ -16,4 +16,5 @@ from resablate.tracking.tracker import SweepStatus as SweepStatus
 from resablate.tracking.tracker import Tracker as Tracker
 from resablate.tracking.tracker import TrialState as TrialState
 from resablate.tracking.ui import UiPages as UiPages
+from resablate.tracking.ui import abandoned_ui_folders as abandoned_ui_folders
 from resablate.tracking.ui import serve_ui as serve_ui

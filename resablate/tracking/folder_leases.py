@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple, final
 
 from resablate.plain_json import read_json
-from resablate.storage.files import remove, write_bytes
+from resablate.storage.files import make_folder, remove, write_bytes
 from resablate.storage.locks import file_lock
 from resablate.tracking.leases import TAKEN, Claim, Lease, Owner, Watch, lease_is_lost, this_process, trial_is_taken
 
@@ -44,7 +44,9 @@ def begun_trials(folder: Path) -> dict[str, Begun]:
     """Key -> what is noted of it, of the trials of the sweep in `folder` that have not ended."""
     found: dict[str, Begun] = {}
     for path in sorted((folder / RUNNING).glob("[0-9a-f]*[0-9a-f]")):
-        epoch, _, lease = path.read_text(encoding="ascii", errors="replace").partition(" ")
+        # What cannot be read says nothing, and is written over.
+        text = path.read_text(encoding="ascii", errors="replace") if path.is_file() else ""
+        epoch, _, lease = text.partition(" ")
         found[path.name] = Begun(int(epoch) if epoch.isdecimal() else 0, lease)
     return found
 
@@ -164,4 +166,5 @@ class FolderLeases:
 
     def _write(self, claim: Claim) -> None:
         told = {"lease": claim.submission, "owner": claim.owner.tag, "beat": claim.beat, "since": str(claim.since)}
+        make_folder(self._folder / claim.sweep)
         write_bytes(self._folder / claim.sweep / _LEASE, json.dumps(told).encode())

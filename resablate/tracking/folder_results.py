@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import final
 
 from resablate.errors import DamagedResult, TrackingError, TrialComplete
 from resablate.result import COMPLETE
+from resablate.spec import TrainSpec
 from resablate.storage.result_folders import read_result, stamp
 from resablate.tracking.tracker import TrialState
 
@@ -46,6 +49,28 @@ class EndedTrials:
             mine = name is not None and place.parents[1].name == name
             if state and (state.status in COMPLETE or (mine and place.name not in found)):
                 found[place.name] = state
+        return found
+
+    def specs(self, name: str) -> Iterator[TrainSpec]:
+        """The trials that ended in the sweep called `name`."""
+        for place in sorted(self._folder.glob(f"{name}/{RESULTS}/[!.]*")):
+            with suppress(DamagedResult):  # whoever asks for the states is told
+                yield read_result(place).result.spec
+
+    def check(self, runs: Mapping[str, str]) -> dict[str, str]:
+        """Key -> why the result of a trial is none, of those in `runs` that hold none."""
+        found: dict[str, str] = {}
+        for key, run_id in runs.items():
+            try:
+                place = self.place_of(run_id)
+            except TrackingError as error:
+                found[key] = str(error)
+                continue
+            try:
+                if read_result(place).result.key != key:
+                    found[key] = "it is another trial's"
+            except DamagedResult as error:
+                found[key] = str(error)
         return found
 
     def check_not_complete(self, key: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,9 +13,9 @@ from resablate.errors import TrackingError
 from resablate.measurement import EpochMetrics
 from resablate.result import COMPLETE, TrialResult, weights_file
 from resablate.spec import TrainSpec
-from resablate.storage.files import file_digest, remove
+from resablate.storage.files import move_aside, remove
 from resablate.storage.locks import file_lock
-from resablate.storage.result_folders import read_result, write_result
+from resablate.storage.result_folders import copy_whole, read_result, write_result
 from resablate.sweep import SweepSpec
 from resablate.tracking.amending import amended_result, no_weights, stored_epochs
 from resablate.tracking.folder_keeping import FolderKeeping
@@ -24,8 +23,10 @@ from resablate.tracking.folder_leases import RUNNING, Begun, FolderLeases, begun
 from resablate.tracking.folder_results import RESULTS, EndedTrials, run_id_of
 from resablate.tracking.folder_submissions import (
     SUBMISSION,
-    read_asked,
+    Submission,
+    move_damaged_aside,
     read_submission,
+    read_trials,
     write_submission,
     write_trials,
 )
@@ -98,6 +99,7 @@ class FolderTracker(Tracker):
         self._leases.check()
         self._current = _Submission(sweep, folder, TrialList(trials), command)
         with self._errors(f"starting sweep {sweep.name!r}"):
+            move_damaged_aside(folder)
             remove(folder / RECENT_FILE)
             write_trials(folder, self._current.trials)
             write_submission(folder, sweep, command=command, status=None)
@@ -159,18 +161,12 @@ class FolderTracker(Tracker):
 
     def check_results(self, runs: Mapping[str, str]) -> dict[str, str]:
         """Key -> why the result of a trial is none, of those in `runs` that hold none."""
-        found: dict[str, str] = {}
-        for key, run_id in runs.items():
-            try:
-                if read_result(self.place_of(run_id)).result.key != key:
-                    found[key] = "it is another trial's"
-            except TrackingError as error:
-                found[key] = str(error)
-        return found
+        return self._ended.check(runs)
 
     def discard_trial(self, run_id: str) -> None:
-        """Removes the record of a trial."""
-        remove(self.place_of(run_id))
+        """Moves the record of a trial whose result is damaged aside."""
+        with self._errors(f"moving run {run_id}"):
+            move_aside(self.place_of(run_id))
 
     def update_cells(self, sweep: str, *, cell: str | None = None) -> None:
         """Nothing: means over seeds are made where the records are filed from here."""
@@ -206,10 +202,7 @@ class FolderTracker(Tracker):
 
     def submitted(self, name: str) -> tuple[SweepSpec, list[TrainSpec]]:
         """What the latest submission of the sweep called `name` asked for."""
-        record = read_submission(self.folder / name)
-        if record is None:
-            raise unknown_sweep(str(self.folder), name, self.sweeps())
-        return read_asked(self.folder / name, record)
+        return self._submitted(name).sweep, self._trials(name)
 
     def sweeps(self) -> list[str]:
         """The names of the sweeps in the folder."""
@@ -221,13 +214,13 @@ class FolderTracker(Tracker):
 
     def load_sweep(self, name: str) -> SweepRecord:
         """The latest submission of the sweep called `name` and its results so far."""
-        sweep, trials = self.submitted(name)
+        (sweep, command), trials = self._submitted(name), self._trials(name)
         results = {result.key: (run_id, result) for run_id, result in self._results(name, trials)}
         return SweepRecord(
             sweep=sweep,
             results=[result for _, result in results.values()],
             missing=[spec for spec in trials if spec.key not in results],
-            command=str((read_submission(self.folder / name) or {}).get("command", "")),
+            command=command,
             run_ids={key: run_id for key, (run_id, _) in results.items()},
         )
 
@@ -247,9 +240,7 @@ class FolderTracker(Tracker):
             raise TrackingError(f"{self.folder}: {no_weights(run_id, weights, epoch=epoch)}")
         file, expected = weights[name]
         with self._errors(f"reading {name} of run {run_id}"):
-            if file_digest(file) != expected:
-                raise TrackingError(f"{file}: its content is not what was written")
-            shutil.copyfile(file, folder / name)
+            copy_whole(file, folder / name, expected)
         return folder / name
 
     def stored_epochs(self, run_id: str) -> list[int | None]:
@@ -263,6 +254,14 @@ class FolderTracker(Tracker):
     def ui_hint(self) -> str:
         """How to look at the records."""
         return f"{self.folder}; file them where there is an MLflow with: resablate sync {self.folder}"
+
+    def _submitted(self, name: str) -> Submission:
+        if found := read_submission(self.folder / name):
+            return found
+        raise unknown_sweep(str(self.folder), name, self.sweeps())
+
+    def _trials(self, name: str) -> list[TrainSpec]:
+        return read_trials(self.folder / name, lambda: self._ended.specs(name))
 
     def _results(self, name: str, trials: Sequence[TrainSpec]) -> Iterator[tuple[str, TrialResult]]:
         ended = self._ended.states(name)

@@ -16,13 +16,20 @@ _LOGIN_ADVICE = (
     " job of a cluster, where the cluster starts"
 )
 
+_READ_ONLY = "attempt to write a readonly database"
+"""What sqlite says, whose source is "Result and Extended Result Codes", SQLITE_READONLY."""
+_WRITE_ADVICE = "give this user the right to write the file and its folder, or name another --tracking-uri"
+
 
 def tracking_error(error: Exception, *, doing: str, uri: str) -> TrackingError:
     """`error` in one line, with what was done; a TrackerAway where the same request may succeed later."""
     status = _status(error)
+    said = without_statement(error)
     advice = f" {_LOGIN_ADVICE}" if status in REFUSED else ""
+    if _READ_ONLY in said:
+        advice = f"; {_WRITE_ADVICE}"
     kind = TrackerAway if _is_away(error, status) else TrackingError
-    return kind(f"{redact(uri)}: {doing} failed: {without_statement(error)}{advice}")
+    return kind(f"{redact(uri)}: {doing} failed: {said}{advice}")
 
 
 def _status(error: Exception) -> int | None:

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sqlite3
+import stat
 import tempfile
 import urllib.parse
 from collections.abc import Generator, Iterator
@@ -17,8 +18,10 @@ from urllib.request import url2pathname
 
 from resablate.errors import TrackerAway, TrackingError
 from resablate.redaction import redact
+from resablate.storage.files import ABSENT
 from resablate.storage.locations import home, sqlite_file
 from resablate.storage.locks import file_lock
+from resablate.storage.sqlite_files import why_no_database
 from resablate.tracking.lost_records import lost_records
 from resablate.tracking.mlflow_errors import tracking_error
 from resablate.tracking.mlflow_moved import follow_moved_folder
@@ -190,9 +193,9 @@ class MlflowStore:
             TrackingError: if it cannot be read.
         """
         if self.database and artifact_uri.startswith("file:"):  # without a copy
-            with self.errors(f"reading {name} of run {run_id}"), suppress(FileNotFoundError, IsADirectoryError):
+            with self.errors(f"reading {name} of run {run_id}"), suppress(*ABSENT):
                 file = Path(url2pathname(urllib.parse.urlsplit(artifact_uri).path), name)
-                return file.read_bytes() if file.is_file() else None  # a pipe would never end
+                return file.read_bytes() if stat.S_ISREG(file.stat().st_mode) else None  # a pipe would never end
             return None
         try:
             return self.read_files(run_id, artifact_uri, [name])[0]
@@ -240,6 +243,8 @@ class MlflowStore:
                 return found
 
     def _check_file(self, database: Path) -> None:
+        if problem := why_no_database(database):
+            raise TrackingError(f"{redact(self.uri)}: {problem}. {ADVICE}")
         if not database.exists():
             return
         try:

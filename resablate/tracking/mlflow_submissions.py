@@ -19,6 +19,7 @@ from resablate.spec import TrainSpec
 from resablate.storage.files import digest
 from resablate.storage.locations import is_sweep_name
 from resablate.sweep import SweepSpec, parse_sweep
+from resablate.tracking.folder_submissions import SUBMIT_ANEW
 from resablate.tracking.mlflow_experiments import refuse_other_records
 from resablate.tracking.mlflow_runs import log_values
 from resablate.tracking.mlflow_store import ADVICE, KIND, SCHEMA, SCHEMA_VERSION, SWEEP, MlflowStore
@@ -84,22 +85,26 @@ def latest_submission(store: MlflowStore, name: str) -> Submission:
 
     Raises:
         UnknownSweep: if there is no such sweep; the message names those there are.
-        TrackingError: if records of another version are filed under this name, or none can be read.
+        DamagedResult: if it was submitted and none of its submissions can be read.
+        TrackingError: if records of another version are filed under this name.
     """
     place = redact(store.uri)
     if not store.exists():
         raise UnknownSweep(f"{place}: no sweep {name!r}, there is no database there yet. {ADVICE}{where_else(name)}")
     refuse_other_records(store, name)
-    damaged: DamagedResult | None = None
+    damaged: list[DamagedResult] = []
     named = submissions(store, name) if is_sweep_name(name) else ()  # a quote would end it in MLflow's search
     for run in sorted(named, key=_order, reverse=True):
         try:
-            return Submission(run, _read_sweep(store, run))
+            found = Submission(run, _read_sweep(store, run))
         except DamagedResult as error:
-            log.warning("%s; the submission before it is read instead", error)
-            damaged = damaged or error
+            damaged.append(error)
+            continue
+        for error in damaged:
+            log.warning("%s; a submission before it is read instead", error)
+        return found
     if damaged:
-        raise damaged
+        raise DamagedResult(f"{damaged[0]}; no other submission of {name} can be read: {SUBMIT_ANEW}")
     known = dict.fromkeys(run.data.tags[SWEEP] for run in submissions(store))
     raise unknown_sweep(place, name, known)
 

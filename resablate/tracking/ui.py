@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 from types import FrameType
@@ -17,13 +17,20 @@ from typing import NamedTuple
 
 from resablate.errors import TrackingError, UnknownName
 from resablate.redaction import redact
+from resablate.storage.files import remove
 from resablate.storage.locations import sqlite_file, tracking_uri
+from resablate.storage.owned_folders import owned_folder, ownerless_folders
+from resablate.tracking import ui_guard
 from resablate.tracking.mlflow_pages import charts_path
 from resablate.tracking.mlflow_reader import MlflowReader
 from resablate.tracking.mlflow_reports import sweep_paths
 from resablate.tracking.mlflow_store import MlflowStore
 from resablate.tracking.ui_gate import Gate
 from resablate.tracking.unknown_sweeps import unknown_sweep
+
+UI_PREFIX = "resablate-ui-"
+"""Of the temporary folder that holds the server's socket."""
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 class UiPages(NamedTuple):
@@ -66,8 +73,13 @@ def serve_ui(
     if not database.exists():
         raise TrackingError(f"{database}: no records here yet; run a sweep first, or name a --tracking-uri")
     pages = _pages(MlflowStore(place), sweep, view)
-    with tempfile.TemporaryDirectory(prefix="resablate-ui-") as folder:  # which nobody else may enter
-        socket_file = Path(folder, "mlflow")
+    for abandoned in abandoned_ui_folders():
+        remove(abandoned)
+    with (
+        _ended_by_signals(),
+        owned_folder(UI_PREFIX, Path(tempfile.gettempdir())) as folder,
+    ):  # nobody else may enter it
+        socket_file = folder / "mlflow"
         try:
             gate = Gate(port=port, upstream=socket_file)
         except OSError as error:
@@ -81,6 +93,11 @@ def serve_ui(
                 _run_mlflow(place, folder=database.parent, socket_file=socket_file)
             finally:
                 gate.shutdown()
+
+
+def abandoned_ui_folders() -> list[Path]:
+    """What commands left that were killed while they served the UI."""
+    return ownerless_folders(UI_PREFIX, Path(tempfile.gettempdir()))
 
 
 def _pages(store: MlflowStore, sweep: str | None, view: str | None) -> list[tuple[str, str]]:
@@ -118,20 +135,36 @@ def _run_mlflow(uri: str, *, folder: Path, socket_file: Path) -> None:
         # Nine more processes for jobs that a viewer has no use for.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
-    # In a process group of its own, so that its workers end with it.
-    server = subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True)
-    signal.signal(signal.SIGTERM, _interrupt)
+    # In a process group of its own, and ended with its standard input: by this process, or when this one is killed.
+    guard = [sys.executable, "-P", ui_guard.__file__, *command]
+    server = subprocess.Popen(guard, cwd=folder, env=environment, stdin=subprocess.PIPE, start_new_session=True)
+    assert server.stdin
     try:
         code = server.wait()
     except KeyboardInterrupt:
         return
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGTERM)
-            server.wait()
+        server.stdin.close()
+        server.wait()
     if code:
         raise TrackingError(f"the MLflow server ended with code {code}")
 
 
+@contextmanager
+def _ended_by_signals() -> Generator[None]:
+    """A closed terminal ends the command as Ctrl-C does; under nohup, which has it ignored, that stays so."""
+    before = {number: signal.getsignal(number) for number in _ENDING}
+    for number in _ENDING:
+        if before[number] is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    for other in _ENDING:  # else the next one would cut off the clearing up
+        signal.signal(other, signal.SIG_IGN)
     raise KeyboardInterrupt

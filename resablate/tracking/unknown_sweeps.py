@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from resablate.errors import DamagedResult, UnknownSweep, nearest
+from resablate.errors import TrackingError, UnknownSweep, nearest
 from resablate.storage.locations import FOLDER, OFFLINE, home
 from resablate.tracking.folder_submissions import read_submission
 
@@ -27,7 +27,7 @@ def where_else(name: str) -> str:
     folder = home() / OFFLINE
     try:
         filed = bool(name) and read_submission(folder / name) is not None
-    except DamagedResult:
+    except TrackingError:
         return ""
     if not filed:
         return ""

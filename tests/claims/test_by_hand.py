@@ -346,6 +346,31 @@ def test_fields_decide_which_trainings_count(fields: dict[str, str]) -> None:
     assert answer("H11", results).verdict == "not tested"
 
 
+def test_a_projection_that_leaves_the_stem_alone_is_not_the_paper_s() -> None:
+    bare = {"network": {"name": "resnet", "block": "bottleneck", "transition": "bare"}, "depth": 31}
+    rival = {"network": {"name": "resnet", "block": "bottleneck", "transition": "projection"}, "depth": 29}
+    for regularizer, counts in (
+        ({"name": "procrustes", "layers": "stem+transitions"}, True),
+        ({"name": "procrustes", "layers": "stem+transitions", "stem": "published"}, True),
+        ({"name": "procrustes", "layers": "stem+transitions", "stem": "off"}, False),
+        ({"name": "procrustes", "layers": "transitions"}, False),
+    ):
+        networks = ({**bare, "regularizer": regularizer}, rival)
+        results = [make_result(seed=seed, losses=[2.0, 0.5], **fields) for seed in range(3) for fields in networks]
+        assert (answer("Z7", results).verdict != "not tested") == counts, regularizer
+
+
+def test_the_time_of_an_epoch_is_that_of_trainings_by_themselves() -> None:
+    bare = {"network": {"name": "resnet", "block": "bottleneck", "transition": "bare"}, "depth": 31}
+    alone = [
+        make_result(seed=seed, losses=[2.0, 0.5], **bare, regularizer=regularizer)
+        for seed in range(3)
+        for regularizer in ({"name": "procrustes", "layers": "stem+transitions"}, {"name": "none"})
+    ]
+    assert answer("Z9", alone).verdict != "not tested"
+    assert answer("Z9", [result.model_copy(update={"pack_size": 2}) for result in alone]).verdict == "not tested"
+
+
 def test_faster_learning_needs_a_validation_loss() -> None:
     projected = {
         "network": {"name": "resnet", "block": "bottleneck", "transition": "bare"},

@@ -35,7 +35,7 @@ SMALL = {**BASE, "dataset.train_examples": 64, "epochs": 1, "depth": 8}
 TRIALS = 5
 BY_HAND = {"weights", "claimed", "curves", "clocks", "spools", "clusters"}
 """What `--mend` leaves alone."""
-ALONE = {"databases", "disks", "names", "links", "stores", "offline"}
+ALONE = {"databases", "disks", "names", "links", "stores", "offline", "calibrations"}
 """Broken in tests of their own."""
 
 
@@ -145,6 +145,8 @@ class Broken:
         temporary = self.folder / "temporary"
         (temporary / "resablate-tune-abc").mkdir()
         (temporary / "resablate-tune-abc" / "owner.lock").touch()
+        (temporary / "resablate-ui-abc").mkdir()
+        (temporary / "resablate-ui-abc" / "owner.lock").touch()
         pid = ended_process()
         (temporary / "ray" / f"session_2026-01-01_00-00-00_000000_{pid}" / "logs").mkdir(parents=True)
         (temporary / "ray" / f"resablate-driver-{pid}.lock").touch()
@@ -189,6 +191,7 @@ def test_everything_at_once(shell: Shell) -> None:
         "checkpoints": 3,
         "locks": 2,
         "folders": 3,
+        "ui_folders": 1,
         "clusters": 3,
     }, ran.out
     assert set(kinds(ran.out)) == set(CHECKUPS) - ALONE

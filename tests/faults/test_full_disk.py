@@ -1,5 +1,6 @@
 """A disk that is full before the first trial, and a folder that is removed while trials run."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -9,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from resablate.errors import ResablateError
+from resablate.report import write_report
 from tests.faults.conftest import MakeSweep, Numbers
 from tests.faults.sweeps import everything_is_in_order
 from tests.scheduling.tiny import numbers
+from tests.test_report import small_results, small_sweep
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
 
@@ -41,6 +45,21 @@ def fill(place: Path) -> Path:
                 file.write(bytes(4096))
             except OSError:
                 return taken
+
+
+@pytest.mark.parametrize("room", [0, 4096, 40_960, 204_800])
+def test_a_report_on_a_full_disk_names_its_folder_and_leaves_the_old_one(small_disk: Path, room: int) -> None:
+    """Pictures are written by libraries that do not say which file has no room."""
+    folder = small_disk / "full"
+    folder.mkdir()
+    taken = fill(small_disk)
+    os.truncate(taken, taken.stat().st_size - room)
+    told = rf"{re.escape(str(folder))}: no report can be written there \(.+\); (make room there|mend this), then run"
+    with pytest.raises(ResablateError, match=told) as refused:
+        write_report(small_results(), sweep=small_sweep(), command="", folder=folder)
+    assert "No space left on device" in str(refused.value)
+    assert sorted(path.name for path in small_disk.iterdir()) == ["full", "taken"]
+    assert list(folder.iterdir()) == []
 
 
 @pytest.mark.slow

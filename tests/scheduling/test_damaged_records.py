@@ -1,11 +1,13 @@
 """A sweep whose records are damaged: what is damaged is made again, in one run, and is told before it is."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
+from resablate.errors import FilesUnreadable
 from resablate.plan import SweepPlan
 from resablate.scheduling.pending import preview
 from resablate.storage.spool import SPOOL, write_spooled
@@ -40,13 +42,23 @@ def cut(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:200])
 
 
+def cut_short(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:30])
+
+
 def copy_other(file: Path) -> None:
     """One trial's result over another's."""
     [other] = [path for path in file.parents[2].rglob("result.json") if path != file]
     file.write_bytes(other.read_bytes())
 
 
-@pytest.mark.parametrize("act", [cut, copy_other, Path.unlink])
+def fold_run(file: Path) -> None:
+    """A file in the place of all files of a run."""
+    shutil.rmtree(file.parent)
+    file.parent.write_text("no folder")
+
+
+@pytest.mark.parametrize("act", [cut, copy_other, Path.unlink, fold_run])
 def test_a_damaged_result_is_made_again_and_told_first(
     act: Callable[[Path], object], uri: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -98,6 +110,72 @@ def test_a_search_goes_on_where_a_result_and_its_list_are_damaged(uri: str, tmp_
     assert {result.key for result in open_tracker(uri).load_sweep("tiny").results} == {result.key for result in results}
 
 
+@pytest.mark.parametrize(
+    ("search", "act"),
+    [({}, cut_short), ({}, Path.unlink), ({"method": "random", "trials": 2}, cut_short)],
+    ids=["grid, cut short", "grid, missing", "search, cut short"],
+)
+def test_a_sweep_whose_only_submission_is_damaged_is_submitted_anew(
+    search: dict[str, object], act: Callable[[Path], object], uri: str, tmp_path: Path
+) -> None:
+    """Whoever runs it has its file in hand; nothing is trained again."""
+    plan = PLAN
+    if search:
+        axes = {"learning_rate": {"low": 0.01, "high": 0.1, "log": True}}
+        plan = final_plan(axes, epochs=1, analyses={}, search=search)
+    run_tiny(plan)
+    stored = open_tracker(uri).load_sweep("tiny").results
+    [file] = tmp_path.rglob("sweep.json")
+    act(file)
+    assert not preview(plan, open_tracker(uri)).todo
+    outcome, told = run_tiny(plan)
+    assert (outcome.reused, outcome.counts, outcome.remaining, outcome.failed) == (2, {}, 0, False)
+    assert "sweep.json of run" in told and "; this submission takes its place" in told.replace("\n", " ")
+    assert open_tracker(uri).load_sweep("tiny").results == stored
+    assert preview(plan, open_tracker(uri)).todo == set()
+
+
+def folded(file: Path) -> None:
+    """A file in the place of the folder that holds it."""
+    shutil.rmtree(file.parent)
+    file.parent.write_text("no folder")
+
+
+KEPT: dict[str, tuple[str, Callable[[Path], object], int]] = {
+    "the submission": ("submission.json", cut_short, 0),
+    "the submission is gone": ("submission.json", Path.unlink, 0),
+    "the list of trials": ("trials.json", cut_short, 0),
+    "the list of trials is gone": ("trials.json", Path.unlink, 0),
+    "the list of a result": (f"results/{SPOILED.key}/files.json", cut_short, 1),
+    "a file in the place of a result": (f"results/{SPOILED.key}/files.json", folded, 1),
+    "a file in the place of all results": ("results/files.json", folded, 2),
+}
+"""What is damaged -> its file in the sweep's folder, how, and how many trials are trained again."""
+
+
+@pytest.mark.parametrize("damage", KEPT)
+def test_what_is_damaged_in_a_folder_of_records_is_moved_aside_and_made_again(
+    damage: str, uri: str, tmp_path: Path
+) -> None:
+    name, act, again = KEPT[damage]
+    place = f"folder:{tmp_path / 'offline'}"
+    run_tiny(PLAN, uri=place)
+    stored = [numbers(result) for result in open_tracker(place).load_sweep("tiny").results]
+    file = tmp_path / "offline" / "tiny" / name
+    act(file)
+    damaged = file if file.is_file() else file.parent
+    there = damaged.read_bytes() if damaged.is_file() else None
+
+    outcome, _ = run_tiny(PLAN, uri=place)
+    assert (outcome.reused, sum(outcome.counts.values()), outcome.failed) == (2 - again, again, False)
+    found = open_tracker(place).load_sweep("tiny")
+    assert ([numbers(result) for result in found.results], found.missing) == (stored, [])
+    aside = [path.read_bytes() for path in tmp_path.rglob("*") if ".damaged" in str(path) and path.is_file()]
+    assert there is None or there in aside, "nothing is lost"
+    outcome, _ = run_tiny(PLAN, uri=place)
+    assert (outcome.reused, outcome.counts, outcome.failed) == (2, {}, False), "and not a third time"
+
+
 def test_a_run_of_somebody_else_without_our_tags_crashes_nobody(uri: str) -> None:
     run_tiny(PLAN)
     client = MlflowClient(tracking_uri=uri)
@@ -121,3 +199,25 @@ def test_a_run_of_somebody_else_without_our_tags_crashes_nobody(uri: str) -> Non
     outcome, _ = run_tiny(PLAN)
     assert (outcome.planned, outcome.failed) == (2, False)
     assert [result.spec.seed for result in open_tracker(uri).load_sweep("tiny").results] == [0, 1]
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize("part", ["trials/{}/checkpoint-000001.safetensors", "spool/{}/files.json"])
+def test_a_trial_whose_files_cannot_be_read_waits_for_a_person(part: str, uri: str, tmp_path: Path) -> None:
+    """A disk that fails now may be well tomorrow: what is on it is not removed, nor trained again meanwhile."""
+    place = f"folder:{tmp_path / 'offline'}"
+    file = tmp_path / ".resablate" / "tiny" / part.format(SPOILED.key)
+    file.parent.mkdir(parents=True)
+    file.symlink_to("/proc/self/mem")  # can be opened, and reading it fails as a broken disk does
+    if part.startswith("spool"):
+        with pytest.raises(FilesUnreadable, match=r"cannot be read \(files\.json: Input/output error\)"):
+            run_tiny(PLAN, uri=place)
+        assert not (tmp_path / "offline" / "tiny" / "results").exists()
+    else:
+        outcome, _ = run_tiny(PLAN, uri=place)
+        assert outcome.counts == {"finished": 1, "failed": 1}
+        assert f"{file}: cannot be read (Input/output error)" in open_tracker(place).states("tiny")[SPOILED.key].reason
+    assert file.is_symlink()
+    file.unlink()
+    outcome, _ = run_tiny(PLAN, uri=place, retry=["failed"])
+    assert (outcome.reused + outcome.ended, outcome.failed) == (2, False)

@@ -298,7 +298,7 @@ def test_a_result_that_was_filed_but_not_taken_out_of_the_spool_makes_no_second_
     memory = MemoryTracker()
     writer = started(memory, spool)
     with monkeypatch.context() as patch:  # the process ends between filing and taking out
-        patch.setattr(shutil, "rmtree", lambda *_, **__: None)
+        patch.setattr(module, "take_out", lambda place: None)
         run(writer, make_result())
         writer.end("finished")
     assert spooled(spool)
@@ -306,6 +306,39 @@ def test_a_result_that_was_filed_but_not_taken_out_of_the_spool_makes_no_second_
     assert started(memory, spool).end("finished") == []
     assert files(spool) == []
     assert len(memory.runs) == 1
+
+
+@pytest.mark.parametrize("names", [(), ("weights.safetensors",), ("files.json", "result.json")], ids=str)
+def test_what_is_left_in_the_spool_of_a_filed_result_is_cleared_by_the_next_sweep(
+    names: tuple[str, ...], spool: Path
+) -> None:
+    """The process was killed while the result left the spool, or before anything of it was written there."""
+    memory, result = MemoryTracker(), make_result()
+    writer = started(memory, spool)
+    run(writer, result)
+    writer.end("finished")
+    (spool / result.key).mkdir(parents=True)
+    (spool / make_result(seed=1).key).mkdir()
+    for name in names:
+        (spool / result.key / name).write_text("half")
+    assert started(memory, spool).end("finished") == []
+    assert [place.name for place in spool.iterdir()] == [make_result(seed=1).key], "that one is still to be trained"
+
+
+def test_who_is_killed_while_a_filed_result_leaves_the_spool_leaves_no_half_of_it_there(
+    spool: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    memory = MemoryTracker()
+    writer = started(memory, spool)
+    with monkeypatch.context() as patch:  # killed after the first file was removed
+        patch.setattr(shutil, "rmtree", lambda path, **_: next(file for file in path.iterdir()).unlink())
+        run(writer, make_result())
+        writer.end("finished")
+    assert list(spool.iterdir()) == []
+    assert [path.name for path in spool.parent.iterdir()] != [spool.name], "it lies beside it"
+    assert started(memory, spool).end("finished") == []
+    assert [path.name for path in spool.parent.iterdir()] == [spool.name]
+    assert not caplog.messages
 
 
 def test_a_failed_result_in_the_spool_is_out_of_the_way_when_its_trial_runs_again(spool: Path) -> None:

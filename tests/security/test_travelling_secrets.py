@@ -35,11 +35,22 @@ htpasswd openai_api_key .s3cfg .boto rclone.conf .databrickscfg .password-store/
 psql_history cookies.txt cookies.sqlite .gem/credentials .cargo/credentials.toml settings.xml .sentryclirc .oci/config
 dump.sql backup.sql.gz users.dump core.1234 .Renviron .vscode/settings.json .idea/dataSources.xml
 .cluster/secrets/pgpass private_key private_key.der
+PASSWORDS.txt Secrets.JSON ID_RSA Server.PEM Prod.ENV Kaggle.JSON accessKeys.csv my_accessKeys.csv TOKEN
+api-key.txt api_keys.json apikeys.txt deploy_key deploy-key.txt ssh_host_rsa_key ssh_host_ed25519_key.bak my_id_ed25519
+work_id_rsa key.p8 x.pem.old tls.key.bak tls.key~ server.pem-old prod.env.bak cert.p12.1 passphrase.txt passphrase~
+boto.cfg rootkey.csv gcp-key.json service_key.json vault.yml group_vault.yaml dotenv dotenv.local azure.publishsettings
+netrc npmrc pypirc my.cnf secrets.properties token.pickle credentials.plist passwords.pdf secret_key.txt encryption-key
+master.key master_key signing_key.txt auth.json google-oauth-client.json firebase-adminsdk-1f.json my-secrets-prod.json
+age.agekey keys.txt login.keyring pwd.txt
 """.split()
 PLACES = ["", "resablate", "resablate/tracking", "sweeps", "extras", "extras/deep"]
 SECRET = "planted-0123456789"
 CODE = ["resablate/__init__.py", "resablate/tracking/token.py", "resablate/report.md.jinja", "sweeps/tiny.yaml"]
-EXTRAS = ["extras/__init__.py", "extras/deep/secret_sharing.py", "extras/table.json"]
+HARMLESS = """
+__init__.py deep/secret_sharing.py deep/api_keys.py deep/password.py deep/ssh.py table.json answer_key.csv keyboard.csv
+model.keras monkey.png passes.csv secretary.txt tokenizer.json tokens_per_second.csv vocabulary.txt weights.pt
+""".split()
+EXTRAS = sorted(f"extras/{name}" for name in HARMLESS)
 OTHER = ["notes.txt", "tests/test_x.py", "data/images.bin", "Makefile", "config.yaml", "sweeps/notes.txt", "venv/x.py"]
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from resablate.errors import CheckpointError
-from resablate.storage.spool import is_proved_damaged, read_spooled, spooled, write_spooled
+from resablate.errors import CheckpointError, FilesUnreadable
+from resablate.storage.spool import check_readable, is_proved_damaged, read_spooled, spooled, write_spooled
 from tests.factories import make_result
 
 OURS, OTHERS = make_result(seed=0), make_result(seed=1)
@@ -114,3 +114,15 @@ def test_what_may_be_whole_is_not_said_to_be_damaged(damage: str, tmp_path: Path
     with pytest.raises(CheckpointError):
         read_spooled(place)
     assert is_proved_damaged(place) is (damage not in UNPROVED)
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize("name", ["files.json", "result.json", "weights.safetensors"])
+def test_what_cannot_be_read_is_told_before_its_trial_is_trained_again(name: str, tmp_path: Path) -> None:
+    place = write_spooled(tmp_path, OURS, weights=WEIGHTS)
+    check_readable(tmp_path)
+    (place / name).unlink()
+    check_readable(tmp_path)  # a file that is missing is damage, and made again
+    (place / name).symlink_to("/proc/self/mem")  # can be opened, and reading it fails as a broken disk does
+    with pytest.raises(FilesUnreadable, match=f"{place}: a result that waits to be filed cannot be read"):
+        check_readable(tmp_path)

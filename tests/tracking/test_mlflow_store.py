@@ -1,17 +1,25 @@
 import logging
 import os
+import re
 import socket
 import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Column, Integer, create_engine, event, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session, declarative_base
+from sqlalchemy.pool import Pool
 
 from resablate.errors import TrackingError
+from resablate.sweep import parse_sweep
 from resablate.tracking import MlflowTracker, open_tracker
+from resablate.tracking.mlflow_errors import tracking_error
 from resablate.tracking.mlflow_store import MlflowStore
 from tests.tracking.databases import make_database
 
@@ -32,6 +40,31 @@ def test_reading_leaves_no_file_behind(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(TrackingError, match=f"sqlite:///{tmp_path}/mlflow.db: no sweep 'seeds', there is no database"):
         tracker.load_sweep("seeds")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda path: path.symlink_to("/nowhere/mlflow.db"), r"a link to /nowhere/mlflow\.db, where nothing is"),
+        (lambda path: path.symlink_to("gone.db"), r"a link to gone\.db, where nothing is"),
+        (lambda path: path.symlink_to(path.name), r"a link to mlflow\.db, where nothing is"),
+        (os.mkfifo, "neither a file nor a folder, such as a named pipe"),
+    ],
+    ids=["a folder that is away", "a file that is gone", "itself", "a named pipe"],
+)
+def test_what_is_no_database_is_told_at_once(make: Callable[[Path], object], told: str, tmp_path: Path) -> None:
+    """MLflow and sqlite wait without a word, or begin an empty one where a disk is not mounted."""
+    make(tmp_path / "mlflow.db")
+    with pytest.raises(TrackingError, match=rf"^sqlite:///{tmp_path}/mlflow\.db: .*{told}.*Set MLFLOW_TRACKING_URI"):
+        open_tracker(f"sqlite:///{tmp_path}/mlflow.db")
+    assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]
+
+
+def test_a_link_to_a_database_leads_to_it(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    make_database(tmp_path / "disk")
+    (tmp_path / "mlflow.db").symlink_to("disk/mlflow.db")
+    assert open_tracker(f"sqlite:///{tmp_path}/mlflow.db").complete_keys() == {}
 
 
 def test_an_unreachable_server_is_found_out_quickly() -> None:
@@ -76,6 +109,50 @@ def test_a_database_that_cannot_be_made_is_a_tracking_error(tmp_path: Path) -> N
     (tmp_path / "mlflow.db.lock").mkdir()
     with pytest.raises(TrackingError, match=r"opening the store failed: .*mlflow\.db\.lock"):
         MlflowStore(f"sqlite:///{tmp_path}/mlflow.db").client()
+
+
+WRITE_ADVICE = "give this user the right to write the file and its folder, or name another --tracking-uri"
+
+
+def test_a_word_of_sqlalchemy_to_programmers_is_left_out() -> None:
+    """A real one: an object that waits to be written, and a query before which it is."""
+    table = type("Row", (declarative_base(),), {"__tablename__": "rows", "number": Column(Integer, primary_key=True)})
+    engine = create_engine("sqlite://")
+    table.metadata.create_all(engine)
+    with Session(engine) as session:
+        session.execute(text("PRAGMA query_only = ON"))
+        session.add(table(number=1))
+        with pytest.raises(OperationalError, match=r"raised as a result of Query-invoked autoflush") as raised:
+            session.query(table).all()
+    engine.dispose()
+    said = str(tracking_error(raised.value, doing="filing", uri="sqlite:///x.db"))
+    told = "sqlite:///x.db: filing failed: (sqlite3.OperationalError) attempt to write a readonly database"
+    assert said == f"{told}; {WRITE_ADVICE}"
+
+
+@pytest.mark.slow
+def test_a_database_that_may_not_be_written_is_told_with_what_to_do(tmp_path: Path) -> None:
+    """As sqlite says it of a file that this user may not write; root may write any, so a pragma takes its place."""
+    uri = make_database(tmp_path)
+    sweep = parse_sweep({"name": "seeds", "axes": {"seed": [0]}})
+
+    def refuse(connection: sqlite3.Connection, *_: object) -> None:
+        connection.execute("PRAGMA query_only = ON")
+
+    tracker = open_tracker(uri)
+    tracker.start_sweep(sweep, trials=[], command="")
+    tracker.end_sweep("finished")
+    event.listen(Pool, "checkout", refuse)
+    try:
+        with pytest.raises(TrackingError) as refused:
+            open_tracker(uri).start_sweep(sweep, trials=[], command="")
+    finally:
+        event.remove(Pool, "checkout", refuse)
+    assert re.fullmatch(
+        rf"{re.escape(uri)}: starting sweep 'seeds' failed: \(sqlite3.OperationalError\) attempt to write a readonly"
+        f" database; {WRITE_ADVICE}",
+        str(refused.value),
+    )
 
 
 WRITER = """

@@ -11,7 +11,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from resablate.errors import TrackerAway, TrackingError
+from resablate.errors import DamagedResult, TrackerAway, TrackingError
 from resablate.measurement import AnalysisResult
 from resablate.result import weights_file
 from resablate.spec import TrainSpec
@@ -466,10 +466,14 @@ def test_a_submission_whose_file_is_damaged_is_passed_over(
     [latest] = set(tmp_path.rglob("sweep.json")) - files
     latest.write_bytes(latest.read_bytes()[:20])
     assert len(open_tracker(uri).load_sweep("seeds").results) == 1
-    assert "the submission before it is read instead" in caplog.text
+    assert "a submission before it is read instead" in caplog.text
     files.pop().unlink()
-    with pytest.raises(TrackingError, match=r"sweep\.json of run .* is not what was filed there"):
+    caplog.clear()
+    with pytest.raises(
+        DamagedResult, match=r"sweep\.json of run .* is not what was filed there .*`resablate sweep FILE`"
+    ):
         open_tracker(uri).load_sweep("seeds")
+    assert not caplog.messages, "there is none that could be read instead"
     started(uri)
     assert open_tracker(uri).submitted("seeds")[0] == SWEEP
 

@@ -1,11 +1,12 @@
 import json
 import os
+import resource
 from pathlib import Path
 
 import pytest
 import torch
 
-from resablate.errors import CheckpointError
+from resablate.errors import CheckpointError, FilesUnreadable
 from resablate.optimizers import OPTIMIZERS
 from resablate.storage.checkpoint_files import checkpoint_metadata, keep_whole, seal
 from resablate.storage.files import digest, write_bytes
@@ -339,3 +340,46 @@ def test_a_failed_write_leaves_the_old_file_whole(tmp_path: Path, monkeypatch: p
     with pytest.raises(OSError, match="disk full"):
         write_bytes(path, b"new")
     assert path.read_bytes() == b"old"
+
+
+UNREADABLE = Path("/proc/self/mem")
+"""Can be opened, and reading it fails as a broken disk does."""
+
+
+@pytest.mark.skipif(not UNREADABLE.exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize("name", ["checkpoint-000002.safetensors", "after-epoch-000001.safetensors"])
+def test_what_cannot_be_read_is_neither_removed_nor_begun_anew(tmp_path: Path, name: str) -> None:
+    """It may be whole: only what was read and is not what was written is damaged."""
+    training = make_training()
+    write_bytes(tmp_path / "after-epoch-000001.safetensors", b"weights")
+    for _ in range(2):
+        training.run_epoch()
+        save_checkpoint(tmp_path, training, files={"after-epoch-000001.safetensors": digest(b"weights")})
+    (tmp_path / name).rename(tmp_path.parent / f"kept-{name}")
+    (tmp_path / name).symlink_to(UNREADABLE)
+    before = sorted(tmp_path.iterdir())
+    for _ in range(2):
+        with pytest.raises(FilesUnreadable, match=r": cannot be read \(Input/output error\), so nothing of its trial"):
+            resume(tmp_path, make_training())
+    assert sorted(tmp_path.iterdir()) == before
+    (tmp_path.parent / f"kept-{name}").replace(tmp_path / name)
+    continued = make_training()
+    resume(tmp_path, continued)
+    assert same_bits(continued, training)
+
+
+def test_where_no_further_file_can_be_opened_nothing_is_removed(tmp_path: Path) -> None:
+    training = make_training()
+    training.run_epoch()
+    save_checkpoint(tmp_path, training)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = os.open(tmp_path, os.O_RDONLY)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (taken, hard))
+    try:
+        with pytest.raises(FilesUnreadable, match=r": cannot be read \(Too many open files\)"):
+            keep_whole(tmp_path, key="")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        os.close(taken)
+    found = keep_whole(tmp_path, key="")
+    assert found and len(found.history) == 1
