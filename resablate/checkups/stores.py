@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from resablate.checkups.interface import Fault, Scope
-from resablate.errors import DamagedResult
+from resablate.errors import DamagedResult, TrackingError
 from resablate.redaction import redact
 from resablate.storage.files import file_digest
 from resablate.storage.locations import records_folder
 from resablate.storage.result_folders import read_result
 from resablate.tracking.folder_results import RESULTS
-from resablate.tracking.folder_submissions import check_trials, read_submission
+from resablate.tracking.folder_submissions import list_problem, read_submission
 
 
 def stores(scope: Scope) -> Iterator[Fault]:
@@ -27,10 +27,11 @@ def offline(scope: Scope) -> Iterator[Fault]:
     for name in scope.names if folder else ():
         assert folder is not None
         try:
-            if read_submission(folder / name):
-                check_trials(folder / name)
+            problem = list_problem(folder / name) if read_submission(folder / name) else ""
         except DamagedResult as error:
-            yield Fault(str(folder / name), _without(folder / name, error), "the next sweep writes it anew")
+            problem = _without(folder / name, error)
+        if problem:
+            yield Fault(str(folder / name), problem, "the next sweep writes it anew")
         for place in sorted((folder / name / RESULTS).glob("[!.]*")):
             yield from _of_result(place)
 
@@ -40,6 +41,9 @@ def _of_result(place: Path) -> Iterator[Fault]:
         weights = read_result(place).weights
     except DamagedResult as error:
         yield Fault(str(place), _without(place, error), "the next sweep trains it again")
+        return
+    except TrackingError as error:
+        yield Fault(str(place), _without(place, error), "see that it can be read: it may be whole")
         return
     for file, expected in weights.values():
         problem = "its content is not what was written"
@@ -51,5 +55,5 @@ def _of_result(place: Path) -> Iterator[Fault]:
         yield Fault(str(file), problem, "the result counts, and new questions cannot be asked")
 
 
-def _without(place: Path, error: DamagedResult) -> str:
+def _without(place: Path, error: TrackingError) -> str:
     return str(error).removeprefix(f"{place}: ")

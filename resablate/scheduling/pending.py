@@ -25,7 +25,7 @@ from resablate.scheduling.status import (
     trial_statuses,
     with_spooled,
 )
-from resablate.scheduling.stored import StoredResults, wanted_replicates, wanted_trainings
+from resablate.scheduling.stored import StoredResults, check_files_there, wanted_replicates, wanted_trainings
 from resablate.searches.points import point_of
 from resablate.searches.searcher import Searcher
 from resablate.searches.study import unchecked
@@ -233,6 +233,7 @@ class Preview(NamedTuple):
 
 def preview(plan: SweepPlan, tracker: Tracker, *, retry: Collection[str] = (), limit: int | None = None) -> Preview:
     """What a submission would do, without doing any of it; arguments as those of `find_pending`."""
+    check_files_there(plan, tracker)
     trials: Sequence[TrainSpec] = plan.trials
     stored = StoredResults(plan.sweep.name, tracker, work_folder() / plan.sweep.name / SPOOL)
     rounds = ""

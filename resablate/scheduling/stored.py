@@ -87,7 +87,7 @@ def check_files_there(plan: SweepPlan, tracker: Tracker) -> None:
         tracker: holds the records.
     """
     complete = tracker.complete_keys()
-    asked = {spec.key for spec in plan.trials or _submitted(plan, tracker)}
+    asked = {spec.key for spec in plan.trials} or _submitted(plan.sweep.name, tracker, complete)
     runs = [run for key, run in complete.items() if key in asked]
     if place := tracker.keeping().files_away(runs):
         raise TrackingError(
@@ -96,10 +96,14 @@ def check_files_there(plan: SweepPlan, tracker: Tracker) -> None:
         )
 
 
-def _submitted(plan: SweepPlan, tracker: Tracker) -> Sequence[TrainSpec]:
-    with suppress(UnknownSweep, DamagedResult):
-        return tracker.submitted(plan.sweep.name)[1]
-    return ()
+def _submitted(name: str, tracker: Tracker, complete: Iterable[str]) -> set[str]:
+    """The keys that a search has proposed; all that are complete where the files that say it are not there either."""
+    try:
+        return {spec.key for spec in tracker.submitted(name)[1]}
+    except UnknownSweep:
+        return set()
+    except DamagedResult:
+        return set(complete)
 
 
 def wanted_trainings(plan: SweepPlan, stored: StoredResults) -> tuple[tuple[TrainSpec, ...], Standing | None]:

@@ -77,6 +77,24 @@ def read_spooled(place: Path) -> tuple[TrialResult, dict[str, Path]]:
     return result, {name: place / name for name in sorted(digests) if name != RESULT_FILE}
 
 
+def is_proved_damaged(place: Path) -> bool:
+    """Whether something is no whole result by its own digests, and so never will be one.
+
+    False where it cannot be read, and where what was written is there and says something that is not known here, as
+    that of another version does.
+    """
+    if why_unreadable(place):
+        return False
+    try:
+        listed = read_json((place / _LIST).read_bytes())
+    except (OSError, ValueError):  # it is written last: what has none was never whole
+        return True
+    try:
+        return listed["version"] == _VERSION and damaged_file(place, dict[str, str](listed["files"])) is not None
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+
+
 def check_readable(spool: Path) -> None:
     """Raise FilesUnreadable if a result that waits cannot be read: it may be whole, and is not to be trained again."""
     for place in sorted(spool.glob("*")):
@@ -109,24 +127,6 @@ def clear(spool: Path, complete: Collection[str]) -> None:
         remove(place)
     for key in complete:
         take_out(spool / key)
-
-
-def is_proved_damaged(place: Path) -> bool:
-    """Whether something is no whole result by its own digests, and so never will be one.
-
-    False where it cannot be read, and where what was written is there and says something that is not known here, as
-    that of another version does.
-    """
-    if why_unreadable(place):
-        return False
-    try:
-        listed = read_json((place / _LIST).read_bytes())
-    except (OSError, ValueError):  # it is written last: what has none was never whole
-        return True
-    try:
-        return listed["version"] == _VERSION and damaged_file(place, dict[str, str](listed["files"])) is not None
-    except (OSError, ValueError, TypeError, KeyError):
-        return False
 
 
 def spooled(spool: Path) -> dict[str, TrialResult]:

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sqlite3
+import stat
 import tempfile
 import urllib.parse
 from collections.abc import Generator, Iterator
@@ -194,7 +195,7 @@ class MlflowStore:
         if self.database and artifact_uri.startswith("file:"):  # without a copy
             with self.errors(f"reading {name} of run {run_id}"), suppress(*ABSENT):
                 file = Path(url2pathname(urllib.parse.urlsplit(artifact_uri).path), name)
-                return file.read_bytes() if file.is_file() else None  # a pipe would never end
+                return file.read_bytes() if stat.S_ISREG(file.stat().st_mode) else None  # a pipe would never end
             return None
         try:
             return self.read_files(run_id, artifact_uri, [name])[0]

@@ -6,10 +6,14 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from resablate.errors import TrackingError
+from resablate.plan import plan_sweep
+from resablate.scheduling.stored import check_files_there
+from resablate.tracking import MlflowTracker
 from tests.commands import test_doctor_lines
 from tests.commands.shell import Shell
 from tests.commands.test_doctor import kinds, runs_of
-from tests.commands.test_doctor_lines import filed, the_trial
+from tests.commands.test_doctor_lines import RESULT, SEARCH, filed, the_trial
 from tests.scheduling.tiny import BASE
 from tests.tracking.databases import make_database
 
@@ -51,6 +55,7 @@ def test_a_sweep_trains_nothing_again_while_all_files_are_away(shell: Shell) -> 
     assert ran.code == 2, ran.out
     told = "the files of the 1 complete trials are not there, and nothing was trained or changed: put the folder back"
     assert f"{files / 'tiny'}: {told}" in ran.err
+    assert shell("sweep", file, "--dry-run").code == 2, "which would say that it is to be trained"
     assert runs_of(client) == before
     assert not files.exists()
     (shell.folder / "away").rename(files)
@@ -63,3 +68,16 @@ def test_a_sweep_trains_nothing_again_while_all_files_are_away(shell: Shell) -> 
     ran = shell("sweep", file, "--inline", "--rerun", "all")
     assert ran.code == 0, ran.err
     assert list(files.rglob("result.json"))
+
+
+def test_a_search_trains_nothing_again_either(shell: Shell) -> None:
+    tracker = MlflowTracker(make_database(shell.folder))
+    tracker.start_sweep(SEARCH, trials=[RESULT.spec], command="")
+    tracker.start_trial(RESULT.spec)
+    tracker.finish_trial(RESULT, weights={}, figures={})
+    tracker.end_sweep("finished")
+    plan = plan_sweep(SEARCH)
+    check_files_there(plan, tracker)
+    (shell.folder / "mlartifacts").rename(shell.folder / "away")
+    with pytest.raises(TrackingError, match=r"1 complete trials are not there, .*; if they are lost, forget"):
+        check_files_there(plan, tracker)

@@ -91,18 +91,6 @@ def test_a_file_in_the_place_of_a_folder_is_removed(tmp_path: Path) -> None:
     assert set(spooled(write_spooled(tmp_path, OURS, weights={}).parent)) == {OURS.key}
 
 
-@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux's /proc")
-@pytest.mark.parametrize("name", ["files.json", "result.json", "weights.safetensors"])
-def test_what_cannot_be_read_is_told_before_its_trial_is_trained_again(name: str, tmp_path: Path) -> None:
-    place = write_spooled(tmp_path, OURS, weights=WEIGHTS)
-    check_readable(tmp_path)
-    (place / name).unlink()
-    check_readable(tmp_path)  # a file that is missing is damage, and made again
-    (place / name).symlink_to("/proc/self/mem")  # can be opened, and reading it fails as a broken disk does
-    with pytest.raises(FilesUnreadable, match=f"{place}: a result that waits to be filed cannot be read"):
-        check_readable(tmp_path)
-
-
 def loop(path: Path) -> None:
     """A file that is there and cannot be read, by root either, as where a server has restarted."""
     path.unlink()
@@ -126,3 +114,15 @@ def test_what_may_be_whole_is_not_said_to_be_damaged(damage: str, tmp_path: Path
     with pytest.raises(CheckpointError):
         read_spooled(place)
     assert is_proved_damaged(place) is (damage not in UNPROVED)
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize("name", ["files.json", "result.json", "weights.safetensors"])
+def test_what_cannot_be_read_is_told_before_its_trial_is_trained_again(name: str, tmp_path: Path) -> None:
+    place = write_spooled(tmp_path, OURS, weights=WEIGHTS)
+    check_readable(tmp_path)
+    (place / name).unlink()
+    check_readable(tmp_path)  # a file that is missing is damage, and made again
+    (place / name).symlink_to("/proc/self/mem")  # can be opened, and reading it fails as a broken disk does
+    with pytest.raises(FilesUnreadable, match=f"{place}: a result that waits to be filed cannot be read"):
+        check_readable(tmp_path)
