@@ -85,7 +85,7 @@ def test_what_there_is_listed_and_forgotten_by_a_program(shell: Shell, monkeypat
 
 def test_what_is_wrong_is_mended_by_a_program(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "memory:")
-    half = shell.folder / ".resablate" / "tiny" / "trials" / ("3" * 12) / "checkpoint-000001.partial"
+    half = shell.folder / ".resablate" / "tiny" / "trials" / ("3" * 16) / "checkpoint-000001.partial"
     half.parent.mkdir(parents=True)
     assert read("doctor", shell("doctor", "--json").out).model_dump() == {
         "sweeps": ["tiny"],
