@@ -24,6 +24,7 @@ NAMES = (
     "fashion_mnist_regularizers",
     "norms_by_depth",
     "norms_by_depth_digits",
+    "paths_digits",
     "precision",
     "procrustes_fashion_mnist",
     "sv_strength_search",

@@ -108,7 +108,7 @@ def test_down_ends_what_a_record_that_is_cut_off_tells_nothing_of(folder: Path, 
 def test_up_starts_anew_what_a_record_that_is_cut_off_tells_nothing_of(folder: Path, do: Do, name: str) -> None:
     """And at its own port, which it has not lost to anybody else."""
     do("up")
-    before, at = numbers(folder), ports(folder)
+    before, at = numbers(folder), ports(folder)["mlflow"]
     cut(folder / "processes" / f"{name}.json")
     said = do("up")
     assert f"{name}: starting" in said
@@ -116,7 +116,7 @@ def test_up_starts_anew_what_a_record_that_is_cut_off_tells_nothing_of(folder: P
     after = numbers(folder)
     assert running(after) == after
     assert running(before) == [pid for pid in before if pid in after]
-    assert ports(folder) == at
+    assert ports(folder)["mlflow"] == at
     assert all(f"{each}: runs already" in do("up") for each in NAMES)
 
 

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -94,7 +95,11 @@ def _ended(folder: Path, number: int, *, shielded: bool = False) -> int:
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
-def test_a_signal_is_a_ctrl_c_and_the_next_one_does_not_cut_off_the_clearing_up(number: int) -> None:
+def test_a_signal_is_a_ctrl_c_and_the_next_one_does_not_cut_off_the_clearing_up(
+    number: int, request: pytest.FixtureRequest
+) -> None:
+    # Who runs the tests may ignore the end of its terminal.
+    request.addfinalizer(partial(signal.signal, signal.SIGHUP, signal.signal(signal.SIGHUP, signal.SIG_DFL)))
     before = [signal.getsignal(each) for each in (signal.SIGHUP, signal.SIGTERM)]
     cleared = False
     with pytest.raises(KeyboardInterrupt), ui._ended_by_signals():  # pyright: ignore[reportPrivateUsage]
