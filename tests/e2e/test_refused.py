@@ -58,7 +58,13 @@ def one_message(done: subprocess.CompletedProcess[str], *, notes: int = 0) -> st
         pytest.param("analyze tiny", marks=pytest.mark.slow),
     ],
 )
-@pytest.mark.parametrize("login", [{}, {"MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": "wr0ng-one"}])
+@pytest.mark.parametrize(
+    "login",
+    [
+        pytest.param({}, marks=pytest.mark.slow),
+        {"MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": "wr0ng-one"},
+    ],
+)
 def test_a_wrong_login_of_mlflow(server: MlflowServer, tmp_path: Path, words: str, login: dict[str, str]) -> None:
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(TINY))
     said = one_message(run(*words.split(), folder=tmp_path, MLFLOW_TRACKING_URI=server.uri, **login))
