@@ -23,13 +23,14 @@ from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import ray
 from rich.console import Console
 
 from resablate.plan import plan_sweep
 from resablate.scheduling import run_sweep
-from resablate.tracking import BEAT_SECONDS, open_tracker
+from resablate.tracking import BEAT_SECONDS, MlflowTracker, open_tracker
 from resablate.tracking.leases import SILENT_SECONDS
 from resablate.tracking.mlflow_store import KEY
 from resablate.versions import code_version
@@ -59,17 +60,17 @@ class Seen:
     """Of memory that these took together, at most: shared pages in equal parts (PSS)."""
 
     @property
-    def gaps(self) -> list[float]:
-        """Seconds between a renewal and the next one, by its holder's clock, which stands in each."""
-        times = sorted(float(beat.split()[1]) for beat in self.beats)
-        return [later - earlier for earlier, later in pairwise(times)]
+    def unseen(self) -> float:
+        """Seconds, at most, from one renewal that was seen to the next that was; a slow look misses some."""
+        times = sorted(self.beats.values())
+        return max((later - earlier for earlier, later in pairwise(times)), default=float("nan"))
 
 
 def look(uri: str, stop: Any, answer: Any) -> None:
     """Look at the leases until told to stop, from a process of its own."""
     tracker, seen = open_tracker(uri), Seen()
     while not stop.wait(LOOK_SECONDS):
-        with suppress(Exception):  # a server that is too busy is seen in the gaps
+        with suppress(Exception):  # where the server is too busy, some are not seen
             for lease in tracker.leases():
                 if lease.claim.beat:
                     seen.beats.setdefault(lease.claim.beat, time.time())
@@ -137,8 +138,18 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     stop, answer = apart.Event(), apart.Queue()
     watching = apart.Process(target=look, args=(uri, stop, answer), daemon=True)
     watching.start()
-    text = io.StringIO()
-    with own_cluster(NODES, cpus=-(-asked.packs // NODES)), Nodes() as nodes:
+    text, renewed = io.StringIO(), list[float]()
+    keep_alive = MlflowTracker.keep_alive
+
+    def kept_alive(tracker: MlflowTracker) -> None:
+        keep_alive(tracker)
+        renewed.append(time.monotonic())  # the server has said so
+
+    with (
+        patch.object(MlflowTracker, "keep_alive", kept_alive),
+        own_cluster(NODES, cpus=-(-asked.packs // NODES)),
+        Nodes() as nodes,
+    ):
         outcome = run_sweep(plan_sweep(sweep), scheduler="ray_tune", command="many", console=Console(file=text))
     stop.set()
     seen: Seen = answer.get(timeout=60)
@@ -151,6 +162,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
         "problems": list(outcome.filing_problems),
         "nodes": nodes.least,
         "seen": seen,
+        "gaps": [later - earlier for earlier, later in pairwise(renewed)],
         **_records(uri, asked.epochs),
     }
 
@@ -173,7 +185,7 @@ def _records(uri: str, epochs: int) -> dict[str, int]:
 def render(figures: dict[str, Any], asked: argparse.Namespace) -> str:
     """The page."""
     seen: Seen = figures["seen"]
-    gaps = seen.gaps or [float("nan")]
+    gaps = figures["gaps"] or [float("nan")]
     problems = len(figures["problems"])
     late = sum(gap > 2 * BEAT_SECONDS for gap in gaps)
     each = seen.mib / max(1, asked.packs)
@@ -194,8 +206,9 @@ def render(figures: dict[str, Any], asked: argparse.Namespace) -> str:
         f"| trials | {figures['trials']} |",
         f"| ended | {', '.join(f'{name} {number}' for name, number in figures['ended'].items())} |",
         f"| leases held at the same time, at most | {seen.at_once} |",
-        f"| renewals seen | {len(seen.beats)} |",
+        f"| renewals that the server has confirmed | {len(gaps) + 1} |",
         f"| longest time between two (s) | {max(gaps):.0f} |",
+        f"| longest time in which somebody else saw none (s) | {seen.unseen:.0f} |",
         f"| times of more than {2 * BEAT_SECONDS:g} s: a beat was missed | {late} |",
         f"| nodes alive, at least, of {NODES + 1} | {figures['nodes']} |",
         f"| processes that trained, of {asked.packs} packs | {len(seen.processes)} |",
