@@ -107,7 +107,9 @@ def kept_lease(tracker: Tracker, sweep: str, stopping: Stopping) -> Generator[He
     closed = threading.Event()
 
     def beat() -> None:
-        while not closed.wait(BEAT_SECONDS):
+        asked = running_seconds()
+        while not closed.wait(max(0.0, asked + BEAT_SECONDS - running_seconds())):
+            asked = running_seconds()  # a renewal that takes long delays the next one by nothing
             try:
                 lease.renew()
             except LeaseLost:
