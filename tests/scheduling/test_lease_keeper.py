@@ -67,6 +67,22 @@ def test_a_renewal_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) ->
         assert beat(tracker)
 
 
+def test_renewals_that_take_long_come_no_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[float] = []
+
+    def slow(self: MemoryTracker) -> None:
+        begun.append(time.monotonic())
+        time.sleep(0.35)
+
+    monkeypatch.setattr(MemoryTracker, "keep_alive", slow)
+    monkeypatch.setattr(lease_keeper, "BEAT_SECONDS", 0.4)
+    with Stopping() as stopping, kept_lease(MemoryTracker(), "seeds", stopping):
+        deadline = time.monotonic() + 20
+        while len(begun) < 5 and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert begun[4] - begun[0] < 4 * 0.6, "0.75 s each, if one waited for the end of the other"
+
+
 def test_a_sweep_whose_lease_is_lost_stops_and_says_why() -> None:
     tracker = MemoryTracker()
     why = f"the lease of sweep 'seeds' is lost: {this_process()} runs it now"
