@@ -40,14 +40,11 @@ ALONE = {"databases", "disks", "names", "links", "stores", "offline", "calibrati
 
 
 @pytest.fixture
-def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path / "temporary"))
-    monkeypatch.setattr("resablate.tracking.mlflow_records._PAUSE_SECONDS", 0)  # what is damaged here stays so
-    monkeypatch.setattr("resablate.tracking.mlflow_submissions._PAUSES", ())
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    (tmp_path / "temporary").mkdir()
-    return Shell(tmp_path, monkeypatch, capsys)
+def shell(hasty_shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    temporary = hasty_shell.folder / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    return hasty_shell
 
 
 def grid(**analyses: Any) -> dict[str, Any]:

@@ -36,12 +36,8 @@ SEARCH = parse_sweep(
 
 
 @pytest.fixture
-def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path / "temporary"))
-    monkeypatch.setattr("resablate.tracking.mlflow_records._PAUSE_SECONDS", 0)  # what is damaged here stays so
-    monkeypatch.setattr("resablate.tracking.mlflow_submissions._PAUSES", ())
-    return Shell(tmp_path, monkeypatch, capsys)
+def shell(hasty_shell: Shell) -> Shell:
+    return hasty_shell
 
 
 def filed(folder: Path, sweep: Any = GRID) -> MlflowClient:

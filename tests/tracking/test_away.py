@@ -2,14 +2,16 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from resablate.errors import TrackerAway, TrackingError
+from resablate.result import TrialResult
 from resablate.scheduling import result_writer
 from resablate.scheduling.result_writer import ResultWriter
 from resablate.scheduling.stored import StoredResults
@@ -56,18 +58,20 @@ def test_whatever_happens_between_everything_is_filed_once(
         threading.Timer(0.5, setattr, [proxy, "fault", ""]).start()
         ended = StoredResults(SWEEP.name, tracker, tmp_path / "spool").of([result.spec for result in results])
         assert {key: found.to_json() for key, found in ended.items()} == {r.key: r.to_json() for r in results}
-        complete = open_tracker(server.uri).complete_keys()
-        assert {result.key for result in results} == set(complete)
-        reader = open_tracker(server.uri)
-        for result in results:
-            run_id, stored = reader.load_trial(result.key)
-            assert stored.to_json() == result.to_json()
-            client = reader._store.client()  # type: ignore[attr-defined]
-            assert [point.step for point in client.get_metric_history(run_id, "train/loss")] == [1, 2]
-            assert len(client.get_metric_history(run_id, "test_error")) == 1
-        runs = client.search_runs([client.get_run(run_id).info.experiment_id])
-        kinds = sorted(run.data.tags["resablate.kind"] for run in runs)
-        assert kinds == ["cell", "sweep", *["trial"] * len(results)]
+        assert {result.key for result in results} == set(open_tracker(server.uri).complete_keys())
+        are_filed_once(server.uri, results)
+
+
+def are_filed_once(uri: str, results: Sequence[TrialResult]) -> None:
+    """Each with its curves, beside the sweep and the means of its cell, and nothing else."""
+    reader, client = open_tracker(uri), MlflowClient(tracking_uri=uri)
+    runs = [reader.load_trial(result.key) for result in results]
+    for (run_id, stored), result in zip(runs, results, strict=True):
+        assert stored.to_json() == result.to_json()
+        assert [point.step for point in client.get_metric_history(run_id, "train/loss")] == [1, 2]
+        assert len(client.get_metric_history(run_id, "test_error")) == 1
+    listed = client.search_runs([client.get_run(runs[0][0]).info.experiment_id])
+    assert sorted(run.data.tags["resablate.kind"] for run in listed) == ["cell", "sweep", *["trial"] * len(results)]
 
 
 @pytest.fixture
@@ -133,11 +137,4 @@ def test_what_waits_for_a_server_that_says_nothing_is_filed_once(
         proxy.wait_for_refusals(3)
         proxy.fault = ""
         assert writer.end("finished") == []
-        reader = open_tracker(server.uri)
-        run_id, stored = reader.load_trial(result.key)
-        assert stored.to_json() == result.to_json()
-        client = reader._store.client()  # type: ignore[attr-defined]
-        assert [point.step for point in client.get_metric_history(run_id, "train/loss")] == [1, 2]
-        assert len(client.get_metric_history(run_id, "test_error")) == 1
-        runs = client.search_runs([client.get_run(run_id).info.experiment_id])
-        assert sorted(run.data.tags["resablate.kind"] for run in runs) == ["cell", "sweep", "trial"]
+        are_filed_once(server.uri, [result])
