@@ -12,7 +12,14 @@ from resablate.advice import sweep_advice
 from resablate.devices import choose_device, device_name
 from resablate.errors import ResourceError, TrackingError
 from resablate.estimates import estimate_seconds, expected_pack_size
-from resablate.machine_speed import MachineSpeed, calibration_file, calibration_problem, has_matrix_units, load_speed
+from resablate.machine_speed import (
+    CPU,
+    MachineSpeed,
+    calibration_file,
+    calibration_problem,
+    has_matrix_units,
+    load_speed,
+)
 from resablate.packs import Pack
 from resablate.plan import SweepPlan
 from resablate.result import TrialResult
@@ -20,8 +27,6 @@ from resablate.scheduling import PackSizes, sizes_in_words
 from resablate.searches.pruning import PAUSING
 from resablate.storage.locations import home, sqlite_file, tracking_uri
 from resablate.sweep import Resources
-
-_CPU = "cpu"
 
 
 @dataclass(frozen=True)
@@ -68,8 +73,8 @@ def forecast(plan: SweepPlan, *, records: str | None = None) -> Forecast:
         basis += "; without what compiling takes, several seconds for each kind of block of a shape, and gains"
     return Forecast(
         seconds=tuple(ratio * each for each in seconds),
-        unit="one CPU core" if name == _CPU else name,
-        gpu=name != _CPU,
+        unit="one CPU core" if name == CPU else name,
+        gpu=name != CPU,
         basis=basis,
     )
 
@@ -98,7 +103,7 @@ def expected_packs(plan: SweepPlan, speed: MachineSpeed, *, device: str) -> list
 
 def _slots(resources: Resources, device: str) -> int:
     """Packs that this machine holds at a time; one on a GPU where its share is not said."""
-    if device == _CPU:
+    if device == CPU:
         return max(1, int((os.cpu_count() or 1) / resources.cpus))
     share = 1.0 if resources.gpus == "auto" else resources.gpus
     return max(1, int(1 / share))
@@ -107,7 +112,7 @@ def _slots(resources: Resources, device: str) -> int:
 def advice(plan: SweepPlan) -> str:
     """What would make the trainings of `plan` faster on this machine, in a sentence; empty where nothing is known."""
     name = _device(plan)
-    matrix_units = name == _CPU and has_matrix_units()
+    matrix_units = name == CPU and has_matrix_units()
     return sweep_advice(load_speed(name), plan.trials or plan.samples, matrix_units=matrix_units)
 
 
@@ -115,7 +120,7 @@ def _device(plan: SweepPlan) -> str:
     try:
         return device_name(choose_device(plan.sweep.resources.gpus))
     except ResourceError:  # the sweep needs another machine
-        return _CPU
+        return CPU
 
 
 def recorded_ratio(results: Iterable[TrialResult], speed: MachineSpeed, *, device: str) -> tuple[float, int]:

@@ -7,6 +7,7 @@ in reports/README.md.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from resablate.claims import CLAIMS
@@ -15,6 +16,7 @@ from resablate.claims.answering import answer_sweeps
 from resablate.report import RESULTS, write_report
 from resablate.result import TrialResult
 from resablate.sweep import load_sweep
+from tests.what_would_decide import open_rows
 
 ROOT = Path(__file__).parents[1]
 UNFINISHED: tuple[str, ...] = ()
@@ -31,6 +33,7 @@ NAMES = (
 )
 COMPARED_WITH = "compared with "
 BEGIN, END = "<!-- what the kept studies say -->", "<!-- end -->"
+BEGIN_OPEN, END_OPEN = "<!-- what would decide the others -->", "<!-- end of what would decide -->"
 
 
 def kept_results(name: str) -> list[TrialResult]:
@@ -51,7 +54,7 @@ def write_again(name: str, folder: Path) -> Path:
 
 def table() -> str:
     """What the kept studies say: a line for each claim and comparison that one of them tests, and what none does."""
-    answers = {name: list(_answers(name)) for name in NAMES}
+    answers = _all_answers()
     order = list(CLAIMS)
     published = [(name, answer) for name in NAMES for answer in answers[name] if not answer.claim.own]
     published.sort(key=lambda row: order.index(row[1].claim.id))
@@ -76,10 +79,23 @@ def table() -> str:
     ).rstrip()
 
 
-def with_table(readme: str) -> str:
-    """The text of reports/README.md with its table made anew."""
-    before, rest = readme.split(BEGIN)
-    return f"{before}{BEGIN}\n\n{table()}\n\n{END}{rest.split(END)[1]}"
+def with_tables(readme: str) -> str:
+    """The text of reports/README.md with its tables made anew."""
+    readme = _between(readme, BEGIN, END, table())
+    published = {name: [each for each in found if not each.claim.own] for name, found in _all_answers().items()}
+    return _between(readme, BEGIN_OPEN, END_OPEN, "\n".join(open_rows(published)))
+
+
+def _between(page: str, begin: str, end: str, text: str) -> str:
+    """The page with `text` in the place of what stands between two marks."""
+    before, rest = page.split(begin)
+    return f"{before}{begin}\n\n{text}\n\n{end}{rest.split(end)[1]}"
+
+
+@cache
+def _all_answers() -> dict[str, list[Answer]]:
+    """Study -> what its report says."""
+    return {name: list(_answers(name)) for name in NAMES}
 
 
 def _answers(name: str) -> Iterator[Answer]:
@@ -105,4 +121,4 @@ if __name__ == "__main__":
     for study in NAMES:
         print(write_again(study, ROOT / "reports"), flush=True)
     page = ROOT / "reports" / "README.md"
-    page.write_text(with_table(page.read_text(encoding="utf-8")), encoding="utf-8")
+    page.write_text(with_tables(page.read_text(encoding="utf-8")), encoding="utf-8")

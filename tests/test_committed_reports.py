@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.committed_reports import NAMES, ROOT, UNFINISHED, with_table, write_again
+from tests.committed_reports import NAMES, ROOT, UNFINISHED, with_tables, write_again
 
 
 def test_every_kept_report_is_known() -> None:
@@ -15,9 +15,9 @@ def test_every_kept_report_is_known() -> None:
     assert kept == {*NAMES, *UNFINISHED}
 
 
-def test_the_table_of_all_studies_is_theirs() -> None:
+def test_the_tables_of_all_studies_are_theirs() -> None:
     page = (ROOT / "reports" / "README.md").read_text(encoding="utf-8")
-    assert with_table(page) == page
+    assert with_tables(page) == page
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from resablate.checkups.calibrations import calibrations
 from resablate.forecast import forecast
 from resablate.machine_speed import (
     TYPICAL,
+    TYPICAL_GPU,
     VERSION,
     MachineSpeed,
     PassSpeed,
@@ -51,7 +52,7 @@ def test_what_is_kept_is_what_is_read() -> None:
     path = save_speed(SPEED, "cpu")
     assert path == calibration_file("cpu")
     assert load_speed("cpu") == SPEED
-    assert load_speed("Some GPU") == TYPICAL
+    assert load_speed("Some GPU") == TYPICAL_GPU
     save_speed(replace(SPEED, spectrum=1.0), "Some GPU")
     assert load_speed("cpu") == SPEED
 

@@ -234,17 +234,23 @@ def _show_plan(planned: ClaimPlan, output: Path | None, *, as_json: bool) -> Non
 
 def _plan_record(planned: ClaimPlan, output: Path | None) -> ClaimPlanRecord:
     from resablate.estimates import estimate_seconds
+    from resablate.machine_speed import TYPICAL, TYPICAL_GPU
     from resablate.plan import plan_sweep
     from resablate.sweep import parse_sweep
 
     plan = plan_sweep(parse_sweep(planned.content))
+    core, gpu = (
+        sum(estimate_seconds(spec, plan.questions(spec), speed=speed) for spec in plan.trials)
+        for speed in (TYPICAL, TYPICAL_GPU)
+    )
     return ClaimPlanRecord(
         sweep=plan.sweep.name,
         content=planned.content,
         file=str(output or ""),
         count=plan.trial_count,
         at_most=plan.most_trials,
-        seconds=sum(estimate_seconds(spec, plan.questions(spec)) for spec in plan.trials),
+        seconds=core,
+        gpu_seconds=gpu,
         notes=[*planned.notes, *plan.notes],
     )
 
@@ -252,10 +258,14 @@ def _plan_record(planned: ClaimPlan, output: Path | None) -> ClaimPlanRecord:
 def _cost(record: ClaimPlanRecord) -> str:
     from resablate.scheduling import clock
 
-    cost = f"{record.count} trials; estimated, not measured: {clock(record.seconds)} in all on one CPU core"
+    def time(times: float) -> str:
+        return (
+            f"{clock(times * record.seconds)} in all on one CPU core, {clock(times * record.gpu_seconds)} on one H200"
+        )
+
+    cost = f"{record.count} trials; estimated, not measured: {time(1)}"
     if record.at_most > record.count:
-        most = clock(record.at_most / record.count * record.seconds)
-        cost += f" to begin with, and at most {record.at_most} trials in {most}"
+        cost += f", to begin with, and at most {record.at_most} trials: {time(record.at_most / record.count)}"
     return cost
 
 

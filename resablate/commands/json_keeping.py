@@ -145,6 +145,8 @@ class ClaimPlanRecord(BaseModel):
     """Trials with those that further rounds of seeds may add."""
     seconds: float
     """Of all that there are to begin with, one after another on one CPU core: estimated, not measured."""
+    gpu_seconds: float
+    """The same on one large GPU, an H200."""
     notes: list[str]
 
 

@@ -97,7 +97,8 @@ def test_a_plan_is_read_by_a_program(shell: Shell, written: list[str]) -> None:
     assert record.content == yaml.safe_load(plain)
     assert parse_sweep(record.content).name == record.sweep == "claims_H4"
     assert f"# {record.count} trials;" in plain and f"at most {record.at_most} trials" in plain
-    assert record.at_most > record.count and record.seconds > 0
+    assert record.at_most > record.count and record.seconds > record.gpu_seconds > 0
+    assert "one H200" in plain.splitlines()[0]
     assert [f"# {note}" for note in record.notes] == plain.splitlines()[1 : 1 + len(record.notes)]
     assert record.file == "".join(written[1:])
     assert not written or yaml.safe_load(Path(record.file).read_text()) == record.content
