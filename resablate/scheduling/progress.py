@@ -19,13 +19,17 @@ from resablate.tracking import SweepStatus
 
 _FEWEST_PACES = 3
 """Trials from which on their spread says something."""
+_QUIET = 120.0
+"""Seconds without a line after which an epoch is worth one, where no bar is drawn."""
+_MOST_NAMED = 3
+"""Running trials in such a line."""
 
 
 class SweepProgress:
     """Told of every step of a sweep: counts endings, and shows where the sweep stands.
 
     On a terminal and in a notebook it draws a bar with the running trials; elsewhere it prints a line for every trial
-    that ended. The time left is the time since the first epoch, scaled by how much of the trials' estimated work is
+    that ended, and one now and then while none does. The time left is the time since the first epoch, scaled by how much of the trials' estimated work is
     left, and its spread that of the trials' pace. Use it in a `with`.
 
     Args:
@@ -71,7 +75,7 @@ class SweepProgress:
         self._paces: list[float] = []
         """Seconds for a unit of estimated work, of each trial that ended."""
         self._best = inf
-        self._start = time.monotonic()
+        self._start = self._last_line = time.monotonic()
         self._rate_from = 0.0
         """When the first epoch was over: before that, processes start and load, which happens once."""
         self._rate_fraction = 0.0
@@ -86,7 +90,7 @@ class SweepProgress:
         self._task = self._bar.add_task("starting", total=1.0)
 
     def __enter__(self) -> Self:
-        self._start = time.monotonic()
+        self._start = self._last_line = time.monotonic()
         self._bar.start()
         return self
 
@@ -97,7 +101,8 @@ class SweepProgress:
 
     def say(self, sentence: str) -> None:
         """Show a sentence, above the bar."""
-        self._console.print(sentence, highlight=False, soft_wrap=True)
+        self._last_line = time.monotonic()
+        self._console.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
     def started(self, *pack: TrainSpec) -> None:
         """The trials of a pack began, or began again after an interruption."""
@@ -123,6 +128,8 @@ class SweepProgress:
         if val_error is not None:
             self._val_error[key] = val_error
             self._running[key] += f" val {100 * val_error:.1f} %"
+        if self._bar.disable and time.monotonic() - self._last_line > _QUIET:
+            self.say(self._whole_standing(_MOST_NAMED))
         self._refresh()
 
     def put_off(self, key: str) -> None:
@@ -146,11 +153,8 @@ class SweepProgress:
             outcome = reason
         if gpu_percent is not None:
             outcome += f", GPU {gpu_percent:.0f} % busy"
-        self._console.print(
-            f"[{self.counts.total()}/{self.total}] {self._label(self._trials[key])}: {outcome}; {self._standing()}",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
+        self.say(
+            f"[{self.counts.total()}/{self.total}] {self._label(self._trials[key])}: {outcome}; {self._standing()}"
         )
         self._refresh()
 
@@ -212,6 +216,12 @@ class SweepProgress:
         parts += [f"best val {100 * self._best:.2f} %"] if self._best < inf else []
         return "; ".join(part for part in (", ".join(parts), self._time()) if part)
 
+    def _whole_standing(self, named: int | None = None) -> str:
+        """With the running trials, or so many of them."""
+        running = list(self._running.values())[:named]
+        more = ["..."] if len(running) < len(self._running) else []
+        return f"{self.counts.total()}/{self.total} done, {self._standing()}  {' | '.join(running + more)}"
+
     def _running_in_words(self) -> str:
         packs = len({self._pack_of[key] for key in self._running})
         shared = f" in {packs} pack{'s' * (packs > 1)}" if packs < len(self._running) else ""
@@ -220,9 +230,7 @@ class SweepProgress:
     def _refresh(self) -> None:
         if self._bar.disable:
             return
-        running = " | ".join(self._running.values())
-        description = f"{self.counts.total()}/{self.total} done, {self._standing()}  {running}"
-        self._bar.update(self._task, completed=self._fraction(), description=description)
+        self._bar.update(self._task, completed=self._fraction(), description=self._whole_standing())
 
 
 def clock(seconds: float) -> str:

@@ -61,6 +61,20 @@ def test_a_line_for_each_trial_that_ended_where_there_is_no_terminal(watch: Watc
     assert "\x1b" not in text.getvalue()
 
 
+def test_a_log_has_a_line_now_and_then_while_no_trial_ends(watch: Watch) -> None:
+    text = io.StringIO()
+    with make_progress(text) as progress:
+        progress.started(*SPECS)
+        for epoch in (1, 2, 3):
+            watch.now += 100
+            for key in KEYS:
+                progress.epoch(key, epoch, None)
+    assert text.getvalue().splitlines() == [
+        "0/3 done, 3 running in 1 pack; 3 min 20 s so far, about 4 min 35 s left"
+        f"  {SPECS[0].label()} 2/3 | {SPECS[1].label()} 1/3 | {SPECS[2].label()} 1/3"
+    ]
+
+
 def test_counts_and_how_the_sweep_stands() -> None:
     progress = make_progress(io.StringIO())
     assert progress.sweep_status() == "interrupted"
