@@ -29,8 +29,8 @@ class SweepProgress:
     """Told of every step of a sweep: counts endings, and shows where the sweep stands.
 
     On a terminal and in a notebook it draws a bar with the running trials; elsewhere it prints a line for every trial
-    that ended, and one now and then while none does. The time left is the time since the first epoch, scaled by how much of the trials' estimated work is
-    left, and its spread that of the trials' pace. Use it in a `with`.
+    that ended, and one now and then while none does. The time left is the time since the first epoch, scaled by how
+    much of the trials' estimated work is left, and its spread that of the trials' pace. Use it in a `with`.
 
     Args:
         trials: what is to run; a trial that a search proposes is known when it starts.
