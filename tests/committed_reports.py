@@ -1,11 +1,12 @@
 """The reports of real studies that are kept in the repository: each is what today's code writes of its results.
 
-`python -m tests.committed_reports` writes them again from their `results.jsonl`, and the table of all that they say
-in reports/README.md.
+`python -m tests.committed_reports` writes them again from their `results.jsonl`, or those that it is given, and the
+tables of all that they say in reports/README.md.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -28,6 +29,7 @@ NAMES = (
     "norms_by_depth_digits",
     "paths_digits",
     "precision",
+    "procrustes_digits",
     "procrustes_fashion_mnist",
     "sv_strength_search",
 )
@@ -118,7 +120,7 @@ def _rows(heading: str, answers: list[tuple[str, Answer]]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    for study in NAMES:
+    for study in sys.argv[1:] or NAMES:
         print(write_again(study, ROOT / "reports"), flush=True)
     page = ROOT / "reports" / "README.md"
     page.write_text(with_tables(page.read_text(encoding="utf-8")), encoding="utf-8")
