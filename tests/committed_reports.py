@@ -17,7 +17,7 @@ from resablate.claims.answering import answer_sweeps
 from resablate.report import RESULTS, write_report
 from resablate.result import TrialResult
 from resablate.sweep import load_sweep
-from tests.what_would_decide import open_rows
+from tests.what_would_decide import counted, open_rows
 
 ROOT = Path(__file__).parents[1]
 UNFINISHED: tuple[str, ...] = ()
@@ -60,8 +60,6 @@ def table() -> str:
     order = list(CLAIMS)
     published = [(name, answer) for name in NAMES for answer in answers[name] if not answer.claim.own]
     published.sort(key=lambda row: order.index(row[1].claim.id))
-    tested = {answer.claim.id for _, answer in published}
-    untested = [name for name in CLAIMS if name not in tested]
     own = {name: [answer for answer in answers[name] if answer.claim.own] for name in NAMES}
     decided = [(name, answer) for name in NAMES for answer in own[name] if not answer.verdict.is_open]
     counts = [
@@ -69,10 +67,9 @@ def table() -> str:
     ]
     return "\n".join(
         [
-            *_rows("Published claim", published),
+            f"{counted(_published())} `resablate claims` tells what each needs.",
             "",
-            f"{len(tested)} of {len(CLAIMS)} claims are tested; not: {', '.join(untested)}.",
-            "`resablate claims` tells what each needs.",
+            *_rows("Published claim", published),
             "",
             f"Decided of the studies' own comparisons, of a value with the first: {', '.join(counts)}.",
             "",
@@ -84,14 +81,18 @@ def table() -> str:
 def with_tables(readme: str) -> str:
     """The text of reports/README.md with its tables made anew."""
     readme = _between(readme, BEGIN, END, table())
-    published = {name: [each for each in found if not each.claim.own] for name, found in _all_answers().items()}
-    return _between(readme, BEGIN_OPEN, END_OPEN, "\n".join(open_rows(published)))
+    return _between(readme, BEGIN_OPEN, END_OPEN, "\n".join(open_rows(_published())))
 
 
 def _between(page: str, begin: str, end: str, text: str) -> str:
     """The page with `text` in the place of what stands between two marks."""
     before, rest = page.split(begin)
     return f"{before}{begin}\n\n{text}\n\n{end}{rest.split(end)[1]}"
+
+
+def _published() -> dict[str, list[Answer]]:
+    """Study -> what its report says of published claims."""
+    return {name: [answer for answer in found if not answer.claim.own] for name, found in _all_answers().items()}
 
 
 @cache

@@ -15,8 +15,31 @@ from resablate.statistics import Verdict
 from resablate.sweep import parse_sweep
 
 HOUR = 3600
-_CERTAIN = (Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.UNDECIDED)
+_CERTAIN = (Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.EQUIVALENT, Verdict.UNDECIDED)
 """The verdicts that say most, first."""
+
+
+def counted(answers: Mapping[str, Sequence[Answer]]) -> str:
+    """A sentence: how many claims are supported, contradicted, undecided and not tested, and which.
+
+    Args:
+        answers: study -> what it says of published claims.
+    """
+    found: dict[str, set[Verdict]] = {name: set() for name in CLAIMS}
+    for answer in (each for of_study in answers.values() for each in of_study):
+        found[answer.claim.id].add(answer.verdict)
+    groups: dict[str, list[str]] = {}
+    for name, verdicts in found.items():
+        decided = [verdict.value for verdict in _CERTAIN if verdict in verdicts and not verdict.is_open]
+        tested = Verdict.UNDECIDED if Verdict.UNDECIDED in verdicts else Verdict.NOT_TESTED
+        groups.setdefault(" here and ".join(decided) + " there" * (len(decided) > 1) or tested.value, []).append(name)
+    told = [f"{len(names)} are {word} ({', '.join(names)})" for word, names in sorted(groups.items(), key=_by_word)]
+    return f"Of {len(CLAIMS)} published claims {'; '.join(told)}."
+
+
+def _by_word(group: tuple[str, list[str]]) -> int:
+    words = [verdict.value for verdict in _CERTAIN]
+    return words.index(group[0]) if group[0] in words else len(words) * (group[0] == Verdict.NOT_TESTED.value)
 
 
 def open_rows(answers: Mapping[str, Sequence[Answer]]) -> Iterator[str]:
