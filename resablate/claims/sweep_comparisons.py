@@ -211,15 +211,17 @@ def _telling(cells: Sequence[ClaimCell], names: Sequence[str], sweep: SweepSpec)
 
 
 def _told(params: Params, names: Sequence[str]) -> str:
-    """`procrustes, strength 0.1`; `depth 56`."""
+    """`procrustes, strength 0.1, stem off`; `depth 56`. Of a component the name says what it is, of an argument not."""
     parts: list[str] = []
     for name in names:
         value = params.get(name)
         if value is None:
             continue
         words = name.rpartition(".")[2].replace("_", " ")
-        if not isinstance(value, str):
-            parts.append(f"{words} {shown_value(value)}")
+        if value == "none":
+            parts.append(f"no {words}")
+        elif isinstance(value, str) and "." not in name:
+            parts.append(value)
         else:
-            parts.append(f"no {words}" if value == "none" else value)
+            parts.append(f"{words} {shown_value(value)}")
     return ", ".join(parts)

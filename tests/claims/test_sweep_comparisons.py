@@ -65,6 +65,25 @@ def test_a_sweep_about_no_published_claim_answers_its_question() -> None:
     assert told.told == "better: procrustes, strength 0.01, worse: procrustes, strength 0.1"
 
 
+def test_the_word_of_an_argument_stands_with_its_name() -> None:
+    """`off` alone would say that the projection is off."""
+    stems = ("off", "published")
+    cells = [("projection", "none"), *(("bare", {"name": "procrustes", "stem": stem}) for stem in stems)]
+    cases = [{"network.transition": transition, "regularizer": regularizer} for transition, regularizer in cells]
+    asked = parse_sweep({"name": "own", "cases": cases, "axes": {"seed": [0, 1]}, "analyses": {}})
+    results = [
+        result
+        for transition, regularizer in cells
+        for result in trained(
+            {"network": {"name": "resnet", "transition": transition}, "regularizer": regularizer}, 0.1
+        )
+    ]
+    assert [answer.claim.statement for answer in own(answer_sweeps([asked], results))] == [
+        f"Test error: transition bare, procrustes, stem {stem} against transition projection, no regularizer."
+        for stem in stems
+    ]
+
+
 def test_every_axis_is_compared_with_the_others_equal() -> None:
     asked = sweep({"learning_rate": [0.1, 0.2], "depth": [20, 32]})
     results = [
