@@ -105,7 +105,7 @@ class Answer:
 
         The one that contradicts most where the claim is contradicted, else the one that is least certain. A claim is
         supported where each part is at the claim's level, and contradicted by a part at that level corrected for their
-        number: the interval is at that one.
+        number: the interval is at that one, and where it is undecided at that of the side that the part leans to.
         """
         parts, contradicted = self.judgement.parts, self.verdict is Verdict.CONTRADICTED
         if not (known := {n: p for n, p in parts.items() if math.isfinite(float(p.comparison.estimate.value))}):
@@ -119,7 +119,8 @@ class Answer:
 
         name = max(known, key=certainty)
         part, decision = known[name], self.decision.parts.get(name, self.decision)
-        level = decision.level if contradicted else self.decision.level
+        against = contradicted or (self.verdict is Verdict.UNDECIDED and part.leans_against)
+        level = decision.level if against else self.decision.level
         look = deciding_look(part.looks, self.decision.level, count=len(parts)) if part.looks else None
         if look:
             level *= look.share

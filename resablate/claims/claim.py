@@ -65,6 +65,12 @@ class Part:
     possible: Bounds = ANY
     at_looks: tuple[Part, ...] = ()
 
+    @property
+    def leans_against(self) -> bool:
+        """Whether its number contradicts the claim more than it supports it."""
+        evidence = self.comparison.evidence
+        return float(evidence.contradicted) < float(evidence.supported)
+
     def at(self, look: Look) -> Part:
         """The part as that look had it, with all looks."""
         place = [one.index for one in self.looks].index(look.index)

@@ -71,9 +71,10 @@ class Every:
         return Judgement(parts, "", tuple(dict.fromkeys(notes)), cannot_decide)
 
     def seeds(self, level: float, examples: int) -> int | None:
-        """The most that one of those needs of which it is known."""
+        """The most that one of those needs of which it is known; None where that is only what is counted."""
         found = [rule.seeds(level, examples) for rule in self.rules.values()]
-        return max((count for count in found if count is not None), default=None)
+        most = max((count for count in found if count is not None), default=1)
+        return None if None in found and most == 1 else most
 
 
 @dataclass(frozen=True)

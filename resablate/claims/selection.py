@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
-from resablate.claims.arms import Arm, Fields, Params
+from resablate.claims.arms import Arm, Fields, OneOf, Other, Params, Within
 from resablate.claims.claim import Compared, Judgement, Part
 from resablate.claims.pairs import nobody_learned, notes_on
 from resablate.claims.trials import ClaimCell, Measured, Trials
@@ -40,8 +40,15 @@ def missing_arms(arms: Sequence[Arm], where: Fields) -> str:
 
 
 def _condition(value: object) -> str:
-    low, values = getattr(value, "low", None), getattr(value, "values", None)
-    return f"of {low:g} or more" if low is not None else " or ".join(map(str, values)) if values else str(value)
+    match value:
+        case Within():
+            return f"of {value.low:g} or more"
+        case OneOf():
+            return " or ".join(map(str, value.values))
+        case Other():
+            return f"other than {' and '.join(map(str, value.values))}"
+        case _:
+            return str(value)
 
 
 def opposed(

@@ -81,7 +81,7 @@ CUTS: Mapping[str, Cut] = {
     **dict.fromkeys(("H18", "H19", "H20", "H22"), OF_A_THOUSAND),
     **dict.fromkeys(("H23", "H24", "H25", "H26", "V4"), OF_IMAGENET),
     "V7": Cut(110, 1, {**DIGITS, "epochs": 1}),
-    "V9": Cut(56),
+    "V9": Cut(110),
     "V11": Cut(32, 1),
     **dict.fromkeys(("Z2", "Z3"), Cut(110, 2)),
     **dict.fromkeys(("Z5", "Z6", "Z7", "Z8", "Z9"), PROJECTED),

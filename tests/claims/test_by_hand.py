@@ -17,6 +17,7 @@ from tests.factories import (
     make_norm_preservation,
     make_outcomes,
     make_path_count,
+    make_path_gradient,
     make_result,
     make_test,
     without_validation,
@@ -175,6 +176,27 @@ def test_what_is_counted_needs_one_training() -> None:
     expected = sum(math.comb(54, k) for k in range(19, 36)) / 2**54
     assert found.verdict == "supported"
     assert found.decision.difference == pytest.approx(expected)
+
+
+def test_lengths_of_54_blocks_are_told_of_as_many_or_more() -> None:
+    """V9: lengths spread less than blocks grow, so that the same part of fewer blocks holds fewer paths."""
+    analyses = {"path_gradient": make_path_gradient([0.25**k for k in range(28)]), "path_count": make_path_count(27)}
+    found = answer("V9", [make_result(seed=s, depth=56, analyses=analyses) for s in range(3)])
+    assert (found.verdict, "of 110 or more" in found.missing) == ("not tested", True)
+
+
+@pytest.mark.parametrize(("transition", "verdict"), [("bare", "not tested"), ("pad", "supported")])
+def test_a_bare_transition_is_no_change_of_dimension_that_can_be_removed(transition: str, verdict: str) -> None:
+    """V3: its block is an ordinary one."""
+    lesions = [make_lesion([0.12, 0.3 + seed / 1000, 0.12, 0.12], baseline=0.1, changing=[1]) for seed in range(4)]
+    network = {"name": "resnet", "transition": transition}
+    results = [
+        make_result(seed=seed, depth=58, error=0.1, analyses={"lesion": lesion}, fields={"network": network})
+        for seed, lesion in enumerate(lesions)
+    ]
+    found = answer("V3", results)
+    assert found.verdict == verdict
+    assert ("network.transition other than bare" in found.missing) == (transition == "bare")
 
 
 def test_a_slope_is_least_squares() -> None:
