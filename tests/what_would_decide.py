@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from resablate.claims import CLAIMS
 from resablate.claims.answer import Answer
 from resablate.claims.claim import Claim
+from resablate.claims.conjunctions import Missing
 from resablate.claims.planning import plan_claims
 from resablate.estimates import estimate_seconds
 from resablate.machine_speed import TYPICAL_GPU
@@ -67,12 +68,13 @@ def _here(claim: Claim, found: Sequence[tuple[str, Answer]]) -> tuple[str, str]:
     """What the studies say, and what would decide it on their data."""
     tested = [row for row in found if row[1].verdict in _CERTAIN]
     if not tested:
-        return "not tested", claim.needs
+        return "not tested", claim.needs if isinstance(claim.rule, Missing) else f"train {claim.needs}"
     best = tested[0][1].verdict
     words = f"{tested[0][1].word} ({', '.join(name for name, answer in tested if answer.verdict is best)})"
     if not best.is_open:
-        return words, "decided"
-    return words, "; ".join(dict.fromkeys(answer.what_would_decide for _, answer in tested))
+        return words, "decided of these networks"
+    takes = [(name, answer.what_would_decide) for name, answer in tested if answer.what_would_decide]
+    return words, "; ".join(f"{name}: {what}" if len(takes) > 1 else what for name, what in takes)
 
 
 def _cost(claim: Claim) -> tuple[str, str]:

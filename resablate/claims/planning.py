@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from resablate.check import check_trial
+from resablate.claims import zaeemzadeh2020
 from resablate.claims.arms import Arm, Fields, listed, plain
 from resablate.claims.claim import Claim, Rule
 from resablate.claims.conjunctions import Every
@@ -37,6 +38,9 @@ RECIPE: Mapping[str, Any] = {
 }
 """He et al. 2016, appendix: 64,000 steps, 0.01 for 400 of them, then 0.1, divided by 10 at 32,000 and 48,000; on all
 50,000 images, less their mean by pixel (arXiv 1512.03385, section 4.2)."""
+PROCRUSTES_RECIPE: Mapping[str, Any] = {"augmentation": "crop_flip", "epochs": 300, "batch_size": 128}
+"""Zaeemzadeh et al. 2020, the released code: 0.1, divided by 10 at epochs 150 and 225; images less their mean by
+channel."""
 
 
 @dataclass(frozen=True)
@@ -177,6 +181,8 @@ def _base(claims: Sequence[Claim], dataset: str | None) -> dict[str, Any]:
     if not name.startswith("cifar"):
         return {"dataset": name}
     held_out = {} if any(_compares_validation(claim.rule) for claim in claims) else {"val_fraction": 0}
+    if all(claim in zaeemzadeh2020.CLAIMS for claim in claims):
+        return {"dataset": {"name": name, **held_out}, **PROCRUSTES_RECIPE}
     return {"dataset": {"name": name, "normalization": "per_pixel", **held_out}, **RECIPE}
 
 

@@ -113,6 +113,12 @@ def test_what_is_counted_takes_one_training() -> None:
     assert len(planned("V9").trials) == 3, "half of V9 is counted, and half of it has noise"
 
 
+@pytest.mark.parametrize(("names", "recipe"), [(["Z5", "Z6"], (300, None)), (["Z6", "H15"], (200, 64_000))])
+def test_a_claim_is_planned_with_its_papers_recipe(names: list[str], recipe: tuple[int, int | None]) -> None:
+    """Where papers meet, with that of He et al., so that networks can be shared."""
+    assert {(spec.epochs, spec.iterations) for spec in planned(*names).trials} == {recipe}
+
+
 def test_one_seed_decides_nothing_and_the_plan_says_so() -> None:
     assert any("one seed of each decides nothing" in note for note in plan_claims([CLAIMS["H15"]], seeds=1).notes)
     assert not any("decides nothing" in note for note in plan_claims([CLAIMS["H15"]], seeds=2).notes)
