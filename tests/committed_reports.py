@@ -28,6 +28,7 @@ NAMES = (
     "norms_by_depth",
     "norms_by_depth_digits",
     "paths_digits",
+    "paths_sampled_digits",
     "precision",
     "procrustes_digits",
     "procrustes_fashion_mnist",
