@@ -17,7 +17,7 @@ from resablate.claims.answering import answer_sweeps
 from resablate.report import RESULTS, write_report
 from resablate.result import TrialResult
 from resablate.sweep import load_sweep
-from tests.what_would_decide import counted, open_rows
+from tests.what_would_decide import compared_with, counted, open_rows
 
 ROOT = Path(__file__).parents[1]
 UNFINISHED: tuple[str, ...] = ()
@@ -34,7 +34,6 @@ NAMES = (
     "procrustes_fashion_mnist",
     "sv_strength_search",
 )
-COMPARED_WITH = "compared with "
 BEGIN, END = "<!-- what the kept studies say -->", "<!-- end -->"
 BEGIN_OPEN, END_OPEN = "<!-- what would decide the others -->", "<!-- end of what would decide -->"
 
@@ -113,10 +112,7 @@ def _rows(heading: str, answers: list[tuple[str, Answer]]) -> Iterator[str]:
     yield "| --- | --- | --- | --- | --- |"
     for name, answer in answers:
         claim = answer.claim.statement if answer.claim.own else f"{answer.claim.id}: {answer.claim.statement}"
-        # What is claimed of every other is said of those that were trained.
-        notes = [note for note in answer.judgement.notes if COMPARED_WITH in note]
-        rivals = dict.fromkeys(COMPARED_WITH + note.partition(COMPARED_WITH)[2] for note in notes)
-        claim += f" ({'; '.join(rivals)})" if rivals else ""
+        claim += f" ({rivals})" if (rivals := compared_with(answer)) else ""
         cells = (claim, f"**{answer.word}**", answer.numbers, str(answer.seeds), f"[{name}]({name}/index.md)")
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 

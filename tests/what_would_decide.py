@@ -16,8 +16,15 @@ from resablate.statistics import Verdict
 from resablate.sweep import parse_sweep
 
 HOUR = 3600
+_COMPARED_WITH = "compared with "
 _CERTAIN = (Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.EQUIVALENT, Verdict.UNDECIDED)
 """The verdicts that say most, first."""
+
+
+def compared_with(answer: Answer) -> str:
+    """`compared with no shortcut`: what is claimed of every other is said of those that were trained; else empty."""
+    notes = [note for note in answer.judgement.notes if _COMPARED_WITH in note]
+    return "; ".join(dict.fromkeys(_COMPARED_WITH + note.partition(_COMPARED_WITH)[2] for note in notes))
 
 
 def counted(answers: Mapping[str, Sequence[Answer]]) -> str:
@@ -27,13 +34,18 @@ def counted(answers: Mapping[str, Sequence[Answer]]) -> str:
         answers: study -> what it says of published claims.
     """
     found: dict[str, set[Verdict]] = {name: set() for name in CLAIMS}
+    of_some: dict[str, str] = {}
     for answer in (each for of_study in answers.values() for each in of_study):
         found[answer.claim.id].add(answer.verdict)
+        if answer.verdict is Verdict.SUPPORTED and (rivals := compared_with(answer)):
+            of_some[answer.claim.id] = f" {rivals} alone"
     groups: dict[str, list[str]] = {}
     for name, verdicts in found.items():
         decided = [verdict.value for verdict in _CERTAIN if verdict in verdicts and not verdict.is_open]
         tested = Verdict.UNDECIDED if Verdict.UNDECIDED in verdicts else Verdict.NOT_TESTED
-        groups.setdefault(" here and ".join(decided) + " there" * (len(decided) > 1) or tested.value, []).append(name)
+        groups.setdefault(" here and ".join(decided) + " there" * (len(decided) > 1) or tested.value, []).append(
+            name + of_some.get(name, "")
+        )
     told = [f"{len(names)} are {word} ({', '.join(names)})" for word, names in sorted(groups.items(), key=_by_word)]
     return f"Of {len(CLAIMS)} published claims {'; '.join(told)}."
 
