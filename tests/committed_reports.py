@@ -21,17 +21,20 @@ from tests.what_would_decide import compared_with, counted, open_rows
 
 ROOT = Path(__file__).parents[1]
 UNFINISHED: tuple[str, ...] = ()
-"""Studies that go on: their lines alone are kept, and `resablate sync reports/NAME` files them for the next start."""
+"""Studies that go on and have no report yet: their lines and sweep are kept for `resablate sync reports/NAME`."""
 NAMES = (
     "fashion_mnist",
     "fashion_mnist_regularizers",
     "norms_by_depth",
     "norms_by_depth_digits",
+    "orderings_fashion_mnist",
     "paths_digits",
+    "paths_fashion_mnist",
     "paths_sampled_digits",
     "precision",
     "procrustes_digits",
     "procrustes_fashion_mnist",
+    "shortcuts_fashion_mnist",
     "sv_strength_search",
 )
 BEGIN, END = "<!-- what the kept studies say -->", "<!-- end -->"
