@@ -46,8 +46,8 @@ def counted(answers: Mapping[str, Sequence[Answer]]) -> str:
         groups.setdefault(" here and ".join(decided) + " there" * (len(decided) > 1) or tested.value, []).append(
             name + of_some.get(name, "")
         )
-    told = [f"{len(names)} are {word} ({', '.join(names)})" for word, names in sorted(groups.items(), key=_by_word)]
-    return f"Of {len(CLAIMS)} published claims {'; '.join(told)}."
+    told = [f"{len(names)} {word} ({', '.join(names)})" for word, names in sorted(groups.items(), key=_by_word)]
+    return f"Of {len(CLAIMS)} published claims: {'; '.join(told)}."
 
 
 def _by_word(group: tuple[str, list[str]]) -> int:
