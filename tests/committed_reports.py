@@ -20,7 +20,7 @@ from resablate.sweep import load_sweep
 from tests.what_would_decide import compared_with, counted, open_rows
 
 ROOT = Path(__file__).parents[1]
-UNFINISHED: tuple[str, ...] = ()
+UNFINISHED: tuple[str, ...] = ("procrustes_strength_search",)
 """Studies that go on and have no report yet: their lines and sweep are kept for `resablate sync reports/NAME`."""
 NAMES = (
     "fashion_mnist",
