@@ -79,6 +79,11 @@ def forecast(plan: SweepPlan, *, records: str | None = None) -> Forecast:
     )
 
 
+def planned_seconds(plan: SweepPlan, speed: MachineSpeed) -> float:
+    """Seconds of all trials that a plan begins with, one after another on one CPU core or one GPU: an estimate."""
+    return sum(estimate_seconds(spec, plan.questions(spec), speed=speed) for spec in plan.trials)
+
+
 def expected_packs(plan: SweepPlan, speed: MachineSpeed, *, device: str) -> list[Pack]:
     """The packs that the known trials of `plan` will train in, where `pack: auto` finds what is expected of `speed`.
 

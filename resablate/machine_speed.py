@@ -8,7 +8,7 @@ import platform
 import re
 import socket
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -98,30 +98,23 @@ class MachineSpeed:
         return float(np.interp(math.log(max(work.of_a_layer, 1)), at, [gain for _, gain in sizes]))
 
 
+def _typical(
+    multiply_add: float, *, layer: float, forward_layer: float, sampled_layer: float, spectrum: float
+) -> MachineSpeed:
+    """A machine of which only these seconds are known; forward and back is three times the multiply-adds."""
+    step = PassSpeed(0.0, layer, 0.0, 3 * multiply_add, 3 * multiply_add)
+    forward = PassSpeed(0.0, forward_layer, 0.0, multiply_add, multiply_add)
+    sampled = replace(step, layer=sampled_layer)
+    return MachineSpeed(step=step, packed=step, forward=forward, walk=forward, sampled=sampled, spectrum=spectrum)
+
+
 # Seconds on one core of a 2020s x86 server, fitted to networks of depth 20 to 56 and width 8 to 64 on images of 8 to
 # 32 pixels (within a third of what was measured there). An estimate to plan by, no promise.
-_MULTIPLY_ADD = 1 / 6.5e10
-TYPICAL = MachineSpeed(
-    step=PassSpeed(0.0, 3.2e-4, 0.0, 3 * _MULTIPLY_ADD, 3 * _MULTIPLY_ADD),
-    packed=PassSpeed(0.0, 3.2e-4, 0.0, 3 * _MULTIPLY_ADD, 3 * _MULTIPLY_ADD),
-    forward=PassSpeed(0.0, 1.0e-4, 0.0, _MULTIPLY_ADD, _MULTIPLY_ADD),
-    walk=PassSpeed(0.0, 1.0e-4, 0.0, _MULTIPLY_ADD, _MULTIPLY_ADD),
-    sampled=PassSpeed(0.0, 3.0e-4, 0.0, 3 * _MULTIPLY_ADD, 3 * _MULTIPLY_ADD),
-    spectrum=1 / 6.5e7,
-)
+TYPICAL = _typical(1 / 6.5e10, layer=3.2e-4, forward_layer=1.0e-4, sampled_layer=3.0e-4, spectrum=1 / 6.5e7)
 """A CPU core without a calibration."""
-
 # Seconds of one H200, put together and not measured: ResNet-110 on CIFAR-10, which waits for its kernels, takes 2.7 s
 # an epoch kernel by kernel in float32, and an ImageNet ResNet-200 learns from 400 to 650 images a second.
-_GPU_MULTIPLY_ADD = 1 / 3e13
-TYPICAL_GPU = MachineSpeed(
-    step=PassSpeed(0.0, 3.4e-5, 0.0, 3 * _GPU_MULTIPLY_ADD, 3 * _GPU_MULTIPLY_ADD),
-    packed=PassSpeed(0.0, 3.4e-5, 0.0, 3 * _GPU_MULTIPLY_ADD, 3 * _GPU_MULTIPLY_ADD),
-    forward=PassSpeed(0.0, 1.1e-5, 0.0, _GPU_MULTIPLY_ADD, _GPU_MULTIPLY_ADD),
-    walk=PassSpeed(0.0, 1.1e-5, 0.0, _GPU_MULTIPLY_ADD, _GPU_MULTIPLY_ADD),
-    sampled=PassSpeed(0.0, 3.4e-5, 0.0, 3 * _GPU_MULTIPLY_ADD, 3 * _GPU_MULTIPLY_ADD),
-    spectrum=1 / 1e9,
-)
+TYPICAL_GPU = _typical(1 / 3e13, layer=3.4e-5, forward_layer=1.1e-5, sampled_layer=3.4e-5, spectrum=1 / 1e9)
 """A large GPU without a calibration."""
 
 

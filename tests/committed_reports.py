@@ -17,7 +17,7 @@ from resablate.claims.answering import answer_sweeps
 from resablate.report import RESULTS, write_report
 from resablate.result import TrialResult
 from resablate.sweep import load_sweep
-from tests.what_would_decide import compared_with, counted, open_rows
+from tests.what_would_decide import compared_with, counted, open_rows, table_row
 
 ROOT = Path(__file__).parents[1]
 UNFINISHED: tuple[str, ...] = ("procrustes_strength_search",)
@@ -61,7 +61,7 @@ def table() -> str:
     """What the kept studies say: a line for each claim and comparison that one of them tests, and what none does."""
     answers = _all_answers()
     order = list(CLAIMS)
-    published = [(name, answer) for name in NAMES for answer in answers[name] if not answer.claim.own]
+    published = [(name, answer) for name, found in _published().items() for answer in found]
     published.sort(key=lambda row: order.index(row[1].claim.id))
     own = {name: [answer for answer in answers[name] if answer.claim.own] for name in NAMES}
     decided = [(name, answer) for name in NAMES for answer in own[name] if not answer.verdict.is_open]
@@ -117,7 +117,7 @@ def _rows(heading: str, answers: list[tuple[str, Answer]]) -> Iterator[str]:
         claim = answer.claim.statement if answer.claim.own else f"{answer.claim.id}: {answer.claim.statement}"
         claim += f" ({rivals})" if (rivals := compared_with(answer)) else ""
         cells = (claim, f"**{answer.word}**", answer.numbers, str(answer.seeds), f"[{name}]({name}/index.md)")
-        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        yield table_row(cells)
 
 
 if __name__ == "__main__":

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from resablate.claims import CLAIMS
 from resablate.claims.answer import Answer
 from resablate.claims.claim import Claim
 from resablate.claims.conjunctions import Missing
 from resablate.claims.planning import plan_claims
-from resablate.estimates import estimate_seconds
+from resablate.forecast import planned_seconds
 from resablate.machine_speed import TYPICAL_GPU
 from resablate.plan import plan_sweep
 from resablate.statistics import Verdict
@@ -17,8 +17,13 @@ from resablate.sweep import parse_sweep
 
 HOUR = 3600
 _COMPARED_WITH = "compared with "
-_CERTAIN = (Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.EQUIVALENT, Verdict.UNDECIDED)
+_ORDER = (Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.EQUIVALENT, Verdict.UNDECIDED, Verdict.NOT_TESTED)
 """The verdicts that say most, first."""
+
+
+def table_row(cells: Iterable[str]) -> str:
+    """A line of a table in Markdown."""
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def compared_with(answer: Answer) -> str:
@@ -33,26 +38,29 @@ def counted(answers: Mapping[str, Sequence[Answer]]) -> str:
     Args:
         answers: study -> what it says of published claims.
     """
-    found: dict[str, set[Verdict]] = {name: set() for name in CLAIMS}
-    of_some: dict[str, str] = {}
-    for answer in (each for of_study in answers.values() for each in of_study):
-        found[answer.claim.id].add(answer.verdict)
-        if answer.verdict is Verdict.SUPPORTED and (rivals := compared_with(answer)):
-            of_some[answer.claim.id] = f" {rivals} alone"
     groups: dict[str, list[str]] = {}
-    for name, verdicts in found.items():
-        decided = [verdict.value for verdict in _CERTAIN if verdict in verdicts and not verdict.is_open]
-        tested = Verdict.UNDECIDED if Verdict.UNDECIDED in verdicts else Verdict.NOT_TESTED
-        groups.setdefault(" here and ".join(decided) + " there" * (len(decided) > 1) or tested.value, []).append(
-            name + of_some.get(name, "")
-        )
-    told = [f"{len(names)} {word} ({', '.join(names)})" for word, names in sorted(groups.items(), key=_by_word)]
+    for claim in CLAIMS.values():
+        found = [answer for _, answer in _of(claim, answers)]
+        supported = bool(found) and found[0].verdict is Verdict.SUPPORTED
+        rivals = compared_with(found[0]) if supported else ""
+        groups.setdefault(_in_words(found), []).append(f"{claim.id} {rivals} alone" if rivals else claim.id)
+    order = sorted(groups, key=lambda words: _ORDER.index(Verdict(words.partition(" here ")[0])))
+    told = [f"{len(groups[words])} {words} ({', '.join(groups[words])})" for words in order]
     return f"Of {len(CLAIMS)} published claims: {'; '.join(told)}."
 
 
-def _by_word(group: tuple[str, list[str]]) -> int:
-    words = [verdict.value for verdict in _CERTAIN]
-    return words.index(group[0]) if group[0] in words else len(words) * (group[0] == Verdict.NOT_TESTED.value)
+def _in_words(found: Sequence[Answer]) -> str:
+    """`supported`; `supported here and contradicted there`, where studies differ. The answers are in order."""
+    decided = dict.fromkeys(answer.verdict.value for answer in found if not answer.verdict.is_open)
+    if len(decided) > 1:
+        return f"{' here and '.join(decided)} there"
+    return found[0].verdict.value if found else Verdict.NOT_TESTED.value
+
+
+def _of(claim: Claim, answers: Mapping[str, Sequence[Answer]]) -> list[tuple[str, Answer]]:
+    """Study and answer to a claim, those that say most first."""
+    found = [(name, each) for name, of_study in answers.items() for each in of_study if each.claim.id == claim.id]
+    return sorted(found, key=lambda row: _ORDER.index(row[1].verdict))
 
 
 def open_rows(answers: Mapping[str, Sequence[Answer]]) -> Iterator[str]:
@@ -64,21 +72,14 @@ def open_rows(answers: Mapping[str, Sequence[Answer]]) -> Iterator[str]:
     yield "| claim | here | what it takes here | trainings on the paper's data | hours of one H200 |"
     yield "| --- | --- | --- | --: | --: |"
     for claim in CLAIMS.values():
-        of_claim = [(name, each) for name, found in answers.items() for each in found if each.claim.id == claim.id]
-        of_claim.sort(key=lambda row: _rank(row[1]))
-        if of_claim and of_claim[0][1].verdict is Verdict.SUPPORTED:
-            continue
-        cells = (f"{claim.id}: {claim.statement}", *_here(claim, of_claim), *_cost(claim))
-        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-def _rank(answer: Answer) -> int:
-    return _CERTAIN.index(answer.verdict) if answer.verdict in _CERTAIN else len(_CERTAIN)
+        found = _of(claim, answers)
+        if not found or found[0][1].verdict is not Verdict.SUPPORTED:
+            yield table_row((f"{claim.id}: {claim.statement}", *_here(claim, found), *_cost(claim)))
 
 
 def _here(claim: Claim, found: Sequence[tuple[str, Answer]]) -> tuple[str, str]:
     """What the studies say, and what would decide it on their data."""
-    tested = [row for row in found if row[1].verdict in _CERTAIN]
+    tested = [row for row in found if row[1].verdict is not Verdict.NOT_TESTED]
     if not tested:
         return "not tested", claim.needs if isinstance(claim.rule, Missing) else f"train {claim.needs}"
     best = tested[0][1].verdict
@@ -94,6 +95,5 @@ def _cost(claim: Claim) -> tuple[str, str]:
     if not claim.rule.arms:
         return "no part for it", ""
     plan = plan_sweep(parse_sweep(plan_claims([claim]).content))
-    seconds = sum(estimate_seconds(spec, plan.questions(spec), speed=TYPICAL_GPU) for spec in plan.trials)
-    hours = seconds / HOUR
+    hours = planned_seconds(plan, TYPICAL_GPU) / HOUR
     return str(plan.trial_count), f"{hours:.0f}" if hours >= 10 else f"{hours:.2g}"

@@ -233,24 +233,20 @@ def _show_plan(planned: ClaimPlan, output: Path | None, *, as_json: bool) -> Non
 
 
 def _plan_record(planned: ClaimPlan, output: Path | None) -> ClaimPlanRecord:
-    from resablate.estimates import estimate_seconds
+    from resablate.forecast import planned_seconds
     from resablate.machine_speed import TYPICAL, TYPICAL_GPU
     from resablate.plan import plan_sweep
     from resablate.sweep import parse_sweep
 
     plan = plan_sweep(parse_sweep(planned.content))
-    core, gpu = (
-        sum(estimate_seconds(spec, plan.questions(spec), speed=speed) for spec in plan.trials)
-        for speed in (TYPICAL, TYPICAL_GPU)
-    )
     return ClaimPlanRecord(
         sweep=plan.sweep.name,
         content=planned.content,
         file=str(output or ""),
         count=plan.trial_count,
         at_most=plan.most_trials,
-        seconds=core,
-        gpu_seconds=gpu,
+        seconds=planned_seconds(plan, TYPICAL),
+        gpu_seconds=planned_seconds(plan, TYPICAL_GPU),
         notes=[*planned.notes, *plan.notes],
     )
 
