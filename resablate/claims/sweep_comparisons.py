@@ -210,8 +210,12 @@ def _telling(cells: Sequence[ClaimCell], names: Sequence[str], sweep: SweepSpec)
     return list(found)
 
 
+_SPEAKING = ("network", "shortcut", "ordering", "regularizer")
+"""Fields whose values say by themselves what they are."""
+
+
 def _told(params: Params, names: Sequence[str]) -> str:
-    """`procrustes, strength 0.1, stem off`; `depth 56`. Of a component the name says what it is, of an argument not."""
+    """`procrustes, strength 0.1, stem off`; `identity, block sampling all`; `depth 56`."""
     parts: list[str] = []
     for name in names:
         value = params.get(name)
@@ -220,8 +224,8 @@ def _told(params: Params, names: Sequence[str]) -> str:
         words = name.rpartition(".")[2].replace("_", " ")
         if value == "none":
             parts.append(f"no {words}")
-        elif isinstance(value, str) and "." not in name:
-            parts.append(value)
+        elif name in _SPEAKING:
+            parts.append(str(value))
         else:
             parts.append(f"{words} {shown_value(value)}")
     return ", ".join(parts)

@@ -84,6 +84,15 @@ def test_the_word_of_an_argument_stands_with_its_name() -> None:
     ]
 
 
+def test_a_value_that_does_not_say_what_it_is_stands_with_its_field() -> None:
+    """`all` alone would say all of anything."""
+    asked = sweep({"block_sampling": ["all", "stochastic_depth"]})
+    results = [r for name in ("all", "stochastic_depth") for r in trained({"block_sampling": name}, 0.1)]
+    assert [answer.claim.statement for answer in own(answer_sweeps([asked], results))] == [
+        "Test error: block sampling stochastic_depth against block sampling all."
+    ]
+
+
 def test_every_axis_is_compared_with_the_others_equal() -> None:
     asked = sweep({"learning_rate": [0.1, 0.2], "depth": [20, 32]})
     results = [
