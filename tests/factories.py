@@ -131,8 +131,13 @@ def make_reorder(errors: Mapping[int, float], *, spread: float = 0.01) -> Analys
     )
 
 
-def make_path_gradient(norms: Sequence[float], *, sums: Sequence[float] | None = None) -> AnalysisResult:
-    """A path-gradient analysis with these norms of single paths; `sums` is count times norm by default."""
+def make_path_gradient(
+    norms: Sequence[float], *, sums: Sequence[float] | None = None, direct: float = 1.0
+) -> AnalysisResult:
+    """A path-gradient analysis with these norms of single paths; `sums` is count times norm by default.
+
+    `direct` is what a block leaves of the gradient along the shortcuts.
+    """
     blocks = len(norms) - 1
     counts = [math.comb(blocks, length) for length in range(blocks + 1)]
     weights = [count * norm for count, norm in zip(counts, norms, strict=True)]
@@ -142,7 +147,11 @@ def make_path_gradient(norms: Sequence[float], *, sums: Sequence[float] | None =
     contributions = {"contribution": shares, "rms_contribution": shares, "sum_contribution": sum_shares}
     norms_of = {"norm": list(sums or weights), "sampled_norm": list(norms), "rms_norm": list(norms)}
     errors = {f"{name}_standard_error": [value / 10 for value in values] for name, values in norms_of.items()}
-    summary = {"gradient_norm": total, "gradient_norm_standard_error": total / 10}
+    summary = {
+        "gradient_norm": total,
+        "gradient_norm_standard_error": total / 10,
+        "direct_path_ratio": direct,
+    }
     for name, distribution in contributions.items():
         for place, level in (("median_length", 0.5), ("effective_low", 0.025), ("effective_high", 0.975)):
             summary[name.removesuffix("contribution") + place] = _reaching(distribution, level)

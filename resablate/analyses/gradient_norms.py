@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from resablate.model import Call, ResidualNetwork, recorded
+from resablate.model import Call, ResidualNetwork, Route, evaluation_mode, recorded
 from resablate.regularizers import chosen_convolutions
 
 _IMAGE = 4
@@ -112,6 +112,34 @@ def gradient_norms(
     for (part, (layer, call)), gradient in zip(called.items(), behind, strict=True):
         norms[part] = torch.stack([_norms(_pulled_back(layer, call, gradient)), _norms(gradient)])
     return norms
+
+
+def direct_path_ratio(network: ResidualNetwork, images: Tensor, labels: Tensor) -> float:
+    """What a block leaves of the gradient that comes along the shortcuts alone: the norm before it over that behind it.
+
+    Of all examples together, in the geometric mean over the blocks that keep the dimension; 0 where nothing comes
+    through, as in a network with a block without a shortcut; NaN where there is no such block.
+
+    Args:
+        network: in whatever mode; batch norm is in eval mode here.
+        images: (B, C, H, W), normalized.
+        labels: (B,).
+
+    Source: He et al. 2016, equation 8, where it is the product of the shortcuts' factors.
+    """
+    if not all(block.carries for block in network.chain):
+        return 0.0
+    with evaluation_mode(network), torch.enable_grad():
+        boundaries = [network.stem(images.detach().requires_grad_())]
+        for block in network.chain:
+            boundaries.append(block(boundaries[-1], Route.GRADIENT_BY_SHORTCUT))
+        loss = functional.cross_entropy(network.head(boundaries[-1]), labels, reduction="sum")
+        gradients = torch.autograd.grad(loss, boundaries, materialize_grads=True)
+    norms = [gradient.double().norm() for gradient in gradients]
+    ratios = [norms[i] / norms[i + 1] for i, block in enumerate(network.chain) if not block.changes_dimension]
+    if not ratios:
+        return math.nan
+    return float(torch.stack(ratios).nan_to_num(0).log().mean().exp())
 
 
 def _pulled_back(layer: nn.Conv2d, call: Call, gradient: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
+from resablate.analyses.gradient_norms import direct_path_ratio
 from resablate.analyses.interface import at_least_one, check_dissectable
 from resablate.analyses.lengths import log10_path_counts, paths_within, shares, spread
 from resablate.datasets import ExampleSource
@@ -71,11 +72,13 @@ def path_gradient(
         95 %, `effective_low` to `effective_high` (`rms_effective_low`, `sum_effective_low`, ...). Of the paths of these
         lengths it tells how many there are: `effective_path_share` of all paths, `effective_path_share_after_1`,
         `..._10` and `..._20` of those that are left when so many branches are deleted, and `effective_left_after_1`,
-        ..., the part of them that is left then. Shares and lengths have a `..._standard_error` by bootstrap over
-        examples, or over sampled paths.
+        ..., the part of them that is left then. `direct_path_ratio` is what a block leaves of the gradient along the
+        path of length 0, the shortcuts alone: its norm before the block over that behind it, in the geometric mean over
+        the blocks that keep the dimension, which is the product of the shortcuts' factors by block. Shares and
+        lengths have a `..._standard_error` by bootstrap over examples, or over sampled paths.
 
-    Source: Veit et al. 2016, section 4.3 and Figure 6 (sampled paths, contribution); the exact sum and the random
-        signs are this project's.
+    Source: Veit et al. 2016, section 4.3 and Figure 6 (sampled paths, contribution); He et al. 2016, equation 8 (direct
+        path); the exact sum and the random signs are this project's.
     """
     at_least_one(examples=examples, samples=samples)
     check_dissectable(network, data)
@@ -110,15 +113,17 @@ def path_gradient(
     spread_errors = _deviations([_spreads(one, within) for one in resampled])
     whole = _norms(path_gradients(network, images, labels, routes=None)).tolist()
     gradient = {"gradient_norm": sum(whole) / len(whole), "gradient_norm_standard_error": _standard_error(whole)}
+    direct = {"direct_path_ratio": direct_path_ratio(network, images, labels)}
     table = {"length": list(range(blocks + 1)), **columns, "log10_path_count": counts, **contributions, **share_errors}
     return AnalysisResult(
-        summary={**gradient, **spreads, **spread_errors},
+        summary={**gradient, **spreads, **spread_errors, **direct},
         table=table,
         units={
             **dict.fromkeys(gradient, _NORM),
             **{name: _unit_of_spread(name) for name in (*spreads, *spread_errors)},
             "length": "blocks",
             **dict.fromkeys(columns, _NORM),
+            "direct_path_ratio": "1",
             "log10_path_count": "1",
             **dict.fromkeys([*contributions, *share_errors], "fraction"),
         },

@@ -159,7 +159,8 @@ def label(spec: TrainSpec, varies: tuple[str, ...]) -> str:
     return ", ".join(parts)
 
 
-_TOLD_BY_NAME = ("shortcut", "ordering", "network", "regularizer", "block_sampling")
+TOLD_BY_NAME = ("shortcut", "ordering", "network", "regularizer")
+"""Fields whose values say by themselves what they are; `all` does not."""
 
 
 def _component(name: str, part: Component) -> str:
@@ -167,7 +168,7 @@ def _component(name: str, part: Component) -> str:
     shown = shown.removesuffix("()")
     if part.name == "none":
         return f"no {name.replace('_', ' ')}"
-    return shown if name in _TOLD_BY_NAME else f"{name.replace('_', ' ')} {shown}"
+    return shown if name in TOLD_BY_NAME else f"{name.replace('_', ' ')} {shown}"
 
 
 def _telling(part: Component) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from resablate.claims.arms import Arm, OneOf, Other, Within, deep
@@ -10,9 +9,9 @@ from resablate.claims.claim import Claim, Published
 from resablate.claims.conjunctions import Every
 from resablate.claims.failing import Fails
 from resablate.claims.measures import CURVE, ERROR, TRAIN_LOSS
-from resablate.claims.numbers import Grows
+from resablate.claims.numbers import Grows, Number
 from resablate.claims.path_measures import DIRECT_PATH
-from resablate.claims.rules import DifferenceIs, Equal, Lower
+from resablate.claims.rules import Equal, Lower
 
 DEEP = 32
 """Layers from which "deep" is tested: in He et al. (arXiv 1512.03385), Figure 6, the shallowest plain network that does
@@ -245,7 +244,7 @@ PRODUCT = Claim(
     "H27",
     "The gradient along the shortcuts alone is the product of their factors: by each block of factor 0.5 it halves.",
     "He et al. 2016, equation 8",
-    DifferenceIs(HALF, IDENTITY, SHORTCUT, DIRECT_PATH, math.log(0.5), margin=0.05),
+    Number(HALF, DIRECT_PATH, 0.01, "below", counted=True),
     {**RESNET, "depth": deep(20)},
     (),
     {"ordering": "full_preactivation"},  # equation 8 has nothing after the addition

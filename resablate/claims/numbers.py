@@ -46,7 +46,7 @@ class Number:
         threshold: a published or stated number.
         side: on which it is claimed to lie.
         published: its published value.
-        counted: whether it follows from the network's shape alone, so that one training tells it.
+        counted: whether it follows from the network alone, whatever it learns, so that one training tells it.
     """
 
     arm: Arm

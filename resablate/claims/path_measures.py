@@ -6,7 +6,7 @@ import math
 from statistics import fmean
 
 from resablate.claims.measures import Answers, Measure, table_measure
-from resablate.measurement import PART, AnalysisResult, differences_of
+from resablate.measurement import PART, POSITIVE, AnalysisResult, differences_of
 
 
 def _share(found: AnalysisResult, column: str, low: float, high: float) -> float:
@@ -39,10 +39,12 @@ def _useful_lengths(found: AnalysisResult) -> float:
     return math.exp(-sum(share * math.log(share) for share in shares)) / max(found.table["length"])
 
 
-def _direct_path(found: AnalysisResult) -> float:
-    """Ln of the gradient's norm along the path of length 0, by block."""
-    norm, blocks = found.table["sampled_norm"][0], max(found.table["length"])
-    return math.log(norm) / blocks if norm > 0 and blocks > 0 else math.nan
+def _direct_path(answers: Answers) -> float:
+    """How far the gradient's ratio over a block, along the shortcuts alone, is from their factor; to a millionth."""
+    found = answers.at_end("path_gradient")
+    ratio = found.summary.get("direct_path_ratio", math.nan) if found else math.nan
+    factor = answers.result.spec.shortcut.values.get("carried_factor", 1.0)
+    return round(abs(ratio / factor - 1), 6)
 
 
 def _initial_gradient(answers: Answers) -> float:
@@ -80,7 +82,13 @@ EFFECTIVE_SHARE = table_measure(
     possible=PART,
 )
 USEFUL_LENGTHS = table_measure("useful lengths as a part of the blocks", "share", "path_gradient", _useful_lengths)
-DIRECT_PATH = table_measure("ln of the norm along the direct path, by block", "1", "path_gradient", _direct_path)
+DIRECT_PATH = Measure(
+    "distance of the gradient's ratio over a block, along the shortcuts alone, from their factor",
+    "share",
+    _direct_path,
+    "path_gradient",
+    possible=POSITIVE,
+)
 INITIAL_GRADIENT = Measure(
     "ln of the gradient's norm before training", "1", _initial_gradient, "path_gradient", {"epochs": [0]}
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from resablate.check import idle_fields
 from resablate.claims.analysis_measures import LESION_MEAN, MEAN_LOG_RATIO, TRANSITION_DISTANCE
-from resablate.claims.arms import Params, listed
+from resablate.claims.arms import TOLD_BY_NAME, Params, listed
 from resablate.claims.claim import Claim
 from resablate.claims.measures import ERROR, Measure
 from resablate.claims.named_cells import Against
@@ -210,10 +210,6 @@ def _telling(cells: Sequence[ClaimCell], names: Sequence[str], sweep: SweepSpec)
     return list(found)
 
 
-_SPEAKING = ("network", "shortcut", "ordering", "regularizer")
-"""Fields whose values say by themselves what they are."""
-
-
 def _told(params: Params, names: Sequence[str]) -> str:
     """`procrustes, strength 0.1, stem off`; `identity, block sampling all`; `depth 56`."""
     parts: list[str] = []
@@ -224,7 +220,7 @@ def _told(params: Params, names: Sequence[str]) -> str:
         words = name.rpartition(".")[2].replace("_", " ")
         if value == "none":
             parts.append(f"no {words}")
-        elif name in _SPEAKING:
+        elif name in TOLD_BY_NAME:
             parts.append(str(value))
         else:
             parts.append(f"{words} {shown_value(value)}")

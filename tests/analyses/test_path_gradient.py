@@ -127,6 +127,24 @@ def test_labels_outside_the_classes_are_one_clear_error() -> None:
         path_gradient(make_network(num_classes=3), Examples(images, labels + 3), generator=make_generator())
 
 
+@pytest.mark.parametrize(
+    ("shortcut", "ratio"),
+    [("identity", 1.0), ({"name": "constant_scale", "carried_factor": 0.25}, 0.25), ("none", 0.0)],
+)
+def test_along_the_shortcuts_alone_the_gradient_is_multiplied_by_their_factors(shortcut: Any, ratio: float) -> None:
+    """Equation 8 of He et al. 2016, whatever the branches, the stem and the classifier do."""
+    network = make_network(depth=20, shortcut=shortcut, ordering="full_preactivation")
+    result = path_gradient(network, make_examples(), generator=make_generator())
+    assert result.summary["direct_path_ratio"] == pytest.approx(ratio, rel=1e-5)
+
+
+def test_where_no_gradient_reaches_the_last_block_none_comes_along_the_shortcuts() -> None:
+    network = make_network(depth=20, shortcut="conv1x1")
+    torch.nn.init.zeros_(network.head[-1].weight)  # type: ignore[index,arg-type]
+    result = path_gradient(network, make_examples(), generator=make_generator())
+    assert result.summary["direct_path_ratio"] == 0
+
+
 def test_where_no_gradient_comes_through_there_is_no_typical_length() -> None:
     network = make_network()
     torch.nn.init.zeros_(network.head[-1].weight)  # type: ignore[index,arg-type]

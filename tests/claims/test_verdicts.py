@@ -9,7 +9,7 @@ from resablate.claims.answer import Answer, answer_claims
 from resablate.result import TrialResult
 from tests.claims.worlds import FALSE, TRUE, UNTESTABLE, Network, train
 
-COUNTED = ("V7", "V11")
+COUNTED = ("H27", "V7", "V11")
 """They follow from the network's shape."""
 
 
