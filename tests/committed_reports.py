@@ -23,8 +23,10 @@ ROOT = Path(__file__).parents[1]
 UNFINISHED: tuple[str, ...] = ("procrustes_strength_search",)
 """Studies that go on and have no report yet: their lines and sweep are kept for `resablate sync reports/NAME`."""
 NAMES = (
+    "branches_digits",
     "fashion_mnist",
     "fashion_mnist_regularizers",
+    "gates_digits",
     "norms_by_depth",
     "norms_by_depth_digits",
     "orderings_fashion_mnist",
@@ -34,6 +36,7 @@ NAMES = (
     "precision",
     "procrustes_digits",
     "procrustes_fashion_mnist",
+    "recipes_digits",
     "shortcuts_fashion_mnist",
     "sv_strength_search",
 )
