@@ -64,7 +64,7 @@ def _of(claim: Claim, answers: Mapping[str, Sequence[Answer]]) -> list[tuple[str
 
 
 def open_rows(answers: Mapping[str, Sequence[Answer]]) -> Iterator[str]:
-    """A line for each claim that no study supports.
+    """A line for each claim that no study supports, or not all that test it.
 
     Args:
         answers: study -> what it says of published claims.
@@ -73,7 +73,7 @@ def open_rows(answers: Mapping[str, Sequence[Answer]]) -> Iterator[str]:
     yield "| --- | --- | --- | --: | --: |"
     for claim in CLAIMS.values():
         found = _of(claim, answers)
-        if not found or found[0][1].verdict is not Verdict.SUPPORTED:
+        if {answer.verdict for _, answer in found} - {Verdict.NOT_TESTED} != {Verdict.SUPPORTED}:
             yield table_row((f"{claim.id}: {claim.statement}", *_here(claim, found), *_cost(claim)))
 
 
@@ -82,9 +82,11 @@ def _here(claim: Claim, found: Sequence[tuple[str, Answer]]) -> tuple[str, str]:
     tested = [row for row in found if row[1].verdict is not Verdict.NOT_TESTED]
     if not tested:
         return "not tested", claim.needs if isinstance(claim.rule, Missing) else f"train {claim.needs}"
-    best = tested[0][1].verdict
-    words = f"{tested[0][1].word} ({', '.join(name for name, answer in tested if answer.verdict is best)})"
-    if not best.is_open:
+    studies: dict[str, list[str]] = {}
+    for name, answer in tested:
+        studies.setdefault(answer.word, []).append(name)
+    words = "; ".join(f"{word} ({', '.join(names)})" for word, names in studies.items())
+    if not any(answer.verdict.is_open for _, answer in tested):
         return words, "decided of these networks"
     takes = [(name, answer.what_would_decide) for name, answer in tested if answer.what_would_decide]
     return words, "; ".join(f"{name}: {what}" if len(takes) > 1 else what for name, what in takes)

@@ -125,7 +125,7 @@ def direct_path_ratio(network: ResidualNetwork, images: Tensor, labels: Tensor) 
         images: (B, C, H, W), normalized.
         labels: (B,).
 
-    Source: He et al. 2016, equation 8, where it is the product of the shortcuts' factors.
+    Source: He et al. 2016, equation 8: with nothing after the addition and constant factors, it is their geometric mean.
     """
     if not all(block.carries for block in network.chain):
         return 0.0

@@ -74,8 +74,8 @@ def path_gradient(
         `..._10` and `..._20` of those that are left when so many branches are deleted, and `effective_left_after_1`,
         ..., the part of them that is left then. `direct_path_ratio` is what a block leaves of the gradient along the
         path of length 0, the shortcuts alone: its norm before the block over that behind it, in the geometric mean over
-        the blocks that keep the dimension, which is the product of the shortcuts' factors by block. Shares and
-        lengths have a `..._standard_error` by bootstrap over examples, or over sampled paths.
+        the blocks that keep the dimension: where nothing follows the addition, the shortcuts' constant factor. Shares
+        and lengths have a `..._standard_error` by bootstrap over examples, or over sampled paths.
 
     Source: Veit et al. 2016, section 4.3 and Figure 6 (sampled paths, contribution); He et al. 2016, equation 8 (direct
         path); the exact sum and the random signs are this project's.

@@ -114,7 +114,9 @@ def _needs(claim: Claim) -> str:
 def _problem(name: str, needs: Mapping[str, str]) -> str:
     """Why a claim cannot be decided."""
     if name not in needs:
-        return str(UnknownName("claim", name, [*CLAIMS, OWN], listing=f"resablate claims, besides {OWN}"))
+        return str(
+            UnknownName("claim", name, [*CLAIMS, OWN], listing=f"resablate claims; {OWN} is the sweep's comparisons")
+        )
     return f"this sweep cannot decide {name}, which needs {needs[name]}"
 
 

@@ -34,7 +34,10 @@ def _kept_short_over_long(found: AnalysisResult) -> float:
 
 
 def _useful_lengths(found: AnalysisResult) -> float:
-    """How many lengths carry the gradient: e to the entropy of their shares, as a part of the blocks."""
+    """How many lengths carry the gradient: e to the entropy of their shares, as a part of the blocks.
+
+    The shares are of the root mean square over all paths of a length: sampled ones are too few to tell.
+    """
     shares = [share for share in found.table["rms_contribution"] if math.isfinite(share) and share > 0]
     return math.exp(-sum(share * math.log(share) for share in shares)) / max(found.table["length"])
 
@@ -44,7 +47,7 @@ def _direct_path(answers: Answers) -> float:
     found = answers.at_end("path_gradient")
     ratio = found.summary.get("direct_path_ratio", math.nan) if found else math.nan
     factor = answers.result.spec.shortcut.values.get("carried_factor", 1.0)
-    return round(abs(ratio / factor - 1), 6)
+    return round(abs(ratio / factor - 1), 6) if factor else math.nan
 
 
 def _initial_gradient(answers: Answers) -> float:

@@ -280,10 +280,10 @@ def _seeds(claims: Sequence[Claim], dataset: str, given: int | None) -> tuple[in
     """Seeds of each cell, and how they came about."""
     examples = DATASETS[dataset].test_count or 10_000
     needed = {claim.id: claim.rule.seeds(LEVEL / len(claims), examples) for claim in claims}
-    shapes = [name for name, count in needed.items() if count == 1]
+    sure = [name for name, count in needed.items() if count == 1]
     unknown = [name for name, count in needed.items() if count is None]
     listed = ", ".join(f"{name} {count}" for name, count in needed.items() if count is not None and count > 1)
-    notes = [f"one training tells {', '.join(shapes)}: it follows from the network's shape"] if shapes else []
+    notes = [f"one training tells {', '.join(sure)}: it follows from the network alone"] if sure else []
     if listed:
         notes.append(
             f"seeds for the published effects with 80 % power at {100 * LEVEL / len(claims):.2g} % each, by the prior"

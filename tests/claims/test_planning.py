@@ -109,7 +109,7 @@ def test_what_is_counted_takes_one_training() -> None:
     assert len(planned("V7").trials) == 1
     assert len({spec.seed for spec in planned("V7", "V1").trials}) == 3, "V1 has noise"
     [note] = plan_claims([CLAIMS["V7"]]).notes
-    assert note == "one training tells V7: it follows from the network's shape"
+    assert note == "one training tells V7: it follows from the network alone"
     assert len(planned("V9").trials) == 3, "half of V9 is counted, and half of it has noise"
 
 
