@@ -125,7 +125,7 @@ def direct_path_ratio(network: ResidualNetwork, images: Tensor, labels: Tensor) 
         images: (B, C, H, W), normalized.
         labels: (B,).
 
-    Source: He et al. 2016, equation 8: with nothing after the addition and constant factors, it is their geometric mean.
+    Source: He et al. 2016, equation 8: the geometric mean of constant factors, where nothing follows the addition.
     """
     if not all(block.carries for block in network.chain):
         return 0.0
