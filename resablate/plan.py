@@ -10,7 +10,7 @@ from typing import NamedTuple, cast
 from resablate.answerable import check_asked, questions_for, unanswerable
 from resablate.argument_takers import ArgumentTakers
 from resablate.check import check_trial, unknown_names
-from resablate.claims.family import Family, rounds_family
+from resablate.claims.family import Family, rounds_family, unknown_claims
 from resablate.component import Component
 from resablate.datasets import load_dataset
 from resablate.errors import SpecError
@@ -172,7 +172,8 @@ def checked_plan(read: Callable[[], SweepSpec], *, place: str) -> SweepPlan:
     except SpecError as error:
         if not isinstance(error.valid_part, ValidPart):
             raise
-        found = dict.fromkeys([*error.problems, *_further_problems(error.valid_part)])
+        part = error.valid_part
+        found = dict.fromkeys([*error.problems, *_further_problems(part), *unknown_claims(part.claims)])
         raise SpecError(found, place=place) from None
     return plan_sweep(sweep, place=place)
 
@@ -247,6 +248,7 @@ def _survey(sweep: SweepSpec) -> _Survey:
             check_trial(TrainSpec.parse(takers.effective(baseline_fields(sweep))))
         except SpecError as error:
             problems.update(dict.fromkeys(f"baseline: {problem}" for problem in error.problems))
+    problems.update(dict.fromkeys(unknown_claims((sweep.seeds and sweep.seeds.claims) or ())))
     if not problems:
         try:
             rounds_family([sweep], listed, asked)

@@ -189,6 +189,8 @@ class ValidPart(NamedTuple):
     sweep: SweepSpec
     whole: bool
     """Whether the trainings are those that were meant: what is wrong stands elsewhere, or is written twice."""
+    claims: tuple[str, ...] = ()
+    """Those that its seeds were to come until, as they are written, where `sweep` is without its seeds."""
 
 
 def load_sweep(path: str | Path, changes: Mapping[str, Any] = {}) -> SweepSpec:
@@ -267,7 +269,10 @@ def parse_sweep(content: Mapping[str, Any], *, place: str = "sweep") -> SweepSpe
     except ValidationError:  # without its search a sweep has no use for ranges
         lists = {axis: values for axis, values in axes.items() if not isinstance(values, Range)}
         valid, whole = SweepSpec.model_validate({"name": "valid", **rest, "axes": lists}), False
-    raise SpecError(found, place=place, valid_part=ValidPart(valid, whole))
+    claims = (content.get("seeds") or {}).get("claims")
+    listed = cast(list[Any], claims) if isinstance(claims, list) else [claims]
+    named = tuple(name for name in listed if isinstance(name, str))
+    raise SpecError(found, place=place, valid_part=ValidPart(valid, whole, named))
 
 
 def _neighbors(path: Path) -> str:

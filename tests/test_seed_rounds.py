@@ -65,6 +65,24 @@ def test_mistakes_in_the_block(seeds: Any, told: str) -> None:
         plan(seeds, analyses={"lesion": {}})
 
 
+@pytest.mark.parametrize("claims", [["V2", "V99"], "V99"])
+@pytest.mark.parametrize(
+    ("parts", "most", "told"),
+    [
+        ({"base": {**BASE, "depth": 9}}, 5, "depth: 9 is not"),
+        ({"base": {**BASE, "width": 0}}, 5, "width: input should be greater"),
+        ({"axes": {"shortcut": ["identity", "nane"]}}, 5, "unknown shortcut 'nane'"),
+        ({"analyses": {"lesions": {}}}, 5, "unknown analysis 'lesions'"),
+        ({}, 1, "seeds.most: input should be greater"),
+    ],
+)
+def test_an_unknown_claim_is_told_beside_every_other_mistake(parts: Any, most: int, told: str, claims: Any) -> None:
+    with pytest.raises(SpecError) as error:
+        plan({"until": "decided", "most": most, "claims": claims}, **parts)
+    assert told in str(error.value)
+    assert sum("seeds.claims: unknown claim 'V99'" in problem for problem in error.value.problems) == 1
+
+
 ROUNDS = {"until": "decided", "most": 5}
 TPE = {"method": "tpe", "trials": 4}
 

@@ -94,7 +94,9 @@ def family(
         OWN: "a grid with two values of an axis besides seeds",
     }
     decided = {*able, *([OWN] if own else [])}
-    if problems := [f"seeds.claims: {_problem(name, needs)}" for name in named if name not in decided]:
+    undecided = [name for name in named if name not in decided and name in needs]
+    lacking = [f"seeds.claims: this sweep cannot decide {name}, which needs {needs[name]}" for name in undecided]
+    if problems := [*unknown_claims(named), *lacking]:
         raise SpecError(problems)
     if not able:
         raise SpecError(
@@ -106,18 +108,17 @@ def family(
     return Family({name: claims[name] for name in able}, able, plan_rounds(seeds.most, first=seeds.first))
 
 
+def unknown_claims(names: Iterable[str]) -> list[str]:
+    """What is wrong with names that a sweep's seeds come until: those of no claim, each with what is near it."""
+    listing, known = f"resablate claims; {OWN} is the sweep's comparisons", [*CLAIMS, OWN]
+    return [
+        f"seeds.claims: {UnknownName('claim', name, known, listing=listing)}" for name in names if name not in known
+    ]
+
+
 def _needs(claim: Claim) -> str:
     """The trainings with what all of them have in common, such as a depth, and the questions."""
     return missing_arms(claim.rule.arms, claim.where) + (f"; asks {claim.asked}" if claim.questions else "")
-
-
-def _problem(name: str, needs: Mapping[str, str]) -> str:
-    """Why a claim cannot be decided."""
-    if name not in needs:
-        return str(
-            UnknownName("claim", name, [*CLAIMS, OWN], listing=f"resablate claims; {OWN} is the sweep's comparisons")
-        )
-    return f"this sweep cannot decide {name}, which needs {needs[name]}"
 
 
 def decided_names(found: Family) -> str:
