@@ -121,7 +121,8 @@ def _rows(heading: str, answers: list[tuple[str, Answer]]) -> Iterator[str]:
     for name, answer in answers:
         claim = answer.claim.statement if answer.claim.own else f"{answer.claim.id}: {answer.claim.statement}"
         claim += f" ({rivals})" if (rivals := compared_with(answer)) else ""
-        cells = (claim, f"**{answer.word}**", answer.numbers, str(answer.seeds), f"[{name}]({name}/index.md)")
+        at = "" if answer.claim.own or answer.shown is None else f" ({answer.shown.name})"
+        cells = (claim, f"**{answer.word}**", answer.numbers + at, str(answer.seeds), f"[{name}]({name}/index.md)")
         yield table_row(cells)
 
 
