@@ -87,14 +87,10 @@ def gradient_norms(
         labels: (B,).
         convolutions: by `measured_convolutions`.
     """
-    images = images.detach().requires_grad_()
     chain = network.chain
     with torch.enable_grad():
         with recorded([*(block.entry for block in chain), *convolutions]) as calls:
-            boundaries = [network.stem(images)]
-            for block in chain:
-                boundaries.append(block(boundaries[-1]))
-            loss = functional.cross_entropy(network.head(boundaries[-1]), labels, reduction="sum")
+            boundaries, loss = _between_blocks(network, images, labels)
         # An entry that does nothing hands on x itself.
         entered = {
             index: call.output
@@ -130,16 +126,23 @@ def direct_path_ratio(network: ResidualNetwork, images: Tensor, labels: Tensor) 
     if not all(block.carries for block in network.chain):
         return 0.0
     with evaluation_mode(network), torch.enable_grad():
-        boundaries = [network.stem(images.detach().requires_grad_())]
-        for block in network.chain:
-            boundaries.append(block(boundaries[-1], Route.GRADIENT_BY_SHORTCUT))
-        loss = functional.cross_entropy(network.head(boundaries[-1]), labels, reduction="sum")
+        boundaries, loss = _between_blocks(network, images, labels, route=Route.GRADIENT_BY_SHORTCUT)
         gradients = torch.autograd.grad(loss, boundaries, materialize_grads=True)
     norms = [gradient.double().norm() for gradient in gradients]
     ratios = [norms[i] / norms[i + 1] for i, block in enumerate(network.chain) if not block.changes_dimension]
     if not ratios:
         return math.nan
     return float(torch.stack(ratios).nan_to_num(0).log().mean().exp())
+
+
+def _between_blocks(
+    network: ResidualNetwork, images: Tensor, labels: Tensor, *, route: Route = Route.BOTH
+) -> tuple[list[Tensor], Tensor]:
+    """What enters each block and leaves the last, and the loss, summed over the examples; with gradients."""
+    boundaries = [network.stem(images.detach().requires_grad_())]
+    for block in network.chain:
+        boundaries.append(block(boundaries[-1], route))
+    return boundaries, functional.cross_entropy(network.head(boundaries[-1]), labels, reduction="sum")
 
 
 def _pulled_back(layer: nn.Conv2d, call: Call, gradient: Tensor) -> Tensor:

@@ -421,6 +421,10 @@ FALSE: dict[str, list[Network]] = {
     "H24": [_imagenet("original", 152, 0.25, 0.08), _imagenet("original", 200, 0.2, 0.05)],
     "H25": [_imagenet("original", 152, 0.2, 0.05), _imagenet(FULL, 152, 0.25, 0.08)],
     "H26": [_imagenet(FULL, 200, 0.2, 0.05), _imagenet(FULL, 200, 0.25, 0.08, "scale_aspect")],
+    "H27": [
+        Network(ID, analyses={"path_gradient": paths(lambda length: 0.5**length)}),
+        Network(HALF, analyses={"path_gradient": paths(lambda length: 0.5**length)}),
+    ],
     "H28": [_warm(0, 0.15), _warm(400, 0.1)],
     "V1": _residual(lesion=lesions(0.06, 0.4, 0.5)),
     "V2": [Network({"network": "vgg", "depth": 15}, analyses={"lesion": lesions(0.1, 0.1, 0.2)})],
@@ -455,5 +459,7 @@ FALSE: dict[str, list[Network]] = {
     "G1": _recipes(RISING, RISING),
 }
 """Claim -> networks of which it is false. What is counted (V7, V11) holds of every network of its shape."""
+COUNTED = ("H27", "V7", "V11")
+"""They follow from the network alone, whatever it learns: one training tells them."""
 UNTESTABLE = ("T1", "I1", "C1")
 """Claims that nothing decides yet."""
